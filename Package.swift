@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Debug builds keep the C kernels optimised: at -O0 the test suite would take hours.
+let optimisedKernels: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
+
+let dcmtkLibraries = [
+  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "openjp2",
+]
+
+let package = Package(
+  name: "segmentd",
+  products: [.executable(name: "segmentd", targets: ["segmentd"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    // The system's libraries, each behind one plain C interface.
+    .target(
+      name: "CDCMTK",
+      linkerSettings: dcmtkLibraries.map { .linkedLibrary($0) }),
+    .target(name: "CKernels", cSettings: optimisedKernels),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+
+    // Modules, dependencies pointing down only (see Sources/README.md).
+    .target(name: "Volumes"),
+    .target(name: "Checkpoints"),
+    .target(name: "WatchFolder"),
+    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
+    .target(
+      name: "Segmentation",
+      dependencies: ["UNETRPP", "Checkpoints", "Volumes", .product(name: "Yams", package: "Yams")],
+      resources: [.copy("Models")]),
+    .target(
+      name: "DICOM",
+      dependencies: ["CDCMTK", "Volumes", .product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "DICOMNetwork",
+      dependencies: ["CDCMTK", "DICOM", .product(name: "Logging", package: "swift-log")]),
+    .target(name: "Results", dependencies: ["DICOM", "Volumes", "CPNG"]),
+    .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+    .target(
+      name: "Pipeline",
+      dependencies: [
+        "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "Volumes", "WatchFolder",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .executableTarget(
+      name: "segmentd",
+      dependencies: [
+        "Pipeline", "UNETRPP", "Checkpoints",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+
+    // Tests mirror the modules; TestSupport finds fixtures and runs peers.
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "VolumesTests", dependencies: ["Volumes", "TestSupport"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+    .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "UNETRPPTests", dependencies: ["UNETRPP", "TestSupport"]),
+    .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "TestSupport"]),
+    .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
+    .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
+    .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),
+    .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
+    .testTarget(name: "PipelineTests", dependencies: ["Pipeline", "TestSupport"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["JobLedger", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,69 @@
+/// The map from voxel indices to patient space: `point = origin + i·column + j·row + k·slice`.
+///
+/// Patient space is DICOM's (PS3.3 C.7.6.2.1.1): millimetres, x to the patient's left, y to the
+/// posterior, z to the head (LPS).
+public struct Affine: Sendable, Equatable, Codable {
+  /// Step in mm when the column index i grows by one.
+  public var column: SIMD3<Double>
+  /// Step in mm when the row index j grows by one.
+  public var row: SIMD3<Double>
+  /// Step in mm when the slice index k grows by one.
+  public var slice: SIMD3<Double>
+  /// Centre of voxel (0, 0, 0) in mm.
+  public var origin: SIMD3<Double>
+
+  public init(
+    column: SIMD3<Double>, row: SIMD3<Double>, slice: SIMD3<Double>, origin: SIMD3<Double>
+  ) {
+    self.column = column
+    self.row = row
+    self.slice = slice
+    self.origin = origin
+  }
+
+  /// The point in patient space (mm) of a voxel index (column, row, slice).
+  public func point(_ index: SIMD3<Double>) -> SIMD3<Double> {
+    origin + index.x * column + index.y * row + index.z * slice
+  }
+}
+
+/// A regular grid of voxels in patient space.
+public struct VolumeGrid: Sendable, Equatable, Codable {
+  public var columns: Int
+  public var rows: Int
+  public var slices: Int
+  public var affine: Affine
+
+  public init(columns: Int, rows: Int, slices: Int, affine: Affine) {
+    self.columns = columns
+    self.rows = rows
+    self.slices = slices
+    self.affine = affine
+  }
+
+  public var voxelCount: Int { columns * rows * slices }
+}
+
+/// One scalar value per voxel: stored units or Hounsfield units.
+///
+/// `voxels[(slice * rows + row) * columns + column]`: the array order z, y, x.
+public struct Volume: Sendable, Equatable {
+  public var grid: VolumeGrid
+  public var voxels: [Float]
+
+  public init(grid: VolumeGrid, voxels: [Float]) {
+    self.grid = grid
+    self.voxels = voxels
+  }
+}
+
+/// One label per voxel, 0 for background, in the order of ``Volume``.
+public struct LabelVolume: Sendable, Equatable {
+  public var grid: VolumeGrid
+  public var labels: [UInt8]
+
+  public init(grid: VolumeGrid, labels: [UInt8]) {
+    self.grid = grid
+    self.labels = labels
+  }
+}

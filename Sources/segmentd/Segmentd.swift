@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Segmentd: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "segmentd")
+}
