@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# The whole road on this machine: a real PACS (Orthanc) and segmentd on loopback, a series sent by
+# C-STORE, its segmentation fetched back by DICOMweb.
+#
+#   Scripts/demo.sh                  the bundled synthetic series
+#   Scripts/demo.sh FOLDER [MODEL]   DICOM files of yours, segmented by MODEL (default: hippocampus)
+input=${1:+$(realpath "$1")} || exit 1
+model=${2:-hippocampus}
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+input=${input:-$PWD/Fixtures/series/synthetic-1}
+[ -d "$input" ] || die "$input is not a folder"
+
+need_swift
+need_packages "${build_packages[@]}" "${peer_packages[@]}"
+say "building segmentd (release)"
+swift build -c release --product segmentd
+segmentd=$(swift build -c release --show-bin-path)/segmentd
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/segmentd-demo.XXXXXX")
+result=$work/result
+mkdir "$result"
+processes=()
+stop() {
+  trap - EXIT INT TERM
+  for process in "${processes[@]}"; do kill "$process" 2>/dev/null || true; done
+  for process in "${processes[@]}"; do
+    for _ in $(seq 100); do kill -0 "$process" 2>/dev/null || break; sleep 0.1; done
+    kill -KILL "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
+}
+trap stop EXIT
+trap 'stop; exit 130' INT
+trap 'stop; exit 143' TERM
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+  local until=$((SECONDS + $1)); shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $until ] || return 1
+    for process in "${processes[@]}"; do
+      kill -0 "$process" 2>/dev/null || die "a process ended early; see $work/*.log"
+    done
+    sleep 0.3
+  done
+}
+
+pacs_port=$(free_port) http_port=$(free_port) listener_port=$(free_port)
+say "starting Orthanc as the PACS: AE PACS, DICOM port $pacs_port, http://127.0.0.1:$http_port"
+cat > "$work/orthanc.json" <<JSON
+{"Name": "PACS", "StorageDirectory": "$work/pacs", "IndexDirectory": "$work/pacs",
+ "DicomAet": "PACS", "DicomPort": $pacs_port, "HttpPort": $http_port,
+ "DicomCheckCalledAet": true, "RemoteAccessAllowed": false, "AuthenticationEnabled": false,
+ "DicomModalities": {"segmentd": ["SEGMENTD", "127.0.0.1", $listener_port]},
+ "Plugins": ["/usr/share/orthanc/plugins"],
+ "DicomWeb": {"Enable": true, "Root": "/dicom-web/"}}
+JSON
+Orthanc "$work/orthanc.json" >"$work/orthanc.log" 2>&1 &
+processes+=($!)
+web=http://127.0.0.1:$http_port/dicom-web
+wait_for 60 curl -fsS "$web/studies" || die "Orthanc does not answer; see $work/orthanc.log"
+
+say "starting segmentd: AE SEGMENTD, DICOM port $listener_port, model $model"
+cat > "$work/segmentd.yaml" <<YAML
+stateDirectory: $work/state
+listener: {aeTitle: SEGMENTD, address: 127.0.0.1, port: $listener_port}
+assembly: {quietSeconds: 2}
+rules:
+  - model: $model
+destinations:
+  - {name: pacs, aeTitle: PACS, host: 127.0.0.1, port: $pacs_port}
+YAML
+"$segmentd" serve --config "$work/segmentd.yaml" 2>"$work/segmentd.log" &
+processes+=($!)
+wait_for 60 echoscu -aet DEMO -aec SEGMENTD 127.0.0.1 "$listener_port" ||
+  die "segmentd does not answer; see $work/segmentd.log"
+
+say "sending $input"
+if [ "$input" = "$PWD/Fixtures/series/synthetic-1" ]; then
+  storescu -R -aet DEMO -aec SEGMENTD +sd +r 127.0.0.1 "$listener_port" "$input"
+else
+  # dcmsend offers each file in its own transfer syntax and passes over what is not DICOM.
+  dcmsend --no-halt --no-invalid-files --decompress-never --scan-directories --recurse \
+    -aet DEMO -aec SEGMENTD 127.0.0.1 "$listener_port" "$input"
+fi || die "not every file of $input was accepted; see $work/segmentd.log"
+
+say "waiting for the segmentation to arrive in the PACS"
+every_job_ended() {
+  "$segmentd" jobs --config "$work/segmentd.yaml" --json |
+    python3 Scripts/demo/jobs_ended.py
+}
+wait_for 3600 every_job_ended || die "no result after an hour; see $work/segmentd.log"
+"$segmentd" jobs --config "$work/segmentd.yaml"
+
+say "fetching it back by DICOMweb"
+python3 Scripts/demo/fetch_segmentations.py "$web" "$result"
+find "$work/state/results" -name '*.png' -exec cp {} "$result/" \;
+[ -n "$(ls "$result")" ] || die "no segmentation was made: the reason stands in the table above"
+say "results:"
+find "$result" -type f -printf '    %p\n'

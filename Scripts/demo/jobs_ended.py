@@ -1,0 +1,15 @@
+"""Reads `segmentd jobs --json`; succeeds once every job has ended and its result is delivered."""
+
+import json
+import sys
+
+jobs = json.load(sys.stdin)
+ended = {"completed", "held", "discarded", "cancelled", "superseded"}
+open_jobs = [job for job in jobs if job["state"] not in ended]
+open_deliveries = [
+    delivery
+    for job in jobs
+    for delivery in job.get("deliveries", [])
+    if delivery["state"] != "delivered"
+]
+sys.exit(1 if not jobs or open_jobs or open_deliveries else 0)

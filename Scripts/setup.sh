@@ -1,0 +1,57 @@
+# Sourced by the other scripts: installs what is missing, and says what it installs.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '==> %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else die "run this as root, or install sudo: it has to install packages"
+  fi
+}
+
+# need_packages NAME...: installs the Debian packages that are not there yet.
+need_packages() {
+  local missing=()
+  for name in "$@"; do
+    dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  say "installing Debian packages: ${missing[*]}"
+  as_root apt-get update -qq
+  # No service is started on this machine by the installation: the scripts start their own.
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+build_packages=(
+  libdcmtk-dev libopenblas-dev libopenjp2-7-dev libsqlite3-dev libpng-dev zlib1g-dev
+)
+peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
+test_packages=(dicom3tools python3-venv)
+
+need_swift() {
+  command -v swift >/dev/null || die "Swift 6.1 or newer is needed: https://www.swift.org/install"
+}
+
+# need_test_environment: the Python readers that the tests compare with, in .venv.
+need_test_environment() {
+  local wanted=Scripts/test-support/requirements.txt
+  if [ ! -x .venv/bin/python3 ]; then
+    say "creating .venv for the Python readers"
+    python3 -m venv .venv
+  fi
+  if ! cmp -s "$wanted" .venv/requirements.installed; then
+    say "installing into .venv: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
+    .venv/bin/pip install --quiet --disable-pip-version-check -r "$wanted"
+    cp "$wanted" .venv/requirements.installed
+  fi
+}
+
+# free_port: a TCP port on loopback that nobody uses now.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}

@@ -1,0 +1,71 @@
+import Foundation
+
+extension Configuration {
+  /// Judges what the types alone cannot.
+  func check(file: String) throws(ConfigurationError) {
+    func fail(_ message: String) -> ConfigurationError {
+      .invalid(file: file, line: nil, message: message)
+    }
+    func checkPort(_ port: Int, _ name: String) throws(ConfigurationError) {
+      guard (1...65535).contains(port) else {
+        throw fail("\(name): port \(port) is not between 1 and 65535")
+      }
+    }
+    func checkAETitle(_ title: String, _ name: String) throws(ConfigurationError) {
+      // PS3.5 6.2: at most 16 characters, no backslash, no control characters.
+      let allowed = title.unicodeScalars.allSatisfy {
+        (0x20...0x7e).contains($0.value) && $0 != "\\"
+      }
+      let trimmed = title.trimmingCharacters(in: .whitespaces)
+      guard !trimmed.isEmpty, title.utf8.count <= 16, allowed else {
+        throw fail("\(name): \"\(title)\" is not an AE title (1 to 16 characters, no backslash)")
+      }
+    }
+    if let listener {
+      try checkPort(listener.port, "listener.port")
+      try checkAETitle(listener.aeTitle, "listener.aeTitle")
+      for title in listener.callingAETitles {
+        try checkAETitle(title, "listener.callingAETitles")
+      }
+      guard listener.maximumAssociations > 0 else {
+        throw fail("listener.maximumAssociations: \(listener.maximumAssociations) is not positive")
+      }
+    }
+    guard assembly.quietSeconds > 0 else {
+      throw fail("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
+    }
+    guard assembly.minimumSlices >= 3 else {
+      throw fail("assembly.minimumSlices: \(assembly.minimumSlices) is less than 3")
+    }
+    for entry in watch where entry.settleSeconds <= 0 {
+      throw fail("watch.settleSeconds: \(entry.settleSeconds) is not positive")
+    }
+    guard (0...1024).contains(inference.threads) else {
+      throw fail("inference.threads: \(inference.threads) is not between 0 and 1024")
+    }
+    for rule in rules {
+      if let pattern = rule.seriesDescription, (try? NSRegularExpression(pattern: pattern)) == nil {
+        throw fail("rules.seriesDescription: \"\(pattern)\" is not a regular expression")
+      }
+    }
+    try checkDestinations(checkPort, checkAETitle, fail)
+  }
+
+  private func checkDestinations(
+    _ checkPort: (Int, String) throws(ConfigurationError) -> Void,
+    _ checkAETitle: (String, String) throws(ConfigurationError) -> Void,
+    _ fail: (String) -> ConfigurationError
+  ) throws(ConfigurationError) {
+    var names = Set<String>()
+    for destination in destinations {
+      guard !destination.name.isEmpty, names.insert(destination.name).inserted else {
+        throw fail("destinations: the name \"\(destination.name)\" is empty or used twice")
+      }
+      guard !destination.host.isEmpty else {
+        throw fail("destinations.\(destination.name).host is empty")
+      }
+      try checkPort(destination.port, "destinations.\(destination.name)")
+      try checkAETitle(destination.aeTitle, "destinations.\(destination.name)")
+    }
+  }
+}

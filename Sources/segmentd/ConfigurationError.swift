@@ -1,0 +1,16 @@
+/// A configuration that cannot be used.
+enum ConfigurationError: Error, CustomStringConvertible, Equatable {
+  case unreadable(file: String, reason: String)
+  case invalid(file: String, line: Int?, message: String)
+
+  var description: String {
+    switch self {
+    case .unreadable(let file, let reason):
+      "\(file): the configuration cannot be read: \(reason)"
+    case .invalid(let file, let line?, let message):
+      "\(file):\(line): \(message)"
+    case .invalid(let file, nil, let message):
+      "\(file): \(message)"
+    }
+  }
+}

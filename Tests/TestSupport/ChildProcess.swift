@@ -1,0 +1,101 @@
+import Foundation
+
+/// What a finished program left behind.
+public struct ProcessResult: Sendable {
+  public var status: Int32
+  /// Standard output and standard error, together.
+  public var output: String
+}
+
+/// A program that runs beside the test and is killed with it.
+public final class ChildProcess: Sendable {
+  private let process = Process()
+  private let log: URL
+
+  public init(
+    _ executable: String, _ arguments: [String], log: URL, environment: [String: String] = [:]
+  ) throws {
+    self.log = log
+    FileManager.default.createFile(atPath: log.path, contents: nil)
+    let handle = try FileHandle(forWritingTo: log)
+    try handle.seekToEnd()
+    process.executableURL = URL(fileURLWithPath: executable)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardOutput = handle
+    process.standardError = handle
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+  }
+
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+  public var isRunning: Bool { process.isRunning }
+  public var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+  /// Sends a signal and waits for the end.
+  ///
+  /// - Returns: the exit status, or the number of the signal that ended it.
+  @discardableResult
+  public func end(_ signal: Int32 = SIGTERM, within seconds: Double = 20) async throws -> Int32 {
+    if process.isRunning { kill(process.processIdentifier, signal) }
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while process.isRunning {
+      guard Date() < deadline else {
+        kill(process.processIdentifier, SIGKILL)
+        throw TimeoutError(what: "the end of \(process.executableURL?.lastPathComponent ?? "")")
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    return process.terminationStatus
+  }
+}
+
+/// Runs a program to its end.
+public func runProcess(
+  _ executable: String, _ arguments: [String], environment: [String: String] = [:],
+  within seconds: Double = 120
+) async throws -> ProcessResult {
+  let folder = try TemporaryFolder()
+  let child = try ChildProcess(
+    executable, arguments, log: folder.url.appendingPathComponent("output"),
+    environment: environment)
+  try await waitUntil("the end of \(executable)", within: seconds) { !child.isRunning }
+  return ProcessResult(status: try await child.end(), output: child.output)
+}
+
+public struct TimeoutError: Error, CustomStringConvertible {
+  var what: String
+  public var description: String { "timed out waiting for \(what)" }
+}
+
+/// Polls until the condition holds.
+public func waitUntil(
+  _ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool
+) async throws {
+  let deadline = Date(timeIntervalSinceNow: seconds)
+  while try await !condition() {
+    guard Date() < deadline else { throw TimeoutError(what: what) }
+    try await Task.sleep(for: .milliseconds(50))
+  }
+}
+
+/// A TCP port on loopback that nobody listens on now.
+public func freePort() throws -> Int {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  defer { close(descriptor) }
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = inet_addr("127.0.0.1")
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  let bound = withUnsafeMutablePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+    }
+  }
+  guard bound else { throw TimeoutError(what: "a free port") }
+  return Int(UInt16(bigEndian: address.sin_port))
+}
+
+/// The Python of the test environment, which `Scripts/test.sh` makes.
+public let testPython = TestFiles.package.appendingPathComponent(".venv/bin/python3").path
