@@ -21,7 +21,8 @@ struct Configuration: Decodable, Sendable {
 
   init(from decoder: any Decoder) throws {
     let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
-    stateDirectory = try values.decodeIfPresent(String.self, forKey: .stateDirectory) ?? stateDirectory
+    stateDirectory =
+      try values.decodeIfPresent(String.self, forKey: .stateDirectory) ?? stateDirectory
     listener = try values.decodeIfPresent(Listener.self, forKey: .listener)
     watch = try values.decodeIfPresent([Watch].self, forKey: .watch) ?? []
     assembly = try values.decodeIfPresent(Assembly.self, forKey: .assembly) ?? assembly
@@ -87,7 +88,8 @@ extension Configuration {
     init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       folder = try values.decode(String.self, forKey: .folder)
-      settleSeconds = try values.decodeIfPresent(Double.self, forKey: .settleSeconds) ?? settleSeconds
+      settleSeconds =
+        try values.decodeIfPresent(Double.self, forKey: .settleSeconds) ?? settleSeconds
     }
   }
 

@@ -1,0 +1,90 @@
+"""Writes a synthetic classic CT or MR series: a bright ellipsoid in a darker body.
+
+usage: make_series.py FOLDER [--modality CT] [--slices 16] [--size 48] [--spacing 2.0 1.0 1.0]
+                      [--orientation axial|coronal|sagittal|oblique] [--study UID] [--seed 1]
+"""
+
+import argparse
+import pathlib
+
+import numpy
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+ORIENTATIONS = {
+    "axial": ([1, 0, 0], [0, 1, 0]),
+    "coronal": ([1, 0, 0], [0, 0, -1]),
+    "sagittal": ([0, 1, 0], [0, 0, -1]),
+    "oblique": ([0.96, 0.28, 0], [-0.224, 0.768, -0.6]),
+}
+
+
+def pixels(shape, modality, seed):
+    random = numpy.random.default_rng(seed)
+    axes = [numpy.linspace(-1, 1, n) for n in shape]
+    z, y, x = numpy.meshgrid(*axes, indexing="ij")
+    values = numpy.where(x**2 + y**2 < 0.8, 40.0, -1000.0)
+    values[(x / 0.4) ** 2 + (y / 0.5) ** 2 + (z / 0.6) ** 2 < 1] = 180.0
+    values += random.normal(0, 10, shape)
+    stored = values + 1024 if modality == "CT" else values + 1100
+    return numpy.clip(numpy.rint(stored), 0, 4095).astype(numpy.uint16)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--modality", choices=["CT", "MR"], default="CT")
+    parser.add_argument("--slices", type=int, default=16)
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--spacing", type=float, nargs=3, default=[2.0, 1.0, 1.0])
+    parser.add_argument("--orientation", choices=ORIENTATIONS, default="axial")
+    parser.add_argument("--study", default=None)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+
+    row, column = (numpy.array(v, float) for v in ORIENTATIONS[options.orientation])
+    normal = numpy.cross(row, column)
+    study = options.study or generate_uid(prefix="2.25.")
+    series, frame_of_reference = generate_uid(prefix="2.25."), generate_uid(prefix="2.25.")
+    volume = pixels((options.slices, options.size, options.size), options.modality, options.seed)
+    sop_class = CTImageStorage if options.modality == "CT" else MRImageStorage
+    for index, plane in enumerate(volume):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = sop_class
+        meta.MediaStorageSOPInstanceUID = generate_uid(prefix="2.25.")
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        d = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        d.SOPClassUID, d.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+        d.StudyInstanceUID, d.SeriesInstanceUID = study, series
+        d.FrameOfReferenceUID, d.PositionReferenceIndicator = frame_of_reference, ""
+        d.PatientName, d.PatientID = "SYNTHETIC^PHANTOM", "PHANTOM"
+        d.PatientBirthDate, d.PatientSex = "", "O"
+        d.StudyDate, d.StudyTime = "20260101", "120000"
+        d.StudyID, d.AccessionNumber, d.ReferringPhysicianName = "1", "", ""
+        d.Modality, d.SeriesNumber, d.InstanceNumber = options.modality, 1, index + 1
+        d.SeriesDescription, d.Manufacturer = "phantom", "segmentd"
+        d.PatientPosition, d.Laterality = "HFS", ""
+        d.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL" if options.modality == "CT" else "M"]
+        d.ImageOrientationPatient = [f"{v:.6g}" for v in (*row, *column)]
+        position = normal * options.spacing[0] * index + numpy.array([-20.0, -30.0, 10.0])
+        d.ImagePositionPatient = [f"{v:.8g}" for v in position]
+        d.PixelSpacing = [options.spacing[1], options.spacing[2]]
+        d.SliceThickness = options.spacing[0]
+        d.SamplesPerPixel, d.PhotometricInterpretation = 1, "MONOCHROME2"
+        d.Rows = d.Columns = options.size
+        d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = 16, 12, 11, 0
+        if options.modality == "CT":
+            d.RescaleIntercept, d.RescaleSlope, d.RescaleType = -1024, 1, "HU"
+            d.KVP, d.AcquisitionNumber = "120", "1"
+        else:
+            d.ScanningSequence, d.SequenceVariant = "GR", "NONE"
+            d.ScanOptions, d.MRAcquisitionType = "", "3D"
+            d.RepetitionTime, d.EchoTime, d.EchoTrainLength = "8", "3", "1"
+        d.PixelData = plane.tobytes()
+        d["PixelData"].VR = "OW"
+        d.save_as(options.folder / f"IM{index + 1:04d}.dcm", enforce_file_format=True)
+    print(study, series)
+
+
+main()

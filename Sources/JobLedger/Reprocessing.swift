@@ -1,0 +1,51 @@
+import Foundation
+import GRDB
+
+/// A series of a study with the models that its jobs so far were for.
+public struct SeriesOfStudy: Sendable, Equatable {
+  public var seriesInstanceUID: String
+  public var modality: String
+  public var models: [String]
+}
+
+extension JobLedger {
+  /// The series of a study, or the one named.
+  ///
+  /// - Throws: ``LedgerError/unknownStudy(_:)`` or ``LedgerError/unknownSeries(series:study:)``
+  ///   when nothing of it was ever received.
+  public func series(ofStudy study: String, only series: String? = nil) throws(LedgerError)
+    -> [SeriesOfStudy]
+  {
+    let found = try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT series_uid, modality FROM series
+          WHERE study_uid = ?1 AND (?2 IS NULL OR series_uid = ?2) ORDER BY series_uid
+          """, arguments: [study, series]
+      ).map { row in
+        let uid: String = row["series_uid"]
+        let models = try String.fetchAll(
+          db,
+          sql: """
+            SELECT DISTINCT model FROM jobs WHERE series_uid = ? AND model <> '' ORDER BY model
+            """,
+          arguments: [uid])
+        return SeriesOfStudy(seriesInstanceUID: uid, modality: row["modality"], models: models)
+      }
+    }
+    guard found.isEmpty else { return found }
+    if let series { throw .unknownSeries(series: series, study: study) }
+    throw .unknownStudy(study)
+  }
+
+  /// Makes one more job for a series, whatever became of earlier ones.
+  ///
+  /// - Returns: the job's number.
+  public func reprocess(series: String, job: NewJob) throws(LedgerError) -> Int64 {
+    try write { db in
+      try insert(job, series: series, db)
+      return try Int64.fetchOne(db, sql: "SELECT max(id) FROM jobs") ?? 0
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import Foundation
+
+/// When something that failed is tried again.
+public struct RetryPolicy: Sendable {
+  /// Seconds before the second attempt; each further pause is twice as long.
+  public var firstPause: TimeInterval
+  public var longestPause: TimeInterval
+  /// Attempts before it is given up; nil never gives up.
+  public var maximumAttempts: Int?
+
+  public init(firstPause: TimeInterval, longestPause: TimeInterval, maximumAttempts: Int?) {
+    self.firstPause = firstPause
+    self.longestPause = longestPause
+    self.maximumAttempts = maximumAttempts
+  }
+
+  /// Segmentation: what fails three times would fail for ever.
+  public static let jobs = RetryPolicy(firstPause: 10, longestPause: 600, maximumAttempts: 3)
+  /// Delivery: a PACS that is away comes back, so that a result is never given up.
+  public static let deliveries = RetryPolicy(firstPause: 2, longestPause: 600, maximumAttempts: nil)
+
+  /// The pause after a number of attempts, or nil when it is to be given up.
+  public func pause(after attempts: Int) -> TimeInterval? {
+    if let maximumAttempts, attempts >= maximumAttempts { return nil }
+    return min(firstPause * pow(2, Double(min(max(attempts, 1), 40) - 1)), longestPause)
+  }
+}

@@ -1,0 +1,55 @@
+import DICOM
+import Foundation
+
+/// Finds the images in files and folders and sorts them by series.
+public struct InputScan {
+  /// Series in the order in which they were found.
+  public private(set) var series: [SeriesFiles] = []
+  /// Files that are no CT or MR image, each with its reason.
+  public private(set) var refused: [IntakeError] = []
+
+  /// - Throws: ``InputScanError`` when an input does not exist.
+  public init(_ inputs: [String]) throws(InputScanError) {
+    var files: [String: [URL]] = [:]
+    var order: [String] = []
+    for input in inputs {
+      for file in try Self.files(below: input) {
+        do {
+          let uid = try ImageIdentity.read(file, named: file.path).seriesInstanceUID
+          if files[uid] == nil { order.append(uid) }
+          files[uid, default: []].append(file)
+        } catch {
+          refused.append(error)
+        }
+      }
+    }
+    series = order.map { SeriesFiles(seriesInstanceUID: $0, files: files[$0] ?? []) }
+  }
+
+  private static func files(below input: String) throws(InputScanError) -> [URL] {
+    let url = URL(fileURLWithPath: input)
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: input, isDirectory: &isFolder) else {
+      throw .missing(path: input)
+    }
+    guard isFolder.boolValue else { return [url] }
+    guard
+      let walk = FileManager.default.enumerator(
+        at: url, includingPropertiesForKeys: [.isRegularFileKey])
+    else { throw .missing(path: input) }
+    return walk.compactMap { $0 as? URL }
+      .filter { (try? $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile) == true }
+      .sorted { $0.path < $1.path }
+  }
+}
+
+/// An input that is not there.
+public enum InputScanError: Error, CustomStringConvertible, Equatable {
+  case missing(path: String)
+
+  public var description: String {
+    switch self {
+    case .missing(let path): "\(path): there is no such file or folder"
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Pipeline
+
+struct ConfigCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "config", abstract: "Work on the configuration file.", subcommands: [Check.self])
+
+  struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Check a configuration file and the models that it names; change nothing.")
+
+    @OptionGroup var config: ConfigurationOption
+
+    func run() async throws {
+      let configuration = try config.load()
+      let library = configuration.modelLibrary
+      for rule in configuration.rules { _ = try library.load(rule.model) }
+      print("\(config.path): no fault found")
+      print("state directory: \(configuration.stateDirectory)")
+      if let listener = configuration.listener {
+        print("listener: \(listener.aeTitle) on \(listener.address):\(listener.port)")
+      }
+      for entry in configuration.watch { print("watch folder: \(entry.folder)") }
+      for rule in configuration.rules { print("model: \(rule.model)") }
+      for destination in configuration.destinations {
+        print(
+          "destination: \(destination.name) = \(destination.aeTitle) at "
+            + "\(destination.host):\(destination.port)")
+      }
+    }
+  }
+}

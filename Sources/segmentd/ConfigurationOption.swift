@@ -1,0 +1,34 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Pipeline
+
+/// `--config`, shared by the commands that work on a state directory.
+struct ConfigurationOption: ParsableArguments {
+  static let defaultFile = "/etc/segmentd/segmentd.yaml"
+
+  @Option(
+    name: .customLong("config"),
+    help: ArgumentHelp(
+      "The configuration file (default: $SEGMENTD_CONFIG, else \(defaultFile)).",
+      valueName: "file"))
+  var file: String?
+
+  var path: String {
+    file ?? ProcessInfo.processInfo.environment["SEGMENTD_CONFIG"] ?? Self.defaultFile
+  }
+
+  func load() throws(ConfigurationError) -> Configuration { try Configuration.load(path) }
+}
+
+extension Configuration {
+  /// Sends the log to standard error, one line an event.
+  func startLogging() {
+    let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
+    LoggingSystem.bootstrap { label in
+      var handler = StreamLogHandler.standardError(label: label)
+      handler.logLevel = level
+      return handler
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import Foundation
+import Segmentation
+import Synchronization
+
+/// Shows patches done, rate and time left: one line rewritten on a terminal, else plain lines.
+final class ProgressLine: Sendable {
+  private let onTerminal = isatty(STDERR_FILENO) == 1
+  private let lastTenth = Mutex(-1)
+
+  func show(_ progress: SegmentationProgress) {
+    let rate = progress.patchesPerSecond
+    let text =
+      "\(progress.patchesDone)/\(progress.patchesTotal) patches, "
+      + String(format: "%.2f patches/s, ", rate) + Self.remaining(progress.secondsRemaining)
+    if onTerminal {
+      let end = progress.patchesDone == progress.patchesTotal ? "\n" : ""
+      write("\r\u{1b}[K" + text + end)
+      return
+    }
+    let tenth = progress.patchesDone * 10 / max(progress.patchesTotal, 1)
+    let isNew = lastTenth.withLock { last in
+      defer { last = tenth }
+      return tenth != last
+    }
+    if isNew { write(text + "\n") }
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+
+  private static func remaining(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    return whole < 60
+      ? "\(whole) s left" : String(format: "%d min %02d s left", whole / 60, whole % 60)
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import DICOM
+import Foundation
+import Pipeline
+import Segmentation
+import Volumes
+
+struct RunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Segment DICOM files or folders once, without a daemon.",
+    discussion: """
+      Every series of the input is judged by itself. For each one that forms a regular volume, \
+      OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png; each other one is held, with \
+      the reason. The exit status is 0 when every series was segmented.
+      """)
+
+  @Option(help: "The model's name, or the path of its bundle.")
+  var model: String
+
+  @Option(help: "The folder for results; it is created.")
+  var output: String
+
+  @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+  var modelDirectories: [String] = []
+
+  @Option(help: "Worker threads; 0 takes one for each processor.")
+  var threads = 0
+
+  @Flag(help: "Print the outcome as JSON.")
+  var json = false
+
+  @Argument(help: ArgumentHelp("DICOM files or folders.", valueName: "input"))
+  var inputs: [String]
+
+  func run() async throws {
+    let library = ModelLibrary(directories: modelDirectories.map { URL(fileURLWithPath: $0) })
+    let segmenter = try Segmenter(
+      bundle: try library.load(model), threads: threads > 0 ? threads : processorCount)
+    let scan = try InputScan(inputs)
+    for refused in scan.refused { warn(refused.description) }
+    guard !scan.series.isEmpty else {
+      throw RunError.nothingToRead(inputs: inputs)
+    }
+
+    let processor = SeriesProcessor(geometry: GeometryRules())
+    var reports: [SeriesReport] = []
+    for series in scan.series {
+      warn("series \(series.seriesInstanceUID): \(series.files.count) files")
+      let folder = URL(fileURLWithPath: output).appendingPathComponent(series.seriesInstanceUID)
+      try FileManager.default.createDirectory(
+        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      let line = ProgressLine()
+      let outcome = try await processor.process(
+        series, segmenter: segmenter, identifiers: .generate(), output: folder
+      ) { line.show($0) }
+      let report = SeriesReport(series.seriesInstanceUID, outcome)
+      if !json { print(report.text) }
+      reports.append(report)
+    }
+    if json { print(try encodeJSON(reports)) }
+    if reports.contains(where: { $0.state == "held" }) { throw ExitCode(2) }
+  }
+}
+
+enum RunError: Error, CustomStringConvertible {
+  case nothingToRead(inputs: [String])
+
+  var description: String {
+    switch self {
+    case .nothingToRead(let inputs):
+      "no CT or MR image was found in \(inputs.joined(separator: ", "))"
+    }
+  }
+}
+
+/// The outcome for one series as `run` prints it.
+struct SeriesReport: Encodable {
+  var seriesInstanceUID: String
+  var state: String
+  var segmentation: String?
+  var picture: String?
+  var millilitres: [String: Double]?
+  var reasons: [String] = []
+
+  init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome) {
+    self.seriesInstanceUID = seriesInstanceUID
+    switch outcome {
+    case .segmented(let result):
+      state = "segmented"
+      segmentation = result.segmentation.path
+      picture = result.picture.path
+      millilitres = result.millilitres
+    case .nothingFound(let picture):
+      state = "nothing found"
+      self.picture = picture.path
+    case .held(let reasons):
+      state = "held"
+      self.reasons = reasons
+    }
+  }
+
+  var text: String {
+    var lines = ["series \(seriesInstanceUID): \(state)"]
+    if let segmentation { lines.append("  segmentation: \(segmentation)") }
+    if let picture { lines.append("  picture: \(picture)") }
+    for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {
+      lines.append("  \(name): " + String(format: "%.2f ml", volume))
+    }
+    lines += reasons.map { "  \($0)" }
+    return lines.joined(separator: "\n")
+  }
+}

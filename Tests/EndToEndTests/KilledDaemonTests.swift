@@ -1,0 +1,81 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `kill -9` at any moment: what was acknowledged is kept, and each job ends once.
+@Suite(.serialized) struct KilledDaemonTests {
+  @Test func whileReceiving() async throws {
+    let setup = try DaemonSetup()
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    try await makeSeries(at: series, "--slices", "120", "--size", "128")
+    async let sending = runProcess(
+      "/usr/bin/storescu",
+      ["-R", "-v", "-aec", "SEGMENTD", "+sd", "127.0.0.1", "\(setup.port)", series.path])
+    try await waitUntil("some instances") { spooled(setup) > 10 }
+    try await daemon.end(SIGKILL)
+    let acknowledged =
+      try await sending.output
+      .components(separatedBy: "Received Store Response (Success)").count - 1
+    #expect(acknowledged < 120, "the daemon was killed too late for this test to say anything")
+    #expect(spooled(setup) >= acknowledged)
+
+    let second = try await setup.start()
+    #expect(try await setup.send(series).status == 0)
+    var jobs = try await setup.endedJobs()
+    try await waitUntil("the whole series", within: 60) {
+      jobs = try await setup.endedJobs()
+      return jobs.last?.state == "completed"
+    }
+    try await setup.delivered()
+    let completed = jobs.filter { $0.state == "completed" }
+    #expect(Set(try await pacs.segmentations()) == Set(completed.compactMap(\.sopInstanceUID)))
+    try await second.end()
+  }
+
+  @Test func whileInferring() async throws {
+    let setup = try DaemonSetup()
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    try await makeSeries(at: series, "--slices", "60", "--size", "160")
+    #expect(try await setup.send(series).status == 0)
+    try await waitUntil("a running job") { try await setup.jobs().first?.state == "running" }
+    try await daemon.end(SIGKILL)
+    #expect(try await setup.jobs().first?.state == "running")
+    let second = try await setup.start()
+    try await expectOneResult(setup, pacs)
+    try await second.end()
+  }
+
+  @Test func whileDelivering() async throws {
+    let setup = try DaemonSetup()
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    try await makeSeries(at: series)
+    #expect(try await setup.send(series).status == 0)
+    // Without a destination the outbox is tried again and again: the kill falls into it.
+    try await waitUntil("a failed attempt") {
+      try await setup.jobs().flatMap(\.deliveries).contains { $0.attempts > 0 }
+    }
+    try await daemon.end(SIGKILL)
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let second = try await setup.start()
+    try await expectOneResult(setup, pacs)
+    try await second.end()
+  }
+
+  private func expectOneResult(_ setup: DaemonSetup, _ pacs: Orthanc) async throws {
+    let jobs = try await setup.endedJobs()
+    #expect(jobs.map(\.state) == ["completed"], "\(jobs.first?.reason ?? "")")
+    try await setup.delivered(within: 120)
+    #expect(try await pacs.segmentations() == jobs.compactMap(\.sopInstanceUID))
+  }
+
+  private func spooled(_ setup: DaemonSetup) -> Int {
+    let files = FileManager.default.enumerator(
+      atPath: setup.state.appendingPathComponent("spool").path)
+    return files?.compactMap { $0 as? String }.filter { $0.hasSuffix(".dcm") }.count ?? 0
+  }
+}

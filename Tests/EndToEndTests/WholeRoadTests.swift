@@ -1,0 +1,112 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// C-STORE in, a segmentation in a real PACS out.
+@Suite(.serialized) struct WholeRoadTests {
+  @Test func aSeriesSentByStorescuArrivesAsSegmentationInOrthanc() async throws {
+    let setup = try DaemonSetup()
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    let uids = try await makeSeries(at: series, "--orientation", "oblique")
+    #expect(try await setup.send(series).status == 0)
+
+    let job = try #require(try await setup.endedJobs().first)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(job.seriesInstanceUID == uids.series)
+    try await setup.delivered()
+    #expect(try await pacs.segmentations() == [try #require(job.sopInstanceUID)])
+    #expect(try await daemon.end() == 0)
+    #expect(!daemon.output.contains("PHANTOM"), "no patient name or ID in the log")
+  }
+
+  @Test func aLateSliceMakesANewJobWhoseResultReplacesTheOlder() async throws {
+    let setup = try DaemonSetup()
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    let late = setup.folder.url.appendingPathComponent("late")
+    try await makeSeries(at: series, "--slices", "12")
+    try FileManager.default.createDirectory(at: late, withIntermediateDirectories: true)
+    try FileManager.default.moveItem(
+      at: series.appendingPathComponent("IM0012.dcm"), to: late.appendingPathComponent("IM0012.dcm")
+    )
+    #expect(try await setup.send(series).status == 0)
+    _ = try await setup.endedJobs()
+    #expect(try await setup.send(late).status == 0)
+    let jobs = try await setup.endedJobs(2)
+    #expect(Set(jobs.map(\.seriesInstanceUID)).count == 1)
+    #expect(Set(jobs.compactMap(\.sopInstanceUID)).count == 2)
+    try await setup.delivered()
+    #expect(try await pacs.segmentations().count == 2)
+    try await daemon.end()
+  }
+
+  @Test func aStudyIsReprocessedBesideTheDaemonAndWithoutIt() async throws {
+    let setup = try DaemonSetup()
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    let uids = try await makeSeries(at: series)
+    #expect(try await setup.send(series).status == 0)
+    _ = try await setup.endedJobs()
+
+    let beside = try await segmentd(
+      "reprocess", "--config", setup.configuration, "--study", uids.study)
+    #expect(beside.status == 0, "\(beside.output)")
+    _ = try await setup.endedJobs(2)
+    try await setup.delivered()
+    #expect(try await daemon.end() == 0)
+
+    let without = try await segmentd(
+      "reprocess", "--config", setup.configuration, "--study", uids.study, "--series", uids.series)
+    #expect(without.status == 0, "\(without.output)")
+    let jobs = try await setup.endedJobs(3)
+    #expect(jobs.allSatisfy { $0.state == "completed" })
+    try await setup.delivered()
+    #expect(try await pacs.segmentations().count == 3)
+
+    let unknown = try await segmentd(
+      "reprocess", "--config", setup.configuration, "--study", "1.2.3")
+    #expect(unknown.status != 0)
+    #expect(unknown.output.contains("1.2.3"))
+  }
+
+  @Test func aWatchFolderIsTakenAndLeftAsItWas() async throws {
+    let watched = try TemporaryFolder()
+    let setup = try DaemonSetup(watch: watched.url)
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let nested = watched.url.appendingPathComponent("a folder/über")
+    try await makeSeries(at: nested, "--orientation", "sagittal", "--modality", "MR")
+    try "not DICOM".write(
+      to: watched.url.appendingPathComponent("readme.txt"), atomically: false, encoding: .utf8)
+    let before = try FileManager.default.subpathsOfDirectory(atPath: watched.url.path).sorted()
+    let job = try #require(try await setup.endedJobs().first)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    try await setup.delivered()
+    #expect(try await pacs.segmentations().count == 1)
+    #expect(
+      try FileManager.default.subpathsOfDirectory(atPath: watched.url.path).sorted() == before)
+    #expect(daemon.output.contains("readme.txt"), "what is not DICOM is reported")
+    try await daemon.end()
+  }
+
+  @Test func anUnreachableDestinationKeepsTheResultUntilItAnswers() async throws {
+    let setup = try DaemonSetup()
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    try await makeSeries(at: series)
+    #expect(try await setup.send(series).status == 0)
+    _ = try await setup.endedJobs()
+    try await waitUntil("a failed attempt") {
+      try await setup.jobs().flatMap(\.deliveries).contains { $0.attempts > 0 }
+    }
+    #expect(try await setup.jobs().flatMap(\.deliveries).allSatisfy { $0.state != "delivered" })
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    try await setup.delivered(within: 120)
+    #expect(try await pacs.segmentations().count == 1)
+    try await daemon.end()
+  }
+}
