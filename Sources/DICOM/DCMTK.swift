@@ -1,0 +1,33 @@
+import CDCMTK
+import Logging
+
+/// The process-wide state of DCMTK: prepared once, on first use.
+enum DCMTK {
+  private static let logger = Logger(label: "segmentd.dcmtk")
+
+  private static let preparation: DICOMError? = {
+    var error = cdcmtk_error()
+    let code = cdcmtk_initialize(
+      { level, name, message in
+        guard let name, let message else { return }
+        // DCMTK's messages may quote attribute values, so they are not shown by default.
+        DCMTK.logger.debug(
+          "\(String(cString: message))", metadata: ["logger": "\(String(cString: name))"])
+      }, &error)
+    return code == CDCMTK_OK.code ? nil : .toolkitUnavailable(reason: error.text)
+  }()
+
+  /// - Throws: ``DICOMError/toolkitUnavailable(reason:)`` where the data dictionary is missing.
+  static func prepare() throws(DICOMError) {
+    if let preparation { throw preparation }
+  }
+}
+
+extension cdcmtk_error {
+  /// The message as text.
+  var text: String {
+    withUnsafeBytes(of: message) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+}

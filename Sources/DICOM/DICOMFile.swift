@@ -1,0 +1,68 @@
+import Foundation
+
+/// A DICOM file on disk: its header is read, its pixels stay where they are.
+///
+/// Opening is safe for files of any origin: the structure is walked before the parser sees it, and
+/// every refusal is a ``DICOMError`` that names the file and the tag.
+public struct DICOMFile: Sendable {
+  /// Largest file that is read, in bytes.
+  public static let maximumSize = 4 << 30
+
+  public let path: String
+  public let transferSyntax: TransferSyntax
+  /// All elements but the pixel data and what follows it.
+  public let dataset: Dataset
+  let structure: FileStructure
+
+  /// - Throws: ``DICOMError`` where the file is not a whole, bounded, supported Part 10 file.
+  public init(path: String) throws(DICOMError) {
+    try self.init(path: path, bytes: Self.load(path))
+  }
+
+  init(path: String, bytes: Data) throws(DICOMError) {
+    let parsed: Result<(FileStructure, Dataset), DICOMError> = bytes.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in
+        let structure = try FileStructure(scanning: raw, file: path)
+        let header = raw[..<(structure.pixelData?.start ?? raw.count)]
+        return (
+          structure, try Dataset(parsing: UnsafeRawBufferPointer(rebasing: header), file: path)
+        )
+      }
+    }
+    (structure, dataset) = try parsed.get()
+    transferSyntax = structure.transferSyntax
+    self.path = path
+  }
+
+  /// The whole file in memory, so that what is judged is what is parsed.
+  static func load(_ path: String) throws(DICOMError) -> Data {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw .cannotRead(file: path, reason: String(cString: strerror(errno)))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw .cannotRead(file: path, reason: "not a regular file")
+    }
+    guard status.st_size <= maximumSize else {
+      throw .tooLarge(
+        file: path, reason: "\(status.st_size) bytes, at most \(maximumSize) are read")
+    }
+    do {
+      return try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw .cannotRead(file: path, reason: (error as NSError).localizedDescription)
+    }
+  }
+
+  /// Number of Frames (0028,0008), 1 where absent.
+  ///
+  /// - Throws: ``DICOMError/invalidAttribute(file:tag:value:)``.
+  func frameCount() throws(DICOMError) -> Int {
+    guard let element = dataset[.numberOfFrames], !element.isEmpty else { return 1 }
+    guard let count = dataset.integer(.numberOfFrames), count > 0 else {
+      throw .invalidAttribute(
+        file: path, tag: .numberOfFrames, value: dataset.text(.numberOfFrames) ?? "")
+    }
+    return count
+  }
+}

@@ -1,0 +1,43 @@
+/// Where the parts of a Part 10 file lie, found by walking over it without building anything.
+///
+/// The walk refuses what the parser must not see: nesting that would overflow its stack, lengths
+/// beyond the end of the file, element floods, inflating transfer syntaxes.
+struct FileStructure: Sendable {
+  /// Deepest nesting of sequences that is read.
+  static let maximumNesting = 64
+  /// Most elements and items that are read, a bound on the memory a small file can claim.
+  static let maximumElements = 4_000_000
+
+  /// Where the pixel data lies.
+  struct PixelData: Sendable, Equatable {
+    var vr: String
+    /// First byte of the element, where the header ends.
+    var start: Int
+    /// The value of native pixel data; nil when encapsulated.
+    var native: Range<Int>?
+    /// Fragments of encapsulated pixel data, the offset table left out.
+    var fragments: [Range<Int>] = []
+    /// The basic offset table: offsets of the first fragment of each frame (PS3.5 A.4).
+    var offsetTable: Range<Int> = 0..<0
+  }
+
+  var transferSyntax: TransferSyntax
+  var pixelData: PixelData?
+
+  init(scanning bytes: UnsafeRawBufferPointer, file: String) throws(DICOMError) {
+    guard bytes.count >= 132, bytes[128..<132].elementsEqual("DICM".utf8) else {
+      throw .notDICOM(file: file)
+    }
+    var scan = StructureScan(bytes: bytes, file: file)
+    let (uid, start) = try scan.metaInformation()
+    guard let syntax = TransferSyntax(rawValue: uid) else {
+      throw .unsupportedTransferSyntax(file: file, uid: uid)
+    }
+    transferSyntax = syntax
+    scan.isExplicit = syntax.isExplicit
+    scan.isBigEndian = syntax.isBigEndian
+    scan.isEncapsulated = syntax.coding != .none
+    _ = try scan.elements(from: start, to: bytes.count, depth: 0, delimited: false)
+    pixelData = scan.pixelData
+  }
+}

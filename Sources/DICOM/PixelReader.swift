@@ -1,0 +1,91 @@
+import Volumes
+
+/// Reads the voxels of a stack of slices.
+public enum PixelReader {
+  /// The volume of a stack in modality units: Hounsfield units for CT, rescaled values otherwise.
+  ///
+  /// Each slice has its own rescale slope and intercept (PS3.3 C.11.1). Padding (PS3.3 C.7.5.1.1.2)
+  /// becomes air: -1024 for CT, else 0. MONOCHROME1 is a matter of display and never inverts
+  /// values.
+  ///
+  /// - Parameters:
+  ///   - stack: frames in the order of its grid.
+  ///   - fileOf: path of the file that holds an instance, by SOP Instance UID.
+  /// - Throws: ``DICOMError`` where a frame cannot be decoded to exactly its size, does not belong
+  ///   to the stack, or its values have no known unit.
+  public static func read(
+    _ stack: SliceStack, fileOf: (String) -> String?
+  ) throws(DICOMError) -> Volume {
+    let frameSize = stack.grid.rows * stack.grid.columns
+    var voxels: [Float] = []
+    voxels.reserveCapacity(stack.grid.voxelCount)
+    var decoder: FrameDecoder?
+    var framesOfFile: [ImageFrame] = []
+    for frame in stack.frames {
+      guard let path = fileOf(frame.sopInstanceUID) else {
+        throw .noFile(sopInstanceUID: frame.sopInstanceUID)
+      }
+      if decoder?.file.path != path {
+        decoder = try FrameDecoder(path: path)
+        framesOfFile = try decoder?.file.imageFrames() ?? []
+      }
+      guard let decoder else { continue }
+      try check(framesOfFile, of: path, hold: frame, of: stack.grid)
+      let values = try decoder.storedValues(frame: frame.frameNumber ?? 1)
+      guard values.count == frameSize else {
+        throw .damagedPixels(
+          file: path, frame: frame.frameNumber ?? 1,
+          reason: "\(values.count) pixels where \(frameSize) are due")
+      }
+      try append(values, of: frame, file: path, to: &voxels)
+    }
+    return Volume(grid: stack.grid, voxels: voxels)
+  }
+
+  /// The file must still be what the frame was read from.
+  private static func check(
+    _ framesOfFile: [ImageFrame], of path: String, hold frame: ImageFrame, of grid: VolumeGrid
+  ) throws(DICOMError) {
+    let index = (frame.frameNumber ?? 1) - 1
+    guard framesOfFile.indices.contains(index), framesOfFile[index] == frame else {
+      throw .invalidAttribute(
+        file: path, tag: .sopInstanceUID, value: "not the image that was assessed")
+    }
+    guard frame.rows == grid.rows, frame.columns == grid.columns else {
+      throw .invalidAttribute(
+        file: path, tag: .rows,
+        value: "\(frame.rows) x \(frame.columns), the volume has \(grid.rows) x \(grid.columns)")
+    }
+  }
+
+  private static func append(
+    _ values: [Int32], of frame: ImageFrame, file: String, to voxels: inout [Float]
+  ) throws(DICOMError) {
+    let isCT = frame.modality == "CT"
+    if isCT {
+      guard frame.rescaleIntercept != nil else {
+        throw .missingAttribute(file: file, tag: .rescaleIntercept)
+      }
+      let type = frame.rescaleType ?? ""
+      guard ["", "HU", "US"].contains(type) else {
+        throw .invalidAttribute(file: file, tag: .rescaleType, value: type)
+      }
+    }
+    let slope = frame.rescaleSlope ?? 1
+    guard slope != 0 else { throw .invalidAttribute(file: file, tag: .rescaleSlope, value: "0") }
+    let intercept = frame.rescaleIntercept ?? 0
+    let air: Float = isCT ? -1024 : 0
+    let padding = paddingRange(frame)
+    for value in values {
+      let isPadding = padding?.contains(Int(value)) ?? false
+      voxels.append(isPadding ? air : Float(Double(value) * slope + intercept))
+    }
+  }
+
+  /// Stored values that stand for no measurement.
+  private static func paddingRange(_ frame: ImageFrame) -> ClosedRange<Int>? {
+    guard let value = frame.pixelPaddingValue else { return nil }
+    let limit = frame.pixelPaddingRangeLimit ?? value
+    return min(value, limit)...max(value, limit)
+  }
+}

@@ -1,0 +1,28 @@
+/// How far a series may stray from a regular volume and still be taken as one.
+///
+/// The defaults admit the rounding of real scanners (1e-3 to 1e-4 of a millimetre) and nothing
+/// that a network could not be shown without distorting anatomy.
+public struct GeometryRules: Sendable, Equatable, Codable {
+  /// The fewest slices that make a volume.
+  public var minimumSlices = 3
+  /// Steps between slices may differ by this many mm in all, or by `spacingRelativeTolerance`
+  /// of their median where that is more.
+  public var spacingTolerance = 0.01
+  public var spacingRelativeTolerance = 0.01
+  /// How far in mm a slice's origin may lie from the straight line through first and last.
+  public var positionTolerance = 0.1
+  /// The angle in degrees between slice normal and slice step up to which a stack is upright.
+  public var maximumTilt = 0.2
+  /// How much a direction cosine may differ between slices, a direction's length from one, and
+  /// the product of the two directions from zero.
+  public var orientationTolerance = 1e-3
+  /// How much Pixel Spacing may differ between slices, in mm.
+  public var pixelSpacingTolerance = 1e-4
+  /// Slices whose positions along the normal differ by no more than this many mm share a place.
+  public var samePlaceTolerance = 0.01
+  /// Whether images that call themselves DERIVED or SECONDARY are taken as measured ones.
+  /// Localizers, mosaics and projections are refused in any case.
+  public var acceptsDerivedImages = false
+
+  public init() {}
+}
