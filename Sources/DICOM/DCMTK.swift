@@ -2,7 +2,7 @@ import CDCMTK
 import Logging
 
 /// The process-wide state of DCMTK: prepared once, on first use.
-enum DCMTK {
+package enum DCMTK {
   private static let logger = Logger(label: "segmentd.dcmtk")
 
   private static let preparation: DICOMError? = {
@@ -18,14 +18,14 @@ enum DCMTK {
   }()
 
   /// - Throws: ``DICOMError/toolkitUnavailable(reason:)`` where the data dictionary is missing.
-  static func prepare() throws(DICOMError) {
+  package static func prepare() throws(DICOMError) {
     if let preparation { throw preparation }
   }
 }
 
 extension cdcmtk_error {
   /// The message as text.
-  var text: String {
+  package var text: String {
     withUnsafeBytes(of: message) { bytes in
       String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }

@@ -1,4 +1,7 @@
 #ifndef CDCMTK_H
 #define CDCMTK_H
+
 #include "CDCMTKFile.h"
+#include "CDCMTKNetwork.h"
+
 #endif

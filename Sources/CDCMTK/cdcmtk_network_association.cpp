@@ -1,0 +1,226 @@
+#include "cdcmtk_file_support.h"
+
+#include "cdcmtk_network_association.h"
+#include "cdcmtk_network_receive.h"
+
+#include "dcmtk/dcmdata/dcuid.h"
+
+#include <algorithm>
+#include <ctime>
+
+namespace {
+
+std::vector<std::string> texts(const char *const *values, size_t count) {
+  return std::vector<std::string>(values, values + count);
+}
+
+std::vector<const char *> pointers(const std::vector<std::string> &values) {
+  std::vector<const char *> result;
+  for (const std::string &value : values) result.push_back(value.c_str());
+  return result;
+}
+
+/// Leading and trailing spaces of an AE title are not significant (PS3.5 6.2).
+std::string trimmed(const char *text) {
+  const std::string value = text;
+  const size_t first = value.find_first_not_of(' ');
+  return first == std::string::npos ? ""
+                                    : value.substr(first, value.find_last_not_of(' ') - first + 1);
+}
+
+class Association {
+public:
+  Association(AssociationSettings &settings, T_ASC_Association *association, int socket,
+              const std::string &peer)
+      : settings_(settings), association_(association), socket_(socket), peer_(peer),
+        calling_(trimmed(association->params->DULparams.callingAPTitle)),
+        called_(trimmed(association->params->DULparams.calledAPTitle)) {
+    settings_.open_associations += 1;
+  }
+
+  ~Association() {
+    ASC_dropSCPAssociation(association_, 0);
+    ASC_destroyAssociation(&association_);
+    settings_.open_associations -= 1;
+  }
+
+  void serve() {
+    if (!negotiate()) return;
+    tell(CDCMTK_EVENT_ACCEPTED, "");
+    OFCondition condition = EC_Normal;
+    time_t last = time(nullptr);
+    while (condition.good()) {
+      T_DIMSE_Message message;
+      memset(&message, 0, sizeof message);
+      T_ASC_PresentationContextID context = 0;
+      condition = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING, 1, &context, &message,
+                                       nullptr);
+      if (condition == DIMSE_NODATAAVAILABLE) {
+        if (settings_.stopping || time(nullptr) - last > time_t(settings_.idle_timeout)) {
+          abort(settings_.stopping ? "segmentd is stopping" : "the peer was silent for too long");
+          return;
+        }
+        condition = EC_Normal;
+        continue;
+      }
+      if (condition.good()) condition = answer(message, context);
+      last = time(nullptr);
+    }
+    end(condition);
+  }
+
+private:
+  bool negotiate() {
+    if (settings_.open_associations > settings_.maximum_associations) {
+      return reject({ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,
+                     ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED},
+                    "too many associations");
+    }
+    char application_context[DUL_LEN_NAME + 1];
+    ASC_getApplicationContextName(association_->params, application_context,
+                                  sizeof application_context);
+    if (strcmp(application_context, UID_StandardApplicationContext) != 0) {
+      return reject({ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
+                     ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED},
+                    "application context not supported");
+    }
+    if (called_ != settings_.ae_title) {
+      return reject({ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
+                     ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED},
+                    "called AE title " + called_ + " is not ours");
+    }
+    const auto &allowed = settings_.calling_ae_titles;
+    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), calling_) == allowed.end()) {
+      return reject({ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
+                     ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED},
+                    "calling AE title is not on the list");
+    }
+    accept_contexts();
+    if (ASC_countAcceptedPresentationContexts(association_->params) == 0) {
+      return reject({ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER, ASC_REASON_SU_NOREASON},
+                    "none of the proposed SOP classes and transfer syntaxes is accepted");
+    }
+    const OFCondition condition = ASC_acknowledgeAssociation(association_);
+    if (condition.bad()) tell(CDCMTK_EVENT_FAILED, condition.text());
+    return condition.good();
+  }
+
+  void accept_contexts() {
+    const char *verification[] = {UID_VerificationSOPClass};
+    const char *plain[] = {UID_LittleEndianExplicitTransferSyntax,
+                           UID_LittleEndianImplicitTransferSyntax};
+    ASC_acceptContextsWithPreferredTransferSyntaxes(association_->params, verification, 1, plain,
+                                                    2);
+    std::vector<const char *> classes = pointers(settings_.sop_classes);
+    std::vector<const char *> syntaxes = pointers(settings_.transfer_syntaxes);
+    ASC_acceptContextsWithPreferredTransferSyntaxes(association_->params, classes.data(),
+                                                    int(classes.size()), syntaxes.data(),
+                                                    int(syntaxes.size()));
+  }
+
+  bool reject(T_ASC_RejectParameters reason, const std::string &message) {
+    ASC_rejectAssociation(association_, &reason);
+    tell(CDCMTK_EVENT_REJECTED, message);
+    return false;
+  }
+
+  OFCondition answer(T_DIMSE_Message &message, T_ASC_PresentationContextID context) {
+    switch (message.CommandField) {
+      case DIMSE_C_ECHO_RQ:
+        return DIMSE_sendEchoResponse(association_, context, &message.msg.CEchoRQ, STATUS_Success,
+                                      nullptr);
+      case DIMSE_C_STORE_RQ:
+        return store(message.msg.CStoreRQ, context);
+      default:
+        return DIMSE_BADCOMMANDTYPE;
+    }
+  }
+
+  OFCondition store(T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context) {
+    ReceivedDataset dataset(settings_, association_, request, context);
+    OFCondition condition = dataset.receive();
+    if (condition.bad()) return condition;
+    uint16_t status = dataset.status();
+    if (status == STATUS_Success) {
+      const std::string transfer_syntax = dataset.transfer_syntax();
+      const cdcmtk_received object = {dataset.path().c_str(), request.AffectedSOPClassUID,
+                                      request.AffectedSOPInstanceUID, transfer_syntax.c_str(),
+                                      calling_.c_str(), peer_.c_str()};
+      status = settings_.store(settings_.context, &object);
+      dataset.hand_over();
+    }
+    (status == STATUS_Success ? stored_ : refused_) += 1;
+    return respond(request, context, status);
+  }
+
+  OFCondition respond(const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
+                      uint16_t status) {
+    T_DIMSE_C_StoreRSP response;
+    memset(&response, 0, sizeof response);
+    response.MessageIDBeingRespondedTo = request.MessageID;
+    response.DimseStatus = status;
+    response.DataSetType = DIMSE_DATASET_NULL;
+    OFStandard::strlcpy(response.AffectedSOPClassUID, request.AffectedSOPClassUID,
+                        sizeof response.AffectedSOPClassUID);
+    OFStandard::strlcpy(response.AffectedSOPInstanceUID, request.AffectedSOPInstanceUID,
+                        sizeof response.AffectedSOPInstanceUID);
+    response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
+    // DCMTK writes head and body of a PDU apart; corked they leave in one packet.
+    CorkedSocket corked(socket_);
+    return DIMSE_sendStoreResponse(association_, context, &request, &response, nullptr);
+  }
+
+  void end(const OFCondition &condition) {
+    if (condition == DUL_PEERREQUESTEDRELEASE) {
+      ASC_acknowledgeRelease(association_);
+      tell(CDCMTK_EVENT_RELEASED, "");
+    } else if (condition == DUL_PEERABORTEDASSOCIATION) {
+      tell(CDCMTK_EVENT_ABORTED, "the peer aborted");
+    } else {
+      abort(condition.text());
+    }
+  }
+
+  void abort(const std::string &reason) {
+    ASC_abortAssociation(association_);
+    tell(CDCMTK_EVENT_FAILED, reason);
+  }
+
+  void tell(int kind, const std::string &message) {
+    report(settings_, kind, calling_, peer_, message, stored_, refused_);
+  }
+
+  AssociationSettings &settings_;
+  T_ASC_Association *association_;
+  const int socket_;
+  const std::string peer_, calling_, called_;
+  unsigned stored_ = 0, refused_ = 0;
+};
+
+}  // namespace
+
+void AssociationSettings::read(const cdcmtk_scp_options &options) {
+  ae_title = options.ae_title;
+  folder = options.folder;
+  calling_ae_titles = texts(options.calling_ae_titles, options.calling_ae_title_count);
+  sop_classes = texts(options.sop_classes, options.sop_class_count);
+  transfer_syntaxes = texts(options.transfer_syntaxes, options.transfer_syntax_count);
+  maximum_associations = options.maximum_associations;
+  idle_timeout = options.idle_timeout;
+  store = options.store;
+  event = options.event;
+  context = options.context;
+}
+
+void report(const AssociationSettings &settings, int kind, const std::string &calling,
+            const std::string &peer, const std::string &message, unsigned stored,
+            unsigned refused) {
+  const cdcmtk_event event = {kind,    calling.c_str(), peer.c_str(), message.c_str(),
+                              stored, refused};
+  settings.event(settings.context, &event);
+}
+
+void serve_association(AssociationSettings &settings, T_ASC_Association *association, int socket,
+                       const std::string &peer) {
+  Association(settings, association, socket, peer).serve();
+}

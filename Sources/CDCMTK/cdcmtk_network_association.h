@@ -1,0 +1,46 @@
+// One association of the storage SCP; not visible from Swift.
+#ifndef CDCMTK_NETWORK_ASSOCIATION_H
+#define CDCMTK_NETWORK_ASSOCIATION_H
+
+#include "dcmtk/config/osconfig.h"
+
+#include "dcmtk/dcmnet/assoc.h"
+#include "dcmtk/dcmnet/dimse.h"
+#include "dcmtk/dcmnet/diutil.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "CDCMTKNetwork.h"
+
+/// What every association of one SCP shares.
+struct AssociationSettings {
+  static constexpr long maximum_pdu = ASC_MAXIMUMPDUSIZE;
+
+  std::string ae_title, folder;
+  std::vector<std::string> calling_ae_titles, sop_classes, transfer_syntaxes;
+  unsigned maximum_associations = 1;
+  unsigned idle_timeout = 60;
+  cdcmtk_store_handler store = nullptr;
+  cdcmtk_event_handler event = nullptr;
+  void *context = nullptr;
+
+  std::atomic<bool> stopping{false};
+  std::atomic<unsigned> open_associations{0};
+  std::atomic<unsigned long> files{0};
+
+  void read(const cdcmtk_scp_options &options);
+};
+
+void report(const AssociationSettings &settings, int kind, const std::string &calling,
+            const std::string &peer, const std::string &message, unsigned stored,
+            unsigned refused);
+
+/// Negotiates and serves an association to its end and destroys it.
+void serve_association(AssociationSettings &settings, T_ASC_Association *association, int socket,
+                       const std::string &peer);
+
+#endif

@@ -1,0 +1,104 @@
+#include "cdcmtk_file_support.h"
+
+#include "cdcmtk_network_receive.h"
+
+#include "dcmtk/dcmdata/dcostrmf.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace {
+
+// A dataset that stops in the middle is given up after so many seconds of silence.
+constexpr int data_timeout = 30;
+
+bool is_valid_uid(const char *uid) {
+  return uid[0] && DcmUniqueIdentifier::checkStringValue(uid, "1").good();
+}
+
+}  // namespace
+
+ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
+                                 const T_DIMSE_C_StoreRQ &request,
+                                 T_ASC_PresentationContextID context)
+    : settings_(settings), association_(association), request_(request), context_(context) {
+  path_ = settings.folder + "/" + std::to_string(getpid()) + "-" +
+          std::to_string(settings.files.fetch_add(1));
+  T_ASC_PresentationContext accepted;
+  const bool matches =
+      ASC_findAcceptedPresentationContext(association->params, context, &accepted).good() &&
+      strcmp(accepted.abstractSyntax, request.AffectedSOPClassUID) == 0;
+  if (!matches) {
+    status_ = STATUS_STORE_Refused_SOPClassNotSupported;
+  } else if (!is_valid_uid(request.AffectedSOPInstanceUID)) {
+    status_ = STATUS_STORE_Error_DataSetDoesNotMatchSOPClass;
+  } else if (!write_meta_information()) {
+    status_ = STATUS_STORE_Refused_OutOfResources;
+  }
+}
+
+ReceivedDataset::~ReceivedDataset() {
+  if (file_ >= 0) close(file_);
+  if (!handed_over_) unlink(path_.c_str());
+}
+
+std::string ReceivedDataset::transfer_syntax() const {
+  T_ASC_PresentationContext accepted;
+  ASC_findAcceptedPresentationContext(association_->params, context_, &accepted);
+  return accepted.acceptedTransferSyntax;
+}
+
+bool ReceivedDataset::write_meta_information() {
+  const int created = open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (created < 0) return false;
+  close(created);
+  DcmOutputFileStream *stream = nullptr;
+  const OFCondition condition =
+      DIMSE_createFilestream(path_.c_str(), &request_, association_, context_, 1, &stream);
+  delete stream;
+  if (condition.bad()) return false;
+  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  return file_ >= 0 && lseek(file_, 0, SEEK_END) > 132;
+}
+
+OFCondition ReceivedDataset::receive() {
+  if (request_.DataSetType == DIMSE_DATASET_NULL) return DIMSE_BADMESSAGE;
+  DUL_PDV pdv;
+  do {
+    const OFCondition condition = next_pdv(pdv);
+    if (condition.bad()) return condition;
+    if (pdv.pdvType != DUL_DATASETPDV || pdv.presentationContextID != context_) {
+      return DIMSE_UNEXPECTEDPDVTYPE;
+    }
+    write(pdv.data, pdv.fragmentLength);
+  } while (!pdv.lastPDV);
+  if (status_ == STATUS_Success && fsync(file_) != 0) {
+    status_ = STATUS_STORE_Refused_OutOfResources;
+  }
+  return EC_Normal;
+}
+
+void ReceivedDataset::write(const void *bytes, size_t count) {
+  const char *next = static_cast<const char *>(bytes);
+  while (count > 0 && status_ == STATUS_Success) {
+    const ssize_t written = ::write(file_, next, count);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      status_ = STATUS_STORE_Refused_OutOfResources;
+      return;
+    }
+    next += written;
+    count -= size_t(written);
+  }
+}
+
+OFCondition ReceivedDataset::next_pdv(DUL_PDV &pdv) {
+  OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
+  if (condition.good()) return condition;
+  condition =
+      DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, data_timeout);
+  if (condition != DUL_PDATAPDUARRIVED) {
+    return condition.good() ? OFCondition(DIMSE_READPDVFAILED) : condition;
+  }
+  return DUL_NextPDV(&association_->DULassociation, &pdv);
+}

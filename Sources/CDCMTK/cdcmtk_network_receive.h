@@ -1,0 +1,55 @@
+// The dataset of one C-STORE request on its way to disk; not visible from Swift.
+#ifndef CDCMTK_NETWORK_RECEIVE_H
+#define CDCMTK_NETWORK_RECEIVE_H
+
+#include "cdcmtk_network_association.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10) and syncs it.
+///
+/// When the disk fails, the rest of the dataset is read and thrown away, so that the peer still
+/// gets an answer. The file is removed again unless it is handed over.
+class ReceivedDataset {
+public:
+  ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
+                  const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context);
+  ~ReceivedDataset();
+
+  /// Good when the whole dataset was read off the network, whatever became of the file.
+  OFCondition receive();
+  /// Success, or why the dataset is not on disk.
+  uint16_t status() const { return status_; }
+  const std::string &path() const { return path_; }
+  std::string transfer_syntax() const;
+  void hand_over() { handed_over_ = true; }
+
+private:
+  bool write_meta_information();
+  void write(const void *bytes, size_t count);
+  OFCondition next_pdv(DUL_PDV &pdv);
+
+  AssociationSettings &settings_;
+  T_ASC_Association *association_;
+  const T_DIMSE_C_StoreRQ &request_;
+  const T_ASC_PresentationContextID context_;
+  std::string path_;
+  int file_ = -1;
+  uint16_t status_ = STATUS_Success;
+  bool handed_over_ = false;
+};
+
+/// Holds back what is written to a socket until the end of its life.
+class CorkedSocket {
+public:
+  explicit CorkedSocket(int socket) : socket_(socket) { set(1); }
+  ~CorkedSocket() { set(0); }
+
+private:
+  void set(int value) { setsockopt(socket_, IPPROTO_TCP, TCP_CORK, &value, sizeof value); }
+  const int socket_;
+};
+
+#endif

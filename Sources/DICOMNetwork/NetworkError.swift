@@ -1,0 +1,36 @@
+import DICOM
+
+/// Why the network could not be used. Messages name host, port and AE titles.
+public enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
+  case cannotListen(address: String, port: Int, reason: String)
+  /// The peer is away, or refused the association.
+  case noAssociation(peer: Peer, callingAETitle: String, reason: String)
+  case cannotSend(file: String, reason: String)
+  case toolkit(DICOMError)
+
+  public var description: String {
+    switch self {
+    case .cannotListen(let address, let port, let reason):
+      "cannot listen on \(address):\(port): \(reason)"
+    case .noAssociation(let peer, let callingAETitle, let reason):
+      "no association with \(peer) as \(callingAETitle): \(reason)"
+    case .cannotSend(let file, let reason): "\(file): cannot be sent: \(reason)"
+    case .toolkit(let error): error.description
+    }
+  }
+}
+
+/// A DICOM application on the network.
+public struct Peer: Equatable, Sendable, CustomStringConvertible {
+  public var aeTitle: String
+  public var host: String
+  public var port: Int
+
+  public init(aeTitle: String, host: String, port: Int) {
+    self.aeTitle = aeTitle
+    self.host = host
+    self.port = port
+  }
+
+  public var description: String { "\(aeTitle) at \(host):\(port)" }
+}

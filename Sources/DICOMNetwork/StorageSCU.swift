@@ -1,0 +1,116 @@
+import CDCMTK
+import DICOM
+import Dispatch
+
+/// What a peer answered to one C-STORE.
+public enum StoreOutcome: Sendable, Equatable {
+  case stored
+  /// Stored, with a warning (0xBxxx).
+  case storedWithWarning(status: UInt16, message: String)
+  case refused(status: UInt16, message: String)
+  /// No answer came: the connection broke, or no presentation context fits.
+  case notSent(reason: String)
+}
+
+/// Sends objects to a peer.
+public struct StorageSCU: Sendable {
+  private let callingAETitle: String
+  /// Seconds for the connection, the association and each answer.
+  private let timeout: Int
+
+  public init(callingAETitle: String, timeout: Int = 30) {
+    self.callingAETitle = callingAETitle
+    self.timeout = timeout
+  }
+
+  /// C-ECHO (PS3.4 A).
+  public func echo(_ peer: Peer) async throws(NetworkError) {
+    try await onQueue { () throws(NetworkError) in
+      try self.withPeer(peer) { cdcmtk_echo($0, $1) }
+    }
+  }
+
+  /// C-STORE of files in one association.
+  ///
+  /// - Returns: one outcome for each file, in the same order.
+  /// - Throws: ``NetworkError/noAssociation(peer:callingAETitle:reason:)`` where nothing was sent.
+  public func store(_ files: [String], to peer: Peer) async throws(NetworkError) -> [StoreOutcome] {
+    try await onQueue { () throws(NetworkError) in try self.storeNow(files, to: peer) }
+  }
+
+  private func storeNow(_ files: [String], to peer: Peer) throws(NetworkError) -> [StoreOutcome] {
+    var texts: [String] = []
+    for file in files {
+      do {
+        let identity = try DICOMFile(path: file).identity()
+        texts += [file, identity.sopClassUID, identity.transferSyntaxUID]
+      } catch {
+        throw .cannotSend(file: file, reason: error.description)
+      }
+    }
+    var answers = [cdcmtk_store_answer](repeating: cdcmtk_store_answer(), count: files.count)
+    let failure: NetworkError? = withCStrings(texts) { strings in
+      let outgoing = files.indices.map {
+        cdcmtk_outgoing(
+          path: strings[3 * $0], sop_class_uid: strings[3 * $0 + 1],
+          transfer_syntax_uid: strings[3 * $0 + 2])
+      }
+      do throws(NetworkError) {
+        try withPeer(peer) { cdcmtk_store($0, outgoing, outgoing.count, &answers, $1) }
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+    return answers.map(Self.outcome)
+  }
+
+  private static func outcome(_ answer: cdcmtk_store_answer) -> StoreOutcome {
+    let message = text(of: answer.message)
+    guard answer.answered != 0 else {
+      return .notSent(reason: message.isEmpty ? "the association ended before it" : message)
+    }
+    switch answer.status {
+    case 0: return .stored
+    case 0xB000...0xBFFF: return .storedWithWarning(status: answer.status, message: message)
+    default: return .refused(status: answer.status, message: message)
+    }
+  }
+
+  /// A C array of characters as text.
+  private static func text(of characters: some Any) -> String {
+    withUnsafeBytes(of: characters) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
+  private func withPeer(
+    _ peer: Peer,
+    _ call: (UnsafePointer<cdcmtk_peer>, UnsafeMutablePointer<cdcmtk_error>) -> Int32
+  ) throws(NetworkError) {
+    do { try DCMTK.prepare() } catch { throw .toolkit(error) }
+    var error = cdcmtk_error()
+    let code = withCStrings([callingAETitle, peer.aeTitle, peer.host]) { texts in
+      var address = cdcmtk_peer(
+        calling_ae_title: texts[0], called_ae_title: texts[1], host: texts[2],
+        port: UInt16(clamping: peer.port), timeout: UInt32(clamping: timeout))
+      return call(&address, &error)
+    }
+    guard code == CDCMTK_OK.rawValue else {
+      throw .noAssociation(peer: peer, callingAETitle: callingAETitle, reason: error.text)
+    }
+  }
+
+  /// DCMTK's calls block, and the cooperative pool must not.
+  private func onQueue<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(NetworkError) -> Value
+  ) async throws(NetworkError) -> Value {
+    let result: Result<Value, NetworkError> = await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        continuation.resume(returning: Result { () throws(NetworkError) in try body() })
+      }
+    }
+    return try result.get()
+  }
+}
