@@ -20,7 +20,7 @@ template <typename Fill>
 int put(cdcmtk_item *item, uint32_t tag, const char *vr, cdcmtk_error *error, Fill fill) {
   return cdcmtk_guarded(error, [&] {
     DcmElement *element = nullptr;
-    OFCondition condition = DcmItem::newDicomElement(element, dcm_tag(tag, vr));
+    OFCondition condition = DcmItem::newDicomElementWithVR(element, dcm_tag(tag, vr));
     if (condition.good()) condition = fill(*element);
     if (condition.good()) condition = dcm_item(item)->insert(element, OFTrue);
     if (condition.bad()) delete element;

@@ -39,6 +39,10 @@ public func assess(frames: [ImageFrame], rules: GeometryRules = GeometryRules())
     return SeriesAssessment(
       problems: [GeometryProblem(.noImages, "the series has no images")], volumes: [])
   }
+  // The findings must not depend on the order of arrival.
+  let frames = frames.sorted {
+    ($0.sopInstanceUID, $0.frameNumber ?? 0) < ($1.sopInstanceUID, $1.frameNumber ?? 0)
+  }
   let problems = imageProblems(frames, rules: rules) + consistencyProblems(frames, rules: rules)
   guard problems.isEmpty else { return SeriesAssessment(problems: problems, volumes: []) }
 

@@ -1,0 +1,100 @@
+import Foundation
+
+/// Writes float32 tensors as a safetensors file.
+public enum SafetensorsWriter {
+  public typealias NamedTensor = (name: String, shape: [Int], values: [Float])
+
+  /// Writes `tensors` to `path`, readable by the owner only; the file appears complete or not at
+  /// all. Shapes are row-major.
+  /// - Throws: `SafetensorsError` if a name comes twice, a shape does not fit its values, or the
+  ///   file cannot be written.
+  public static func write(
+    _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
+  ) throws(SafetensorsError) {
+    let header = try header(tensors, metadata: metadata, path: path)
+    let temporary = path + ".part"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw unwritable(path) }
+    do throws(SafetensorsError) {
+      defer { close(descriptor) }
+      try append(header, to: descriptor, path: path)
+      for tensor in tensors { try append(tensor.values, to: descriptor, path: path) }
+      guard fsync(descriptor) == 0 else { throw unwritable(path) }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    guard rename(temporary, path) == 0 else {
+      let error = unwritable(path)
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  private static func unwritable(_ path: String) -> SafetensorsError {
+    .unwritable(path: path, reason: String(cString: strerror(errno)))
+  }
+
+  private static func header(
+    _ tensors: [NamedTensor], metadata: [String: String], path: String
+  ) throws(SafetensorsError) -> [UInt8] {
+    var fields: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key < $1.key }.map {
+        "\(quoted($0.key)):\(quoted($0.value))"
+      }
+      fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var names: Set<String> = []
+    var offset = 0
+    for (name, shape, values) in tensors {
+      guard names.insert(name).inserted else { throw .duplicateTensor(path: path, name: name) }
+      guard shape.reduce(1, *) == values.count else {
+        throw .wrongCount(path: path, name: name, shape: shape, count: values.count)
+      }
+      let end = offset + values.count * MemoryLayout<Float>.size
+      let extents = shape.map(String.init).joined(separator: ",")
+      fields.append(
+        "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(extents)],"
+          + "\"data_offsets\":[\(offset),\(end)]}")
+      offset = end
+    }
+    var text = Array("{\(fields.joined(separator: ","))}".utf8)
+    // Spaces to a multiple of eight keep the data aligned for zero-copy readers.
+    while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
+    return length + text
+  }
+
+  private static func quoted(_ string: String) -> String {
+    var result = "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\u{0}"..<" ":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+
+  private static func append<Element: BitwiseCopyable>(
+    _ values: [Element], to descriptor: Int32, path: String
+  ) throws(SafetensorsError) {
+    let complete = values.withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let written = Foundation.write(
+          descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if written < 0 && errno == EINTR { continue }
+        guard written > 0 else { return false }
+        rest = rest.dropFirst(written)
+      }
+      return true
+    }
+    guard complete else { throw unwritable(path) }
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import DICOM
+
+@Suite struct DatasetTests {
+  @Test func everyKindOfValueSurvivesAFile() throws {
+    var code = Dataset()
+    code.set(.codeValue, .SH, "113076")
+    var inner = Dataset()
+    inner.set(.derivationCodeSequence, [code])
+    var dataset = Phantom.slice(pixels: (0..<24).map { Int16($0) - 12 })
+    dataset.set(.segmentationType, .CS, "BINARY")
+    dataset.set(.recommendedDisplayCIELabValue, .US, 1, 65535, 3)
+    dataset.set(.dimensionIndexValues, .UL, 4_000_000_000, 2)
+    dataset.set(.dimensionIndexPointer, .AT, Int(Tag.segmentNumber.rawValue))
+    dataset.set(.diffusionBValue, .FD, reals: [1000.25])
+    dataset.set(.pixelPaddingValue, .SS, -2000)
+    dataset.set(.studyID, .SH, "")
+    dataset.set(.derivationImageSequence, [inner, inner])
+    dataset.set(Tag(0x0042, 0x0011), .OB, bytes: [1, 2, 3, 4])
+    dataset[.patientName] = DataElement(.PN, .text([0x4D, 0xFC, 0x6C, 0x6C]))
+    let folder = try TemporaryFolder()
+    let path = try Phantom.write(dataset, "all.dcm", in: folder)
+
+    let read = try DICOMFile(path: path)
+    for (tag, element) in dataset.elements where tag < .pixelData {
+      #expect(read.dataset[tag]?.vr == element.vr, "\(tag)")
+      if case .text(let bytes) = element.value, case .text(let stored)? = read.dataset[tag]?.value {
+        #expect(Array(stored.prefix(bytes.count)) == bytes, "\(tag)")
+      } else if case .items = element.value {
+        #expect(
+          read.dataset.items(tag).map { $0.items(.derivationCodeSequence).first?.text(.codeValue) }
+            == ["113076", "113076"])
+      } else {
+        #expect(read.dataset[tag] == element, "\(tag)")
+      }
+    }
+    #expect(read.dataset.text(.patientName) == "Müll")
+    #expect(read.transferSyntax == .explicitLittleEndian)
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["all.dcm"])
+  }
+
+  @Test func numbersThatAreNoneAreNotGuessed() {
+    var dataset = Dataset()
+    dataset.set(.imagePosition, .DS, "1\\2,5\\3")
+    dataset.set(.pixelSpacing, .DS, "nan\\1")
+    dataset.set(.instanceNumber, .IS, " 12 ")
+    #expect(dataset.reals(.imagePosition).isEmpty)
+    #expect(dataset.reals(.pixelSpacing).isEmpty)
+    #expect(dataset.integer(.instanceNumber) == 12)
+  }
+
+  @Test func aFolderThatDoesNotExistIsNamed() {
+    #expect(
+      throws: DICOMError.cannotWrite(
+        file: "/nowhere/x.dcm", reason: "No such file or directory")
+    ) {
+      try Phantom.slice(pixels: []).write(to: "/nowhere/x.dcm")
+    }
+  }
+
+  @Test func uidsAreUUIDsAsDecimals() {
+    #expect(DICOMUID.decimal([0x01, 0x00]) == "256")
+    #expect(
+      DICOMUID.decimal(Array(repeating: 0xFF, count: 16))
+        == "340282366920938463463374607431768211455")
+    let uids = Set((0..<100).map { _ in DICOMUID.generate() })
+    #expect(uids.count == 100)
+    #expect(uids.allSatisfy { $0.hasPrefix("2.25.") && DICOMUID.isValid($0) })
+    for wrong in ["", "1..2", "1.02", "1.2.", "1.2a", String(repeating: "1", count: 65), "1.2\0"] {
+      #expect(!DICOMUID.isValid(wrong))
+    }
+  }
+
+  @Test func tagsAreShownWithTheirNames() {
+    #expect("\(Tag.rows)" == "(0028,0010) Rows")
+  }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import DICOM
+
+/// Files that crash, stall or mislead a parser: every one must be a typed refusal.
+@Suite struct HostileFileTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test(arguments: [65, 20_000]) func deepNestingIsRefused(depth: Int) throws {
+    var raw = RawFile(transferSyntax: "1.2.840.10008.1.2.1")
+    raw.nest(depth)
+    raw.close(depth)
+    let path = try raw.write(in: folder)
+    #expect(throws: DICOMError.nestedTooDeeply(file: path, tag: .segmentSequence, limit: 64)) {
+      try DICOMFile(path: path)
+    }
+  }
+
+  @Test func nestingWithinTheLimitIsRead() throws {
+    var raw = RawFile(transferSyntax: "1.2.840.10008.1.2.1")
+    raw.nest(64)
+    raw.close(64)
+    #expect(try DICOMFile(path: raw.write(in: folder)).dataset.items(.segmentSequence).count == 1)
+  }
+
+  @Test func nestingByDefinedLengthsWithoutVRsIsRefused() throws {
+    var raw = RawFile(transferSyntax: "1.2.840.10008.1.2")
+    let depth = 200
+    for level in 0..<depth {
+      let inner = (depth - level - 1) * 16
+      raw.append(.segmentSequence)
+      raw.append(inner + 8, size: 4)
+      raw.append(Tag(0xFFFE, 0xE000))
+      raw.append(inner, size: 4)
+    }
+    let path = try raw.write(in: folder)
+    #expect(throws: DICOMError.nestedTooDeeply(file: path, tag: .segmentSequence, limit: 64)) {
+      try DICOMFile(path: path)
+    }
+  }
+
+  @Test func lengthsBeyondTheFileAreNamed() throws {
+    var raw = RawFile(transferSyntax: "1.2.840.10008.1.2.1")
+    raw.append(explicit: .modality, "CS", Array("CT".utf8))
+    raw.append(explicit: .extendedOffsetTable, "OB", [1, 2], length: 0x7FFF_FFF0)
+    let path = try raw.write(in: folder)
+    #expect(
+      throws: DICOMError.truncated(
+        file: path, tag: .extendedOffsetTable, needed: 0x7FFF_FFF0, available: 2)
+    ) {
+      try DICOMFile(path: path)
+    }
+  }
+
+  @Test func everyTruncationIsRefusedOrLosesAllThatFollows() throws {
+    let whole = try Phantom.write(
+      Phantom.slice(pixels: Array(repeating: 7, count: 24)), "whole.dcm", in: folder)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
+    let path = folder.url.appendingPathComponent("cut.dcm").path
+    for length in stride(from: 0, to: bytes.count, by: 1) {
+      try bytes.prefix(length).write(to: URL(fileURLWithPath: path))
+      // A cut between two elements leaves a file without pixel data.
+      #expect(throws: DICOMError.self, "cut at \(length)") { try FrameDecoder(path: path) }
+    }
+  }
+
+  @Test func deflatedAndUnknownTransferSyntaxesAreRefused() throws {
+    for uid in ["1.2.840.10008.1.2.1.99", "1.2.3.4"] {
+      let path = try RawFile(transferSyntax: uid).write(in: folder)
+      #expect(throws: DICOMError.unsupportedTransferSyntax(file: path, uid: uid)) {
+        try DICOMFile(path: path)
+      }
+    }
+  }
+
+  @Test func otherFilesAreRefused() throws {
+    let path = folder.url.appendingPathComponent("text").path
+    try Data("hello".utf8).write(to: URL(fileURLWithPath: path))
+    #expect(throws: DICOMError.notDICOM(file: path)) { try DICOMFile(path: path) }
+    #expect(throws: DICOMError.cannotRead(file: "/dev/zero", reason: "not a regular file")) {
+      try DICOMFile(path: "/dev/zero")
+    }
+    let missing = folder.url.appendingPathComponent("none").path
+    #expect(throws: DICOMError.cannotRead(file: missing, reason: "No such file or directory")) {
+      try DICOMFile(path: missing)
+    }
+  }
+
+  @Test func blankAndInvalidUIDsAreNamed() throws {
+    var dataset = Phantom.slice(pixels: Array(repeating: 0, count: 24))
+    dataset.set(.seriesInstanceUID, .UI, "")
+    let blank = try DICOMFile(path: Phantom.write(dataset, "blank.dcm", in: folder))
+    #expect(throws: DICOMError.missingAttribute(file: blank.path, tag: .seriesInstanceUID)) {
+      try blank.identity()
+    }
+    dataset.set(.seriesInstanceUID, .UI, "../../etc")
+    let wrong = try DICOMFile(path: Phantom.write(dataset, "wrong.dcm", in: folder))
+    #expect(
+      throws: DICOMError.invalidAttribute(
+        file: wrong.path, tag: .seriesInstanceUID, value: "../../etc")
+    ) { try wrong.identity() }
+  }
+
+  @Test func framesThatAreNotDescribedAreRefused() throws {
+    var dataset = Phantom.slice(pixels: Array(repeating: 0, count: 24))
+    dataset.set(.numberOfFrames, .IS, "2000000000")
+    let path = try Phantom.write(dataset, "frames.dcm", in: folder)
+    #expect(throws: DICOMError.missingAttribute(file: path, tag: .perFrameFunctionalGroups)) {
+      try DICOMFile(path: path).imageFrames()
+    }
+    #expect(throws: DICOMError.self) {
+      try FrameDecoder(path: path).storedValues(frame: 1)
+    }
+  }
+}

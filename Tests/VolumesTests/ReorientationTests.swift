@@ -1,0 +1,60 @@
+import Testing
+
+@testable import Volumes
+
+@Suite struct ReorientationTests {
+  /// A grid whose axes lie near, not along, the patient's.
+  private let grid = VolumeGrid(
+    columns: 4, rows: 3, slices: 2,
+    affine: Affine(
+      column: [0.9, 0.1, -0.05], row: [-0.2, 1.4, 0.3], slice: [0.1, -0.4, 2.9],
+      origin: [-7, 11, 40]))
+
+  private static let orientations: [[PatientDirection]] = {
+    let pairs: [[PatientDirection]] = [
+      [.left, .right], [.anterior, .posterior], [.superior, .inferior],
+    ]
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+    return orders.flatMap { order in
+      (0..<8).map { bits in (0..<3).map { pairs[order[$0]][(bits >> $0) & 1] } }
+    }
+  }()
+
+  @Test func thereAreAll48() { #expect(Set(Self.orientations).count == 48) }
+
+  @Test(arguments: orientations)
+  func everyVoxelKeepsItsPlaceAndLabelsReturn(_ directions: [PatientDirection]) throws {
+    let volume = Volume(grid: grid, voxels: (0..<24).map { Float($0) })
+    let reorientation = try #require(Reorientation(of: grid, to: directions))
+    let turned = reorientation.apply(volume)
+
+    let steps = [turned.grid.affine.slice, turned.grid.affine.row, turned.grid.affine.column]
+    for (step, direction) in zip(steps, directions) {
+      #expect(dot(step, direction.vector) / length(step) > 0.9)
+    }
+    for (point, value) in places(turned) {
+      let original = places(volume).first { $0.1 == value }
+      #expect(length(point - (original?.0 ?? [1e9, 0, 0])) < 1e-9)
+    }
+    let labels = LabelVolume(grid: turned.grid, labels: turned.voxels.map { UInt8($0) })
+    let back = reorientation.undo(labels, to: grid)
+    #expect(back == LabelVolume(grid: grid, labels: (0..<24).map { UInt8($0) }))
+  }
+
+  private func places(_ volume: Volume) -> [(SIMD3<Double>, Float)] {
+    volume.voxels.enumerated().map { index, value in
+      let (columns, rows) = (volume.grid.columns, volume.grid.rows)
+      let place = SIMD3(
+        Double(index % columns), Double(index / columns % rows), Double(index / columns / rows))
+      return (volume.grid.affine.point(place), value)
+    }
+  }
+
+  @Test(
+    arguments: [
+      [], [.left, .right, .superior], [.left, .left, .superior], [.superior, .anterior],
+    ] as [[PatientDirection]])
+  func whatIsNoOrientationIsRefused(_ directions: [PatientDirection]) {
+    #expect(Reorientation(of: grid, to: directions) == nil)
+  }
+}

@@ -1,0 +1,290 @@
+import Foundation
+import Testing
+
+@testable import Volumes
+
+/// A regular CT series of axial slices 2.5 mm apart.
+func regularSeries(slices: Int = 8) -> [ImageFrame] {
+  (0..<slices).map { index in
+    var frame = ImageFrame()
+    frame.sopClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    frame.sopInstanceUID = "1.2.3.\(index + 1)"
+    frame.studyInstanceUID = "1.2.3.100"
+    frame.seriesInstanceUID = "1.2.3.200"
+    frame.frameOfReferenceUID = "1.2.3.300"
+    frame.patientID = "secret-patient"
+    frame.modality = "CT"
+    frame.imageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    frame.instanceNumber = slices - index
+    frame.rows = 28
+    frame.columns = 64
+    frame.photometricInterpretation = "MONOCHROME2"
+    frame.bitsAllocated = 16
+    frame.bitsStored = 12
+    frame.highBit = 11
+    frame.imageOrientation = [1, 0, 0, 0, 1, 0]
+    frame.imagePosition = [-100, -120, 30 + 2.5 * Double(index)]
+    frame.pixelSpacing = [4, 6.4]
+    frame.sliceThickness = 5
+    return frame
+  }
+}
+
+/// A way to spoil a series and the finding it must lead to.
+struct Defect: CustomTestStringConvertible, Sendable {
+  var testDescription: String
+  var kind: GeometryProblem.Kind
+  var says: String
+  var spoil: @Sendable (inout [ImageFrame]) -> Void
+
+  init(
+    _ name: String, _ kind: GeometryProblem.Kind, says: String,
+    _ spoil: @escaping @Sendable (inout [ImageFrame]) -> Void
+  ) {
+    self.testDescription = name
+    self.kind = kind
+    self.says = says
+    self.spoil = spoil
+  }
+}
+
+private let imageDefects = [
+  Defect("no images", .noImages, says: "no images") { $0 = [] },
+  Defect("blank instance UID", .blankUID, says: "(0008,0018) is blank") {
+    $0[3].sopInstanceUID = ""
+  },
+  Defect("blank class UID", .blankUID, says: "(0008,0016)") { $0[3].sopClassUID = "" },
+  Defect("blank study", .blankUID, says: "(0020,000D)") { series in
+    for index in series.indices { series[index].studyInstanceUID = "" }
+  },
+  Defect("text for a UID", .blankUID, says: "(0020,000E) is not a UID") { series in
+    for index in series.indices { series[index].seriesInstanceUID = "1.2/../x" }
+  },
+  Defect("no frame of reference", .blankUID, says: "(0020,0052)") { series in
+    for index in series.indices { series[index].frameOfReferenceUID = "" }
+  },
+  Defect("a localizer", .notMeasured, says: "LOCALIZER") {
+    $0[0].imageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+  },
+  Defect("mosaic", .notMeasured, says: "MOSAIC") {
+    $0[0].imageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+  },
+  Defect("derived", .notMeasured, says: "1.2.3.3") {
+    $0[2].imageType = ["DERIVED", "PRIMARY", "AXIAL"]
+  },
+  Defect("secondary", .notMeasured, says: "SECONDARY") {
+    $0[2].imageType = ["ORIGINAL", "SECONDARY"]
+  },
+  Defect("secondary capture", .notMeasured, says: "secondary capture") {
+    $0[2].sopClassUID = "1.2.840.10008.5.1.4.1.1.7.4"
+  },
+  Defect("no rows", .pixelFormat, says: "(0028,0010) 0") { $0[1].rows = 0 },
+  Defect("colour", .pixelFormat, says: "is 3, not 1") { $0[1].samplesPerPixel = 3 },
+  Defect("palette", .pixelFormat, says: "PALETTE") {
+    $0[1].photometricInterpretation = "PALETTE COLOR"
+  },
+  Defect("32 bits", .pixelFormat, says: "is 32") { $0[1].bitsAllocated = 32 },
+  Defect("no bits", .pixelFormat, says: "(0028,0101) 0") { $0[1].bitsStored = 0 },
+  Defect("high bit", .pixelFormat, says: "(0028,0102) 15") { $0[1].highBit = 15 },
+  Defect("slope not a number", .pixelFormat, says: "(0028,1053)") { $0[1].rescaleSlope = .nan },
+  Defect("not Hounsfield units", .notHounsfieldUnits, says: "\"US\"") { series in
+    for index in series.indices { series[index].rescaleType = "US" }
+  },
+  Defect("no position", .missingGeometry, says: "(0020,0032) is absent") {
+    $0[1].imagePosition = []
+  },
+  Defect("two numbers for a position", .invalidGeometry, says: "not 3") {
+    $0[1].imagePosition = [1, 2]
+  },
+  Defect("infinite position", .invalidGeometry, says: "1.2.3.2") {
+    $0[1].imagePosition[2] = .infinity
+  },
+  Defect("zero orientation", .invalidGeometry, says: "0.0\\0.0") {
+    $0[1].imageOrientation = [0, 0, 0, 0, 0, 0]
+  },
+  Defect("oblique axes", .invalidGeometry, says: "perpendicular") {
+    $0[1].imageOrientation = [1, 0, 0, 0.1, 0.995, 0]
+  },
+  Defect("zero pixel spacing", .invalidGeometry, says: "not positive") {
+    $0[1].pixelSpacing = [0, 1]
+  },
+]
+
+private let seriesDefects = [
+  Defect("two patients", .severalPatients, says: "(0010,0020)") { $0[4].patientID = "other" },
+  Defect("two studies", .severalSeries, says: "1.2.9") { $0[4].studyInstanceUID = "1.2.9" },
+  Defect("two series", .severalSeries, says: "1.2.9") { $0[4].seriesInstanceUID = "1.2.9" },
+  Defect("two frames of reference", .severalFramesOfReference, says: "1.2.9") {
+    $0[4].frameOfReferenceUID = "1.2.9"
+  },
+  Defect("two modalities", .severalModalities, says: "\"PT\"") { $0[4].modality = "PT" },
+  Defect("two image sizes", .severalImageSizes, says: "29 in 1.2.3.5") { $0[4].rows = 29 },
+  Defect("two pixel spacings", .severalPixelSpacings, says: "4.001") {
+    $0[4].pixelSpacing = [4.001, 6.4]
+  },
+  Defect("two orientations", .severalOrientations, says: "2 values") { series in
+    for index in 4..<8 { series[index].imageOrientation = [1, 0, 0, 0, 0, -1] }
+  },
+  Defect("an instance twice", .duplicateInstance, says: "1.2.3.3") { $0.append($0[2]) },
+  Defect("a place twice", .duplicatePositions, says: "1 of 8 positions") { series in
+    var copy = series[2]
+    copy.sopInstanceUID = "1.2.3.99"
+    series.append(copy)
+  },
+  Defect("a missing slice", .missingSlices, says: "1 between 1.2.3.3 and 1.2.3.5") {
+    $0.remove(at: 3)
+  },
+  Defect("two gaps", .missingSlices, says: "2 between 1.2.3.3 and 1.2.3.6") {
+    $0.removeSubrange(3...4)
+  },
+  Defect("uneven steps", .unevenSpacing, says: "2.5 to 2.6 mm") { $0[7].imagePosition[2] += 0.1 },
+  Defect("a slice pushed aside", .slicesOffLine, says: "0.15 mm") {
+    $0[3].imagePosition[0] += 0.15
+  },
+  Defect("one slice", .tooFewSlices, says: "1 slices") { $0.removeSubrange(1...) },
+  Defect("two slices", .tooFewSlices, says: "at least 3") { $0.removeSubrange(2...) },
+  Defect("gantry tilt", .tilted, says: "18.5 degrees") { series in
+    for index in series.indices {
+      series[index].imagePosition[1] += 2.5 * Double(index) * tan(18.5 * .pi / 180)
+    }
+  },
+]
+
+@Suite struct SeriesAssessmentTests {
+  @Test func regularSeriesIsAcceptedInOrderOfPosition() throws {
+    let frames = regularSeries()
+    let assessment = assess(frames: frames.shuffled())
+    #expect(assessment.verdict == .accepted)
+    #expect(assessment.problems.isEmpty)
+    let stack = try #require(assessment.volumes.first)
+    #expect(assessment.volumes.count == 1)
+    #expect(stack.frames == frames)
+    #expect(stack.splitBy.isEmpty)
+    let grid = stack.grid
+    #expect(grid.shape == [8, 28, 64])
+    #expect(grid.affine.column == SIMD3<Double>(6.4, 0, 0))
+    #expect(grid.affine.row == SIMD3<Double>(0, 4, 0))
+    #expect(grid.affine.slice == SIMD3<Double>(0, 0, 2.5))
+    #expect(grid.affine.origin == SIMD3<Double>(-100, -120, 30))
+  }
+
+  @Test(arguments: imageDefects + seriesDefects)
+  func spoiledSeriesIsHeld(_ defect: Defect) throws {
+    var frames = regularSeries()
+    defect.spoil(&frames)
+    let assessment = assess(frames: frames.shuffled())
+    #expect(assessment.verdict == .held)
+    let problem = try #require(assessment.problems.first { $0.kind == defect.kind })
+    let text = assessment.problems.map(\.message).joined(separator: "\n")
+    #expect(text.contains(defect.says) || problem.message.contains(defect.says))
+    #expect(!text.contains("secret") && !text.contains("other"))
+  }
+
+  @Test func jitterOfScannersIsAccepted() {
+    var frames = regularSeries()
+    for index in frames.indices {
+      frames[index].imagePosition[2] += index.isMultiple(of: 2) ? 0.002 : -0.002
+      frames[index].imagePosition[0] += index.isMultiple(of: 3) ? 0.001 : -0.001
+      frames[index].imageOrientation[1] += 1e-4
+    }
+    #expect(assess(frames: frames).verdict == .accepted)
+  }
+
+  @Test func obliqueSeriesRunsAlongItsNormal() throws {
+    // A sagittal stack turned by 20 degrees; its normal points to the patient's left.
+    let (s, c) = (sin(20 * Double.pi / 180), cos(20 * Double.pi / 180))
+    var frames = regularSeries()
+    for index in frames.indices {
+      frames[index].imageOrientation = [s, c, 0, 0, 0, -1]
+      frames[index].imagePosition = [-c * 2.5 * Double(index), s * 2.5 * Double(index), 7]
+    }
+    let stack = try #require(assess(frames: frames).volumes.first)
+    let last = stack.grid.affine.point([0, 0, 7])
+    #expect(abs(last.x - stack.frames[7].imagePosition[0]) < 1e-9)
+    #expect(abs(last.y - stack.frames[7].imagePosition[1]) < 1e-9)
+    let affine = stack.grid.affine
+    #expect(dot(cross(affine.column, affine.row), affine.slice) > 0)
+    #expect(abs(length(affine.slice) - 2.5) < 1e-9)
+  }
+
+  @Test func tiltedStackKeepsItsExactAffine() throws {
+    var frames = regularSeries()
+    for index in frames.indices { frames[index].imagePosition[1] += 0.8 * Double(index) }
+    let assessment = assess(frames: frames)
+    #expect(assessment.verdict == .held)
+    let stack = try #require(assessment.volumes.first)
+    for (index, frame) in stack.frames.enumerated() {
+      let point = stack.grid.affine.point([0, 0, Double(index)])
+      #expect(length(point - position(frame)) < 1e-9)
+    }
+  }
+
+  @Test func repeatedPositionsAreListedAsVolumes() {
+    let frames = [800.0, 0.0].flatMap { bValue in
+      regularSeries().map { frame in
+        var frame = frame
+        frame.bValue = bValue
+        frame.sopInstanceUID += ".\(Int(bValue))"
+        return frame
+      }
+    }
+    let assessment = assess(frames: frames)
+    #expect(assessment.verdict == .held)
+    #expect(assessment.problems.map(\.kind) == [.severalVolumes])
+    #expect(
+      assessment.volumes.map(\.splitBy) == [
+        ["DiffusionBValue": "0.0"], ["DiffusionBValue": "800.0"],
+      ])
+    #expect(assessment.volumes[1].frames.allSatisfy { $0.bValue == 800 })
+  }
+
+  @Test func repeatedPositionsThatNothingTellsApartAreNotGuessed() {
+    let twice =
+      regularSeries()
+      + regularSeries().map { frame in
+        var frame = frame
+        frame.sopInstanceUID += ".2"
+        return frame
+      }
+    let assessment = assess(frames: twice)
+    #expect(assessment.problems.map(\.kind) == [.duplicatePositions])
+    #expect(assessment.volumes.isEmpty)
+  }
+
+  @Test func twoOrientationsListBothVolumes() {
+    let upright = regularSeries()
+    let coronal = regularSeries().enumerated().map { index, frame in
+      var frame = frame
+      frame.sopInstanceUID += ".9"
+      frame.imageOrientation = [1, 0, 0, 0, 0, -1]
+      frame.imagePosition = [0, 3 * Double(index), 0]
+      return frame
+    }
+    let assessment = assess(frames: upright + coronal)
+    #expect(assessment.verdict == .held)
+    #expect(assessment.problems.map(\.kind) == [.severalOrientations])
+    #expect(assessment.volumes.map(\.grid.slices) == [8, 8])
+  }
+
+  @Test func rulesAreConfigurable() {
+    var rules = GeometryRules()
+    rules.minimumSlices = 2
+    #expect(assess(frames: regularSeries(slices: 2), rules: rules).verdict == .accepted)
+    rules.acceptsDerivedImages = true
+    var derived = regularSeries()
+    for index in derived.indices { derived[index].imageType = ["DERIVED", "PRIMARY", "MPR"] }
+    #expect(assess(frames: derived, rules: rules).verdict == .accepted)
+    derived[0].imageType = ["DERIVED", "SECONDARY", "MIP"]
+    #expect(assess(frames: derived, rules: rules).verdict == .held)
+  }
+
+  @Test func framesOfAMultiFrameInstanceFormAVolume() {
+    let frames = regularSeries().enumerated().map { index, frame in
+      var frame = frame
+      frame.sopInstanceUID = "1.2.3.1"
+      frame.frameNumber = index + 1
+      return frame
+    }
+    #expect(assess(frames: frames).verdict == .accepted)
+  }
+}
