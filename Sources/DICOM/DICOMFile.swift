@@ -66,3 +66,22 @@ public struct DICOMFile: Sendable {
     return count
   }
 }
+
+extension DICOMFile {
+  /// The dataset of a file and the bytes of its uncompressed pixel data, little endian.
+  ///
+  /// - Throws: ``DICOMError``, also where the pixel data is absent or compressed.
+  public static func withNativePixels(
+    path: String
+  ) throws(DICOMError) -> (dataset: Dataset, pixels: [UInt8]) {
+    let bytes = try load(path)
+    let file = try DICOMFile(path: path, bytes: bytes)
+    guard let value = file.structure.pixelData?.native else {
+      throw .missingAttribute(file: path, tag: .pixelData)
+    }
+    guard !file.transferSyntax.isBigEndian else {
+      throw .unsupportedPixels(file: path, reason: "big endian")
+    }
+    return (file.dataset, Array(bytes[value]))
+  }
+}

@@ -1,0 +1,45 @@
+import Volumes
+
+/// Which frames a label volume needs: one for each segment and slice where the segment has a voxel,
+/// segment by segment.
+struct SegmentFrames {
+  struct Frame {
+    /// From 1.
+    var segmentNumber: Int
+    var label: UInt8
+    /// Slice index in the grid.
+    var slice: Int
+  }
+
+  var frames: [Frame] = []
+  /// The segments that have a voxel, in the order of their numbers.
+  var segments: [SegmentDescription] = []
+  var segmentNumbers: [UInt8: Int] = [:]
+  /// Slices that any frame lies on, ascending.
+  var slices: [Int] = []
+
+  /// - Throws: ``SegmentationError/unknownLabel(value:)``.
+  init(_ labels: LabelVolume, segments: [SegmentDescription]) throws(SegmentationError) {
+    let sliceSize = labels.grid.rows * labels.grid.columns
+    var isPresent = [[Bool]](
+      repeating: [Bool](repeating: false, count: 256), count: labels.grid.slices)
+    for slice in 0..<labels.grid.slices {
+      for label in labels.labels[slice * sliceSize..<(slice + 1) * sliceSize] {
+        isPresent[slice][Int(label)] = true
+      }
+    }
+    let known = Set(segments.map(\.value))
+    for label in UInt8(1)...255 where !known.contains(label) {
+      if isPresent.contains(where: { $0[Int(label)] }) { throw .unknownLabel(value: label) }
+    }
+    for segment in segments {
+      let present = isPresent.indices.filter { isPresent[$0][Int(segment.value)] }
+      guard !present.isEmpty else { continue }
+      self.segments.append(segment)
+      let number = self.segments.count
+      segmentNumbers[segment.value] = number
+      frames += present.map { Frame(segmentNumber: number, label: segment.value, slice: $0) }
+    }
+    slices = Set(frames.map(\.slice)).sorted()
+  }
+}

@@ -1,0 +1,240 @@
+import DICOM
+import Foundation
+import Volumes
+
+/// Builds the dataset of a segmentation object.
+struct SegmentationBuilder {
+  let stack: SliceStack
+  let source: SourceImages
+  let frames: SegmentFrames
+  let origin: SegmentationObject.Origin
+  let identifiers: SegmentationObject.Identifiers
+
+  func dataset(_ labels: LabelVolume) -> Dataset {
+    var dataset = Dataset()
+    CopiedAttributes.copy(from: source.header, to: &dataset)
+    addIdentity(&dataset)
+    addEquipmentAndContent(&dataset)
+    addImage(&dataset)
+    addDimensions(&dataset)
+    dataset.set(.segmentSequence, frames.segments.indices.map(segment))
+    dataset.set(.sharedFunctionalGroups, [sharedGroups()])
+    dataset.set(.perFrameFunctionalGroups, frames.frames.map(frameGroups))
+    dataset.set(.referencedSeriesSequence, [referencedSeries()])
+    dataset.set(.pixelData, .OB, bytes: pixels(labels))
+    return dataset
+  }
+
+  // MARK: Modules of the whole object
+
+  private func addIdentity(_ dataset: inout Dataset) {
+    dataset.set(.sopClassUID, .UI, SegmentationObject.sopClassUID)
+    dataset.set(.sopInstanceUID, .UI, identifiers.sopInstanceUID)
+    dataset.set(.seriesInstanceUID, .UI, identifiers.seriesInstanceUID)
+    dataset.set(.studyInstanceUID, .UI, stack.frames[0].studyInstanceUID)
+    dataset.set(.frameOfReferenceUID, .UI, stack.frames[0].frameOfReferenceUID)
+    dataset.set(.positionReferenceIndicator, .LO, "")
+    dataset.set(.modality, .CS, "SEG")
+    dataset.set(.seriesNumber, .IS, "\(origin.seriesNumber)")
+    dataset.set(.instanceNumber, .IS, "1")
+    dataset.set(
+      .seriesDescription, .LO,
+      PlainText.limited(origin.modelName, to: 64, suffix: " (research use only)"))
+  }
+
+  private func addEquipmentAndContent(_ dataset: inout Dataset) {
+    dataset.set(.manufacturer, .LO, "segmentd")
+    dataset.set(.manufacturerModelName, .LO, "segmentd")
+    dataset.set(.deviceSerialNumber, .LO, PlainText.limited(origin.deviceSerialNumber, to: 64))
+    dataset.set(.softwareVersions, .LO, PlainText.limited(origin.softwareVersion, to: 64))
+    let (date, time) = PlainText.dateAndTime(origin.date)
+    dataset.set(.contentDate, .DA, date)
+    dataset.set(.contentTime, .TM, time)
+    dataset.set(.seriesDate, .DA, date)
+    dataset.set(.seriesTime, .TM, time)
+    dataset.set(.contentLabel, .CS, "SEGMENTATION")
+    dataset.set(
+      .contentDescription, .LO,
+      PlainText.limited("\(origin.modelName) \(origin.modelVersion)", to: 64))
+    dataset.set(.contentCreatorName, .PN, "segmentd")
+  }
+
+  private func addImage(_ dataset: inout Dataset) {
+    dataset.set(.imageType, .CS, ["DERIVED", "PRIMARY"])
+    dataset.set(.samplesPerPixel, .US, 1)
+    dataset.set(.photometricInterpretation, .CS, "MONOCHROME2")
+    dataset.set(.rows, .US, stack.grid.rows)
+    dataset.set(.columns, .US, stack.grid.columns)
+    dataset.set(.bitsAllocated, .US, 1)
+    dataset.set(.bitsStored, .US, 1)
+    dataset.set(.highBit, .US, 0)
+    dataset.set(.pixelRepresentation, .US, 0)
+    dataset.set(.numberOfFrames, .IS, "\(frames.frames.count)")
+    dataset.set(.segmentationType, .CS, "BINARY")
+    dataset.set(.segmentsOverlap, .CS, "NO")
+    dataset.set(.burnedInAnnotation, .CS, "NO")
+    // Derived from lossy images means lossy (PS3.3 C.7.6.1.1.5).
+    let isLossy = source.header.text(.lossyImageCompression) == "01"
+    dataset.set(.lossyImageCompression, .CS, isLossy ? "01" : "00")
+    if isLossy {
+      dataset[.lossyImageCompressionRatio] = source.header[.lossyImageCompressionRatio]
+      dataset[.lossyImageCompressionMethod] = source.header[.lossyImageCompressionMethod]
+    }
+  }
+
+  private func addDimensions(_ dataset: inout Dataset) {
+    var organization = Dataset()
+    organization.set(.dimensionOrganizationUID, .UI, identifiers.dimensionOrganizationUID)
+    dataset.set(.dimensionOrganizationSequence, [organization])
+    dataset.set(
+      .dimensionIndexSequence,
+      [
+        dimension(.referencedSegmentNumber, in: .segmentIdentificationSequence, "Segment number"),
+        dimension(.imagePosition, in: .planePositionSequence, "Image position"),
+      ])
+  }
+
+  private func dimension(_ tag: Tag, in group: Tag, _ label: String) -> Dataset {
+    var dimension = Dataset()
+    dimension.set(.dimensionOrganizationUID, .UI, identifiers.dimensionOrganizationUID)
+    dimension.set(.dimensionIndexPointer, .AT, Int(tag.rawValue))
+    dimension.set(.functionalGroupPointer, .AT, Int(group.rawValue))
+    dimension.set(.dimensionDescriptionLabel, .LO, label)
+    return dimension
+  }
+
+  /// All images of the source series that made the volume, also those without a frame here.
+  private func referencedSeries() -> Dataset {
+    var listed: Set<String> = []
+    let instances = stack.frames.filter { listed.insert($0.sopInstanceUID).inserted }.map {
+      frame in
+      var instance = Dataset()
+      instance.set(.referencedSOPClassUID, .UI, frame.sopClassUID)
+      instance.set(.referencedSOPInstanceUID, .UI, frame.sopInstanceUID)
+      return instance
+    }
+    var series = Dataset()
+    series.set(.seriesInstanceUID, .UI, stack.frames[0].seriesInstanceUID)
+    series.set(.referencedInstanceSequence, instances)
+    return series
+  }
+
+  // MARK: Segments
+
+  private func segment(at index: Int) -> Dataset {
+    let description = frames.segments[index]
+    var segment = Dataset()
+    segment.set(.segmentNumber, .US, index + 1)
+    segment.set(.segmentLabel, .LO, PlainText.limited(description.name, to: 64))
+    segment.set(.segmentAlgorithmType, .CS, "AUTOMATIC")
+    segment.set(.segmentAlgorithmName, .LO, PlainText.limited(origin.modelName, to: 64))
+    segment.set(.segmentedPropertyCategoryCodeSequence, [code(description.category)])
+    var type = code(description.type)
+    if let modifier = description.modifier {
+      type.set(.segmentedPropertyTypeModifierCodeSequence, [code(modifier)])
+    }
+    segment.set(.segmentedPropertyTypeCodeSequence, [type])
+    if let region = description.anatomicRegion {
+      segment.set(.anatomicRegionSequence, [code(region)])
+    }
+    segment.set(.segmentationAlgorithmIdentificationSequence, [algorithm()])
+    let lab = CIELab.scaled(
+      red: description.color[0], green: description.color[1], blue: description.color[2])
+    segment.set(.recommendedDisplayCIELabValue, .US, lab[0], lab[1], lab[2])
+    return segment
+  }
+
+  private func algorithm() -> Dataset {
+    let family = CodedConcept(value: "123109", scheme: "DCM", meaning: "Artificial Intelligence")
+    var algorithm = Dataset()
+    algorithm.set(.algorithmFamilyCodeSequence, [code(family)])
+    algorithm.set(.algorithmName, .LO, PlainText.limited(origin.modelName, to: 64))
+    algorithm.set(.algorithmVersion, .LO, PlainText.limited(origin.modelVersion, to: 64))
+    return algorithm
+  }
+
+  private func code(_ concept: CodedConcept) -> Dataset {
+    var code = Dataset()
+    code.set(.codeValue, .SH, PlainText.limited(concept.value, to: 16))
+    code.set(.codingSchemeDesignator, .SH, PlainText.limited(concept.scheme, to: 16))
+    code.set(.codeMeaning, .LO, PlainText.limited(concept.meaning, to: 64))
+    return code
+  }
+
+  // MARK: Functional groups
+
+  private func sharedGroups() -> Dataset {
+    let step = stack.grid.affine.stepAlongNormal
+    var measures = Dataset()
+    measures[.pixelSpacing] = source.planes[0].pixelSpacing
+    let thickness = source.planes[0].sliceThickness
+    if let thickness, CopiedAttributes.isValid(thickness), !thickness.isEmpty {
+      measures[.sliceThickness] = thickness
+    } else {
+      measures.set(.sliceThickness, .DS, PlainText.decimal(step))
+    }
+    measures.set(.spacingBetweenSlices, .DS, PlainText.decimal(step))
+    var orientation = Dataset()
+    orientation[.imageOrientation] = source.planes[0].imageOrientation
+    var shared = Dataset()
+    shared.set(.pixelMeasuresSequence, [measures])
+    shared.set(.planeOrientationSequence, [orientation])
+    return shared
+  }
+
+  private func frameGroups(_ frame: SegmentFrames.Frame) -> Dataset {
+    let place = (frames.slices.firstIndex(of: frame.slice) ?? 0) + 1
+    var content = Dataset()
+    content.set(.dimensionIndexValues, .UL, frame.segmentNumber, place)
+    var position = Dataset()
+    position[.imagePosition] = source.planes[frame.slice].imagePosition
+    var identification = Dataset()
+    identification.set(.referencedSegmentNumber, .US, frame.segmentNumber)
+    var groups = Dataset()
+    groups.set(.frameContentSequence, [content])
+    groups.set(.planePositionSequence, [position])
+    groups.set(.segmentIdentificationSequence, [identification])
+    groups.set(.derivationImageSequence, [derivation(from: stack.frames[frame.slice])])
+    return groups
+  }
+
+  private func derivation(from image: ImageFrame) -> Dataset {
+    let purpose = CodedConcept(
+      value: "121322", scheme: "DCM", meaning: "Source image for image processing operation")
+    var reference = Dataset()
+    reference.set(.referencedSOPClassUID, .UI, image.sopClassUID)
+    reference.set(.referencedSOPInstanceUID, .UI, image.sopInstanceUID)
+    if let number = image.frameNumber { reference.set(.referencedFrameNumber, .IS, "\(number)") }
+    reference.set(.purposeOfReferenceCodeSequence, [code(purpose)])
+    reference.set(.spatialLocationsPreserved, .CS, "YES")
+    let segmentation = CodedConcept(value: "113076", scheme: "DCM", meaning: "Segmentation")
+    var derivation = Dataset()
+    derivation.set(.derivationCodeSequence, [code(segmentation)])
+    derivation.set(.sourceImageSequence, [reference])
+    return derivation
+  }
+
+  // MARK: Pixels
+
+  private func pixels(_ labels: LabelVolume) -> [UInt8] {
+    let frameSize = stack.grid.rows * stack.grid.columns
+    var bytes = BitPlanes.buffer(pixels: frameSize * frames.frames.count)
+    for (index, frame) in frames.frames.enumerated() {
+      for pixel in 0..<frameSize where labels.labels[frame.slice * frameSize + pixel] == frame.label
+      {
+        BitPlanes.set(index * frameSize + pixel, in: &bytes)
+      }
+    }
+    return bytes
+  }
+}
+
+extension Affine {
+  /// Distance in mm between neighbouring slice planes.
+  var stepAlongNormal: Double {
+    let normal = SIMD3(
+      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
+      row.x * column.y - row.y * column.x)
+    return abs((slice * normal).sum()) / (normal * normal).sum().squareRoot()
+  }
+}

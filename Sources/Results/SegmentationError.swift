@@ -1,0 +1,27 @@
+import DICOM
+
+/// Why no segmentation object can be written.
+public enum SegmentationError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The label volume is not on the grid of the source images.
+  case gridsDiffer(reason: String)
+  /// Voxels have a label that no segment describes.
+  case unknownLabel(value: UInt8)
+  /// A segment's description cannot be written.
+  case invalidSegment(name: String, reason: String)
+  /// Without a frame of reference (0020,0052) the source has no place in the patient.
+  case noFrameOfReference(sopInstanceUID: String)
+  case invalidIdentifier(uid: String)
+  case dicom(DICOMError)
+
+  public var description: String {
+    switch self {
+    case .gridsDiffer(let reason): "labels and source images differ: \(reason)"
+    case .unknownLabel(let value): "label \(value) is not described by any segment"
+    case .invalidSegment(let name, let reason): "segment \"\(name)\": \(reason)"
+    case .noFrameOfReference(let uid):
+      "\(Tag.frameOfReferenceUID) of the source instance \(uid) is missing or empty"
+    case .invalidIdentifier(let uid): "\"\(uid)\" is not a DICOM UID"
+    case .dicom(let error): error.description
+    }
+  }
+}

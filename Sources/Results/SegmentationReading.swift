@@ -1,0 +1,134 @@
+import DICOM
+import Volumes
+
+/// A segmentation object read back from disk, and the checks that need no labels.
+struct SegmentationReading {
+  let path: String
+  private let dataset: Dataset
+  private let pixels: [UInt8]
+  private let frames: [Dataset]
+
+  init(_ path: String) throws(SegmentationProofError) {
+    self.path = path
+    do {
+      (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
+    } catch {
+      throw .unreadable(error)
+    }
+    frames = dataset.items(.perFrameFunctionalGroups)
+  }
+
+  /// Checks everything that is not a voxel: kind, study, size, orientation, spacing.
+  func checkObject(_ stack: SliceStack) throws(SegmentationProofError) {
+    guard let source = stack.frames.first else { return }
+    for (tag, wanted) in [
+      (Tag.sopClassUID, SegmentationObject.sopClassUID), (.modality, "SEG"),
+      (.segmentationType, "BINARY"), (.studyInstanceUID, source.studyInstanceUID),
+      (.frameOfReferenceUID, source.frameOfReferenceUID),
+    ] { try expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
+    for (tag, wanted) in [
+      (Tag.rows, stack.grid.rows), (.columns, stack.grid.columns), (.bitsAllocated, 1),
+      (.bitsStored, 1), (.numberOfFrames, frames.count),
+    ] { try expect(dataset.integer(tag) == wanted, tag, "is not \(wanted)") }
+    let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
+    let orientation = shared.items(.planeOrientationSequence).first?.reals(.imageOrientation)
+    try expect(orientation == source.imageOrientation, .imageOrientation, "is not the source's")
+    let spacing = shared.items(.pixelMeasuresSequence).first?.reals(.pixelSpacing)
+    try expect(spacing == source.pixelSpacing, .pixelSpacing, "is not the source's")
+    let series = dataset.items(.referencedSeriesSequence)
+    try expect(
+      series.first?.text(.seriesInstanceUID) == source.seriesInstanceUID,
+      .referencedSeriesSequence, "does not name the source series")
+    let referenced = series.flatMap { $0.items(.referencedInstanceSequence) }
+      .compactMap { $0.text(.referencedSOPInstanceUID) }
+    try expect(
+      Set(referenced) == Set(stack.frames.map(\.sopInstanceUID)), .referencedInstanceSequence,
+      "does not name exactly the source images")
+  }
+
+  /// The label of each segment number, found by the segments' codes and names.
+  func labels(
+    of segments: [SegmentDescription], present: Set<UInt8>
+  ) throws(SegmentationProofError) -> [Int: UInt8] {
+    let wanted = segments.filter { present.contains($0.value) }
+    let items = dataset.items(.segmentSequence)
+    try expect(
+      items.count == wanted.count, .segmentSequence, "\(items.count) segments for \(wanted.count)")
+    var labels: [Int: UInt8] = [:]
+    for (index, pair) in zip(items, wanted).enumerated() {
+      let (item, segment) = pair
+      try expect(item.integer(.segmentNumber) == index + 1, .segmentNumber, "is not \(index + 1)")
+      let type = item.items(.segmentedPropertyTypeCodeSequence).first
+      let modifier = type?.items(.segmentedPropertyTypeModifierCodeSequence).first
+      try expect(
+        type?.text(.codeValue) == segment.type.value
+          && modifier?.text(.codeValue) == segment.modifier?.value,
+        .segmentedPropertyTypeCodeSequence, "is not that of \(segment.name)")
+      labels[index + 1] = segment.value
+    }
+    return labels
+  }
+
+  /// The labels of the frames on the grid of the stack.
+  func labelVolume(
+    _ stack: SliceStack, labelOfSegment: [Int: UInt8]
+  ) throws(SegmentationProofError) -> [UInt8] {
+    let frameSize = stack.grid.rows * stack.grid.columns
+    let bytes = (frameSize * frames.count + 7) / 8
+    try expect(
+      pixels.count == bytes + bytes % 2, .pixelData, "\(pixels.count) bytes where \(bytes) are due")
+    var sliceOf: [String: Int] = [:]
+    for (slice, image) in stack.frames.enumerated() {
+      sliceOf["\(image.sopInstanceUID)/\(image.frameNumber ?? 0)"] = slice
+    }
+    var volume = [UInt8](repeating: 0, count: stack.grid.voxelCount)
+    for (index, frame) in frames.enumerated() {
+      let number = frame.items(.segmentIdentificationSequence).first?
+        .integer(.referencedSegmentNumber)
+      guard let number, let label = labelOfSegment[number] else {
+        throw differs(.referencedSegmentNumber, "names no segment", frame: index)
+      }
+      let slice = try self.slice(of: frame, at: index, sliceOf, stack)
+      for pixel in 0..<frameSize {
+        let bit = index * frameSize + pixel
+        guard pixels[bit / 8] & (1 << UInt8(bit % 8)) != 0 else { continue }
+        guard volume[slice * frameSize + pixel] == 0 else {
+          throw differs(.pixelData, "overlaps another segment", frame: index)
+        }
+        volume[slice * frameSize + pixel] = label
+      }
+    }
+    return volume
+  }
+
+  /// The slice a frame refers to, which must lie where the frame lies.
+  private func slice(
+    of frame: Dataset, at index: Int, _ sliceOf: [String: Int], _ stack: SliceStack
+  ) throws(SegmentationProofError) -> Int {
+    let reference = frame.items(.derivationImageSequence).first?.items(.sourceImageSequence).first
+    let uid = reference?.text(.referencedSOPInstanceUID) ?? ""
+    let number = reference?.integer(.referencedFrameNumber) ?? 0
+    guard let slice = sliceOf["\(uid)/\(number)"] else {
+      throw differs(.sourceImageSequence, "names no image of the source", frame: index)
+    }
+    let image = stack.frames[slice]
+    guard reference?.text(.referencedSOPClassUID) == image.sopClassUID else {
+      throw differs(.referencedSOPClassUID, "is not the source image's", frame: index)
+    }
+    let position = frame.items(.planePositionSequence).first?.reals(.imagePosition)
+    guard position == image.imagePosition else {
+      throw differs(.imagePosition, "is not the source image's", frame: index)
+    }
+    return slice
+  }
+
+  private func expect(
+    _ holds: Bool, _ tag: Tag, _ reason: String
+  ) throws(SegmentationProofError) {
+    if !holds { throw differs(tag, reason, frame: nil) }
+  }
+
+  private func differs(_ tag: Tag, _ reason: String, frame: Int?) -> SegmentationProofError {
+    .differs(file: path, tag: tag, frame: frame.map { $0 + 1 }, reason: reason)
+  }
+}

@@ -1,0 +1,35 @@
+import DICOM
+import Volumes
+
+/// What a segmentation takes from the files of its source images.
+struct SourceImages {
+  /// Header of the first image, whose patient and study attributes are copied.
+  let header: Dataset
+  /// Its file.
+  let path: String
+  /// The plane of each slice of the stack.
+  let planes: [PlaneElements]
+
+  init(_ stack: SliceStack, fileOf: (String) -> String?) throws(DICOMError) {
+    var planes: [PlaneElements] = []
+    var first: DICOMFile?
+    var file: DICOMFile?
+    for frame in stack.frames {
+      guard let path = fileOf(frame.sopInstanceUID) else {
+        throw .noFile(sopInstanceUID: frame.sopInstanceUID)
+      }
+      if file?.path != path { file = try DICOMFile(path: path) }
+      guard let file else { continue }
+      guard file.dataset.text(.sopInstanceUID) == frame.sopInstanceUID else {
+        throw .invalidAttribute(
+          file: path, tag: .sopInstanceUID, value: file.dataset.text(.sopInstanceUID) ?? "")
+      }
+      if first == nil { first = file }
+      planes.append(try file.planeElements(frameNumber: frame.frameNumber))
+    }
+    guard let first else { throw .noFile(sopInstanceUID: "") }
+    header = first.dataset
+    path = first.path
+    self.planes = planes
+  }
+}
