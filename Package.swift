@@ -13,6 +13,7 @@ let package = Package(
   products: [.executable(name: "segmentd", targets: ["segmentd"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -35,7 +36,11 @@ let package = Package(
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
     .target(
       name: "Segmentation",
-      dependencies: ["UNETRPP", "Checkpoints", "Volumes", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "UNETRPP", "Checkpoints", "Volumes",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Yams", package: "Yams"),
+      ],
       resources: [.copy("Models")]),
     .target(
       name: "DICOM",
@@ -67,7 +72,7 @@ let package = Package(
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
     .testTarget(name: "UNETRPPTests", dependencies: ["UNETRPP", "TestSupport"]),
-    .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "TestSupport"]),
+    .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),

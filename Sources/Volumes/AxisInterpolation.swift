@@ -154,7 +154,7 @@ private struct LineBuffer {
 }
 
 /// Runs the work over `0..<count` in as many ranges as there are cores, or in one.
-func inParallel(_ count: Int, worthwhile: Bool, _ work: @Sendable (Range<Int>) -> Void) {
+package func inParallel(_ count: Int, worthwhile: Bool, _ work: @Sendable (Range<Int>) -> Void) {
   let workers = worthwhile ? min(count, ProcessInfo.processInfo.activeProcessorCount) : 1
   guard workers > 1 else { return work(0..<count) }
   DispatchQueue.concurrentPerform(iterations: workers) { worker in

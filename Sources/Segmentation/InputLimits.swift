@@ -1,0 +1,150 @@
+import Volumes
+
+/// What a model was made for; anything beyond is refused rather than segmented badly.
+public struct InputLimits: Sendable, Equatable, Codable {
+  public struct Range: Sendable, Equatable, Codable {
+    public var min: [Double]
+    public var max: [Double]
+
+    public init(min: [Double], max: [Double]) {
+      self.min = min
+      self.max = max
+    }
+
+    /// The first axis whose value lies outside.
+    fileprivate func violated(by values: [Double]) -> Int? {
+      values.indices.first { values[$0] < min[$0] - 1e-6 || values[$0] > max[$0] + 1e-6 }
+    }
+  }
+
+  /// Modality (0008,0060).
+  public var modalities: [String]
+  /// Body Part Examined (0018,0015); an image that states none is not refused for it.
+  public var bodyParts: [String]
+  /// Spacing in mm along z, y, x in the model's orientation.
+  public var spacing: Range
+  /// Size in mm along z, y, x in the model's orientation.
+  public var extent: Range
+
+  public init(modalities: [String], bodyParts: [String], spacing: Range, extent: Range) {
+    self.modalities = modalities
+    self.bodyParts = bodyParts
+    self.spacing = spacing
+    self.extent = extent
+  }
+
+  init(_ node: BundleNode) throws(ModelBundleError) {
+    let node = try node.allowing(["modalities", "bodyParts", "spacing", "extent"])
+    modalities = []
+    for item in try node.required("modalities").items() { modalities.append(try item.text()) }
+    bodyParts = []
+    if let parts = node.optional("bodyParts") {
+      for item in try parts.items() { bodyParts.append(try item.text()) }
+    }
+    spacing = try Range(node.required("spacing"))
+    extent = try Range(node.required("extent"))
+  }
+}
+
+extension InputLimits.Range {
+  init(_ node: BundleNode) throws(ModelBundleError) {
+    let checked = try node.allowing(["min", "max"])
+    min = try checked.required("min").triple(above: 0)
+    max = try checked.required("max").triple(above: 0)
+    guard zip(min, max).allSatisfy({ $0 <= $1 }) else { throw node.invalid("has min above max") }
+  }
+}
+
+/// Why a model does not take an input.
+public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
+  case modality(found: String, accepted: [String])
+  case bodyPart(found: String, accepted: [String])
+  case channelCount(found: Int, expected: Int)
+  case channelsOnDifferentGrids(channel: Int)
+  case voxelCount(channel: Int, found: Int, expected: Int)
+  /// Spacing in mm along an axis of the model's orientation (0, 1, 2 for z, y, x).
+  case spacing(axis: Int, found: Double, min: Double, max: Double)
+  case extent(axis: Int, found: Double, min: Double, max: Double)
+  case orientation([PatientDirection])
+  case notFinite(channel: Int)
+  case constant(channel: Int, value: Float)
+
+  public var description: String {
+    switch self {
+    case .modality(let found, let accepted):
+      "Modality (0008,0060) is \(found.prefix(16)), the model takes \(listed(accepted))"
+    case .bodyPart(let found, let accepted):
+      "Body Part Examined (0018,0015) is \(found.prefix(16)), the model takes \(listed(accepted))"
+    case .channelCount(let found, let expected):
+      "\(found) image channels, the model takes \(expected)"
+    case .channelsOnDifferentGrids(let channel):
+      "channel \(channel) does not lie on the voxels of channel 0"
+    case .voxelCount(let channel, let found, let expected):
+      "channel \(channel) has \(found) voxels, its grid \(expected)"
+    case .spacing(let axis, let found, let min, let max):
+      "spacing along \(axisName(axis)) is \(found) mm, the model takes \(min) to \(max)"
+    case .extent(let axis, let found, let min, let max):
+      "extent along \(axisName(axis)) is \(found) mm, the model takes \(min) to \(max)"
+    case .orientation(let directions):
+      "the model's orientation \(directions.map(\.rawValue)) is not three different axes"
+    case .notFinite(let channel): "channel \(channel) holds values that are not numbers"
+    case .constant(let channel, let value): "all voxels of channel \(channel) are \(value)"
+    }
+  }
+
+  private func listed(_ values: [String]) -> String { values.joined(separator: ", ") }
+
+  private func axisName(_ axis: Int) -> String { ["z", "y", "x"][axis] }
+}
+
+extension InputLimits {
+  /// Checks what the series says of itself.
+  ///
+  /// - Parameter bodyPart: Body Part Examined, empty or nil where absent.
+  public func check(modality: String, bodyPart: String?) throws(InputRefusal) {
+    guard modalities.contains(modality) else {
+      throw .modality(found: modality, accepted: modalities)
+    }
+    if let bodyPart, !bodyPart.isEmpty, !bodyParts.isEmpty, !bodyParts.contains(bodyPart) {
+      throw .bodyPart(found: bodyPart, accepted: bodyParts)
+    }
+  }
+
+  /// Checks spacing and size of a grid in the model's orientation.
+  public func check(_ grid: VolumeGrid) throws(InputRefusal) {
+    let found = grid.spacing
+    if let axis = spacing.violated(by: found) {
+      throw .spacing(
+        axis: axis, found: found[axis], min: spacing.min[axis], max: spacing.max[axis])
+    }
+    let size = zip(found, grid.shape).map { $0 * Double($1) }
+    if let axis = extent.violated(by: size) {
+      throw .extent(axis: axis, found: size[axis], min: extent.min[axis], max: extent.max[axis])
+    }
+  }
+}
+
+/// Checks that the channels lie on one grid and hold finite values that differ.
+func checkVoxels(_ channels: [Volume], expected: Int) throws(InputRefusal) {
+  guard channels.count == expected, let first = channels.first else {
+    throw .channelCount(found: channels.count, expected: expected)
+  }
+  for (index, channel) in channels.enumerated() {
+    guard channel.grid == first.grid else { throw .channelsOnDifferentGrids(channel: index) }
+    guard channel.voxels.count == channel.grid.voxelCount, let value = channel.voxels.first else {
+      throw .voxelCount(
+        channel: index, found: channel.voxels.count, expected: channel.grid.voxelCount)
+    }
+    let (isFinite, isConstant) = channel.voxels.withUnsafeBufferPointer { voxels in
+      var isFinite = true
+      var isConstant = true
+      for voxel in voxels {
+        isFinite = isFinite && voxel.isFinite
+        isConstant = isConstant && voxel == value
+      }
+      return (isFinite, isConstant)
+    }
+    guard isFinite else { throw .notFinite(channel: index) }
+    guard !isConstant else { throw .constant(channel: index, value: value) }
+  }
+}

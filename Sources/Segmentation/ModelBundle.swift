@@ -1,0 +1,186 @@
+import Crypto
+import Foundation
+import UNETRPP
+import Yams
+
+/// A trained model in its folder: `model.yaml`, the weights it names, and its card.
+public struct ModelBundle: Sendable, Equatable {
+  /// How patches are laid over an image.
+  public struct Inference: Sendable, Equatable, Codable {
+    /// Distance of patches as a part of their size.
+    public var step: Double
+    /// The axes (0, 1, 2 for z, y, x) along which each patch is also seen mirrored.
+    public var mirrorAxes: [Int]
+
+    public init(step: Double, mirrorAxes: [Int]) {
+      self.step = step
+      self.mirrorAxes = mirrorAxes
+    }
+  }
+
+  public var name: String
+  public var version: String
+  public var summary: String
+  public var intendedUse: String
+  public var network: NetworkDescription
+  public var preprocessing: Preprocessing
+  public var inference: Inference
+  /// Applied in this order after prediction; empty for none.
+  public var postprocessing: [LargestComponents]
+  /// One for each class of the network but the background, in ascending order of value.
+  public var labels: [ModelLabel]
+  public var input: InputLimits
+  public var licence: String
+  public var trainingData: String
+  /// The safetensors file.
+  public var weights: URL
+  /// SHA-256 of the weights, lower-case hexadecimal; checked when loaded.
+  public var weightsSHA256: String
+  public var directory: URL
+
+  /// Reads and checks `model.yaml` in the folder, and the weights' checksum.
+  ///
+  /// - Throws: `ModelBundleError` naming file, line and key; unknown keys are errors.
+  public static func load(at directory: URL) throws(ModelBundleError) -> ModelBundle {
+    let file = directory.appendingPathComponent("model.yaml")
+    let text: String
+    do {
+      text = try String(contentsOf: file, encoding: .utf8)
+    } catch {
+      throw .unreadable(path: file.path, reason: error.localizedDescription)
+    }
+    let bundle = try ModelBundle(yaml: text, file: file.path, directory: directory)
+    let found = try sha256(of: bundle.weights)
+    guard found == bundle.weightsSHA256 else {
+      throw .wrongChecksum(
+        path: bundle.weights.path, expected: bundle.weightsSHA256, found: found)
+    }
+    return bundle
+  }
+
+  /// - Parameter file: the path named in errors.
+  init(yaml text: String, file: String, directory: URL) throws(ModelBundleError) {
+    let composed: Node?
+    do {
+      composed = try compose(yaml: text)
+    } catch {
+      throw .malformed(path: file, reason: "\(error)")
+    }
+    guard let composed else { throw .malformed(path: file, reason: "the document is empty") }
+    let root = try BundleNode(file: file, path: "", node: composed).allowing([
+      "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
+      "postprocessing", "labels", "input", "licence", "trainingData", "weights",
+    ])
+    name = try root.required("name").text()
+    version = try root.required("version").text()
+    summary = try root.required("summary").text()
+    intendedUse = try root.required("intendedUse").text()
+    licence = try root.required("licence").text()
+    trainingData = try root.required("trainingData").text()
+    network = try NetworkDescription(root.required("network"))
+    preprocessing = try Preprocessing(
+      root.required("preprocessing"), channels: network.inputChannels)
+    inference = try Inference(root.required("inference"))
+    postprocessing = []
+    if let node = root.optional("postprocessing") {
+      let checked = try node.allowing(["largestComponents"])
+      for item in try checked.required("largestComponents").items() {
+        postprocessing.append(try LargestComponents(item, classes: network.classes))
+      }
+    }
+    labels = try Self.labels(root.required("labels"), classes: network.classes)
+    input = try InputLimits(root.required("input"))
+    let weightsNode = try root.required("weights").allowing(["file", "sha256"])
+    weights = directory.appendingPathComponent(try Self.weightsFile(weightsNode))
+    weightsSHA256 = try Self.checksum(weightsNode)
+    self.directory = directory
+  }
+
+  private static func labels(_ node: BundleNode, classes: Int) throws(ModelBundleError)
+    -> [ModelLabel]
+  {
+    var labels: [ModelLabel] = []
+    for item in try node.items() { labels.append(try ModelLabel(item, classes: classes)) }
+    labels.sort { $0.value < $1.value }
+    guard labels.map({ Int($0.value) }) == Array(1..<classes) else {
+      throw node.invalid("does not name each value from 1 to \(classes - 1) once")
+    }
+    return labels
+  }
+
+  private static func weightsFile(_ node: BundleNode) throws(ModelBundleError) -> String {
+    let fileNode = try node.required("file")
+    let name = try fileNode.text()
+    guard !name.contains("/"), name != "..", name != "." else {
+      throw fileNode.invalid("is not the name of a file in the bundle's folder")
+    }
+    return name
+  }
+
+  private static func checksum(_ node: BundleNode) throws(ModelBundleError) -> String {
+    let checksumNode = try node.required("sha256")
+    let text = try checksumNode.text().lowercased()
+    guard text.utf8.count == 64, text.allSatisfy(\.isHexDigit) else {
+      throw checksumNode.invalid("is not 64 hexadecimal digits")
+    }
+    return text
+  }
+
+  private static func sha256(of file: URL) throws(ModelBundleError) -> String {
+    do {
+      let handle = try FileHandle(forReadingFrom: file)
+      defer { try? handle.close() }
+      var hash = SHA256()
+      while let chunk = try handle.read(upToCount: 1 << 22), !chunk.isEmpty {
+        hash.update(data: chunk)
+      }
+      return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    } catch {
+      throw .unreadable(path: file.path, reason: error.localizedDescription)
+    }
+  }
+}
+
+extension ModelBundle.Inference {
+  init(_ node: BundleNode) throws(ModelBundleError) {
+    let node = try node.allowing(["step", "mirrorAxes"])
+    step = try node.required("step").number()
+    guard step > 0, step <= 1 else { throw try node.required("step").invalid("is not in (0, 1]") }
+    mirrorAxes = []
+    let axes = try node.required("mirrorAxes")
+    for item in try axes.items() { mirrorAxes.append(try item.integer(in: 0...2)) }
+    guard Set(mirrorAxes).count == mirrorAxes.count else { throw axes.invalid("repeats an axis") }
+  }
+}
+
+extension NetworkDescription {
+  fileprivate init(_ node: BundleNode) throws(ModelBundleError) {
+    let checked = try node.allowing([
+      "blocks", "patch", "inputChannels", "classes", "stem", "featureSize", "dims", "heads",
+      "depths", "decoderDepths", "projections", "decoderProjections",
+    ])
+    _ = try checked.required("inputChannels").integer(in: 1...64)
+    _ = try checked.required("classes").integer(in: 2...256)
+    for item in try checked.required("patch").items() { _ = try item.integer(in: 1...4096) }
+    do {
+      self = try YAMLDecoder().decode(from: checked.node)
+    } catch let error as DecodingError {
+      throw checked.invalid("does not describe a network: \(error.cause)")
+    } catch {
+      throw checked.invalid("does not describe a network: \(error)")
+    }
+    guard patch.count == 3 else { throw try checked.required("patch").invalid("is not z, y, x") }
+  }
+}
+
+extension DecodingError {
+  /// The key concerned and what is wrong with it.
+  fileprivate var cause: String {
+    switch self {
+    case .keyNotFound(let key, _): "the key \(key.stringValue) is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(context.debugDescription)"
+    @unknown default: "\(self)"
+    }
+  }
+}

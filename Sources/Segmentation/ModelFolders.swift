@@ -1,0 +1,20 @@
+import Foundation
+
+/// Where model bundles lie: those delivered with the program, and folders of the site's own.
+public enum ModelFolders {
+  /// The folder of bundles beside the executable.
+  public static let embedded = Bundle.main.bundleURL
+    .appendingPathComponent("segmentd_Segmentation.resources/Models")
+
+  /// The bundles' folders, sorted by name: folders that hold a `model.yaml`, in the embedded
+  /// folder and in `directories`. A folder that does not exist has no bundles.
+  public static func bundles(in directories: [URL] = []) -> [URL] {
+    ([embedded] + directories).flatMap { directory in
+      let items = try? FileManager.default.contentsOfDirectory(
+        at: directory, includingPropertiesForKeys: nil)
+      return (items ?? []).filter {
+        FileManager.default.fileExists(atPath: $0.appendingPathComponent("model.yaml").path)
+      }.sorted { $0.lastPathComponent < $1.lastPathComponent }
+    }
+  }
+}

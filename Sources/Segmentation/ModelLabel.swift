@@ -1,0 +1,67 @@
+/// A coded concept: Code Value, Coding Scheme Designator, Code Meaning (PS3.3 section 8).
+public struct CodedConcept: Sendable, Equatable, Codable {
+  public var value: String
+  public var scheme: String
+  public var meaning: String
+
+  public init(value: String, scheme: String, meaning: String) {
+    self.value = value
+    self.scheme = scheme
+    self.meaning = meaning
+  }
+}
+
+/// What one label of a model stands for.
+public struct ModelLabel: Sendable, Equatable, Codable {
+  /// The label's value in the label volume, which is the network's class index.
+  public var value: UInt8
+  public var name: String
+  /// Segmented Property Category (0062,0003).
+  public var category: CodedConcept
+  /// Segmented Property Type (0062,000F).
+  public var type: CodedConcept
+  /// Segmented Property Type Modifier (0062,0011), such as the side.
+  public var modifier: CodedConcept?
+  /// Red, green, blue from 0 to 255.
+  public var color: [UInt8]
+
+  public init(
+    value: UInt8, name: String, category: CodedConcept, type: CodedConcept,
+    modifier: CodedConcept?, color: [UInt8]
+  ) {
+    self.value = value
+    self.name = name
+    self.category = category
+    self.type = type
+    self.modifier = modifier
+    self.color = color
+  }
+}
+
+extension ModelLabel {
+  init(_ node: BundleNode, classes: Int) throws(ModelBundleError) {
+    let node = try node.allowing(["value", "name", "category", "type", "modifier", "color"])
+    value = UInt8(try node.required("value").integer(in: 1...max(1, classes - 1)))
+    name = try node.required("name").text()
+    category = try CodedConcept(node.required("category"))
+    type = try CodedConcept(node.required("type"))
+    if let modifierNode = node.optional("modifier") {
+      modifier = try CodedConcept(modifierNode)
+    } else {
+      modifier = nil
+    }
+    let colorNode = try node.required("color")
+    color = []
+    for item in try colorNode.items() { color.append(UInt8(try item.integer(in: 0...255))) }
+    guard color.count == 3 else { throw colorNode.invalid("is not red, green, blue") }
+  }
+}
+
+extension CodedConcept {
+  init(_ node: BundleNode) throws(ModelBundleError) {
+    let node = try node.allowing(["value", "scheme", "meaning"])
+    value = try node.required("value").text()
+    scheme = try node.required("scheme").text()
+    meaning = try node.required("meaning").text()
+  }
+}

@@ -1,0 +1,24 @@
+/// How far a segmentation has come.
+public struct SegmentationProgress: Sendable, Equatable {
+  public var patchesDone: Int
+  public var patchesTotal: Int
+  /// Since the first patch began.
+  public var elapsed: Duration
+
+  public init(patchesDone: Int, patchesTotal: Int, elapsed: Duration) {
+    self.patchesDone = patchesDone
+    self.patchesTotal = patchesTotal
+    self.elapsed = elapsed
+  }
+
+  public var patchesPerSecond: Double {
+    let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
+    return seconds > 0 ? Double(patchesDone) / seconds : 0
+  }
+
+  /// The time the other patches will take at the same rate; nil before the first is done.
+  public var remaining: Duration? {
+    guard patchesDone > 0 else { return nil }
+    return elapsed * (Double(patchesTotal - patchesDone) / Double(patchesDone))
+  }
+}
