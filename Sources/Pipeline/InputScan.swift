@@ -15,7 +15,7 @@ public struct InputScan {
     for input in inputs {
       for file in try Self.files(below: input) {
         do {
-          let uid = try ImageIdentity.read(file, named: file.path).seriesInstanceUID
+          let uid = try ImageIdentity.read(file.path, named: file.path).seriesInstanceUID
           if files[uid] == nil { order.append(uid) }
           files[uid, default: []].append(file)
         } catch {

@@ -5,28 +5,6 @@ import Foundation
 import JobLedger
 import Logging
 
-/// An object that was offered and not taken.
-public enum IntakeError: Error, CustomStringConvertible {
-  /// Not a DICOM file, or one that cannot be read.
-  case unreadable(file: String, reason: String)
-  /// A DICOM object of a kind that is not segmented.
-  case notAnImage(file: String, sopClassUID: String)
-  /// An attribute that says which series the object belongs to is empty.
-  case attributeMissing(file: String, tag: String)
-  /// Our own disk or ledger failed.
-  case notStored(reason: String)
-
-  public var description: String {
-    switch self {
-    case .unreadable(let file, let reason): "\(file): not taken: \(reason)"
-    case .notAnImage(let file, let sopClassUID):
-      "\(file): not taken: SOP class \(sopClassUID) is not a CT or MR image"
-    case .attributeMissing(let file, let tag): "\(file): not taken: \(tag) is empty"
-    case .notStored(let reason): "the object could not be stored: \(reason)"
-    }
-  }
-}
-
 /// Takes objects from the network and from folders into spool and ledger.
 ///
 /// An object is acknowledged only after its file, its folder and its ledger row are on disk.
@@ -43,50 +21,109 @@ public struct Intake: StoreHandler {
 
   /// The status of a C-STORE (PS3.4 B.2.3) whose dataset lies complete in a file of ours.
   public func store(_ object: ReceivedObject) -> StoreStatus {
-    do {
+    let file = URL(fileURLWithPath: object.path)
+    do throws(IntakeError) {
       try take(
-        URL(fileURLWithPath: object.temporaryPath), named: object.sopInstanceUID,
-        source: .listener, callingAETitle: object.callingAETitle)
+        file, named: object.sopInstanceUID, source: .listener,
+        callingAETitle: object.callingAETitle, requested: object.sopInstanceUID)
       return .success
-    } catch IntakeError.notStored(let reason) {
-      logger.error("instance not stored: \(reason)", metadata: ["sop": "\(object.sopInstanceUID)"])
-      return .outOfResources
     } catch {
-      logger.warning("instance refused: \(error)", metadata: ["sop": "\(object.sopInstanceUID)"])
-      return .cannotUnderstand
+      logger.warning("\(error)", metadata: ["peer": "\(object.callingAETitle)"])
+      switch error {
+      case .notStored: return .outOfResources
+      case .otherInstance, .notAnImage: return .doesNotMatch
+      case .unreadable: return .cannotUnderstand
+      }
     }
   }
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is.
-  public func take(copyOf file: URL, source: InstanceSource) throws(IntakeError) {
+  public func take(copyOf file: URL) throws(IntakeError) {
     // Judged where it lies, so that nothing is copied that will not be kept.
-    _ = try identity(of: file, named: file.path)
+    _ = try ImageIdentity.read(file.path, named: file.path)
     let copy: URL
     do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
-    try take(copy, named: file.path, source: source, callingAETitle: nil)
+    try take(copy, named: file.path, source: .watch)
+  }
+
+  /// Takes up where a killed process stopped: what was not acknowledged is removed, what is in the
+  /// spool and not in the ledger is recorded.
+  public func recover() throws(IntakeError) {
+    spool.removeUnacknowledged()
+    for path in spool.files() {
+      do throws(LedgerError) {
+        guard try !ledger.knows(spoolPath: path) else { continue }
+      } catch {
+        throw .notStored(reason: error.description)
+      }
+      do throws(IntakeError) {
+        let file = spool.state.file(path)
+        let identity = try ImageIdentity.read(file.path, named: path)
+        try record(file, path, identity, source: .command, callingAETitle: nil)
+        logger.notice("recorded a file of the spool that the ledger did not know: \(path)")
+      } catch {
+        logger.error("a file of the spool is not in the ledger and cannot be recorded: \(error)")
+      }
+    }
   }
 
   /// Moves a complete and synced file from `incoming` into the spool and writes it in the ledger.
   private func take(
-    _ temporary: URL, named name: String, source: InstanceSource, callingAETitle: String?
+    _ temporary: URL, named name: String, source: InstanceSource, callingAETitle: String? = nil,
+    requested: String? = nil
   ) throws(IntakeError) {
-    var kept: URL?
-    do {
-      let identity = try identity(of: temporary, named: name)
-      let hash = try Self.hash(of: temporary)
-      let path = try spool.keep(temporary)
-      kept = spool.state.file(path)
-      let outcome = try ledger.recordInstance(
-        InstanceRecord(
-          identity, spoolPath: path, hash: hash, source: source, callingAETitle: callingAETitle))
-      if case .identical = outcome {
-        try? FileManager.default.removeItem(at: spool.state.file(path))
+    var file = temporary
+    do throws(IntakeError) {
+      let identity = try ImageIdentity.read(temporary.path, named: name)
+      if let requested, requested != identity.sopInstanceUID {
+        throw .otherInstance(requested: requested, found: identity.sopInstanceUID)
       }
+      let path: String
+      do { path = try spool.keep(temporary) } catch {
+        throw .notStored(reason: error.description)
+      }
+      file = spool.state.file(path)
+      try record(file, path, identity, source: source, callingAETitle: callingAETitle)
     } catch {
       // Nothing was acknowledged: the sender keeps its copy and is told so.
-      try? FileManager.default.removeItem(at: kept ?? temporary)
-      if let error = error as? IntakeError { throw error }
+      try? FileManager.default.removeItem(at: file)
+      throw error
+    }
+  }
+
+  /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
+  private func record(
+    _ file: URL, _ path: String, _ identity: InstanceIdentity, source: InstanceSource,
+    callingAETitle: String?
+  ) throws(IntakeError) {
+    do {
+      let (hash, byteCount) = try contentHash(of: file)
+      let outcome = try ledger.recordInstance(
+        InstanceRecord(
+          studyInstanceUID: identity.studyInstanceUID,
+          seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
+          sopClassUID: identity.sopClassUID, modality: identity.modality,
+          transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
+          contentHash: hash, source: source, callingAETitle: callingAETitle))
+      switch outcome {
+      case .added: break
+      case .identical: try FileManager.default.removeItem(at: file)
+      case .conflicting:
+        logger.warning("instance \(identity.sopInstanceUID) came again with other content")
+      }
+    } catch {
       throw .notStored(reason: "\(error)")
     }
+  }
+
+  /// SHA-256 of the dataset, without the file meta information, which tells only who sent it.
+  private func contentHash(of file: URL) throws -> (hash: String, byteCount: Int) {
+    let bytes = try Data(contentsOf: file, options: .alwaysMapped)
+    // (0002,0000) is the first element and says how long the others are (PS3.10 7.1).
+    let groupLength = bytes.dropFirst(140).prefix(4).enumerated()
+      .reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+    let dataset = bytes.dropFirst(min(144 + groupLength, bytes.count))
+    let hash = SHA256.hash(data: dataset).map { String(format: "%02x", $0) }.joined()
+    return (hash, bytes.count)
   }
 }

@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import JobLedger
 import Logging
+import Results
 import ServiceLifecycle
 
 /// Which model segments which series.
@@ -9,10 +10,10 @@ public struct ModelRule: Sendable {
   public var model: String
   /// Modalities that match; empty for all.
   public var modalities: [String]
-  /// A regular expression on SeriesDescription (0008,103E), without regard to case; nil for all.
+  /// A regular expression on Series Description (0008,103E), without regard to case; nil for all.
   public var seriesDescription: String?
 
-  public init(model: String, modalities: [String], seriesDescription: String?) {
+  public init(model: String, modalities: [String] = [], seriesDescription: String? = nil) {
     self.model = model
     self.modalities = modalities
     self.seriesDescription = seriesDescription
@@ -23,6 +24,16 @@ public struct ModelRule: Sendable {
     guard let seriesDescription else { return true }
     return description.range(of: seriesDescription, options: [.regularExpression, .caseInsensitive])
       != nil
+  }
+}
+
+extension NewJob {
+  /// A job with new identifiers for its result.
+  public init(model: String) {
+    let identifiers = SegmentationObject.Identifiers.generate()
+    self.init(
+      model: model, resultSeriesInstanceUID: identifiers.seriesInstanceUID,
+      resultSOPInstanceUID: identifiers.sopInstanceUID)
   }
 }
 
@@ -46,7 +57,7 @@ public struct SeriesAssembler: Service {
   }
 
   public func run() async throws {
-    try await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+    await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
       for series in try ledger.seriesDue(quietPeriod: quietPeriod) { try assemble(series) }
       return false
     }
@@ -54,28 +65,29 @@ public struct SeriesAssembler: Service {
 
   private func assemble(_ series: SeriesDue) throws {
     let description = try seriesDescription(series)
-    let matching = rules.filter {
-      $0.matches(modality: series.modality, description: description)
+    let models = rules.filter { $0.matches(modality: series.modality, description: description) }
+      .map(\.model)
+    if models.isEmpty {
+      try ledger.assembleSeries(
+        series, jobs: [NewJob(model: "")],
+        heldBecause: "no rule of the configuration matches: Modality (0008,0060) is "
+          + "\(series.modality.isEmpty ? "empty" : series.modality)")
+    } else {
+      try ledger.assembleSeries(series, jobs: models.map(NewJob.init(model:)), heldBecause: nil)
     }
-    let jobs = matching.map { rule -> NewJob in
-      let identifiers = ResultIdentifiers.generate()
-      return NewJob(
-        model: rule.model, resultSeriesInstanceUID: identifiers.seriesInstanceUID,
-        resultSOPInstanceUID: identifiers.sopInstanceUID)
-    }
-    try ledger.assembleSeries(series, jobs: jobs, reasonIfNone: "no rule matches: modality \(series.modality)")
     logger.info(
       "series complete",
       metadata: [
         "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
-        "models": "\(matching.map(\.model).joined(separator: ","))",
+        "models": "\(models.joined(separator: ","))",
       ])
   }
 
+  /// Read only where a rule asks for it.
   private func seriesDescription(_ series: SeriesDue) throws -> String {
     guard rules.contains(where: { $0.seriesDescription != nil }),
-      let first = try ledger.instances(series: series.seriesInstanceUID).first
+      let first = try ledger.spoolPaths(series: series.seriesInstanceUID).first
     else { return "" }
-    return try DICOMFile(path: state.file(first.spoolPath).path).seriesDescription
+    return try DICOMFile(path: state.file(first).path).dataset.text(.seriesDescription) ?? ""
   }
 }

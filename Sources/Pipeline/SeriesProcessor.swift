@@ -15,28 +15,17 @@ public struct SeriesFiles: Sendable {
   }
 }
 
-/// The identifiers that a result will carry. They are chosen before the work starts, so that a job
-/// that is run again after a crash writes the same object.
-public struct ResultIdentifiers: Sendable, Equatable {
-  public var seriesInstanceUID: String
-  public var sopInstanceUID: String
-
-  public init(seriesInstanceUID: String, sopInstanceUID: String) {
-    self.seriesInstanceUID = seriesInstanceUID
-    self.sopInstanceUID = sopInstanceUID
-  }
-
-  /// New identifiers.
-  public static func generate() -> ResultIdentifiers {
-    ResultIdentifiers(
-      seriesInstanceUID: DICOMUID.generate(), sopInstanceUID: DICOMUID.generate())
-  }
+/// A segmentation that was read back from disk and found equal to the label volume.
+public struct ProvedSegmentation: Sendable, Equatable {
+  public var segmentation: URL
+  public var picture: URL
+  /// Volume of each segment that was found, in millilitres, by name.
+  public var millilitres: [String: Double]
 }
 
 /// What became of a series.
-public enum SeriesOutcome: Sendable {
-  /// A segmentation that was read back and found equal to the label volume.
-  case segmented(segmentation: URL, picture: URL, voxelsBySegment: [String: Int])
+public enum SeriesOutcome: Sendable, Equatable {
+  case segmented(ProvedSegmentation)
   /// The model found none of its structures; no object is written.
   case nothingFound(picture: URL)
   /// The series cannot be segmented; each reason says why.
@@ -46,11 +35,12 @@ public enum SeriesOutcome: Sendable {
 /// Takes one series from its files to a proved segmentation.
 public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
-  private let threads: Int
+  /// What tells this installation from others, written as Device Serial Number (0018,1000).
+  private let installation: String
 
-  public init(geometry: GeometryRules, threads: Int) {
+  public init(geometry: GeometryRules, installation: String) {
     self.geometry = geometry
-    self.threads = threads
+    self.installation = installation
   }
 
   /// Judges, segments, writes and proves.
@@ -59,44 +49,76 @@ public struct SeriesProcessor: Sendable {
   /// - Throws: errors of reading and writing. What is wrong with the series itself is not thrown
   ///   but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
-    _ series: SeriesFiles, segmenter: Segmenter, identifiers: ResultIdentifiers, output: URL,
-    progress: @escaping @Sendable (SegmentationProgress) -> Void
+    _ series: SeriesFiles, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
+    output: URL, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> SeriesOutcome {
-    let stack: SliceStack
-    var fileOf: [String: String] = [:]
     do {
-      var frames: [ImageFrame] = []
-      for file in series.files {
-        let found = try DICOMFile(path: file.path).imageFrames()
-        frames += found
-        if let first = found.first { fileOf[first.sopInstanceUID] = file.path }
-      }
-      let assessment = assess(frames: frames, rules: geometry)
-      guard assessment.verdict == .accepted, let only = assessment.volumes.first else {
-        return .held(reasons: assessment.reasons.map(\.description))
-      }
-      stack = only
+      let source = try SourceSeries(series, geometry: geometry)
+      let bundle = segmenter.bundle
+      try bundle.input.check(modality: source.modality, bodyPart: source.bodyPart)
+      let volume = try PixelReader.read(source.stack, fileOf: source.path)
+      let labels = try await segmenter.segment([volume], progress: progress)
+      return try export(
+        labels, of: volume, source: source, bundle: bundle, identifiers: identifiers,
+        output: output)
     } catch let error as DICOMError {
       return .held(reasons: [error.description])
-    }
-
-    let paths = fileOf
-    let volume: Volume
-    do {
-      volume = try PixelReader.read(stack) { paths[$0] }
-    } catch let error as DICOMError {
-      return .held(reasons: [error.description])
-    }
-    let bundle = segmenter.bundle
-    let labels: LabelVolume
-    do {
-      try bundle.input.check(volume, modality: stack.frames.first?.modality ?? "")
-      labels = try await segmenter.segment([volume], progress: progress)
     } catch let refusal as InputRefusal {
       return .held(reasons: [refusal.description])
+    } catch let problem as HeldSeries {
+      return .held(reasons: problem.reasons)
     }
-    return try export(
-      labels, of: volume, stack: stack, files: paths, bundle: bundle, identifiers: identifiers,
-      output: output)
+  }
+
+  private func export(
+    _ labels: LabelVolume, of volume: Volume, source: SourceSeries, bundle: ModelBundle,
+    identifiers: SegmentationObject.Identifiers, output: URL
+  ) throws -> SeriesOutcome {
+    let segments = bundle.labels.map(SegmentDescription.init)
+    let picture = output.appendingPathComponent("contours.png")
+    try ContourMontage.write(volume, labels: labels, segments: segments, to: picture.path)
+    let file = output.appendingPathComponent("segmentation.dcm")
+    let origin = SegmentationObject.Origin(
+      modelName: bundle.name, modelVersion: bundle.version,
+      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
+      seriesNumber: 1000, date: Date())
+    let outcome: SegmentationObject.Outcome
+    do {
+      outcome = try SegmentationObject.write(
+        labels, stack: source.stack, segments: segments, origin: origin, identifiers: identifiers,
+        to: file.path, fileOf: source.path)
+    } catch SegmentationError.noFrameOfReference(let uid) {
+      return .held(reasons: [SegmentationError.noFrameOfReference(sopInstanceUID: uid).description])
+    }
+    guard case .written = outcome else { return .nothingFound(picture: picture) }
+    try SegmentationProof.prove(file.path, labels: labels, stack: source.stack, segments: segments)
+    return .segmented(
+      ProvedSegmentation(
+        segmentation: file, picture: picture,
+        millilitres: Self.millilitres(labels, segments: segments)))
+  }
+
+  private static func millilitres(_ labels: LabelVolume, segments: [SegmentDescription])
+    -> [String: Double]
+  {
+    var counts = [Int](repeating: 0, count: 256)
+    for label in labels.labels { counts[Int(label)] += 1 }
+    let voxel = labels.grid.voxelVolume / 1000
+    return Dictionary(
+      segments.filter { counts[Int($0.value)] > 0 }
+        .map { ($0.name, Double(counts[Int($0.value)]) * voxel) },
+      uniquingKeysWith: +)
+  }
+}
+
+extension SegmentDescription {
+  init(_ label: ModelLabel) {
+    func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {
+      Results.CodedConcept(
+        value: concept.value, scheme: concept.scheme, meaning: concept.meaning)
+    }
+    self.init(
+      value: label.value, name: label.name, category: code(label.category),
+      type: code(label.type), modifier: label.modifier.map(code), color: label.color)
   }
 }

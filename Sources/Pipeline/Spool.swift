@@ -59,6 +59,13 @@ struct Spool: Sendable {
     for file in files ?? [] { try? FileManager.default.removeItem(at: file) }
   }
 
+  /// Every file of the spool, relative to the state directory.
+  func files() -> [String] {
+    let walk = FileManager.default.enumerator(atPath: state.spool.path)
+    return (walk?.compactMap { $0 as? String } ?? [])
+      .filter { $0.hasSuffix(".dcm") }.sorted().map { "spool/" + $0 }
+  }
+
   /// fsync of a file or folder.
   static func sync(_ path: String) throws(StateDirectoryError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

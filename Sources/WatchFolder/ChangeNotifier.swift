@@ -3,7 +3,7 @@ import Glibc
 /// inotify on folders: tells only that something changed, a scan finds out what.
 final class ChangeNotifier: Sendable {
   /// -1 where inotify is not to be had; then every question is answered with "no change".
-  private let descriptor = inotify_init1(Int32(IN_NONBLOCK.rawValue) | Int32(IN_CLOEXEC.rawValue))
+  private let descriptor = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 

@@ -1,0 +1,41 @@
+import DICOM
+import Foundation
+import Volumes
+
+/// A series whose geometry was not accepted.
+struct HeldSeries: Error {
+  var reasons: [String]
+}
+
+/// The images of a series, judged and put in order.
+struct SourceSeries: Sendable {
+  let stack: SliceStack
+  let bodyPart: String?
+  private let paths: [String: String]
+
+  var modality: String { stack.frames.first?.modality ?? "" }
+
+  /// The file of an instance.
+  func path(of sopInstanceUID: String) -> String? { paths[sopInstanceUID] }
+
+  /// - Throws: ``HeldSeries`` with every finding of the geometry gate, or `DICOMError`.
+  init(_ series: SeriesFiles, geometry: GeometryRules) throws {
+    var frames: [ImageFrame] = []
+    var paths: [String: String] = [:]
+    var bodyPart: String?
+    for url in series.files {
+      let file = try DICOMFile(path: url.path)
+      let found = try file.imageFrames()
+      bodyPart = bodyPart ?? file.dataset.text(.bodyPartExamined)
+      frames += found
+      if let first = found.first { paths[first.sopInstanceUID] = url.path }
+    }
+    let assessment = assess(frames: frames, rules: geometry)
+    guard assessment.verdict == .accepted, let stack = assessment.volumes.first else {
+      throw HeldSeries(reasons: assessment.problems.map(\.description))
+    }
+    self.stack = stack
+    self.paths = paths
+    self.bodyPart = bodyPart
+  }
+}
