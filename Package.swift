@@ -54,14 +54,18 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "Volumes", "WatchFolder",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "UNETRPP", "Checkpoints",
+        "Pipeline", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "UNETRPP", "Checkpoints",
+        "Volumes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Yams", package: "Yams"),
       ]),
 
