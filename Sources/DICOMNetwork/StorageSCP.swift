@@ -96,6 +96,12 @@ public final class StorageSCP: Sendable {
   }
 }
 
+/// Text that a peer may have chosen, fit for one line of a log.
+private func oneLine(_ text: UnsafePointer<CChar>) -> String {
+  String(cString: text).unicodeScalars
+    .map { (32..<127).contains($0.value) ? String($0) : " " }.joined()
+}
+
 /// What DCMTK's threads call.
 private final class Handlers: Sendable {
   private let handler: any StoreHandler
@@ -117,7 +123,7 @@ private final class Handlers: Sendable {
         path: String(cString: object.path), sopClassUID: String(cString: object.sop_class_uid),
         sopInstanceUID: String(cString: object.sop_instance_uid),
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
-        callingAETitle: String(cString: object.calling_ae_title),
+        callingAETitle: oneLine(object.calling_ae_title),
         peerAddress: String(cString: object.peer_address))
     ).rawValue
   }
@@ -127,9 +133,9 @@ private final class Handlers: Sendable {
     else { return }
     onEvent(
       AssociationEvent(
-        kind: kind, callingAETitle: String(cString: event.calling_ae_title),
-        peerAddress: String(cString: event.peer_address),
-        message: String(cString: event.message), stored: Int(event.stored),
+        kind: kind, callingAETitle: oneLine(event.calling_ae_title),
+        peerAddress: oneLine(event.peer_address), message: oneLine(event.message),
+        stored: Int(event.stored),
         refused: Int(event.refused)))
   }
 }
