@@ -55,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "UNETRPP", "Checkpoints",
+        "Pipeline", "UNETRPP", "Tensors", "Checkpoints",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -66,7 +66,8 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "UNETRPPTests", dependencies: ["UNETRPP", "TestSupport"]),
+    .testTarget(
+      name: "UNETRPPTests", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "TestSupport"]),
     .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "TestSupport"]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
