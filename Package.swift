@@ -61,8 +61,8 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "UNETRPP", "Checkpoints",
-        "Volumes",
+        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "UNETRPP",
+        "Tensors", "Checkpoints", "Volumes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -75,8 +75,11 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "UNETRPPTests", dependencies: ["UNETRPP", "TestSupport"]),
-    .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "UNETRPPTests", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "SegmentationTests",
+      dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),
