@@ -16,11 +16,17 @@ func uprightGrid(shape: [Int], spacing: [Double]) -> VolumeGrid {
 
 @Suite struct PreprocessingTests {
   private struct Case: Decodable {
-    var orig_spacing: [Double]
-    var target_spacing: [Double]
-    var crop_bbox: [[Int]]
-    var cropped_shape: [Int]
-    var out_shape: [Int]
+    var spacing: [Double]
+    var targetSpacing: [Double]
+    var box: [[Int]]
+    var newShape: [Int]
+
+    private enum CodingKeys: String, CodingKey {
+      case spacing = "orig_spacing"
+      case targetSpacing = "target_spacing"
+      case box = "crop_bbox"
+      case newShape = "out_shape"
+    }
   }
 
   private static let ct = Normalization.ct(
@@ -37,16 +43,16 @@ func uprightGrid(shape: [Int], spacing: [Double]) -> VolumeGrid {
     let raw = try golden["\(name).raw"]
     let channels = raw.shape[0]
     let count = raw.values.count / channels
-    let grid = uprightGrid(shape: Array(raw.shape[1...]), spacing: item.orig_spacing)
+    let grid = uprightGrid(shape: Array(raw.shape[1...]), spacing: item.spacing)
     let preprocessing = Preprocessing(
-      orientation: [.superior, .posterior, .left], spacing: item.target_spacing,
+      orientation: [.superior, .posterior, .left], spacing: item.targetSpacing,
       cropToNonzero: true, normalization: Array(repeating: scheme, count: channels))
     let image = preprocessing.apply(
       (0..<channels).map {
         Volume(grid: grid, voxels: Array(raw.values[$0 * count..<($0 + 1) * count]))
       })
-    #expect(image.box == item.crop_bbox.map { $0[0]..<$0[1] })
-    #expect(image.shape == Array(item.out_shape[1...]))
+    #expect(image.box == item.box.map { $0[0]..<$0[1] })
+    #expect(image.shape == Array(item.newShape[1...]))
     #expect(largestDifference(image.values, try golden["\(name).out"].values) <= 2e-5)
 
     let inside = try golden["\(name).nonzero_seg"].values.map { $0 == 0 }
