@@ -1,0 +1,47 @@
+import CKernels
+
+/// Kernels over tokens (N x C, row-major), each on the calling thread.
+extension Compute {
+  /// tokens += position, in place; normalised = LayerNorm(tokens), epsilon 1e-5.
+  public func layerNorm(
+    _ tokens: UnsafeMutablePointer<Float>, position: UnsafePointer<Float>, weight: Parameters,
+    bias: Parameters, into normalised: UnsafeMutablePointer<Float>, count: Int, channels: Int
+  ) {
+    kernels.layerNorm(
+      tokens, position, weight.pointer, bias.pointer, normalised, Int64(count), Int64(channels))
+  }
+
+  /// Softmax over each row, in place.
+  public func softmax(_ values: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
+    kernels.softmax(values, Int64(rows), Int64(columns))
+  }
+
+  /// Row (z, y) of the volume: tokens += gamma * (update + bias), in place, and a copy into
+  /// `copy`.
+  public func scaledResidual(
+    _ tokens: Activation, z: Int, y: Int, update: UnsafePointer<Float>, bias: Parameters?,
+    gamma: Parameters, copy: HaloActivation
+  ) {
+    kernels.scaledResidual(
+      tokens.data + z * tokens.plane + y * tokens.row, update, bias?.pointer, gamma.pointer,
+      copy.line(z, y), Int64(tokens.grid.width), Int64(tokens.channels))
+  }
+
+  /// values += bias for each of `count` voxels.
+  public func add(
+    bias: Parameters, to values: UnsafeMutablePointer<Float>, count: Int, channels: Int
+  ) {
+    kernels.addBias(values, bias.pointer, Int64(count), Int64(channels))
+  }
+
+  /// Planar input (C, D, H, W) to channels-last with a halo.
+  public func interleave(_ input: UnsafePointer<Float>, into output: HaloActivation) {
+    let grid = output.grid
+    run(blocks: grid.rows) { row, _ in
+      let (z, y) = row.quotientAndRemainder(dividingBy: grid.height)
+      CKernels.interleave(
+        input + row * grid.width, Int64(grid.voxels), Int64(output.channels), Int64(grid.width),
+        output.line(z, y))
+    }
+  }
+}
