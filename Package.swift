@@ -60,7 +60,7 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "UNETRPP", "Checkpoints",
+        "Pipeline", "UNETRPP", "Tensors", "Checkpoints",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -71,8 +71,11 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "UNETRPPTests", dependencies: ["UNETRPP", "TestSupport"]),
-    .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "UNETRPPTests", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "SegmentationTests",
+      dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),

@@ -280,21 +280,17 @@ static void normaliseShortcut(
 }
 
 static void scaledResidual(
-  float *tokens, const float *update, const float *bias, const float *gamma, float *copy,
-  int64_t n, int64_t channels) {
+  float *tokens, const float *update, const float *gamma, float *copy, int64_t n,
+  int64_t channels) {
   const int64_t whole = channels - channels % LANES;
   for (int64_t i = 0; i < n * channels; i += channels) {
     for (int64_t c = 0; c < whole; c += LANES) {
-      Floats value = LOAD(update + i + c);
-      if (bias) value += LOAD(bias + c);
-      value = LOAD(tokens + i + c) + LOAD(gamma + c) * value;
+      Floats value = LOAD(tokens + i + c) + LOAD(gamma + c) * LOAD(update + i + c);
       STORE(tokens + i + c, value);
       STORE(copy + i + c, value);
     }
-    for (int64_t c = whole; c < channels; c++) {
-      float value = update[i + c] + (bias ? bias[c] : 0);
-      copy[i + c] = tokens[i + c] += gamma[c] * value;
-    }
+    for (int64_t c = whole; c < channels; c++)
+      copy[i + c] = tokens[i + c] += gamma[c] * update[i + c];
   }
 }
 

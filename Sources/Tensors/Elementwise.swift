@@ -16,15 +16,23 @@ extension Compute {
     kernels.softmax(values, Int64(rows), Int64(columns))
   }
 
-  /// Row (z, y) of the volume: tokens += gamma * (update + bias), in place, and a copy into
-  /// `copy`.
+  /// Row (z, y) of the volume: tokens += gamma * update, in place, and a copy into `copy`.
   public func scaledResidual(
-    _ tokens: Activation, z: Int, y: Int, update: UnsafePointer<Float>, bias: Parameters?,
-    gamma: Parameters, copy: HaloActivation
+    _ tokens: Activation, z: Int, y: Int, update: UnsafePointer<Float>, gamma: Parameters,
+    copy: HaloActivation
   ) {
     kernels.scaledResidual(
-      tokens.data + z * tokens.plane + y * tokens.row, update, bias?.pointer, gamma.pointer,
+      tokens.data + z * tokens.plane + y * tokens.row, update, gamma.pointer,
       copy.line(z, y), Int64(tokens.grid.width), Int64(tokens.channels))
+  }
+
+  /// result = sum over the blocks of `size` floats that begin `stride` apart, added in double and
+  /// always in the same order.
+  public func addUp(
+    _ sums: UnsafePointer<Float>, blocks: Int, size: Int, stride: Int,
+    into result: UnsafeMutablePointer<Float>
+  ) {
+    CKernels.addUp(sums, Int64(blocks), Int64(size), Int64(stride), result)
   }
 
   /// values += bias for each of `count` voxels.

@@ -2,5 +2,6 @@ import ArgumentParser
 
 @main
 struct Segmentd: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "segmentd")
+  static let configuration = CommandConfiguration(
+    commandName: "segmentd", subcommands: [ForwardCommand.self])
 }

@@ -58,10 +58,10 @@ typedef struct {
     float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
     int64_t n, int64_t channels, ChannelAffine affine);
 
-  // tokens += gamma * (update + bias) over n tokens; also stored to `copy`. bias may be NULL.
+  // tokens += gamma * update over n tokens; also stored to `copy`.
   void (*scaledResidual)(
-    float *tokens, const float *update, const float *bias, const float *gamma, float *copy,
-    int64_t n, int64_t channels);
+    float *tokens, const float *update, const float *gamma, float *copy, int64_t n,
+    int64_t channels);
 
   // values += bias over n voxels.
   void (*addBias)(float *values, const float *bias, int64_t n, int64_t channels);
@@ -85,6 +85,9 @@ void interleave(
 // Adds to sum[channels] and products[channels*channels] the sums over n voxels of planar input.
 void planarMoments(
   const float *input, int64_t plane, int64_t channels, int64_t n, double *sum, double *products);
+
+// result[i] = sum over blocks of sums[block*stride + i], in double, in order.
+void addUp(const float *sums, int64_t blocks, int64_t size, int64_t stride, float *result);
 
 // Threads that wait for work. `body(context, worker)` runs once for each worker 0..<count, worker
 // 0 on the calling thread; returns when all are done. One caller at a time.
