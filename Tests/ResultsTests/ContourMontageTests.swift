@@ -34,11 +34,14 @@ import Volumes
     #expect(ContourMontage.chosenSlices(labels(0..<0)).count == 12)
   }
 
-  @Test func theWindowLeavesOutAirAndExtremes() {
+  @Test func theWindowFitsTheSegments() {
     var volume = volume
-    volume.voxels[25] = 30000
-    let window = ContourMontage.grayWindow(volume, slices: Array(0..<30))
-    #expect(window == -990 ... -810)
+    volume.voxels[4 * 200] = 30000
+    // Columns 5 to 14 are labelled: -950 to -860, and that range again on both sides.
+    let window = ContourMontage.grayWindow(volume, labels(4..<7), slices: [4, 5, 6])
+    #expect(window == -1040 ... -770)
+    volume.voxels = volume.voxels.map { _ in .nan }
+    #expect(ContourMontage.grayWindow(volume, labels(4..<7), slices: [4]) == 0...1)
   }
 
   @Test func pixelsAreSquareInThePatientAndOutlinesColoured() throws {
