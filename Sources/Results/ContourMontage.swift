@@ -13,9 +13,9 @@ public enum ContourMontage {
 
   /// Writes up to twelve slices, evenly chosen among those with labels, in rows of four.
   ///
-  /// Gray values are windowed between the 1st and 99.5th percentile of the shown slices' voxels
-  /// above the volume's minimum; pixels are scaled to true proportions by the grid's spacing; a
-  /// segment is outlined in its colour. Nothing else is drawn: no names, no patient data.
+  /// Gray values are windowed for the segments: from the 5th to the 95th percentile of their
+  /// voxels, and as much again on both sides. Pixels are scaled to true proportions by the grid's
+  /// spacing; a segment is outlined in its colour. Nothing else is drawn: no names, no patient data.
   ///
   /// - Parameters:
   ///   - volume, labels: on the same grid, order z, y, x.
@@ -28,7 +28,7 @@ public enum ContourMontage {
       volume.voxels.count == volume.grid.voxelCount, !volume.voxels.isEmpty
     else { throw .gridsDiffer(reason: "the volume and its labels do not match") }
     let slices = chosenSlices(labels)
-    let window = grayWindow(volume, slices: slices)
+    let window = grayWindow(volume, labels, slices: slices)
     let tile = TileScale(volume.grid)
     let across = min(4, slices.count)
     let down = (slices.count + across - 1) / across
@@ -62,24 +62,25 @@ public enum ContourMontage {
   }
 
   /// The values shown black and white.
-  static func grayWindow(_ volume: Volume, slices: [Int]) -> ClosedRange<Float> {
+  static func grayWindow(
+    _ volume: Volume, _ labels: LabelVolume, slices: [Int]
+  ) -> ClosedRange<Float> {
     let size = volume.grid.rows * volume.grid.columns
-    // Air around the patient would take most of the range.
-    let minimum = volume.voxels.min() ?? 0
-    let stride = max(1, slices.count * size / 200_000)
-    var values: [Float] = []
-    for slice in slices {
-      var voxel = slice * size
-      while voxel < (slice + 1) * size {
-        if volume.voxels[voxel] > minimum { values.append(volume.voxels[voxel]) }
-        voxel += stride
-      }
-    }
-    values.sort()
-    guard let last = values.last else { return minimum...minimum + 1 }
-    let low = values[(values.count - 1) / 100]
-    let high = values[(values.count - 1) * 995 / 1000]
-    return low < high ? low...high : low...max(last, low + 1)
+    let voxels = slices.flatMap { $0 * size..<($0 + 1) * size }
+    let labelled = voxels.filter { labels.labels[$0] != 0 }
+    let chosen = labelled.isEmpty ? voxels : labelled
+    // A hundred thousand values are enough for percentiles.
+    let values = stride(from: 0, to: chosen.count, by: max(1, chosen.count / 100_000))
+      .map { volume.voxels[chosen[$0]] }.filter(\.isFinite).sorted()
+    guard !values.isEmpty else { return 0...1 }
+    let low = values[(values.count - 1) * 5 / 100]
+    let high = values[(values.count - 1) * 95 / 100]
+    let margin = max(high - low, abs(high) * 0.05, 1e-6)
+    return low - margin...high + margin
+  }
+
+  private static func grayLevel(_ fraction: Float) -> UInt8 {
+    fraction.isFinite ? UInt8(min(max(fraction, 0), 1) * 255) : 0
   }
 
   private static func draw(
@@ -91,13 +92,13 @@ public enum ContourMontage {
     for row in 0..<tile.rows {
       for column in 0..<tile.columns {
         let value = tile.interpolated(volume, base: base, column: column, row: row)
-        let gray = min(max((value - window.lowerBound) / width, 0), 1)
+        let gray = grayLevel((value - window.lowerBound) / width)
         let label = tile.label(labels, base: base, column: column, row: row)
         let isEdge = label != 0 && tile.isEdge(labels, base: base, column: column, row: row)
         if isEdge, let color = colors[Int(label)] {
           picture[left + column, top + row] = color
         } else {
-          picture[left + column, top + row] = Picture.Color(gray: UInt8(gray * 255))
+          picture[left + column, top + row] = Picture.Color(gray: gray)
         }
       }
     }
@@ -114,7 +115,8 @@ struct TileScale {
     self.grid = grid
     let width = (grid.affine.column * grid.affine.column).sum().squareRoot() * Double(grid.columns)
     let height = (grid.affine.row * grid.affine.row).sum().squareRoot() * Double(grid.rows)
-    let scale = ContourMontage.tileSize / max(width, height)
+    let longer = max(width, height)
+    let scale = longer.isFinite && longer > 0 ? ContourMontage.tileSize / longer : 0
     // Extremely flat slices keep a visible side.
     columns = max(16, Int((width * scale).rounded()))
     rows = max(16, Int((height * scale).rounded()))
