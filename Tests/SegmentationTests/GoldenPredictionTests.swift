@@ -16,7 +16,7 @@ import Volumes
     let bundle = try untrainedBundle()
     let network = try Network(
       description: bundle.network, weights: SafetensorsFile(path: bundle.weights.path), threads: 2)
-    try expectGoldenPrediction(name, network, mirrorAxes: mirrorAxes)
+    try expectGoldenPrediction(name, input: "e2e_\(name)", network, mirrorAxes: mirrorAxes)
   }
 
   @Test func tiledPredictionOfFourChannelsEqualsReference() throws {
@@ -33,11 +33,12 @@ import Volumes
       projections: [16, 16, 8, 8], decoderProjections: [16, 16, 16])
     let network = try Network(
       description: description, weights: SafetensorsFile(path: path), threads: 2)
-    try expectGoldenPrediction("T_tumor4ch", network, mirrorAxes: [0, 1, 2])
+    try expectGoldenPrediction("T_tumor4ch", input: "e2e_T", network, mirrorAxes: [0, 1, 2])
   }
 
-  private func expectGoldenPrediction(_ name: String, _ network: Network, mirrorAxes: [Int]) throws
-  {
+  private func expectGoldenPrediction(
+    _ name: String, input: String, _ network: Network, mirrorAxes: [Int]
+  ) throws {
     struct Cases: Decodable {
       struct Case: Decodable { var shape: [Int] }
       var predict3d: [String: Case]
@@ -48,7 +49,7 @@ import Volumes
       patch: network.description.patch, channels: item.shape[0],
       classes: network.description.classes, step: 0.5, mirrorAxes: mirrorAxes)
     let found = try window.probabilities(
-      goldenInput("e2e_\(name)", shape: item.shape), shape: shape,
+      goldenInput(input, shape: item.shape), shape: shape,
       forward: { try network.forward($0, logits: $1) }, patchDone: { _, _ in })
     let golden = try GoldenArrays("e2e_predict3d.safetensors")
     #expect(largestDifference(found, try golden["\(name).prob"].values) <= 1e-4)
