@@ -67,7 +67,7 @@ def predict(model, image, patch, step=0.5, mirror_axes=(), autocast=False):
                for axes in [tuple(axis + 1 for axis, bit in zip(mirror_axes, bits) if bit)]]
     total, counter = None, torch.zeros(padded.shape)
     source = torch.from_numpy(padded)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         for z, y, x in corners:
             box = (slice(z, z + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2]))
             tile = source[box][None]
