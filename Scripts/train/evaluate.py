@@ -18,16 +18,17 @@ from safetensors.torch import load_file
 
 from metrics import dice, hd95
 from pipeline import read_nifti, segment
+from unet import UNet
 from unetrpp import UNETRPP, Description, load_published
 
 HERE = Path(__file__).parent
 
 
-def load_model(model_file, weights):
-    """The network of a model.yaml with the given state dict, ready for inference."""
+def load_model(model_file, weights, network=UNETRPP):
+    """The network of a model.yaml's sizes with the given state dict, ready for inference."""
     description = Description.from_yaml(yaml.safe_load(Path(model_file).read_text())["network"])
     state = {key: value.float() for key, value in weights.items() if value.is_floating_point()}
-    return load_published(UNETRPP(description), state).eval()
+    return load_published(network(description), state).eval()
 
 
 def load_bundle(folder):
@@ -35,7 +36,9 @@ def load_bundle(folder):
 
 
 def load_checkpoint(path):
-    return load_model(HERE / "hippocampus.yaml", torch.load(path, map_location="cpu", weights_only=True)["average"])
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    network = {"unetrpp": UNETRPP, "unet": UNet}[checkpoint.get("network", "unetrpp")]
+    return load_model(HERE / "hippocampus.yaml", checkpoint["average"], network)
 
 
 def evaluate(model, data, names, mirror_axes=()):
