@@ -179,7 +179,7 @@ def write_image(path, number, name, k, plane, position, columns, rows):
     meta.ImplementationClassUID = uid(0, 9)
     d = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     d.SpecificCharacterSet = "ISO_IR 192"
-    d.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
+    d.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
     d.SOPClassUID, d.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     d.StudyDate = d.SeriesDate = d.ContentDate = "20261123"
     d.StudyTime = d.SeriesTime = d.ContentTime = "120000"
