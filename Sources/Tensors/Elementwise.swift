@@ -26,13 +26,26 @@ extension Compute {
       copy.line(z, y), Int64(tokens.grid.width), Int64(tokens.channels))
   }
 
-  /// result = sum over the blocks of `size` floats that begin `stride` apart, added in double and
-  /// always in the same order.
+  /// squares[channel] = sum of the squares of `count` tokens, taken in double.
+  public func sumSquares(
+    _ tokens: UnsafePointer<Float>, into squares: UnsafeMutablePointer<Float>, count: Int,
+    channels: Int
+  ) {
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * channels) { sums in
+      guard let base = sums.baseAddress else { return }
+      base.initialize(repeating: 0, count: 2 * channels)
+      kernels.channelSums(tokens, Int64(count), Int64(channels), base, base + channels)
+      for channel in 0..<channels { squares[channel] = Float(base[channels + channel]) }
+    }
+  }
+
+  /// result = sum of `blocks` arrays of `size` floats, added in double and always in the same
+  /// order.
   public func addUp(
-    _ sums: UnsafePointer<Float>, blocks: Int, size: Int, stride: Int,
+    _ sums: UnsafePointer<Float>, blocks: Int, size: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
-    CKernels.addUp(sums, Int64(blocks), Int64(size), Int64(stride), result)
+    CKernels.addUp(sums, Int64(blocks), Int64(size), result)
   }
 
   /// values += bias for each of `count` voxels.

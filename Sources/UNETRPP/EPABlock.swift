@@ -5,10 +5,11 @@ import Tensors
 /// that share queries and keys.
 ///
 /// N tokens, C channels, h heads of d = C/h channels, projections to P << N tokens. With X the input
-/// (N x C), keys and values of all tokens are never formed:
-///   - channel attention needs q kᵀ = Wq (XᵀX) Wkᵀ and the norms of q's and k's rows, which are on
-///     the diagonals of Wq (XᵀX) Wqᵀ and Wk (XᵀX) Wkᵀ; its output is a linear map of X;
-///   - the projected keys are E k = (E X) Wkᵀ + b, the projected values (F X) Wvᵀ + b.
+/// (N x C), neither kind of values is formed for all tokens:
+///   - the projected keys are E k = (E X) Wkᵀ + b, the projected values (F X) Wvᵀ + b;
+///   - the output of the channel attention is a linear map of X.
+/// The norms of q and k are taken of q and k themselves: from XᵀX they would lose half of their
+/// digits where a channel is small on all tokens.
 final class EPABlock {
   let tokens, channels, heads, projection: Int
   private var headChannels: Int { channels / heads }
@@ -53,10 +54,11 @@ final class EPABlock {
 
   /// Memory of one attention, shared by all blocks of a network.
   struct Scratch {
+    let queries: UnsafeMutablePointer<Float>  // N x C
     let spatial: UnsafeMutablePointer<Float>  // N x C: output of the spatial attention
     let sums: UnsafeMutablePointer<Float>  // sums of each block of tokens
     let small: UnsafeMutablePointer<Float>  // matrices without a token axis
-    let workers: UnsafeMutablePointer<Float>  // queries and attention of a block, each worker
+    let workers: UnsafeMutablePointer<Float>  // keys or attention of a block, each worker
 
     static let tokensOfBlock = 256
 
@@ -66,34 +68,41 @@ final class EPABlock {
       (tokens + tokensOfSum(tokens) - 1) / tokensOfSum(tokens)
     }
 
-    static func sumsCount(tokens: Int, channels: Int, projection: Int) -> Int {
-      sumsOf(tokens: tokens) * (channels * channels + 2 * projection * channels)
+    /// What is summed over tokens: q kᵀ of every head, squares of q and of k, E X, F X.
+    static func sumCount(channels: Int, heads: Int, projection: Int) -> Int {
+      channels * (channels / heads) + 2 * channels + 2 * projection * channels
     }
-    static func smallCount(channels: Int, projection: Int) -> Int {
-      5 * channels * channels + 4 * projection * channels
+    static func sumsCount(tokens: Int, channels: Int, heads: Int, projection: Int) -> Int {
+      sumsOf(tokens: tokens) * sumCount(channels: channels, heads: heads, projection: projection)
     }
-    static func workerCount(channels: Int, projection: Int) -> Int {
-      tokensOfBlock * (channels + projection)
+    static func smallCount(channels: Int, heads: Int, projection: Int) -> Int {
+      sumCount(channels: channels, heads: heads, projection: projection)
+        + 2 * channels * channels + 2 * projection * channels
+    }
+    static func workerCount(tokens: Int, channels: Int, projection: Int) -> Int {
+      max(tokensOfSum(tokens) * channels, tokensOfBlock * projection)
     }
   }
 
   /// The matrices of the attention that have no token axis.
   private struct Small {
-    let gram, queryGram, keyGram, channelMap, outputMap: UnsafeMutablePointer<Float>  // C x C
-    let projectedE, projectedF: UnsafeMutablePointer<Float>  // P x C
+    let attention: UnsafeMutablePointer<Float>  // h x d x d: q kᵀ, then its softmax
+    let querySquares, keySquares: UnsafeMutablePointer<Float>  // C: sums over all tokens
+    let projectedE, projectedF: UnsafeMutablePointer<Float>  // P x C: E X, F X
+    let channelMap, outputMap: UnsafeMutablePointer<Float>  // C x C
     let keys, values: UnsafeMutablePointer<Float>  // C x P
 
-    init(_ base: UnsafeMutablePointer<Float>, channels: Int, projection: Int) {
+    init(_ base: UnsafeMutablePointer<Float>, channels: Int, heads: Int, projection: Int) {
       let square = channels * channels
       let flat = channels * projection
-      gram = base
-      queryGram = base + square
-      keyGram = base + 2 * square
-      channelMap = base + 3 * square
-      outputMap = base + 4 * square
-      projectedE = base + 5 * square
+      attention = base
+      querySquares = base + square / heads
+      keySquares = querySquares + channels
+      projectedE = keySquares + channels
       projectedF = projectedE + flat
-      keys = projectedF + flat
+      channelMap = projectedF + flat
+      outputMap = channelMap + square
+      keys = outputMap + square
       values = keys + flat
     }
   }
@@ -103,46 +112,66 @@ final class EPABlock {
     _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
     compute: Compute
   ) {
-    let small = Small(scratch.small, channels: channels, projection: projection)
-    sumOverTokens(x, small, scratch, compute)
-    let queryNorms = channelAttention(small, compute)
-    projectKeysAndValues(small, queryNorms: queryNorms)
-    spatialAttention(x, small, scratch, compute)
+    let small = Small(scratch.small, channels: channels, heads: heads, projection: projection)
+    sumOverTokens(x, scratch, compute)
+    channelAttention(small, compute)
+    projectKeysAndValues(small)
+    spatialAttention(small, scratch, compute)
     combine(x, small, scratch, into: output, compute)
   }
 
-  /// gram = XᵀX (C x C), projectedE = E X (P x C), projectedF = F X (P x C).
-  private func sumOverTokens(
-    _ x: UnsafePointer<Float>, _ small: Small, _ scratch: Scratch, _ compute: Compute
-  ) {
-    let (c, p, n) = (channels, projection, tokens)
-    let size = c * c + 2 * p * c
+  /// Queries of all tokens, and what is summed over tokens: q kᵀ (d x d a head), squares of q and k
+  /// (C), E X and F X (P x C).
+  private func sumOverTokens(_ x: UnsafePointer<Float>, _ scratch: Scratch, _ compute: Compute) {
+    let (c, n) = (channels, tokens)
+    let size = Scratch.sumCount(channels: c, heads: heads, projection: projection)
     let step = Scratch.tokensOfSum(n)
     let blocks = Scratch.sumsOf(tokens: n)
-    compute.run(blocks: blocks) { block, _ in
+    let workerSize = Scratch.workerCount(tokens: n, channels: c, projection: projection)
+    compute.run(blocks: blocks) { block, worker in
       let first = block * step
       let count = min(step, n - first)
-      let sums = scratch.sums + block * size
+      let sums = Small(
+        scratch.sums + block * size, channels: c, heads: heads, projection: projection)
       let rows = Matrix(x + first * c, stride: c)  // n x C
-      multiply(rows.transposed, rows, into: sums, stride: c, rows: c, columns: c, inner: count)
-      for (index, weights) in [e, f].enumerated() {
-        guard let weights else { continue }
-        let projector =
-          kind.hasOutputProjections
-          ? Matrix(weights.pointer + first, stride: n)  // P x n
-          : Matrix(weights.pointer + first * p, stride: p).transposed
-        multiply(
-          projector, rows, into: sums + c * c + index * p * c, stride: c, rows: p, columns: c,
-          inner: count)
+      let queries = scratch.queries + first * c
+      let keys = scratch.workers + worker * workerSize
+      for (s, result, squares) in [(0, queries, sums.querySquares), (1, keys, sums.keySquares)] {
+        multiply(  // (n x C) · (C x C)
+          rows, Matrix(weights(s), stride: c).transposed, into: result, stride: c, rows: count,
+          columns: c, inner: c)
+        compute.sumSquares(result, into: squares, count: count, channels: c)
       }
+      multiplyHeads(queries, keys, count: count, into: sums.attention)
+      project(rows, first: first, count: count, sums)
     }
-    compute.addUp(scratch.sums, blocks: blocks, size: c * c, stride: size, into: small.gram)
-    compute.addUp(
-      scratch.sums + c * c, blocks: blocks, size: p * c, stride: size, into: small.projectedE)
-    if f != nil {
-      compute.addUp(
-        scratch.sums + c * c + p * c, blocks: blocks, size: p * c, stride: size,
-        into: small.projectedF)
+    compute.addUp(scratch.sums, blocks: blocks, size: size, into: scratch.small)
+  }
+
+  /// q kᵀ of every head: (d x n) · (n x d).
+  private func multiplyHeads(
+    _ queries: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, count: Int,
+    into result: UnsafeMutablePointer<Float>
+  ) {
+    let d = headChannels
+    for head in 0..<heads {
+      multiply(
+        Matrix(queries + head * d, stride: channels).transposed,
+        Matrix(keys + head * d, stride: channels), into: result + head * d * d, stride: d, rows: d,
+        columns: d, inner: count)
+    }
+  }
+
+  /// E X and, where separate, F X of a block of tokens: (P x n) · (n x C).
+  private func project(_ rows: Matrix, first: Int, count: Int, _ sums: Small) {
+    let (c, p, n) = (channels, projection, tokens)
+    for (weights, result) in [(e, sums.projectedE), (f, sums.projectedF)] {
+      guard let weights else { continue }
+      let projector =
+        kind.hasOutputProjections
+        ? Matrix(weights.pointer + first, stride: n)
+        : Matrix(weights.pointer + first * p, stride: p).transposed
+      multiply(projector, rows, into: result, stride: c, rows: p, columns: c, inner: count)
     }
   }
 
@@ -151,33 +180,23 @@ final class EPABlock {
     qkvv.pointer + (s * channels + head * headChannels) * channels
   }
 
+  /// The norm over all tokens of a channel, at least 1e-12.
+  private func norm(_ square: Float) -> Float { max(1e-12, square.squareRoot()) }
+
   /// channelMap (C x C): x_CA = X channelMapᵀ. outputMap: its product with the output projection.
-  /// - Returns: the norm over all tokens of each channel of q.
-  private func channelAttention(_ small: Small, _ compute: Compute) -> [Float] {
+  private func channelAttention(_ small: Small, _ compute: Compute) {
     let (c, d) = (channels, headChannels)
-    let gram = Matrix(small.gram, stride: c)
-    for (s, product) in [(0, small.queryGram), (1, small.keyGram)] {
-      multiply(
-        Matrix(weights(s), stride: c), gram, into: product, stride: c, rows: c, columns: c,
-        inner: c)
-    }
-    let keyNorms = norms(small.keyGram, weights(1))
-    let queryNorms = norms(small.queryGram, weights(0))
-    let attention = small.gram  // its values are used up
-    for head in 0..<heads {
-      multiply(  // q kᵀ: d x d
-        Matrix(small.queryGram + head * d * c, stride: c),
-        Matrix(weights(1, head: head), stride: c).transposed, into: attention, stride: d, rows: d,
-        columns: d, inner: c)
-      for i in 0..<d {
-        for j in 0..<d {
-          attention[i * d + j] *=
-            temperature[head] / (queryNorms[head * d + i] * keyNorms[head * d + j])
-        }
+    for row in 0..<c {
+      let scale = temperature[row / d] / norm(small.querySquares[row])
+      for j in 0..<d {
+        small.attention[row * d + j] *= scale / norm(small.keySquares[row / d * d + j])
       }
-      compute.softmax(attention, rows: d, columns: d)
-      multiply(  // rows of this head: (d x d) · (d x C)
-        Matrix(attention, stride: d), Matrix(weights(2, head: head), stride: c),
+    }
+    compute.softmax(small.attention, rows: c, columns: d)
+    for head in 0..<heads {
+      multiply(  // (d x d) · (d x C)
+        Matrix(small.attention + head * d * d, stride: d),
+        Matrix(weights(2, head: head), stride: c),
         into: small.channelMap + head * d * c, stride: c, rows: d, columns: c, inner: d)
     }
     if let outChannel {
@@ -185,26 +204,11 @@ final class EPABlock {
         Matrix(outChannel.pointer, stride: c), Matrix(small.channelMap, stride: c),
         into: small.outputMap, stride: c, rows: c / 2, columns: c, inner: c)
     }
-    return queryNorms
   }
 
-  /// The norm over all tokens of each channel of X Wᵀ, at least 1e-12: the square root of the
-  /// diagonal of W gram Wᵀ, where product = W gram.
-  private func norms(
-    _ product: UnsafePointer<Float>, _ weights: UnsafePointer<Float>
-  ) -> [Float] {
-    (0..<channels).map { row in
-      var square = 0.0
-      for i in row * channels..<(row + 1) * channels {
-        square += Double(product[i]) * Double(weights[i])
-      }
-      return Float(max(1e-12, max(0, square).squareRoot()))
-    }
-  }
-
-  /// keys (C x P), scaled so that X Wqᵀ · keys are the logits of the spatial attention, and values
+  /// keys (C x P), scaled so that q · keys are the logits of the spatial attention, and values
   /// (C x P).
-  private func projectKeysAndValues(_ small: Small, queryNorms: [Float]) {
+  private func projectKeysAndValues(_ small: Small) {
     let (c, d, p) = (channels, headChannels, projection)
     let projectedF = f == nil ? small.projectedE : small.projectedF
     for (s, projected, result) in [
@@ -215,7 +219,7 @@ final class EPABlock {
         stride: p, rows: c, columns: p, inner: c)
     }
     for channel in 0..<c {
-      let scale = temperature2[channel / d] / queryNorms[channel]
+      let scale = temperature2[channel / d] / norm(small.querySquares[channel])
       for i in 0..<p {
         small.keys[channel * p + i] = (small.keys[channel * p + i] + (eBias?[i] ?? 0)) * scale
         small.values[channel * p + i] += fBias?[i] ?? 0
@@ -225,19 +229,15 @@ final class EPABlock {
 
   /// spatial = softmax(q keys) valuesᵀ, stored as [d][h][N]. The published networks read this
   /// memory as N x C without moving it, and were trained so.
-  private func spatialAttention(
-    _ x: UnsafePointer<Float>, _ small: Small, _ scratch: Scratch, _ compute: Compute
-  ) {
+  private func spatialAttention(_ small: Small, _ scratch: Scratch, _ compute: Compute) {
     let (c, d, p, n) = (channels, headChannels, projection, tokens)
     let step = Scratch.tokensOfBlock
+    let workerSize = Scratch.workerCount(tokens: n, channels: c, projection: p)
     compute.run(blocks: (n + step - 1) / step) { block, worker in
       let first = block * step
       let count = min(step, n - first)
-      let queries = scratch.workers + worker * Scratch.workerCount(channels: c, projection: p)
-      let attention = queries + step * c
-      multiply(  // (n x C) · (C x C)
-        Matrix(x + first * c, stride: c), Matrix(weights(0), stride: c).transposed, into: queries,
-        stride: c, rows: count, columns: c, inner: c)
+      let queries = scratch.queries + first * c
+      let attention = scratch.workers + worker * workerSize
       for head in 0..<heads {
         multiply(  // (n x d) · (d x P)
           Matrix(queries + head * d, stride: c), Matrix(small.keys + head * d * p, stride: p),

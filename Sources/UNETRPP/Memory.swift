@@ -12,7 +12,7 @@ struct Level {
 struct MemoryPlan {
   private(set) var layout = ArenaLayout()
   private let levels: [(x: Slot, halo: Slot, hidden: Slot)]
-  private let normalised, update, spatial, sums, small, workers: Slot
+  private let normalised, update, queries, spatial, sums, small, workers: Slot
   private let input, full, halo, hidden: Slot
   private let description: NetworkDescription
 
@@ -40,10 +40,20 @@ struct MemoryPlan {
     }
     normalised = layout.add(most { tokens, channels, _ in tokens * channels })
     update = layout.add(most { tokens, channels, _ in tokens * channels })
+    queries = layout.add(most { tokens, channels, _ in tokens * channels })
     spatial = layout.add(most { tokens, channels, _ in tokens * channels })
-    sums = layout.add(most(EPABlock.Scratch.sumsCount))
-    small = layout.add(most { EPABlock.Scratch.smallCount(channels: $1, projection: $2) })
-    let attention = most { EPABlock.Scratch.workerCount(channels: $1, projection: $2) }
+    sums = layout.add(
+      most {
+        EPABlock.Scratch.sumsCount(
+          tokens: $0, channels: $1, heads: description.heads, projection: $2)
+      })
+    small = layout.add(
+      most {
+        EPABlock.Scratch.smallCount(channels: $1, heads: description.heads, projection: $2)
+      })
+    let attention = most {
+      EPABlock.Scratch.workerCount(tokens: $0, channels: $1, projection: $2)
+    }
     let patches = (0..<4).map { stage in
       grids[stage].width
         * (stage == 0
@@ -78,7 +88,8 @@ struct MemoryPlan {
       scratch: TransformerBlock.Scratch(
         normalised: arena[normalised], update: arena[update],
         attention: EPABlock.Scratch(
-          spatial: arena[spatial], sums: arena[sums], small: arena[small], workers: arena[workers])),
+          queries: arena[queries], spatial: arena[spatial], sums: arena[sums], small: arena[small],
+          workers: arena[workers])),
       workers: arena[workers],
       input: HaloActivation(arena[input], patch, channels: description.inputChannels),
       full: Activation(arena[full], patch, channels: feature),

@@ -111,13 +111,16 @@ final class Bench {
     return TransformerBlock.Scratch(
       normalised: try floats(tokens * channels), update: try floats(tokens * channels),
       attention: EPABlock.Scratch(
-        spatial: try floats(tokens * channels),
+        queries: try floats(tokens * channels), spatial: try floats(tokens * channels),
         sums: try floats(
-          EPABlock.Scratch.sumsCount(tokens: tokens, channels: channels, projection: projection)),
-        small: try floats(EPABlock.Scratch.smallCount(channels: channels, projection: projection)),
+          EPABlock.Scratch.sumsCount(
+            tokens: tokens, channels: channels, heads: 4, projection: projection)),
+        small: try floats(
+          EPABlock.Scratch.smallCount(channels: channels, heads: 4, projection: projection)),
         workers: try floats(
           compute.threads
-            * EPABlock.Scratch.workerCount(channels: channels, projection: projection))))
+            * EPABlock.Scratch.workerCount(
+              tokens: tokens, channels: channels, projection: projection))))
   }
 }
 

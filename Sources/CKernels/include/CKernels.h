@@ -86,8 +86,8 @@ void interleave(
 void planarMoments(
   const float *input, int64_t plane, int64_t channels, int64_t n, double *sum, double *products);
 
-// result[i] = sum over blocks of sums[block*stride + i], in double, in order.
-void addUp(const float *sums, int64_t blocks, int64_t size, int64_t stride, float *result);
+// result[i] = sum over blocks of sums[block*size + i], in double, in order.
+void addUp(const float *sums, int64_t blocks, int64_t size, float *result);
 
 // Threads that wait for work. `body(context, worker)` runs once for each worker 0..<count, worker
 // 0 on the calling thread; returns when all are done. One caller at a time.
