@@ -99,7 +99,8 @@ def send(port, called, *files):
         return
     for d in datasets:
         try:
-            print(f"{association.send_c_store(d).get('Status', -1):#06x}")
+            # One write, so that the lines of parallel senders stay whole.
+            sys.stdout.write(f"{association.send_c_store(d).get('Status', -1):#06x}\n")
         except ValueError as error:
             print(error)
     association.release()
