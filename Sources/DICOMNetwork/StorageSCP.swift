@@ -1,6 +1,7 @@
 import CDCMTK
 import DICOM
 import Dispatch
+import Synchronization
 
 /// How the listener listens.
 public struct StorageSCPConfiguration: Sendable {
@@ -28,8 +29,8 @@ public struct StorageSCPConfiguration: Sendable {
 /// A storage SCP for CT and MR images, with verification (PS3.4 A and B).
 public final class StorageSCP: Sendable {
   private let handlers: Handlers
-  // Written once, by init; DCMTK's side locks by itself.
-  private nonisolated(unsafe) let scp: OpaquePointer
+  // The address of the running `cdcmtk_scp`, 0 once somebody stops it.
+  private let scp: Atomic<UInt>
 
   /// Starts to listen.
   ///
@@ -47,18 +48,25 @@ public final class StorageSCP: Sendable {
       throw .cannotListen(
         address: configuration.address, port: configuration.port, reason: error.text)
     }
-    scp = started
+    scp = Atomic(UInt(bitPattern: started))
   }
 
-  /// Takes no further association and returns when the open ones have ended. Call it once.
+  deinit { stopNow() }
+
+  /// Takes no further association and returns when the open ones have ended: those that wait for
+  /// a command at once, a C-STORE on its way within 20 seconds.
   public func stop() async {
-    nonisolated(unsafe) let scp = scp
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
-        cdcmtk_scp_stop(scp)
+        self.stopNow()
         continuation.resume()
       }
     }
+  }
+
+  private func stopNow() {
+    let running = scp.exchange(0, ordering: .acquiringAndReleasing)
+    cdcmtk_scp_stop(OpaquePointer(bitPattern: running))
   }
 
   private static func start(
