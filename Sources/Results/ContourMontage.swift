@@ -14,8 +14,9 @@ public enum ContourMontage {
   /// Writes up to twelve slices, evenly chosen among those with labels, in rows of four.
   ///
   /// Gray values are windowed for the segments: from the 5th to the 95th percentile of their
-  /// voxels, and as much again on both sides. Pixels are scaled to true proportions by the grid's
-  /// spacing; a segment is outlined in its colour. Nothing else is drawn: no names, no patient data.
+  /// voxels and as much again on both sides, within the range of the slices. Pixels are scaled to
+  /// true proportions by the grid's spacing; a segment is outlined in its colour. Nothing else is
+  /// drawn: no names, no patient data.
   ///
   /// - Parameters:
   ///   - volume, labels: on the same grid, order z, y, x.
@@ -67,16 +68,24 @@ public enum ContourMontage {
   ) -> ClosedRange<Float> {
     let size = volume.grid.rows * volume.grid.columns
     let voxels = slices.flatMap { $0 * size..<($0 + 1) * size }
-    let labelled = voxels.filter { labels.labels[$0] != 0 }
-    let chosen = labelled.isEmpty ? voxels : labelled
-    // A hundred thousand values are enough for percentiles.
-    let values = stride(from: 0, to: chosen.count, by: max(1, chosen.count / 100_000))
-      .map { volume.voxels[chosen[$0]] }.filter(\.isFinite).sorted()
-    guard !values.isEmpty else { return 0...1 }
-    let low = values[(values.count - 1) * 5 / 100]
-    let high = values[(values.count - 1) * 95 / 100]
+    let labelled = sample(volume, voxels.filter { labels.labels[$0] != 0 })
+    let all = sample(volume, voxels)
+    guard !all.isEmpty else { return 0...1 }
+    let values = labelled.isEmpty ? all : labelled
+    let percentile = { (values: [Float], permille: Int) in
+      values[(values.count - 1) * permille / 1000]
+    }
+    let (low, high) = (percentile(values, 50), percentile(values, 950))
     let margin = max(high - low, abs(high) * 0.05, 1e-6)
-    return low - margin...high + margin
+    let darkest = min(low, percentile(all, 5))
+    let brightest = max(low + margin, percentile(all, 995))
+    return max(low - margin, darkest)...min(high + margin, brightest)
+  }
+
+  /// Values of at most some hundred thousand of the voxels, sorted.
+  private static func sample(_ volume: Volume, _ voxels: [Int]) -> [Float] {
+    stride(from: 0, to: voxels.count, by: max(1, voxels.count / 100_000))
+      .map { volume.voxels[voxels[$0]] }.filter(\.isFinite).sorted()
   }
 
   private static func grayLevel(_ fraction: Float) -> UInt8 {
