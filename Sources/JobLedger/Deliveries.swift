@@ -12,6 +12,14 @@ public struct ClaimedDelivery: Sendable, Equatable {
   public var sopInstanceUID: String
 }
 
+/// Why a destination has not taken a result.
+public enum DeliveryFailure: String, Sendable, Codable {
+  /// It did not answer, or the connection broke.
+  case unreachable
+  /// It answered, and would not have the object.
+  case refused
+}
+
 extension JobLedger {
   /// Takes the delivery that is due longest, or one of the given job; nil when there is none.
   public func claimDelivery(job: Int64? = nil) throws(LedgerError) -> ClaimedDelivery? {
@@ -21,17 +29,20 @@ extension JobLedger {
         sql: """
           UPDATE deliveries SET state = 'sending', attempt_count = attempt_count + 1
           WHERE id = (
-            SELECT id FROM deliveries WHERE state = 'waiting' AND scheduled_at <= ?1
-              AND (?2 IS NULL OR job_id = ?2)
+            SELECT id FROM deliveries JOIN results USING (job_id)
+            WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id = ?2)
+              AND path IS NOT NULL
             ORDER BY scheduled_at, id LIMIT 1)
           RETURNING *,
             (SELECT path FROM results WHERE results.job_id = deliveries.job_id) AS path,
             (SELECT sop_uid FROM results WHERE results.job_id = deliveries.job_id) AS sop_uid
           """, arguments: [now, job])
-      return row.map {
+      return try row.map {
         ClaimedDelivery(
-          id: $0["id"], job: $0["job_id"], destination: $0["destination"],
-          attempt: $0["attempt_count"], path: $0["path"], sopInstanceUID: $0["sop_uid"])
+          id: try $0.value("id"), job: try $0.value("job_id"),
+          destination: try $0.value("destination"),
+          attempt: try $0.value("attempt_count"), path: try $0.value("path"),
+          sopInstanceUID: try $0.value("sop_uid"))
       }
     }
   }
@@ -43,25 +54,59 @@ extension JobLedger {
     try write { db in
       try db.execute(
         sql: """
-          UPDATE deliveries SET state = 'delivered', delivered_at = ?, last_error = ? WHERE id = ?
+          UPDATE deliveries
+          SET state = 'delivered', delivered_at = ?, last_failure = NULL, last_error = ?
+          WHERE id = ? AND state = 'sending'
           """, arguments: [now, warning, delivery.id])
+      try expectChange(of: delivery, db)
       try event(
         db, "delivered", job: delivery.job,
         "to \(delivery.destination)" + (warning.map { ": \($0)" } ?? ""))
     }
   }
 
-  /// The result stays in the outbox and is tried again after a pause.
+  /// The result stays in the outbox and is tried again after a pause, or is discarded after the
+  /// policy's last attempt.
+  ///
+  /// Where a newer result has come in the meantime, this one is not tried again.
   public func markDeliveryFailed(
-    _ delivery: ClaimedDelivery, error: String, policy: RetryPolicy = .deliveries
+    _ delivery: ClaimedDelivery, _ failure: DeliveryFailure? = nil, error: String,
+    policy: RetryPolicy = .deliveries
   ) throws(LedgerError) {
     try write { db in
-      let pause = policy.pause(after: delivery.attempt) ?? policy.longestPause
+      let pause = policy.pause(after: delivery.attempt)
+      let isSuperseded =
+        try Bool.fetchOne(
+          db, sql: "SELECT superseded_by IS NOT NULL FROM results WHERE job_id = ?",
+          arguments: [delivery.job]) ?? false
+      let state = isSuperseded ? "superseded" : pause == nil ? "discarded" : "waiting"
       try db.execute(
         sql: """
-          UPDATE deliveries SET state = 'waiting', scheduled_at = ?, last_error = ? WHERE id = ?
-          """, arguments: [now + pause, error, delivery.id])
-      try event(db, "not delivered", job: delivery.job, "to \(delivery.destination): \(error)")
+          UPDATE deliveries SET state = ?, scheduled_at = ?, last_failure = ?, last_error = ?
+          WHERE id = ? AND state = 'sending'
+          """, arguments: [state, now + (pause ?? 0), failure?.rawValue, error, delivery.id])
+      try expectChange(of: delivery, db)
+      try event(
+        db, state == "discarded" ? "delivery discarded" : "not delivered", job: delivery.job,
+        "to \(delivery.destination): \(error)")
     }
+  }
+
+  private func expectChange(of delivery: ClaimedDelivery, _ db: Database) throws {
+    guard db.changesCount == 1 else {
+      throw LedgerError.notSending(job: delivery.job, destination: delivery.destination)
+    }
+  }
+
+  /// What was being sent is sent again: whether it arrived is not known, and the same object twice
+  /// does no harm.
+  func rescueDeliveries(_ db: Database) throws {
+    try db.execute(
+      sql: """
+        UPDATE deliveries SET state =
+          CASE (SELECT superseded_by IS NULL FROM results WHERE results.job_id = deliveries.job_id)
+            WHEN 1 THEN 'waiting' ELSE 'superseded' END
+        WHERE state = 'sending'
+        """)
   }
 }

@@ -5,7 +5,7 @@ import GRDB
 public enum InstanceSource: String, Sendable, Codable { case listener, watch, command }
 
 /// A received instance as the ledger keeps it.
-public struct InstanceRecord: Sendable, Equatable {
+public struct InstanceRecord: Sendable, Codable, Equatable {
   public var studyInstanceUID: String
   public var seriesInstanceUID: String
   public var sopInstanceUID: String
@@ -44,20 +44,33 @@ public enum InstanceOutcome: Sendable, Equatable {
   case added
   /// The same instance with the same content is there already; the new file is not needed.
   case identical
-  /// The same SOP instance UID is there with other content; both are kept and judged together.
+  /// The same SOP instance UID is there with other content. Both are kept; within a series both
+  /// are judged, so that it is held.
   case conflicting
 }
 
 extension JobLedger {
-  /// Records an instance whose file is on disk.
+  /// Records an instance whose file is on disk; when this returns, a loss of power does not undo it.
+  ///
+  /// The same record again changes no instance, but it holds back a series that is not assembled
+  /// yet: a sender that was interrupted and starts over has more to send.
   public func recordInstance(_ record: InstanceRecord) throws(LedgerError) -> InstanceOutcome {
     try write { db in
-      let known = try String.fetchAll(
-        db, sql: "SELECT content_hash FROM instances WHERE sop_uid = ? AND series_uid = ?",
-        arguments: [record.sopInstanceUID, record.seriesInstanceUID])
-      if known.contains(record.contentHash) { return .identical }
+      let isIdentical = try exists(
+        "sop_uid = ? AND series_uid = ? AND content_hash = ?",
+        [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash], db)
+      if isIdentical {
+        try db.execute(
+          sql: """
+            UPDATE series SET last_received_at = ?
+            WHERE series_uid = ? AND assembled_revision < revision
+            """, arguments: [now, record.seriesInstanceUID])
+        return .identical
+      }
+      // In any series: an SOP Instance UID is unique in the world (PS3.3 C.12.1.1.1).
+      let isKnown = try exists("sop_uid = ?", [record.sopInstanceUID], db)
       try insert(record, db)
-      guard !known.isEmpty else { return .added }
+      guard isKnown else { return .added }
       try event(
         db, "conflict", series: record.seriesInstanceUID,
         "instance \(record.sopInstanceUID) came again with other content")
@@ -87,14 +100,14 @@ extension JobLedger {
       arguments: [record.seriesInstanceUID, record.studyInstanceUID, record.modality, now])
     try db.execute(
       sql: """
-        INSERT INTO instances (sop_uid, series_uid, sop_class_uid, transfer_syntax, spool_path,
-          byte_count, content_hash, source, calling_ae, received_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO instances (sop_uid, series_uid, revision, sop_class_uid, transfer_syntax,
+          spool_path, byte_count, content_hash, source, calling_ae, received_at)
+        SELECT ?, series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
         """,
       arguments: [
-        record.sopInstanceUID, record.seriesInstanceUID, record.sopClassUID,
-        record.transferSyntaxUID, record.spoolPath, record.byteCount, record.contentHash,
-        record.source.rawValue, record.callingAETitle, now,
+        record.sopInstanceUID, record.sopClassUID, record.transferSyntaxUID, record.spoolPath,
+        record.byteCount, record.contentHash, record.source.rawValue, record.callingAETitle, now,
+        record.seriesInstanceUID,
       ])
   }
 
@@ -107,12 +120,53 @@ extension JobLedger {
     }
   }
 
+  /// The spool paths of the instances that a job is about, in the order of arrival.
+  ///
+  /// What arrived after its series was assembled is not among them: that is for the next job.
+  public func spoolPaths(job: Int64) throws(LedgerError) -> [String] {
+    try read { db in
+      try String.fetchAll(
+        db,
+        sql: """
+          SELECT spool_path FROM jobs JOIN instances USING (series_uid)
+          WHERE jobs.id = ? AND instances.revision <= jobs.revision ORDER BY instances.id
+          """, arguments: [job])
+    }
+  }
+
+  /// Every instance of a series, in the order of arrival.
+  public func instances(series: String) throws(LedgerError) -> [InstanceRecord] {
+    try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM instances JOIN series USING (series_uid) WHERE series_uid = ?
+          ORDER BY instances.id
+          """, arguments: [series]
+      ).map {
+        InstanceRecord(
+          studyInstanceUID: try $0.value("study_uid"),
+          seriesInstanceUID: try $0.value("series_uid"),
+          sopInstanceUID: try $0.value("sop_uid"), sopClassUID: try $0.value("sop_class_uid"),
+          modality: try $0.value("modality"), transferSyntaxUID: try $0.value("transfer_syntax"),
+          spoolPath: try $0.value("spool_path"), byteCount: try $0.value("byte_count"),
+          contentHash: try $0.value("content_hash"),
+          source: InstanceSource(rawValue: try $0.value("source")) ?? .command,
+          callingAETitle: try $0.value("calling_ae"))
+      }
+    }
+  }
+
   /// Whether a spool file is known.
   public func knows(spoolPath: String) throws(LedgerError) -> Bool {
-    try read { db in
-      try Bool.fetchOne(
-        db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE spool_path = ?)",
-        arguments: [spoolPath]) ?? false
-    }
+    try read { db in try exists("spool_path = ?", [spoolPath], db) }
+  }
+
+  private func exists(_ condition: String, _ arguments: StatementArguments, _ db: Database) throws
+    -> Bool
+  {
+    try Bool.fetchOne(
+      db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE \(condition))",
+      arguments: arguments) ?? false
   }
 }

@@ -7,6 +7,9 @@ public struct JobSummary: Sendable, Codable, Equatable {
     public var destination: String
     public var state: String
     public var attempts: Int
+    public var deliveredAt: Date?
+    /// Why the last attempt failed, as far as it is known.
+    public var lastFailure: DeliveryFailure?
     public var lastError: String?
   }
 
@@ -15,6 +18,7 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var model: String
   public var studyInstanceUID: String
   public var seriesInstanceUID: String
+  /// How many instances of the series the job is about.
   public var instances: Int
   public var attempts: Int
   public var createdAt: Date
@@ -23,45 +27,133 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var reason: String?
   /// The segments that were found, of a completed job.
   public var summary: String?
+  public var modelVersion: String?
   /// The DICOM SEG's SOP instance UID; nil while there is none.
   public var sopInstanceUID: String?
+  /// The DICOM SEG and its picture, relative to the state directory.
+  public var segmentationPath: String?
+  public var picturePath: String?
   /// The number of the job whose result takes this one's place.
   public var supersededBy: Int64?
   public var deliveries: [Delivery]
 }
 
+/// One attempt at a job.
+public struct JobAttempt: Sendable, Codable, Equatable {
+  public var number: Int
+  public var startedAt: Date
+  public var finishedAt: Date?
+  /// completed, held, failed, rescued, released or cancelled; nil while it runs.
+  public var outcome: String?
+  public var message: String?
+}
+
+/// Something that happened to a job.
+public struct JobEvent: Sendable, Codable, Equatable {
+  public var at: Date
+  public var kind: String
+  public var message: String
+}
+
+/// A job and all that happened to it.
+public struct JobDetail: Sendable, Codable, Equatable {
+  public var job: JobSummary
+  public var attempts: [JobAttempt]
+  public var events: [JobEvent]
+}
+
 extension JobLedger {
   /// All jobs, or those of one study, in the order in which they were made.
   public func jobs(study: String? = nil) throws(LedgerError) -> [JobSummary] {
+    try read { db in try summaries("?1 IS NULL OR series.study_uid = ?1", [study], db) }
+  }
+
+  /// One job with its attempts and events.
+  ///
+  /// - Throws: ``LedgerError/unknownJob(_:)``
+  public func job(_ id: Int64) throws(LedgerError) -> JobDetail {
     try read { db in
-      try Row.fetchAll(
-        db,
-        sql: """
-          SELECT jobs.*, series.study_uid, results.sop_uid, results.summary, results.superseded_by,
-            (SELECT count(*) FROM instances WHERE instances.series_uid = jobs.series_uid) AS n
-          FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
-          WHERE ?1 IS NULL OR series.study_uid = ?1 ORDER BY jobs.id
-          """, arguments: [study]
-      ).map { try summary($0, db) }
+      guard let job = try summaries("jobs.id = ?", [id], db).first else {
+        throw LedgerError.unknownJob(id)
+      }
+      let attempts = try Row.fetchAll(
+        db, sql: "SELECT * FROM attempts WHERE job_id = ? ORDER BY number", arguments: [id])
+      let events = try Row.fetchAll(
+        db, sql: "SELECT * FROM events WHERE job_id = ? ORDER BY id", arguments: [id])
+      return JobDetail(
+        job: job,
+        attempts: try attempts.map {
+          JobAttempt(
+            number: try $0.value("number"), startedAt: try $0.date("started_at"),
+            finishedAt: try $0.optionalDate("finished_at"), outcome: try $0.value("outcome"),
+            message: try $0.value("message"))
+        },
+        events: try events.map {
+          JobEvent(
+            at: try $0.date("at"), kind: try $0.value("kind"), message: try $0.value("message"))
+        })
     }
   }
 
+  /// How many jobs there are in each state; a state without jobs is left out.
+  public func jobCounts() throws(LedgerError) -> [String: Int] {
+    try read { db in
+      try Row.fetchAll(db, sql: "SELECT state, count(*) AS n FROM jobs GROUP BY state")
+        .reduce(into: [:]) { counts, row in
+          counts[try row.value("state")] = try row.value("n") as Int
+        }
+    }
+  }
+
+  /// How many deliveries there are in each state; a state without deliveries is left out.
+  public func deliveryCounts() throws(LedgerError) -> [String: Int] {
+    try read { db in
+      try Row.fetchAll(db, sql: "SELECT state, count(*) AS n FROM deliveries GROUP BY state")
+        .reduce(into: [:]) { counts, row in
+          counts[try row.value("state")] = try row.value("n") as Int
+        }
+    }
+  }
+
+  private func summaries(_ condition: String, _ arguments: StatementArguments, _ db: Database)
+    throws -> [JobSummary]
+  {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT jobs.*, series.study_uid, results.sop_uid, results.summary, results.superseded_by,
+          results.model_version, results.path, results.picture_path,
+          (SELECT count(*) FROM instances WHERE instances.series_uid = jobs.series_uid
+            AND instances.revision <= jobs.revision) AS n
+        FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
+        WHERE \(condition) ORDER BY jobs.id
+        """, arguments: arguments
+    ).map { try summary($0, db) }
+  }
+
   private func summary(_ row: Row, _ db: Database) throws -> JobSummary {
-    let id: Int64 = row["id"]
+    let id: Int64 = try row.value("id")
     let deliveries = try Row.fetchAll(
       db, sql: "SELECT * FROM deliveries WHERE job_id = ? ORDER BY destination", arguments: [id]
     ).map {
       JobSummary.Delivery(
-        destination: $0["destination"], state: $0["state"], attempts: $0["attempt_count"],
-        lastError: $0["last_error"])
+        destination: try $0.value("destination"), state: try $0.value("state"),
+        attempts: try $0.value("attempt_count"),
+        deliveredAt: try $0.optionalDate("delivered_at"),
+        lastFailure: try ($0.value("last_failure") as String?)
+          .flatMap(DeliveryFailure.init(rawValue:)),
+        lastError: try $0.value("last_error"))
     }
-    let finished: Double? = row["finished_at"]
     return JobSummary(
-      id: id, state: row["state"], model: row["model"], studyInstanceUID: row["study_uid"],
-      seriesInstanceUID: row["series_uid"], instances: row["n"], attempts: row["attempt_count"],
-      createdAt: Date(timeIntervalSince1970: row["created_at"]),
-      finishedAt: finished.map(Date.init(timeIntervalSince1970:)), reason: row["reason"],
-      summary: row["summary"], sopInstanceUID: row["sop_uid"],
-      supersededBy: row["superseded_by"], deliveries: deliveries)
+      id: id, state: try row.value("state"), model: try row.value("model"),
+      studyInstanceUID: try row.value("study_uid"),
+      seriesInstanceUID: try row.value("series_uid"), instances: try row.value("n"),
+      attempts: try row.value("attempt_count"),
+      createdAt: try row.date("created_at"), finishedAt: try row.optionalDate("finished_at"),
+      reason: try row.value("reason"), summary: try row.value("summary"),
+      modelVersion: try row.value("model_version"),
+      sopInstanceUID: try row.value("sop_uid"), segmentationPath: try row.value("path"),
+      picturePath: try row.value("picture_path"), supersededBy: try row.value("superseded_by"),
+      deliveries: deliveries)
   }
 }

@@ -33,6 +33,8 @@ public struct JobResult: Sendable, Equatable {
 
 extension JobLedger {
   /// Takes the job that has waited longest, or the given one; nil when none is due.
+  ///
+  /// No other thread or process gets the same job. The given one is taken before its time is due.
   public func claimJob(id: Int64? = nil) throws(LedgerError) -> ClaimedJob? {
     try write { db in
       let claimed = try Row.fetchOne(
@@ -48,10 +50,11 @@ extension JobLedger {
           """, arguments: [id, now])
       guard let row = claimed else { return nil }
       let job = ClaimedJob(
-        id: row["id"], attempt: row["attempt_count"], studyInstanceUID: row["study"],
-        seriesInstanceUID: row["series_uid"], model: row["model"],
-        resultSeriesInstanceUID: row["result_series_uid"],
-        resultSOPInstanceUID: row["result_sop_uid"])
+        id: try row.value("id"), attempt: try row.value("attempt_count"),
+        studyInstanceUID: try row.value("study"),
+        seriesInstanceUID: try row.value("series_uid"), model: try row.value("model"),
+        resultSeriesInstanceUID: try row.value("result_series_uid"),
+        resultSOPInstanceUID: try row.value("result_sop_uid"))
       try db.execute(
         sql: "INSERT INTO attempts (job_id, number, started_at) VALUES (?, ?, ?)",
         arguments: [job.id, job.attempt, now])
@@ -62,44 +65,52 @@ extension JobLedger {
   /// Ends a running job with its result and puts it in the outbox for each destination.
   ///
   /// Older results of the same series and model are superseded; what of them was not delivered yet
-  /// is not sent any more.
+  /// is not sent any more. Where a newer job for them completed earlier, it is this result that is
+  /// superseded from the start and not sent.
   public func completeJob(_ id: Int64, result: JobResult, destinations: [String])
     throws(LedgerError)
   {
     try write { db in
-      let job = try end(id, as: "completed", attempt: "completed", message: nil, db)
+      let job = try end(id, as: "completed", message: nil, db)
+      let newer = try Int64.fetchOne(
+        db,
+        sql: """
+          SELECT max(results.job_id) FROM results JOIN jobs ON jobs.id = results.job_id
+          WHERE jobs.series_uid = ? AND jobs.model = ? AND jobs.id > ?
+          """, arguments: [job.series, job.model, id])
       try db.execute(
         sql: """
-          INSERT INTO results
-            (job_id, sop_uid, path, picture_path, model_version, summary, created_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO results (job_id, sop_uid, path, picture_path, model_version, summary,
+            created_at, superseded_by)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           id, result.segmentationPath == nil ? nil : job.sopUID, result.segmentationPath,
-          result.picturePath, result.modelVersion, result.summary, now,
+          result.picturePath, result.modelVersion, result.summary, now, newer,
         ])
-      try supersede(olderThan: id, series: job.series, model: job.model, db)
-      if result.segmentationPath != nil {
-        for destination in destinations {
-          try db.execute(
-            sql: """
-              INSERT INTO deliveries (job_id, destination, state, scheduled_at)
-              VALUES (?, ?, 'waiting', ?)
-              """, arguments: [id, destination, now])
-        }
-      }
       try event(db, "completed", series: job.series, job: id, result.summary)
+      if let newer {
+        try event(db, "superseded", series: job.series, job: id, "by job \(newer)")
+      } else {
+        try supersede(olderThan: id, series: job.series, model: job.model, db)
+        if result.segmentationPath != nil { try deliver(id, to: destinations, db) }
+      }
     }
   }
 
   private func supersede(olderThan id: Int64, series: String, model: String, _ db: Database) throws
   {
-    try db.execute(
+    let older = try Int64.fetchAll(
+      db,
       sql: """
         UPDATE results SET superseded_by = ?1
         WHERE superseded_by IS NULL AND job_id IN
           (SELECT id FROM jobs WHERE series_uid = ?2 AND model = ?3 AND id < ?1)
+        RETURNING job_id
         """, arguments: [id, series, model])
+    for job in older {
+      try event(db, "superseded", series: series, job: job, "by job \(id)")
+    }
     try db.execute(
       sql: """
         UPDATE deliveries SET state = 'superseded' WHERE state = 'waiting' AND job_id IN
@@ -107,78 +118,13 @@ extension JobLedger {
         """, arguments: [id])
   }
 
-  /// Ends a running job whose series cannot be segmented.
-  public func holdJob(_ id: Int64, reason: String) throws(LedgerError) {
-    try write { db in
-      let job = try end(id, as: "held", attempt: "held", message: reason, db)
-      try event(db, "held", series: job.series, job: id, reason)
-    }
-  }
-
-  /// Puts a running job that failed back for another attempt, or discards it after the last.
-  public func failJob(_ id: Int64, reason: String, policy: RetryPolicy) throws(LedgerError) {
-    try write { db in
-      let attempts =
-        try Int.fetchOne(db, sql: "SELECT attempt_count FROM jobs WHERE id = ?", arguments: [id])
-        ?? 0
-      guard let pause = policy.pause(after: attempts) else {
-        let job = try end(id, as: "discarded", attempt: "failed", message: reason, db)
-        try event(db, "discarded", series: job.series, job: id, reason)
-        return
-      }
-      let job = try end(id, as: "retryable", attempt: "failed", message: reason, db)
+  private func deliver(_ id: Int64, to destinations: [String], _ db: Database) throws {
+    for destination in destinations {
       try db.execute(
-        sql: "UPDATE jobs SET scheduled_at = ? WHERE id = ?", arguments: [now + pause, id])
-      try event(db, "retryable", series: job.series, job: id, reason)
+        sql: """
+          INSERT INTO deliveries (job_id, destination, state, scheduled_at)
+          VALUES (?, ?, 'waiting', ?) ON CONFLICT DO NOTHING
+          """, arguments: [id, destination, now])
     }
-  }
-
-  /// Makes the jobs and deliveries of a process that was killed available again.
-  ///
-  /// Call it only while holding the lock of the state directory.
-  /// - Returns: how many jobs were rescued.
-  @discardableResult
-  public func rescue() throws(LedgerError) -> Int {
-    try write { db in
-      let running = try Int64.fetchAll(db, sql: "SELECT id FROM jobs WHERE state = 'running'")
-      for id in running {
-        let job = try end(
-          id, as: "available", attempt: "rescued", message: "the process ended during the job", db)
-        try event(db, "rescued", series: job.series, job: id, "the process ended during the job")
-      }
-      try db.execute(sql: "UPDATE deliveries SET state = 'waiting' WHERE state = 'sending'")
-      return running.count
-    }
-  }
-
-  private struct EndedJob {
-    var series: String
-    var model: String
-    var sopUID: String
-  }
-
-  /// Leaves the state `running` and closes the attempt.
-  private func end(
-    _ id: Int64, as state: String, attempt outcome: String, message: String?, _ db: Database
-  ) throws -> EndedJob {
-    let final = ["completed", "held", "cancelled", "discarded"].contains(state)
-    let row = try Row.fetchOne(
-      db,
-      sql: """
-        UPDATE jobs SET state = ?, finished_at = ?, reason = ?
-        WHERE id = ? AND state = 'running' RETURNING *
-        """, arguments: [state, final ? now : nil, message, id])
-    guard let row else {
-      let actual = try String.fetchOne(
-        db, sql: "SELECT state FROM jobs WHERE id = ?", arguments: [id])
-      guard let actual else { throw LedgerError.unknownJob(id) }
-      throw LedgerError.wrongState(job: id, state: actual, needed: "running")
-    }
-    try db.execute(
-      sql: """
-        UPDATE attempts SET finished_at = ?, outcome = ?, message = ?
-        WHERE job_id = ? AND finished_at IS NULL
-        """, arguments: [now, outcome, message, id])
-    return EndedJob(series: row["series_uid"], model: row["model"], sopUID: row["result_sop_uid"])
   }
 }

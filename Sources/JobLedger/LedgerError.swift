@@ -1,16 +1,18 @@
 import Foundation
 
 /// Why the ledger could not do what was asked.
-public enum LedgerError: Error, CustomStringConvertible {
+public enum LedgerError: Error, CustomStringConvertible, Equatable {
   /// The file cannot be opened or is not a ledger.
   case cannotOpen(path: String, reason: String)
   /// A statement failed: a full disk, a lock that was never released, damage.
   case failed(path: String, reason: String)
   /// A job is not in the state that the change needs.
   case wrongState(job: Int64, state: String, needed: String)
+  /// A delivery of a job was ended by somebody else in the meantime.
+  case notSending(job: Int64, destination: String)
   case unknownJob(Int64)
   case unknownStudy(String)
-  case unknownSeries(series: String, study: String)
+  case unknownSeries(series: String, study: String?)
 
   public var description: String {
     switch self {
@@ -18,10 +20,12 @@ public enum LedgerError: Error, CustomStringConvertible {
     case .failed(let path, let reason): "\(path): the ledger cannot be used: \(reason)"
     case .wrongState(let job, let state, let needed):
       "job \(job) is \(state), not \(needed)"
+    case .notSending(let job, let destination):
+      "the result of job \(job) is not on its way to \(destination)"
     case .unknownJob(let job): "there is no job \(job)"
     case .unknownStudy(let study): "no series of study \(study) was ever received"
     case .unknownSeries(let series, let study):
-      "no series \(series) of study \(study) was ever received"
+      "no series \(series)" + (study.map { " of study \($0)" } ?? "") + " was ever received"
     }
   }
 }

@@ -24,14 +24,15 @@ extension JobLedger {
           WHERE study_uid = ?1 AND (?2 IS NULL OR series_uid = ?2) ORDER BY series_uid
           """, arguments: [study, series]
       ).map { row in
-        let uid: String = row["series_uid"]
+        let uid: String = try row.value("series_uid")
         let models = try String.fetchAll(
           db,
           sql: """
             SELECT DISTINCT model FROM jobs WHERE series_uid = ? AND model <> '' ORDER BY model
             """,
           arguments: [uid])
-        return SeriesOfStudy(seriesInstanceUID: uid, modality: row["modality"], models: models)
+        return SeriesOfStudy(
+          seriesInstanceUID: uid, modality: try row.value("modality"), models: models)
       }
     }
     guard found.isEmpty else { return found }
@@ -41,11 +42,13 @@ extension JobLedger {
 
   /// Makes one more job for a series, whatever became of earlier ones.
   ///
+  /// A daemon that has the ledger open works it off. Its result has new UIDs and supersedes those
+  /// of earlier jobs for the same series and model.
+  ///
   /// - Returns: the job's number.
   public func reprocess(series: String, job: NewJob) throws(LedgerError) -> Int64 {
     try write { db in
       try insert(job, series: series, db)
-      return try Int64.fetchOne(db, sql: "SELECT max(id) FROM jobs") ?? 0
     }
   }
 }

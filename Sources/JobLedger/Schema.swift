@@ -1,11 +1,41 @@
 import GRDB
 
-/// The ledger's tables as SQL. A migration, once released, is never changed: a new one is added.
+/// The ledger's tables as SQL, and the way from an older version of them to the newest.
 enum Schema {
-  static func migrator() -> DatabaseMigrator {
-    var migrator = DatabaseMigrator()
-    migrator.registerMigration("1: the whole road") { try $0.execute(sql: first) }
-    return migrator
+  /// Each brings a ledger from the version before to the next; a released one is never changed.
+  private static let migrations = [first]
+
+  /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
+  private static let applicationID: Int64 = 0x5345_474D
+
+  /// Says why a file is no ledger of ours; nil for one that is, and for an empty file.
+  static func objection(_ db: Database) throws -> String? {
+    let id = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+    let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
+    guard id == applicationID || (id == 0 && isEmpty) else {
+      return "it is the database of another program"
+    }
+    let version = try version(db)
+    guard version <= migrations.count else {
+      return "it was written by a newer segmentd (its tables have version \(version), "
+        + "this program knows \(migrations.count))"
+    }
+    return nil
+  }
+
+  /// Brings the tables up to date in one transaction; two processes may do so at the same time.
+  static func migrate(_ db: Database) throws {
+    guard try version(db) < migrations.count else { return }
+    try db.inTransaction(.immediate) {
+      for migration in migrations.dropFirst(try version(db)) { try db.execute(sql: migration) }
+      try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+      try db.execute(sql: "PRAGMA user_version = \(migrations.count)")
+      return .commit
+    }
+  }
+
+  private static func version(_ db: Database) throws -> Int {
+    try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
   }
 
   // Times are seconds since 1970. No name, birth date or ID of a patient is stored here.
@@ -34,10 +64,12 @@ enum Schema {
     CREATE INDEX series_due ON series (last_received_at) WHERE assembled_revision < revision;
 
     -- One row for each content: an instance that comes again with other pixels is a second row.
+    -- revision is the series' revision that the instance made: a job sees those up to its own.
     CREATE TABLE instances (
       id              INTEGER PRIMARY KEY,
       sop_uid         TEXT NOT NULL CHECK (sop_uid <> ''),
       series_uid      TEXT NOT NULL REFERENCES series,
+      revision        INTEGER NOT NULL CHECK (revision > 0),
       sop_class_uid   TEXT NOT NULL,
       transfer_syntax TEXT NOT NULL,
       spool_path      TEXT NOT NULL UNIQUE,
@@ -59,7 +91,7 @@ enum Schema {
       result_sop_uid    TEXT NOT NULL UNIQUE,
       state             TEXT NOT NULL CHECK (state IN
         ('available', 'running', 'retryable', 'completed', 'held', 'cancelled', 'discarded')),
-      attempt_count     INTEGER NOT NULL DEFAULT 0,
+      attempt_count     INTEGER NOT NULL DEFAULT 0 CHECK (attempt_count >= 0),
       created_at        REAL NOT NULL,
       scheduled_at      REAL NOT NULL,
       finished_at       REAL,
@@ -70,6 +102,13 @@ enum Schema {
     ) STRICT;
     CREATE INDEX jobs_due ON jobs (scheduled_at) WHERE state IN ('available', 'retryable');
     CREATE INDEX jobs_by_series ON jobs (series_uid);
+    CREATE TRIGGER jobs_change_state_in_order BEFORE UPDATE OF state ON jobs
+      WHEN (OLD.state, NEW.state) NOT IN (VALUES
+        ('available', 'running'), ('available', 'cancelled'),
+        ('retryable', 'running'), ('retryable', 'cancelled'),
+        ('running', 'available'), ('running', 'retryable'), ('running', 'completed'),
+        ('running', 'held'), ('running', 'cancelled'), ('running', 'discarded'))
+      BEGIN SELECT RAISE(ABORT, 'a job cannot change its state in this way'); END;
 
     CREATE TABLE attempts (
       id          INTEGER PRIMARY KEY,
@@ -77,11 +116,13 @@ enum Schema {
       number      INTEGER NOT NULL,
       started_at  REAL NOT NULL,
       finished_at REAL,
-      outcome     TEXT CHECK (outcome IN ('completed', 'held', 'failed', 'rescued', 'cancelled')),
+      outcome     TEXT CHECK (outcome IN
+        ('completed', 'held', 'failed', 'rescued', 'released', 'cancelled')),
       message     TEXT,
       UNIQUE (job_id, number),
       CHECK ((finished_at IS NULL) = (outcome IS NULL))
     ) STRICT;
+    CREATE UNIQUE INDEX attempts_open ON attempts (job_id) WHERE finished_at IS NULL;
 
     -- sop_uid and path are null where the model found nothing.
     CREATE TABLE results (
@@ -100,12 +141,15 @@ enum Schema {
       id            INTEGER PRIMARY KEY,
       job_id        INTEGER NOT NULL REFERENCES results,
       destination   TEXT NOT NULL,
-      state         TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'superseded')),
-      attempt_count INTEGER NOT NULL DEFAULT 0,
+      state         TEXT NOT NULL CHECK (state IN
+        ('waiting', 'sending', 'delivered', 'superseded', 'discarded')),
+      attempt_count INTEGER NOT NULL DEFAULT 0 CHECK (attempt_count >= 0),
       scheduled_at  REAL NOT NULL,
       delivered_at  REAL,
+      last_failure  TEXT CHECK (last_failure IN ('unreachable', 'refused')),
       last_error    TEXT,
       UNIQUE (job_id, destination),
+      CHECK (state <> 'discarded' OR last_error IS NOT NULL),
       CHECK ((state = 'delivered') = (delivered_at IS NOT NULL))
     ) STRICT;
     CREATE INDEX deliveries_due ON deliveries (scheduled_at) WHERE state = 'waiting';

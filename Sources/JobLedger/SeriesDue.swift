@@ -36,17 +36,20 @@ extension JobLedger {
           """, arguments: [now - quietPeriod]
       ).map {
         SeriesDue(
-          seriesInstanceUID: $0["series_uid"], modality: $0["modality"], revision: $0["revision"],
-          instanceCount: $0["n"])
+          seriesInstanceUID: try $0.value("series_uid"), modality: try $0.value("modality"),
+          revision: try $0.value("revision"),
+          instanceCount: try $0.value("n"))
       }
     }
   }
 
   /// Makes the jobs of a complete series, in one transaction with the note that it was assembled.
   ///
-  /// Jobs of an older revision that have not started are cancelled: they would see the same files.
-  /// Without jobs, one that is held from the start says why.
+  /// Jobs of an older revision that have not started are cancelled where a new one takes their
+  /// place; those for other models, made by `reprocess`, go on with the newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
+  ///
+  /// - Parameter reason: where it is not nil, the jobs are held from the start and this says why.
   public func assembleSeries(_ series: SeriesDue, jobs: [NewJob], heldBecause reason: String?)
     throws(LedgerError)
   {
@@ -57,19 +60,31 @@ extension JobLedger {
           WHERE series_uid = ? AND revision = ? AND assembled_revision < revision
           """, arguments: [series.seriesInstanceUID, series.revision])
       guard db.changesCount == 1 else { return }
-      try db.execute(
+      let waiting = try Row.fetchAll(
+        db,
         sql: """
-          UPDATE jobs SET state = 'cancelled', finished_at = ?, reason = 'more instances arrived'
-          WHERE series_uid = ? AND state IN ('available', 'retryable')
-          """, arguments: [now, series.seriesInstanceUID])
+          SELECT id, model FROM jobs WHERE series_uid = ? AND state IN ('available', 'retryable')
+          """, arguments: [series.seriesInstanceUID])
+      for old in waiting {
+        let id: Int64 = try old.value("id")
+        let model: String = try old.value("model")
+        if jobs.contains(where: { $0.model == model }) {
+          try cancel(id, from: Self.waitingStates, reason: "more instances arrived", db)
+        } else {
+          try db.execute(
+            sql: "UPDATE jobs SET revision = ? WHERE id = ?", arguments: [series.revision, id])
+        }
+      }
       for job in jobs {
         try insert(job, series: series.seriesInstanceUID, heldBecause: reason, db)
       }
     }
   }
 
+  /// - Returns: the job's number.
+  @discardableResult
   func insert(_ job: NewJob, series: String, heldBecause reason: String? = nil, _ db: Database)
-    throws
+    throws -> Int64
   {
     let held = reason != nil
     try db.execute(
@@ -82,8 +97,13 @@ extension JobLedger {
         job.model, job.resultSeriesInstanceUID, job.resultSOPInstanceUID,
         held ? "held" : "available", now, now, held ? now : nil, reason, series,
       ])
+    guard db.changesCount == 1 else {
+      throw LedgerError.unknownSeries(series: series, study: nil)
+    }
+    let id = db.lastInsertedRowID
     try event(
-      db, "created", series: series, job: db.lastInsertedRowID,
+      db, held ? "held" : "created", series: series, job: id,
       reason ?? "job for model \(job.model)")
+    return id
   }
 }

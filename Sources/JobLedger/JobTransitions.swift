@@ -1,0 +1,126 @@
+import Foundation
+import GRDB
+
+extension JobLedger {
+  static let waitingStates = ["available", "retryable"]
+  private static let finalStates = ["completed", "held", "cancelled", "discarded"]
+
+  /// Ends a running job whose series cannot be segmented.
+  public func holdJob(_ id: Int64, reason: String) throws(LedgerError) {
+    try write { db in
+      let job = try end(id, as: "held", message: reason, db)
+      try event(db, "held", series: job.series, job: id, reason)
+    }
+  }
+
+  /// Puts a running job that failed back for another attempt, or discards it after the last.
+  public func failJob(_ id: Int64, reason: String, policy: RetryPolicy) throws(LedgerError) {
+    try write { db in
+      let failures = try attempts(id, outcome: "failed", db) + 1
+      let pause = policy.pause(after: failures)
+      let state = pause == nil ? "discarded" : "retryable"
+      let job = try end(id, as: state, attempt: "failed", message: reason, db)
+      if let pause { try schedule(id, at: now + pause, db) }
+      try event(db, state, series: job.series, job: id, reason)
+    }
+  }
+
+  /// Gives a running job back that this process has no time to finish, as when it shuts down.
+  public func releaseJob(_ id: Int64) throws(LedgerError) {
+    try write { db in
+      let job = try end(id, as: "available", attempt: "released", message: nil, db)
+      try event(db, "released", series: job.series, job: id, "the process ended in order")
+    }
+  }
+
+  /// Ends a job that waits or runs, by somebody's wish.
+  ///
+  /// The process that runs it learns of it when it wants to complete it, and sends nothing.
+  public func cancelJob(_ id: Int64, reason: String) throws(LedgerError) {
+    try write { db in
+      try cancel(id, from: Self.waitingStates + ["running"], reason: reason, db)
+    }
+  }
+
+  /// Makes the jobs and deliveries of a process that was killed available again.
+  ///
+  /// A job that was interrupted goes behind those that wait, and after `maximumRescues` times it is
+  /// discarded: one that kills the process each time would keep all others from running. A series
+  /// that is not assembled waits for a whole quiet period again, so that a sender can go on.
+  ///
+  /// Call it only while holding the lock of the state directory.
+  /// - Returns: how many jobs will run again.
+  @discardableResult
+  public func rescue(maximumRescues: Int = 5) throws(LedgerError) -> Int {
+    try write { db in
+      let message = "the process ended during the job"
+      var rescued = 0
+      for id in try Int64.fetchAll(db, sql: "SELECT id FROM jobs WHERE state = 'running'") {
+        let rescues = try attempts(id, outcome: "rescued", db)
+        if rescues < maximumRescues {
+          let job = try end(id, as: "available", attempt: "rescued", message: message, db)
+          try schedule(id, at: now, db)
+          try event(db, "rescued", series: job.series, job: id, message)
+          rescued += 1
+        } else {
+          let reason = "the process ended \(rescues + 1) times during this job"
+          let job = try end(id, as: "discarded", attempt: "rescued", message: reason, db)
+          try event(db, "discarded", series: job.series, job: id, reason)
+        }
+      }
+      try rescueDeliveries(db)
+      try db.execute(
+        sql: "UPDATE series SET last_received_at = ? WHERE assembled_revision < revision",
+        arguments: [now])
+      return rescued
+    }
+  }
+
+  func cancel(_ id: Int64, from states: [String], reason: String, _ db: Database) throws {
+    let job = try end(id, from: states, as: "cancelled", message: reason, db)
+    try event(db, "cancelled", series: job.series, job: id, reason)
+  }
+
+  struct EndedJob {
+    var series: String
+    var model: String
+    var sopUID: String
+  }
+
+  /// Leaves one of the states `from` and closes the attempt, whose outcome is the new state where
+  /// no other is given.
+  func end(
+    _ id: Int64, from states: [String] = ["running"], as state: String,
+    attempt outcome: String? = nil, message: String?, _ db: Database
+  ) throws -> EndedJob {
+    guard
+      let row = try Row.fetchOne(db, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id])
+    else { throw LedgerError.unknownJob(id) }
+    let actual: String = try row.value("state")
+    guard states.contains(actual) else {
+      throw LedgerError.wrongState(
+        job: id, state: actual, needed: states.joined(separator: " or "))
+    }
+    try db.execute(
+      sql: "UPDATE jobs SET state = ?, finished_at = ?, reason = ? WHERE id = ?",
+      arguments: [state, Self.finalStates.contains(state) ? now : nil, message, id])
+    try db.execute(
+      sql: """
+        UPDATE attempts SET finished_at = ?, outcome = ?, message = ?
+        WHERE job_id = ? AND finished_at IS NULL
+        """, arguments: [now, outcome ?? state, message, id])
+    return EndedJob(
+      series: try row.value("series_uid"), model: try row.value("model"),
+      sopUID: try row.value("result_sop_uid"))
+  }
+
+  private func schedule(_ id: Int64, at time: Double, _ db: Database) throws {
+    try db.execute(sql: "UPDATE jobs SET scheduled_at = ? WHERE id = ?", arguments: [time, id])
+  }
+
+  private func attempts(_ id: Int64, outcome: String, _ db: Database) throws -> Int {
+    try Int.fetchOne(
+      db, sql: "SELECT count(*) FROM attempts WHERE job_id = ? AND outcome = ?",
+      arguments: [id, outcome]) ?? 0
+  }
+}

@@ -1,0 +1,83 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import JobLedger
+
+/// Several connections to one file, as several processes have them.
+@Suite struct ConcurrencyTests {
+  /// Runs `work` on threads of their own, not on tasks: all of them block.
+  private func onThreads(_ count: Int, _ work: @escaping @Sendable (Int) throws -> Void) throws {
+    let errors = Mutex<[any Error]>([])
+    let group = DispatchGroup()
+    for number in 0..<count {
+      group.enter()
+      Thread {
+        do { try work(number) } catch { errors.withLock { $0.append(error) } }
+        group.leave()
+      }.start()
+    }
+    group.wait()
+    if let error = errors.withLock({ $0.first }) { throw error }
+  }
+
+  @Test func eachJobAndEachDeliveryIsTakenOnce() throws {
+    let fixture = try LedgerFixture()
+    for series in 0..<40 { try fixture.receive(.test(0, series: "1.2.\(series)")) }
+    fixture.clock.advance(60)
+    for due in try fixture.ledger.seriesDue(quietPeriod: 30) {
+      try fixture.ledger.assembleSeries(due, jobs: [.test()], heldBecause: nil)
+    }
+    let ledgers = [fixture.ledger, try fixture.reopened(), try fixture.reopened()]
+    let jobs = Mutex<[Int64]>([])
+    let deliveries = Mutex<[Int64]>([])
+    try onThreads(6) { number in
+      let ledger = ledgers[number % ledgers.count]
+      while let job = try ledger.claimJob() {
+        jobs.withLock { $0.append(job.id) }
+        try ledger.completeJob(job.id, result: .test(job.id), destinations: ["pacs"])
+        while let delivery = try ledger.claimDelivery() {
+          deliveries.withLock { $0.append(delivery.job) }
+          try ledger.markDelivered(delivery)
+        }
+      }
+    }
+    let expected = try fixture.ledger.jobs().map(\.id)
+    #expect(expected.count == 40)
+    #expect(jobs.withLock { $0.sorted() } == expected)
+    #expect(deliveries.withLock { $0.sorted() } == expected)
+    #expect(try fixture.ledger.jobs().allSatisfy { $0.attempts == 1 && $0.state == "completed" })
+  }
+
+  @Test func oneInstanceFromManySendersIsAddedOnce() throws {
+    let fixture = try LedgerFixture()
+    let ledgers = [fixture.ledger, try fixture.reopened(), try fixture.reopened()]
+    let outcomes = Mutex<[InstanceOutcome]>([])
+    try onThreads(6) { number in
+      for instance in 0..<20 {
+        let outcome = try ledgers[number % 3].recordInstance(.test(instance))
+        outcomes.withLock { $0.append(outcome) }
+      }
+    }
+    #expect(outcomes.withLock { $0.filter { $0 == .added }.count } == 20)
+    #expect(outcomes.withLock { $0.filter { $0 == .identical }.count } == 100)
+    #expect(try fixture.ledger.instances(series: "1.2.3").count == 20)
+  }
+
+  @Test func readersSeeWholeTransactionsWhileOthersWrite() throws {
+    let fixture = try LedgerFixture()
+    let reader = try fixture.reopened()
+    let isDone = Mutex(false)
+    try onThreads(2) { number in
+      if number == 0 {
+        for instance in 0..<100 { try fixture.receive(.test(instance)) }
+        isDone.withLock { $0 = true }
+      } else {
+        while !isDone.withLock({ $0 }) {
+          let due = try reader.seriesDue(quietPeriod: 0).first
+          if let due { #expect(due.revision == due.instanceCount) }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import Testing
+
+@testable import JobLedger
+
+@Suite struct DeliveryTests {
+  private func complete(
+    _ fixture: LedgerFixture, _ job: Int64, destinations: [String] = ["pacs"],
+    result: JobResult? = nil
+  ) throws {
+    _ = try fixture.ledger.claimJob(id: job)
+    try fixture.ledger.completeJob(
+      job, result: result ?? .test(job), destinations: destinations)
+  }
+
+  @Test func aResultGoesToEachDestinationOnce() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    try complete(fixture, job, destinations: ["pacs", "archive", "pacs"])
+    var destinations: [String] = []
+    while let delivery = try fixture.ledger.claimDelivery() {
+      #expect(delivery.job == job && delivery.path == "results/\(job)/seg.dcm")
+      #expect(
+        try fixture.ledger.job(job).job.sopInstanceUID == delivery.sopInstanceUID)
+      destinations.append(delivery.destination)
+      try fixture.ledger.markDelivered(delivery, warning: "coerced")
+    }
+    #expect(destinations == ["pacs", "archive"])
+    let summary = try fixture.ledger.job(job).job
+    #expect(summary.deliveries.map(\.state) == ["delivered", "delivered"])
+    #expect(summary.deliveries.allSatisfy { $0.deliveredAt == fixture.clock.now })
+    #expect(try fixture.ledger.deliveryCounts() == ["delivered": 2])
+  }
+
+  @Test func nothingIsSentWhereNothingWasFound() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    try complete(fixture, job, result: .nothingFound)
+    #expect(try fixture.ledger.claimDelivery() == nil)
+    #expect(try fixture.ledger.job(job).job.sopInstanceUID == nil)
+  }
+
+  @Test func aDestinationThatIsAwayIsTriedForEver() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    try complete(fixture, job)
+    for attempt in 1...50 {
+      let delivery = try #require(try fixture.ledger.claimDelivery())
+      #expect(delivery.attempt == attempt)
+      #expect(try fixture.ledger.claimDelivery() == nil)
+      try fixture.ledger.markDeliveryFailed(delivery, .unreachable, error: "no answer")
+      #expect(try fixture.ledger.claimDelivery() == nil)
+      fixture.clock.advance(600)
+    }
+    let state = try #require(try fixture.ledger.job(job).job.deliveries.first)
+    #expect(state.state == "waiting" && state.lastFailure == .unreachable)
+    #expect(state.lastError == "no answer" && state.attempts == 50)
+  }
+
+  @Test func aLimitEndsTheAttemptsAndSaysWhy() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    try complete(fixture, job)
+    let policy = RetryPolicy(firstPause: 1, longestPause: 1, maximumAttempts: 2)
+    for _ in 0..<2 {
+      let delivery = try #require(try fixture.ledger.claimDelivery())
+      try fixture.ledger.markDeliveryFailed(
+        delivery, .refused, error: "0xA900", policy: policy)
+      fixture.clock.advance(1)
+    }
+    #expect(try fixture.ledger.claimDelivery() == nil)
+    let state = try #require(try fixture.ledger.job(job).job.deliveries.first)
+    #expect(state.state == "discarded" && state.lastFailure == .refused)
+    #expect(
+      try fixture.ledger.job(job).events.map(\.kind)
+        == ["created", "completed", "not delivered", "delivery discarded"])
+  }
+
+  @Test func anotherDestinationIsNotHeldUp() throws {
+    let fixture = try LedgerFixture()
+    try complete(fixture, try fixture.makeJob(), destinations: ["away", "pacs"])
+    let first = try #require(try fixture.ledger.claimDelivery())
+    try fixture.ledger.markDeliveryFailed(first, .unreachable, error: "no answer")
+    #expect(try fixture.ledger.claimDelivery()?.destination == "pacs")
+  }
+
+  @Test func anOlderResultIsSupersededAndNotSentAnyMore() throws {
+    let fixture = try LedgerFixture()
+    let first = try fixture.makeJob(instances: 0..<3)
+    try complete(fixture, first)
+    let second = try fixture.makeJob(instances: 3..<4)
+    try complete(fixture, second)
+    #expect(try fixture.ledger.job(first).job.supersededBy == second)
+    #expect(try fixture.ledger.job(first).job.deliveries.map(\.state) == ["superseded"])
+    #expect(try fixture.ledger.job(first).events.last?.kind == "superseded")
+    #expect(try fixture.ledger.claimDelivery()?.job == second)
+    #expect(try fixture.ledger.claimDelivery() == nil)
+  }
+
+  @Test func aResultOfAnotherModelStays() throws {
+    let fixture = try LedgerFixture()
+    let first = try fixture.makeJob()
+    try complete(fixture, first)
+    let other = try fixture.ledger.reprocess(series: "1.2.3", job: .test(model: "other"))
+    try complete(fixture, other)
+    #expect(try fixture.ledger.job(first).job.supersededBy == nil)
+  }
+
+  /// An older job that ends after the newer one must not put its result in the newer one's place.
+  @Test func aResultThatComesTooLateIsNotSent() throws {
+    let fixture = try LedgerFixture()
+    let older = try fixture.makeJob()
+    let newer = try fixture.ledger.reprocess(series: "1.2.3", job: .test())
+    _ = try fixture.ledger.claimJob(id: older)
+    try complete(fixture, newer)
+    try fixture.ledger.completeJob(older, result: .test(older), destinations: ["pacs"])
+    #expect(try fixture.ledger.job(older).job.supersededBy == newer)
+    #expect(try fixture.ledger.job(newer).job.supersededBy == nil)
+    #expect(try fixture.ledger.claimDelivery()?.job == newer)
+    #expect(try fixture.ledger.claimDelivery() == nil)
+  }
+
+  @Test(arguments: [true, false])
+  func aSupersededResultThatWasUnderWayIsNotTriedAgain(killed: Bool) throws {
+    let fixture = try LedgerFixture()
+    let first = try fixture.makeJob(instances: 0..<3)
+    try complete(fixture, first)
+    let underWay = try #require(try fixture.ledger.claimDelivery())
+    let second = try fixture.makeJob(instances: 3..<4)
+    try complete(fixture, second)
+    if killed {
+      try fixture.reopened().rescue()
+    } else {
+      try fixture.ledger.markDeliveryFailed(underWay, .unreachable, error: "no answer")
+    }
+    fixture.clock.advance(600)
+    #expect(try fixture.ledger.claimDelivery()?.job == second)
+    #expect(try fixture.ledger.claimDelivery() == nil)
+    #expect(try fixture.ledger.job(first).job.deliveries.map(\.state) == ["superseded"])
+  }
+
+  @Test func aDeliveryEndsOnce() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    try complete(fixture, job)
+    let delivery = try #require(try fixture.ledger.claimDelivery())
+    try fixture.ledger.markDelivered(delivery)
+    let gone = LedgerError.notSending(job: job, destination: "pacs")
+    #expect(throws: gone) { try fixture.ledger.markDelivered(delivery) }
+    #expect(throws: gone) {
+      try fixture.ledger.markDeliveryFailed(delivery, .refused, error: "x")
+    }
+    #expect(try fixture.ledger.deliveryCounts() == ["delivered": 1])
+  }
+
+  @Test func pausesDoubleUpToTheLongest() {
+    let policy = RetryPolicy(firstPause: 2, longestPause: 30, maximumAttempts: 7)
+    #expect((1...7).map(policy.pause) == [2, 4, 8, 16, 30, 30, nil])
+    #expect(RetryPolicy.deliveries.pause(after: 1_000_000) == 600)
+    #expect(RetryPolicy.jobs.pause(after: 2) == 20)
+    #expect(RetryPolicy.jobs.pause(after: 3) == nil)
+  }
+}

@@ -1,0 +1,221 @@
+import Foundation
+import Testing
+
+@testable import JobLedger
+
+private let states = [
+  "available", "running", "retryable", "completed", "held", "cancelled", "discarded",
+]
+
+/// What a process can ask of a job.
+private enum Operation: CaseIterable {
+  case claim, complete, hold, fail, release, cancel
+
+  var allowedFrom: [String] {
+    switch self {
+    case .claim: ["available", "retryable"]
+    case .complete, .hold, .fail, .release: ["running"]
+    case .cancel: ["available", "retryable", "running"]
+    }
+  }
+
+  func apply(_ job: Int64, _ ledger: JobLedger) throws {
+    switch self {
+    case .claim:
+      guard try ledger.claimJob(id: job)?.id == job else { throw NotClaimed() }
+    case .complete: try ledger.completeJob(job, result: .test(job), destinations: ["pacs"])
+    case .hold: try ledger.holdJob(job, reason: "slices are missing")
+    case .fail: try ledger.failJob(job, reason: "failed", policy: .jobs)
+    case .release: try ledger.releaseJob(job)
+    case .cancel: try ledger.cancelJob(job, reason: "not wanted")
+    }
+  }
+}
+
+private struct NotClaimed: Error {}
+
+extension LedgerFixture {
+  /// A job that has come to a state in an ordinary way.
+  fileprivate func makeJob(in state: String) throws -> Int64 {
+    let job = try makeJob()
+    if !["available", "cancelled"].contains(state) { _ = try ledger.claimJob() }
+    let once = RetryPolicy(firstPause: 1, longestPause: 1, maximumAttempts: 1)
+    switch state {
+    case "retryable": try ledger.failJob(job, reason: "failed", policy: .jobs)
+    case "completed": try ledger.completeJob(job, result: .test(job), destinations: [])
+    case "held": try ledger.holdJob(job, reason: "slices are missing")
+    case "cancelled": try ledger.cancelJob(job, reason: "not wanted")
+    case "discarded": try ledger.failJob(job, reason: "failed", policy: once)
+    default: break
+    }
+    return job
+  }
+}
+
+@Suite struct JobTests {
+  @Test(arguments: states)
+  func aJobChangesItsStateOnlyInOrder(state: String) throws {
+    for operation in Operation.allCases {
+      let fixture = try LedgerFixture()
+      let job = try fixture.makeJob(in: state)
+      #expect(try fixture.state(job) == state)
+      let before = try fixture.ledger.job(job)
+      if operation.allowedFrom.contains(state) {
+        try operation.apply(job, fixture.ledger)
+        #expect(try fixture.state(job) != state, "\(operation)")
+      } else {
+        #expect(throws: (any Error).self, "\(operation)") {
+          try operation.apply(job, fixture.ledger)
+        }
+        #expect(try fixture.ledger.job(job) == before, "\(operation)")
+      }
+    }
+  }
+
+  /// The file itself refuses what a mistake in this program would write.
+  @Test(arguments: states)
+  func theFileRefusesEveryOtherChangeOfState(state: String) throws {
+    let allowed = [
+      "available": ["running", "cancelled"], "retryable": ["running", "cancelled"],
+      "running": ["available", "retryable", "completed", "held", "cancelled", "discarded"],
+    ]
+    for next in states {
+      let fixture = try LedgerFixture()
+      let job = try fixture.makeJob(in: state)
+      let isFinal = ["completed", "held", "cancelled", "discarded"].contains(next)
+      let change = {
+        try fixture.ledger.write { db in
+          try db.execute(
+            sql: "UPDATE jobs SET state = ?, finished_at = ?, reason = 'x' WHERE id = ?",
+            arguments: [next, isFinal ? 1.0 : nil, job])
+        }
+      }
+      if allowed[state]?.contains(next) == true {
+        try change()
+      } else {
+        #expect(throws: LedgerError.self, "\(state) to \(next)") { try change() }
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "UPDATE jobs SET state = 'paused'",
+    "UPDATE jobs SET state = 'completed'",
+    "UPDATE jobs SET finished_at = 1.0",
+    "UPDATE jobs SET attempt_count = -1",
+    "UPDATE jobs SET series_uid = '9.9'",
+    "UPDATE series SET assembled_revision = revision + 1",
+    "UPDATE instances SET byte_count = 0",
+    "UPDATE instances SET content_hash = 'abc'",
+    "UPDATE attempts SET outcome = 'failed'",
+    "INSERT INTO attempts (job_id, number, started_at) VALUES (1, 2, 1.0)",
+    "INSERT INTO deliveries (job_id, destination, state, scheduled_at) VALUES (1, 'x', 'waiting', 1.0)",
+    "UPDATE events SET message = 'nothing happened'",
+    "DELETE FROM events",
+    "DELETE FROM series",
+  ])
+  func theFileRefuses(statement: String) throws {
+    let fixture = try LedgerFixture()
+    _ = try fixture.makeJob(in: "running")
+    #expect(throws: LedgerError.self) {
+      try fixture.ledger.write { db in try db.execute(sql: statement) }
+    }
+  }
+
+  @Test func aJobCarriesWhatItsResultWillBeCalledThroughEveryAttempt() throws {
+    let fixture = try LedgerFixture()
+    for number in 0..<2 { try fixture.receive(.test(number)) }
+    fixture.clock.advance(60)
+    let new = NewJob.test(model: "hippocampus")
+    let due = try #require(try fixture.ledger.seriesDue(quietPeriod: 30).first)
+    try fixture.ledger.assembleSeries(due, jobs: [new], heldBecause: nil)
+    for attempt in 1...2 {
+      let job = try #require(try fixture.ledger.claimJob())
+      #expect(job.attempt == attempt && job.model == "hippocampus")
+      #expect(job.studyInstanceUID == "1.2" && job.seriesInstanceUID == "1.2.3")
+      #expect(job.resultSeriesInstanceUID == new.resultSeriesInstanceUID)
+      #expect(job.resultSOPInstanceUID == new.resultSOPInstanceUID)
+      try fixture.ledger.failJob(job.id, reason: "out of memory", policy: .jobs)
+      fixture.clock.advance(600)
+    }
+  }
+
+  @Test func jobsAreClaimedInTheOrderOfTheirMakingAndOnlyWhenDue() throws {
+    let fixture = try LedgerFixture()
+    let first = try fixture.makeJob(series: "1.1")
+    let second = try fixture.makeJob(series: "1.5")
+    #expect(try fixture.ledger.claimJob()?.id == first)
+    try fixture.ledger.failJob(first, reason: "failed", policy: .jobs)
+    #expect(try fixture.ledger.claimJob()?.id == second)
+    #expect(try fixture.ledger.claimJob() == nil)
+    fixture.clock.advance(9)
+    #expect(try fixture.ledger.claimJob() == nil)
+    fixture.clock.advance(1)
+    #expect(try fixture.ledger.claimJob()?.id == first)
+  }
+
+  @Test func aJobIsDiscardedAfterItsLastAttemptAndKeepsTheHistory() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    for attempt in 1...3 {
+      #expect(try fixture.ledger.claimJob()?.attempt == attempt)
+      try fixture.ledger.failJob(job, reason: "failure \(attempt)", policy: .jobs)
+      fixture.clock.advance(600)
+    }
+    let detail = try fixture.ledger.job(job)
+    #expect(detail.job.state == "discarded" && detail.job.reason == "failure 3")
+    #expect(detail.attempts.map(\.outcome) == ["failed", "failed", "failed"])
+    #expect(detail.attempts.map(\.message) == ["failure 1", "failure 2", "failure 3"])
+    #expect(detail.events.map(\.kind) == ["created", "retryable", "retryable", "discarded"])
+    #expect(try fixture.ledger.claimJob() == nil)
+  }
+
+  @Test func shuttingDownIsNotAFailedAttempt() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    for _ in 0..<5 {
+      _ = try fixture.ledger.claimJob()
+      try fixture.ledger.releaseJob(job)
+    }
+    _ = try fixture.ledger.claimJob()
+    try fixture.ledger.failJob(job, reason: "failed", policy: .jobs)
+    #expect(try fixture.state(job) == "retryable")
+  }
+
+  @Test func aCancelledJobCannotLeaveAResult() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob(in: "running")
+    try fixture.ledger.cancelJob(job, reason: "wrong model")
+    #expect(throws: LedgerError.wrongState(job: job, state: "cancelled", needed: "running")) {
+      try fixture.ledger.completeJob(job, result: .test(job), destinations: ["pacs"])
+    }
+    #expect(try fixture.ledger.claimDelivery() == nil)
+    #expect(try fixture.ledger.job(job).attempts.map(\.outcome) == ["cancelled"])
+  }
+
+  @Test func anUnknownJobIsNamed() throws {
+    let fixture = try LedgerFixture()
+    #expect(throws: LedgerError.unknownJob(7)) { try fixture.ledger.holdJob(7, reason: "x") }
+    #expect(throws: LedgerError.unknownJob(7)) { try fixture.ledger.job(7) }
+    #expect(try fixture.ledger.claimJob(id: 7) == nil)
+  }
+
+  @Test func jobsAreListedByStudyAndCountedByState() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob(in: "completed")
+    try fixture.receive(.test(1, series: "5.5", study: "5"))
+    fixture.clock.advance(60)
+    for due in try fixture.ledger.seriesDue(quietPeriod: 30) {
+      try fixture.ledger.assembleSeries(due, jobs: [.test(), .test(model: "n")], heldBecause: nil)
+    }
+    #expect(try fixture.ledger.jobs(study: "1.2").map(\.id) == [job])
+    #expect(try fixture.ledger.jobs(study: "5").map(\.model) == ["m", "n"])
+    #expect(try fixture.ledger.jobs(study: "none").isEmpty)
+    #expect(try fixture.ledger.jobCounts() == ["completed": 1, "available": 2])
+    let summary = try #require(try fixture.ledger.jobs(study: "1.2").first)
+    #expect(summary.segmentationPath == "results/\(job)/seg.dcm")
+    #expect(summary.modelVersion == "1.0.0" && summary.instances == 3)
+    let coded = try JSONEncoder().encode(summary)
+    #expect(try JSONDecoder().decode(JobSummary.self, from: coded) == summary)
+  }
+}

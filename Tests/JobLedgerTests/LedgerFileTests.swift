@@ -1,0 +1,217 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import JobLedger
+
+@Suite struct LedgerFileTests {
+  @Test func everyCommitIsSynced() throws {
+    let ledger = try LedgerFixture().ledger
+    for (name, expected) in [("synchronous", "2"), ("journal_mode", "wal"), ("foreign_keys", "1")] {
+      let inWrite = try ledger.write { db in try String.fetchOne(db, sql: "PRAGMA \(name)") }
+      let inRead = try ledger.read { db in try String.fetchOne(db, sql: "PRAGMA \(name)") }
+      #expect(inWrite == expected && inRead == expected, "\(name)")
+    }
+  }
+
+  @Test(arguments: ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"])
+  func onlyItsOwnerReadsIt(name: String) throws {
+    let folder = try TemporaryFolder()
+    // A file that somebody made readable is made private again.
+    try Data().write(to: URL(fileURLWithPath: folder.path("ledger.sqlite")))
+    chmod(folder.path("ledger.sqlite"), 0o644)
+    let ledger = try JobLedger(path: folder.path("ledger.sqlite"))
+    _ = try ledger.recordInstance(.test(1))
+    let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(name))
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+  }
+
+  @Test func aLedgerIsOpenedAgainAsItWas() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    do { _ = try JobLedger(path: path).recordInstance(.test(1)) }
+    let ledger = try JobLedger(path: path)
+    #expect(try ledger.instances(series: "1.2.3").count == 1)
+    try ledger.checkIntegrity()
+  }
+
+  /// The daemon and a command may be the first at the same time.
+  @Test func manyMayCreateItTogether() async throws {
+    for _ in 0..<5 {
+      let folder = try TemporaryFolder()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 0..<8 {
+          group.addTask {
+            _ = try JobLedger(path: folder.path("ledger.sqlite")).recordInstance(.test(number))
+          }
+        }
+        try await group.waitForAll()
+      }
+      let ledger = try JobLedger(path: folder.path("ledger.sqlite"))
+      #expect(try ledger.instances(series: "1.2.3").count == 8)
+    }
+  }
+
+  /// Root may write everywhere but where the file system itself refuses.
+  @Test(arguments: ["/nowhere/at/all/ledger.sqlite", "/proc/ledger.sqlite", "/sys/ledger.sqlite"])
+  func aPlaceThatCannotBeWrittenIsNamed(path: String) throws {
+    expectNotOpened(path)
+  }
+
+  @Test(.enabled(if: geteuid() != 0, "root may write to a read-only file"))
+  func aReadOnlyFileOrFolderIsNamed() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    do { _ = try JobLedger(path: path) }
+    chmod(path, 0o400)
+    expectNotOpened(path)
+    chmod(path, 0o600)
+    chmod(folder.url.path, 0o500)
+    defer { chmod(folder.url.path, 0o700) }
+    expectNotOpened(path)
+  }
+
+  @Test func aFolderIsNoLedger() throws {
+    let folder = try TemporaryFolder()
+    expectNotOpened(folder.url.path)
+  }
+
+  @Test func aFileOfAnotherKindIsLeftAsItIs() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    let text = Data(String(repeating: "not a ledger\n", count: 1000).utf8)
+    try text.write(to: URL(fileURLWithPath: path))
+    expectNotOpened(path)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
+  }
+
+  @Test(arguments: [
+    (change: "PRAGMA application_id = 7", says: "another program"),
+    (change: "PRAGMA application_id = 0", says: "another program"),
+    (change: "PRAGMA user_version = 99", says: "newer segmentd"),
+  ])
+  func theDatabaseOfAnotherProgramIsRefused(change: String, says: String) throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    do { try JobLedger(path: path).write { db in try db.execute(sql: change) } }
+    expectNotOpened(path, says: says)
+  }
+
+  /// Whatever byte of the file is wrong: an error that names the file, never a crash.
+  @Test func aDamagedPageIsReported() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    try fill(path)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    let pageSize = 4096
+    #expect(whole.count > 20 * pageSize)
+    var reported = 0
+    for page in 1..<whole.count / pageSize {
+      var damaged = whole
+      for offset in 0..<200 { damaged[page * pageSize + offset] ^= 0x5A }
+      let copy = try TemporaryFolder()
+      try damaged.write(to: URL(fileURLWithPath: copy.path("ledger.sqlite")))
+      if use(copy.path("ledger.sqlite")) { reported += 1 }
+    }
+    #expect(reported == whole.count / pageSize - 1)
+  }
+
+  @Test func singleWrongBytesNeverCrash() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    try fill(path)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<40 {
+      var damaged = whole
+      for _ in 0..<20 {
+        damaged[Int.random(in: 100..<whole.count, using: &generator)] ^= UInt8(
+          1 << Int.random(in: 0..<8, using: &generator))
+      }
+      let copy = try TemporaryFolder()
+      try damaged.write(to: URL(fileURLWithPath: copy.path("ledger.sqlite")))
+      _ = use(copy.path("ledger.sqlite"))
+    }
+  }
+
+  /// On a full disk nothing is acknowledged, and what was stays; with room again it goes on.
+  @Test func aFullDiskIsReportedAndSurvived() throws {
+    let fixture = try LedgerFixture()
+    try fixture.ledger.write { db in try db.execute(sql: "PRAGMA max_page_count = 45") }
+    var acknowledged = 0
+    let error = #expect(throws: LedgerError.self) {
+      while acknowledged < 10_000 {
+        try fixture.receive(.test(acknowledged))
+        acknowledged += 1
+      }
+    }
+    #expect(error?.description.contains("full") == true)
+    #expect(acknowledged > 0)
+    #expect(try fixture.ledger.spoolPaths(series: "1.2.3").count == acknowledged)
+    try fixture.ledger.write { db in try db.execute(sql: "PRAGMA max_page_count = 100000") }
+    try fixture.receive(.test(acknowledged))
+    #expect(try fixture.ledger.spoolPaths(series: "1.2.3").count == acknowledged + 1)
+    try fixture.ledger.checkIntegrity()
+  }
+
+  @Test func messagesNameTheStatementButNoValues() throws {
+    let fixture = try LedgerFixture()
+    var record = InstanceRecord.test(1)
+    record.contentHash = "DOE^JOHN"
+    let error = #expect(throws: LedgerError.self) { try fixture.receive(record) }
+    let message = try #require(error?.description)
+    #expect(message.contains(fixture.path) && message.contains("INSERT INTO instances"))
+    #expect(!message.contains("DOE") && !message.contains("\n"))
+  }
+
+  private func fill(_ path: String) throws {
+    let ledger = try JobLedger(path: path)
+    for series in 0..<3 {
+      for number in 0..<20 { _ = try ledger.recordInstance(.test(number, series: "1.2.\(series)")) }
+    }
+    for due in try ledger.seriesDue(quietPeriod: 0) {
+      try ledger.assembleSeries(due, jobs: [.test()], heldBecause: nil)
+    }
+    while let job = try ledger.claimJob() {
+      try ledger.completeJob(job.id, result: .test(job.id), destinations: ["pacs"])
+    }
+    if let delivery = try ledger.claimDelivery() { try ledger.markDelivered(delivery) }
+  }
+
+  /// Everything that a daemon does with a ledger.
+  ///
+  /// - Returns: whether some of it said what is wrong.
+  private func use(_ path: String) -> Bool {
+    do {
+      let ledger = try JobLedger(path: path)
+      var reported = false
+      func attempt(_ step: () throws -> Void) {
+        do { try step() } catch {
+          #expect(error is LedgerError)
+          reported = true
+        }
+      }
+      attempt { _ = try ledger.jobs().map { try ledger.job($0.id) } }
+      attempt { for series in 0..<3 { _ = try ledger.instances(series: "1.2.\(series)") } }
+      attempt { _ = try ledger.series(ofStudy: "1.2") }
+      attempt { _ = try ledger.seriesDue(quietPeriod: 0) }
+      attempt { try ledger.rescue() }
+      attempt { _ = try ledger.recordInstance(.test(77)) }
+      attempt { _ = try ledger.claimJob() }
+      attempt { _ = try ledger.claimDelivery() }
+      attempt { try ledger.checkIntegrity() }
+      return reported
+    } catch {
+      return true
+    }
+  }
+
+  private func expectNotOpened(_ path: String, says: String = " ") {
+    let error = #expect(throws: LedgerError.self) { try JobLedger(path: path) }
+    guard case .cannotOpen(let named, let reason)? = error else {
+      Issue.record("\(error.map { "\($0)" } ?? "nothing") is not cannotOpen")
+      return
+    }
+    #expect(named == path && reason.contains(says))
+  }
+}
