@@ -40,7 +40,6 @@ struct RealSeriesTests {
     rules.minimumSlices = 2
     rules.acceptsDerivedImages = true
     let assessments = images.series.values.map { assessPlaces(of: $0, rules) }
-    let problems = assessments.flatMap(\.problems)
     let stacks = assessments.flatMap(\.volumes)
     let expected = try expected(in: folder)
     var digests: [String: SliceStack] = [:]

@@ -39,7 +39,7 @@ import Testing
   @Test func aFileThatGrowsIsTakenOnceItStops() async throws {
     let folder = try TemporaryFolder()
     let path = folder.url.appendingPathComponent("slow").path
-    FileManager.default.createFile(atPath: path, contents: nil)
+    _ = FileManager.default.createFile(atPath: path, contents: nil)
     let writer = Task {
       let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       for _ in 0..<8 {
