@@ -36,21 +36,25 @@ import Testing
     #expect(try await take(4, from: folder) == names)
   }
 
-  @Test func aFileThatGrowsIsTakenOnceItStops() async throws {
+  @Test func aFileThatGrowsIsTakenOnceItStops() throws {
     let folder = try TemporaryFolder()
-    let path = folder.url.appendingPathComponent("slow").path
-    _ = FileManager.default.createFile(atPath: path, contents: nil)
-    let writer = Task {
-      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-      for _ in 0..<8 {
-        try handle.write(contentsOf: Data(repeating: 1, count: 1000))
-        try await Task.sleep(for: .milliseconds(100))
-      }
+    let start = Date(timeIntervalSince1970: 1_000_000)
+    let notifier = ChangeNotifier()
+    var scan = FolderScan()
+    func settled(after seconds: Double) -> [String] {
+      scan.settled(
+        below: folder.url, now: start.addingTimeInterval(seconds), settleTime: 5, notifier: notifier
+      ).map(\.lastPathComponent)
     }
-    #expect(try await take(1, from: folder) == ["slow"])
-    let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
-    #expect(size == 8000)
-    try await writer.value
+    for second in 0..<10 {
+      try write(String(repeating: "x", count: second + 1), "slow", in: folder)
+      #expect(settled(after: Double(second) * 4).isEmpty)
+      #expect(scan.isSettling)
+    }
+    #expect(settled(after: 40.9).isEmpty)
+    #expect(settled(after: 41) == ["slow"])
+    #expect(!scan.isSettling)
+    #expect(settled(after: 100).isEmpty, "once")
   }
 
   @Test func aNewVersionOfAFileIsTakenAgainAndARenameIntoPlaceOnce() async throws {
