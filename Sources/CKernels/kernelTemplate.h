@@ -87,17 +87,21 @@ INLINE void convolveVoxels(
   const int64_t row = (int64_t)(c->width + 2) * c->inputChannels;
   const int64_t plane = (c->height + 2) * row;
   int64_t offset[TILE16], output[TILE16], residual[TILE16];
-  int64_t x = first % c->width, y = first / c->width % c->height;
-  int64_t z = first / c->width / c->height;
+  const int64_t line = first / c->width;
+  int64_t x = first % c->width, y = line % c->height, z = line / c->height;
   for (int v = 0; v < tile; v++) {
-    offset[v] = z * plane + y * row + x * c->inputChannels;
-    output[v] = z * c->outputPlane + y * c->outputRow + x * c->outputChannels;
-    residual[v] = z * c->residualPlane + y * c->residualRow + x * c->outputChannels;
-    if (v + 1 >= count) continue;  // the rest of the tile repeats the last voxel
-    if (++x == c->width) {
+    if (v >= count) {  // the rest of the tile repeats the last voxel
+      offset[v] = offset[count - 1];
+      continue;
+    }
+    if (x == c->width) {
       x = 0;
       if (++y == c->height) y = 0, z++;
     }
+    offset[v] = z * plane + y * row + x * c->inputChannels;
+    output[v] = z * c->outputPlane + y * c->outputRow + x * c->outputChannels;
+    residual[v] = z * c->residualPlane + y * c->residualRow + x * c->outputChannels;
+    x++;
   }
   Floats sums[TILE16][2];
   const int64_t size = (int64_t)27 * c->inputChannels * c->lanes;
