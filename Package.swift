@@ -84,7 +84,9 @@ let package = Package(
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
-    .testTarget(name: "PipelineTests", dependencies: ["Pipeline", "TestSupport"]),
+    .testTarget(
+      name: "PipelineTests",
+      dependencies: ["Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "TestSupport"]),
     .testTarget(name: "EndToEndTests", dependencies: ["JobLedger", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

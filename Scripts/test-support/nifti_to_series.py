@@ -51,3 +51,4 @@ for k in range(stored.shape[2]):
         d.PixelData += b"\0"
     d["PixelData"].VR = "OW"
     d.save_as(folder / f"IM{k + 1:04d}.dcm", enforce_file_format=True)
+print(series)

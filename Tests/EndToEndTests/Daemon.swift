@@ -23,6 +23,7 @@ struct JobRow: Decodable {
   var state: String
   var model: String
   var seriesInstanceUID: String
+  var instances: Int
   var reason: String?
   var attempts: Int
   var sopInstanceUID: String?
