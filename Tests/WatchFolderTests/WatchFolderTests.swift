@@ -4,12 +4,14 @@ import Testing
 
 @testable import WatchFolder
 
-@Suite struct WatchFolderTests {
+@Suite(.serialized) struct WatchFolderTests {
   private let settings = WatchFolder.Settings(settleTime: 0.3, rescanInterval: 60)
 
   /// The names of the first `count` files that come, below the folder.
-  private func take(_ count: Int, from folder: TemporaryFolder) async throws -> Set<String> {
-    let watch = try WatchFolder(url: folder.url, settings: settings)
+  private func take(
+    _ count: Int, from folder: TemporaryFolder, _ settings: WatchFolder.Settings? = nil
+  ) async throws -> Set<String> {
+    let watch = try WatchFolder(url: folder.url, settings: settings ?? self.settings)
     var names = Set<String>()
     for await file in watch {
       names.insert(String(file.path.dropFirst(folder.url.path.count + 1)))
@@ -39,7 +41,7 @@ import Testing
   @Test func aFileThatGrowsIsTakenOnceItStops() async throws {
     let folder = try TemporaryFolder()
     let path = folder.url.appendingPathComponent("slow").path
-    FileManager.default.createFile(atPath: path, contents: nil)
+    try write("", "slow", in: folder)
     let writer = Task {
       let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       for _ in 0..<8 {
@@ -47,7 +49,9 @@ import Testing
         try await Task.sleep(for: .milliseconds(100))
       }
     }
-    #expect(try await take(1, from: folder) == ["slow"])
+    // Longer than a busy machine keeps the writer waiting.
+    let patient = WatchFolder.Settings(settleTime: 1.5, rescanInterval: 60)
+    #expect(try await take(1, from: folder, patient) == ["slow"])
     let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
     #expect(size == 8000)
     try await writer.value
@@ -73,12 +77,52 @@ import Testing
     }
   }
 
-  @Test func cancellationEndsTheSequence() async throws {
+  @Test func aFileIsNoFolder() throws {
     let folder = try TemporaryFolder()
+    try write("x", "file", in: folder)
+    #expect(throws: WatchFolderError.self) {
+      try WatchFolder(url: folder.url.appendingPathComponent("file"))
+    }
+  }
+
+  /// Files that are there at the start and files that come in new folders, with one scan only.
+  @Test func manyFilesComeOnceEach() async throws {
+    let folder = try TemporaryFolder()
+    for number in 0..<500 { try write("x", "old/\(number)", in: folder) }
+    let watch = try WatchFolder(
+      url: folder.url, settings: .init(settleTime: 0.3, rescanInterval: 3600))
+    let writer = Task {
+      for number in 0..<500 { try write("x", "new\(number % 7)/\(number)", in: folder) }
+    }
+    var files: [URL] = []
+    for await file in watch {
+      files.append(file)
+      if files.count == 1000 { break }
+    }
+    try await writer.value
+    #expect(Set(files).count == 1000)
+  }
+
+  @Test func cancellationEndsTheSequenceAndClosesEverything() async throws {
+    let folder = try TemporaryFolder()
+    let before = openNotifiers()
     let watch = try WatchFolder(url: folder.url, settings: settings)
-    let task = Task { for await _ in watch {} }
-    try await Task.sleep(for: .milliseconds(100))
-    task.cancel()
-    await task.value
+    let tasks = (0..<20).map { _ in Task { for await _ in watch {} } }
+    for _ in 0..<100 where openNotifiers() < before + 20 {
+      try await Task.sleep(for: .milliseconds(100))
+    }
+    #expect(openNotifiers() >= before + 20)
+    for task in tasks { task.cancel() }
+    for task in tasks { await task.value }
+    // Other tests open some in the meantime, but not twenty.
+    #expect(openNotifiers() < before + 20)
+  }
+
+  private func openNotifiers() -> Int {
+    let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return descriptors.filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0))?
+        .contains("inotify") == true
+    }.count
   }
 }
