@@ -54,14 +54,18 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "Volumes", "WatchFolder",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "UNETRPP", "Checkpoints",
+        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "UNETRPP",
+        "Tensors", "Checkpoints", "Volumes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Yams", package: "Yams"),
       ]),
 
@@ -71,8 +75,11 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "UNETRPPTests", dependencies: ["UNETRPP", "TestSupport"]),
-    .testTarget(name: "SegmentationTests", dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "UNETRPPTests", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "SegmentationTests",
+      dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),

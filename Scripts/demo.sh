@@ -80,7 +80,7 @@ if [ "$input" = "$PWD/Fixtures/series/synthetic-1" ]; then
   storescu -R -aet DEMO -aec SEGMENTD +sd +r 127.0.0.1 "$listener_port" "$input"
 else
   # dcmsend offers each file in its own transfer syntax and passes over what is not DICOM.
-  dcmsend --no-halt --no-invalid-files --decompress-never --scan-directories --recurse \
+  dcmsend --no-halt --decompress-never --scan-directories --recurse \
     -aet DEMO -aec SEGMENTD 127.0.0.1 "$listener_port" "$input"
 fi || die "not every file of $input was accepted; see $work/segmentd.log"
 

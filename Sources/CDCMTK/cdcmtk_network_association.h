@@ -29,6 +29,8 @@ struct AssociationSettings {
   void *context = nullptr;
 
   std::atomic<bool> stopping{false};
+  /// Stopping has taken too long: also a dataset on its way is given up.
+  std::atomic<bool> out_of_time{false};
   std::atomic<unsigned> open_associations{0};
   std::atomic<unsigned long> files{0};
 

@@ -95,6 +95,9 @@ void ReceivedDataset::write(const void *bytes, size_t count) {
 OFCondition ReceivedDataset::next_pdv(DUL_PDV &pdv) {
   OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
   if (condition.good()) return condition;
+  for (int waited = 0; !DUL_dataWaiting(association_->DULassociation, 1); ++waited) {
+    if (settings_.out_of_time || waited >= data_timeout) return DIMSE_NODATAAVAILABLE;
+  }
   condition =
       DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, data_timeout);
   if (condition != DUL_PDATAPDUARRIVED) {

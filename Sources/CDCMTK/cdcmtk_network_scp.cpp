@@ -27,6 +27,11 @@ using Clock = std::chrono::steady_clock;
 // Connections that have not sent a request yet take a thread each; further ones are closed.
 constexpr size_t maximum_waiting_connections = 64;
 constexpr size_t maximum_request_length = 128 * 1024;
+// What has not ended so long after the SCP was told to stop is cut off.
+constexpr std::chrono::seconds stop_timeout(20);
+
+// DCMTK takes descriptors from a global variable; whoever sets it holds this.
+std::mutex external_socket;
 
 std::string errno_text() { return std::strerror(errno); }
 
@@ -83,6 +88,16 @@ struct cdcmtk_scp {
     if (network) ASC_dropNetwork(&network);
   }
 
+  OFCondition initialize(uint16_t port) {
+    std::lock_guard<std::mutex> lock(external_socket);
+    // With a descriptor set DCMTK opens no listening socket of its own.
+    dcmExternalSocketHandle.set(listening);
+    const OFCondition condition =
+        ASC_initializeNetwork(NET_ACCEPTOR, port, int(request_timeout), &network);
+    dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+    return condition;
+  }
+
   void accept_loop() {
     while (!settings.stopping) {
       pollfd wait = {listening, POLLIN, 0};
@@ -137,9 +152,7 @@ struct cdcmtk_scp {
 
   /// Lets DCMTK read the request that waits in the socket, which is then DCMTK's to close.
   T_ASC_Association *receive(int socket) {
-    // DCMTK takes the descriptor from a global variable.
-    static std::mutex handover;
-    std::lock_guard<std::mutex> lock(handover);
+    std::lock_guard<std::mutex> lock(external_socket);
     T_ASC_Association *association = nullptr;
     dcmExternalSocketHandle.set(socket);
     const OFCondition condition =
@@ -170,6 +183,12 @@ struct cdcmtk_scp {
   void stop() {
     settings.stopping = true;
     if (accepting.joinable()) accepting.join();
+    const auto deadline = Clock::now() + stop_timeout;
+    while (!connections.empty() && Clock::now() < deadline) {
+      join_ended();
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    settings.out_of_time = true;
     for (Connection &connection : connections) connection.thread.join();
     connections.clear();
   }
@@ -218,11 +237,7 @@ int cdcmtk_scp_start(const cdcmtk_scp_options *options, cdcmtk_scp **scp, cdcmtk
     started->settings.read(*options);
     const int code = listen_on(options->address, options->port, &started->listening, error);
     if (code != CDCMTK_OK) return code;
-    // With a descriptor set DCMTK opens no listening socket of its own.
-    dcmExternalSocketHandle.set(started->listening);
-    const OFCondition condition = ASC_initializeNetwork(
-        NET_ACCEPTOR, options->port, int(options->request_timeout), &started->network);
-    dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+    const OFCondition condition = started->initialize(options->port);
     if (condition.bad()) return cdcmtk_fail(error, CDCMTK_UNEXPECTED, condition.text());
     cdcmtk_scp *running = started.release();
     running->accepting = std::thread([running] { running->accept_loop(); });

@@ -48,7 +48,9 @@ struct FrameDecoder {
         "\(bitsStored) bits stored of \(allocated)"
       } else if try integer(.highBit) != bitsStored - 1 {
         "high bit is not bits stored - 1"
-      } else if rows < 1 || columns < 1 || rows * columns > Self.maximumPixels {
+      } else if !(1...65_535).contains(rows) || !(1...65_535).contains(columns)
+        || rows * columns > Self.maximumPixels
+      {
         "\(rows) rows and \(columns) columns"
       } else if file.dataset[.modalityLUTSequence]?.isEmpty == false {
         "a modality lookup table instead of a rescale slope"

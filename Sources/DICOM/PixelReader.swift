@@ -74,6 +74,10 @@ public enum PixelReader {
     let slope = frame.rescaleSlope ?? 1
     guard slope != 0 else { throw .invalidAttribute(file: file, tag: .rescaleSlope, value: "0") }
     let intercept = frame.rescaleIntercept ?? 0
+    // Sixteen stored bits must stay numbers.
+    guard Float(65_536 * abs(slope) + abs(intercept)).isFinite else {
+      throw .invalidAttribute(file: file, tag: .rescaleSlope, value: "\(slope)")
+    }
     let air: Float = isCT ? -1024 : 0
     let padding = paddingRange(frame)
     for value in values {

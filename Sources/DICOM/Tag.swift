@@ -28,7 +28,8 @@ public struct Tag: RawRepresentable, Hashable, Comparable, Sendable, CustomStrin
   }
 }
 
-/// Value representations (PS3.5 6.2).
+/// Value representations by their two letters (PS3.5 6.2).
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum VR: String, Sendable {
   case AE, AS, AT, CS, DA, DS, DT, FD, FL, IS, LO, LT, OB, OD, OF, OL, OV, OW, PN, SH, SL, SQ, SS
   case ST, SV, TM, UC, UI, UL, UN, UR, US, UT, UV

@@ -5,6 +5,6 @@ func withCStrings<Result>(
   _ texts: [String], _ body: (UnsafeBufferPointer<UnsafePointer<CChar>?>) -> Result
 ) -> Result {
   let copies = texts.map { strdup($0) }
-  defer { copies.forEach { free($0) } }
+  defer { for copy in copies { free(copy) } }
   return copies.map { UnsafePointer($0) }.withUnsafeBufferPointer(body)
 }

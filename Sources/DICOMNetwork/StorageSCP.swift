@@ -1,6 +1,7 @@
 import CDCMTK
 import DICOM
 import Dispatch
+import Synchronization
 
 /// How the listener listens.
 public struct StorageSCPConfiguration: Sendable {
@@ -28,8 +29,8 @@ public struct StorageSCPConfiguration: Sendable {
 /// A storage SCP for CT and MR images, with verification (PS3.4 A and B).
 public final class StorageSCP: Sendable {
   private let handlers: Handlers
-  // Written once, by init; DCMTK's side locks by itself.
-  private nonisolated(unsafe) let scp: OpaquePointer
+  // The address of the running `cdcmtk_scp`, 0 once somebody stops it.
+  private let scp: Atomic<UInt>
 
   /// Starts to listen.
   ///
@@ -47,18 +48,25 @@ public final class StorageSCP: Sendable {
       throw .cannotListen(
         address: configuration.address, port: configuration.port, reason: error.text)
     }
-    scp = started
+    scp = Atomic(UInt(bitPattern: started))
   }
 
-  /// Takes no further association and returns when the open ones have ended. Call it once.
+  deinit { stopNow() }
+
+  /// Takes no further association and returns when the open ones have ended: those that wait for
+  /// a command at once, a C-STORE on its way within 20 seconds.
   public func stop() async {
-    nonisolated(unsafe) let scp = scp
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
-        cdcmtk_scp_stop(scp)
+        self.stopNow()
         continuation.resume()
       }
     }
+  }
+
+  private func stopNow() {
+    let running = scp.exchange(0, ordering: .acquiringAndReleasing)
+    cdcmtk_scp_stop(OpaquePointer(bitPattern: running))
   }
 
   private static func start(
@@ -96,6 +104,12 @@ public final class StorageSCP: Sendable {
   }
 }
 
+/// Text that a peer may have chosen, fit for one line of a log.
+private func oneLine(_ text: UnsafePointer<CChar>) -> String {
+  String(cString: text).unicodeScalars
+    .map { (32..<127).contains($0.value) ? String($0) : " " }.joined()
+}
+
 /// What DCMTK's threads call.
 private final class Handlers: Sendable {
   private let handler: any StoreHandler
@@ -117,7 +131,7 @@ private final class Handlers: Sendable {
         path: String(cString: object.path), sopClassUID: String(cString: object.sop_class_uid),
         sopInstanceUID: String(cString: object.sop_instance_uid),
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
-        callingAETitle: String(cString: object.calling_ae_title),
+        callingAETitle: oneLine(object.calling_ae_title),
         peerAddress: String(cString: object.peer_address))
     ).rawValue
   }
@@ -127,9 +141,9 @@ private final class Handlers: Sendable {
     else { return }
     onEvent(
       AssociationEvent(
-        kind: kind, callingAETitle: String(cString: event.calling_ae_title),
-        peerAddress: String(cString: event.peer_address),
-        message: String(cString: event.message), stored: Int(event.stored),
+        kind: kind, callingAETitle: oneLine(event.calling_ae_title),
+        peerAddress: oneLine(event.peer_address), message: oneLine(event.message),
+        stored: Int(event.stored),
         refused: Int(event.refused)))
   }
 }

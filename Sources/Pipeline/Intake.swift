@@ -25,7 +25,7 @@ public struct Intake: StoreHandler {
     do throws(IntakeError) {
       try take(
         file, named: object.sopInstanceUID, source: .listener,
-        callingAETitle: object.callingAETitle, requested: object.sopInstanceUID)
+        callingAETitle: object.callingAETitle, requested: object)
       return .success
     } catch {
       logger.warning("\(error)", metadata: ["peer": "\(object.callingAETitle)"])
@@ -70,13 +70,19 @@ public struct Intake: StoreHandler {
   /// Moves a complete and synced file from `incoming` into the spool and writes it in the ledger.
   private func take(
     _ temporary: URL, named name: String, source: InstanceSource, callingAETitle: String? = nil,
-    requested: String? = nil
+    requested: ReceivedObject? = nil
   ) throws(IntakeError) {
     var file = temporary
     do throws(IntakeError) {
       let identity = try ImageIdentity.read(temporary.path, named: name)
-      if let requested, requested != identity.sopInstanceUID {
-        throw .otherInstance(requested: requested, found: identity.sopInstanceUID)
+      if let requested {
+        guard requested.sopInstanceUID == identity.sopInstanceUID,
+          requested.sopClassUID == identity.sopClassUID
+        else {
+          throw .otherInstance(
+            requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
+            found: "\(identity.sopClassUID), \(identity.sopInstanceUID)")
+        }
       }
       let path: String
       do { path = try spool.keep(temporary) } catch {

@@ -15,7 +15,8 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
     case .notAnImage(let name, let sopClassUID):
       "\(name): not taken: SOP class \(sopClassUID) is not a CT or MR image"
     case .otherInstance(let requested, let found):
-      "\(requested): not taken: its SOP Instance UID (0008,0018) is \(found)"
+      "not taken: C-STORE of SOP class and instance \(requested), but (0008,0016) and (0008,0018) "
+        + "of the dataset are \(found)"
     case .notStored(let reason): "the object could not be stored: \(reason)"
     }
   }

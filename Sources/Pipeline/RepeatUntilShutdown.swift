@@ -4,7 +4,7 @@ import ServiceLifecycle
 /// Calls `step` again and again until the service group shuts down: at once after a step that
 /// found work, else after a pause. A step that fails is logged and tried again.
 func repeatUntilShutdown(
-  every pause: Duration, logger: Logger, _ step: @Sendable () async throws -> Bool
+  every pause: Duration, logger: Logger, _ step: @escaping @Sendable () async throws -> Bool
 ) async {
   await cancelWhenGracefulShutdown {
     while !Task.isCancelled {

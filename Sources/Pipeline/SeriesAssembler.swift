@@ -22,7 +22,8 @@ public struct ModelRule: Sendable {
   func matches(modality: String, description: String) -> Bool {
     guard modalities.isEmpty || modalities.contains(modality) else { return false }
     guard let seriesDescription else { return true }
-    return description.range(of: seriesDescription, options: [.regularExpression, .caseInsensitive])
+    return description.range(
+      of: seriesDescription, options: [.regularExpression, .caseInsensitive])
       != nil
   }
 }

@@ -87,8 +87,10 @@ public struct SeriesProcessor: Sendable {
       outcome = try SegmentationObject.write(
         labels, stack: source.stack, segments: segments, origin: origin, identifiers: identifiers,
         to: file.path, fileOf: source.path)
-    } catch SegmentationError.noFrameOfReference(let uid) {
-      return .held(reasons: [SegmentationError.noFrameOfReference(sopInstanceUID: uid).description])
+    } catch {
+      // The series has no place in the patient, and will not get one by another attempt.
+      guard case .noFrameOfReference = error else { throw error }
+      return .held(reasons: [error.description])
     }
     guard case .written = outcome else { return .nothingFound(picture: picture) }
     try SegmentationProof.prove(file.path, labels: labels, stack: source.stack, segments: segments)
@@ -103,7 +105,7 @@ public struct SeriesProcessor: Sendable {
   {
     var counts = [Int](repeating: 0, count: 256)
     for label in labels.labels { counts[Int(label)] += 1 }
-    let voxel = labels.grid.voxelVolume / 1000
+    let voxel = labels.grid.spacing.reduce(1, *) / 1000
     return Dictionary(
       segments.filter { counts[Int($0.value)] > 0 }
         .map { ($0.name, Double(counts[Int($0.value)]) * voxel) },

@@ -21,12 +21,19 @@ public struct WatchedFolder: Service {
 
   public func run() async throws {
     await cancelWhenGracefulShutdown {
-      for await file in folder {
-        do throws(IntakeError) {
-          try intake.take(copyOf: file)
-        } catch {
-          logger.warning("\(error)")
-        }
+      for await file in folder { await take(file) }
+    }
+  }
+
+  /// A file that cannot be stored now, on a full disk say, is tried until it can.
+  private func take(_ file: URL) async {
+    while !Task.isCancelled {
+      do throws(IntakeError) {
+        return try intake.take(copyOf: file)
+      } catch {
+        logger.warning("\(error)")
+        guard case .notStored = error else { return }
+        try? await Task.sleep(for: .seconds(10))
       }
     }
   }

@@ -169,7 +169,11 @@ extension NetworkDescription {
     } catch {
       throw checked.invalid("does not describe a network: \(error)")
     }
-    guard patch.count == 3 else { throw try checked.required("patch").invalid("is not z, y, x") }
+    do throws(NetworkError) {
+      try validate()
+    } catch {
+      throw checked.invalid("does not describe a network: \(error)")
+    }
   }
 }
 

@@ -49,66 +49,70 @@ struct AxisInterpolation: Sendable {
   func apply(_ array: [Double], shape: [Int], axis: Int) -> [Double] {
     let inner = shape[(axis + 1)...].reduce(1, *)
     let lines = array.count / count
-    let lanes = 16
-    let blocks = (lines + lanes - 1) / lanes
+    let lanes = LineBuffer.lanes
     return [Double](unsafeUninitializedCapacity: lines * newCount) { result, initialized in
       initialized = lines * newCount
       array.withUnsafeBufferPointer { source in
         // Blocks read and write disjoint lines.
         nonisolated(unsafe) let source = source
         nonisolated(unsafe) let result = result
-        let work: @Sendable (Range<Int>) -> Void = { range in
-          var buffer = LineBuffer(count: count + 2 * padding, lanes: lanes)
-          for block in range {
-            let first = block * lanes
-            let used = min(lanes, lines - first)
-            for lane in 0..<used {
-              load(source, line: first + lane, inner: inner, lane: lane, &buffer)
-            }
+        inParallel((lines + lanes - 1) / lanes, worthwhile: array.count > 100_000) { blocks in
+          let buffer = LineBuffer(count: count + 2 * padding)
+          defer { buffer.deallocate() }
+          for block in blocks {
+            let block = block * lanes..<min((block + 1) * lanes, lines)
+            load(source, lines: block, inner: inner, buffer)
             if padding > 0 { buffer.fitSpline() }
-            for lane in 0..<used {
-              store(buffer, lane: lane, line: first + lane, inner: inner, result)
-            }
+            store(buffer, lines: block, inner: inner, result)
           }
         }
-        inParallel(blocks, worthwhile: array.count > 100_000, work)
       }
     }
   }
 
+  /// Where each of the lines begins in an array with `count` values along the axis.
+  private func starts(of lines: Range<Int>, count: Int, inner: Int) -> [Int] {
+    lines.map { $0 / inner * count * inner + $0 % inner }
+  }
+
   private func load(
-    _ source: UnsafeBufferPointer<Double>, line: Int, inner: Int, lane: Int,
-    _ buffer: inout LineBuffer
+    _ source: UnsafeBufferPointer<Double>, lines: Range<Int>, inner: Int, _ buffer: LineBuffer
   ) {
-    let start = (line / inner) * count * inner + line % inner
-    let lanes = buffer.lanes
-    buffer.values.withUnsafeMutableBufferPointer { values in
+    let lanes = LineBuffer.lanes
+    let values = buffer.values
+    starts(of: lines, count: count, inner: inner).withUnsafeBufferPointer { starts in
       for index in 0..<count {
-        values[(index + padding) * lanes + lane] = source[start + index * inner]
+        let target = (index + padding) * lanes
+        for lane in starts.indices { values[target + lane] = source[starts[lane] + index * inner] }
       }
-      for index in 0..<padding {
-        values[index * lanes + lane] = source[start]
-        values[(padding + count + index) * lanes + lane] = source[start + (count - 1) * inner]
+    }
+    let last = (padding + count - 1) * lanes
+    for index in 0..<padding {
+      for lane in 0..<lanes {
+        values[index * lanes + lane] = values[padding * lanes + lane]
+        values[last + (index + 1) * lanes + lane] = values[last + lane]
       }
     }
   }
 
   private func store(
-    _ buffer: LineBuffer, lane: Int, line: Int, inner: Int,
+    _ buffer: LineBuffer, lines: Range<Int>, inner: Int,
     _ result: UnsafeMutableBufferPointer<Double>
   ) {
-    let start = (line / inner) * newCount * inner + line % inner
-    let lanes = buffer.lanes
+    let lanes = LineBuffer.lanes
+    let (values, sum) = (buffer.values, buffer.sum)
     // A line of one sample has no second tap; its weight is zero.
-    let usedTaps = min(taps, count + 2 * padding)
-    buffer.values.withUnsafeBufferPointer { values in
-      weights.withUnsafeBufferPointer { weights in
+    let usedTaps = min(taps, buffer.count)
+    weights.withUnsafeBufferPointer { weights in
+      starts(of: lines, count: newCount, inner: inner).withUnsafeBufferPointer { targets in
         for index in 0..<newCount {
-          var sum = 0.0
+          for lane in 0..<lanes { sum[lane] = 0 }
           for tap in 0..<usedTaps {
-            sum += weights[index * taps + tap] * values[(starts[index] + tap) * lanes + lane]
+            let weight = weights[index * taps + tap]
+            let samples = values + (starts[index] + tap) * lanes
+            for lane in 0..<lanes { sum[lane] += weight * samples[lane] }
           }
-          result[start + index * inner] = sum
+          for lane in targets.indices { result[targets[lane] + index * inner] = sum[lane] }
         }
       }
     }
@@ -118,37 +122,41 @@ struct AxisInterpolation: Sendable {
 /// Several lines side by side: `values[index * lanes + lane]`, so that the recursion along a line
 /// runs over all lanes at once.
 private struct LineBuffer {
+  static let lanes = 16
   let count: Int
-  let lanes: Int
-  var values: [Double]
+  let values: UnsafeMutablePointer<Double>
+  /// Room for one sample of each line.
+  let sum: UnsafeMutablePointer<Double>
 
-  init(count: Int, lanes: Int) {
+  init(count: Int) {
     self.count = count
-    self.lanes = lanes
-    values = [Double](repeating: 0, count: count * lanes)
+    values = .allocate(capacity: (count + 1) * Self.lanes)
+    values.initialize(repeating: 0, count: (count + 1) * Self.lanes)
+    sum = values + count * Self.lanes
   }
+
+  func deallocate() { values.deallocate() }
 
   /// Turns samples into coefficients of cubic B-splines: a forward and a backward recursion with
   /// the pole √3 - 2, the line mirrored about the outer edges of its end samples.
-  mutating func fitSpline() {
+  func fitSpline() {
     let pole = 3.0.squareRoot() - 2
-    let (count, lanes) = (count, lanes)
-    values.withUnsafeMutableBufferPointer { values in
-      for index in values.indices { values[index] *= 6 }
-      for lane in 0..<lanes {
-        var start = values[lane]
-        var power = pole
-        for index in 0..<count {
-          start += power * values[index * lanes + lane]
-          power *= pole
-        }
-        values[lane] = start
+    let lanes = Self.lanes
+    for index in 0..<count * lanes { values[index] *= 6 }
+    for lane in 0..<lanes {
+      var start = values[lane]
+      var power = pole
+      // The pole's powers vanish in double precision well before the 40th.
+      for index in 0..<min(count, 40) {
+        start += power * values[index * lanes + lane]
+        power *= pole
       }
-      for index in lanes..<count * lanes { values[index] += pole * values[index - lanes] }
-      for index in (count - 1) * lanes..<count * lanes { values[index] *= pole / (pole - 1) }
-      for index in stride(from: (count - 1) * lanes - 1, through: 0, by: -1) {
-        values[index] = pole * (values[index + lanes] - values[index])
-      }
+      values[lane] = start
+    }
+    for index in lanes..<count * lanes { values[index] += pole * values[index - lanes] }
+    for index in (count - 1) * lanes..<count * lanes { values[index] *= pole / (pole - 1) }
+    for index in stride(from: (count - 1) * lanes - 1, through: 0, by: -1) {
+      values[index] = pole * (values[index + lanes] - values[index])
     }
   }
 }

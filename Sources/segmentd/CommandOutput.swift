@@ -1,8 +1,5 @@
 import Foundation
 
-/// Processors that this process may use.
-var processorCount: Int { ProcessInfo.processInfo.activeProcessorCount }
-
 /// Writes a line to standard error, which a script does not read.
 func warn(_ text: String) {
   FileHandle.standardError.write(Data((text + "\n").utf8))
@@ -14,4 +11,18 @@ func encodeJSON(_ value: some Encodable) throws -> String {
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
   encoder.dateEncodingStrategy = .iso8601
   return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+/// Lines up the columns of a table; the last one may be of any length.
+func formatTable(_ rows: [[String]]) -> String {
+  let count = rows.map(\.count).max() ?? 0
+  let widths = (0..<count).map { column in
+    rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+  }
+  return rows.map { row in
+    row.enumerated().map { column, text in
+      column == count - 1
+        ? text : text.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+    }.joined(separator: "  ")
+  }.joined(separator: "\n")
 }

@@ -11,7 +11,7 @@ final class ProgressLine: Sendable {
     let rate = progress.patchesPerSecond
     let text =
       "\(progress.patchesDone)/\(progress.patchesTotal) patches, "
-      + String(format: "%.2f patches/s, ", rate) + Self.remaining(progress.secondsRemaining)
+      + String(format: "%.2f patches/s, ", rate) + Self.remaining(progress.remaining)
     if onTerminal {
       let end = progress.patchesDone == progress.patchesTotal ? "\n" : ""
       write("\r\u{1b}[K" + text + end)
@@ -27,8 +27,9 @@ final class ProgressLine: Sendable {
 
   private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
-  private static func remaining(_ seconds: Double) -> String {
-    let whole = Int(seconds.rounded())
+  private static func remaining(_ time: Duration?) -> String {
+    guard let time else { return "time left unknown" }
+    let whole = Int(time.components.seconds)
     return whole < 60
       ? "\(whole) s left" : String(format: "%d min %02d s left", whole / 60, whole % 60)
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import DICOM
 import Foundation
 import Pipeline
+import Results
 import Segmentation
 import Volumes
 
@@ -34,16 +35,17 @@ struct RunCommand: AsyncParsableCommand {
   var inputs: [String]
 
   func run() async throws {
-    let library = ModelLibrary(directories: modelDirectories.map { URL(fileURLWithPath: $0) })
-    let segmenter = try Segmenter(
-      bundle: try library.load(model), threads: threads > 0 ? threads : processorCount)
+    let library = ModelLibrary(
+      directories: modelDirectories.map { URL(fileURLWithPath: $0) },
+      threads: threadCount(threads))
+    let segmenter = try await library.segmenter(model)
     let scan = try InputScan(inputs)
     for refused in scan.refused { warn(refused.description) }
     guard !scan.series.isEmpty else {
       throw RunError.nothingToRead(inputs: inputs)
     }
 
-    let processor = SeriesProcessor(geometry: GeometryRules())
+    let processor = SeriesProcessor(geometry: GeometryRules(), installation: "SEGMENTD")
     var reports: [SeriesReport] = []
     for series in scan.series {
       warn("series \(series.seriesInstanceUID): \(series.files.count) files")

@@ -1,6 +1,14 @@
 import ArgumentParser
+import Pipeline
 
 @main
 struct Segmentd: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "segmentd")
+  static let configuration = CommandConfiguration(
+    commandName: "segmentd",
+    abstract: "Segments DICOM series with UNETR++ beside a PACS. Not for clinical use.",
+    version: SegmentdVersion.current,
+    subcommands: [
+      ServeCommand.self, WatchCommand.self, RunCommand.self, JobsCommand.self,
+      ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self, ForwardCommand.self,
+    ])
 }

@@ -41,7 +41,7 @@ struct SafetensorsFileTests {
 
   @Test func whatIsWrittenIsReadBack() throws {
     let path = folder.url.appendingPathComponent("written.safetensors").path
-    let values: [Float] = [1.5, -2.25, .pi, 0, 1e-40, -.infinity]
+    let values: [Float] = [1.5, -2.25, .pi, 0, .leastNonzeroMagnitude, -.infinity]
     try SafetensorsWriter.write(
       [("b\"\\\u{1}é", [2, 3], values), ("a", [], [7])], metadata: ["key": "line\n\"é"], to: path)
     let file = try SafetensorsFile(path: path)

@@ -68,6 +68,33 @@ import Testing
     }
   }
 
+  @Test func randomDamageIsSurvived() throws {
+    let pixels = [Int16](repeating: 3, count: 24)
+    var dataset = Phantom.slice(pixels: pixels)
+    dataset.set(.derivationImageSequence, [dataset, dataset])
+    let path = try Phantom.write(dataset, "damaged.dcm", in: folder)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    var state: UInt64 = 7
+    let random = { (limit: Int) in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % limit
+    }
+    for _ in 0..<300 {
+      var bytes = whole
+      for _ in 0...random(4) {
+        bytes[132 + random(bytes.count - 132)] = [0, 1, 0x7F, 0x80, 0xFF][random(5)]
+      }
+      try bytes.write(to: URL(fileURLWithPath: path))
+      do throws(DICOMError) {
+        let decoder = try FrameDecoder(path: path)
+        _ = try decoder.file.imageFrames()
+        #expect(try decoder.storedValues(frame: 1).count <= 24)
+      } catch {
+        #expect("\(error)".contains(path) || "\(error)".contains("DCMTK"))
+      }
+    }
+  }
+
   @Test func deflatedAndUnknownTransferSyntaxesAreRefused() throws {
     for uid in ["1.2.840.10008.1.2.1.99", "1.2.3.4"] {
       let path = try RawFile(transferSyntax: uid).write(in: folder)

@@ -11,10 +11,10 @@ struct RealSeriesTests {
   /// One volume as `expected.json` describes it.
   struct Expected: Decodable {
     var dims: [Int]
-    var affine_lps: [[Double]]
+    var affineLps: [[Double]]
     var slopes: [[Double]]
-    var modality_min_max_mean: [Double]
-    var sha256_stored_int32_le_kji: String
+    var modalityMinMaxMean: [Double]
+    var sha256StoredInt32LeKji: String
   }
 
   /// The images below a folder, by series.
@@ -40,7 +40,6 @@ struct RealSeriesTests {
     rules.minimumSlices = 2
     rules.acceptsDerivedImages = true
     let assessments = images.series.values.map { assessPlaces(of: $0, rules) }
-    let problems = assessments.flatMap(\.problems)
     let stacks = assessments.flatMap(\.volumes)
     let expected = try expected(in: folder)
     var digests: [String: SliceStack] = [:]
@@ -48,7 +47,7 @@ struct RealSeriesTests {
     for reference in expected {
       let problems = images.series.values.flatMap { assessPlaces(of: $0, rules).problems }
       let stack = try #require(
-        digests[reference.sha256_stored_int32_le_kji],
+        digests[reference.sha256StoredInt32LeKji],
         "no volume has the stored pixels: \(problems)")
       expectEqual(stack.grid, reference)
       let volume = try PixelReader.read(stack) { images.files[$0] }
@@ -85,7 +84,7 @@ struct RealSeriesTests {
     #expect(
       digests == [
         try expected(in: "mr_mosaic_9_transfer_syntaxes")[0]
-          .sha256_stored_int32_le_kji
+          .sha256StoredInt32LeKji
       ])
     #expect(syntaxes.count >= 7)
   }
@@ -105,7 +104,7 @@ struct RealSeriesTests {
           assessPlaces(of: $0, rules).volumes.first
         }, "\(problems)")
       let reference = try expected(in: folder)[0]
-      #expect(try digest(stack, images.files) == reference.sha256_stored_int32_le_kji)
+      #expect(try digest(stack, images.files) == reference.sha256StoredInt32LeKji)
       expectEqual(stack.grid, reference)
       let volume = try PixelReader.read(stack) { images.files[$0] }
       #expect(try #require(volume.voxels.min()) == -1024)
@@ -173,7 +172,9 @@ struct RealSeriesTests {
 
   private func expected(in name: String) throws -> [Expected] {
     let json = try Data(contentsOf: folder(name).appendingPathComponent("expected.json"))
-    return try JSONDecoder().decode([Expected].self, from: json)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode([Expected].self, from: json)
   }
 
   private func images(in name: String) throws -> Images {
@@ -242,7 +243,7 @@ struct RealSeriesTests {
     let axes = [grid.affine.column, grid.affine.row, grid.affine.slice, grid.affine.origin]
     for (column, axis) in axes.enumerated() {
       for row in 0..<3 {
-        #expect(abs(axis[row] - reference.affine_lps[row][column]) < 1e-3)
+        #expect(abs(axis[row] - reference.affineLps[row][column]) < 1e-3)
       }
     }
   }
@@ -252,7 +253,7 @@ struct RealSeriesTests {
     let values = volume.voxels.map(Double.init)
     let mean = values.reduce(0, +) / Double(values.count)
     let found = [values.min() ?? 0, values.max() ?? 0, mean]
-    for (value, wanted) in zip(found, reference.modality_min_max_mean) {
+    for (value, wanted) in zip(found, reference.modalityMinMaxMean) {
       #expect(abs(value - wanted) <= 1e-5 * max(1, abs(wanted)))
     }
   }

@@ -37,10 +37,11 @@ final class Orthanc: Sendable {
         #"{"Level": "Instance", "Expand": true, "Query": {"Modality": "SEG"}}"#,
       ])
     struct Instance: Decodable {
-      var MainDicomTags: [String: String]
+      var tags: [String: String]
+      enum CodingKeys: String, CodingKey { case tags = "MainDicomTags" }
     }
     return try JSONDecoder().decode([Instance].self, from: Data(answer.output.utf8))
-      .compactMap { $0.MainDicomTags["SOPInstanceUID"] }
+      .compactMap { $0.tags["SOPInstanceUID"] }
   }
 
   private func get(_ path: String) async -> Data? {

@@ -16,7 +16,7 @@ public final class ChildProcess: Sendable {
     _ executable: String, _ arguments: [String], log: URL, environment: [String: String] = [:]
   ) throws {
     self.log = log
-    FileManager.default.createFile(atPath: log.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     let handle = try FileHandle(forWritingTo: log)
     try handle.seekToEnd()
     process.executableURL = URL(fileURLWithPath: executable)

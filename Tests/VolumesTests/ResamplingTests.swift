@@ -24,10 +24,7 @@ struct ResamplingCase: Decodable, Sendable, CustomTestStringConvertible {
   }
 
   static let all: [ResamplingCase] = {
-    let url = TestFiles.fixtures.appendingPathComponent("golden/pre_resample.json")
-    let decoded = (try? Data(contentsOf: url)).flatMap {
-      try? JSONDecoder().decode([String: ResamplingCase].self, from: $0)
-    }
+    let decoded = try? goldenJSON("pre_resample.json", as: [String: ResamplingCase].self)
     return (decoded ?? [:]).sorted { $0.key < $1.key }.map { name, item in
       var item = item
       item.testDescription = name

@@ -8,10 +8,8 @@ import Testing
   private let settings = WatchFolder.Settings(settleTime: 0.3, rescanInterval: 60)
 
   /// The names of the first `count` files that come, below the folder.
-  private func take(
-    _ count: Int, from folder: TemporaryFolder, _ settings: WatchFolder.Settings? = nil
-  ) async throws -> Set<String> {
-    let watch = try WatchFolder(url: folder.url, settings: settings ?? self.settings)
+  private func take(_ count: Int, from folder: TemporaryFolder) async throws -> Set<String> {
+    let watch = try WatchFolder(url: folder.url, settings: settings)
     var names = Set<String>()
     for await file in watch {
       names.insert(String(file.path.dropFirst(folder.url.path.count + 1)))
@@ -36,25 +34,6 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder.url.appendingPathComponent("link").path, withDestinationPath: "/etc")
     #expect(try await take(4, from: folder) == names)
-  }
-
-  @Test func aFileThatGrowsIsTakenOnceItStops() async throws {
-    let folder = try TemporaryFolder()
-    let path = folder.url.appendingPathComponent("slow").path
-    try write("", "slow", in: folder)
-    let writer = Task {
-      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-      for _ in 0..<8 {
-        try handle.write(contentsOf: Data(repeating: 1, count: 1000))
-        try await Task.sleep(for: .milliseconds(100))
-      }
-    }
-    // Longer than a busy machine keeps the writer waiting.
-    let patient = WatchFolder.Settings(settleTime: 1.5, rescanInterval: 60)
-    #expect(try await take(1, from: folder, patient) == ["slow"])
-    let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
-    #expect(size == 8000)
-    try await writer.value
   }
 
   @Test func aNewVersionOfAFileIsTakenAgainAndARenameIntoPlaceOnce() async throws {

@@ -73,7 +73,8 @@ typedef struct cdcmtk_scp cdcmtk_scp;
 
 /// Listens; connections are served on threads of the SCP from now on.
 int cdcmtk_scp_start(const cdcmtk_scp_options *options, cdcmtk_scp **scp, cdcmtk_error *error);
-/// Takes no further association, lets a C-STORE that has begun end, and joins every thread.
+/// Takes no further association, lets a C-STORE that has begun end for up to 20 seconds, joins
+/// every thread and frees the SCP.
 void cdcmtk_scp_stop(cdcmtk_scp *scp);
 
 typedef struct {

@@ -1,0 +1,239 @@
+"""DICOM peers for the tests of the listener and the sender.
+
+usage: network_peers.py phantom FOLDER [SIZE]              one file for each transfer syntax
+       network_peers.py send PORT CALLED FILE...           C-STORE with pynetdicom
+       network_peers.py parallel PORT CALLED COUNT FILE...  the same, COUNT associations at once
+       network_peers.py drop PORT CALLED FILE              goes away in the middle of the dataset
+       network_peers.py badly-named PORT CALLED FILE UID   C-STORE of an instance called UID
+       network_peers.py idle PORT COUNT                    silent connections until killed
+       network_peers.py half-request PORT CALLED           half an A-ASSOCIATE-RQ, until killed
+       network_peers.py receiver PORT AE STATUS            a storage SCP that answers STATUS
+"""
+
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import numpy
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, UID
+from pydicom.uid import JPEG2000, JPEG2000Lossless, MRImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import SegmentationStorage, generate_uid
+
+APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
+
+
+def image(sop_class, size=64, bits=12):
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = generate_uid(prefix="2.25.")
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    d = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    d.SOPClassUID, d.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+    d.StudyInstanceUID = d.SeriesInstanceUID = generate_uid(prefix="2.25.")
+    d.PatientID, d.PatientName, d.Modality = "PHANTOM", "Phantom", "CT"
+    d.Rows = d.Columns = size
+    d.SamplesPerPixel, d.PhotometricInterpretation = 1, "MONOCHROME2"
+    d.BitsAllocated = 8 if bits == 8 else 16
+    d.BitsStored, d.HighBit, d.PixelRepresentation = bits, bits - 1, 0
+    y, x = numpy.mgrid[0:size, 0:size]
+    values = (x * 7 + y * 13) % (1 << bits)
+    d.PixelData = values.astype(numpy.uint8 if bits == 8 else numpy.uint16).tobytes()
+    return d
+
+
+def phantom(folder, size="64"):
+    folder, size = pathlib.Path(folder), int(size)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {
+        "mr": MRImageStorage,
+        "secondary-capture": SecondaryCaptureImageStorage,
+        "segmentation": SegmentationStorage,
+        "explicit-little": CTImageStorage,
+    }
+    for name, sop_class in names.items():
+        image(sop_class, size).save_as(folder / f"{name}.dcm", enforce_file_format=True)
+    image(CTImageStorage, size, 8).save_as(folder / "eight-bits.dcm", enforce_file_format=True)
+    twelve, eight = str(folder / "explicit-little.dcm"), str(folder / "eight-bits.dcm")
+    for name, command, source in [
+        ("implicit-little", ["dcmconv", "+ti"], twelve),
+        ("explicit-big", ["dcmconv", "+tb"], twelve),
+        ("deflated", ["dcmconv", "+td"], twelve),
+        ("rle", ["dcmcrle"], twelve),
+        ("jpeg-baseline", ["dcmcjpeg", "+eb"], eight),
+        ("jpeg-extended", ["dcmcjpeg", "+ee"], twelve),
+        ("jpeg-lossless", ["dcmcjpeg", "+el"], twelve),
+        ("jpeg-lossless-first-order", ["dcmcjpeg", "+e1"], twelve),
+        ("jpeg-ls-lossless", ["dcmcjpls", "+el"], twelve),
+        ("jpeg-ls-near-lossless", ["dcmcjpls", "+en"], twelve),
+    ]:
+        target = str(folder / f"{name}.dcm")
+        subprocess.run(["/usr/bin/" + command[0], *command[1:], source, target], check=True)
+    # The network layer carries codestreams and never looks into them, so any bytes will do.
+    for name, syntax in [("jpeg-2000-lossless", JPEG2000Lossless), ("jpeg-2000", JPEG2000)]:
+        d = dcmread(twelve)
+        d.file_meta.TransferSyntaxUID = syntax
+        d.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(range(256)) * 8])
+        d["PixelData"].VR, d["PixelData"].is_undefined_length = "OB", True
+        d.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+
+
+def send(port, called, *files):
+    from pynetdicom import AE
+
+    datasets = [dcmread(file) for file in files]
+    ae = AE(ae_title="PYTHON")
+    for d in datasets:
+        ae.add_requested_context(d.SOPClassUID, d.file_meta.TransferSyntaxUID)
+    association = ae.associate("127.0.0.1", int(port), ae_title=called)
+    if not association.is_established:
+        print("no association")
+        return
+    for d in datasets:
+        try:
+            # One write, so that the lines of parallel senders stay whole.
+            sys.stdout.write(f"{association.send_c_store(d).get('Status', -1):#06x}\n")
+        except ValueError as error:
+            print(error)
+    association.release()
+
+
+def parallel(port, called, count, *files):
+    threads = [
+        threading.Thread(target=send, args=(port, called, *files)) for _ in range(int(count))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def item(kind, body):
+    return struct.pack(">BBH", kind, 0, len(body)) + body
+
+
+def request(called, sop_class, syntax):
+    """An A-ASSOCIATE-RQ (PS3.8 9.3.2) with one presentation context."""
+    body = struct.pack(">HH", 1, 0) + called.encode().ljust(16) + b"RAW".ljust(16) + bytes(32)
+    body += item(0x10, APPLICATION_CONTEXT)
+    names = item(0x30, sop_class.encode()) + item(0x40, syntax.encode())
+    body += item(0x20, bytes([1, 0, 0, 0]) + names)
+    body += item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"2.25.1"))
+    return struct.pack(">BBI", 1, 0, len(body)) + body
+
+
+def data(control, body):
+    """A P-DATA-TF with one fragment (PS3.8 9.3.5)."""
+    fragment = struct.pack(">IBB", len(body) + 2, 1, control) + body
+    return struct.pack(">BBI", 4, 0, len(fragment)) + fragment
+
+
+def encoded(dataset, syntax):
+    stream = DicomBytesIO()
+    stream.is_implicit_VR, stream.is_little_endian = syntax == ImplicitVRLittleEndian, True
+    write_dataset(stream, dataset)
+    return stream.getvalue()
+
+
+def store_command(sop_class, instance):
+    command = Dataset()
+    command.AffectedSOPClassUID, command.CommandField = sop_class, 1
+    command.MessageID, command.Priority, command.CommandDataSetType = 1, 0, 1
+    command.AffectedSOPInstanceUID = instance
+    length = Dataset()
+    length.CommandGroupLength = len(encoded(command, ImplicitVRLittleEndian))
+    return encoded(length, ImplicitVRLittleEndian) + encoded(command, ImplicitVRLittleEndian)
+
+
+def receive(connection):
+    def exactly(count):
+        parts = b""
+        while len(parts) < count:
+            part = connection.recv(count - len(parts))
+            if not part:
+                sys.exit("the listener closed the connection")
+            parts += part
+        return parts
+
+    kind, _, length = struct.unpack(">BBI", exactly(6))
+    return kind, exactly(length)
+
+
+def associated(port, called, d):
+    connection = socket.create_connection(("127.0.0.1", int(port)), 10)
+    connection.sendall(request(called, d.SOPClassUID, d.file_meta.TransferSyntaxUID))
+    if receive(connection)[0] != 2:
+        sys.exit("association refused")
+    return connection
+
+
+def drop(port, called, file):
+    d = dcmread(file)
+    connection = associated(port, called, d)
+    connection.sendall(data(3, store_command(d.SOPClassUID, d.SOPInstanceUID)))
+    connection.sendall(data(0, encoded(d, d.file_meta.TransferSyntaxUID)[:4000]))
+    time.sleep(0.3)
+    connection.close()
+
+
+def badly_named(port, called, file, instance):
+    d = dcmread(file)
+    connection = associated(port, called, d)
+    connection.sendall(data(3, store_command(d.SOPClassUID, UID(instance))))
+    content = encoded(d, d.file_meta.TransferSyntaxUID)
+    for start in range(0, len(content), 8000):
+        part = content[start : start + 8000]
+        connection.sendall(data(2 if start + 8000 >= len(content) else 0, part))
+    kind, answer = receive(connection)
+    if kind != 4:
+        sys.exit(f"answered with PDU {kind}")
+    status = answer.index(struct.pack("<HHI", 0, 0x0900, 2)) + 8
+    print(f"{struct.unpack('<H', answer[status:status + 2])[0]:#06x}")
+
+
+def idle(port, count):
+    connections = [socket.create_connection(("127.0.0.1", int(port))) for _ in range(int(count))]
+    print("ready", len(connections), flush=True)
+    time.sleep(600)
+
+
+def half_request(port, called):
+    connection = socket.create_connection(("127.0.0.1", int(port)))
+    connection.sendall(request(called, CTImageStorage, ExplicitVRLittleEndian)[:60])
+    print("ready", flush=True)
+    connection.settimeout(60)
+    print("closed" if connection.recv(1) == b"" else "answered", flush=True)
+
+
+def receiver(port, title, status):
+    from pynetdicom import AE, AllStoragePresentationContexts, evt
+
+    ae = AE(ae_title=title)
+    ae.supported_contexts = AllStoragePresentationContexts
+    ae.add_supported_context("1.2.840.10008.1.1")
+    ae.require_called_aet = True
+    ae.start_server(
+        ("127.0.0.1", int(port)), evt_handlers=[(evt.EVT_C_STORE, lambda _: int(status, 16))]
+    )
+
+
+if __name__ == "__main__":
+    commands = {
+        "phantom": phantom,
+        "send": send,
+        "parallel": parallel,
+        "drop": drop,
+        "badly-named": badly_named,
+        "idle": idle,
+        "half-request": half_request,
+        "receiver": receiver,
+    }
+    commands[sys.argv[1]](*sys.argv[2:])

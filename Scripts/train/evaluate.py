@@ -1,0 +1,97 @@
+"""Dice and HD95 on the held-out fifth of the split, by the inference that the bundle asks for.
+
+    python evaluate.py --data ../../../shared/hippocampus --bundle ../../Sources/Segmentation/Models/hippocampus
+    python evaluate.py --data ... --checkpoint ~/hippocampus-training/checkpoint.pt
+
+Prints mean and worst case per class and, with --json FILE, writes them with every case's figures.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from metrics import dice, hd95
+from pipeline import read_nifti, segment
+from unet import UNet
+from unetrpp import UNETRPP, Description, load_published
+
+HERE = Path(__file__).parent
+
+
+def load_model(model_file, weights, network=UNETRPP):
+    """The network of a model.yaml's sizes with the given state dict, ready for inference."""
+    description = Description.from_yaml(yaml.safe_load(Path(model_file).read_text())["network"])
+    state = {key: value.float() for key, value in weights.items() if value.is_floating_point()}
+    return load_published(network(description), state).eval()
+
+
+def load_bundle(folder):
+    return load_model(Path(folder) / "model.yaml", load_file(Path(folder) / "weights.safetensors"))
+
+
+def load_checkpoint(path):
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    network = {"unetrpp": UNETRPP, "unet": UNet}[checkpoint.get("network", "unetrpp")]
+    return load_model(HERE / "hippocampus.yaml", checkpoint["average"], network)
+
+
+def evaluate(model, data, names, mirror_axes=()):
+    """Per case: Dice and HD95 of both classes, seconds of the segmentation."""
+    cases = []
+    for name in names:
+        image, labels = (read_nifti(Path(data) / kind / f"{name}.nii.gz") for kind in ("images", "labels"))
+        begun = time.perf_counter()
+        found = segment(model, image, model.description.patch, mirror_axes)
+        seconds = time.perf_counter() - begun
+        cases.append({"case": name, "seconds": round(seconds, 2), "labels": [
+            {"label": label, "dice": dice(found == label, labels == label),
+             "hd95": hd95(found == label, labels == label)} for label in (1, 2)]})
+    return cases
+
+
+def summary(cases):
+    """Means over cases per class and over both classes, and the worst."""
+    scores = np.array([[[label["dice"], label["hd95"]] for label in case["labels"]] for case in cases])
+    mean = scores.mean(0)
+    return {"cases": len(cases),
+            "mean": {"dice": mean[:, 0].mean(), "hd95": mean[:, 1].mean()},
+            "labels": [{"label": i + 1, "dice": mean[i, 0], "hd95": mean[i, 1], "worstDice": scores[:, i, 0].min(),
+                        "worstHd95": scores[:, i, 1].max()} for i in range(2)],
+            "secondsPerCase": float(np.median([case["seconds"] for case in cases]))}
+
+
+def show(result):
+    print("class  Dice   worst  HD95 mm  worst")
+    for label in result["labels"]:
+        print(f"{label['label']:5d}  {label['dice']:.4f} {label['worstDice']:.4f} {label['hd95']:7.3f} "
+              f"{label['worstHd95']:7.3f}")
+    print(f"mean   {result['mean']['dice']:.4f}        {result['mean']['hd95']:7.3f}  "
+          f"({result['cases']} cases, {result['secondsPerCase']:.2f} s a case)")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--mirror", type=int, nargs="*", default=[], help="axes mirrored at inference (0, 1, 2 = z, y, x)")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    a = parser.parse_args()
+    torch.set_num_threads(a.threads)
+    model = load_bundle(a.bundle) if a.bundle else load_checkpoint(a.checkpoint)
+    cases = evaluate(model, a.data, json.loads((HERE / "split.json").read_text())["heldOut"], a.mirror)
+    result = summary(cases)
+    show(result)
+    if a.json:
+        a.json.write_text(json.dumps({**result, "perCase": cases}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Inference as the reference does it, in NumPy and PyTorch: crop, normalise, sliding window with Gaussian weights.
+
+The training volumes have 1 mm voxels, so no resampling happens here. Arrays are (z, y, x), growing towards S, A, R
+(a NIfTI file in RAS order, transposed). The Swift module Segmentation does the same; its figures must agree.
+"""
+
+from itertools import product
+from math import ceil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import torch
+from scipy import ndimage
+
+
+def case_names(data):
+    """Names of the labelled cases in a folder with `images` and `labels`, sorted."""
+    return sorted(path.name.removesuffix(".nii.gz") for path in (Path(data) / "labels").glob("*.nii.gz"))
+
+
+def read_nifti(path):
+    """The voxels as (z, y, x) in axes growing towards S, A, R; refuses files stored in another order."""
+    image = nibabel.load(path)
+    if nibabel.aff2axcodes(image.affine) != ("R", "A", "S"):
+        raise ValueError(f"{path}: axes {nibabel.aff2axcodes(image.affine)} instead of R, A, S")
+    return np.asarray(image.dataobj).transpose(2, 1, 0)
+
+
+def nonzero_box(image):
+    """Slices of the bounding box of the voxels that are not zero, holes filled; the whole array if all are zero."""
+    mask = ndimage.binary_fill_holes(image != 0)
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    return found[0] if found else tuple(slice(0, size) for size in image.shape)
+
+
+def normalise(image):
+    """Zero mean and unit population standard deviation over the whole array, float32."""
+    image = image.astype(np.float32)
+    return (image - image.mean()) / (image.std() + 1e-8)
+
+
+def starts(size, patch, step):
+    """First voxels of the tiles along one axis."""
+    count = ceil((size - patch) / (patch * step)) + 1
+    if count == 1:
+        return [0]
+    return [round(i * (size - patch) / (count - 1)) for i in range(count)]
+
+
+def gaussian(patch):
+    """Importance of a tile's voxels: a Gaussian of an eighth of the patch around its centre, maximum 1."""
+    lines = [np.exp(-((np.arange(n) - n // 2) ** 2) / (2 * (n / 8) ** 2)) for n in patch]
+    return (lines[0][:, None, None] * lines[1][:, None] * lines[2]).astype(np.float32)
+
+
+def predict(model, image, patch, step=0.5, mirror_axes=(), autocast=False):
+    """Class probabilities (K, z, y, x) of a normalised volume."""
+    missing = [max(0, p - n) for p, n in zip(patch, image.shape)]
+    below = [m // 2 for m in missing]
+    padded = np.pad(image, [(b, m - b) for b, m in zip(below, missing)])
+    weight = torch.from_numpy(gaussian(patch))
+    corners = list(product(*(starts(n, p, step) for n, p in zip(padded.shape, patch))))
+    if len(corners) == 1:
+        weight = torch.ones_like(weight)
+    mirrors = [axes for bits in product((False, True), repeat=len(mirror_axes))
+               for axes in [tuple(axis + 1 for axis, bit in zip(mirror_axes, bits) if bit)]]
+    total, counter = None, torch.zeros(padded.shape)
+    source = torch.from_numpy(padded)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        for z, y, x in corners:
+            box = (slice(z, z + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2]))
+            tile = source[box][None]
+            tiles = torch.stack([tile.flip(axes) if axes else tile for axes in mirrors])
+            found = model(tiles).float().softmax(1)
+            probability = sum(p.flip(axes) if axes else p for p, axes in zip(found, mirrors)) / len(mirrors)
+            if total is None:
+                total = torch.zeros(len(probability), *padded.shape)
+            total[(slice(None), *box)] += probability * weight
+            counter[box] += weight
+    total /= counter
+    inner = tuple(slice(b, b + n) for b, n in zip(below, image.shape))
+    return total[(slice(None), *inner)].numpy()
+
+
+def segment(model, image, patch, mirror_axes=(), autocast=False):
+    """Labels (z, y, x) uint8 of a raw volume: crop to what is not zero, normalise, predict, paste back."""
+    box = nonzero_box(image)
+    probability = predict(model, normalise(image[box]), patch, mirror_axes=mirror_axes, autocast=autocast)
+    labels = np.zeros(image.shape, np.uint8)
+    labels[box] = probability.argmax(0)
+    return labels

@@ -1,0 +1,14 @@
+#if defined(__x86_64__)
+#include "kernelTables.h"
+
+#include <math.h>
+
+#define TABLE kernelsAVX2
+#define NAME "avx2"
+#define WIDEST 16
+#define TILE16 6
+#define TILE32 6
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#include "kernelTemplate.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,15 @@
+#if defined(__x86_64__)
+#include "kernelTables.h"
+
+#include <math.h>
+
+#define TABLE kernelsAVX512
+#define NAME "avx512"
+#define WIDEST 32
+#define TILE16 16
+#define TILE32 13
+#pragma clang attribute push( \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#include "kernelTemplate.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,10 @@
+#include "kernelTables.h"
+
+#include <math.h>
+
+#define TABLE kernelsPortable
+#define NAME "portable"
+#define WIDEST 16
+#define TILE16 3
+#define TILE32 3
+#include "kernelTemplate.h"

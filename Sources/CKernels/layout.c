@@ -1,0 +1,49 @@
+// Loops over planar volumes, as they come into the network.
+#include "CKernels.h"
+
+#include <string.h>
+
+void gatherPlanar(
+  const float *input, int64_t channels, int64_t depth, int64_t height, int64_t width, int64_t kz,
+  int64_t ky, int64_t kx, int64_t z, int64_t y, float *rows) {
+  for (int64_t x = 0; x < width / kx; x++)
+    for (int64_t c = 0; c < channels; c++)
+      for (int64_t dz = 0; dz < kz; dz++)
+        for (int64_t dy = 0; dy < ky; dy++) {
+          const float *line =
+            input + ((c * depth + z * kz + dz) * height + y * ky + dy) * width + x * kx;
+          memcpy(rows, line, kx * sizeof(float));
+          rows += kx;
+        }
+}
+
+void interleave(
+  const float *input, int64_t plane, int64_t channels, int64_t n, float *output) {
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t x = 0; x < n; x++) output[x * channels + c] = input[c * plane + x];
+}
+
+void planarMoments(
+  const float *input, int64_t plane, int64_t channels, int64_t n, double *sum, double *products) {
+  for (int64_t a = 0; a < channels; a++) {
+    const float *first = input + a * plane;
+    for (int64_t x = 0; x < n; x++) sum[a] += first[x];
+    for (int64_t b = 0; b < channels; b++) {
+      const float *second = input + b * plane;
+      double partial[8] = {0};  // independent sums keep the adder busy
+      int64_t x = 0;
+      for (; x + 8 <= n; x += 8)
+        for (int k = 0; k < 8; k++) partial[k] += (double)first[x + k] * second[x + k];
+      for (; x < n; x++) partial[0] += (double)first[x] * second[x];
+      for (int k = 0; k < 8; k++) products[a * channels + b] += partial[k];
+    }
+  }
+}
+
+void addUp(const float *sums, int64_t blocks, int64_t size, float *result) {
+  for (int64_t i = 0; i < size; i++) {
+    double sum = 0;
+    for (int64_t block = 0; block < blocks; block++) sum += sums[block * size + i];
+    result[i] = (float)sum;
+  }
+}

@@ -1,0 +1,66 @@
+import CKernels
+
+/// The instruction sets that have kernels of their own.
+public enum InstructionSet: String, Sendable, CaseIterable {
+  case avx512, avx2, portable
+
+  /// Whether this machine has it.
+  public var isAvailable: Bool { kernelsNamed(rawValue) != nil }
+}
+
+/// What computes: the kernels of one instruction set and the threads that run them.
+///
+/// Work is cut into blocks whose number does not depend on the number of threads, and each block
+/// is computed by one thread, so results do not depend on the number of threads either.
+/// Not Sendable: one caller at a time.
+public final class Compute {
+  let kernels: KernelTable
+  private let pool: OpaquePointer
+
+  /// - Parameters:
+  ///   - threads: at least 1; fewer are used if the system cannot start as many.
+  ///   - instructions: nil for the fastest of this machine (or what SEGMENTD_ISA names).
+  /// - Returns: nil if the machine lacks the instruction set or memory.
+  public init?(threads: Int, instructions: InstructionSet? = nil) {
+    guard let table = instructions.map({ kernelsNamed($0.rawValue) }) ?? kernelsBest(),
+      let pool = workerPoolCreate(Int32(clamping: max(1, threads)))
+    else { return nil }
+    kernels = table.pointee
+    self.pool = pool
+    BLAS.useOneThread()
+  }
+
+  deinit { workerPoolDestroy(pool) }
+
+  /// The threads that run, the caller's included.
+  public var threads: Int { Int(workerPoolCount(pool)) }
+
+  /// The instruction set of the kernels.
+  public var instructionSet: String { String(cString: kernels.name) }
+
+  /// Runs `body(block, worker)` for every block in 0..<count; worker w takes a contiguous share.
+  public func run(blocks count: Int, _ body: (_ block: Int, _ worker: Int) -> Void) {
+    let threads = self.threads
+    withoutActuallyEscaping(body) { body in
+      var job = Job(count: count, threads: threads, body: body)
+      withUnsafeMutablePointer(to: &job) { pointer in
+        workerPoolRun(
+          pool,
+          { context, worker in
+            guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
+            job.pointee.share(of: Int(worker))
+          }, pointer)
+      }
+    }
+  }
+
+  private struct Job {
+    let count: Int
+    let threads: Int
+    let body: (Int, Int) -> Void
+
+    func share(of worker: Int) {
+      for block in count * worker / threads..<count * (worker + 1) / threads { body(block, worker) }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import CKernels
+
+/// A convolution whose kernel equals its stride, without bias: every output voxel is the product of
+/// one patch with the weights.
+public final class Downsampling {
+  private let weights: Parameters
+  private let kernel: Grid
+  private let inputChannels: Int
+  private let outputChannels: Int
+  private let isPlanar: Bool
+
+  /// - Parameters:
+  ///   - weights: [output][input][kz][ky][kx], as PyTorch stores them.
+  ///   - planarInput: the input is (C, D, H, W), the network's own; otherwise channels-last.
+  public init(
+    weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, planarInput: Bool
+  ) {
+    self.kernel = kernel
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    isPlanar = planarInput
+    let taps = kernel.voxels
+    var ordered = weights
+    if !planarInput {
+      // Columns in the order of channels-last memory: [kz][ky][kx][input].
+      for output in 0..<outputChannels {
+        for input in 0..<inputChannels {
+          for tap in 0..<taps {
+            ordered[(output * taps + tap) * inputChannels + input] =
+              weights[(output * inputChannels + input) * taps + tap]
+          }
+        }
+      }
+    }
+    self.weights = Parameters(ordered)
+  }
+
+  private var columns: Int { kernel.voxels * inputChannels }
+
+  /// The floats of scratch that each worker needs for an output grid.
+  public func scratch(_ output: Grid) -> Int { output.width * columns }
+
+  /// output (channels-last, grid = input grid / kernel) = convolution of `input`.
+  /// - Parameter scratch: room for every worker.
+  public func callAsFunction(
+    _ input: UnsafePointer<Float>, into output: Activation, scratch: UnsafeMutablePointer<Float>,
+    compute: Compute
+  ) {
+    let grid = output.grid * kernel
+    compute.run(blocks: output.grid.rows) { row, worker in
+      let patches = scratch + worker * self.scratch(output.grid)
+      let (z, y) = row.quotientAndRemainder(dividingBy: output.grid.height)
+      if isPlanar {
+        gatherPlanar(
+          input, Int64(inputChannels), Int64(grid.depth), Int64(grid.height), Int64(grid.width),
+          Int64(kernel.depth), Int64(kernel.height), Int64(kernel.width), Int64(z), Int64(y),
+          patches)
+      } else {
+        gather(input, grid, z, y, into: patches, voxels: output.grid.width)
+      }
+      multiply(
+        Matrix(patches, stride: columns), Matrix(weights.pointer, stride: columns).transposed,
+        into: output.data + row * output.row, stride: outputChannels, rows: output.grid.width,
+        columns: outputChannels, inner: columns)
+    }
+  }
+
+  /// One output row's patches from channels-last input, columns ordered [kz][ky][kx][c].
+  private func gather(
+    _ input: UnsafePointer<Float>, _ grid: Grid, _ z: Int, _ y: Int,
+    into patches: UnsafeMutablePointer<Float>, voxels: Int
+  ) {
+    let run = kernel.width * inputChannels
+    var target = patches
+    for x in 0..<voxels {
+      for dz in 0..<kernel.depth {
+        for dy in 0..<kernel.height {
+          let line = (z * kernel.depth + dz) * grid.height + y * kernel.height + dy
+          target.update(
+            from: input + (line * grid.width + x * kernel.width) * inputChannels, count: run)
+          target += run
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,283 @@
+import Foundation
+import Tensors
+
+/// Efficient paired attention (the paper's section III.B): channel attention and spatial attention
+/// that share queries and keys.
+///
+/// N tokens, C channels, h heads of d = C/h channels, projections to P << N tokens. With X the input
+/// (N x C), neither kind of values is formed for all tokens:
+///   - the projected keys are E k = (E X) Wkᵀ + b, the projected values (F X) Wvᵀ + b;
+///   - the output of the channel attention is a linear map of X.
+/// The norms of q and k are taken of q and k themselves: from XᵀX they would lose half of their
+/// digits where a channel is small on all tokens.
+final class EPABlock {
+  let tokens, channels, heads, projection: Int
+  private var headChannels: Int { channels / heads }
+  private let kind: BlockKind
+  private let qkvv: Parameters  // [4][C][C]: q, k, v of channel and v of spatial attention
+  private let e: Parameters  // [P][N]; tumor [N][P]
+  private let f: Parameters?  // [P][N] where separate
+  private let eBias: [Float]?  // [P]
+  private let fBias: [Float]?  // [P]
+  private let outSpatial: Parameters?  // [C/2][C]
+  private let outChannel: Parameters?  // [C/2][C]
+  private let outBias: Parameters?  // [C]
+  private let temperature: [Float]  // [h]
+  private let temperature2: [Float]  // [h]
+
+  init(
+    _ weights: Weights, kind: BlockKind, tokens: Int, channels: Int, heads: Int, projection: Int
+  ) throws(NetworkError) {
+    self.kind = kind
+    self.tokens = tokens
+    self.channels = channels
+    self.heads = heads
+    self.projection = projection
+    qkvv = Parameters(try weights("qkvv.weight"))
+    temperature = try weights("temperature")
+    temperature2 = try weights("temperature2")
+    if kind.hasOutputProjections {
+      // In the shared case F is a second name of E and was loaded last by the reference.
+      let shared = !kind.hasSeparateProjections && weights.has("F.weight") ? "F" : "E"
+      e = Parameters(try weights("\(shared).weight"))
+      eBias = try weights("\(shared).bias")
+      f = kind.hasSeparateProjections ? Parameters(try weights("F.weight")) : nil
+      fBias = kind.hasSeparateProjections ? try weights("F.bias") : eBias
+      outSpatial = Parameters(try weights("out_proj.weight"))
+      outChannel = Parameters(try weights("out_proj2.weight"))
+      outBias = Parameters(try weights("out_proj.bias") + weights("out_proj2.bias"))
+    } else {
+      e = Parameters(try weights("EF"))
+      (f, eBias, fBias, outSpatial, outChannel, outBias) = (nil, nil, nil, nil, nil, nil)
+    }
+  }
+
+  /// Memory of one attention, shared by all blocks of a network.
+  struct Scratch {
+    let queries: UnsafeMutablePointer<Float>  // N x C
+    let spatial: UnsafeMutablePointer<Float>  // N x C: output of the spatial attention
+    let sums: UnsafeMutablePointer<Float>  // sums of each block of tokens
+    let small: UnsafeMutablePointer<Float>  // matrices without a token axis
+    let workers: UnsafeMutablePointer<Float>  // keys or attention of a block, each worker
+
+    static let tokensOfBlock = 256
+
+    /// Tokens that are summed together; does not depend on the number of threads.
+    static func tokensOfSum(_ tokens: Int) -> Int { min(1024, max(64, tokens / 8)) }
+    static func sumsOf(tokens: Int) -> Int {
+      (tokens + tokensOfSum(tokens) - 1) / tokensOfSum(tokens)
+    }
+
+    /// What is summed over tokens: q kᵀ of every head, squares of q and of k, E X, F X.
+    static func sumCount(channels: Int, heads: Int, projection: Int) -> Int {
+      channels * (channels / heads) + 2 * channels + 2 * projection * channels
+    }
+    static func sumsCount(tokens: Int, channels: Int, heads: Int, projection: Int) -> Int {
+      sumsOf(tokens: tokens) * sumCount(channels: channels, heads: heads, projection: projection)
+    }
+    static func smallCount(channels: Int, heads: Int, projection: Int) -> Int {
+      sumCount(channels: channels, heads: heads, projection: projection)
+        + 2 * channels * channels + 2 * projection * channels
+    }
+    static func workerCount(tokens: Int, channels: Int, projection: Int) -> Int {
+      max(tokensOfSum(tokens) * channels, tokensOfBlock * projection)
+    }
+  }
+
+  /// The matrices of the attention that have no token axis.
+  private struct Small {
+    let attention: UnsafeMutablePointer<Float>  // h x d x d: q kᵀ, then its softmax
+    let querySquares, keySquares: UnsafeMutablePointer<Float>  // C: sums over all tokens
+    let projectedE, projectedF: UnsafeMutablePointer<Float>  // P x C: E X, F X
+    let channelMap, outputMap: UnsafeMutablePointer<Float>  // C x C
+    let keys, values: UnsafeMutablePointer<Float>  // C x P
+
+    init(_ base: UnsafeMutablePointer<Float>, channels: Int, heads: Int, projection: Int) {
+      let square = channels * channels
+      let flat = channels * projection
+      attention = base
+      querySquares = base + square / heads
+      keySquares = querySquares + channels
+      projectedE = keySquares + channels
+      projectedF = projectedE + flat
+      channelMap = projectedF + flat
+      outputMap = channelMap + square
+      keys = outputMap + square
+      values = keys + flat
+    }
+  }
+
+  /// output (N x C) = EPA(x), x the normalised tokens (N x C).
+  func callAsFunction(
+    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
+    compute: Compute
+  ) {
+    let small = Small(scratch.small, channels: channels, heads: heads, projection: projection)
+    sumOverTokens(x, scratch, compute)
+    channelAttention(small, compute)
+    projectKeysAndValues(small)
+    spatialAttention(small, scratch, compute)
+    combine(x, small, scratch, into: output, compute)
+  }
+
+  /// Queries of all tokens, and what is summed over tokens: q kᵀ (d x d a head), squares of q and k
+  /// (C), E X and F X (P x C).
+  private func sumOverTokens(_ x: UnsafePointer<Float>, _ scratch: Scratch, _ compute: Compute) {
+    let (c, n) = (channels, tokens)
+    let size = Scratch.sumCount(channels: c, heads: heads, projection: projection)
+    let step = Scratch.tokensOfSum(n)
+    let blocks = Scratch.sumsOf(tokens: n)
+    let workerSize = Scratch.workerCount(tokens: n, channels: c, projection: projection)
+    compute.run(blocks: blocks) { block, worker in
+      let first = block * step
+      let count = min(step, n - first)
+      let sums = Small(
+        scratch.sums + block * size, channels: c, heads: heads, projection: projection)
+      let rows = Matrix(x + first * c, stride: c)  // n x C
+      let queries = scratch.queries + first * c
+      let keys = scratch.workers + worker * workerSize
+      for (s, result, squares) in [(0, queries, sums.querySquares), (1, keys, sums.keySquares)] {
+        multiply(  // (n x C) · (C x C)
+          rows, Matrix(weights(s), stride: c).transposed, into: result, stride: c, rows: count,
+          columns: c, inner: c)
+        compute.sumSquares(result, into: squares, count: count, channels: c)
+      }
+      multiplyHeads(queries, keys, count: count, into: sums.attention)
+      project(rows, first: first, count: count, sums)
+    }
+    compute.addUp(scratch.sums, blocks: blocks, size: size, into: scratch.small)
+  }
+
+  /// q kᵀ of every head: (d x n) · (n x d).
+  private func multiplyHeads(
+    _ queries: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, count: Int,
+    into result: UnsafeMutablePointer<Float>
+  ) {
+    let d = headChannels
+    for head in 0..<heads {
+      multiply(
+        Matrix(queries + head * d, stride: channels).transposed,
+        Matrix(keys + head * d, stride: channels), into: result + head * d * d, stride: d, rows: d,
+        columns: d, inner: count)
+    }
+  }
+
+  /// E X and, where separate, F X of a block of tokens: (P x n) · (n x C).
+  private func project(_ rows: Matrix, first: Int, count: Int, _ sums: Small) {
+    let (c, p, n) = (channels, projection, tokens)
+    for (weights, result) in [(e, sums.projectedE), (f, sums.projectedF)] {
+      guard let weights else { continue }
+      let projector =
+        kind.hasOutputProjections
+        ? Matrix(weights.pointer + first, stride: n)
+        : Matrix(weights.pointer + first * p, stride: p).transposed
+      multiply(projector, rows, into: result, stride: c, rows: p, columns: c, inner: count)
+    }
+  }
+
+  /// Row s of the stacked projections: s = 0 q, 1 k, 2 v of channel, 3 v of spatial attention.
+  private func weights(_ s: Int, head: Int = 0) -> UnsafeMutablePointer<Float> {
+    qkvv.pointer + (s * channels + head * headChannels) * channels
+  }
+
+  /// The norm over all tokens of a channel, at least 1e-12.
+  private func norm(_ square: Float) -> Float { max(1e-12, square.squareRoot()) }
+
+  /// channelMap (C x C): x_CA = X channelMapᵀ. outputMap: its product with the output projection.
+  private func channelAttention(_ small: Small, _ compute: Compute) {
+    let (c, d) = (channels, headChannels)
+    for row in 0..<c {
+      let scale = temperature[row / d] / norm(small.querySquares[row])
+      for j in 0..<d {
+        small.attention[row * d + j] *= scale / norm(small.keySquares[row / d * d + j])
+      }
+    }
+    compute.softmax(small.attention, rows: c, columns: d)
+    for head in 0..<heads {
+      multiply(  // (d x d) · (d x C)
+        Matrix(small.attention + head * d * d, stride: d),
+        Matrix(weights(2, head: head), stride: c),
+        into: small.channelMap + head * d * c, stride: c, rows: d, columns: c, inner: d)
+    }
+    if let outChannel {
+      multiply(  // (C/2 x C) · (C x C)
+        Matrix(outChannel.pointer, stride: c), Matrix(small.channelMap, stride: c),
+        into: small.outputMap, stride: c, rows: c / 2, columns: c, inner: c)
+    }
+  }
+
+  /// keys (C x P), scaled so that q · keys are the logits of the spatial attention, and values
+  /// (C x P).
+  private func projectKeysAndValues(_ small: Small) {
+    let (c, d, p) = (channels, headChannels, projection)
+    let projectedF = f == nil ? small.projectedE : small.projectedF
+    for (s, projected, result) in [
+      (1, small.projectedE, small.keys), (3, projectedF, small.values),
+    ] {
+      multiply(  // (C x C) · (C x P)
+        Matrix(weights(s), stride: c), Matrix(projected, stride: c).transposed, into: result,
+        stride: p, rows: c, columns: p, inner: c)
+    }
+    for channel in 0..<c {
+      let scale = temperature2[channel / d] / norm(small.querySquares[channel])
+      for i in 0..<p {
+        small.keys[channel * p + i] = (small.keys[channel * p + i] + (eBias?[i] ?? 0)) * scale
+        small.values[channel * p + i] += fBias?[i] ?? 0
+      }
+    }
+  }
+
+  /// spatial = softmax(q keys) valuesᵀ, stored as [d][h][N]. The published networks read this
+  /// memory as N x C without moving it, and were trained so.
+  private func spatialAttention(_ small: Small, _ scratch: Scratch, _ compute: Compute) {
+    let (c, d, p, n) = (channels, headChannels, projection, tokens)
+    let step = Scratch.tokensOfBlock
+    let workerSize = Scratch.workerCount(tokens: n, channels: c, projection: p)
+    compute.run(blocks: (n + step - 1) / step) { block, worker in
+      let first = block * step
+      let count = min(step, n - first)
+      let queries = scratch.queries + first * c
+      let attention = scratch.workers + worker * workerSize
+      for head in 0..<heads {
+        multiply(  // (n x d) · (d x P)
+          Matrix(queries + head * d, stride: c), Matrix(small.keys + head * d * p, stride: p),
+          into: attention, stride: p, rows: count, columns: p, inner: d)
+        compute.softmax(attention, rows: count, columns: p)
+        multiply(  // (d x P) · (P x n)
+          Matrix(small.values + head * d * p, stride: p),
+          Matrix(attention, stride: p).transposed, into: scratch.spatial + head * n + first,
+          stride: heads * n, rows: d, columns: count, inner: p)
+      }
+    }
+  }
+
+  /// output (N x C): both attentions' projections side by side (C/2 channels each), or their sum.
+  private func combine(
+    _ x: UnsafePointer<Float>, _ small: Small, _ scratch: Scratch,
+    into output: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    let (c, n) = (channels, tokens)
+    let step = Scratch.tokensOfBlock
+    compute.run(blocks: (n + step - 1) / step) { block, _ in
+      let first = block * step
+      let count = min(step, n - first)
+      let tokens = Matrix(x + first * c, stride: c)
+      let result = output + first * c
+      if let outSpatial, let outBias {
+        multiply(  // (n x C) · (C x C/2)
+          Matrix(scratch.spatial + first * c, stride: c),
+          Matrix(outSpatial.pointer, stride: c).transposed, into: result, stride: c, rows: count,
+          columns: c / 2, inner: c)
+        multiply(  // (n x C) · (C x C/2)
+          tokens, Matrix(small.outputMap, stride: c).transposed, into: result + c / 2, stride: c,
+          rows: count, columns: c / 2, inner: c)
+        compute.add(bias: outBias, to: result, count: count, channels: c)
+      } else {
+        result.update(from: scratch.spatial + first * c, count: count * c)
+        multiply(  // (n x C) · (C x C)
+          tokens, Matrix(small.channelMap, stride: c).transposed, into: result, stride: c,
+          rows: count, columns: c, inner: c, beta: 1)
+      }
+    }
+  }
+}

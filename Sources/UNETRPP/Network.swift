@@ -1,0 +1,144 @@
+import Checkpoints
+import Tensors
+
+/// UNETR++ (Shaker et al., IEEE TMI 2024): a hierarchical encoder of transformer blocks with
+/// efficient paired attention, a decoder joined to it by added skips, and a convolutional path at
+/// full resolution.
+///
+/// Not Sendable: its activations belong to one caller at a time.
+public final class Network {
+  public let description: NetworkDescription
+  private let compute: Compute
+  private let arena: Arena
+  private let memory: Memory
+  private let stages: [EncoderStage]  // 0...3
+  private let encoder1: InputResidualBlock
+  private let levels: [DecoderLevel]  // decoder5, decoder4, decoder3
+  private let decoder2Upsampling: Upsampling
+  private let decoder2Block: InstanceResidualBlock
+  private let out1: PointwiseConvolution
+
+  /// Reads the weights and reserves all memory.
+  /// - Parameters:
+  ///   - weights: tensors by the names of the reference implementation's state dictionary, in any
+  ///     floating-point type. `*.num_batches_tracked`, `out2.*` and `out3.*` are not used.
+  ///   - threads: worker threads; results do not depend on their number.
+  /// - Throws: `NetworkError`, naming a missing, unknown or misshapen tensor.
+  public convenience init(
+    description: NetworkDescription, weights: SafetensorsFile, threads: Int
+  ) throws(NetworkError) {
+    try self.init(description: description, weights: weights, threads: threads, instructions: nil)
+  }
+
+  init(
+    description: NetworkDescription, weights file: SafetensorsFile, threads: Int,
+    instructions: InstructionSet?
+  ) throws(NetworkError) {
+    try description.validate()
+    try description.check(file)
+    let bytes = description.activationBytes(threads: threads)
+    guard let compute = Compute(threads: threads, instructions: instructions) else {
+      throw .notEnoughMemory(bytes: bytes)
+    }
+    let plan = MemoryPlan(description, threads: compute.threads)
+    guard let arena = Arena(plan.layout) else { throw .notEnoughMemory(bytes: bytes) }
+    self.description = description
+    self.compute = compute
+    self.arena = arena
+    memory = plan.memory(in: arena)
+
+    let weights = Weights(file: file)
+    var stages: [EncoderStage] = []
+    for stage in 0..<4 {
+      stages.append(
+        try EncoderStage(
+          weights.part("unetr_pp_encoder"), description: description, stage: stage,
+          compute: compute))
+    }
+    self.stages = stages
+    encoder1 = try InputResidualBlock(
+      weights.part("encoder1"), inputChannels: description.inputChannels,
+      channels: description.featureSize, compute: compute)
+    var levels: [DecoderLevel] = []
+    for (index, level) in [5, 4, 3].enumerated() {
+      levels.append(
+        try DecoderLevel(
+          weights.part("decoder\(level)"), description: description, index: index,
+          compute: compute))
+    }
+    self.levels = levels
+    decoder2Upsampling = Upsampling(
+      weights: try weights("decoder2.transp_conv.conv.weight"), kernel: description.stemGrid,
+      inputChannels: description.dims[0], outputChannels: description.featureSize)
+    decoder2Block = try InstanceResidualBlock(
+      weights.part("decoder2.decoder_block.0"), channels: description.featureSize,
+      compute: compute)
+    out1 = PointwiseConvolution(
+      weights: try weights("out1.conv.conv.weight"), bias: try weights("out1.conv.conv.bias"),
+      inputChannels: description.featureSize, outputChannels: description.classes)
+  }
+
+  /// The floats of an input patch: (C, D, H, W), W fastest.
+  public var inputCount: Int { description.inputChannels * description.patchGrid.voxels }
+  /// The floats of the logits: (K, D, H, W), W fastest.
+  public var logitsCount: Int { description.classes * description.patchGrid.voxels }
+  /// The threads that work, the caller's included.
+  public var threads: Int { compute.threads }
+  /// The instruction set of the kernels: avx512, avx2 or portable.
+  public var instructionSet: String { compute.instructionSet }
+
+  /// Computes the logits of one patch.
+  /// - Parameters:
+  ///   - input: (C, D, H, W), W fastest, normalised as the model was trained.
+  ///   - logits: (K, D, H, W), W fastest, before softmax.
+  /// - Throws: `NetworkError.wrongCount` if a buffer has not the network's size.
+  public func forward(
+    _ input: UnsafeBufferPointer<Float>, logits: UnsafeMutableBufferPointer<Float>
+  ) throws(NetworkError) {
+    try forward(input, logits: logits) { _, _ in }
+  }
+
+  /// As above; `inspect` sees each stage's output, by the names of the reference implementation.
+  func forward(
+    _ input: UnsafeBufferPointer<Float>, logits: UnsafeMutableBufferPointer<Float>,
+    inspect: (_ name: String, _ output: Activation) -> Void
+  ) throws(NetworkError) {
+    guard input.count == inputCount, let x = input.baseAddress else {
+      throw .wrongCount(buffer: "input", expected: inputCount, actual: input.count)
+    }
+    guard logits.count == logitsCount, let output = logits.baseAddress else {
+      throw .wrongCount(buffer: "logits", expected: logitsCount, actual: logits.count)
+    }
+    var below = x
+    for (index, stage) in stages.enumerated() {
+      let level = memory.levels[index]
+      stage.shrink(below, into: level, memory: memory, compute: compute)  // N x C
+      inspect("enc_down\(index)", level.x)
+      stage.transform(level, memory: memory, compute: compute)  // N x C
+      inspect("enc_stage\(index)", level.x)
+      below = UnsafePointer(level.x.data)
+    }
+    var deepest = memory.levels[3].x  // 1/8 of the stem's grid, dims[3]
+    for (index, decoder) in levels.enumerated() {
+      let level = memory.levels[2 - index]
+      decoder(deepest, level: level, memory: memory, compute: compute)
+      inspect("decoder\(5 - index)", level.x)
+      deepest = level.x  // the stem's grid, dims[0] at last
+    }
+    let full = memory.full  // D x H x W, featureSize
+    encoder1(x, x: memory.input, hidden: memory.hidden, into: full, compute: compute)
+    inspect("encoder1", full)
+    decoder2Upsampling(deepest, plus: full, into: memory.halo, compute: compute)
+    decoder2Block(memory.halo, hidden: memory.hidden, into: full, compute: compute)
+    inspect("decoder2", full)
+    out1.planar(full, into: output, compute: compute)  // K x D x H x W
+  }
+}
+
+extension NetworkDescription {
+  /// The bytes of activations that a network of this description reserves; its weights come on top.
+  /// Valid only after `validate`.
+  public func activationBytes(threads: Int) -> Int {
+    MemoryPlan(self, threads: threads).layout.bytes
+  }
+}

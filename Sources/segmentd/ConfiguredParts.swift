@@ -1,0 +1,91 @@
+import DICOMNetwork
+import Foundation
+import JobLedger
+import Logging
+import Pipeline
+import Volumes
+
+/// The parts of the pipeline as a configuration describes them.
+struct ConfiguredParts {
+  let configuration: Configuration
+  let state: StateDirectory
+  let ledger: JobLedger
+  let models: ModelLibrary
+  let logger = Logger(label: "segmentd")
+
+  /// - Throws: `StateDirectoryError` or `LedgerError`.
+  init(_ configuration: Configuration) throws {
+    self.configuration = configuration
+    state = try StateDirectory(path: configuration.stateDirectory)
+    ledger = try JobLedger(path: state.ledger.path)
+    models = configuration.modelLibrary
+  }
+
+  private var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
+
+  var intake: Intake { Intake(state: state, ledger: ledger, logger: logger) }
+
+  var assembler: SeriesAssembler {
+    SeriesAssembler(
+      state: state, ledger: ledger, rules: configuration.modelRules,
+      quietPeriod: configuration.assembly.quietSeconds, logger: logger)
+  }
+
+  var runner: JobRunner {
+    JobRunner(
+      state: state, ledger: ledger, models: models,
+      processor: SeriesProcessor(geometry: configuration.geometryRules, installation: aeTitle),
+      destinations: configuration.destinations.map(\.name), logger: logger)
+  }
+
+  var delivery: Delivery {
+    let peers = configuration.destinations.map {
+      ($0.name, Peer(aeTitle: $0.aeTitle, host: $0.host, port: $0.port))
+    }
+    return Delivery(
+      state: state, ledger: ledger,
+      destinations: Dictionary(peers, uniquingKeysWith: { first, _ in first }),
+      callingAETitle: aeTitle, logger: logger)
+  }
+
+  func listener(_ settings: Configuration.Listener) throws -> Listener {
+    var scp = StorageSCPConfiguration(
+      aeTitle: settings.aeTitle, address: settings.address, port: settings.port,
+      folder: state.incoming.path)
+    scp.callingAETitles = settings.callingAETitles
+    scp.maximumAssociations = settings.maximumAssociations
+    return try Listener(scp, intake: intake, logger: logger)
+  }
+
+  func watchedFolder(_ settings: Configuration.Watch) throws -> WatchedFolder {
+    try WatchedFolder(
+      url: URL(fileURLWithPath: settings.folder), settleTime: settings.settleSeconds,
+      intake: intake, logger: logger)
+  }
+}
+
+extension Configuration {
+  var modelLibrary: ModelLibrary {
+    ModelLibrary(
+      directories: models.directories.map { URL(fileURLWithPath: $0) },
+      threads: threadCount(inference.threads))
+  }
+
+  var modelRules: [ModelRule] {
+    rules.map {
+      ModelRule(
+        model: $0.model, modalities: $0.modalities, seriesDescription: $0.seriesDescription)
+    }
+  }
+
+  var geometryRules: GeometryRules {
+    var rules = GeometryRules()
+    rules.minimumSlices = assembly.minimumSlices
+    return rules
+  }
+}
+
+/// Worker threads; 0 asks for one a processor.
+func threadCount(_ asked: Int) -> Int {
+  asked > 0 ? asked : ProcessInfo.processInfo.activeProcessorCount
+}

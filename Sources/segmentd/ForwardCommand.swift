@@ -1,0 +1,134 @@
+import ArgumentParser
+import Checkpoints
+import Foundation
+import Tensors
+import UNETRPP
+import Yams
+
+/// `segmentd forward`: the bare network on one patch, for comparison with other implementations and
+/// for timing.
+struct ForwardCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "forward",
+    abstract: "Run the bare network on one patch and write its logits.",
+    discussion: """
+      Reads the tensor "input" (1, C, D, H, W) of a safetensors file, normalised as the model was \
+      trained, and writes the tensor "logits" (1, K, D, H, W). No preprocessing, no sliding window.
+      """)
+
+  @Option(help: "synapse, acdc, lung, tumor, or a YAML file that describes a network.")
+  var variant: String
+
+  @Option(help: "The weights, a safetensors file.")
+  var weights: String
+
+  @Option(help: "The safetensors file with the tensor \"input\".")
+  var input: String
+
+  @Option(help: "The safetensors file to write.")
+  var output: String
+
+  @Option(help: "Worker threads.")
+  var threads = ProcessInfo.processInfo.activeProcessorCount
+
+  @Option(name: .customLong("repeat"), help: "How often to run, for timing.")
+  var repetitions = 1
+
+  @Flag(help: "Print the times as JSON.")
+  var json = false
+
+  func validate() throws {
+    guard (1...256).contains(threads) else {
+      throw ValidationError("--threads must be from 1 to 256")
+    }
+    guard repetitions >= 1 else { throw ValidationError("--repeat must be at least 1") }
+  }
+
+  func run() async throws {
+    let description = try networkDescription()
+    let patch = try readInput(description)
+    let network = try Network(
+      description: description, weights: SafetensorsFile(path: weights), threads: threads)
+    var logits = [Float](repeating: 0, count: network.logitsCount)
+    var seconds: [Double] = []
+    for _ in 0..<repetitions {
+      let elapsed = try ContinuousClock().measure {
+        try patch.withUnsafeBufferPointer { patch in
+          try logits.withUnsafeMutableBufferPointer { try network.forward(patch, logits: $0) }
+        }
+      }
+      seconds.append(elapsed / .seconds(1))
+    }
+    try SafetensorsWriter.write(
+      [("logits", [1, description.classes] + description.patch, logits)], to: output)
+    try report(seconds, network)
+  }
+
+  private func networkDescription() throws -> NetworkDescription {
+    switch variant {
+    case "synapse": return .synapse
+    case "acdc": return .acdc
+    case "lung": return .lung
+    case "tumor": return .tumor
+    default: break
+    }
+    guard let text = FileManager.default.contents(atPath: variant) else {
+      throw ValidationError(
+        "--variant \(variant) is neither synapse, acdc, lung, tumor nor a readable file")
+    }
+    do {
+      let description = try YAMLDecoder().decode(NetworkDescription.self, from: text)
+      try description.validate()
+      return description
+    } catch let error as NetworkError {
+      throw error
+    } catch {
+      throw ValidationError("\(variant) does not describe a network: \(error)")
+    }
+  }
+
+  private func readInput(_ description: NetworkDescription) throws -> [Float] {
+    let file = try SafetensorsFile(path: input)
+    let expected = [1, description.inputChannels] + description.patch
+    guard let entry = file.entry("input") else {
+      throw NetworkError.missingTensor(path: input, name: "input", expected: expected)
+    }
+    guard entry.shape == expected else {
+      throw NetworkError.wrongShape(
+        path: input, name: "input", expected: expected, actual: entry.shape)
+    }
+    return try file.floats("input")
+  }
+
+  private struct Report: Encodable {
+    let seconds: [Double]
+    let medianSeconds: Double
+    let minSeconds: Double
+    let threads: Int
+    let isa: String
+    let blasCore: String
+    let peakMB: Double
+  }
+
+  private func report(_ seconds: [Double], _ network: Network) throws {
+    let sorted = seconds.sorted()
+    let middle = sorted.count / 2
+    let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    let report = Report(
+      seconds: seconds, medianSeconds: median, minSeconds: sorted[0], threads: network.threads,
+      isa: network.instructionSet, blasCore: blasCoreName(),
+      peakMB: Double(usage.ru_maxrss) / 1024)
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    } else {
+      print("median \(report.medianSeconds) s, least \(report.minSeconds) s of \(seconds.count)")
+      print(
+        "\(report.threads) threads, \(report.isa), OpenBLAS core \(report.blasCore), "
+          + "peak memory \(Int(report.peakMB)) MB")
+    }
+  }
+}

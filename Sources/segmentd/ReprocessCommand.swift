@@ -1,0 +1,93 @@
+import ArgumentParser
+import JobLedger
+import Pipeline
+
+struct ReprocessCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reprocess",
+    abstract: "Segment a study again.",
+    discussion: """
+      Makes a new job for each series and model. A daemon on the same state directory works them \
+      off; without one this command does it, and sends the results.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @Option(help: ArgumentHelp("The study.", valueName: "uid"))
+  var study: String
+
+  @Option(help: ArgumentHelp("Only this series of the study.", valueName: "uid"))
+  var series: String?
+
+  @Option(help: "Use this model, not those of the earlier jobs.")
+  var model: String?
+
+  @Flag(help: "Print the new jobs as JSON.")
+  var json = false
+
+  func run() async throws {
+    let configuration = try config.load()
+    configuration.startLogging()
+    let parts = try ConfiguredParts(configuration)
+    if let model { _ = try parts.models.bundle(model) }
+    var jobs: [Int64] = []
+    for found in try parts.ledger.series(ofStudy: study, only: series) {
+      for name in try models(for: found, parts) {
+        jobs.append(
+          try parts.ledger.reprocess(series: found.seriesInstanceUID, job: NewJob(model: name)))
+      }
+    }
+    guard !jobs.isEmpty else { throw ReprocessError.noModel(study: study) }
+    if let lock = try daemonLock(parts.state) {
+      try parts.ledger.rescue()
+      for job in jobs { try await work(off: job, parts) }
+      withExtendedLifetime(lock) {}
+    }
+    try show(jobs, parts.ledger)
+  }
+
+  /// The models asked for, of earlier jobs, or of the rules.
+  private func models(for series: SeriesOfStudy, _ parts: ConfiguredParts) throws -> [String] {
+    if let model { return [model] }
+    if !series.models.isEmpty { return series.models }
+    return parts.configuration.rules
+      .filter { $0.modalities.isEmpty || $0.modalities.contains(series.modality) }.map(\.model)
+  }
+
+  /// The right to work jobs off here, or nil while a daemon has it.
+  private func daemonLock(_ state: StateDirectory) throws -> StateDirectoryLock? {
+    do {
+      return try state.lock()
+    } catch StateDirectoryError.inUse {
+      return nil
+    }
+  }
+
+  private func work(off job: Int64, _ parts: ConfiguredParts) async throws {
+    let line = ProgressLine()
+    _ = try await parts.runner.runNext(id: job) { line.show($0) }
+    while try await parts.delivery.deliverNext(job: job) {}
+  }
+
+  private func show(_ jobs: [Int64], _ ledger: JobLedger) throws {
+    let new = try ledger.jobs(study: study).filter { jobs.contains($0.id) }
+    if json {
+      print(try encodeJSON(new))
+    } else {
+      for job in new {
+        print("job \(job.id): \(job.model) on series \(job.seriesInstanceUID): \(job.state)")
+      }
+    }
+  }
+}
+
+enum ReprocessError: Error, CustomStringConvertible {
+  case noModel(study: String)
+
+  var description: String {
+    switch self {
+    case .noModel(let study):
+      "no rule of the configuration matches a series of study \(study); name a model by --model"
+    }
+  }
+}

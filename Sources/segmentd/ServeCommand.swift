@@ -1,0 +1,20 @@
+import ArgumentParser
+
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Receive, segment and deliver until told to stop.",
+    discussion: "The listener and the watch folders of the configuration, in one daemon.")
+
+  @OptionGroup var config: ConfigurationOption
+
+  func run() async throws {
+    let configuration = try config.load()
+    guard configuration.listener != nil || !configuration.watch.isEmpty else {
+      throw ConfigurationError.invalid(
+        file: config.path, line: nil, message: "neither a listener nor a watch folder is set")
+    }
+    configuration.startLogging()
+    try await Daemon(configuration).run()
+  }
+}

@@ -1,0 +1,70 @@
+import DICOMNetwork
+import Foundation
+import Synchronization
+import TestSupport
+
+/// A storage SCP on loopback, and what it received and told.
+final class Listener: Sendable {
+  static let aeTitle = "SEGMENTD"
+
+  let port: Int
+  /// Where received files lie.
+  let folder: TemporaryFolder
+  private let recorder: Recorder
+  private let scp: StorageSCP
+
+  init(
+    answering status: StoreStatus = .success,
+    configure: (inout StorageSCPConfiguration) -> Void = { _ in }
+  ) throws {
+    port = try freePort()
+    folder = try TemporaryFolder()
+    recorder = Recorder(status: status)
+    var configuration = StorageSCPConfiguration(
+      aeTitle: Self.aeTitle, address: "127.0.0.1", port: port, folder: folder.url.path)
+    configure(&configuration)
+    let recorder = recorder
+    scp = try StorageSCP(configuration, handler: recorder) { recorder.note($0) }
+  }
+
+  var received: [ReceivedObject] { recorder.state.withLock { $0.objects } }
+  var events: [AssociationEvent] { recorder.state.withLock { $0.events } }
+  var files: [String] {
+    get throws { try FileManager.default.contentsOfDirectory(atPath: folder.url.path) }
+  }
+
+  func stop() async { await scp.stop() }
+
+  /// C-ECHO by DCMTK's tool.
+  func echo(calling: String = "ECHO", called: String = aeTitle) async throws -> ProcessResult {
+    try await runProcess(
+      "/usr/bin/echoscu", ["-v", "-aet", calling, "-aec", called, "127.0.0.1", "\(port)"],
+      within: 20)
+  }
+
+  /// C-STORE by DCMTK's tool.
+  func storescu(_ arguments: [String], _ files: [URL]) async throws -> ProcessResult {
+    try await runProcess(
+      "/usr/bin/storescu",
+      ["-v", "-R", "-aec", Self.aeTitle] + arguments + ["127.0.0.1", "\(port)"]
+        + files.map(\.path))
+  }
+
+  private final class Recorder: StoreHandler {
+    struct State {
+      var objects: [ReceivedObject] = []
+      var events: [AssociationEvent] = []
+    }
+    let state = Mutex(State())
+    private let status: StoreStatus
+
+    init(status: StoreStatus) { self.status = status }
+
+    func store(_ object: ReceivedObject) -> StoreStatus {
+      state.withLock { $0.objects.append(object) }
+      return status
+    }
+
+    func note(_ event: AssociationEvent) { state.withLock { $0.events.append(event) } }
+  }
+}

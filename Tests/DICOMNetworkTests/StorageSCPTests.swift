@@ -1,0 +1,158 @@
+import DICOM
+import DICOMNetwork
+import Foundation
+import TestSupport
+import Testing
+
+/// The listener against DCMTK's and pynetdicom's senders.
+@Suite struct StorageSCPTests {
+  @Test func answersEcho() async throws {
+    let listener = try Listener()
+    #expect(try await listener.echo().status == 0)
+    await listener.stop()
+    #expect(listener.events.map(\.kind) == [.accepted, .released])
+    #expect(listener.events.first?.callingAETitle == "ECHO")
+    #expect(listener.events.first?.peerAddress == "127.0.0.1")
+  }
+
+  @Test(arguments: [
+    ("explicit-little", "-xe", "1.2.840.10008.1.2.1"),
+    ("implicit-little", "-xi", "1.2.840.10008.1.2"),
+    ("explicit-big", "-xb", "1.2.840.10008.1.2.2"),
+    ("rle", "-xr", "1.2.840.10008.1.2.5"),
+    ("jpeg-baseline", "-xy", "1.2.840.10008.1.2.4.50"),
+    ("jpeg-extended", "-xx", "1.2.840.10008.1.2.4.51"),
+    ("jpeg-lossless-first-order", "-xs", "1.2.840.10008.1.2.4.70"),
+    ("jpeg-ls-lossless", "-xt", "1.2.840.10008.1.2.4.80"),
+    ("jpeg-ls-near-lossless", "-xu", "1.2.840.10008.1.2.4.81"),
+    ("jpeg-2000-lossless", "-xv", "1.2.840.10008.1.2.4.90"),
+    ("jpeg-2000", "-xw", "1.2.840.10008.1.2.4.91"),
+  ])
+  func keepsEveryBit(name: String, option: String, transferSyntax: String) async throws {
+    let listener = try Listener()
+    let file = try await Phantom.file(name)
+    let sent = try await listener.storescu([option, "-aet", "CTSCANNER"], [file])
+    #expect(sent.status == 0, "\(sent.output)")
+    await listener.stop()
+    let object = try #require(listener.received.first)
+    #expect(object.transferSyntaxUID == transferSyntax)
+    #expect(object.callingAETitle == "CTSCANNER")
+    let received = URL(fileURLWithPath: object.path)
+    #expect(try datasetBytes(received) == datasetBytes(file))
+    let identity = try DICOMFile(path: object.path).identity()
+    #expect(identity.sopInstanceUID == object.sopInstanceUID)
+    #expect(identity.sopClassUID == object.sopClassUID)
+    #expect(identity.transferSyntaxUID == transferSyntax)
+    let attributes = try FileManager.default.attributesOfItem(atPath: object.path)
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+  }
+
+  /// Neither of DCMTK's senders proposes process 14 without first-order prediction.
+  @Test func takesPynetdicomsObjects() async throws {
+    let listener = try Listener()
+    let files = try await [Phantom.file("jpeg-lossless"), Phantom.file("mr")]
+    let sent = try await NetworkPeers.run(
+      "send", "\(listener.port)", Listener.aeTitle, files[0].path, files[1].path)
+    #expect(sent.output == "0x0000\n0x0000\n")
+    await listener.stop()
+    #expect(
+      listener.received.map(\.transferSyntaxUID) == [
+        "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.1",
+      ])
+    for (object, file) in zip(listener.received, files) {
+      #expect(try datasetBytes(URL(fileURLWithPath: object.path)) == datasetBytes(file))
+    }
+  }
+
+  @Test func refusesOtherCalledTitles() async throws {
+    let listener = try Listener()
+    let echo = try await listener.echo(called: "SOMEBODY")
+    #expect(echo.status != 0)
+    #expect(echo.output.contains("Called AE Title Not Recognized"))
+    await listener.stop()
+    #expect(listener.events.map(\.kind) == [.rejected])
+  }
+
+  @Test func admitsCallersOnTheListOnly() async throws {
+    let listener = try Listener { $0.callingAETitles = ["CTSCANNER"] }
+    let stranger = try await listener.echo(calling: "STRANGER")
+    #expect(stranger.output.contains("Calling AE Title Not Recognized"))
+    #expect(try await listener.echo(calling: "CTSCANNER").status == 0)
+    await listener.stop()
+  }
+
+  @Test(arguments: ["secondary-capture", "segmentation"])
+  func refusesOtherSOPClasses(name: String) async throws {
+    let listener = try Listener()
+    let sent = try await listener.storescu([], [Phantom.file(name)])
+    #expect(sent.status != 0)
+    await listener.stop()
+    #expect(listener.events.map(\.kind) == [.rejected])
+    #expect(try listener.files.isEmpty)
+  }
+
+  /// Deflated objects could unfold to any size.
+  @Test func refusesDeflatedObjects() async throws {
+    let listener = try Listener()
+    let sent = try await NetworkPeers.run(
+      "send", "\(listener.port)", Listener.aeTitle, Phantom.file("deflated").path)
+    #expect(sent.output == "no association\n")
+    await listener.stop()
+    #expect(listener.received.isEmpty)
+  }
+
+  @Test(arguments: [
+    (StoreStatus.outOfResources, "0xa700\n"), (.doesNotMatch, "0xa900\n"),
+    (.cannotUnderstand, "0xc000\n"),
+  ])
+  func answersWhatTheHandlerSays(status: StoreStatus, answer: String) async throws {
+    let listener = try Listener(answering: status)
+    let sent = try await NetworkPeers.run(
+      "send", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path)
+    #expect(sent.output == answer)
+    await listener.stop()
+    #expect(listener.events.last?.refused == 1)
+    #expect(listener.events.last?.stored == 0)
+  }
+
+  @Test(arguments: ["../../etc/passwd", "", "1..2", "1.2.x"])
+  func refusesWhatIsNoUID(uid: String) async throws {
+    let listener = try Listener()
+    let sent = try await NetworkPeers.run(
+      "badly-named", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path, uid)
+    #expect(sent.output != "0x0000\n")
+    #expect(try await listener.echo().status == 0)
+    await listener.stop()
+    #expect(listener.received.isEmpty)
+    #expect(try listener.files.isEmpty)
+  }
+
+  /// A folder that cannot be written stands for the full disk: the whole dataset is read, and the
+  /// same association goes on.
+  @Test func answersWhenTheDiskFails() async throws {
+    let listener = try Listener { $0.folder = "/proc/nowhere" }
+    let file = try await Phantom.file("mr").path
+    let sent = try await NetworkPeers.run(
+      "send", "\(listener.port)", Listener.aeTitle, file, file)
+    #expect(sent.output == "0xa700\n0xa700\n")
+    await listener.stop()
+    #expect(listener.events.map(\.kind) == [.accepted, .released])
+    #expect(listener.received.isEmpty)
+  }
+
+  @Test func saysWhyItCannotListen() async throws {
+    let listener = try Listener()
+    let taken = StorageSCPConfiguration(
+      aeTitle: "OTHER", address: "127.0.0.1", port: listener.port, folder: "/tmp")
+    let refused = #expect(throws: NetworkError.self) {
+      try StorageSCP(taken, handler: NoHandler()) { _ in }
+    }
+    #expect(
+      refused?.description == "cannot listen on 127.0.0.1:\(listener.port): Address already in use")
+    await listener.stop()
+  }
+}
+
+private struct NoHandler: StoreHandler {
+  func store(_ object: ReceivedObject) -> StoreStatus { .cannotUnderstand }
+}

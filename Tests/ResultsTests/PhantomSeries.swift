@@ -1,0 +1,173 @@
+import DICOM
+import Foundation
+import Results
+import TestSupport
+import Volumes
+
+/// A series of ours on disk, and the stack it makes.
+struct PhantomSeries {
+  let folder: TemporaryFolder
+  var stack: SliceStack
+  var files: [String: String] = [:]
+
+  struct Shape {
+    var rows = 9
+    var columns = 5
+    var slices = 6
+    /// Direction cosines of row and column.
+    var orientation = ["1", "0", "0", "0", "1", "0"]
+    var isMultiFrame = false
+  }
+
+  /// Writes a CT series, or an enhanced MR instance where the shape says so.
+  init(_ shape: Shape = Shape(), change: (inout Dataset) -> Void = { _ in }) throws {
+    folder = try TemporaryFolder()
+    var datasets = Self.datasets(shape)
+    var frames: [ImageFrame] = []
+    for index in datasets.indices {
+      change(&datasets[index])
+      let path = folder.url.appendingPathComponent("\(index).dcm").path
+      try datasets[index].write(to: path)
+      let found = try DICOMFile(path: path).imageFrames()
+      frames += found
+      files[found[0].sopInstanceUID] = path
+    }
+    let assessment = assess(frames: frames.reversed(), rules: GeometryRules())
+    guard let stack = assessment.volumes.first else { throw PhantomError(assessment.problems) }
+    self.stack = stack
+  }
+
+  /// A series that is there already.
+  init(folder: TemporaryFolder, stack: SliceStack, files: [String: String]) {
+    self.folder = folder
+    self.stack = stack
+    self.files = files
+  }
+
+  struct PhantomError: Error {
+    let problems: [GeometryProblem]
+    init(_ problems: [GeometryProblem]) { self.problems = problems }
+  }
+
+  private static func datasets(_ shape: Shape) -> [Dataset] {
+    let cosines = shape.orientation.compactMap(Double.init)
+    let row = SIMD3(cosines[0], cosines[1], cosines[2])
+    let column = SIMD3(cosines[3], cosines[4], cosines[5])
+    let normal = SIMD3(
+      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
+      row.x * column.y - row.y * column.x)
+    let positions = (0..<shape.slices).map { slice in
+      let point = SIMD3(-17.25, 30, 101.5) + 2.5 * Double(slice) * normal
+      return [point.x, point.y, point.z].map { String(format: "%.6f", $0) }
+    }
+    return shape.isMultiFrame
+      ? [multiFrame(shape, positions)]
+      : positions.map { position in
+        var dataset = image(shape, sopClassUID: "1.2.840.10008.5.1.4.1.1.2", frames: 1)
+        dataset.set(.modality, .CS, "CT")
+        dataset.set(.imagePosition, .DS, position)
+        dataset.set(.imageOrientation, .DS, shape.orientation)
+        dataset.set(.pixelSpacing, .DS, "0.50\\0.750")
+        dataset.set(.sliceThickness, .DS, "3")
+        dataset.set(.rescaleSlope, .DS, "1")
+        dataset.set(.rescaleIntercept, .DS, "-1024")
+        return dataset
+      }
+  }
+
+  private static func multiFrame(_ shape: Shape, _ positions: [[String]]) -> Dataset {
+    var dataset = image(shape, sopClassUID: "1.2.840.10008.5.1.4.1.1.4.1", frames: shape.slices)
+    dataset.set(.modality, .CS, "MR")
+    dataset.set(.numberOfFrames, .IS, "\(shape.slices)")
+    var measures = Dataset()
+    measures.set(.pixelSpacing, .DS, "0.50\\0.750")
+    measures.set(.sliceThickness, .DS, "3")
+    var orientation = Dataset()
+    orientation.set(.imageOrientation, .DS, shape.orientation)
+    var shared = Dataset()
+    shared.set(.pixelMeasuresSequence, [measures])
+    shared.set(.planeOrientationSequence, [orientation])
+    dataset.set(.sharedFunctionalGroups, [shared])
+    dataset.set(
+      .perFrameFunctionalGroups,
+      positions.map { position in
+        var plane = Dataset()
+        plane.set(.imagePosition, .DS, position)
+        var groups = Dataset()
+        groups.set(.planePositionSequence, [plane])
+        return groups
+      })
+    return dataset
+  }
+
+  private static func image(_ shape: Shape, sopClassUID: String, frames: Int) -> Dataset {
+    var dataset = Dataset()
+    dataset.set(.specificCharacterSet, .CS, "ISO_IR 100")
+    dataset[.patientName] = DataElement(.PN, .text(Array("M".utf8) + [0xFC] + Array("ller^A".utf8)))
+    dataset.set(.patientID, .LO, "PHANTOM")
+    dataset.set(.patientBirthDate, .DA, "")
+    dataset.set(.patientSex, .CS, "O")
+    dataset.set(.studyDate, .DA, "20260102")
+    dataset.set(.studyTime, .TM, "101112")
+    dataset.set(.studyID, .SH, "12345678901234567890")
+    dataset.set(.accessionNumber, .SH, "A1")
+    dataset.set(.referringPhysicianName, .PN, "")
+    dataset.set(.sopClassUID, .UI, sopClassUID)
+    dataset.set(.sopInstanceUID, .UI, DICOMUID.generate())
+    dataset.set(.studyInstanceUID, .UI, "2.25.7001")
+    dataset.set(.seriesInstanceUID, .UI, "2.25.7002")
+    dataset.set(.frameOfReferenceUID, .UI, "2.25.7003")
+    dataset.set(.imageType, .CS, ["ORIGINAL", "PRIMARY"])
+    dataset.set(.samplesPerPixel, .US, 1)
+    dataset.set(.photometricInterpretation, .CS, "MONOCHROME2")
+    dataset.set(.rows, .US, shape.rows)
+    dataset.set(.columns, .US, shape.columns)
+    dataset.set(.bitsAllocated, .US, 16)
+    dataset.set(.bitsStored, .US, 12)
+    dataset.set(.highBit, .US, 11)
+    dataset.set(.pixelRepresentation, .US, 0)
+    let bytes = shape.rows * shape.columns * frames * 2
+    dataset.set(.pixelData, .OW, bytes: [UInt8](repeating: 1, count: bytes))
+    return dataset
+  }
+}
+
+/// Labels and segments for tests.
+enum PhantomLabels {
+  static let anatomy = CodedConcept(
+    value: "91723000", scheme: "SCT", meaning: "Anatomical Structure")
+
+  /// Three segments; label 2 occurs nowhere.
+  static let segments = [
+    SegmentDescription(
+      value: 5, name: "Right kidney", category: anatomy,
+      type: CodedConcept(value: "64033007", scheme: "SCT", meaning: "Kidney"),
+      modifier: CodedConcept(value: "24028007", scheme: "SCT", meaning: "Right"),
+      color: [185, 102, 83]),
+    SegmentDescription(
+      value: 2, name: "Spleen", category: anatomy,
+      type: CodedConcept(value: "78961009", scheme: "SCT", meaning: "Spleen"),
+      color: [157, 108, 162]),
+    SegmentDescription(
+      value: 1, name: "Œsophagus", category: anatomy,
+      type: CodedConcept(value: "32849002", scheme: "SCT", meaning: "Esophagus"),
+      color: [211, 171, 143]),
+  ]
+
+  /// Labels 1 and 5 at random, nothing in the third slice, label 5 not in the first.
+  static func volume(on grid: VolumeGrid, seed: UInt64 = 1) -> LabelVolume {
+    var state = seed
+    let frameSize = grid.rows * grid.columns
+    let labels = (0..<grid.voxelCount).map { voxel -> UInt8 in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let slice = voxel / frameSize
+      switch state >> 60 {
+      case _ where slice == 2: return 0
+      case 0..<4: return 1
+      case 4..<8: return slice == 0 ? 0 : 5
+      default: return 0
+      }
+    }
+    return LabelVolume(grid: grid, labels: labels)
+  }
+}

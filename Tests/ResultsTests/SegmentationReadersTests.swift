@@ -1,0 +1,140 @@
+import DICOM
+import Foundation
+import TestSupport
+import Testing
+import Volumes
+
+@testable import Results
+
+/// Other programs read what we write: dciodvfy, highdicom, pydicom and dcmqi.
+@Suite struct SegmentationReadersTests {
+  /// What the Python readers compare with.
+  private struct Expected: Encodable {
+    struct Axes: Encodable { var origin, column, row, slice: [Double] }
+    var labels: String
+    var slices, rows, columns: Int
+    var affine: Axes
+    var images: [[Value]]
+    var segments: [String: Int]
+    var colors: [String: [UInt8]]
+    enum Value: Encodable {
+      case text(String)
+      case number(Int)
+      func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .text(let text): try container.encode(text)
+        case .number(let number): try container.encode(number)
+        }
+      }
+    }
+  }
+
+  // Frames are not aligned to bytes: sizes with remainders 2, 3, 5 and 7 by 8.
+  @Test(arguments: [(23, 38), (5, 7), (9, 5), (5, 11)])
+  func framesOfAnySizeAreReadBack(rows: Int, columns: Int) throws {
+    try expectReaders(PhantomSeries(.init(rows: rows, columns: columns)))
+  }
+
+  @Test func obliquePlanesAreReadBack() throws {
+    let orientation = ["0.8", "0.6", "0", "0", "0", "-1"]
+    try expectReaders(PhantomSeries(.init(slices: 5, orientation: orientation)))
+  }
+
+  @Test func framesOfAMultiFrameSourceAreReadBack() throws {
+    try expectReaders(PhantomSeries(.init(isMultiFrame: true)))
+  }
+
+  @Test(
+    .enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)),
+    arguments: [
+      "ct_ge_liver_3slice_dcmqi/dicom", "sts_002_tumour/MR_T1", "emr_siemens_xa10_4d/dicom",
+      "ct_siemens_abdomen_j2k/dicom",
+    ])
+  func segmentationsOfRealSeriesAreReadBack(name: String) throws {
+    let folder = try #require(TestFiles.shared).appendingPathComponent("realdata/\(name)")
+    var frames: [ImageFrame] = []
+    var files: [String: String] = [:]
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+      let image = try DICOMFile(path: folder.appendingPathComponent(file).path)
+      let found = try image.imageFrames()
+      frames += found
+      files[found[0].sopInstanceUID] = image.path
+    }
+    var rules = GeometryRules()
+    rules.acceptsDerivedImages = true
+    let assessment = assess(frames: frames, rules: rules)
+    let stack = try #require(assessment.volumes.first, "\(assessment.problems)")
+    try expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack, files: files))
+  }
+
+  private func expectReaders(_ series: PhantomSeries) throws {
+    let labels = PhantomLabels.volume(on: series.stack.grid)
+    let url = series.folder.url.appendingPathComponent("seg.dcm")
+    let outcome = try SegmentationObject.write(
+      labels, stack: series.stack, segments: PhantomLabels.segments,
+      origin: SegmentationObjectTests.origin, identifiers: .generate(), to: url.path
+    ) { series.files[$0] }
+    guard case .written(let numbers, _) = outcome else {
+      Issue.record("nothing was written")
+      return
+    }
+    try SegmentationProof.prove(
+      url.path, labels: labels, stack: series.stack, segments: PhantomLabels.segments)
+    let complaints = try run("/usr/bin/dciodvfy", [url.path]).output
+      .split(separator: "\n").filter { $0.hasPrefix("Error") }
+    #expect(complaints == [])
+    let expected = try write(expected(series, labels, numbers), labels, in: series.folder)
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/read_segmentation.py")
+    let result = try run(
+      TestFiles.package.appendingPathComponent(".venv/bin/python3").path,
+      [script.path, url.path, expected])
+    #expect(result.status == 0, "\(result.output)")
+  }
+
+  private func expected(
+    _ series: PhantomSeries, _ labels: LabelVolume, _ numbers: [UInt8: Int]
+  ) -> Expected {
+    let grid = series.stack.grid
+    let list = { (vector: SIMD3<Double>) in [vector.x, vector.y, vector.z] }
+    var segments: [String: Int] = [:]
+    var colors: [String: [UInt8]] = [:]
+    for segment in PhantomLabels.segments {
+      guard let number = numbers[segment.value] else { continue }
+      segments["\(segment.value)"] = number
+      colors["\(number)"] = segment.color
+    }
+    return Expected(
+      labels: series.folder.url.appendingPathComponent("labels.raw").path,
+      slices: grid.slices, rows: grid.rows, columns: grid.columns,
+      affine: .init(
+        origin: list(grid.affine.origin), column: list(grid.affine.column),
+        row: list(grid.affine.row), slice: list(grid.affine.slice)),
+      images: series.stack.frames.map { [.text($0.sopInstanceUID), .number($0.frameNumber ?? 0)] },
+      segments: segments, colors: colors)
+  }
+
+  private func write(
+    _ expected: Expected, _ labels: LabelVolume, in folder: TemporaryFolder
+  ) throws -> String {
+    try Data(labels.labels).write(to: URL(fileURLWithPath: expected.labels))
+    let url = folder.url.appendingPathComponent("expected.json")
+    try JSONEncoder().encode(expected).write(to: url)
+    return url.path
+  }
+
+  private func run(_ tool: String, _ arguments: [String]) throws -> (status: Int32, output: String)
+  {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: tool)
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (process.terminationStatus, output)
+  }
+}
