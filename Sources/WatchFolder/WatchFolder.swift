@@ -1,28 +1,20 @@
 import Foundation
 
-/// Why a folder cannot be watched.
-public enum WatchFolderError: Error, CustomStringConvertible, Equatable {
-  case unreadable(folder: String, reason: String)
-
-  public var description: String {
-    switch self {
-    case .unreadable(let folder, let reason):
-      "\(folder): the watch folder cannot be read: \(reason)"
-    }
-  }
-}
-
 /// Finds files in a folder, in any nesting, once they have stopped growing.
 ///
 /// Nothing in the folder is ever changed. Changes are seen by inotify and, where that fails (a
 /// network file system, too many folders), by a scan of the whole folder now and then. Symbolic
 /// links are not followed. Hidden files, and those with an ending that copying programs use for
 /// unfinished files, wait until they are renamed.
+///
+/// ```swift
+/// for await file in try WatchFolder(url: url) { … }
+/// ```
 public struct WatchFolder: AsyncSequence, Sendable {
   public struct Settings: Sendable {
     /// Seconds without a change after which a file is taken.
     public var settleTime: TimeInterval
-    /// Seconds between scans when inotify reports nothing.
+    /// Seconds between scans of the whole folder.
     public var rescanInterval: TimeInterval
 
     public init(settleTime: TimeInterval = 5, rescanInterval: TimeInterval = 30) {
@@ -33,60 +25,73 @@ public struct WatchFolder: AsyncSequence, Sendable {
 
   private let url: URL
   private let settings: Settings
-  private let notifier: ChangeNotifier
+  private let report: @Sendable (WatchFolderError) -> Void
 
-  /// - Throws: ``WatchFolderError/unreadable(folder:reason:)``
-  public init(url: URL, settings: Settings = Settings()) throws(WatchFolderError) {
+  /// - Parameter report: called once for each thing in the folder that cannot be read, and again
+  ///   when it was readable in between; watching goes on.
+  /// - Throws: ``WatchFolderError/unreadable(folder:reason:)`` where the folder itself cannot be
+  ///   read now.
+  public init(
+    url: URL, settings: Settings = Settings(),
+    report: @escaping @Sendable (WatchFolderError) -> Void = { _ in }
+  ) throws(WatchFolderError) {
     do {
-      _ = try FileManager.default.contentsOfDirectory(atPath: url.path)
+      _ = try FolderEntries(of: url.path)
     } catch {
-      throw .unreadable(folder: url.path, reason: error.localizedDescription)
+      throw .unreadable(folder: url.path, reason: "\(error)")
     }
     self.url = url
     self.settings = settings
-    notifier = ChangeNotifier()
+    self.report = report
   }
 
   public func makeAsyncIterator() -> Iterator {
-    Iterator(url: url, settings: settings, notifier: notifier)
+    Iterator(url: url, settings: settings, report: report)
   }
 
-  /// Yields each version of a file once.
+  /// Yields each version of a file once; a version is known by inode, size and modification time.
   public struct Iterator: AsyncIteratorProtocol {
-    private let url: URL
-    private let settings: Settings
+    private let step: Duration
+    private let rescanInterval: Duration
     private let notifier: ChangeNotifier
-    private var scan = FolderScan()
-    private var ready: [URL] = []
+    private var scan: FolderScan
+    private var nextRescan = ContinuousClock.now
+    private var ready: ArraySlice<String> = []
 
-    fileprivate init(url: URL, settings: Settings, notifier: ChangeNotifier) {
-      self.url = url
-      self.settings = settings
-      self.notifier = notifier
+    fileprivate init(
+      url: URL, settings: Settings, report: @escaping @Sendable (WatchFolderError) -> Void
+    ) {
+      step = .seconds(Swift.max(Swift.min(settings.settleTime / 4, 1), 0.05))
+      rescanInterval = .seconds(settings.rescanInterval)
+      notifier = ChangeNotifier()
+      scan = FolderScan(
+        root: url.path, settleTime: .seconds(settings.settleTime), notifier: notifier,
+        report: report)
     }
 
     /// The next file; nil when the task is cancelled.
     public mutating func next() async -> URL? {
-      while ready.isEmpty {
-        if Task.isCancelled { return nil }
-        ready = scan.settled(
-          below: url, now: Date(), settleTime: settings.settleTime, notifier: notifier)
-        if ready.isEmpty { await pause() }
+      while !Task.isCancelled {
+        while let path = ready.popFirst() {
+          if scan.isUnchanged(path, now: .now) { return URL(fileURLWithPath: path) }
+        }
+        look()
+        // A cancelled sleep ends at once, and the loop with it.
+        if ready.isEmpty { try? await Task.sleep(for: step) }
       }
-      return Task.isCancelled ? nil : ready.removeFirst()
+      return nil
     }
 
-    /// Files that may still grow are looked at again soon; else the next change is waited for.
-    private func pause() async {
-      let step = Swift.max(Swift.min(settings.settleTime / 4, 1), 0.05)
-      if scan.isSettling {
-        try? await Task.sleep(for: .seconds(step))
-        return
+    private mutating func look() {
+      let now = ContinuousClock.now
+      let changes = notifier.takeChanges()
+      if now >= nextRescan {
+        nextRescan = now + rescanInterval
+        scan.rescan(now: now)
+      } else {
+        scan.look(at: changes, now: now)
       }
-      let end = Date(timeIntervalSinceNow: settings.rescanInterval)
-      while !Task.isCancelled, Date() < end, !notifier.takeChange() {
-        try? await Task.sleep(for: .seconds(step))
-      }
+      ready = scan.settled(now: now)[...]
     }
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WatchFolder
 
-@Suite struct WatchFolderTests {
+@Suite(.serialized) struct WatchFolderTests {
   private let settings = WatchFolder.Settings(settleTime: 0.3, rescanInterval: 60)
 
   /// The names of the first `count` files that come, below the folder.
@@ -36,27 +36,6 @@ import Testing
     #expect(try await take(4, from: folder) == names)
   }
 
-  @Test func aFileThatGrowsIsTakenOnceItStops() throws {
-    let folder = try TemporaryFolder()
-    let start = Date(timeIntervalSince1970: 1_000_000)
-    let notifier = ChangeNotifier()
-    var scan = FolderScan()
-    func settled(after seconds: Double) -> [String] {
-      scan.settled(
-        below: folder.url, now: start.addingTimeInterval(seconds), settleTime: 5, notifier: notifier
-      ).map(\.lastPathComponent)
-    }
-    for second in 0..<10 {
-      try write(String(repeating: "x", count: second + 1), "slow", in: folder)
-      #expect(settled(after: Double(second) * 4).isEmpty)
-      #expect(scan.isSettling)
-    }
-    #expect(settled(after: 40.9).isEmpty)
-    #expect(settled(after: 41) == ["slow"])
-    #expect(!scan.isSettling)
-    #expect(settled(after: 100).isEmpty, "once")
-  }
-
   @Test func aNewVersionOfAFileIsTakenAgainAndARenameIntoPlaceOnce() async throws {
     let folder = try TemporaryFolder()
     try write("one", "file", in: folder)
@@ -77,12 +56,52 @@ import Testing
     }
   }
 
-  @Test func cancellationEndsTheSequence() async throws {
+  @Test func aFileIsNoFolder() throws {
     let folder = try TemporaryFolder()
+    try write("x", "file", in: folder)
+    #expect(throws: WatchFolderError.self) {
+      try WatchFolder(url: folder.url.appendingPathComponent("file"))
+    }
+  }
+
+  /// Files that are there at the start and files that come in new folders, with one scan only.
+  @Test func manyFilesComeOnceEach() async throws {
+    let folder = try TemporaryFolder()
+    for number in 0..<150 { try write("x", "old/\(number)", in: folder) }
+    let watch = try WatchFolder(
+      url: folder.url, settings: .init(settleTime: 0.3, rescanInterval: 3600))
+    let writer = Task {
+      for number in 0..<150 { try write("x", "new\(number % 7)/\(number)", in: folder) }
+    }
+    var files: [URL] = []
+    for await file in watch {
+      files.append(file)
+      if files.count == 300 { break }
+    }
+    try await writer.value
+    #expect(Set(files).count == 300)
+  }
+
+  @Test func cancellationEndsTheSequenceAndClosesEverything() async throws {
+    let folder = try TemporaryFolder()
+    let before = openNotifiers()
     let watch = try WatchFolder(url: folder.url, settings: settings)
-    let task = Task { for await _ in watch {} }
-    try await Task.sleep(for: .milliseconds(100))
-    task.cancel()
-    await task.value
+    let tasks = (0..<20).map { _ in Task { for await _ in watch {} } }
+    for _ in 0..<100 where openNotifiers() < before + 20 {
+      try await Task.sleep(for: .milliseconds(100))
+    }
+    #expect(openNotifiers() >= before + 20)
+    for task in tasks { task.cancel() }
+    for task in tasks { await task.value }
+    // Other tests open some in the meantime, but not twenty.
+    #expect(openNotifiers() < before + 20)
+  }
+
+  private func openNotifiers() -> Int {
+    let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return descriptors.filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0))?
+        .contains("inotify") == true
+    }.count
   }
 }

@@ -1,0 +1,24 @@
+/// Why a folder, or something in it, cannot be watched.
+public enum WatchFolderError: Error, CustomStringConvertible, Hashable {
+  /// A folder that cannot be read, whether the watched one or one in it.
+  case unreadable(folder: String, reason: String)
+  case unreadableFile(path: String, reason: String)
+  /// A file whose name is not UTF-8, here with `?` for what is not.
+  case nameNotUTF8(path: String)
+  /// Changes are not reported by the system: they are found by the scans alone.
+  case notNotified(folder: String, reason: String)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let folder, let reason):
+      "\(folder): the watch folder cannot be read: \(reason)"
+    case .unreadableFile(let path, let reason):
+      "\(path): a file in a watch folder cannot be read and waits: \(reason)"
+    case .nameNotUTF8(let path):
+      "\(path): a name in a watch folder is not UTF-8; rename it to have it processed"
+    case .notNotified(let folder, let reason):
+      "\(folder): changes are found by periodic scans only, since inotify says \"\(reason)\"; "
+        + "see fs.inotify.max_user_watches and fs.inotify.max_user_instances"
+    }
+  }
+}
