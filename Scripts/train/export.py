@@ -30,8 +30,8 @@ UNETR++ (Shaker et al., IEEE TMI 2024) for T1-weighted MR crops around one hippo
 **Research use only.** Not a medical device; not validated for diagnosis or treatment.
 
 ## Origin
-Trained from random weights by `Scripts/train/train.sh` on the CPU: {steps} steps in {minutes} minutes, AdamW with polynomial
-decay, Dice and cross-entropy with deep supervision, averaged weights. {parameters:.1f} million parameters.
+Trained from random weights by the scripts in `Scripts/train`: {steps} steps in {minutes} minutes, AdamW with polynomial decay,
+Dice and cross-entropy with deep supervision, averaged weights. {parameters:.1f} million parameters. {history}
 
 Data: Medical Segmentation Decathlon, Task04 Hippocampus, licence CC BY-SA 4.0: {training} volumes for training and
 {held_out} held out (`Scripts/train/split.json`). Cite Antonelli et al., *The Medical Segmentation Decathlon*, Nat. Commun.
@@ -74,6 +74,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path)
+    parser.add_argument("--history", default="", help="what else should be said about the training")
     parser.add_argument("--note", default=NOTE, help="how the held-out cases were used while training")
     parser.add_argument("--processes", type=int, default=2)
     a = parser.parse_args()
@@ -133,7 +134,7 @@ def write_card(a, checkpoint, tensors, result, single, other_side, synthetic):
     (a.output / "CARD.md").write_text(CARD.format(
         steps=checkpoint["step"], minutes=round(checkpoint["used"] / 60), training=len(split["training"]),
         held_out=len(split["heldOut"]), rows=rows, dice=result["mean"]["dice"], hd95=result["mean"]["hd95"],
-        single=single, note=a.note, synthetic=line, other_side=other_side,
+        single=single, note=a.note, history=a.history, synthetic=line, other_side=other_side,
         parameters=sum(v.numel() for k, v in tensors.items() if "running" not in k and ".F." not in k) / 1e6))
 
 
