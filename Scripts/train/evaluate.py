@@ -2,6 +2,7 @@
 
     python evaluate.py --data ../../../shared/hippocampus --bundle ../../Sources/Segmentation/Models/hippocampus
     python evaluate.py --data ... --checkpoint ~/hippocampus-training/checkpoint.pt
+    python evaluate.py --series ../../Fixtures/series --bundle ...          # make_synthetic.py's subjects instead
 
 Prints mean and worst case per class and, with --json FILE, writes them with every case's figures.
 """
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import torch
 import yaml
 from safetensors.torch import load_file
@@ -41,18 +43,36 @@ def load_checkpoint(path):
     return load_model(HERE / "hippocampus.yaml", checkpoint["average"], network)
 
 
-def evaluate(model, data, names, mirror_axes=()):
-    """Per case: Dice and HD95 of both classes, seconds of the segmentation."""
+def evaluate(model, data, names, mirror_axes=(), other_side=False):
+    """Per case: Dice and HD95 of both classes, seconds; `other_side` mirrors the volumes from left to right."""
     cases = []
     for name in names:
         image, labels = (read_nifti(Path(data) / kind / f"{name}.nii.gz") for kind in ("images", "labels"))
-        begun = time.perf_counter()
-        found = segment(model, image, model.description.patch, mirror_axes)
-        seconds = time.perf_counter() - begun
-        cases.append({"case": name, "seconds": round(seconds, 2), "labels": [
-            {"label": label, "dice": dice(found == label, labels == label),
-             "hd95": hd95(found == label, labels == label)} for label in (1, 2)]})
+        if other_side:
+            image, labels = image[..., ::-1].copy(), labels[..., ::-1]
+        cases.append(measure(model, name, image, labels, mirror_axes))
     return cases
+
+
+def evaluate_series(model, folder):
+    """The same for the synthetic subjects that make_synthetic.py wrote to a folder."""
+    cases = []
+    for known in sorted(Path(folder).glob("*.labels.safetensors")):
+        name = known.name.removesuffix(".labels.safetensors")
+        planes = [pydicom.dcmread(path).pixel_array for path in sorted((known.parent / name).glob("*.dcm"))]
+        # planes were written with rows towards P and columns towards L
+        image = np.stack(planes)[:, ::-1, ::-1].astype(np.float32)
+        cases.append(measure(model, name, image, load_file(known)["labels"].numpy()[:, ::-1, ::-1]))
+    return cases
+
+
+def measure(model, name, image, labels, mirror_axes=()):
+    begun = time.perf_counter()
+    found = segment(model, image, model.description.patch, mirror_axes)
+    seconds = time.perf_counter() - begun
+    return {"case": name, "seconds": round(seconds, 2), "labels": [
+        {"label": label, "dice": dice(found == label, labels == label), "hd95": hd95(found == label, labels == label)}
+        for label in (1, 2)]}
 
 
 def summary(cases):
@@ -77,16 +97,24 @@ def show(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--series", type=Path, help="folder of synthetic series instead of the held-out volumes")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--mirror", type=int, nargs="*", default=[], help="axes mirrored at inference (0, 1, 2 = z, y, x)")
+    parser.add_argument("--other-side", action="store_true", help="mirror the volumes from left to right")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     model = load_bundle(a.bundle) if a.bundle else load_checkpoint(a.checkpoint)
-    cases = evaluate(model, a.data, json.loads((HERE / "split.json").read_text())["heldOut"], a.mirror)
+    if a.series:
+        cases = evaluate_series(model, a.series)
+    elif a.data:
+        held_out = json.loads((HERE / "split.json").read_text())["heldOut"]
+        cases = evaluate(model, a.data, held_out, a.mirror, a.other_side)
+    else:
+        parser.error("--data or --series is needed")
     result = summary(cases)
     show(result)
     if a.json:

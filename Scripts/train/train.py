@@ -206,6 +206,13 @@ def average_gradients(model):
         gradient.copy_(part.view_as(gradient))
 
 
+def forget_after(path, step):
+    """Drops the rows of a log that a resumed training will write again."""
+    if path.exists():
+        header, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([header, *(row for row in rows if int(row.split(",")[0]) <= step)]) + "\n")
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -253,7 +260,10 @@ def main():
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         average.state, step, used, started = saved["average"], saved["step"], saved["used"], saved["started"]
-        print(f"continuing at step {step}", flush=True)
+        if rank == 0:
+            for log in ("loss.csv", "dice.csv"):
+                forget_after(a.folder / log, step)
+            print(f"continuing at step {step}", flush=True)
     else:
         started = time.time()
 

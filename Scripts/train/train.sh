@@ -27,5 +27,6 @@ else
   "$folder/venv/bin/torchrun" --nproc_per_node "$(nproc)" train.py --data "$data" --folder "$folder" \
     --batch 2 --threads 1 "$@"
 fi
-"$folder/venv/bin/python" export.py --checkpoint "$folder/checkpoint.pt" --data "$data" \
+"$folder/venv/bin/python" make_synthetic.py --data "$data" --output "$folder/synthetic" --count 10
+"$folder/venv/bin/python" export.py --synthetic "$folder/synthetic" --checkpoint "$folder/checkpoint.pt" --data "$data" \
   --output ../../Sources/Segmentation/Models/hippocampus
