@@ -86,6 +86,8 @@ fi || die "not every file of $input was accepted; see $work/segmentd.log"
 
 say "waiting for the segmentation to arrive in the PACS"
 every_job_ended() {
+  # The last series of several may still be within its quiet period.
+  sleep 3
   "$segmentd" jobs --config "$work/segmentd.yaml" --json |
     python3 Scripts/demo/jobs_ended.py
 }
@@ -94,7 +96,9 @@ wait_for 3600 every_job_ended || die "no result after an hour; see $work/segment
 
 say "fetching it back by DICOMweb"
 python3 Scripts/demo/fetch_segmentations.py "$web" "$result"
-find "$work/state/results" -name '*.png' -exec cp {} "$result/" \;
-[ -n "$(ls "$result")" ] || die "no segmentation was made: the reason stands in the table above"
+for picture in "$work"/state/results/*/contours.png; do
+  [ -f "$picture" ] && cp "$picture" "$result/contours-of-job-$(basename "$(dirname "$picture")").png"
+done
+ls "$result"/*.dcm >/dev/null 2>&1 || die "no segmentation was made: the reason stands in the table above"
 say "results:"
 find "$result" -type f -printf '    %p\n'

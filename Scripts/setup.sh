@@ -22,8 +22,11 @@ need_packages() {
   [ ${#missing[@]} -eq 0 ] && return
   say "installing Debian packages: ${missing[*]}"
   as_root apt-get update -qq
-  # No service is started on this machine by the installation: the scripts start their own.
-  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+  # The scripts start their own Orthanc; that of the package is neither started nor enabled.
+  if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
+    as_root systemctl mask --quiet orthanc.service 2>/dev/null || true
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 

@@ -91,6 +91,8 @@ def send(port, called, *files):
 
     datasets = [dcmread(file) for file in files]
     ae = AE(ae_title="PYTHON")
+    # Generous, so that a busy machine does not decide a test.
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 300
     for d in datasets:
         ae.add_requested_context(d.SOPClassUID, d.file_meta.TransferSyntaxUID)
     association = ae.associate("127.0.0.1", int(port), ae_title=called)

@@ -50,15 +50,15 @@ public:
     OFCondition condition = EC_Normal;
     time_t last = time(nullptr);
     while (condition.good()) {
+      if (settings_.stopping) return abort("segmentd is stopping");
       T_DIMSE_Message message;
       memset(&message, 0, sizeof message);
       T_ASC_PresentationContextID context = 0;
       condition = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING, 1, &context, &message,
                                        nullptr);
       if (condition == DIMSE_NODATAAVAILABLE) {
-        if (settings_.stopping || time(nullptr) - last > time_t(settings_.idle_timeout)) {
-          abort(settings_.stopping ? "segmentd is stopping" : "the peer was silent for too long");
-          return;
+        if (time(nullptr) - last > time_t(settings_.idle_timeout)) {
+          return abort("the peer was silent for too long");
         }
         condition = EC_Normal;
         continue;

@@ -93,6 +93,7 @@ void ReceivedDataset::write(const void *bytes, size_t count) {
 }
 
 OFCondition ReceivedDataset::next_pdv(DUL_PDV &pdv) {
+  if (settings_.out_of_time) return DIMSE_NODATAAVAILABLE;
   OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
   if (condition.good()) return condition;
   for (int waited = 0; !DUL_dataWaiting(association_->DULassociation, 1); ++waited) {

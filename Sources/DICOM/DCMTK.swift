@@ -8,11 +8,10 @@ package enum DCMTK {
   private static let preparation: DICOMError? = {
     var error = cdcmtk_error()
     let code = cdcmtk_initialize(
-      { level, name, message in
-        guard let name, let message else { return }
-        // DCMTK's messages may quote attribute values, so they are not shown by default.
-        DCMTK.logger.debug(
-          "\(String(cString: message))", metadata: ["logger": "\(String(cString: name))"])
+      { _, name, _ in
+        guard let name else { return }
+        // The message itself may quote the patient's attributes, so that it is not shown.
+        DCMTK.logger.debug("a message of \(String(cString: name)) is not shown")
       }, &error)
     return code == CDCMTK_OK.code ? nil : .toolkitUnavailable(reason: error.text)
   }()

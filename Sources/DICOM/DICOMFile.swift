@@ -14,6 +14,9 @@ public struct DICOMFile: Sendable {
   public let dataset: Dataset
   let structure: FileStructure
 
+  /// Where the dataset begins in the file, behind the file meta information.
+  public var datasetOffset: Int { structure.datasetOffset }
+
   /// - Throws: ``DICOMError`` where the file is not a whole, bounded, supported Part 10 file.
   public init(path: String) throws(DICOMError) {
     try self.init(path: path, bytes: Self.load(path))

@@ -22,6 +22,8 @@ struct FileStructure: Sendable {
   }
 
   var transferSyntax: TransferSyntax
+  /// Where the dataset begins, behind the file meta information.
+  let datasetOffset: Int
   var pixelData: PixelData?
 
   init(scanning bytes: UnsafeRawBufferPointer, file: String) throws(DICOMError) {
@@ -34,6 +36,7 @@ struct FileStructure: Sendable {
       throw .unsupportedTransferSyntax(file: file, uid: uid)
     }
     transferSyntax = syntax
+    datasetOffset = start
     scan.isExplicit = syntax.isExplicit
     scan.isBigEndian = syntax.isBigEndian
     scan.isEncapsulated = syntax.coding != .none

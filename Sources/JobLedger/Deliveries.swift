@@ -21,8 +21,11 @@ public enum DeliveryFailure: String, Sendable, Codable {
 }
 
 extension JobLedger {
-  /// Takes the delivery that is due longest, or one of the given job; nil when there is none.
-  public func claimDelivery(job: Int64? = nil) throws(LedgerError) -> ClaimedDelivery? {
+  /// Takes the delivery that is due longest, to the given destination or of the given job; nil when
+  /// there is none.
+  public func claimDelivery(destination: String? = nil, job: Int64? = nil) throws(LedgerError)
+    -> ClaimedDelivery?
+  {
     try write { db in
       let row = try Row.fetchOne(
         db,
@@ -31,12 +34,12 @@ extension JobLedger {
           WHERE id = (
             SELECT id FROM deliveries JOIN results USING (job_id)
             WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id = ?2)
-              AND path IS NOT NULL
+              AND (?3 IS NULL OR destination = ?3) AND path IS NOT NULL
             ORDER BY scheduled_at, id LIMIT 1)
           RETURNING *,
             (SELECT path FROM results WHERE results.job_id = deliveries.job_id) AS path,
             (SELECT sop_uid FROM results WHERE results.job_id = deliveries.job_id) AS sop_uid
-          """, arguments: [now, job])
+          """, arguments: [now, job, destination])
       return try row.map {
         ClaimedDelivery(
           id: try $0.value("id"), job: try $0.value("job_id"),

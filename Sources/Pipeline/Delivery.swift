@@ -24,28 +24,43 @@ public struct Delivery: Service {
   }
 
   public func run() async throws {
-    await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
-      try await deliverNext()
+    // One loop for each destination: one that is away does not hold up the others.
+    await withDiscardingTaskGroup { group in
+      for destination in destinations.keys {
+        group.addTask {
+          await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+            try await deliverNext(to: destination)
+          }
+        }
+      }
     }
   }
 
-  /// Sends the result that is due longest, or one of the given job.
+  /// Sends the result that is due longest, to the given destination or of the given job.
   ///
   /// - Returns: false when none is due.
-  public func deliverNext(job: Int64? = nil) async throws -> Bool {
-    guard let delivery = try ledger.claimDelivery(job: job) else { return false }
+  public func deliverNext(to destination: String? = nil, job: Int64? = nil) async throws -> Bool {
+    guard let delivery = try ledger.claimDelivery(destination: destination, job: job) else {
+      return false
+    }
     let metadata: Logger.Metadata = [
       "job": "\(delivery.job)", "destination": "\(delivery.destination)",
       "attempt": "\(delivery.attempt)",
     ]
+    let warning: String?
     do {
-      let warning = try await send(delivery)
-      try ledger.markDelivered(delivery, warning: warning)
-      logger.info("result delivered", metadata: metadata)
+      warning = try await send(delivery)
     } catch {
-      try ledger.markDeliveryFailed(delivery, error: "\(error)")
       logger.warning("result not delivered: \(error)", metadata: metadata)
+      let failure: DeliveryFailure =
+        if case DeliveryError.refused = error { .refused } else { .unreachable }
+      try await untilRecorded(logger) {
+        try ledger.markDeliveryFailed(delivery, failure, error: "\(error)")
+      }
+      return true
     }
+    try await untilRecorded(logger) { try ledger.markDelivered(delivery, warning: warning) }
+    logger.info("result delivered", metadata: metadata)
     return true
   }
 

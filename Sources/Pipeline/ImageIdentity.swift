@@ -5,9 +5,13 @@ import DICOMNetwork
 enum ImageIdentity {
   /// - Throws: ``IntakeError`` where the file is no CT or MR image, or its UIDs are blank.
   static func read(_ path: String, named name: String) throws(IntakeError) -> InstanceIdentity {
-    let identity: InstanceIdentity
+    var identity: InstanceIdentity
     do {
       identity = try DICOMFile(path: path).identity()
+    } catch .cannotRead(_, let reason) {
+      throw .notReadable(name: name, reason: reason)
+    } catch .toolkitUnavailable(let reason) {
+      throw .notStored(reason: reason)
     } catch {
       // The path within the message may be one of ours, which says nothing to the reader.
       throw .unreadable(
@@ -16,6 +20,11 @@ enum ImageIdentity {
     guard AcceptedObjects.sopClasses.contains(identity.sopClassUID) else {
       throw .notAnImage(name: name, sopClassUID: identity.sopClassUID)
     }
+    // A code string (PS3.5 6.2) and nothing else, for it goes into the log.
+    identity.modality = String(
+      identity.modality.unicodeScalars.filter {
+        ("A"..."Z").contains($0) || ("0"..."9").contains($0) || $0 == "_"
+      }.prefix(16).map(Character.init))
     return identity
   }
 }

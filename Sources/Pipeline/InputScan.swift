@@ -8,6 +8,19 @@ public struct InputScan {
   /// Files that are no CT or MR image, each with its reason.
   public private(set) var refused: [IntakeError] = []
 
+  /// Whether some file claims to be DICOM and cannot be read, so that a series may lack a slice.
+  public var holdsDamagedImages: Bool {
+    refused.contains { error in
+      switch error {
+      case .unreadable(let name, _), .notReadable(let name, _):
+        // PS3.10 7.1: 128 bytes, then the letters DICM.
+        let start = FileHandle(forReadingAtPath: name)?.readData(ofLength: 132)
+        return start.map { $0.count == 132 && $0.suffix(4).elementsEqual("DICM".utf8) } ?? true
+      default: return false
+      }
+    }
+  }
+
   /// - Throws: ``InputScanError`` when an input does not exist.
   public init(_ inputs: [String]) throws(InputScanError) {
     var files: [String: [URL]] = [:]

@@ -30,7 +30,7 @@ public struct Intake: StoreHandler {
     } catch {
       logger.warning("\(error)", metadata: ["peer": "\(object.callingAETitle)"])
       switch error {
-      case .notStored: return .outOfResources
+      case .notStored, .notReadable: return .outOfResources
       case .otherInstance, .notAnImage: return .doesNotMatch
       case .unreadable: return .cannotUnderstand
       }
@@ -125,11 +125,8 @@ public struct Intake: StoreHandler {
   /// SHA-256 of the dataset, without the file meta information, which tells only who sent it.
   private func contentHash(of file: URL) throws -> (hash: String, byteCount: Int) {
     let bytes = try Data(contentsOf: file, options: .alwaysMapped)
-    // (0002,0000) is the first element and says how long the others are (PS3.10 7.1).
-    let groupLength = bytes.dropFirst(140).prefix(4).enumerated()
-      .reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
-    let dataset = bytes.dropFirst(min(144 + groupLength, bytes.count))
-    let hash = SHA256.hash(data: dataset).map { String(format: "%02x", $0) }.joined()
+    let start = try DICOMFile(path: file.path).datasetOffset
+    let hash = SHA256.hash(data: bytes.dropFirst(start)).map { String(format: "%02x", $0) }.joined()
     return (hash, bytes.count)
   }
 }

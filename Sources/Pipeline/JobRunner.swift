@@ -31,7 +31,10 @@ public struct JobRunner: Service {
 
   public func run() async throws {
     await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
-      try await runNext { _ in }
+      let steps = ProgressSteps()
+      return try await runNext { progress in
+        if steps.isNew(progress) { logger.info("\(progress.line)") }
+      }
     }
   }
 
@@ -44,59 +47,84 @@ public struct JobRunner: Service {
     guard let job = try ledger.claimJob(id: id) else { return false }
     let start = ContinuousClock.now
     do {
-      let outcome = try await process(job, progress: progress)
-      try finish(job, outcome, seconds: start.duration(to: .now))
+      let segmenter = try await models.segmenter(job.model)
+      let outcome = try await process(job, segmenter: segmenter, progress: progress)
+      try await untilRecorded(logger) {
+        try finish(
+          job, outcome, modelVersion: segmenter.bundle.version, seconds: start.duration(to: .now))
+      }
     } catch is CancellationError {
-      // The process is shutting down: the next one rescues the job.
+      // The process is shutting down: the next one begins the job anew.
+      try ledger.releaseJob(job.id)
       throw CancellationError()
     } catch {
       logger.error("job failed: \(error)", metadata: metadata(job))
-      try ledger.failJob(job.id, reason: "\(error)", policy: policy)
+      try await untilRecorded(logger) {
+        try ledger.failJob(job.id, reason: "\(error)", policy: policy)
+      }
     }
     return true
   }
 
   private func process(
-    _ job: ClaimedJob, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    _ job: ClaimedJob, segmenter: Segmenter,
+    progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> SeriesOutcome {
     logger.info("job started", metadata: metadata(job))
-    let files = try ledger.spoolPaths(series: job.seriesInstanceUID).map(state.file)
-    let output = state.file(folder(of: job))
-    try FileManager.default.createDirectory(
-      at: output, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let files = try ledger.spoolPaths(job: job.id).map(state.file)
+    let output = try emptyFolder(of: job)
     let identifiers = SegmentationObject.Identifiers(
       seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID,
       dimensionOrganizationUID: SegmentationObject.Identifiers.generate().dimensionOrganizationUID)
     return try await processor.process(
       SeriesFiles(seriesInstanceUID: job.seriesInstanceUID, files: files),
-      segmenter: try await models.segmenter(job.model), identifiers: identifiers, output: output,
-      progress: progress)
+      segmenter: segmenter, identifiers: identifiers, output: output, progress: progress)
   }
 
-  private func finish(_ job: ClaimedJob, _ outcome: SeriesOutcome, seconds: Duration) throws {
+  /// A folder for the result, without what an attempt before may have left.
+  private func emptyFolder(of job: ClaimedJob) throws -> URL {
+    let output = state.file(folder(of: job))
+    if FileManager.default.fileExists(atPath: output.path) {
+      try FileManager.default.removeItem(at: output)
+    }
+    try FileManager.default.createDirectory(
+      at: output, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+    try Spool.sync(state.results.path)
+    return output
+  }
+
+  private func finish(
+    _ job: ClaimedJob, _ outcome: SeriesOutcome, modelVersion: String, seconds: Duration
+  ) throws {
     switch outcome {
     case .held(let reasons):
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "))
     case .nothingFound:
-      try complete(job, segmentation: nil, summary: "no structure of the model was found")
+      try complete(
+        job, segmentation: nil, modelVersion: modelVersion,
+        summary: "no structure of the model was found")
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let proved):
       let summary = proved.millilitres.sorted { $0.key < $1.key }
         .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
-      try complete(job, segmentation: proved.segmentation.lastPathComponent, summary: summary)
+      try complete(
+        job, segmentation: proved.segmentation.lastPathComponent, modelVersion: modelVersion,
+        summary: summary)
       logger.info("job completed in \(seconds)", metadata: metadata(job))
     }
   }
 
-  private func complete(_ job: ClaimedJob, segmentation: String?, summary: String) throws {
+  private func complete(
+    _ job: ClaimedJob, segmentation: String?, modelVersion: String, summary: String
+  ) throws {
     let folder = folder(of: job)
     try ledger.completeJob(
       job.id,
       result: JobResult(
         segmentationPath: segmentation.map { "\(folder)/\($0)" },
-        picturePath: "\(folder)/contours.png", modelVersion: try models.bundle(job.model).version,
+        picturePath: "\(folder)/contours.png", modelVersion: modelVersion,
         summary: summary),
       destinations: destinations)
   }

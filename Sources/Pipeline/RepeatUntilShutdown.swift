@@ -1,3 +1,4 @@
+import JobLedger
 import Logging
 import ServiceLifecycle
 
@@ -16,6 +17,19 @@ func repeatUntilShutdown(
         logger.error("\(error)")
       }
       do { try await Task.sleep(for: pause) } catch { return }
+    }
+  }
+}
+
+/// Writes what has happened into the ledger, trying again while the ledger cannot be written: a
+/// change that is given up would leave its job or delivery stuck.
+func untilRecorded(_ logger: Logger, _ change: () throws -> Void) async throws {
+  while true {
+    do {
+      return try change()
+    } catch LedgerError.failed(let path, let reason) {
+      logger.error("\(path): the ledger cannot be written, trying again: \(reason)")
+      try await Task.sleep(for: .seconds(5))
     }
   }
 }

@@ -5,29 +5,6 @@ import Logging
 import Results
 import ServiceLifecycle
 
-/// Which model segments which series.
-public struct ModelRule: Sendable {
-  public var model: String
-  /// Modalities that match; empty for all.
-  public var modalities: [String]
-  /// A regular expression on Series Description (0008,103E), without regard to case; nil for all.
-  public var seriesDescription: String?
-
-  public init(model: String, modalities: [String] = [], seriesDescription: String? = nil) {
-    self.model = model
-    self.modalities = modalities
-    self.seriesDescription = seriesDescription
-  }
-
-  func matches(modality: String, description: String) -> Bool {
-    guard modalities.isEmpty || modalities.contains(modality) else { return false }
-    guard let seriesDescription else { return true }
-    return description.range(
-      of: seriesDescription, options: [.regularExpression, .caseInsensitive])
-      != nil
-  }
-}
-
 extension NewJob {
   /// A job with new identifiers for its result.
   public init(model: String) {
@@ -42,12 +19,12 @@ extension NewJob {
 public struct SeriesAssembler: Service {
   private let state: StateDirectory
   private let ledger: JobLedger
-  private let rules: [ModelRule]
+  private let rules: ModelRules
   private let quietPeriod: TimeInterval
   private let logger: Logger
 
   public init(
-    state: StateDirectory, ledger: JobLedger, rules: [ModelRule], quietPeriod: TimeInterval,
+    state: StateDirectory, ledger: JobLedger, rules: ModelRules, quietPeriod: TimeInterval,
     logger: Logger
   ) {
     self.state = state
@@ -65,14 +42,19 @@ public struct SeriesAssembler: Service {
   }
 
   private func assemble(_ series: SeriesDue) throws {
-    let description = try seriesDescription(series)
-    let models = rules.filter { $0.matches(modality: series.modality, description: description) }
-      .map(\.model)
+    let image = try ledger.spoolPaths(series: series.seriesInstanceUID).first.map(state.file)
+    var models: [String] = []
+    var reason =
+      "no rule of the configuration matches: Modality (0008,0060) is "
+      + (series.modality.isEmpty ? "empty" : series.modality)
+    do {
+      models = try rules.models(modality: series.modality, image: image)
+    } catch let error as DICOMError {
+      // Held, so that the series behind it go on.
+      reason = error.description
+    }
     if models.isEmpty {
-      try ledger.assembleSeries(
-        series, jobs: [NewJob(model: "")],
-        heldBecause: "no rule of the configuration matches: Modality (0008,0060) is "
-          + "\(series.modality.isEmpty ? "empty" : series.modality)")
+      try ledger.assembleSeries(series, jobs: [NewJob(model: "")], heldBecause: reason)
     } else {
       try ledger.assembleSeries(series, jobs: models.map(NewJob.init(model:)), heldBecause: nil)
     }
@@ -82,13 +64,5 @@ public struct SeriesAssembler: Service {
         "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
         "models": "\(models.joined(separator: ","))",
       ])
-  }
-
-  /// Read only where a rule asks for it.
-  private func seriesDescription(_ series: SeriesDue) throws -> String {
-    guard rules.contains(where: { $0.seriesDescription != nil }),
-      let first = try ledger.spoolPaths(series: series.seriesInstanceUID).first
-    else { return "" }
-    return try DICOMFile(path: state.file(first).path).dataset.text(.seriesDescription) ?? ""
   }
 }

@@ -62,7 +62,11 @@ public struct SeriesProcessor: Sendable {
         labels, of: volume, source: source, bundle: bundle, identifiers: identifiers,
         output: output)
     } catch let error as DICOMError {
-      return .held(reasons: [error.description])
+      // Our own disk or installation is at fault, not the series: that may pass.
+      switch error {
+      case .cannotRead, .cannotWrite, .noFile, .toolkitUnavailable: throw error
+      default: return .held(reasons: [error.description])
+      }
     } catch let refusal as InputRefusal {
       return .held(reasons: [refusal.description])
     } catch let problem as HeldSeries {

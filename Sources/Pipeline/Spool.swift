@@ -19,14 +19,8 @@ struct Spool: Sendable {
     let second = String(name.dropFirst(2).prefix(2))
     let folder = state.spool.appendingPathComponent(first).appendingPathComponent(second)
     do {
-      if !FileManager.default.fileExists(atPath: folder.path) {
-        try FileManager.default.createDirectory(
-          at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try Self.sync(folder.deletingLastPathComponent().path)
-        try Self.sync(state.spool.path)
-      }
-    } catch let error as StateDirectoryError {
-      throw error
+      try FileManager.default.createDirectory(
+        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
       throw .writeFailed(path: folder.path, reason: error.localizedDescription)
     }
@@ -34,7 +28,10 @@ struct Spool: Sendable {
     guard rename(temporary.path, file.path) == 0 else {
       throw .writeFailed(path: file.path, reason: String(cString: strerror(errno)))
     }
-    try Self.sync(folder.path)
+    // All three: another thread may have made a folder and not synced it yet.
+    for folder in [folder, folder.deletingLastPathComponent(), state.spool] {
+      try Self.sync(folder.path)
+    }
     return "spool/\(first)/\(second)/\(name).dcm"
   }
 

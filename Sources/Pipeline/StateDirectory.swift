@@ -32,6 +32,9 @@ public struct StateDirectory: Sendable {
       do {
         try FileManager.default.createDirectory(
           at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // A folder that somebody else made may be open to all.
+        try FileManager.default.setAttributes(
+          [.posixPermissions: 0o700], ofItemAtPath: folder.path)
       } catch {
         throw .notWritable(path: folder.path, reason: error.localizedDescription)
       }
@@ -39,6 +42,7 @@ public struct StateDirectory: Sendable {
         throw .notWritable(path: folder.path, reason: String(cString: strerror(errno)))
       }
     }
+    try Spool.sync(url.path)
   }
 
   /// Instances that were acknowledged, in two levels of folders.

@@ -14,26 +14,39 @@ public struct WatchedFolder: Service {
     throws(WatchFolderError)
   {
     folder = try WatchFolder(
-      url: url, settings: .init(settleTime: settleTime, rescanInterval: 30))
+      url: url, settings: .init(settleTime: settleTime, rescanInterval: 30)
+    ) { logger.warning("\($0)") }
     self.intake = intake
     self.logger = logger
   }
 
   public func run() async throws {
     await cancelWhenGracefulShutdown {
-      for await file in folder { await take(file) }
+      await withDiscardingTaskGroup { group in
+        for await file in folder where !isSettled(file) {
+          // On a full disk, say: tried until it can be stored, while other files go on.
+          group.addTask {
+            repeat {
+              try? await Task.sleep(for: .seconds(10))
+            } while !Task.isCancelled
+              && !isSettled(file)
+          }
+        }
+      }
     }
   }
 
-  /// A file that cannot be stored now, on a full disk say, is tried until it can.
-  private func take(_ file: URL) async {
-    while !Task.isCancelled {
-      do throws(IntakeError) {
-        return try intake.take(copyOf: file)
-      } catch {
-        logger.warning("\(error)")
-        guard case .notStored = error else { return }
-        try? await Task.sleep(for: .seconds(10))
+  /// Takes or refuses a file; false where neither is possible now.
+  private func isSettled(_ file: URL) -> Bool {
+    do throws(IntakeError) {
+      try intake.take(copyOf: file)
+      return true
+    } catch {
+      logger.warning("\(error)")
+      switch error {
+      case .notStored: return false
+      case .notReadable: return !FileManager.default.fileExists(atPath: file.path)
+      default: return true
       }
     }
   }

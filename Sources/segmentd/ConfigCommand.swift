@@ -14,7 +14,7 @@ struct ConfigCommand: AsyncParsableCommand {
     func run() async throws {
       let configuration = try config.load()
       let library = configuration.modelLibrary
-      for rule in configuration.rules { _ = try library.bundle(rule.model) }
+      for rule in configuration.rules { _ = try await library.segmenter(rule.model) }
       print("\(config.path): no fault found")
       print("state directory: \(configuration.stateDirectory)")
       if let listener = configuration.listener {

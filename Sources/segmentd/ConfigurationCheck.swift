@@ -17,8 +17,10 @@ extension Configuration {
         (0x20...0x7e).contains($0.value) && $0 != "\\"
       }
       let trimmed = title.trimmingCharacters(in: .whitespaces)
-      guard !trimmed.isEmpty, title.utf8.count <= 16, allowed else {
-        throw fail("\(name): \"\(title)\" is not an AE title (1 to 16 characters, no backslash)")
+      guard !trimmed.isEmpty, trimmed == title, title.utf8.count <= 16, allowed else {
+        throw fail(
+          "\(name): \"\(title)\" is not an AE title (1 to 16 characters, no backslash, no space at "
+            + "either end)")
       }
     }
     if let listener {
@@ -31,14 +33,20 @@ extension Configuration {
         throw fail("listener.maximumAssociations: \(listener.maximumAssociations) is not positive")
       }
     }
-    guard assembly.quietSeconds > 0 else {
+    guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw fail("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
     guard assembly.minimumSlices >= 3 else {
       throw fail("assembly.minimumSlices: \(assembly.minimumSlices) is less than 3")
     }
-    for entry in watch where entry.settleSeconds <= 0 {
+    for entry in watch where !(entry.settleSeconds > 0 && entry.settleSeconds.isFinite) {
       throw fail("watch.settleSeconds: \(entry.settleSeconds) is not positive")
+    }
+    for folder in models.directories + watch.map(\.folder) {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
+        isFolder.boolValue
+      else { throw fail("\(folder) is not a folder") }
     }
     guard (0...1024).contains(inference.threads) else {
       throw fail("inference.threads: \(inference.threads) is not between 0 and 1024")

@@ -27,7 +27,7 @@ struct ConfiguredParts {
 
   var assembler: SeriesAssembler {
     SeriesAssembler(
-      state: state, ledger: ledger, rules: configuration.modelRules,
+      state: state, ledger: ledger, rules: ModelRules(configuration.modelRules),
       quietPeriod: configuration.assembly.quietSeconds, logger: logger)
   }
 

@@ -38,20 +38,23 @@ struct ReprocessCommand: AsyncParsableCommand {
       }
     }
     guard !jobs.isEmpty else { throw ReprocessError.noModel(study: study) }
-    if let lock = try daemonLock(parts.state) {
-      try parts.ledger.rescue()
-      for job in jobs { try await work(off: job, parts) }
-      withExtendedLifetime(lock) {}
+    guard let lock = try daemonLock(parts.state) else {
+      _ = try show(jobs, parts.ledger)
+      return warn("a daemon works on this state directory and will run them")
     }
-    try show(jobs, parts.ledger)
+    try parts.ledger.rescue()
+    for job in jobs { try await work(off: job, parts) }
+    withExtendedLifetime(lock) {}
+    guard try show(jobs, parts.ledger) else { throw ExitCode.failure }
   }
 
   /// The models asked for, of earlier jobs, or of the rules.
   private func models(for series: SeriesOfStudy, _ parts: ConfiguredParts) throws -> [String] {
     if let model { return [model] }
     if !series.models.isEmpty { return series.models }
-    return parts.configuration.rules
-      .filter { $0.modalities.isEmpty || $0.modalities.contains(series.modality) }.map(\.model)
+    let image = try parts.ledger.spoolPaths(series: series.seriesInstanceUID).first
+    return try ModelRules(parts.configuration.modelRules)
+      .models(modality: series.modality, image: image.map(parts.state.file))
   }
 
   /// The right to work jobs off here, or nil while a daemon has it.
@@ -69,14 +72,21 @@ struct ReprocessCommand: AsyncParsableCommand {
     while try await parts.delivery.deliverNext(job: job) {}
   }
 
-  private func show(_ jobs: [Int64], _ ledger: JobLedger) throws {
+  /// - Returns: whether every job is completed and its result delivered.
+  private func show(_ jobs: [Int64], _ ledger: JobLedger) throws -> Bool {
     let new = try ledger.jobs(study: study).filter { jobs.contains($0.id) }
     if json {
       print(try encodeJSON(new))
     } else {
       for job in new {
-        print("job \(job.id): \(job.model) on series \(job.seriesInstanceUID): \(job.state)")
+        let notes = [job.reason, job.summary] + job.deliveries.map(\.lastError)
+        print(
+          (["job \(job.id): \(job.model) on series \(job.seriesInstanceUID): \(job.state)"]
+            + notes.compactMap(\.self)).joined(separator: "; "))
       }
+    }
+    return new.allSatisfy { job in
+      job.state == "completed" && job.deliveries.allSatisfy { $0.state == "delivered" }
     }
   }
 }

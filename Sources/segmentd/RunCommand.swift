@@ -13,7 +13,8 @@ struct RunCommand: AsyncParsableCommand {
     discussion: """
       Every series of the input is judged by itself. For each one that forms a regular volume, \
       OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png; each other one is held, with \
-      the reason. The exit status is 0 when every series was segmented.
+      the reason. The exit status is 0 when no series was held or failed and no DICOM file was \
+      damaged.
       """)
 
   @Option(help: "The model's name, or the path of its bundle.")
@@ -53,15 +54,22 @@ struct RunCommand: AsyncParsableCommand {
       try FileManager.default.createDirectory(
         at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       let line = ProgressLine()
-      let outcome = try await processor.process(
-        series, segmenter: segmenter, identifiers: .generate(), output: folder
-      ) { line.show($0) }
-      let report = SeriesReport(series.seriesInstanceUID, outcome)
+      let report: SeriesReport
+      do {
+        report = SeriesReport(
+          series.seriesInstanceUID,
+          try await processor.process(
+            series, segmenter: segmenter, identifiers: .generate(), output: folder
+          ) { line.show($0) })
+      } catch {
+        report = SeriesReport(series.seriesInstanceUID, failure: error)
+      }
       if !json { print(report.text) }
       reports.append(report)
     }
     if json { print(try encodeJSON(reports)) }
-    if reports.contains(where: { $0.state == "held" }) { throw ExitCode(2) }
+    let isComplete = reports.allSatisfy { ["segmented", "nothing found"].contains($0.state) }
+    if !isComplete || scan.holdsDamagedImages { throw ExitCode(2) }
   }
 }
 
@@ -84,6 +92,12 @@ struct SeriesReport: Encodable {
   var picture: String?
   var millilitres: [String: Double]?
   var reasons: [String] = []
+
+  init(_ seriesInstanceUID: String, failure: any Error) {
+    self.seriesInstanceUID = seriesInstanceUID
+    state = "failed"
+    reasons = ["\(failure)"]
+  }
 
   init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome) {
     self.seriesInstanceUID = seriesInstanceUID
