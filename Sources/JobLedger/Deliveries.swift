@@ -9,7 +9,8 @@ public struct ClaimedDelivery: Sendable, Equatable {
   public var attempt: Int
   /// Relative to the state directory.
   public var path: String
-  public var sopInstanceUID: String
+  /// SHA-256 of the file as it was proved.
+  public var sha256: String
 }
 
 /// Why a destination has not taken a result.
@@ -38,14 +39,14 @@ extension JobLedger {
             ORDER BY scheduled_at, id LIMIT 1)
           RETURNING *,
             (SELECT path FROM results WHERE results.job_id = deliveries.job_id) AS path,
-            (SELECT sop_uid FROM results WHERE results.job_id = deliveries.job_id) AS sop_uid
+            (SELECT sha256 FROM results WHERE results.job_id = deliveries.job_id) AS sha256
           """, arguments: [now, job, destination])
       return try row.map {
         ClaimedDelivery(
           id: try $0.value("id"), job: try $0.value("job_id"),
           destination: try $0.value("destination"),
           attempt: try $0.value("attempt_count"), path: try $0.value("path"),
-          sopInstanceUID: try $0.value("sop_uid"))
+          sha256: try $0.value("sha256"))
       }
     }
   }

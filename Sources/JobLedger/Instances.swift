@@ -111,6 +111,35 @@ extension JobLedger {
       ])
   }
 
+  /// Where the file of a recorded instance with the same content lies.
+  public func spoolPath(of record: InstanceRecord) throws(LedgerError) -> String? {
+    try read { db in
+      try String.fetchOne(
+        db,
+        sql: """
+          SELECT spool_path FROM instances
+          WHERE sop_uid = ? AND series_uid = ? AND content_hash = ?
+          """, arguments: [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash])
+    }
+  }
+
+  /// Takes the file of `record` in the place of the one that was recorded and is lost.
+  public func replaceFile(with record: InstanceRecord) throws(LedgerError) {
+    try write { db in
+      try db.execute(
+        sql: """
+          UPDATE instances SET spool_path = ?
+          WHERE sop_uid = ? AND series_uid = ? AND content_hash = ?
+          """,
+        arguments: [
+          record.spoolPath, record.sopInstanceUID, record.seriesInstanceUID, record.contentHash,
+        ])
+      try event(
+        db, "replaced", series: record.seriesInstanceUID,
+        "the lost file of instance \(record.sopInstanceUID) came again")
+    }
+  }
+
   /// The spool paths of every instance of a series, in the order of arrival.
   public func spoolPaths(series: String) throws(LedgerError) -> [String] {
     try read { db in

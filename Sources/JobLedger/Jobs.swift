@@ -16,15 +16,19 @@ public struct ClaimedJob: Sendable, Equatable {
 public struct JobResult: Sendable, Equatable {
   /// The DICOM SEG, or nil where the model found nothing.
   public var segmentationPath: String?
+  /// SHA-256 of that file as it was proved, as 64 hexadecimal digits.
+  public var segmentationSHA256: String?
   public var picturePath: String?
   public var modelVersion: String
   /// One line for people: the segments and their volumes.
   public var summary: String
 
   public init(
-    segmentationPath: String?, picturePath: String?, modelVersion: String, summary: String
+    segmentationPath: String?, segmentationSHA256: String?, picturePath: String?,
+    modelVersion: String, summary: String
   ) {
     self.segmentationPath = segmentationPath
+    self.segmentationSHA256 = segmentationSHA256
     self.picturePath = picturePath
     self.modelVersion = modelVersion
     self.summary = summary
@@ -80,13 +84,14 @@ extension JobLedger {
           """, arguments: [job.series, job.model, id])
       try db.execute(
         sql: """
-          INSERT INTO results (job_id, sop_uid, path, picture_path, model_version, summary,
-            created_at, superseded_by)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO results (job_id, sop_uid, path, sha256, picture_path, model_version,
+            summary, created_at, superseded_by)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           id, result.segmentationPath == nil ? nil : job.sopUID, result.segmentationPath,
-          result.picturePath, result.modelVersion, result.summary, now, newer,
+          result.segmentationSHA256, result.picturePath, result.modelVersion, result.summary, now,
+          newer,
         ])
       try event(db, "completed", series: job.series, job: id, result.summary)
       if let newer {

@@ -129,12 +129,15 @@ enum Schema {
       job_id        INTEGER PRIMARY KEY REFERENCES jobs,
       sop_uid       TEXT UNIQUE,
       path          TEXT,
+      -- SHA-256 of the file as it was proved.
+      sha256        TEXT CHECK (length(sha256) = 64),
       picture_path  TEXT,
       model_version TEXT NOT NULL,
       summary       TEXT NOT NULL,
       created_at    REAL NOT NULL,
       superseded_by INTEGER REFERENCES jobs,
-      CHECK ((sop_uid IS NULL) = (path IS NULL))
+      CHECK ((sop_uid IS NULL) = (path IS NULL)),
+      CHECK ((path IS NULL) = (sha256 IS NULL))
     ) STRICT;
 
     CREATE TABLE deliveries (

@@ -69,8 +69,11 @@ public struct Delivery: Service {
     guard let peer = destinations[delivery.destination] else {
       throw DeliveryError.unknownDestination(delivery.destination)
     }
-    let file = state.file(delivery.path).path
-    switch try await scu.store([file], to: peer).first {
+    let file = state.file(delivery.path)
+    guard try hexadecimalSHA256(ofFile: file) == delivery.sha256 else {
+      throw DeliveryError.notWhatWasProved(path: file.path)
+    }
+    switch try await scu.store([file.path], to: peer).first {
     case .stored: return nil
     case .storedWithWarning(let status, let message):
       return String(format: "warning 0x%04X: ", status) + message
@@ -87,6 +90,7 @@ public enum DeliveryError: Error, CustomStringConvertible {
   case unknownDestination(String)
   case refused(peer: Peer, status: UInt16, message: String)
   case notSent(peer: Peer, reason: String)
+  case notWhatWasProved(path: String)
 
   public var description: String {
     switch self {
@@ -95,6 +99,8 @@ public enum DeliveryError: Error, CustomStringConvertible {
     case .refused(let peer, let status, let message):
       "\(peer) refused it with " + String(format: "0x%04X: ", status) + message
     case .notSent(let peer, let reason): "\(peer): \(reason)"
+    case .notWhatWasProved(let path):
+      "\(path): the file was changed since it was proved; reprocess the study"
     }
   }
 }

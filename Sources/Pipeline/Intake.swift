@@ -1,4 +1,3 @@
-import Crypto
 import DICOM
 import DICOMNetwork
 import Foundation
@@ -104,16 +103,15 @@ public struct Intake: StoreHandler {
   ) throws(IntakeError) {
     do {
       let (hash, byteCount) = try contentHash(of: file)
-      let outcome = try ledger.recordInstance(
-        InstanceRecord(
-          studyInstanceUID: identity.studyInstanceUID,
-          seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
-          sopClassUID: identity.sopClassUID, modality: identity.modality,
-          transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
-          contentHash: hash, source: source, callingAETitle: callingAETitle))
-      switch outcome {
+      let record = InstanceRecord(
+        studyInstanceUID: identity.studyInstanceUID,
+        seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
+        sopClassUID: identity.sopClassUID, modality: identity.modality,
+        transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
+        contentHash: hash, source: source, callingAETitle: callingAETitle)
+      switch try ledger.recordInstance(record) {
       case .added: break
-      case .identical: try FileManager.default.removeItem(at: file)
+      case .identical: try keepOneFile(of: record)
       case .conflicting:
         logger.warning("instance \(identity.sopInstanceUID) came again with other content")
       }
@@ -122,11 +120,21 @@ public struct Intake: StoreHandler {
     }
   }
 
+  /// Of two files with the same content the older stays, unless it is damaged or lost.
+  private func keepOneFile(of record: InstanceRecord) throws {
+    if let older = try ledger.spoolPath(of: record), older != record.spoolPath,
+      (try? contentHash(of: spool.state.file(older)).hash) == record.contentHash
+    {
+      try FileManager.default.removeItem(at: spool.state.file(record.spoolPath))
+    } else {
+      try ledger.replaceFile(with: record)
+    }
+  }
+
   /// SHA-256 of the dataset, without the file meta information, which tells only who sent it.
   private func contentHash(of file: URL) throws -> (hash: String, byteCount: Int) {
     let bytes = try Data(contentsOf: file, options: .alwaysMapped)
     let start = try DICOMFile(path: file.path).datasetOffset
-    let hash = SHA256.hash(data: bytes.dropFirst(start)).map { String(format: "%02x", $0) }.joined()
-    return (hash, bytes.count)
+    return (hexadecimalSHA256(of: bytes.dropFirst(start)), bytes.count)
   }
 }

@@ -103,27 +103,28 @@ public struct JobRunner: Service {
       try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "))
     case .nothingFound:
       try complete(
-        job, segmentation: nil, modelVersion: modelVersion,
+        job, nil, modelVersion: modelVersion,
         summary: "no structure of the model was found")
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let proved):
       let summary = proved.millilitres.sorted { $0.key < $1.key }
         .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
       try complete(
-        job, segmentation: proved.segmentation.lastPathComponent, modelVersion: modelVersion,
+        job, proved, modelVersion: modelVersion,
         summary: summary)
       logger.info("job completed in \(seconds)", metadata: metadata(job))
     }
   }
 
   private func complete(
-    _ job: ClaimedJob, segmentation: String?, modelVersion: String, summary: String
+    _ job: ClaimedJob, _ proved: ProvedSegmentation?, modelVersion: String, summary: String
   ) throws {
     let folder = folder(of: job)
     try ledger.completeJob(
       job.id,
       result: JobResult(
-        segmentationPath: segmentation.map { "\(folder)/\($0)" },
+        segmentationPath: proved.map { "\(folder)/\($0.segmentation.lastPathComponent)" },
+        segmentationSHA256: proved?.sha256,
         picturePath: "\(folder)/contours.png", modelVersion: modelVersion,
         summary: summary),
       destinations: destinations)

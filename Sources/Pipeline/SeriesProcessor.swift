@@ -18,6 +18,8 @@ public struct SeriesFiles: Sendable {
 /// A segmentation that was read back from disk and found equal to the label volume.
 public struct ProvedSegmentation: Sendable, Equatable {
   public var segmentation: URL
+  /// Of the file as it was proved, as 64 hexadecimal digits.
+  public var sha256: String
   public var picture: URL
   /// Volume of each segment that was found, in millilitres, by name.
   public var millilitres: [String: Double]
@@ -97,10 +99,11 @@ public struct SeriesProcessor: Sendable {
       return .held(reasons: [error.description])
     }
     guard case .written = outcome else { return .nothingFound(picture: picture) }
+    let sha256 = try hexadecimalSHA256(ofFile: file)
     try SegmentationProof.prove(file.path, labels: labels, stack: source.stack, segments: segments)
     return .segmented(
       ProvedSegmentation(
-        segmentation: file, picture: picture,
+        segmentation: file, sha256: sha256, picture: picture,
         millilitres: Self.millilitres(labels, segments: segments)))
   }
 

@@ -51,15 +51,21 @@ import Testing
 
   @Test func whileDelivering() async throws {
     let setup = try DaemonSetup()
+    // A receiver that takes so long for an object that the kill falls into its sending.
+    let slow = try ChildProcess(
+      "/usr/bin/storescp",
+      ["--sleep-during", "20", "-od", setup.folder.url.path, "\(setup.destinationPort)"],
+      log: setup.folder.url.appendingPathComponent("storescp.log"))
     let daemon = try await setup.start()
     let series = setup.folder.url.appendingPathComponent("series")
     try await makeSeries(at: series)
     #expect(try await setup.send(series).status == 0)
-    // Without a destination the outbox is tried again and again: the kill falls into it.
-    try await waitUntil("a failed attempt") {
-      try await setup.jobs().flatMap(\.deliveries).contains { $0.attempts > 0 }
+    try await waitUntil("a delivery under way") {
+      try await setup.jobs().flatMap(\.deliveries).contains { $0.state == "sending" }
     }
     try await daemon.end(SIGKILL)
+    #expect(try await setup.jobs().flatMap(\.deliveries).map(\.state) == ["sending"])
+    try await slow.end(SIGKILL)
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
     let second = try await setup.start()
     try await expectOneResult(setup, pacs)

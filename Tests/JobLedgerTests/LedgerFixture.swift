@@ -78,12 +78,15 @@ extension NewJob {
 extension JobResult {
   static func test(_ job: Int64) -> JobResult {
     JobResult(
-      segmentationPath: "results/\(job)/seg.dcm", picturePath: "results/\(job)/contours.png",
+      segmentationPath: "results/\(job)/seg.dcm",
+      segmentationSHA256: String(repeating: "a", count: 64),
+      picturePath: "results/\(job)/contours.png",
       modelVersion: "1.0.0", summary: "structure 1.00 ml")
   }
 
   static let nothingFound = JobResult(
-    segmentationPath: nil, picturePath: nil, modelVersion: "1.0.0", summary: "nothing")
+    segmentationPath: nil, segmentationSHA256: nil, picturePath: nil, modelVersion: "1.0.0",
+    summary: "nothing")
 }
 
 extension TemporaryFolder {

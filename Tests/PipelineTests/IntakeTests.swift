@@ -64,6 +64,14 @@ import Testing
     #expect(spooled.count == 1)
   }
 
+  @Test func anInstanceWhoseFileIsLostIsTakenAgain() throws {
+    #expect(try store(image()) == .success)
+    try FileManager.default.removeItem(at: state.file(spooled[0]))
+    #expect(try store(image()) == .success)
+    #expect(spooled.count == 1)
+    #expect(spooled == (try ledger.spoolPaths(series: "1.2.3")))
+  }
+
   @Test func otherContentUnderTheSameUIDIsKeptToo() throws {
     #expect(try store(image()) == .success)
     #expect(try store(image(note: "other")) == .success)
