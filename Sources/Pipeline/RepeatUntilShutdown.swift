@@ -14,7 +14,9 @@ func repeatUntilShutdown(
       } catch is CancellationError {
         return
       } catch {
+        // A full disk, say, which does not pass within a moment.
         logger.error("\(error)")
+        try? await Task.sleep(for: .seconds(5))
       }
       do { try await Task.sleep(for: pause) } catch { return }
     }

@@ -41,12 +41,11 @@ final class DaemonSetup: Sendable {
 
   init(
     models: [String: String] = ["CT": "untrained-tiny", "MR": "untrained-tiny-mr"],
-    watch: URL? = nil,
-    destinationPort: Int? = nil
+    watch: URL? = nil, hasDestination: Bool = true
   ) throws {
     folder = try TemporaryFolder()
     port = try freePort()
-    self.destinationPort = try destinationPort ?? freePort()
+    destinationPort = try freePort()
     let rules = models.sorted(by: <).map { "  - {model: \($1), modalities: [\($0)]}" }
     let bundles = TestFiles.fixtures.appendingPathComponent("models").path
     var text = """
@@ -56,10 +55,12 @@ final class DaemonSetup: Sendable {
       models: {directories: ["\(bundles)"]}
       rules:
       \(rules.joined(separator: "\n"))
-      destinations:
-        - {name: pacs, aeTitle: PACS, host: 127.0.0.1, port: \(self.destinationPort)}
 
       """
+    if hasDestination {
+      text += "destinations:\n"
+      text += "  - {name: pacs, aeTitle: PACS, host: 127.0.0.1, port: \(destinationPort)}\n"
+    }
     if let watch { text += "watch:\n  - {folder: \"\(watch.path)\", settleSeconds: 0.5}\n" }
     try text.write(toFile: configuration, atomically: true, encoding: .utf8)
   }

@@ -93,6 +93,18 @@ import Testing
     try await daemon.end()
   }
 
+  @Test func withoutADestinationResultsAreKeptHere() async throws {
+    let setup = try DaemonSetup(hasDestination: false)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    try await makeSeries(at: series)
+    #expect(try await setup.send(series).status == 0)
+    let job = try #require(try await setup.endedJobs().first)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(job.deliveries.isEmpty)
+    #expect(try await daemon.end() == 0)
+  }
+
   @Test func anUnreachableDestinationKeepsTheResultUntilItAnswers() async throws {
     let setup = try DaemonSetup()
     let daemon = try await setup.start()
