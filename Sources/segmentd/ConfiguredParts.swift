@@ -13,9 +13,17 @@ struct ConfiguredParts {
   let models: ModelLibrary
   let logger = Logger(label: "segmentd")
 
+  /// - Parameter mustExist: refuses a state directory that no daemon has made yet: one made by an
+  ///   administrator's command would belong to the wrong user.
   /// - Throws: `StateDirectoryError` or `LedgerError`.
-  init(_ configuration: Configuration) throws {
+  init(_ configuration: Configuration, mustExist: Bool = false) throws {
     self.configuration = configuration
+    let ledgerFile = configuration.stateDirectory + "/ledger.sqlite"
+    if mustExist, !FileManager.default.fileExists(atPath: ledgerFile) {
+      throw ConfigurationError.invalid(
+        file: configuration.stateDirectory, line: nil,
+        message: "there is no ledger here: no daemon has run with this configuration yet")
+    }
     state = try StateDirectory(path: configuration.stateDirectory)
     ledger = try JobLedger(path: state.ledger.path)
     models = configuration.modelLibrary

@@ -14,7 +14,7 @@ struct JobsCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let parts = try ConfiguredParts(config.load())
+    let parts = try ConfiguredParts(config.load(), mustExist: true)
     let jobs = try parts.ledger.jobs(study: study)
     if json {
       print(try encodeJSON(jobs))

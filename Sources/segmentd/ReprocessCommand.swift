@@ -28,7 +28,7 @@ struct ReprocessCommand: AsyncParsableCommand {
   func run() async throws {
     let configuration = try config.load()
     configuration.startLogging()
-    let parts = try ConfiguredParts(configuration)
+    let parts = try ConfiguredParts(configuration, mustExist: true)
     if let model { _ = try parts.models.bundle(model) }
     var jobs: [Int64] = []
     for found in try parts.ledger.series(ofStudy: study, only: series) {

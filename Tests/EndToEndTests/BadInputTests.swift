@@ -40,6 +40,17 @@ import Testing
       "stateDirectory: s\nlistener: {port: 11113}\nrules:\n  - model: liver\n", says: "\"liver\"")
   }
 
+  @Test func adminCommandsMakeNoStateDirectory() async throws {
+    let setup = try DaemonSetup()
+    for command in [["jobs"], ["reprocess", "--study", "1.2"]] {
+      let result = try await runProcess(
+        segmentdBinary, command + ["--config", setup.configuration])
+      #expect(result.status != 0)
+      #expect(result.output.contains("no ledger"))
+    }
+    #expect(!FileManager.default.fileExists(atPath: setup.state.path))
+  }
+
   @Test func aReadOnlyStateDirectoryIsNamed() async throws {
     try await check(
       "stateDirectory: /proc/segmentd\nlistener: {port: 11113}\n", says: "/proc/segmentd")
