@@ -22,12 +22,19 @@ need_packages() {
   [ ${#missing[@]} -eq 0 ] && return
   say "installing Debian packages: ${missing[*]}"
   as_root apt-get update -qq
-  # The scripts start their own Orthanc; that of the package is neither started nor enabled.
+  # The scripts start their own Orthanc; that of the package is neither started nor enabled. Masked
+  # while it is installed, it stays free for whoever wants it later.
+  local brings_service=false
   if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
+    brings_service=true
     as_root systemctl mask --quiet orthanc.service 2>/dev/null || true
   fi
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  if $brings_service; then
+    as_root systemctl unmask --quiet orthanc.service 2>/dev/null || true
+    as_root systemctl disable --quiet orthanc.service 2>/dev/null || true
+  fi
 }
 
 build_packages=(

@@ -103,12 +103,6 @@ import Testing
     #expect(unknownAE.status != 0)
     #expect(unknownAE.output.contains("Called AE Title Not Recognized"))
 
-    let truncated = folder.appendingPathComponent("truncated")
-    try FileManager.default.createDirectory(at: truncated, withIntermediateDirectories: true)
-    let whole = try Data(contentsOf: series.appendingPathComponent("IM0001.dcm"))
-    try whole.prefix(whole.count / 2).write(to: truncated.appendingPathComponent("half.dcm"))
-    _ = try await setup.send(truncated)
-
     #expect(try await setup.send(series).status == 0)
     let jobs = try await setup.endedJobs()
     #expect(jobs.map(\.state) == ["completed"], "\(jobs.first?.reason ?? "")")

@@ -92,6 +92,24 @@ import Testing
     #expect(spooled.isEmpty && incoming.isEmpty)
   }
 
+  /// Sent by storescu it would never arrive: that refuses the file itself.
+  @Test func aTruncatedImageIsRefused() throws {
+    var whole = image()
+    whole.set(.pixelData, .OW, bytes: [UInt8](repeating: 7, count: 4096))
+    let file = state.incoming.appendingPathComponent("half")
+    try whole.write(to: file.path)
+    let bytes = try Data(contentsOf: file)
+    try bytes.prefix(bytes.count - 2000).write(to: file)
+    let status = intake.store(
+      ReceivedObject(
+        path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.1",
+        transferSyntaxUID: "1.2.840.10008.1.2.1", callingAETitle: "MODALITY",
+        peerAddress: "127.0.0.1"))
+    #expect(status == .cannotUnderstand)
+    #expect(spooled.isEmpty && incoming.isEmpty)
+    #expect(try ledger.spoolPaths(series: "1.2.3").isEmpty)
+  }
+
   @Test func whatIsNoDICOMIsRefusedByName() throws {
     let file = folder.url.appendingPathComponent("letter.txt")
     try Data("Dear colleague".utf8).write(to: file)
