@@ -27,9 +27,14 @@ let package = Package(
     .target(name: "CKernels", cSettings: optimisedKernels),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+    .target(
+      name: "CNIFTI", cSettings: [.unsafeFlags(["-isystem", "/usr/include/nifti"])],
+      linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
 
     // Modules, dependencies pointing down only (see Sources/README.md).
     .target(name: "Volumes"),
+    .target(name: "Evaluation", dependencies: ["Volumes"]),
+    .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
     .target(name: "Checkpoints"),
     .target(name: "WatchFolder"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
@@ -72,6 +77,8 @@ let package = Package(
     // Tests mirror the modules; TestSupport finds fixtures and runs peers.
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "TestSupport"]),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
+    .testTarget(name: "NIfTITests", dependencies: ["NIfTI", "Volumes", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),

@@ -71,15 +71,23 @@ public struct Reorientation: Sendable, Equatable {
   }
 
   public func apply(_ volume: Volume) -> Volume {
-    let (start, strides) = walk(volume.grid)
-    let grid = apply(volume.grid)
-    var voxels = [Float](repeating: 0, count: volume.voxels.count)
-    volume.voxels.withUnsafeBufferPointer { source in
-      voxels.withUnsafeMutableBufferPointer { result in
-        forEachVoxel(shape: grid.shape, start: start, strides: strides) { result[$0] = source[$1] }
+    Volume(grid: apply(volume.grid), voxels: reordered(volume.voxels, of: volume.grid))
+  }
+
+  public func apply(_ labels: LabelVolume) -> LabelVolume {
+    LabelVolume(grid: apply(labels.grid), labels: reordered(labels.labels, of: labels.grid))
+  }
+
+  private func reordered<Value>(_ values: [Value], of grid: VolumeGrid) -> [Value] {
+    let (start, strides) = walk(grid)
+    return [Value](unsafeUninitializedCapacity: values.count) { result, initialized in
+      initialized = values.count
+      values.withUnsafeBufferPointer { source in
+        forEachVoxel(shape: apply(grid).shape, start: start, strides: strides) {
+          result.initializeElement(at: $0, to: source[$1])
+        }
       }
     }
-    return Volume(grid: grid, voxels: voxels)
   }
 
   /// Labels of the reordered grid brought back to the original one.

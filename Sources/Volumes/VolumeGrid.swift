@@ -67,3 +67,20 @@ public struct LabelVolume: Sendable, Equatable {
     self.labels = labels
   }
 }
+
+extension VolumeGrid {
+  /// Whether the grids have one shape and no voxel's centre lies further apart than `tolerance`
+  /// times the smallest voxel size; centres differ most at corners.
+  public func isClose(to other: VolumeGrid, tolerance: Double = 1e-3) -> Bool {
+    guard columns == other.columns, rows == other.rows, slices == other.slices else { return false }
+    let limit = tolerance * (spacing.min() ?? 0)
+    for corner in 0..<8 {
+      let index = SIMD3(
+        corner & 1 == 0 ? 0 : Double(columns - 1), corner & 2 == 0 ? 0 : Double(rows - 1),
+        corner & 4 == 0 ? 0 : Double(slices - 1))
+      let difference = affine.point(index) - other.affine.point(index)
+      guard length(difference) <= limit else { return false }
+    }
+    return true
+  }
+}

@@ -1,0 +1,37 @@
+import Volumes
+
+/// Why volumes cannot be compared.
+public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
+  case differentGrids(found: VolumeGrid, known: VolumeGrid)
+  /// Known labels hold a value that the benchmark or model does not have.
+  case unknownLabel(value: UInt8, expected: [UInt8])
+
+  public var description: String {
+    switch self {
+    case .differentGrids(let found, let known):
+      "the segmentation's voxels (\(shown(found))) are not those of the known labels "
+        + "(\(shown(known))); resample one of them first"
+    case .unknownLabel(let value, let expected):
+      "the known labels hold the value \(value), which is none of "
+        + expected.map { "\($0)" }.joined(separator: ", ")
+    }
+  }
+
+  private func shown(_ grid: VolumeGrid) -> String {
+    func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+    let origin = grid.affine.origin
+    return "\(grid.columns)×\(grid.rows)×\(grid.slices) of "
+      + grid.spacing.reversed().map { "\(rounded($0))" }.joined(separator: "×")
+      + " mm from \(rounded(origin.x)), \(rounded(origin.y)), \(rounded(origin.z))"
+  }
+}
+
+/// Checks that known labels have no other values than those expected: labels numbered in another
+/// way would be scored against the wrong structures.
+public func checkValues(of known: LabelVolume, expected: Set<UInt8>) throws(EvaluationError) {
+  var isPresent = [Bool](repeating: false, count: 256)
+  for label in known.labels { isPresent[Int(label)] = true }
+  for value in 1...255 where isPresent[value] && !expected.contains(UInt8(value)) {
+    throw .unknownLabel(value: UInt8(value), expected: expected.sorted())
+  }
+}
