@@ -93,7 +93,9 @@ let package = Package(
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
     .testTarget(
       name: "PipelineTests",
-      dependencies: ["Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "TestSupport"]),
+      dependencies: [
+        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Segmentation", "Volumes", "TestSupport",
+      ]),
     .testTarget(name: "EndToEndTests", dependencies: ["JobLedger", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

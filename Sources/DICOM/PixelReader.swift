@@ -2,7 +2,8 @@ import Volumes
 
 /// Reads the voxels of a stack of slices.
 public enum PixelReader {
-  /// The volume of a stack in modality units: Hounsfield units for CT, rescaled values otherwise.
+  /// The volume of a stack in modality units: Hounsfield units for CT, rescaled values otherwise;
+  /// kept as 16-bit whole numbers where all of them are such.
   ///
   /// Each slice has its own rescale slope and intercept (PS3.3 C.11.1). Padding (PS3.3 C.7.5.1.1.2)
   /// becomes air: -1024 for CT, else 0. MONOCHROME1 is a matter of display and never inverts
@@ -17,8 +18,7 @@ public enum PixelReader {
     _ stack: SliceStack, fileOf: (String) -> String?
   ) throws(DICOMError) -> Volume {
     let frameSize = stack.grid.rows * stack.grid.columns
-    var voxels: [Float] = []
-    voxels.reserveCapacity(stack.grid.voxelCount)
+    var voxels = VoxelCollector(capacity: stack.grid.voxelCount)
     var decoder: FrameDecoder?
     var framesOfFile: [ImageFrame] = []
     for frame in stack.frames {
@@ -39,7 +39,7 @@ public enum PixelReader {
       }
       try append(values, of: frame, file: path, to: &voxels)
     }
-    return Volume(grid: stack.grid, voxels: voxels)
+    return Volume(grid: stack.grid, storage: voxels.storage)
   }
 
   /// The file must still be what the frame was read from.
@@ -59,7 +59,7 @@ public enum PixelReader {
   }
 
   private static func append(
-    _ values: [Int32], of frame: ImageFrame, file: String, to voxels: inout [Float]
+    _ values: [Int32], of frame: ImageFrame, file: String, to voxels: inout VoxelCollector
   ) throws(DICOMError) {
     let isCT = frame.modality == "CT"
     if isCT {
@@ -80,9 +80,9 @@ public enum PixelReader {
     }
     let air: Float = isCT ? -1024 : 0
     let padding = paddingRange(frame)
-    for value in values {
+    voxels.append(values) { value in
       let isPadding = padding?.contains(Int(value)) ?? false
-      voxels.append(isPadding ? air : Float(Double(value) * slope + intercept))
+      return isPadding ? air : Float(Double(value) * slope + intercept)
     }
   }
 
@@ -91,5 +91,41 @@ public enum PixelReader {
     guard let value = frame.pixelPaddingValue else { return nil }
     let limit = frame.pixelPaddingRangeLimit ?? value
     return min(value, limit)...max(value, limit)
+  }
+}
+
+/// Gathers voxels as 16-bit whole numbers for as long as they are such, then as floats.
+private struct VoxelCollector {
+  private let capacity: Int
+  private var whole: [Int16] = []
+  private var floats: [Float] = []
+  private var isWhole = true
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    whole.reserveCapacity(capacity)
+  }
+
+  var storage: VoxelStorage { isWhole ? .int16(whole) : .float(floats) }
+
+  mutating func append(_ values: [Int32], rescaled: (Int32) -> Float) {
+    for value in values {
+      let result = rescaled(value)
+      if isWhole {
+        if let number = Int16(exactly: result) {
+          whole.append(number)
+          continue
+        }
+        useFloats()
+      }
+      floats.append(result)
+    }
+  }
+
+  private mutating func useFloats() {
+    isWhole = false
+    floats.reserveCapacity(capacity)
+    floats += whole.lazy.map { Float($0) }
+    whole = []
   }
 }

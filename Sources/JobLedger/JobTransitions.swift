@@ -33,6 +33,16 @@ extension JobLedger {
     }
   }
 
+  /// Gives a running job back that cannot run now, as for want of memory, and takes it again after a
+  /// pause. It counts as no failure.
+  public func postponeJob(_ id: Int64, reason: String, pause: TimeInterval) throws(LedgerError) {
+    try write { db in
+      let job = try end(id, as: "retryable", attempt: "released", message: reason, db)
+      try schedule(id, at: now + pause, db)
+      try event(db, "postponed", series: job.series, job: id, reason)
+    }
+  }
+
   /// Ends a job that waits or runs, by somebody's wish.
   ///
   /// The process that runs it learns of it when it wants to complete it, and sends nothing.

@@ -57,6 +57,11 @@ public struct JobRunner: Service {
       // The process is shutting down: the next one begins the job anew.
       try ledger.releaseJob(job.id)
       throw CancellationError()
+    } catch let shortage as MemoryShortage {
+      logger.notice("job waits: \(shortage)", metadata: metadata(job))
+      try await untilRecorded(logger) {
+        try ledger.postponeJob(job.id, reason: "\(shortage)", pause: Self.memoryPause)
+      }
     } catch {
       logger.error("job failed: \(error)", metadata: metadata(job))
       try await untilRecorded(logger) {
@@ -65,6 +70,9 @@ public struct JobRunner: Service {
     }
     return true
   }
+
+  /// Seconds after which a job that did not fit in memory is tried again.
+  private static let memoryPause = 60.0
 
   private func process(
     _ job: ClaimedJob, segmenter: Segmenter,
@@ -112,7 +120,13 @@ public struct JobRunner: Service {
       try complete(
         job, proved, modelVersion: modelVersion,
         summary: summary)
-      logger.info("job completed in \(seconds)", metadata: metadata(job))
+      let memory = proved.memory
+      logger.info(
+        "job completed in \(seconds)",
+        metadata: metadata(job).merging([
+          "predictedMemoryBytes": "\(memory.predicted)",
+          "peakMemoryBytes": "\(memory.peak ?? 0)",
+        ]) { $1 })
     }
   }
 

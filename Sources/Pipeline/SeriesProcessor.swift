@@ -23,6 +23,15 @@ public struct ProvedSegmentation: Sendable, Equatable {
   public var picture: URL
   /// Volume of each segment that was found, in millilitres, by name.
   public var millilitres: [String: Double]
+  public var memory: MemoryUse
+}
+
+/// Memory in bytes, the network's included.
+public struct MemoryUse: Sendable, Equatable, Codable {
+  /// The process's peak as it was predicted before the job began.
+  public var predicted: Int
+  /// The process's peak since its start; nil where the system does not say.
+  public var peak: Int?
 }
 
 /// What became of a series.
@@ -39,17 +48,22 @@ public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   private let installation: String
+  private let memory: MemoryBudget
 
-  public init(geometry: GeometryRules, installation: String) {
+  public init(
+    geometry: GeometryRules, installation: String, memory: MemoryBudget = MemoryBudget()
+  ) {
     self.geometry = geometry
     self.installation = installation
+    self.memory = memory
   }
 
   /// Judges, segments, writes and proves.
   ///
   /// - Parameter output: an existing folder, which receives `segmentation.dcm` and `contours.png`.
-  /// - Throws: errors of reading and writing. What is wrong with the series itself is not thrown
-  ///   but returned as ``SeriesOutcome/held(reasons:)``.
+  /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
+  ///   memory now. What is wrong with the series itself, and a series too large for the memory that
+  ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
     _ series: SeriesFiles, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
     output: URL, progress: @escaping @Sendable (SegmentationProgress) -> Void
@@ -58,17 +72,24 @@ public struct SeriesProcessor: Sendable {
       let source = try SourceSeries(series, geometry: geometry)
       let bundle = segmenter.bundle
       try bundle.input.check(modality: source.modality, bodyPart: source.bodyPart)
-      let volume = try PixelReader.read(source.stack, fileOf: source.path)
-      let labels = try await segmenter.segment([volume], progress: progress)
+      let forecast = try bundle.memoryForecast(
+        of: source.stack.grid, bytesPerVoxel: source.bytesPerVoxel, threads: segmenter.threads)
+      let predicted = try memory.check(job: forecast.peak)
+      // Read by the segmenter, which lets the voxels go as soon as it can.
+      let labels = try await segmenter.segment(
+        reading: { [try PixelReader.read(source.stack, fileOf: source.path)] }, progress: progress)
       return try export(
-        labels, of: volume, source: source, bundle: bundle, identifiers: identifiers,
-        output: output)
+        labels, source: source, bundle: bundle, identifiers: identifiers, output: output,
+        predictedMemory: predicted)
     } catch let error as DICOMError {
       // Our own disk or installation is at fault, not the series: that may pass.
       switch error {
       case .cannotRead, .cannotWrite, .noFile, .toolkitUnavailable: throw error
       default: return .held(reasons: [error.description])
       }
+    } catch let shortage as MemoryShortage {
+      guard shortage.isLasting else { throw shortage }
+      return .held(reasons: [shortage.description])
     } catch let refusal as InputRefusal {
       return .held(reasons: [refusal.description])
     } catch let problem as HeldSeries {
@@ -77,12 +98,12 @@ public struct SeriesProcessor: Sendable {
   }
 
   private func export(
-    _ labels: LabelVolume, of volume: Volume, source: SourceSeries, bundle: ModelBundle,
-    identifiers: SegmentationObject.Identifiers, output: URL
+    _ labels: LabelVolume, source: SourceSeries, bundle: ModelBundle,
+    identifiers: SegmentationObject.Identifiers, output: URL, predictedMemory: Int
   ) throws -> SeriesOutcome {
     let segments = bundle.labels.map(SegmentDescription.init)
     let picture = output.appendingPathComponent("contours.png")
-    try ContourMontage.write(volume, labels: labels, segments: segments, to: picture.path)
+    try drawPicture(labels, source: source, segments: segments, to: picture)
     let file = output.appendingPathComponent("segmentation.dcm")
     let origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
@@ -104,7 +125,24 @@ public struct SeriesProcessor: Sendable {
     return .segmented(
       ProvedSegmentation(
         segmentation: file, sha256: sha256, picture: picture,
-        millilitres: Self.millilitres(labels, segments: segments)))
+        millilitres: Self.millilitres(labels, segments: segments),
+        memory: MemoryUse(predicted: predictedMemory, peak: MemoryBudget.peakResident)))
+  }
+
+  /// Reads again the slices that are shown, and no others.
+  private func drawPicture(
+    _ labels: LabelVolume, source: SourceSeries, segments: [SegmentDescription], to picture: URL
+  ) throws {
+    let shown = ContourMontage.chosenSlices(labels)
+    var stack = source.stack
+    stack.frames = shown.map { source.stack.frames[$0] }
+    stack.grid.slices = shown.count
+    let plane = stack.grid.rows * stack.grid.columns
+    let volume = try PixelReader.read(stack, fileOf: source.path)
+    let part = LabelVolume(
+      grid: stack.grid,
+      labels: shown.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
+    try ContourMontage.write(volume, labels: part, segments: segments, to: picture.path)
   }
 
   private static func millilitres(_ labels: LabelVolume, segments: [SegmentDescription])

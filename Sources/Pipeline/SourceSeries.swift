@@ -15,6 +15,16 @@ struct SourceSeries: Sendable {
 
   var modality: String { stack.frames.first?.modality ?? "" }
 
+  /// Bytes for each voxel as `PixelReader` will keep them, or more.
+  var bytesPerVoxel: Int {
+    let isWhole = stack.frames.allSatisfy { frame in
+      let (slope, intercept) = (frame.rescaleSlope ?? 1, frame.rescaleIntercept ?? 0)
+      let most = abs(slope) * Double(1 << min(frame.bitsStored, 30)) + abs(intercept)
+      return slope == slope.rounded() && intercept == intercept.rounded() && most < 32_768
+    }
+    return isWhole ? 2 : 4
+  }
+
   /// The file of an instance.
   func path(of sopInstanceUID: String) -> String? { paths[sopInstanceUID] }
 

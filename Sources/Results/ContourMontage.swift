@@ -25,8 +25,8 @@ public enum ContourMontage {
   public static func write(
     _ volume: Volume, labels: LabelVolume, segments: [SegmentDescription], to path: String
   ) throws(SegmentationError) {
-    guard volume.grid == labels.grid, volume.voxels.count == labels.labels.count,
-      volume.voxels.count == volume.grid.voxelCount, !volume.voxels.isEmpty
+    guard volume.grid == labels.grid, volume.storage.count == labels.labels.count,
+      volume.storage.count == volume.grid.voxelCount, volume.storage.count > 0
     else { throw .gridsDiffer(reason: "the volume and its labels do not match") }
     let slices = chosenSlices(labels)
     let window = grayWindow(volume, labels, slices: slices)
@@ -49,8 +49,8 @@ public enum ContourMontage {
     do { try picture.write(to: path) } catch { throw .dicom(error) }
   }
 
-  /// Slices with labels, or all where there are none, thinned evenly.
-  static func chosenSlices(_ labels: LabelVolume) -> [Int] {
+  /// The slices that `write` shows: those with labels, or all where there are none, thinned evenly.
+  public static func chosenSlices(_ labels: LabelVolume) -> [Int] {
     let size = labels.grid.rows * labels.grid.columns
     let labelled = (0..<labels.grid.slices).filter { slice in
       labels.labels[slice * size..<(slice + 1) * size].contains { $0 != 0 }
@@ -85,7 +85,7 @@ public enum ContourMontage {
   /// Values of at most some hundred thousand of the voxels, sorted.
   private static func sample(_ volume: Volume, _ voxels: [Int]) -> [Float] {
     stride(from: 0, to: voxels.count, by: max(1, voxels.count / 100_000))
-      .map { volume.voxels[voxels[$0]] }.filter(\.isFinite).sorted()
+      .map { volume.storage[voxels[$0]] }.filter(\.isFinite).sorted()
   }
 
   private static func grayLevel(_ fraction: Float) -> UInt8 {
@@ -154,7 +154,7 @@ struct TileScale {
     let (x0, y0) = (Int(x), Int(y))
     let (x1, y1) = (min(x0 + 1, grid.columns - 1), min(y0 + 1, grid.rows - 1))
     let (fx, fy) = (Float(x) - Float(x0), Float(y) - Float(y0))
-    let voxel = { (x: Int, y: Int) in volume.voxels[base + y * grid.columns + x] }
+    let voxel = { (x: Int, y: Int) in volume.storage[base + y * grid.columns + x] }
     let upper = voxel(x0, y0) * (1 - fx) + voxel(x1, y0) * fx
     let lower = voxel(x0, y1) * (1 - fx) + voxel(x1, y1) * fx
     return upper * (1 - fy) + lower * fy

@@ -131,20 +131,32 @@ func checkVoxels(_ channels: [Volume], expected: Int) throws(InputRefusal) {
   }
   for (index, channel) in channels.enumerated() {
     guard channel.grid == first.grid else { throw .channelsOnDifferentGrids(channel: index) }
-    guard channel.voxels.count == channel.grid.voxelCount, let value = channel.voxels.first else {
+    guard channel.storage.count == channel.grid.voxelCount, channel.storage.count > 0 else {
       throw .voxelCount(
-        channel: index, found: channel.voxels.count, expected: channel.grid.voxelCount)
+        channel: index, found: channel.storage.count, expected: channel.grid.voxelCount)
     }
-    let (isFinite, isConstant) = channel.voxels.withUnsafeBufferPointer { voxels in
-      var isFinite = true
-      var isConstant = true
-      for voxel in voxels {
-        isFinite = isFinite && voxel.isFinite
-        isConstant = isConstant && voxel == value
-      }
-      return (isFinite, isConstant)
-    }
+    let value = channel.storage[0]
+    let (isFinite, isConstant) = channel.storage.nature
     guard isFinite else { throw .notFinite(channel: index) }
     guard !isConstant else { throw .constant(channel: index, value: value) }
+  }
+}
+
+extension VoxelStorage {
+  /// Whether all values are numbers, and whether they are all the same.
+  fileprivate var nature: (isFinite: Bool, isConstant: Bool) {
+    switch self {
+    case .int16(let values): (true, values.allSatisfy { $0 == values[0] })
+    case .float(let values):
+      values.withUnsafeBufferPointer { values in
+        var isFinite = true
+        var isConstant = true
+        for voxel in values {
+          isFinite = isFinite && voxel.isFinite
+          isConstant = isConstant && voxel == values[0]
+        }
+        return (isFinite, isConstant)
+      }
+    }
   }
 }

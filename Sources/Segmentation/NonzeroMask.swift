@@ -1,39 +1,28 @@
-/// The part of an image that is not background: voxels other than 0 in any channel, holes filled.
+import Volumes
+
+/// The part of an image that is not background: voxels other than 0 in any channel.
 struct NonzeroMask {
   /// z, y, x.
   let shape: [Int]
-  private(set) var isInside: [Bool]
+  /// 1 inside, else 0.
+  private var values: [Int16]
 
-  /// - Parameter channels: arrays of `shape`.
-  init(_ channels: [[Float]], shape: [Int]) {
-    self.shape = shape
-    var mask = [Bool](repeating: false, count: shape.reduce(1, *))
-    for channel in channels {
-      channel.withUnsafeBufferPointer { values in
-        mask.withUnsafeMutableBufferPointer { mask in
-          for index in mask.indices where values[index] != 0 { mask[index] = true }
-        }
-      }
-    }
-    isInside = mask
-    fillHoles()
-  }
-
-  /// The least range along each axis that holds all of the mask; nil where the mask is empty.
-  var boundingBox: [Range<Int>]? {
+  /// The least range along each axis that holds every voxel other than 0 of any channel; nil where
+  /// there is none.
+  static func boundingBox(_ channels: [VoxelView]) -> [Range<Int>]? {
+    let shape = channels[0].shape
     var least = shape
     var most = [-1, -1, -1]
-    isInside.withUnsafeBufferPointer { mask in
-      var index = 0
+    var row = [Float](repeating: 0, count: shape[2])
+    for channel in channels {
       for z in 0..<shape[0] {
         for y in 0..<shape[1] {
-          for x in 0..<shape[2] {
-            if mask[index] {
-              least = [min(least[0], z), min(least[1], y), min(least[2], x)]
-              most = [max(most[0], z), max(most[1], y), max(most[2], x)]
-            }
-            index += 1
-          }
+          channel.readRow(z: z, y: y, into: &row)
+          guard let first = row.firstIndex(where: { $0 != 0 }),
+            let last = row.lastIndex(where: { $0 != 0 })
+          else { continue }
+          least = [min(least[0], z), min(least[1], y), min(least[2], first)]
+          most = [max(most[0], z), max(most[1], y), max(most[2], last)]
         }
       }
     }
@@ -41,36 +30,84 @@ struct NonzeroMask {
     return (0..<3).map { least[$0]..<most[$0] + 1 }
   }
 
-  /// Takes in background that no path over faces connects with the image's border.
-  private mutating func fillHoles() {
-    var outside = isInside.map { _ in false }
-    var open: [Int] = []
-    let (depth, height, width) = (shape[0], shape[1], shape[2])
-    let plane = height * width
-    isInside.withUnsafeBufferPointer { mask in
-      outside.withUnsafeMutableBufferPointer { outside in
-        func visit(_ index: Int) {
-          guard !mask[index], !outside[index] else { return }
-          outside[index] = true
-          open.append(index)
-        }
-        for z in 0..<depth {
-          for y in 0..<height {
-            let row = (z * height + y) * width
-            let isEdge = z == 0 || z == depth - 1 || y == 0 || y == height - 1
-            for x in isEdge ? Array(0..<width) : [0, width - 1] { visit(row + x) }
-          }
-        }
-        while let index = open.popLast() {
-          if index >= plane { visit(index - plane) }
-          if index / plane < depth - 1 { visit(index + plane) }
-          if index / width % height > 0 { visit(index - width) }
-          if index / width % height < height - 1 { visit(index + width) }
-          if index % width > 0 { visit(index - 1) }
-          if index % width < width - 1 { visit(index + 1) }
-        }
+  /// The mask with its holes filled: background from which no path over faces leads to the border.
+  ///
+  /// - Parameter channels: of one shape. A bounding box of the mask is as good as the whole image.
+  init(filling channels: [VoxelView]) {
+    shape = channels[0].shape
+    var values = [Int16](repeating: 0, count: shape.reduce(1, *))
+    var row = [Float](repeating: 0, count: shape[2])
+    for channel in channels {
+      for index in 0..<shape[0] * shape[1] {
+        channel.readRow(z: index / shape[1], y: index % shape[1], into: &row)
+        for x in row.indices where row[x] != 0 { values[index * shape[2] + x] = 1 }
       }
     }
-    isInside = outside.map { !$0 }
+    self.values = values
+    fillHoles()
+  }
+
+  /// 1 inside, else 0.
+  var view: VoxelView { VoxelView(.int16(values), shape: shape) }
+
+  var isInside: [Bool] { values.map { $0 == 1 } }
+
+  /// A stretch of background within one row (z * height + y).
+  private struct Span {
+    var row: Int32
+    var first: Int32
+    var last: Int32
+  }
+
+  private mutating func fillHoles() {
+    let (depth, height, width) = (shape[0], shape[1], shape[2])
+    values.withUnsafeMutableBufferPointer { values in
+      /// Background that leads to the border.
+      let outside: Int16 = 2
+      var open: [Span] = []
+      /// Marks the background in a row that touches `first...last`.
+      func enter(row: Int, _ first: Int, _ last: Int) {
+        let base = row * width
+        var x = first
+        while x <= last {
+          guard values[base + x] == 0 else {
+            x += 1
+            continue
+          }
+          var (from, to) = (x, x)
+          while from > 0, values[base + from - 1] == 0 { from -= 1 }
+          while to < width - 1, values[base + to + 1] == 0 { to += 1 }
+          for place in from...to { values[base + place] = outside }
+          open.append(Span(row: Int32(row), first: Int32(from), last: Int32(to)))
+          x = to + 1
+        }
+      }
+      for row in 0..<depth * height {
+        let (z, y) = (row / height, row % height)
+        if z == 0 || z == depth - 1 || y == 0 || y == height - 1 {
+          enter(row: row, 0, width - 1)
+        } else {
+          enter(row: row, 0, 0)
+          enter(row: row, width - 1, width - 1)
+        }
+      }
+      while let span = open.popLast() {
+        let (row, first, last) = (Int(span.row), Int(span.first), Int(span.last))
+        if row >= height { enter(row: row - height, first, last) }
+        if row / height < depth - 1 { enter(row: row + height, first, last) }
+        if row % height > 0 { enter(row: row - 1, first, last) }
+        if row % height < height - 1 { enter(row: row + 1, first, last) }
+      }
+      for index in values.indices { values[index] = values[index] == outside ? 0 : 1 }
+    }
+  }
+}
+
+extension VoxelView {
+  /// Copies a row along x.
+  func readRow(z: Int, y: Int, into row: inout [Float]) {
+    row.withUnsafeMutableBufferPointer { row in
+      if let base = row.baseAddress { read(z: z, y: y, into: base) }
+    }
   }
 }

@@ -27,22 +27,16 @@ public enum Normalization: Sendable, Equatable, Codable {
   var usesMask: Bool { self == .zscore(insideMask: true) }
 
   /// - Parameters:
-  ///   - values: the channel's voxels.
+  ///   - values: the channel's voxels, changed in place.
   ///   - mask: whether each voxel lies inside; only read where the scheme uses it.
-  func apply(_ values: inout [Float], mask: [Bool]) {
+  func apply(_ values: UnsafeMutableBufferPointer<Float>, mask: [Bool]) {
     switch self {
     case .ct(let lower, let upper, let mean, let sd):
-      values.withUnsafeMutableBufferPointer { values in
-        for index in values.indices {
-          values[index] = (min(max(values[index], lower), upper) - mean) / sd
-        }
+      for index in values.indices {
+        values[index] = (min(max(values[index], lower), upper) - mean) / sd
       }
     case .zscore(let insideMask):
-      values.withUnsafeMutableBufferPointer { values in
-        mask.withUnsafeBufferPointer { mask in
-          standardise(values, inside: insideMask ? mask : nil)
-        }
-      }
+      mask.withUnsafeBufferPointer { standardise(values, inside: insideMask ? $0 : nil) }
     }
   }
 }

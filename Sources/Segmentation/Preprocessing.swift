@@ -45,94 +45,89 @@ public struct Preprocessing: Sendable, Equatable, Codable {
     }
   }
 
-  /// Channels in the model's orientation, made ready for the network.
+  /// Channels made ready for the network.
   ///
   /// - Parameter channels: volumes on one grid, at least one voxel other than zero.
-  func apply(_ channels: [Volume]) -> PreprocessedImage {
-    let shape = channels[0].grid.shape
-    let spacing = channels[0].grid.spacing
-    let needsMask = cropToNonzero || normalization.contains { $0.usesMask }
-    let mask = needsMask ? NonzeroMask(channels.map(\.voxels), shape: shape) : nil
-    let box = (cropToNonzero ? mask?.boundingBox : nil) ?? shape.map { 0..<$0 }
-    let resampling = Resampling(
-      shape: box.map(\.count), spacing: spacing, targetSpacing: self.spacing)
+  func apply(_ channels: [Volume]) throws(InputRefusal) -> PreprocessedImage {
+    let plan = try PreprocessingPlan(self, grid: channels[0].grid)
+    let views = channels.map { plan.reorientation.view(of: $0) }
+    let box = (cropToNonzero ? NonzeroMask.boundingBox(views) : nil) ?? plan.box
+    return plan.cropped(to: box).apply(self, views.map { $0.cropped(to: box) })
+  }
+}
 
+/// Which voxels of a grid become which of the network's input.
+struct PreprocessingPlan {
+  /// The source.
+  let grid: VolumeGrid
+  let reorientation: Reorientation
+  /// The source in the model's orientation.
+  let turnedGrid: VolumeGrid
+  /// The part of the reoriented image that is kept, along z, y, x.
+  let box: [Range<Int>]
+  /// From the kept part to the network's input.
+  let resampling: Resampling
+
+  init(_ preprocessing: Preprocessing, grid: VolumeGrid) throws(InputRefusal) {
+    guard let reorientation = Reorientation(of: grid, to: preprocessing.orientation) else {
+      throw .orientation(preprocessing.orientation)
+    }
+    let turned = reorientation.apply(grid)
+    self.init(
+      grid: grid, reorientation: reorientation, turnedGrid: turned,
+      box: turned.shape.map { 0..<$0 }, targetSpacing: preprocessing.spacing)
+  }
+
+  private init(
+    grid: VolumeGrid, reorientation: Reorientation, turnedGrid: VolumeGrid, box: [Range<Int>],
+    targetSpacing: [Double]
+  ) {
+    self.grid = grid
+    self.reorientation = reorientation
+    self.turnedGrid = turnedGrid
+    self.box = box
+    self.targetSpacing = targetSpacing
+    resampling = Resampling(
+      shape: box.map(\.count), spacing: turnedGrid.spacing, targetSpacing: targetSpacing)
+  }
+
+  private let targetSpacing: [Double]
+
+  /// The same for less of the image.
+  func cropped(to box: [Range<Int>]) -> PreprocessingPlan {
+    PreprocessingPlan(
+      grid: grid, reorientation: reorientation, turnedGrid: turnedGrid, box: box,
+      targetSpacing: targetSpacing)
+  }
+
+  fileprivate func apply(_ preprocessing: Preprocessing, _ views: [VoxelView])
+    -> PreprocessedImage
+  {
+    let schemes = preprocessing.normalization
     var isInside: [Bool] = []
-    if let mask, normalization.contains(where: { $0.usesMask }) {
-      let labels = cropped(mask.isInside, shape: shape, to: box).map { Int16($0 ? 0 : -1) }
-      isInside = resampling.apply(labels: labels).map { $0 >= 0 }
+    if schemes.contains(where: \.usesMask) {
+      isInside = resampling.apply(mask: NonzeroMask(filling: views).view)
     }
-    var values: [Float] = []
-    for (channel, scheme) in zip(channels, normalization) {
-      var resampled = resampling.apply(cropped(channel.voxels, shape: shape, to: box), .cubic)
-      scheme.apply(&resampled, mask: isInside)
-      values += resampled
+    let count = resampling.newShape.reduce(1, *)
+    let values = [Float](unsafeUninitializedCapacity: views.count * count) { result, initialized in
+      for (index, (view, scheme)) in zip(views, schemes).enumerated() {
+        let channel = UnsafeMutableBufferPointer(
+          rebasing: result[index * count..<(index + 1) * count])
+        resampling.apply(view, .cubic, into: channel)
+        scheme.apply(channel, mask: isInside)
+      }
+      initialized = views.count * count
     }
-    return PreprocessedImage(values: values, box: box, resampling: resampling)
+    return PreprocessedImage(values: values, plan: self)
   }
 }
 
 /// The network's input, and the way back to the voxels it was made from.
 struct PreprocessedImage {
   /// Channel, z, y, x.
-  var values: [Float]
-  /// The part of the reoriented image that was kept, along z, y, x.
-  var box: [Range<Int>]
-  /// From the kept part to `values`.
-  var resampling: Resampling
+  let values: [Float]
+  let plan: PreprocessingPlan
 
   /// z, y, x of `values`.
-  var shape: [Int] { resampling.newShape }
-
-  /// The most probable class of each voxel of the reoriented image; background beyond the kept
-  /// part. The first class wins ties.
-  ///
-  /// - Parameters:
-  ///   - probabilities: class, z, y, x over `shape`.
-  ///   - fullShape: z, y, x of the reoriented image.
-  func labels(_ probabilities: [Float], classes: Int, fullShape: [Int]) -> [UInt8] {
-    let count = shape.reduce(1, *)
-    let back = resampling.inverse
-    var best = [Float](repeating: -.infinity, count: back.newShape.reduce(1, *))
-    var labels = [UInt8](repeating: 0, count: best.count)
-    // One class at a time: all of them on the source grid may not fit in memory.
-    for index in 0..<classes {
-      let values = back.apply(Array(probabilities[index * count..<(index + 1) * count]), .linear)
-      values.withUnsafeBufferPointer { values in
-        best.withUnsafeMutableBufferPointer { best in
-          labels.withUnsafeMutableBufferPointer { labels in
-            for voxel in values.indices where values[voxel] > best[voxel] {
-              best[voxel] = values[voxel]
-              labels[voxel] = UInt8(index)
-            }
-          }
-        }
-      }
-    }
-    return pasted(labels, into: fullShape)
-  }
-
-  private func pasted(_ labels: [UInt8], into fullShape: [Int]) -> [UInt8] {
-    var full = [UInt8](repeating: 0, count: fullShape.reduce(1, *))
-    let width = box[2].count
-    for (row, start) in rowStarts(fullShape, box).enumerated() {
-      full.replaceSubrange(start..<start + width, with: labels[row * width..<(row + 1) * width])
-    }
-    return full
-  }
-}
-
-/// Where each row of the box begins in the full array, in order z, y.
-private func rowStarts(_ shape: [Int], _ box: [Range<Int>]) -> [Int] {
-  box[0].flatMap { z in box[1].map { y in (z * shape[1] + y) * shape[2] + box[2].lowerBound } }
-}
-
-private func cropped<Value>(_ values: [Value], shape: [Int], to box: [Range<Int>]) -> [Value] {
-  guard box.map(\.count) != shape else { return values }
-  var result: [Value] = []
-  result.reserveCapacity(box.map(\.count).reduce(1, *))
-  for start in rowStarts(shape, box) {
-    result.append(contentsOf: values[start..<start + box[2].count])
-  }
-  return result
+  var shape: [Int] { plan.resampling.newShape }
 }

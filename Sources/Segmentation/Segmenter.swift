@@ -10,6 +10,8 @@ public actor Segmenter {
   public nonisolated let bundle: ModelBundle
   private let executor = SerialQueueExecutor(label: "segmentd.segmenter")
   private let network: Network
+  /// Threads of the network's arithmetic.
+  public nonisolated let threads: Int
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
     executor.asUnownedSerialExecutor()
@@ -19,6 +21,7 @@ public actor Segmenter {
   /// - Throws: `SafetensorsError`, or `NetworkError` where the weights are not the network's.
   public init(bundle: ModelBundle, threads: Int) throws {
     self.bundle = bundle
+    self.threads = threads
     let weights = try SafetensorsFile(path: bundle.weights.path)
     network = try Network(description: bundle.network, weights: weights, threads: threads)
   }
@@ -26,52 +29,83 @@ public actor Segmenter {
   /// Labels on the grid of the first channel.
   ///
   /// - Parameters:
-  ///   - channels: volumes on one grid, in the order the model was trained with.
+  ///   - read: gives volumes on one grid, in the order the model was trained with; they are let go
+  ///     as soon as the network's input is made of them.
   ///   - progress: called after each patch, on the segmenter's thread.
   /// - Throws: `InputRefusal` where the model was not made for the input, `CancellationError`
-  ///   between patches once the task is cancelled, or the network's error.
+  ///   between patches once the task is cancelled, what `read` throws, or the network's error.
+  public func segment(
+    reading read: @Sendable () throws -> [Volume],
+    progress: @Sendable (SegmentationProgress) -> Void = { _ in }
+  ) throws -> LabelVolume {
+    try segmentation(of: read, bundle: bundle, progress: progress) { input, logits in
+      try network.forward(input, logits: logits)
+    }
+  }
+
+  /// As above, for volumes that somebody holds anyway.
   public func segment(
     _ channels: [Volume], progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
-    try segmentation(of: channels, bundle: bundle, progress: progress) { input, logits in
-      try network.forward(input, logits: logits)
-    }
+    try segment(reading: { channels }, progress: progress)
   }
 }
 
 /// The whole way from volumes to labels, whatever computes the patches.
 func segmentation(
-  of channels: [Volume], bundle: ModelBundle,
+  of read: () throws -> [Volume], bundle: ModelBundle,
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
-  try checkVoxels(channels, expected: bundle.network.inputChannels)
-  let grid = channels[0].grid
-  guard let reorientation = Reorientation(of: grid, to: bundle.preprocessing.orientation) else {
-    throw InputRefusal.orientation(bundle.preprocessing.orientation)
+  let plan: PreprocessingPlan
+  var labels: LabelVolume
+  do {
+    let image = try preprocessed(read, bundle)
+    plan = image.plan
+    labels = try predictedLabels(image, bundle, progress: progress, forward: forward)
   }
-  let turnedGrid = reorientation.apply(grid)
-  try bundle.input.check(turnedGrid)
+  let voxelVolume = plan.grid.spacing.reduce(1, *)
+  for rule in bundle.postprocessing {
+    rule.apply(&labels.labels, shape: plan.grid.shape, voxelVolume: voxelVolume)
+  }
+  return labels
+}
 
-  let image = bundle.preprocessing.apply(channels.map { reorientation.apply($0) })
-  let window = SlidingWindow(
-    patch: bundle.network.patch, channels: bundle.network.inputChannels,
-    classes: bundle.network.classes, step: bundle.inference.step,
-    mirrorAxes: bundle.inference.mirrorAxes)
+/// Apart, so that the volumes are gone once the network's input is made.
+private func preprocessed(_ read: () throws -> [Volume], _ bundle: ModelBundle) throws
+  -> PreprocessedImage
+{
+  let channels = try read()
+  try checkVoxels(channels, expected: bundle.network.inputChannels)
+  let plan = try PreprocessingPlan(bundle.preprocessing, grid: channels[0].grid)
+  try bundle.input.check(plan.turnedGrid)
+  return try bundle.preprocessing.apply(channels)
+}
+
+private func predictedLabels(
+  _ image: PreprocessedImage, _ bundle: ModelBundle,
+  progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
+) throws -> LabelVolume {
+  var assembly = LabelAssembly(image.plan, classes: bundle.network.classes)
   let clock = ContinuousClock()
   let start = clock.now
   try Task.checkCancellation()
-  let probabilities = try window.probabilities(image.values, shape: image.shape, forward: forward) {
+  try SlidingWindow(bundle).forEachPlane(image.values, shape: image.shape, forward: forward) {
     done, total in
     progress(
       SegmentationProgress(
         patchesDone: done, patchesTotal: total, elapsed: clock.now - start))
     try Task.checkCancellation()
+  } planeDone: {
+    assembly.add($0)
   }
-  var labels = image.labels(
-    probabilities, classes: bundle.network.classes, fullShape: turnedGrid.shape)
-  let voxelVolume = turnedGrid.spacing.reduce(1, *)
-  for rule in bundle.postprocessing {
-    rule.apply(&labels, shape: turnedGrid.shape, voxelVolume: voxelVolume)
+  return assembly.finish()
+}
+
+extension SlidingWindow {
+  init(_ bundle: ModelBundle) {
+    self.init(
+      patch: bundle.network.patch, channels: bundle.network.inputChannels,
+      classes: bundle.network.classes, step: bundle.inference.step,
+      mirrorAxes: bundle.inference.mirrorAxes)
   }
-  return reorientation.undo(LabelVolume(grid: turnedGrid, labels: labels), to: grid)
 }

@@ -2,8 +2,12 @@ import Foundation
 
 /// Interpolation along one axis of an array: the separable part of ``Resampling``.
 struct AxisInterpolation: Sendable {
-  private let count: Int
-  private let newCount: Int
+  /// Lines that are worked on side by side, so that the recursion along a line runs over all of
+  /// them at once.
+  static let lanes = 16
+
+  let count: Int
+  let newCount: Int
   /// Samples repeated beyond each end before the spline is fitted.
   private let padding: Int
   private let taps: Int
@@ -20,20 +24,31 @@ struct AxisInterpolation: Sendable {
     var starts: [Int] = []
     var weights: [Double] = []
     for index in 0..<newCount {
-      let place = (Double(index) + 0.5) * (Double(count) / Double(newCount)) - 0.5
       if isCubic {
+        let place = Self.place(index, count: count, newCount: newCount)
         let below = place.rounded(.down)
         starts.append(Int(below) - 1 + padding)
         weights += Self.splineWeights(place - below)
       } else {
-        let inside = min(max(place, 0), Double(count - 1))
-        let below = min(Int(inside), max(count - 2, 0))
+        let (below, share) = Self.linearTap(index, count: count, newCount: newCount)
         starts.append(below)
-        weights += [1 - (inside - Double(below)), inside - Double(below)]
+        weights += [1 - share, share]
       }
     }
     self.starts = starts
     self.weights = weights
+  }
+
+  /// Where a result lies among the samples, in samples.
+  private static func place(_ index: Int, count: Int, newCount: Int) -> Double {
+    (Double(index) + 0.5) * (Double(count) / Double(newCount)) - 0.5
+  }
+
+  /// The sample at or before a result, edges repeated, and the share of the one after it.
+  static func linearTap(_ index: Int, count: Int, newCount: Int) -> (below: Int, share: Double) {
+    let inside = min(max(place(index, count: count, newCount: newCount), 0), Double(count - 1))
+    let below = min(Int(inside), max(count - 2, 0))
+    return (below, inside - Double(below))
   }
 
   /// Values of the four cubic B-splines over the interval, `t` from its start.
@@ -45,104 +60,92 @@ struct AxisInterpolation: Sendable {
     ]
   }
 
-  /// The array with `shape[axis]` values along `axis` turned into `newCount`.
-  func apply(_ array: [Double], shape: [Int], axis: Int) -> [Double] {
-    let inner = shape[(axis + 1)...].reduce(1, *)
-    let lines = array.count / count
-    let lanes = LineBuffer.lanes
-    return [Double](unsafeUninitializedCapacity: lines * newCount) { result, initialized in
-      initialized = lines * newCount
-      array.withUnsafeBufferPointer { source in
-        // Blocks read and write disjoint lines.
-        nonisolated(unsafe) let source = source
-        nonisolated(unsafe) let result = result
-        inParallel((lines + lanes - 1) / lanes, worthwhile: array.count > 100_000) { blocks in
-          let buffer = LineBuffer(count: count + 2 * padding)
-          defer { buffer.deallocate() }
-          for block in blocks {
-            let block = block * lanes..<min((block + 1) * lanes, lines)
-            load(source, lines: block, inner: inner, buffer)
-            if padding > 0 { buffer.fitSpline() }
-            store(buffer, lines: block, inner: inner, result)
-          }
-        }
-      }
-    }
-  }
+  /// The doubles that `apply` needs as scratch.
+  var scratchCount: Int { (count + 2 * padding) * Self.lanes }
 
-  /// Where each of the lines begins in an array with `count` values along the axis.
-  private func starts(of lines: Range<Int>, count: Int, inner: Int) -> [Int] {
-    lines.map { $0 / inner * count * inner + $0 % inner }
+  /// Interpolates `lines` lines.
+  ///
+  /// - Parameters:
+  ///   - source, target: the first sample of the first line; `step` is the distance of samples,
+  ///     `lineStep` that of lines.
+  ///   - scratch: room for `scratchCount` values.
+  func apply(
+    _ source: Lines<UnsafePointer<Double>>, _ target: Lines<UnsafeMutablePointer<Double>>,
+    lines: Int, scratch: UnsafeMutablePointer<Double>
+  ) {
+    for first in stride(from: 0, to: lines, by: Self.lanes) {
+      let used = min(Self.lanes, lines - first)
+      load(source, from: first, used, scratch)
+      if padding > 0 { fitSpline(scratch, count: count + 2 * padding) }
+      store(scratch, target, from: first, used)
+    }
   }
 
   private func load(
-    _ source: UnsafeBufferPointer<Double>, lines: Range<Int>, inner: Int, _ buffer: LineBuffer
+    _ source: Lines<UnsafePointer<Double>>, from first: Int, _ used: Int,
+    _ values: UnsafeMutablePointer<Double>
   ) {
-    let lanes = LineBuffer.lanes
-    let values = buffer.values
-    starts(of: lines, count: count, inner: inner).withUnsafeBufferPointer { starts in
+    let lanes = Self.lanes
+    let inner = values + padding * lanes
+    let base = source.base + first * source.lineStep
+    if source.lineStep == 1, used == lanes {
       for index in 0..<count {
-        let target = (index + padding) * lanes
-        for lane in starts.indices { values[target + lane] = source[starts[lane] + index * inner] }
+        let (from, to) = (base + index * source.step, inner + index * lanes)
+        for lane in 0..<lanes { to[lane] = from[lane] }
+      }
+    } else {
+      // Lanes beyond the last line compute something finite that nobody reads.
+      for lane in 0..<lanes {
+        let from = base + min(lane, used - 1) * source.lineStep
+        for index in 0..<count { inner[index * lanes + lane] = from[index * source.step] }
       }
     }
-    let last = (padding + count - 1) * lanes
+    let last = inner + (count - 1) * lanes
     for index in 0..<padding {
       for lane in 0..<lanes {
-        values[index * lanes + lane] = values[padding * lanes + lane]
-        values[last + (index + 1) * lanes + lane] = values[last + lane]
+        values[index * lanes + lane] = inner[lane]
+        last[(index + 1) * lanes + lane] = last[lane]
       }
     }
   }
 
   private func store(
-    _ buffer: LineBuffer, lines: Range<Int>, inner: Int,
-    _ result: UnsafeMutableBufferPointer<Double>
+    _ values: UnsafeMutablePointer<Double>, _ target: Lines<UnsafeMutablePointer<Double>>,
+    from first: Int, _ used: Int
   ) {
-    let lanes = LineBuffer.lanes
-    let (values, sum) = (buffer.values, buffer.sum)
+    let lanes = Self.lanes
+    let base = target.base + first * target.lineStep
     // A line of one sample has no second tap; its weight is zero.
-    let usedTaps = min(taps, buffer.count)
-    weights.withUnsafeBufferPointer { weights in
-      starts(of: lines, count: newCount, inner: inner).withUnsafeBufferPointer { targets in
+    let second = min(count - 1, 1) * lanes
+    starts.withUnsafeBufferPointer { starts in
+      weights.withUnsafeBufferPointer { weights in
         for index in 0..<newCount {
-          for lane in 0..<lanes { sum[lane] = 0 }
-          for tap in 0..<usedTaps {
-            let weight = weights[index * taps + tap]
-            let samples = values + (starts[index] + tap) * lanes
-            for lane in 0..<lanes { sum[lane] += weight * samples[lane] }
+          let samples = values + starts[index] * lanes
+          let (to, step) = (base + index * target.step, target.lineStep)
+          if taps == 4 {
+            let (a, b) = (weights[4 * index], weights[4 * index + 1])
+            let (c, d) = (weights[4 * index + 2], weights[4 * index + 3])
+            for lane in 0..<used {
+              to[lane * step] =
+                a * samples[lane] + b * samples[lanes + lane] + c * samples[2 * lanes + lane]
+                + d * samples[3 * lanes + lane]
+            }
+          } else {
+            let (a, b) = (weights[2 * index], weights[2 * index + 1])
+            for lane in 0..<used {
+              to[lane * step] = a * samples[lane] + b * samples[second + lane]
+            }
           }
-          for lane in targets.indices { result[targets[lane] + index * inner] = sum[lane] }
         }
       }
     }
   }
-}
-
-/// Several lines side by side: `values[index * lanes + lane]`, so that the recursion along a line
-/// runs over all lanes at once.
-private struct LineBuffer {
-  static let lanes = 16
-  let count: Int
-  let values: UnsafeMutablePointer<Double>
-  /// Room for one sample of each line.
-  let sum: UnsafeMutablePointer<Double>
-
-  init(count: Int) {
-    self.count = count
-    values = .allocate(capacity: (count + 1) * Self.lanes)
-    values.initialize(repeating: 0, count: (count + 1) * Self.lanes)
-    sum = values + count * Self.lanes
-  }
-
-  func deallocate() { values.deallocate() }
 
   /// Turns samples into coefficients of cubic B-splines: a forward and a backward recursion with
   /// the pole √3 - 2, the line mirrored about the outer edges of its end samples.
-  func fitSpline() {
+  private func fitSpline(_ values: UnsafeMutablePointer<Double>, count: Int) {
     let pole = 3.0.squareRoot() - 2
     let lanes = Self.lanes
-    for index in 0..<count * lanes { values[index] *= 6 }
     for lane in 0..<lanes {
       var start = values[lane]
       var power = pole
@@ -151,14 +154,27 @@ private struct LineBuffer {
         start += power * values[index * lanes + lane]
         power *= pole
       }
-      values[lane] = start
+      values[lane] = 6 * start
     }
-    for index in lanes..<count * lanes { values[index] += pole * values[index - lanes] }
-    for index in (count - 1) * lanes..<count * lanes { values[index] *= pole / (pole - 1) }
-    for index in stride(from: (count - 1) * lanes - 1, through: 0, by: -1) {
-      values[index] = pole * (values[index + lanes] - values[index])
+    for index in 1..<count {
+      let (here, before) = (values + index * lanes, values + (index - 1) * lanes)
+      for lane in 0..<lanes { here[lane] = 6 * here[lane] + pole * before[lane] }
+    }
+    let last = values + (count - 1) * lanes
+    for lane in 0..<lanes { last[lane] *= pole / (pole - 1) }
+    for index in stride(from: count - 2, through: 0, by: -1) {
+      let (here, after) = (values + index * lanes, values + (index + 1) * lanes)
+      for lane in 0..<lanes { here[lane] = pole * (after[lane] - here[lane]) }
     }
   }
+}
+
+/// Lines of samples in memory.
+struct Lines<Base> {
+  let base: Base
+  /// From one sample of a line to the next, and from one line to the next.
+  let step: Int
+  let lineStep: Int
 }
 
 /// Runs the work over `0..<count` in as many ranges as there are cores, or in one.

@@ -107,7 +107,7 @@ public struct Reorientation: Sendable, Equatable {
   }
 
   /// Where the result's first voxel lies in the source, and how far its axes step there.
-  private func walk(_ grid: VolumeGrid) -> (start: Int, strides: [Int]) {
+  package func walk(_ grid: VolumeGrid) -> (start: Int, strides: [Int]) {
     let shape = grid.shape
     let sourceStrides = [shape[1] * shape[2], shape[2], 1]
     var start = 0

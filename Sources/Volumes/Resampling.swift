@@ -12,8 +12,8 @@ public enum Interpolation: Sendable, Equatable {
 /// Follows the preprocessing of the reference implementation (nnU-Net's, with the semantics of
 /// scikit-image 0.19 and later): voxel i of the result lies at `(i + 0.5) * old / new - 0.5`, edges
 /// are repeated, the arithmetic is in double precision and results keep to the range of the
-/// input. Where slices are far apart, each is resampled in its plane and the nearest is taken
-/// across.
+/// input. Where slices are far apart, each is resampled in its plane, keeps to its own range, and
+/// the nearest is taken across.
 public struct Resampling: Sendable, Equatable {
   public let shape: [Int]
   public let newShape: [Int]
@@ -60,136 +60,76 @@ public struct Resampling: Sendable, Equatable {
 
   /// Values on the new shape. `values.count` is the product of `shape`.
   public func apply(_ values: [Float], _ interpolation: Interpolation) -> [Float] {
-    resampled(values, interpolation)
-  }
-
-  /// Labels on the new shape: the label whose share of the surrounding voxels reaches one half;
-  /// of two that do, the higher one. `labels.count` is the product of `shape`.
-  public func apply(labels: [Int16]) -> [Int16] {
-    guard shape != newShape else { return labels }
-    var result = [Int16](repeating: 0, count: newShape.reduce(1, *))
-    for label in Set(labels).sorted() {
-      let share: [Double] = resampled(labels.map { $0 == label ? 1 : 0 }, .linear)
-      for index in result.indices where share[index] >= 0.5 { result[index] = label }
-    }
-    return result
-  }
-
-  private func resampled<Value: BinaryFloatingPoint>(
-    _ values: [Value], _ interpolation: Interpolation
-  ) -> [Value] {
-    guard shape != newShape else { return values }
-    guard let axis = separateAxis else {
-      let clip = ValueRange(values)
-      var array = values.map { Double($0) }
-      interpolateAxes(&array, interpolation)
-      return clip.applied(to: array)
-    }
-    return applyBySlice(values, across: axis, interpolation)
-  }
-
-  /// All axes that change, those that shrink the array most first.
-  private func interpolateAxes(_ array: inout [Double], _ interpolation: Interpolation) {
-    var current = shape
-    let order = (0..<3).filter { shape[$0] != newShape[$0] }.sorted {
-      newShape[$0] * shape[$1] < newShape[$1] * shape[$0]
-    }
-    for axis in order {
-      let pass = AxisInterpolation(
-        count: current[axis], newCount: newShape[axis], interpolation: interpolation)
-      array = pass.apply(array, shape: current, axis: axis)
-      current[axis] = newShape[axis]
+    [Float](unsafeUninitializedCapacity: newShape.reduce(1, *)) { result, count in
+      apply(VoxelView(.float(values), shape: shape), interpolation, into: result)
+      count = result.count
     }
   }
 
-  /// Every slice interpolated in its plane alone, clipped to its own range, then the nearest
-  /// taken along `axis`.
-  private func applyBySlice<Value: BinaryFloatingPoint>(
-    _ values: [Value], across axis: Int, _ interpolation: Interpolation
-  ) -> [Value] {
-    let plane = (0..<3).map { $0 == axis ? shape[axis] : newShape[$0] }
-    var resampled = [Value](repeating: 0, count: plane.reduce(1, *))
-    let wanted = nearestSlices(count: shape[axis], newCount: newShape[axis])
-    for index in Set(wanted).sorted() {
-      let slice = extractSlice(values, shape: shape, axis: axis, index: index)
-      var sliceShape = shape
-      sliceShape[axis] = 1
-      var newSliceShape = newShape
-      newSliceShape[axis] = 1
-      let resized = Resampling(shape: sliceShape, newShape: newSliceShape, separateAxis: nil)
-        .resampled(slice, interpolation)
-      insertSlice(resized, into: &resampled, shape: plane, axis: axis, index: index)
-    }
-    guard shape[axis] != newShape[axis] else { return resampled }
-    var result = [Value](repeating: 0, count: newShape.reduce(1, *))
-    for (index, source) in wanted.enumerated() {
-      insertSlice(
-        extractSlice(resampled, shape: plane, axis: axis, index: source), into: &result,
-        shape: newShape, axis: axis, index: index)
-    }
-    return result
-  }
-}
-
-/// For each new slice the old one that it takes.
-private func nearestSlices(count: Int, newCount: Int) -> [Int] {
-  let scale = Double(count) / Double(newCount)
-  return (0..<newCount).map { index in
-    min(max(Int((scale * (Double(index) + 0.5)).rounded(.down)), 0), count - 1)
-  }
-}
-
-private func extractSlice<Value>(_ values: [Value], shape: [Int], axis: Int, index: Int)
-  -> [Value]
-{
-  let inner = shape[(axis + 1)...].reduce(1, *)
-  let outer = shape[..<axis].reduce(1, *)
-  var slice: [Value] = []
-  slice.reserveCapacity(inner * outer)
-  for block in 0..<outer {
-    let start = (block * shape[axis] + index) * inner
-    slice.append(contentsOf: values[start..<start + inner])
-  }
-  return slice
-}
-
-private func insertSlice<Value>(
-  _ slice: [Value], into values: inout [Value], shape: [Int], axis: Int, index: Int
-) {
-  let inner = shape[(axis + 1)...].reduce(1, *)
-  let outer = shape[..<axis].reduce(1, *)
-  for block in 0..<outer {
-    let start = (block * shape[axis] + index) * inner
-    values.replaceSubrange(
-      start..<start + inner, with: slice[block * inner..<(block + 1) * inner])
-  }
-}
-
-/// The range of an array's values, to which interpolated values are held.
-private struct ValueRange {
-  private let least: Double
-  private let most: Double
-
-  init<Value: BinaryFloatingPoint>(_ values: [Value]) {
-    (least, most) = values.withUnsafeBufferPointer { buffer in
-      var low = Value.infinity
-      var high = -Value.infinity
-      for value in buffer {
-        low = min(low, value)
-        high = max(high, value)
+  /// Values on the new shape, written to `target` (z, y, x).
+  ///
+  /// - Parameter view: has `shape`.
+  public func apply(
+    _ view: VoxelView, _ interpolation: Interpolation,
+    into target: UnsafeMutableBufferPointer<Float>
+  ) {
+    guard let base = target.baseAddress else { return }
+    let plane = newShape[1] * newShape[2]
+    guard shape != newShape else {
+      for row in 0..<shape[0] * shape[1] {
+        view.read(z: row / shape[1], y: row % shape[1], into: base + row * shape[2])
       }
-      return (Double(low), Double(high))
+      return
+    }
+    // Each plane is written by one thread.
+    nonisolated(unsafe) let result = base
+    VolumeResampler(self, view, interpolation).forEachPlane { z, values in
+      let target = result + z * plane
+      for index in 0..<plane { target[index] = Float(values[index]) }
     }
   }
 
-  func applied<Value: BinaryFloatingPoint>(to array: [Double]) -> [Value] {
-    array.withUnsafeBufferPointer { source in
-      [Value](unsafeUninitializedCapacity: source.count) { result, count in
-        for index in source.indices {
-          result.initializeElement(at: index, to: Value(min(max(source[index], least), most)))
-        }
-        count = source.count
+  /// Whether each voxel of the new shape lies inside a mask: where the share of its surrounding
+  /// voxels that are 1, and not 0, reaches one half.
+  ///
+  /// - Parameter mask: has `shape`.
+  public func apply(mask: VoxelView) -> [Bool] {
+    [Bool](unsafeUninitializedCapacity: newShape.reduce(1, *)) { result, count in
+      count = result.count
+      guard let base = result.baseAddress else { return }
+      let plane = newShape[1] * newShape[2]
+      // Each plane is written by one thread.
+      nonisolated(unsafe) let inside = base
+      VolumeResampler(self, mask, .linear).forEachPlane { z, share in
+        for index in 0..<plane { inside[z * plane + index] = share[index] >= 0.5 }
       }
     }
+  }
+
+  /// Where the results along an axis lie for linear interpolation: the sample at or before each
+  /// one, and the share of the sample after it. The share is 0 along `separateAxis`.
+  package func linearTaps(axis: Int) -> (below: [Int], share: [Double]) {
+    let (count, newCount) = (shape[axis], newShape[axis])
+    if axis == separateAxis {
+      return (nearestSlices(axis), [Double](repeating: 0, count: newCount))
+    }
+    let taps = (0..<newCount).map {
+      AxisInterpolation.linearTap($0, count: count, newCount: newCount)
+    }
+    return (taps.map(\.below), taps.map(\.share))
+  }
+
+  /// For each new slice along an axis the nearest old one.
+  func nearestSlices(_ axis: Int) -> [Int] {
+    let scale = Double(shape[axis]) / Double(newShape[axis])
+    return (0..<newShape[axis]).map { index in
+      min(max(Int((scale * (Double(index) + 0.5)).rounded(.down)), 0), shape[axis] - 1)
+    }
+  }
+
+  /// The bytes that `apply` uses beside source and result.
+  public func scratchBytes(threads: Int) -> Int {
+    guard shape != newShape else { return 0 }
+    return VolumeResampler.scratchBytes(self, threads: threads)
   }
 }

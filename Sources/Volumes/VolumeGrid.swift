@@ -44,16 +44,62 @@ public struct VolumeGrid: Sendable, Equatable, Codable {
   public var voxelCount: Int { columns * rows * slices }
 }
 
+/// The values of a volume's voxels as they are kept in memory.
+public enum VoxelStorage: Sendable, Equatable {
+  /// Whole numbers, as nearly every scanner's: half the memory.
+  case int16([Int16])
+  case float([Float])
+
+  public var count: Int {
+    switch self {
+    case .int16(let values): values.count
+    case .float(let values): values.count
+    }
+  }
+
+  public subscript(index: Int) -> Float {
+    switch self {
+    case .int16(let values): Float(values[index])
+    case .float(let values): values[index]
+    }
+  }
+}
+
 /// One scalar value per voxel: stored units or Hounsfield units.
 ///
-/// `voxels[(slice * rows + row) * columns + column]`: the array order z, y, x.
-public struct Volume: Sendable, Equatable {
+/// Voxel (slice, row, column) is number `(slice * rows + row) * columns + column`: the array order
+/// z, y, x.
+public struct Volume: Sendable {
   public var grid: VolumeGrid
-  public var voxels: [Float]
+  public var storage: VoxelStorage
 
   public init(grid: VolumeGrid, voxels: [Float]) {
+    self.init(grid: grid, storage: .float(voxels))
+  }
+
+  public init(grid: VolumeGrid, storage: VoxelStorage) {
     self.grid = grid
-    self.voxels = voxels
+    self.storage = storage
+  }
+
+  /// The values as single-precision numbers; converted at each access where they are kept as whole
+  /// numbers, so that loops had better use ``storage``.
+  public var voxels: [Float] {
+    get {
+      switch storage {
+      case .int16(let values): values.map { Float($0) }
+      case .float(let values): values
+      }
+    }
+    set { storage = .float(newValue) }
+  }
+}
+
+extension Volume: Equatable {
+  /// Whether grids and values are the same, however the values are kept.
+  public static func == (a: Volume, b: Volume) -> Bool {
+    guard a.grid == b.grid, a.storage.count == b.storage.count else { return false }
+    return a.storage == b.storage || a.voxels == b.voxels
   }
 }
 

@@ -164,14 +164,18 @@ extension Configuration {
   struct Inference: Decodable, Sendable {
     /// Worker threads; 0 takes one for each processor.
     var threads = 0
+    /// Memory for the whole process in GB (10⁹ bytes); 0 for what the system has.
+    var memoryLimitGB = 0.0
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case threads }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case threads, memoryLimitGB }
 
     init() {}
 
     init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
+      memoryLimitGB =
+        try values.decodeIfPresent(Double.self, forKey: .memoryLimitGB) ?? memoryLimitGB
     }
   }
 

@@ -42,7 +42,9 @@ struct ConfiguredParts {
   var runner: JobRunner {
     JobRunner(
       state: state, ledger: ledger, models: models,
-      processor: SeriesProcessor(geometry: configuration.geometryRules, installation: aeTitle),
+      processor: SeriesProcessor(
+        geometry: configuration.geometryRules, installation: aeTitle,
+        memory: memoryBudget(gigabytes: configuration.inference.memoryLimitGB)),
       destinations: configuration.destinations.map(\.name), logger: logger)
   }
 
@@ -91,6 +93,11 @@ extension Configuration {
     rules.minimumSlices = assembly.minimumSlices
     return rules
   }
+}
+
+/// Memory for the whole process; 0 asks for what the system has.
+func memoryBudget(gigabytes: Double) -> MemoryBudget {
+  MemoryBudget(limit: gigabytes > 0 ? Int(gigabytes * 1e9) : nil)
 }
 
 /// Worker threads; 0 asks for one a processor.

@@ -29,6 +29,11 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Worker threads; 0 takes one for each processor.")
   var threads = 0
 
+  @Option(
+    name: .customLong("memory-limit-gb"),
+    help: "Memory for the whole process in GB; 0 takes what the system has.")
+  var memoryLimitGB = 0.0
+
   @Flag(help: "Print the outcome as JSON.")
   var json = false
 
@@ -46,7 +51,9 @@ struct RunCommand: AsyncParsableCommand {
       throw RunError.nothingToRead(inputs: inputs)
     }
 
-    let processor = SeriesProcessor(geometry: GeometryRules(), installation: "SEGMENTD")
+    let processor = SeriesProcessor(
+      geometry: GeometryRules(), installation: "SEGMENTD",
+      memory: memoryBudget(gigabytes: memoryLimitGB))
     var reports: [SeriesReport] = []
     for series in scan.series {
       warn("series \(series.seriesInstanceUID): \(series.files.count) files")
@@ -91,6 +98,7 @@ struct SeriesReport: Encodable {
   var segmentation: String?
   var picture: String?
   var millilitres: [String: Double]?
+  var memory: MemoryUse?
   var reasons: [String] = []
 
   init(_ seriesInstanceUID: String, failure: any Error) {
@@ -107,6 +115,7 @@ struct SeriesReport: Encodable {
       segmentation = result.segmentation.path
       picture = result.picture.path
       millilitres = result.millilitres
+      memory = result.memory
     case .nothingFound(let picture):
       state = "nothing found"
       self.picture = picture.path

@@ -10,5 +10,6 @@ struct Segmentd: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, WatchCommand.self, RunCommand.self, JobsCommand.self,
       ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self, ForwardCommand.self,
+      ResampleCommand.self,
     ])
 }

@@ -9,12 +9,12 @@ private let states = [
 
 /// What a process can ask of a job.
 private enum Operation: CaseIterable {
-  case claim, complete, hold, fail, release, cancel
+  case claim, complete, hold, fail, release, postpone, cancel
 
   var allowedFrom: [String] {
     switch self {
     case .claim: ["available", "retryable"]
-    case .complete, .hold, .fail, .release: ["running"]
+    case .complete, .hold, .fail, .release, .postpone: ["running"]
     case .cancel: ["available", "retryable", "running"]
     }
   }
@@ -27,6 +27,7 @@ private enum Operation: CaseIterable {
     case .hold: try ledger.holdJob(job, reason: "slices are missing")
     case .fail: try ledger.failJob(job, reason: "failed", policy: .jobs)
     case .release: try ledger.releaseJob(job)
+    case .postpone: try ledger.postponeJob(job, reason: "no room", pause: 60)
     case .cancel: try ledger.cancelJob(job, reason: "not wanted")
     }
   }

@@ -54,7 +54,7 @@ import Volumes
     bundle.preprocessing.spacing = turned.spacing
     let volume = volume()
     let labels = try segmentation(
-      of: [volume], bundle: bundle, progress: { _ in }, forward: classify)
+      of: { [volume] }, bundle: bundle, progress: { _ in }, forward: classify)
     #expect(labels.grid == grid)
     #expect(labels.labels == volume.voxels.map { UInt8($0 / 100) })
   }
@@ -64,7 +64,7 @@ import Volumes
     var bundle = try bundle()
     bundle.preprocessing.spacing = [1, 1, 1]
     _ = try segmentation(
-      of: [volume()], bundle: bundle, progress: { reports.append($0) }, forward: classify)
+      of: { [volume()] }, bundle: bundle, progress: { reports.append($0) }, forward: classify)
     let total = try #require(reports.last?.patchesTotal)
     #expect(total > 1)
     #expect(reports.map(\.patchesDone) == Array(1...total))
@@ -78,7 +78,7 @@ import Volumes
       bundle.preprocessing.spacing = [1, 1, 1]
       var patches = 0
       do {
-        _ = try segmentation(of: [volume()], bundle: bundle) { progress in
+        _ = try segmentation(of: { [volume()] }, bundle: bundle) { progress in
           if progress.patchesDone == 2 { withUnsafeCurrentTask { $0?.cancel() } }
         } forward: { input, logits in
           patches += 1
@@ -94,7 +94,8 @@ import Volumes
     let bundle = try bundle()
     func refusal(_ channels: [Volume], _ bundle: ModelBundle) -> InputRefusal? {
       do {
-        _ = try segmentation(of: channels, bundle: bundle, progress: { _ in }, forward: classify)
+        _ = try segmentation(
+          of: { channels }, bundle: bundle, progress: { _ in }, forward: classify)
         return nil
       } catch { return error as? InputRefusal }
     }

@@ -4,6 +4,23 @@ import Testing
 
 @testable import Segmentation
 
+extension SlidingWindow {
+  /// All probabilities at once (K, z, y, x).
+  func probabilities(
+    _ image: [Float], shape: [Int], forward: Forward,
+    patchDone: (Int, Int) throws -> Void = { _, _ in }
+  ) throws -> [Float] {
+    var planes: [[Float]] = []
+    try forEachPlane(image, shape: shape, forward: forward, patchDone: patchDone) {
+      planes.append(Array($0))
+    }
+    let plane = shape[1] * shape[2]
+    return (0..<classes).flatMap { index in
+      planes.flatMap { $0[index * plane..<(index + 1) * plane] }
+    }
+  }
+}
+
 @Suite struct SlidingWindowTests {
   private struct Golden: Decodable {
     struct Gaussian: Decodable {
@@ -96,10 +113,39 @@ import Testing
       _, logits in
       for index in logits.indices { logits[index] = 0 }
       logits[24] = 100
-    } patchDone: { _, _ in
     }
     let marked = (0..<24).filter { found[24 + $0] > 0.6 }
     #expect(marked == [0, 3, 12, 15])
     #expect(abs(found[24] - 0.625) < 1e-6)
+  }
+
+  /// A constant patch is computed once for each value, and gives what every time gives.
+  @Test func constantPatchesAreComputedOnce() throws {
+    let window = SlidingWindow(
+      patch: [4, 4, 4], channels: 2, classes: 3, step: 0.5, mirrorAxes: [0, 1, 2])
+    let shape = [4, 4, 20]
+    // Five patches of the first value, then two mixed, then two of another value.
+    let image = (0..<640).map { index -> Float in
+      let isLow = index % 20 < 13
+      return Float(index / 320) + (isLow ? 1 : 2)
+    }
+    var calls = 0
+    func forward(
+      _ input: UnsafeBufferPointer<Float>, _ logits: UnsafeMutableBufferPointer<Float>
+    ) {
+      calls += 1
+      for index in logits.indices {
+        let part = Float(index * 31 % 17) / 10
+        logits[index] = input[index % 128] + part
+      }
+    }
+    let found = try window.probabilities(image, shape: shape, forward: forward)
+    #expect(calls == 1 + 2 * 8 + 1)
+    // The same values with a trace of noise, so that no patch is constant.
+    let noisy = image.indices.map { image[$0] + ($0 % 2 == 0 ? 0 : Float(2e-7)) }
+    calls = 0
+    let plain = try window.probabilities(noisy, shape: shape, forward: forward)
+    #expect(calls == 9 * 8)
+    #expect(largestDifference(found, plain) < 1e-6)
   }
 }

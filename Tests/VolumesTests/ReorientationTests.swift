@@ -23,10 +23,11 @@ import Testing
   @Test func thereAreAll48() { #expect(Set(Self.orientations).count == 48) }
 
   @Test(arguments: orientations)
-  func everyVoxelKeepsItsPlaceAndLabelsReturn(_ directions: [PatientDirection]) throws {
+  func everyVoxelKeepsItsPlace(_ directions: [PatientDirection]) throws {
     let volume = Volume(grid: grid, voxels: (0..<24).map { Float($0) })
     let reorientation = try #require(Reorientation(of: grid, to: directions))
-    let turned = reorientation.apply(volume)
+    let turned = Volume(
+      grid: reorientation.apply(grid), voxels: voxels(of: reorientation.view(of: volume)))
 
     let steps = [turned.grid.affine.slice, turned.grid.affine.row, turned.grid.affine.column]
     for (step, direction) in zip(steps, directions) {
@@ -36,9 +37,24 @@ import Testing
       let original = places(volume).first { $0.1 == value }
       #expect(length(point - (original?.0 ?? [1e9, 0, 0])) < 1e-9)
     }
-    let labels = LabelVolume(grid: turned.grid, labels: turned.voxels.map { UInt8($0) })
-    let back = reorientation.undo(labels, to: grid)
-    #expect(back == LabelVolume(grid: grid, labels: (0..<24).map { UInt8($0) }))
+    let whole = Volume(grid: grid, storage: .int16((0..<24).map { Int16($0) }))
+    #expect(voxels(of: reorientation.view(of: whole)) == turned.voxels)
+    let box = [1..<2, 0..<turned.grid.rows, 1..<turned.grid.columns]
+    let part = box[1].flatMap { y in
+      box[2].map { turned.voxels[(turned.grid.rows + y) * turned.grid.columns + $0] }
+    }
+    #expect(voxels(of: reorientation.view(of: volume).cropped(to: box)) == part)
+  }
+
+  private func voxels(of view: VoxelView) -> [Float] {
+    var values = [Float](repeating: 0, count: view.shape.reduce(1, *))
+    values.withUnsafeMutableBufferPointer { values in
+      guard let base = values.baseAddress else { return }
+      for row in 0..<view.shape[0] * view.shape[1] {
+        view.read(z: row / view.shape[1], y: row % view.shape[1], into: base + row * view.shape[2])
+      }
+    }
+    return values
   }
 
   private func places(_ volume: Volume) -> [(SIMD3<Double>, Float)] {

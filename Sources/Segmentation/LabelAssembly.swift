@@ -1,0 +1,168 @@
+import Volumes
+
+/// Makes labels on the source's voxels of the network's probabilities, plane by plane.
+///
+/// Each class's probabilities are resampled linearly in double precision (the reference
+/// implementation's export, order 1) and the most probable class of each voxel is kept; the first
+/// class wins ties. Only two planes of all classes are held, on the source's y and x.
+struct LabelAssembly {
+  private let plan: PreprocessingPlan
+  private let classes: Int
+  private let resampling: Resampling
+  /// For each source slice of the box the plane at or before it, and the share of the next one.
+  private let below: [Int]
+  private let share: [Double]
+  private let rows: (below: [Int], share: [Double])
+  private let columns: (below: [Int], share: [Double])
+  private let isResampled: Bool
+
+  private var labels: [UInt8]
+  /// The labels of one source slice within the box.
+  private var slice: [UInt8]
+  /// The last two planes on the source's y and x: class, y, x.
+  private var lower: [Double] = []
+  private var upper: [Double] = []
+  private var planesSeen = 0
+  private var slicesDone = 0
+
+  init(_ plan: PreprocessingPlan, classes: Int) {
+    self.plan = plan
+    self.classes = classes
+    resampling = plan.resampling.inverse
+    (below, share) = resampling.linearTaps(axis: 0)
+    rows = resampling.linearTaps(axis: 1)
+    columns = resampling.linearTaps(axis: 2)
+    isResampled = resampling.shape != resampling.newShape
+    labels = [UInt8](repeating: 0, count: plan.grid.voxelCount)
+    slice = [UInt8](repeating: 0, count: resampling.newShape[1] * resampling.newShape[2])
+  }
+
+  /// The bytes held beside the labels.
+  static func scratchBytes(_ resampling: Resampling, classes: Int) -> Int {
+    let (old, new) = (resampling.shape, resampling.newShape)
+    return old[1] * old[2] * (1 + 2 * classes * 8) + 8 * new[1] * new[2]
+  }
+
+  /// Takes the next plane: class, y, x.
+  mutating func add(_ plane: UnsafeBufferPointer<Float>) {
+    let index = planesSeen
+    planesSeen += 1
+    guard isResampled else {
+      chooseDirectly(plane)
+      paste(at: index)
+      return
+    }
+    guard slicesDone < below.count else { return }
+    // Planes that no slice lies at or after are not needed.
+    guard index == below[slicesDone] || index == below[slicesDone] + 1 else { return }
+    swap(&lower, &upper)
+    resample(plane)
+    var chosen: (below: Int, share: Double)?
+    while slicesDone < below.count {
+      let (place, part) = (below[slicesDone], share[slicesDone])
+      guard place + (part > 0 ? 1 : 0) <= index else { return }
+      // Slices that take the same plane have the same labels.
+      if chosen?.below != place || chosen?.share != part { choose(share: part) }
+      chosen = (place, part)
+      paste(at: slicesDone)
+      slicesDone += 1
+    }
+  }
+
+  /// The labels of the source, once every plane was added.
+  consuming func finish() -> LabelVolume { LabelVolume(grid: plan.grid, labels: labels) }
+
+  private mutating func chooseDirectly(_ plane: UnsafeBufferPointer<Float>) {
+    let (count, classes) = (slice.count, classes)
+    slice.withUnsafeMutableBufferPointer { slice in
+      for voxel in 0..<count {
+        var best = plane[voxel]
+        var label: UInt8 = 0
+        for index in 1..<max(1, classes) where plane[index * count + voxel] > best {
+          best = plane[index * count + voxel]
+          label = UInt8(index)
+        }
+        slice[voxel] = label
+      }
+    }
+  }
+
+  /// The plane on the source's y and x, into `upper`.
+  private mutating func resample(_ plane: UnsafeBufferPointer<Float>) {
+    let (height, width) = (resampling.shape[1], resampling.shape[2])
+    let (newHeight, newWidth) = (resampling.newShape[1], resampling.newShape[2])
+    let count = classes * newHeight * newWidth
+    if upper.count != count { upper = [Double](repeating: 0, count: count) }
+    let (rows, columns) = (rows, columns)
+    upper.withUnsafeMutableBufferPointer { result in
+      // Each row of the result is written by one thread.
+      nonisolated(unsafe) let result = result
+      nonisolated(unsafe) let plane = plane
+      inParallel(classes * newHeight, worthwhile: count > 100_000) { share in
+        let line = UnsafeMutablePointer<Double>.allocate(capacity: width)
+        defer { line.deallocate() }
+        for row in share {
+          let y = row % newHeight
+          let first = (row / newHeight * height + rows.below[y]) * width
+          let second = rows.share[y] > 0 ? first + width : first
+          let part = rows.share[y]
+          for x in 0..<width {
+            line[x] = (1 - part) * Double(plane[first + x]) + part * Double(plane[second + x])
+          }
+          for x in 0..<newWidth {
+            let (place, part) = (columns.below[x], columns.share[x])
+            let next = part > 0 ? place + 1 : place
+            result[row * newWidth + x] = (1 - part) * line[place] + part * line[next]
+          }
+        }
+      }
+    }
+  }
+
+  /// The most probable class of each voxel into `slice`: of the upper plane alone, or between both.
+  private mutating func choose(share: Double) {
+    let (classes, count, width) = (classes, slice.count, resampling.newShape[2])
+    let (lower, upper) = (share == 0 ? upper : lower, upper)
+    slice.withUnsafeMutableBufferPointer { slice in
+      lower.withUnsafeBufferPointer { lower in
+        upper.withUnsafeBufferPointer { upper in
+          // Each row is written by one thread.
+          nonisolated(unsafe) let (lower, upper, slice) = (lower, upper, slice)
+          inParallel(count / width, worthwhile: classes * count > 100_000) { rows in
+            let best = UnsafeMutablePointer<Float>.allocate(capacity: width)
+            defer { best.deallocate() }
+            for row in rows {
+              best.update(repeating: -.infinity, count: width)
+              for index in 0..<classes {
+                let first = index * count + row * width
+                for x in 0..<width {
+                  let value = Float((1 - share) * lower[first + x] + share * upper[first + x])
+                  guard value > best[x] else { continue }
+                  best[x] = value
+                  slice[row * width + x] = UInt8(index)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Writes `slice` to the source's voxels.
+  private mutating func paste(at index: Int) {
+    let (start, strides) = plan.reorientation.walk(plan.grid)
+    let (box, slice) = (plan.box, slice)
+    let width = box[2].count
+    let first = start + (box[0].lowerBound + index) * strides[0] + box[2].lowerBound * strides[2]
+    labels.withUnsafeMutableBufferPointer { labels in
+      for (row, y) in box[1].enumerated() {
+        var voxel = first + y * strides[1]
+        for x in 0..<width {
+          labels[voxel] = slice[row * width + x]
+          voxel += strides[2]
+        }
+      }
+    }
+  }
+}
