@@ -49,7 +49,10 @@ let package = Package(
       resources: [.copy("Models")]),
     .target(
       name: "DICOM",
-      dependencies: ["CDCMTK", "Volumes", .product(name: "Logging", package: "swift-log")]),
+      dependencies: [
+        "CDCMTK", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(
       name: "DICOMNetwork",
       dependencies: ["CDCMTK", "DICOM", .product(name: "Logging", package: "swift-log")]),

@@ -1,31 +1,65 @@
 /// The attributes of one frame, wherever the instance keeps them: at the top of a classic instance,
-/// in the per-frame or else the shared functional groups of a multi-frame one (PS3.3 C.7.6.16).
+/// in the per-frame or else the shared functional groups of a multi-frame one (PS3.3 C.7.6.16), or
+/// at the top of a multi-frame instance that some scanners write so.
 struct FrameAttributes {
-  private let classic: Dataset?
-  private let perFrame: Dataset
+  private let top: Dataset
+  private let perFrame: Dataset?
   private let shared: Dataset
 
   init(classic: Dataset) {
-    self.classic = classic
-    perFrame = Dataset()
+    top = classic
+    perFrame = nil
     shared = Dataset()
   }
 
-  init(perFrame: Dataset, shared: Dataset) {
-    classic = nil
+  init(perFrame: Dataset, shared: Dataset, top: Dataset) {
+    self.top = top
     self.perFrame = perFrame
     self.shared = shared
   }
 
-  /// The dataset that holds the attributes of a functional group.
-  func group(_ sequence: Tag) -> Dataset {
-    classic ?? perFrame.items(sequence).first ?? shared.items(sequence).first ?? Dataset()
+  /// The dataset that holds an attribute with a value: a functional group's item, or the top.
+  func dataset(with tag: Tag, in sequence: Tag) -> Dataset {
+    let groups = [perFrame, shared].compactMap { $0?.items(sequence).first }
+    return (groups + [top]).first { $0[tag]?.isEmpty == false } ?? Dataset()
+  }
+
+  func text(_ tag: Tag, in sequence: Tag) -> String? {
+    dataset(with: tag, in: sequence).text(tag)
+  }
+
+  func texts(_ tag: Tag, in sequence: Tag) -> [String] {
+    dataset(with: tag, in: sequence).texts(tag)
+  }
+
+  func integer(_ tag: Tag, in sequence: Tag) -> Int? {
+    dataset(with: tag, in: sequence).integer(tag)
+  }
+
+  func integers(_ tag: Tag, in sequence: Tag) -> [Int] {
+    dataset(with: tag, in: sequence).integers(tag)
+  }
+
+  func real(_ tag: Tag, in sequence: Tag) -> Double? {
+    dataset(with: tag, in: sequence).real(tag)
+  }
+
+  func reals(_ tag: Tag, in sequence: Tag) -> [Double] {
+    dataset(with: tag, in: sequence).reals(tag)
+  }
+
+  /// The first item of a sequence within a functional group.
+  func item(_ tag: Tag, in sequence: Tag) -> Dataset {
+    dataset(with: tag, in: sequence).items(tag).first ?? Dataset()
   }
 }
 
 extension DICOMFile {
   /// Whether frames are described by functional groups.
-  var hasFunctionalGroups: Bool { !dataset.items(.perFrameFunctionalGroups).isEmpty }
+  var hasFunctionalGroups: Bool {
+    !dataset.items(.perFrameFunctionalGroups).isEmpty
+      || !dataset.items(.sharedFunctionalGroups).isEmpty
+  }
 
   /// The attributes of every frame, in order.
   ///
@@ -39,13 +73,17 @@ extension DICOMFile {
       return [FrameAttributes(classic: dataset)]
     }
     let perFrame = dataset.items(.perFrameFunctionalGroups)
+    let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
+    // A single frame has nothing that it does not share.
+    if perFrame.isEmpty, count == 1 {
+      return [FrameAttributes(perFrame: Dataset(), shared: shared, top: dataset)]
+    }
     guard perFrame.count == count else {
       throw .invalidAttribute(
         file: path, tag: .numberOfFrames,
         value: "\(count), but \(perFrame.count) frames are described")
     }
-    let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
-    return perFrame.map { FrameAttributes(perFrame: $0, shared: shared) }
+    return perFrame.map { FrameAttributes(perFrame: $0, shared: shared, top: dataset) }
   }
 
   /// The elements that place a frame in the patient, as stored, for objects that refer to it.
@@ -59,19 +97,18 @@ extension DICOMFile {
       throw .missingAttribute(file: path, tag: .perFrameFunctionalGroups)
     }
     let frame = frames[index]
-    let measures = frame.group(.pixelMeasuresSequence)
-    return PlaneElements(
-      imagePosition: try required(.imagePosition, in: frame.group(.planePositionSequence)),
-      imageOrientation: try required(.imageOrientation, in: frame.group(.planeOrientationSequence)),
-      pixelSpacing: try required(.pixelSpacing, in: measures),
-      sliceThickness: measures[.sliceThickness])
-  }
-
-  private func required(_ tag: Tag, in dataset: Dataset) throws(DICOMError) -> DataElement {
-    guard let element = dataset[tag], !element.isEmpty else {
-      throw .missingAttribute(file: path, tag: tag)
+    func required(_ tag: Tag, _ sequence: Tag) throws(DICOMError) -> DataElement {
+      guard let element = frame.dataset(with: tag, in: sequence)[tag] else {
+        throw .missingAttribute(file: path, tag: tag)
+      }
+      return element
     }
-    return element
+    return PlaneElements(
+      imagePosition: try required(.imagePosition, .planePositionSequence),
+      imageOrientation: try required(.imageOrientation, .planeOrientationSequence),
+      pixelSpacing: try required(.pixelSpacing, .pixelMeasuresSequence),
+      sliceThickness: frame.dataset(with: .sliceThickness, in: .pixelMeasuresSequence)[
+        .sliceThickness])
   }
 }
 

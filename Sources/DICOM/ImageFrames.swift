@@ -2,31 +2,40 @@ import Volumes
 
 extension DICOMFile {
   /// The images of the file as their attributes describe them: one for a classic instance, one per
-  /// frame for an enhanced CT or MR instance. Attributes that are absent or not numbers stay empty.
+  /// frame for an enhanced CT or MR instance, one per tile for a Siemens mosaic. Attributes that
+  /// are absent or not numbers stay empty.
   ///
   /// - Throws: ``DICOMError`` where a multi-frame instance does not describe each of its frames.
   public func imageFrames() throws(DICOMError) -> [ImageFrame] {
     let instance = instanceFrame()
     let isMultiFrame = hasFunctionalGroups
-    return try frameAttributes().enumerated().map { index, attributes in
+    let frames = try frameAttributes().enumerated().map { index, attributes in
       var frame = instance
       frame.frameNumber = isMultiFrame ? index + 1 : nil
       fillPlane(&frame, attributes)
       fillValues(&frame, attributes)
-      fillDiscriminators(&frame, attributes, isMultiFrame: isMultiFrame)
+      fillDiscriminators(&frame, attributes)
+      if isMultiFrame { fillMultiFrame(&frame, attributes) }
       return frame
     }
+    guard frames.count == 1, let tiles = mosaicTiles(frames[0]) else { return frames }
+    return tiles
   }
 
   /// What all frames of the instance share.
   private func instanceFrame() -> ImageFrame {
     var frame = ImageFrame()
+    frame.file = path
     frame.sopClassUID = dataset.text(.sopClassUID) ?? ""
     frame.sopInstanceUID = dataset.text(.sopInstanceUID) ?? ""
     frame.studyInstanceUID = dataset.text(.studyInstanceUID) ?? ""
     frame.seriesInstanceUID = dataset.text(.seriesInstanceUID) ?? ""
     frame.frameOfReferenceUID = dataset.text(.frameOfReferenceUID) ?? ""
     frame.patientID = dataset.text(.patientID) ?? ""
+    frame.patientName = dataset.text(.patientName) ?? ""
+    frame.patientBirthDate = dataset.text(.patientBirthDate) ?? ""
+    frame.laterality =
+      nonEmpty(dataset.text(.laterality)) ?? dataset.text(.imageLaterality) ?? ""
     frame.modality = dataset.text(.modality) ?? ""
     frame.imageType = dataset.texts(.imageType)
     frame.instanceNumber = dataset.integer(.instanceNumber)
@@ -51,53 +60,104 @@ extension DICOMFile {
   }
 
   private func fillPlane(_ frame: inout ImageFrame, _ attributes: FrameAttributes) {
-    let measures = attributes.group(.pixelMeasuresSequence)
-    frame.imagePosition = attributes.group(.planePositionSequence).reals(.imagePosition)
-    frame.imageOrientation = attributes.group(.planeOrientationSequence).reals(.imageOrientation)
-    frame.pixelSpacing = measures.reals(.pixelSpacing)
-    frame.sliceThickness = measures.real(.sliceThickness)
+    frame.imagePosition = attributes.reals(.imagePosition, in: .planePositionSequence)
+    frame.imageOrientation = attributes.reals(.imageOrientation, in: .planeOrientationSequence)
+    frame.pixelSpacing = attributes.reals(.pixelSpacing, in: .pixelMeasuresSequence)
+    frame.sliceThickness = attributes.real(.sliceThickness, in: .pixelMeasuresSequence)
   }
 
   private func fillValues(_ frame: inout ImageFrame, _ attributes: FrameAttributes) {
-    let transformation = attributes.group(.pixelValueTransformationSequence)
-    frame.rescaleSlope = transformation.real(.rescaleSlope)
-    frame.rescaleIntercept = transformation.real(.rescaleIntercept)
-    frame.rescaleType = transformation.text(.rescaleType)
+    let group = Tag.pixelValueTransformationSequence
+    frame.rescaleSlope = attributes.real(.rescaleSlope, in: group)
+    frame.rescaleIntercept = attributes.real(.rescaleIntercept, in: group)
+    frame.rescaleType = attributes.text(.rescaleType, in: group)
   }
 
   /// What tells volumes apart when positions repeat.
-  private func fillDiscriminators(
-    _ frame: inout ImageFrame, _ attributes: FrameAttributes, isMultiFrame: Bool
-  ) {
-    let content = attributes.group(.frameContentSequence)
-    let diffusion = attributes.group(.mrDiffusionSequence)
+  private func fillDiscriminators(_ frame: inout ImageFrame, _ attributes: FrameAttributes) {
     frame.acquisitionNumber =
-      content.integer(.frameAcquisitionNumber) ?? dataset.integer(.acquisitionNumber)
+      attributes.integer(.frameAcquisitionNumber, in: .frameContentSequence)
+      ?? dataset.integer(.acquisitionNumber)
     frame.echoTime =
-      attributes.group(.mrEchoSequence).real(.effectiveEchoTime) ?? dataset.real(.echoTime)
+      attributes.real(.effectiveEchoTime, in: .mrEchoSequence) ?? dataset.real(.echoTime)
+    frame.echoNumber = dataset.integer(.echoNumbers)
+    frame.inversionTime =
+      attributes.real(.inversionTimes, in: .mrModifierSequence) ?? dataset.real(.inversionTime)
     frame.triggerTime =
-      attributes.group(.cardiacSynchronizationSequence).real(.nominalCardiacTriggerDelayTime)
+      attributes.real(.nominalCardiacTriggerDelayTime, in: .cardiacSynchronizationSequence)
       ?? dataset.real(.triggerTime)
+    frame.cardiacPhase =
+      attributes.real(.nominalPercentageOfCardiacPhase, in: .cardiacSynchronizationSequence)
+      ?? dataset.reals(.philipsPhase).first
     frame.temporalPosition =
-      content.integer(.temporalPositionIndex) ?? dataset.integer(.temporalPositionIdentifier)
-    frame.bValue = diffusion.real(.diffusionBValue) ?? privateBValue()
+      attributes.integer(.temporalPositionIndex, in: .frameContentSequence)
+      ?? dataset.integer(.temporalPositionIdentifier)
+    fillDiffusion(&frame, attributes)
     frame.acquisitionTime =
-      content.text(.frameAcquisitionDateTime) ?? dataset.text(.acquisitionTime)
-    frame.convolutionKernel =
-      attributes.group(.ctReconstructionSequence).text(.convolutionKernel)
-    if isMultiFrame {
-      let types = attributes.group(.mrImageFrameTypeSequence).texts(.frameType)
-      let frameType =
-        types.isEmpty ? attributes.group(.ctImageFrameTypeSequence).texts(.frameType) : types
-      if !frameType.isEmpty { frame.imageType = frameType }
+      nonEmpty(attributes.text(.frameAcquisitionDateTime, in: .frameContentSequence))
+      ?? nonEmpty(dataset.text(.acquisitionTime))
+    frame.contentTime = nonEmpty(dataset.text(.contentTime))
+    // A kernel may have two values (Siemens: name and strength).
+    frame.convolutionKernel = nonEmpty(
+      attributes.text(.convolutionKernel, in: .ctReconstructionSequence))
+    frame.tubeVoltage = attributes.real(.kvp, in: .ctXRayDetailsSequence)
+    frame.contrast = nonEmpty(
+      [dataset.text(.contrastBolusAgent), dataset.text(.contrastBolusStartTime)]
+        .compactMap(nonEmpty).joined(separator: " "))
+  }
+
+  /// b-value in s/mm² and gradient direction, by the standard's attributes or a vendor's.
+  private func fillDiffusion(_ frame: inout ImageFrame, _ attributes: FrameAttributes) {
+    let standard = attributes.real(.diffusionBValue, in: .mrDiffusionSequence)
+    // GE adds 10⁹ to it in some versions, and gives a direction also where nothing is diffusion.
+    let ge = dataset.reals(.geBValue).first.map { $0.truncatingRemainder(dividingBy: 1e9) }
+    let vendors: [PrivateAttribute] = [.siemensBValue, .philipsBValue, .uihBValue]
+    frame.bValue =
+      standard ?? vendors.lazy.compactMap { dataset.reals($0).first }.first ?? ge
+    guard let bValue = frame.bValue, bValue > 0 else { return }
+    let direction = attributes.item(
+      .diffusionGradientDirectionSequence, in: .mrDiffusionSequence)
+    let candidates = [
+      direction.reals(.diffusionGradientOrientation),
+      dataset.reals(.diffusionGradientOrientation),
+      dataset.reals(.siemensGradientDirection), dataset.reals(.uihGradientDirection),
+      PrivateAttribute.philipsGradientDirection.flatMap { dataset.reals($0).prefix(1) },
+      PrivateAttribute.geGradientDirection.flatMap { dataset.reals($0).prefix(1) },
+    ]
+    frame.gradientDirection = candidates.first { $0.count == 3 } ?? []
+  }
+
+  /// What only a frame of an enhanced instance has.
+  private func fillMultiFrame(_ frame: inout ImageFrame, _ attributes: FrameAttributes) {
+    for group in [Tag.mrImageFrameTypeSequence, .ctImageFrameTypeSequence] {
+      let types = attributes.texts(.frameType, in: group)
+      if !types.isEmpty { frame.imageType = types }
+    }
+    frame.complexComponent = nonEmpty(
+      attributes.text(.complexImageComponent, in: .mrImageFrameTypeSequence))
+    frame.stackID = nonEmpty(attributes.text(.stackID, in: .frameContentSequence))
+    let places: Set<Tag> = [
+      .stackID, .inStackPositionNumber, .imagePosition, .imageOrientation,
+      .planePositionSequence, .planeOrientationSequence,
+    ]
+    let pointers = dataset.items(.dimensionIndexSequence).map {
+      $0.integer(.dimensionIndexPointer).map { Tag(rawValue: UInt32(truncatingIfNeeded: $0)) }
+    }
+    let values = attributes.integers(.dimensionIndexValues, in: .frameContentSequence)
+    for (pointer, value) in zip(pointers, values) {
+      guard let pointer, !places.contains(pointer) else { continue }
+      frame.dimensions[pointer.keyword] = value
     }
   }
 
-  /// The b-value in s/mm² where only the vendor's private attributes hold it. GE adds 10⁹ to it in
-  /// some versions.
-  private func privateBValue() -> Double? {
-    if let value = dataset.real(.siemensBValue) { return value }
-    if let value = dataset.real(.philipsBValue) { return value }
-    return dataset.real(.geBValue).map { $0.truncatingRemainder(dividingBy: 1e9) }
+  private func nonEmpty(_ text: String?) -> String? {
+    text.flatMap { $0.isEmpty ? nil : $0 }
+  }
+}
+
+extension Tag {
+  /// The PS3.6 keyword, or the number where the dictionary has none.
+  fileprivate var keyword: String {
+    description.split(separator: " ", maxSplits: 1).last.map(String.init) ?? description
   }
 }

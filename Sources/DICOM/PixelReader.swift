@@ -1,3 +1,4 @@
+import Crypto
 import Volumes
 
 /// Reads the voxels of a stack of slices.
@@ -17,10 +18,12 @@ public enum PixelReader {
   public static func read(
     _ stack: SliceStack, fileOf: (String) -> String?
   ) throws(DICOMError) -> Volume {
-    let frameSize = stack.grid.rows * stack.grid.columns
-    var voxels = VoxelCollector(capacity: stack.grid.voxelCount)
+    let grid = stack.sourceGrid
+    let frameSize = grid.rows * grid.columns
+    var voxels = VoxelCollector(capacity: grid.voxelCount)
     var decoder: FrameDecoder?
     var framesOfFile: [ImageFrame] = []
+    var mosaic: [Int32] = []
     for frame in stack.frames {
       guard let path = fileOf(frame.sopInstanceUID) else {
         throw .noFile(sopInstanceUID: frame.sopInstanceUID)
@@ -28,10 +31,18 @@ public enum PixelReader {
       if decoder?.file.path != path {
         decoder = try FrameDecoder(path: path)
         framesOfFile = try decoder?.file.imageFrames() ?? []
+        mosaic = []
       }
       guard let decoder else { continue }
-      try check(framesOfFile, of: path, hold: frame, of: stack.grid)
-      let values = try decoder.storedValues(frame: frame.frameNumber ?? 1)
+      try check(framesOfFile, of: path, hold: frame, of: grid)
+      let values: [Int32]
+      if let tile = frame.mosaicTile {
+        // Decoded once for all its tiles.
+        if mosaic.isEmpty { mosaic = try decoder.storedValues(frame: 1) }
+        values = cut(tile, rows: frame.rows, columns: frame.columns, from: mosaic)
+      } else {
+        values = try decoder.storedValues(frame: frame.frameNumber ?? 1)
+      }
       guard values.count == frameSize else {
         throw .damagedPixels(
           file: path, frame: frame.frameNumber ?? 1,
@@ -39,14 +50,44 @@ public enum PixelReader {
       }
       try append(values, of: frame, file: path, to: &voxels)
     }
-    return Volume(grid: stack.grid, storage: voxels.storage)
+    return Volume(grid: grid, storage: voxels.storage)
+  }
+
+  /// SHA-256 of an image's stored values as 64 hexadecimal digits: equal for the same pixels in
+  /// whatever transfer syntax.
+  ///
+  /// - Throws: ``DICOMError`` where they cannot be decoded.
+  public static func digest(of frame: ImageFrame) throws(DICOMError) -> String {
+    let decoder = try FrameDecoder(path: frame.file)
+    var values = try decoder.storedValues(frame: frame.frameNumber ?? 1)
+    if let tile = frame.mosaicTile {
+      values = cut(tile, rows: frame.rows, columns: frame.columns, from: values)
+    }
+    return values.withUnsafeBytes { bytes in
+      var hash = SHA256()
+      hash.update(bufferPointer: bytes)
+      return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+  }
+
+  /// The pixels of one tile; nothing where the mosaic is not as large as it should be.
+  private static func cut(
+    _ tile: MosaicTile, rows: Int, columns: Int, from mosaic: [Int32]
+  ) -> [Int32] {
+    guard mosaic.count == tile.mosaicRows * tile.mosaicColumns,
+      tile.row + rows <= tile.mosaicRows, tile.column + columns <= tile.mosaicColumns
+    else { return [] }
+    return (tile.row..<tile.row + rows).flatMap { row in
+      let start = row * tile.mosaicColumns + tile.column
+      return mosaic[start..<start + columns]
+    }
   }
 
   /// The file must still be what the frame was read from.
   private static func check(
     _ framesOfFile: [ImageFrame], of path: String, hold frame: ImageFrame, of grid: VolumeGrid
   ) throws(DICOMError) {
-    let index = (frame.frameNumber ?? 1) - 1
+    let index = frame.mosaicTile?.index ?? (frame.frameNumber ?? 1) - 1
     guard framesOfFile.indices.contains(index), framesOfFile[index] == frame else {
       throw .invalidAttribute(
         file: path, tag: .sopInstanceUID, value: "not the image that was assessed")

@@ -21,14 +21,19 @@ public struct InputScan {
     }
   }
 
+  /// - Parameter takesEverything: sorts every DICOM file by its series UID, also one that no job
+  ///   could be made of: over-anonymised, or of another kind than CT and MR images.
   /// - Throws: ``InputScanError`` when an input does not exist.
-  public init(_ inputs: [String]) throws(InputScanError) {
+  public init(_ inputs: [String], takesEverything: Bool = false) throws(InputScanError) {
     var files: [String: [URL]] = [:]
     var order: [String] = []
     for input in inputs {
       for file in try Self.files(below: input) {
-        do {
-          let uid = try ImageIdentity.read(file.path, named: file.path).seriesInstanceUID
+        do throws(IntakeError) {
+          let uid =
+            takesEverything
+            ? try Self.anySeries(of: file)
+            : try ImageIdentity.read(file.path, named: file.path).seriesInstanceUID
           if files[uid] == nil { order.append(uid) }
           files[uid, default: []].append(file)
         } catch {
@@ -37,6 +42,16 @@ public struct InputScan {
       }
     }
     series = order.map { SeriesFiles(seriesInstanceUID: $0, files: files[$0] ?? []) }
+  }
+
+  private static func anySeries(of file: URL) throws(IntakeError) -> String {
+    do {
+      return try DICOMFile(path: file.path).dataset.text(.seriesInstanceUID) ?? ""
+    } catch .cannotRead(_, let reason) {
+      throw .notReadable(name: file.path, reason: reason)
+    } catch {
+      throw .unreadable(name: file.path, reason: error.description)
+    }
   }
 
   private static func files(below input: String) throws(InputScanError) -> [URL] {

@@ -70,50 +70,53 @@ public struct SeriesProcessor: Sendable {
   ) async throws -> SeriesOutcome {
     do {
       let source = try SourceSeries(series, geometry: geometry)
+      let stack = try source.onlyVolume()
       let bundle = segmenter.bundle
-      try bundle.input.check(modality: source.modality, bodyPart: source.bodyPart)
+      try bundle.input.check(
+        modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
       let forecast = try bundle.memoryForecast(
-        of: source.stack.grid, bytesPerVoxel: source.bytesPerVoxel, threads: segmenter.threads)
+        of: stack.grid, bytesPerVoxel: stack.bytesPerVoxel, threads: segmenter.threads)
       let predicted = try memory.check(job: forecast.peak)
       // Read by the segmenter, which lets the voxels go as soon as it can.
       let labels = try await segmenter.segment(
-        reading: { [try PixelReader.read(source.stack, fileOf: source.path)] }, progress: progress)
+        reading: { [try SourceSeries.pixels(of: stack)] }, progress: progress)
       return try export(
-        labels, source: source, bundle: bundle, identifiers: identifiers, output: output,
+        labels, stack: stack, bundle: bundle, identifiers: identifiers, output: output,
         predictedMemory: predicted)
     } catch let error as DICOMError {
       // Our own disk or installation is at fault, not the series: that may pass.
-      switch error {
-      case .cannotRead, .cannotWrite, .noFile, .toolkitUnavailable: throw error
-      default: return .held(reasons: [error.description])
-      }
+      guard error.isOfTheFile else { throw error }
+      return .held(reasons: [error.description])
     } catch let shortage as MemoryShortage {
       guard shortage.isLasting else { throw shortage }
       return .held(reasons: [shortage.description])
     } catch let refusal as InputRefusal {
       return .held(reasons: [refusal.description])
+    } catch let finding as GeometryFinding {
+      return .held(reasons: [finding.message])
     } catch let problem as HeldSeries {
       return .held(reasons: problem.reasons)
     }
   }
 
   private func export(
-    _ labels: LabelVolume, source: SourceSeries, bundle: ModelBundle,
+    _ labels: LabelVolume, stack: SliceStack, bundle: ModelBundle,
     identifiers: SegmentationObject.Identifiers, output: URL, predictedMemory: Int
   ) throws -> SeriesOutcome {
     let segments = bundle.labels.map(SegmentDescription.init)
     let picture = output.appendingPathComponent("contours.png")
-    try drawPicture(labels, source: source, segments: segments, to: picture)
+    try drawPicture(labels, stack: stack, segments: segments, to: picture)
     let file = output.appendingPathComponent("segmentation.dcm")
     let origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
       softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
       seriesNumber: 1000, date: Date())
+    let files = SourceSeries.files(of: stack)
     let outcome: SegmentationObject.Outcome
     do {
       outcome = try SegmentationObject.write(
-        labels, stack: source.stack, segments: segments, origin: origin, identifiers: identifiers,
-        to: file.path, fileOf: source.path)
+        labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
+        to: file.path, fileOf: { files[$0] })
     } catch {
       // The series has no place in the patient, and will not get one by another attempt.
       guard case .noFrameOfReference = error else { throw error }
@@ -121,7 +124,7 @@ public struct SeriesProcessor: Sendable {
     }
     guard case .written = outcome else { return .nothingFound(picture: picture) }
     let sha256 = try hexadecimalSHA256(ofFile: file)
-    try SegmentationProof.prove(file.path, labels: labels, stack: source.stack, segments: segments)
+    try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
     return .segmented(
       ProvedSegmentation(
         segmentation: file, sha256: sha256, picture: picture,
@@ -131,16 +134,16 @@ public struct SeriesProcessor: Sendable {
 
   /// Reads again the slices that are shown, and no others.
   private func drawPicture(
-    _ labels: LabelVolume, source: SourceSeries, segments: [SegmentDescription], to picture: URL
+    _ labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription], to picture: URL
   ) throws {
     let shown = ContourMontage.chosenSlices(labels)
-    var stack = source.stack
-    stack.frames = shown.map { source.stack.frames[$0] }
-    stack.grid.slices = shown.count
-    let plane = stack.grid.rows * stack.grid.columns
-    let volume = try PixelReader.read(stack, fileOf: source.path)
+    var chosen = SliceStack(grid: stack.sourceGrid, frames: shown.map { stack.frames[$0] })
+    chosen.grid.slices = shown.count
+    let plane = chosen.grid.rows * chosen.grid.columns
+    let files = SourceSeries.files(of: chosen)
+    let volume = try PixelReader.read(chosen, fileOf: { files[$0] })
     let part = LabelVolume(
-      grid: stack.grid,
+      grid: chosen.grid,
       labels: shown.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
     try ContourMontage.write(volume, labels: part, segments: segments, to: picture.path)
   }
@@ -155,6 +158,23 @@ public struct SeriesProcessor: Sendable {
       segments.filter { counts[Int($0.value)] > 0 }
         .map { ($0.name, Double(counts[Int($0.value)]) * voxel) },
       uniquingKeysWith: +)
+  }
+}
+
+/// A series whose geometry was not accepted.
+struct HeldSeries: Error {
+  var reasons: [String]
+}
+
+extension SourceSeries {
+  /// The one upright volume of the series.
+  fileprivate func onlyVolume() throws(HeldSeries) -> SliceStack {
+    let volumes = assessment.usableVolumes
+    guard volumes.count == 1, volumes[0].sliceIndices == nil, volumes[0].hasFrameOfReference,
+      volumes[0].frames[0].mosaicTile == nil,
+      !volumes[0].findings.contains(where: { $0.kind == .tilted })
+    else { throw HeldSeries(reasons: assessment.reasons) }
+    return volumes[0]
   }
 }
 

@@ -2,50 +2,99 @@ import DICOM
 import Foundation
 import Volumes
 
-/// A series whose geometry was not accepted.
-struct HeldSeries: Error {
-  var reasons: [String]
+/// The files of a series, read and judged by the geometry gate.
+public struct SourceSeries: Sendable {
+  public let seriesInstanceUID: String
+  public let assessment: SeriesAssessment
+  /// Body Part Examined (0018,0015) of the first image that states one.
+  public let bodyPart: String?
+
+  /// Reads the header of every file; pixels only of images that came twice.
+  ///
+  /// What is wrong with an image is a finding of the assessment.
+  ///
+  /// - Parameter expectedInstances: how many instances the series has by another source.
+  /// - Throws: `DICOMError` only where our own disk or installation is at fault.
+  public init(_ series: SeriesFiles, geometry: GeometryRules, expectedInstances: Int? = nil) throws
+  {
+    seriesInstanceUID = series.seriesInstanceUID
+    var frames: [ImageFrame] = []
+    var unreadable: [GeometryFinding] = []
+    var bodyPart: String?
+    for url in series.files {
+      do throws(DICOMError) {
+        let file = try DICOMFile(path: url.path)
+        frames += try file.imageFrames()
+        bodyPart = bodyPart ?? file.dataset.text(.bodyPartExamined)
+      } catch {
+        guard error.isOfTheFile else { throw error }
+        unreadable.append(GeometryFinding(.unreadable, error.description))
+      }
+    }
+    self.bodyPart = bodyPart
+    let digests = PixelDigests()
+    let judged = assess(
+      frames: frames, rules: geometry, expectedInstances: expectedInstances,
+      pixelHash: digests.digest)
+    assessment = unreadable.reduce(judged) { $0.held(because: $1) }
+  }
+
+  /// The voxels of a volume in modality units.
+  ///
+  /// - Throws: `DICOMError`, or `GeometryFinding` where the values cannot be what they say.
+  public static func pixels(of stack: SliceStack) throws -> Volume {
+    let files = files(of: stack)
+    let volume = try PixelReader.read(stack) { files[$0] }
+    if stack.frames.first?.modality == "CT", let finding = hounsfieldFinding(volume) {
+      throw finding
+    }
+    return volume
+  }
+
+  /// The file of each instance of a volume.
+  static func files(of stack: SliceStack) -> [String: String] {
+    Dictionary(
+      stack.frames.map { ($0.sopInstanceUID, $0.file) }, uniquingKeysWith: { first, _ in first })
+  }
 }
 
-/// The images of a series, judged and put in order.
-struct SourceSeries: Sendable {
-  let stack: SliceStack
-  let bodyPart: String?
-  private let paths: [String: String]
-
-  var modality: String { stack.frames.first?.modality ?? "" }
-
+extension SliceStack {
   /// Bytes for each voxel as `PixelReader` will keep them, or more.
   var bytesPerVoxel: Int {
-    let isWhole = stack.frames.allSatisfy { frame in
+    let isWhole = frames.allSatisfy { frame in
       let (slope, intercept) = (frame.rescaleSlope ?? 1, frame.rescaleIntercept ?? 0)
       let most = abs(slope) * Double(1 << min(frame.bitsStored, 30)) + abs(intercept)
       return slope == slope.rounded() && intercept == intercept.rounded() && most < 32_768
     }
     return isWhole ? 2 : 4
   }
+}
 
-  /// The file of an instance.
-  func path(of sopInstanceUID: String) -> String? { paths[sopInstanceUID] }
+/// Digests of stored values, each computed once.
+private final class PixelDigests {
+  private struct Key: Hashable {
+    var file: String
+    var frame: Int?
+    var tile: Int?
+  }
 
-  /// - Throws: ``HeldSeries`` with every finding of the geometry gate, or `DICOMError`.
-  init(_ series: SeriesFiles, geometry: GeometryRules) throws {
-    var frames: [ImageFrame] = []
-    var paths: [String: String] = [:]
-    var bodyPart: String?
-    for url in series.files {
-      let file = try DICOMFile(path: url.path)
-      let found = try file.imageFrames()
-      bodyPart = bodyPart ?? file.dataset.text(.bodyPartExamined)
-      frames += found
-      if let first = found.first { paths[first.sopInstanceUID] = url.path }
+  private var known: [Key: String?] = [:]
+
+  func digest(_ frame: ImageFrame) -> String? {
+    let key = Key(file: frame.file, frame: frame.frameNumber, tile: frame.mosaicTile?.index)
+    if let digest = known[key] { return digest }
+    let digest = try? PixelReader.digest(of: frame)
+    known[key] = .some(digest)
+    return digest
+  }
+}
+
+extension DICOMError {
+  /// Whether the file itself is at fault, and not our disk or installation, which may recover.
+  var isOfTheFile: Bool {
+    switch self {
+    case .cannotRead, .cannotWrite, .noFile, .toolkitUnavailable: false
+    default: true
     }
-    let assessment = assess(frames: frames, rules: geometry)
-    guard assessment.verdict == .accepted, let stack = assessment.volumes.first else {
-      throw HeldSeries(reasons: assessment.problems.map(\.description))
-    }
-    self.stack = stack
-    self.paths = paths
-    self.bodyPart = bodyPart
   }
 }

@@ -228,13 +228,3 @@ struct SegmentationBuilder {
     return bytes
   }
 }
-
-extension Affine {
-  /// Distance in mm between neighbouring slice planes.
-  var stepAlongNormal: Double {
-    let normal = SIMD3(
-      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
-      row.x * column.y - row.y * column.x)
-    return abs((slice * normal).sum()) / (normal * normal).sum().squareRoot()
-  }
-}

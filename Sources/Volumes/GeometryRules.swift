@@ -1,7 +1,8 @@
-/// How far a series may stray from a regular volume and still be taken as one.
+/// How far a series may stray from a regular volume and still be taken as one, and what may be
+/// mended.
 ///
-/// The defaults admit the rounding of real scanners (1e-3 to 1e-4 of a millimetre) and nothing
-/// that a network could not be shown without distorting anatomy.
+/// The defaults admit the rounding of real scanners (1e-3 to 1e-4 of a millimetre), mend what can
+/// be mended without inventing anatomy, and hold the rest.
 public struct GeometryRules: Sendable, Equatable, Codable {
   /// The fewest slices that make a volume.
   public var minimumSlices = 3
@@ -21,8 +22,21 @@ public struct GeometryRules: Sendable, Equatable, Codable {
   /// Slices whose positions along the normal differ by no more than this many mm share a place.
   public var samePlaceTolerance = 0.01
   /// Whether images that call themselves DERIVED or SECONDARY are taken as measured ones.
-  /// Localizers, mosaics and projections are refused in any case.
+  /// Localizers, screens and projections are set apart in any case.
   public var acceptsDerivedImages = false
+  /// Whether a tilted stack is resampled onto upright planes for the network; else it is held.
+  public var resamplesTilt = true
+  /// Whether slices at uneven steps are resampled onto a regular grid for the network; else held.
+  public var resamplesUnevenSpacing = false
+  /// The largest distance in mm between two neighbours across missing slices that is filled by
+  /// interpolation; 0 fills none.
+  public var fillsGapsUpTo = 0.0
+  /// Whether the series goes on without images that do not belong to it: another patient's, one
+  /// without a position, one of another size. Else a single such image holds it.
+  public var goesOnWithoutStrays = false
+  /// Whether parts of a series with different frames of reference are volumes of their own; else
+  /// they are listed and held.
+  public var splitsFramesOfReference = false
 
   public init() {}
 }

@@ -8,11 +8,20 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public var sopInstanceUID = ""
   /// Position in a multi-frame instance from 1 (PS3.3 C.7.6.16), nil for a classic instance.
   public var frameNumber: Int?
+  /// Which tile of a Siemens mosaic the image is; nil for every other image.
+  public var mosaicTile: MosaicTile?
+  /// The file that the image was read from; empty where it is not from a file.
+  public var file = ""
   public var studyInstanceUID = ""
   public var seriesInstanceUID = ""
   public var frameOfReferenceUID = ""
   /// PatientID (0010,0020) as in the file; never to be logged.
   public var patientID = ""
+  /// PatientName (0010,0010) and PatientBirthDate (0010,0030), compared and never shown.
+  public var patientName = ""
+  public var patientBirthDate = ""
+  /// Laterality (0020,0060) or Image Laterality (0020,0062).
+  public var laterality = ""
   public var modality = ""
   public var imageType: [String] = []
   public var instanceNumber: Int?
@@ -43,26 +52,48 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   // What tells volumes apart when positions repeat in one series.
   public var acquisitionNumber: Int?
   public var echoTime: Double?
+  public var echoNumber: Int?
+  public var inversionTime: Double?
   public var triggerTime: Double?
+  /// Index of the heart phase, or its nominal percentage.
+  public var cardiacPhase: Double?
   public var temporalPosition: Int?
+  /// s/mm², from the standard attribute or a vendor's.
   public var bValue: Double?
+  /// Direction of the diffusion gradient: a unit vector, empty where absent.
+  public var gradientDirection: [Double] = []
   public var acquisitionTime: String?
+  public var contentTime: String?
   public var convolutionKernel: String?
+  /// Complex Image Component (0008,9208) of an enhanced instance, such as MAGNITUDE or PHASE.
+  public var complexComponent: String?
+  /// Contrast agent and start time, or phase.
+  public var contrast: String?
+  /// Tube voltage in kV: what tells the images of dual energy apart.
+  public var tubeVoltage: Double?
+  /// Stack ID (0020,9056) of an enhanced instance.
+  public var stackID: String?
+  /// The index of each dimension of an enhanced instance that is not a place, by keyword.
+  public var dimensions: [String: Int] = [:]
 
   public init() {}
 }
 
-/// Frames of one series that form one regular volume, ordered along the slice axis of `grid`.
-public struct SliceStack: Sendable, Equatable, Codable {
-  public var grid: VolumeGrid
-  /// `frames[k]` lies at slice index k of `grid`.
-  public var frames: [ImageFrame]
-  /// The attributes and values that set this volume apart within its series; empty when alone.
-  public var splitBy: [String: String]
+/// Where an image lies in a Siemens mosaic: many slices tiled in one frame.
+public struct MosaicTile: Sendable, Equatable, Codable {
+  /// Tile number from 0, in rows of tiles.
+  public var index: Int
+  /// Column and row of its first pixel in the mosaic, and the mosaic's size.
+  public var column: Int
+  public var row: Int
+  public var mosaicColumns: Int
+  public var mosaicRows: Int
 
-  public init(grid: VolumeGrid, frames: [ImageFrame], splitBy: [String: String] = [:]) {
-    self.grid = grid
-    self.frames = frames
-    self.splitBy = splitBy
+  public init(index: Int, column: Int, row: Int, mosaicColumns: Int, mosaicRows: Int) {
+    self.index = index
+    self.column = column
+    self.row = row
+    self.mosaicColumns = mosaicColumns
+    self.mosaicRows = mosaicRows
   }
 }

@@ -1,78 +1,216 @@
-/// Attributes that tell apart the volumes of a series in which every position repeats.
-private let splittingAttributes: [(name: String, value: @Sendable (ImageFrame) -> String)] = [
-  ("TemporalPositionIdentifier", { $0.temporalPosition.map { "\($0)" } ?? "" }),
-  ("DiffusionBValue", { $0.bValue.map { "\($0)" } ?? "" }),
-  ("EchoTime", { $0.echoTime.map { "\($0)" } ?? "" }),
-  ("TriggerTime", { $0.triggerTime.map { "\($0)" } ?? "" }),
-  ("ImageType", { $0.imageType.joined(separator: "\\") }),
-  ("ConvolutionKernel", { $0.convolutionKernel ?? "" }),
-  ("AcquisitionNumber", { $0.acquisitionNumber.map { "\($0)" } ?? "" }),
-  ("AcquisitionTime", { $0.acquisitionTime ?? "" }),
-]
+/// An attribute by which images at one position may differ.
+struct Splitter: Sendable {
+  var name: String
+  var value: @Sendable (ImageFrame) -> String
 
-/// A series in which places repeat: several volumes where one attribute tells them apart,
-/// otherwise duplicates. Held either way, since which volume to segment is not ours to guess.
-func assessRepeatedPositions(_ places: SlicePlaces, rules: GeometryRules) -> SeriesAssessment {
-  let most = places.repeats.max() ?? 1
-  guard places.repeats.allSatisfy({ $0 == most }) else {
-    let examples = places.frames.filter { $0.count > 1 }
-    return SeriesAssessment(
-      problems: [
-        GeometryProblem(
-          .duplicatePositions,
-          "\(examples.count) of \(places.frames.count) positions hold more than one image: "
-            + shown(examples[0]))
-      ], volumes: [])
+  init(_ name: String, text: @escaping @Sendable (ImageFrame) -> String?) {
+    self.name = name
+    value = { text($0) ?? "" }
   }
-  for (name, value) in splittingAttributes {
-    let groups = Dictionary(grouping: places.frames.joined(), by: value)
-    guard groups.count == most, groups.values.allSatisfy({ isOneVolume($0, places, rules) })
-    else { continue }
-    return assessVolumes(groups, splitBy: name, rules: rules)
-  }
-  return SeriesAssessment(
-    problems: [
-      GeometryProblem(
-        .duplicatePositions,
-        "each of \(places.frames.count) positions holds \(most) images and no attribute tells the "
-          + "volumes apart: \(shown(places.frames[0]))")
-    ], volumes: [])
-}
 
-/// Whether the frames take every place exactly once.
-private func isOneVolume(_ frames: [ImageFrame], _ places: SlicePlaces, _ rules: GeometryRules)
-  -> Bool
-{
-  guard frames.count == places.frames.count, let own = SlicePlaces(frames, rules: rules) else {
-    return false
+  init(_ name: String, number: @escaping @Sendable (ImageFrame) -> Double?) {
+    self.name = name
+    value = { number($0).map { shown($0) } ?? "" }
   }
-  return own.frames.count == places.frames.count
-}
 
-private func assessVolumes(
-  _ groups: [String: [ImageFrame]], splitBy name: String, rules: GeometryRules
-) -> SeriesAssessment {
-  let numeric = groups.keys.allSatisfy { Double($0) != nil }
-  let values = groups.keys.sorted { a, b in
-    numeric ? (Double(a) ?? 0) < (Double(b) ?? 0) : a < b
+  init(_ name: String, integer: @escaping @Sendable (ImageFrame) -> Int?) {
+    self.name = name
+    value = { integer($0).map { "\($0)" } ?? "" }
   }
-  var problems = [
-    GeometryProblem(
-      .severalVolumes,
-      "the series holds \(groups.count) volumes told apart by \(name): "
-        + values.prefix(8).map(shown(value:)).joined(separator: ", "))
+
+  /// What a volume is told by, the most telling first, by PS3.6 keyword where there is one.
+  static let values = [
+    Splitter("ImageType", text: { $0.imageType.joined(separator: "\\") }),
+    Splitter("ComplexImageComponent", text: { $0.complexComponent }),
+    Splitter("StackID", text: { $0.stackID }),
+    Splitter("TemporalPositionIdentifier", integer: { $0.temporalPosition }),
+    Splitter("DiffusionBValue", number: { $0.bValue }),
+    Splitter("DiffusionGradientOrientation", text: { numbers($0.gradientDirection) }),
+    Splitter("EchoTime", number: { $0.echoTime }),
+    Splitter("EchoNumbers", integer: { $0.echoNumber }),
+    Splitter("InversionTime", number: { $0.inversionTime }),
+    Splitter("CardiacPhase", number: { $0.cardiacPhase }),
+    Splitter("TriggerTime", number: { $0.triggerTime }),
+    Splitter("ConvolutionKernel", text: { $0.convolutionKernel }),
+    Splitter("KVP", number: { $0.tubeVoltage }),
+    Splitter("ContrastBolus", text: { $0.contrast }),
+    Splitter("RescaleType", text: { $0.rescaleType }),
+    Splitter("AcquisitionNumber", integer: { $0.acquisitionNumber }),
+    Splitter("AcquisitionTime", text: { $0.acquisitionTime }),
   ]
-  var volumes: [SliceStack] = []
-  for value in values {
-    guard let frames = groups[value], let places = SlicePlaces(frames, rules: rules) else {
-      continue
-    }
-    let (stack, found) = sliceStack(places, rules: rules)
-    problems += found.filter { !problems.contains($0) }
-    if var stack {
-      stack.splitBy[name] = value
-      volumes.append(stack)
+
+  /// Attributes that count the volumes without being equal within one, such as the time at which
+  /// each slice was measured.
+  static let ranks = [
+    Splitter("TriggerTime", number: { $0.triggerTime }),
+    Splitter("AcquisitionTime", text: { $0.acquisitionTime }),
+    Splitter("ContentTime", text: { $0.contentTime }),
+  ]
+
+  static let instanceNumber = Splitter("InstanceNumber", integer: { $0.instanceNumber })
+
+  /// The splitters of the dimensions that these frames name (PS3.3 C.7.6.17).
+  static func dimensions(of frames: [ImageFrame]) -> [Splitter] {
+    Set(frames.flatMap(\.dimensions.keys)).sorted().map { name in
+      Splitter(name, integer: { $0.dimensions[name] })
     }
   }
-  return SeriesAssessment(problems: problems, volumes: volumes)
+}
+
+/// Sorts images that share positions into volumes.
+struct RepeatResolver {
+  let rules: GeometryRules
+  /// Whether two images show the same pixels at the same place.
+  let isCopy: (ImageFrame, ImageFrame) -> Bool
+  /// Images left out because another one is equal.
+  var copies: [ImageFrame] = []
+
+  init(rules: GeometryRules, isCopy: @escaping (ImageFrame, ImageFrame) -> Bool) {
+    self.rules = rules
+    self.isCopy = isCopy
+  }
+
+  /// The volumes, or nil where nothing tells some of the images apart.
+  mutating func parts(of places: SlicePlaces) -> [VolumePart]? {
+    let frames = places.frames.flatMap { $0 }
+    guard places.repeats.contains(where: { $0 > 1 }) else {
+      return slabs(places, frames) ?? [VolumePart(frames: frames)]
+    }
+    let splitters = Splitter.values + Splitter.dimensions(of: frames)
+    for isStrict in [true, false] {
+      for splitter in splitters {
+        if let parts = split(places, by: splitter, isStrict: isStrict) { return parts }
+      }
+    }
+    for splitter in Splitter.ranks {
+      if let parts = rank(places, by: splitter) { return parts }
+    }
+    return withoutCopies(places) ?? rank(places, by: .instanceNumber)
+  }
+
+  /// One part for each value, each split further where its positions still repeat.
+  ///
+  /// - Parameter isStrict: each value must cover every position equally often; else it is enough
+  ///   that its images form a regular stack by themselves.
+  private mutating func split(
+    _ places: SlicePlaces, by splitter: Splitter, isStrict: Bool
+  ) -> [VolumePart]? {
+    let values = places.frames.map { $0.map(splitter.value) }
+    guard values.contains(where: { Set($0).count > 1 }) else { return nil }
+    let members = zip(places.frames.indices, places.frames).flatMap { place, frames in
+      frames.enumerated().map { (value: values[place][$0.offset], frame: $0.element) }
+    }
+    let groups = grouped(members, by: \.value)
+    var found: [(String, SlicePlaces)] = []
+    for (value, members) in groups {
+      guard let own = SlicePlaces(members.map(\.frame), rules: rules), own.frames.count > 1,
+        Set(own.repeats).count == 1
+      else { return nil }
+      let isWhole = own.frames.count == places.frames.count
+      guard isStrict ? isWhole : isWhole || own.isRegular(rules) else { return nil }
+      found.append((value, own))
+    }
+    return resolve(found, splitter)
+  }
+
+  private mutating func resolve(_ groups: [(String, SlicePlaces)], _ splitter: Splitter)
+    -> [VolumePart]?
+  {
+    let copiesBefore = copies
+    var parts: [VolumePart] = []
+    for (value, places) in groups {
+      guard let inner = self.parts(of: places) else {
+        copies = copiesBefore
+        return nil
+      }
+      parts += inner.map { part in
+        var part = part
+        part.splitBy[splitter.name] = value.isEmpty ? "(absent)" : printable(value)
+        return part
+      }
+    }
+    return parts
+  }
+
+  /// The images of each position in the order of an attribute: the first of all positions make
+  /// the first volume, and so on.
+  private mutating func rank(_ places: SlicePlaces, by splitter: Splitter) -> [VolumePart]? {
+    guard let count = places.repeats.first, places.repeats.allSatisfy({ $0 == count }) else {
+      return nil
+    }
+    var ranked: [[(value: String, frame: ImageFrame)]] = []
+    for frames in places.frames {
+      let values = frames.map { (value: splitter.value($0), frame: $0) }
+      guard values.allSatisfy({ !$0.value.isEmpty }), Set(values.map(\.value)).count == count
+      else { return nil }
+      ranked.append(values.sorted { precedes($0.value, $1.value) })
+    }
+    return (0..<count).map { rank in
+      let values = ranked.map { $0[rank].value }.sorted(by: precedes)
+      let (least, most) = (values[0], values[values.count - 1])
+      return VolumePart(
+        splitBy: [splitter.name: printable(least == most ? least : "\(least) to \(most)")],
+        frames: ranked.map { $0[rank].frame })
+    }
+  }
+
+  /// The volumes that remain once equal images are left out; nil where that does not even out.
+  private mutating func withoutCopies(_ places: SlicePlaces) -> [VolumePart]? {
+    var kept: [ImageFrame] = []
+    var dropped: [ImageFrame] = []
+    for frames in places.frames {
+      var own: [ImageFrame] = []
+      for frame in frames {
+        if own.contains(where: { isCopy(frame, $0) }) {
+          dropped.append(frame)
+        } else {
+          own.append(frame)
+        }
+      }
+      kept += own
+    }
+    guard !dropped.isEmpty, let rest = SlicePlaces(kept, rules: rules),
+      Set(rest.repeats).count == 1, let parts = parts(of: rest)
+    else { return nil }
+    copies += dropped
+    return parts
+  }
+
+  /// Parts of a stack with wide gaps that an attribute explains: blocks measured far apart.
+  ///
+  /// A gap of few slices is not taken as the border of two blocks: it may be slices lost there.
+  private func slabs(_ places: SlicePlaces, _ frames: [ImageFrame]) -> [VolumePart]? {
+    guard !places.isRegular(rules) else { return nil }
+    let splitters = Splitter.values.filter { $0.name != "TriggerTime" }
+    for splitter in splitters {
+      let groups = grouped(frames, by: splitter.value)
+      let own = groups.compactMap { SlicePlaces($0.values, rules: rules) }
+      guard groups.count > 1, groups.allSatisfy({ $0.values.count >= max(rules.minimumSlices, 2) }),
+        own.allSatisfy({ $0.isRegular(rules) }), areFarApart(own)
+      else { continue }
+      return groups.map { value, frames in
+        VolumePart(
+          splitBy: [splitter.name: value.isEmpty ? "(absent)" : printable(value)],
+          frames: frames)
+      }
+    }
+    return nil
+  }
+
+  private func areFarApart(_ blocks: [SlicePlaces]) -> Bool {
+    let sorted = blocks.sorted { $0.distances[0] < $1.distances[0] }
+    return zip(sorted, sorted.dropFirst()).allSatisfy { below, above in
+      let end = below.distances[below.distances.count - 1]
+      let step = (end - below.distances[0]) / Double(below.distances.count - 1)
+      return above.distances[0] - end > 10 * step
+    }
+  }
+}
+
+/// A value of a file cut to printable characters.
+func printable(_ text: String) -> String {
+  String(
+    String.UnicodeScalarView(
+      text.unicodeScalars.filter { (32...126).contains($0.value) }.prefix(64))
+  )
 }

@@ -1,110 +1,159 @@
-/// What may be done with a series.
+/// What may be done with a series, or with one of its volumes.
 public enum Verdict: String, Sendable, Equatable, Codable {
-  /// The series is exactly one regular volume.
+  /// Regular as it is.
   case accepted
-  /// The series waits for a person; its problems say why.
+  /// Usable after a repair that its findings name.
+  case repaired
+  /// Waits for a person; the problems say why.
   case held
 }
 
 /// The judgement on the geometry of one series.
 public struct SeriesAssessment: Sendable, Equatable, Codable {
   public var verdict: Verdict
-  /// Why the series is held; empty when it is accepted.
-  public var problems: [GeometryProblem]
-  /// The regular volumes found: exactly one when accepted. A held series lists those that it
-  /// could unambiguously be split into, or the tilted one.
+  /// Why the series is held; empty otherwise.
+  public var problems: [GeometryFinding]
+  /// What was mended, and how.
+  public var repairs: [GeometryFinding]
+  /// What a reader should know of a series that is right as it is.
+  public var notes: [GeometryFinding]
+  /// The volumes that the series splits into, each with its own verdict. A held series lists those
+  /// of its volumes whose grid is beyond doubt, for information.
   public var volumes: [SliceStack]
+  /// Images that are in no volume.
+  public var setApart: [ImageFrame]
 
-  init(problems: [GeometryProblem], volumes: [SliceStack]) {
-    self.verdict = problems.isEmpty && volumes.count == 1 ? .accepted : .held
+  init(
+    problems: [GeometryFinding], repairs: [GeometryFinding] = [], notes: [GeometryFinding] = [],
+    volumes: [SliceStack], setApart: [ImageFrame] = []
+  ) {
     self.problems = problems
+    self.repairs = repairs
+    self.notes = notes
     self.volumes = volumes
+    self.setApart = setApart
+    let isRepaired = !repairs.isEmpty || volumes.contains { $0.verdict == .repaired }
+    verdict = !problems.isEmpty || volumes.isEmpty ? .held : isRepaired ? .repaired : .accepted
+  }
+
+  /// The volumes that may be segmented: none of a held series.
+  public var usableVolumes: [SliceStack] {
+    verdict == .held ? [] : volumes.filter { $0.verdict != .held }
+  }
+
+  /// Everything found, the gravest first.
+  public var reasons: [String] { (problems + repairs + notes).map(\.message) }
+
+  /// The same series held for one more reason.
+  public func held(because finding: GeometryFinding) -> SeriesAssessment {
+    SeriesAssessment(
+      problems: problems + [finding], repairs: repairs, notes: notes, volumes: volumes,
+      setApart: setApart)
   }
 }
 
-/// Judges whether the frames of one series form one regular volume, and orders them.
+/// Judges the frames of one series: which volumes it holds, in which order their slices lie, what
+/// was mended and what cannot be.
 ///
 /// Order and spacing come from Image Position and Image Orientation (Patient) alone (PS3.3
 /// C.7.6.2.1.1): instance numbers, slice thickness, Spacing Between Slices and the gantry tilt
-/// attribute are not geometry. A series that is not one upright, gapless volume is held, and
-/// every finding is named.
+/// attribute are not geometry.
 ///
 /// - Parameters:
 ///   - frames: the frames of the series, in any order.
-///   - rules: the tolerances.
-public func assess(frames: [ImageFrame], rules: GeometryRules = GeometryRules())
-  -> SeriesAssessment
-{
-  guard !frames.isEmpty else {
-    return SeriesAssessment(
-      problems: [GeometryProblem(.noImages, "the series has no images")], volumes: [])
-  }
-  // The findings must not depend on the order of arrival.
-  let frames = frames.sorted {
-    ($0.sopInstanceUID, $0.frameNumber ?? 0) < ($1.sopInstanceUID, $1.frameNumber ?? 0)
-  }
-  let problems = imageProblems(frames, rules: rules) + consistencyProblems(frames, rules: rules)
-  guard problems.isEmpty else { return SeriesAssessment(problems: problems, volumes: []) }
-
-  let orientations = groupedByOrientation(frames, tolerance: rules.orientationTolerance)
-  guard orientations.count > 1 else { return assessOneOrientation(frames, rules: rules) }
-  return assessSeveralOrientations(orientations, rules: rules)
+///   - rules: the tolerances, and what may be mended.
+///   - expectedInstances: how many instances the series has by another source, such as a PACS.
+///   - pixelHash: a digest of an image's stored values, asked only of images that came twice; nil
+///     where it cannot be had, so that such images are never taken as equal.
+public func assess(
+  frames: [ImageFrame], rules: GeometryRules = GeometryRules(), expectedInstances: Int? = nil,
+  pixelHash: @escaping (ImageFrame) -> String? = { _ in nil }
+) -> SeriesAssessment {
+  var assessor = SeriesAssessor(rules: rules, pixelHash: pixelHash)
+  return assessor.assess(frames, expectedInstances: expectedInstances)
 }
 
-/// Frames whose direction cosines agree, each group in the order of the input.
-private func groupedByOrientation(_ frames: [ImageFrame], tolerance: Double) -> [[ImageFrame]] {
-  var groups: [[ImageFrame]] = []
-  for frame in frames {
-    let match = groups.firstIndex { group in
-      zip(group[0].imageOrientation, frame.imageOrientation).allSatisfy {
-        abs($0 - $1) <= tolerance
-      }
+/// The steps of ``assess(frames:rules:expectedInstances:pixelHash:)`` and what they found so far.
+struct SeriesAssessor {
+  let rules: GeometryRules
+  let pixelHash: (ImageFrame) -> String?
+  var problems: [GeometryFinding] = []
+  var repairs: [GeometryFinding] = []
+  var notes: [GeometryFinding] = []
+  var setApart: [ImageFrame] = []
+
+  init(rules: GeometryRules, pixelHash: @escaping (ImageFrame) -> String?) {
+    self.rules = rules
+    self.pixelHash = pixelHash
+  }
+
+  mutating func assess(_ frames: [ImageFrame], expectedInstances: Int?) -> SeriesAssessment {
+    guard !frames.isEmpty else {
+      problems.append(GeometryFinding(.noImages, "the series has no images"))
+      return result([])
     }
-    if let match { groups[match].append(frame) } else { groups.append([frame]) }
+    // The findings must not depend on the order of arrival.
+    var frames = frames.sorted {
+      ($0.sopInstanceUID, $0.frameNumber ?? 0, $0.mosaicTile?.index ?? 0, $0.file)
+        < ($1.sopInstanceUID, $1.frameNumber ?? 0, $1.mosaicTile?.index ?? 0, $1.file)
+    }
+    checkCount(frames, expected: expectedInstances)
+    let blank = blankUIDs(frames)
+    guard blank.isEmpty else {
+      problems += blank
+      return result([])
+    }
+    frames = withoutResent(frames)
+    frames = withoutOtherKinds(frames)
+    frames = withoutUnusable(frames)
+    frames = withoutStrangers(frames)
+    guard !frames.isEmpty else { return result([]) }
+    checkUnits(frames)
+    let volumes = volumes(of: frames)
+    return result(volumes)
   }
-  return groups
-}
 
-private func assessSeveralOrientations(_ groups: [[ImageFrame]], rules: GeometryRules)
-  -> SeriesAssessment
-{
-  let listed = groups.prefix(4).map { group in
-    let cosines = group[0].imageOrientation.map { shown($0) }.joined(separator: "\\")
-    return "\(group.count) images with \(cosines) (\(shown(group[0])) first)"
-  }.joined(separator: "; ")
-  var problems = [
-    GeometryProblem(
-      .severalOrientations,
-      "Image Orientation (Patient) (0020,0037) takes \(groups.count) values in one series: "
-        + listed)
-  ]
-  var volumes: [SliceStack] = []
-  for group in groups.prefix(4) {
-    let part = assessOneOrientation(group, rules: rules)
-    problems += part.problems
-    volumes += part.volumes.map { stack in
-      var stack = stack
-      stack.splitBy["ImageOrientationPatient"] =
-        group[0].imageOrientation.map { shown($0) }.joined(separator: "\\")
-      return stack
+  private mutating func checkCount(_ frames: [ImageFrame], expected: Int?) {
+    let found = Set(frames.map(\.sopInstanceUID)).count
+    guard let expected, found != expected else { return }
+    let difference = found < expected ? "\(expected - found) are missing" : "more than there are"
+    problems.append(
+      GeometryFinding(
+        .incomplete, "the series has \(found) instances where \(expected) are due: \(difference)"))
+  }
+
+  /// Adds a finding that holds the series unless it may go on without the images.
+  mutating func exclude(_ frames: [ImageFrame], _ kind: GeometryFinding.Kind, _ message: String) {
+    setApart += frames
+    if rules.goesOnWithoutStrays {
+      repairs.append(GeometryFinding(kind, message + "; set apart"))
+    } else {
+      problems.append(GeometryFinding(kind, message))
     }
   }
-  return SeriesAssessment(problems: problems, volumes: volumes)
-}
 
-private func assessOneOrientation(_ frames: [ImageFrame], rules: GeometryRules)
-  -> SeriesAssessment
-{
-  guard let places = SlicePlaces(frames, rules: rules) else {
+  private func result(_ volumes: [SliceStack]) -> SeriesAssessment {
+    var notes = notes
+    if volumes.count > 1 {
+      let names = volumes.prefix(8).map { "\($0.name) (\($0.frames.count) images)" }
+      let more = volumes.count > 8 ? " and \(volumes.count - 8) more" : ""
+      notes.append(
+        GeometryFinding(
+          .severalVolumes,
+          "the series holds \(volumes.count) volumes: " + names.joined(separator: "; ") + more))
+    }
+    for volume in volumes where volume.verdict != .held {
+      notes += volume.findings.filter { !repairs.contains($0) && !notes.contains($0) }
+    }
+    let placeless = volumes.filter { !$0.hasFrameOfReference }
+    if !placeless.isEmpty, !placeless.allSatisfy({ $0.verdict == .held }) {
+      notes.append(
+        GeometryFinding(
+          .noFrameOfReference,
+          "Frame of Reference UID (0020,0052) is not one for all images: a result refers to its "
+            + "source images and carries no place in the patient of its own"))
+    }
     return SeriesAssessment(
-      problems: [
-        GeometryProblem(
-          .invalidGeometry, "Image Orientation (Patient) gives no normal: \(shown(frames))")
-      ], volumes: [])
+      problems: problems, repairs: repairs, notes: notes, volumes: volumes, setApart: setApart)
   }
-  if places.repeats.max() == 1 {
-    let (stack, problems) = sliceStack(places, rules: rules)
-    return SeriesAssessment(problems: problems, volumes: stack.map { [$0] } ?? [])
-  }
-  return assessRepeatedPositions(places, rules: rules)
 }

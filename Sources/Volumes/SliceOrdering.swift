@@ -12,14 +12,12 @@ struct SlicePlaces {
   /// How many frames each place has.
   var repeats: [Int] { frames.map(\.count) }
 
-  /// nil where the orientation gives no normal.
+  /// nil where there are no frames or their orientation gives no normal.
   init?(_ frames: [ImageFrame], rules: GeometryRules) {
     guard let first = frames.first else { return nil }
-    let (row, column) = directions(first)
-    let product = cross(row, column)
-    guard length(product) > 0.5 else { return nil }
-    normal = product / length(product)
-    let axis = normal
+    let axis = unitNormal(first)
+    guard length(axis) > 0.5 else { return nil }
+    normal = axis
     let sorted = frames.map { (distance: dot(position($0), axis), frame: $0) }
       .sorted { ($0.distance, $0.frame.sopInstanceUID) < ($1.distance, $1.frame.sopInstanceUID) }
     var distances: [Double] = []
@@ -35,82 +33,201 @@ struct SlicePlaces {
     self.distances = distances
     self.frames = places
   }
-}
 
-/// The stack of frames that lie one at each place, and what is wrong with it. A tilted stack is
-/// given with its exact sheared affine; any other fault leaves no stack.
-func sliceStack(_ places: SlicePlaces, rules: GeometryRules) -> (SliceStack?, [GeometryProblem]) {
-  let frames = places.frames.flatMap { $0 }
-  guard frames.count >= max(2, rules.minimumSlices) else {
-    return (
-      nil,
-      [
-        GeometryProblem(
-          .tooFewSlices,
-          "\(frames.count) slices, at least \(max(2, rules.minimumSlices)) make a volume: "
-            + shown(frames))
-      ]
-    )
+  /// Whether the places follow at one step.
+  func isRegular(_ rules: GeometryRules) -> Bool {
+    StepPattern(distances, rules: rules).kind == .regular
   }
-  var problems = spacingProblems(places, frames, rules: rules)
-  let affine = stackAffine(frames)
-  if problems.isEmpty { problems += lineProblems(frames, affine, rules: rules) }
-  guard problems.isEmpty else { return (nil, problems) }
-
-  let stack = SliceStack(
-    grid: VolumeGrid(
-      columns: frames[0].columns, rows: frames[0].rows, slices: frames.count, affine: affine),
-    frames: frames)
-  return (stack, tiltProblems(affine, places.normal, frames, rules: rules))
 }
 
-/// The map of PS3.3 C.7.6.2.1.1 with the step between slices taken from first and last position.
-/// Pixel Spacing gives the distance of rows first, then that of columns.
-private func stackAffine(_ frames: [ImageFrame]) -> Affine {
+/// How the steps between the places of a stack run.
+struct StepPattern {
+  enum Kind { case regular, gaps, uneven }
+
+  let steps: [Double]
+  let median: Double
+  let tolerance: Double
+  let kind: Kind
+  /// The steps that differ from the median, and by how many whole steps they are wide: nil where
+  /// that is not a whole number.
+  let exceptions: [(index: Int, multiple: Int?)]
+
+  init(_ distances: [Double], rules: GeometryRules) {
+    steps = zip(distances.dropFirst(), distances).map { $0 - $1 }
+    median = steps.isEmpty ? 0 : steps.sorted()[(steps.count - 1) / 2]
+    tolerance = max(rules.spacingTolerance, rules.spacingRelativeTolerance * median)
+    let (least, most) = (steps.min() ?? 0, steps.max() ?? 0)
+    guard most - least > tolerance else {
+      kind = .regular
+      exceptions = []
+      return
+    }
+    var exceptions: [(index: Int, multiple: Int?)] = []
+    for (index, step) in steps.enumerated() where abs(step - median) > tolerance {
+      let multiple = (step / median).rounded()
+      let isGap =
+        multiple >= 2 && multiple < 1e6 && abs(step - multiple * median) <= multiple * tolerance
+      exceptions.append((index, isGap ? Int(multiple) : nil))
+    }
+    self.exceptions = exceptions
+    let isAllGaps = !exceptions.isEmpty && exceptions.allSatisfy { $0.multiple != nil }
+    kind = isAllGaps ? .gaps : .uneven
+  }
+}
+
+/// What became of the frames of one volume.
+struct StackJudgement {
+  /// nil where no regular grid describes the frames.
+  var stack: SliceStack?
+  var problems: [GeometryFinding] = []
+  var repairs: [GeometryFinding] = []
+}
+
+/// Puts frames, one at each place, in order and judges their spacing, line and tilt.
+func judgeStack(_ frames: [ImageFrame], rules: GeometryRules) -> StackJudgement {
+  guard let places = SlicePlaces(frames, rules: rules), places.frames.count == frames.count,
+    frames.count > 1
+  else {
+    return StackJudgement(problems: [tooFewSlices(frames, rules: rules)])
+  }
+  let frames = places.frames.flatMap { $0 }
+  var judgement = StackJudgement()
+  if frames.count < rules.minimumSlices {
+    judgement.problems.append(tooFewSlices(frames, rules: rules))
+  }
+  let line = StackLine(frames, places)
+  let placement = placeSlices(places, frames, rules: rules, &judgement)
+  let astray = lineProblems(frames, places, line, rules: rules)
+  judgement.problems += astray
+  guard let placement, astray.isEmpty else { return judgement }
+  judgeTilt(line, placement.step, frames, rules: rules, &judgement)
   let first = frames[0]
   let (row, column) = directions(first)
-  let span = position(frames[frames.count - 1]) - position(first)
-  return Affine(
+  let affine = Affine(
     column: row / length(row) * first.pixelSpacing[1],
     row: column / length(column) * first.pixelSpacing[0],
-    slice: span / Double(frames.count - 1), origin: position(first))
+    slice: line.direction * placement.step, origin: position(first))
+  judgement.stack = SliceStack(
+    grid: VolumeGrid(
+      columns: first.columns, rows: first.rows, slices: placement.slices, affine: affine),
+    frames: frames, sliceIndices: placement.indices,
+    verdict: !judgement.problems.isEmpty
+      ? .held : judgement.repairs.isEmpty ? .accepted : .repaired)
+  return judgement
 }
 
-/// Steps along the normal must agree; those near a multiple of the median are gaps.
-private func spacingProblems(
-  _ places: SlicePlaces, _ frames: [ImageFrame], rules: GeometryRules
-) -> [GeometryProblem] {
-  let steps = zip(places.distances.dropFirst(), places.distances).map { $0 - $1 }
-  guard let least = steps.min(), let most = steps.max() else { return [] }
-  let median = steps.sorted()[(steps.count - 1) / 2]
-  let tolerance = max(rules.spacingTolerance, rules.spacingRelativeTolerance * median)
-  guard most - least > tolerance else { return [] }
+func tooFewSlices(_ frames: [ImageFrame], rules: GeometryRules) -> GeometryFinding {
+  GeometryFinding(
+    .tooFewSlices,
+    "\(counted(frames.count, "slice")), at least \(max(2, rules.minimumSlices)) make a volume: "
+      + shown(frames))
+}
 
-  var gaps: [String] = []
-  var uneven: [String] = []
-  for (index, step) in steps.enumerated() where abs(step - median) > tolerance {
-    let multiple = (step / median).rounded()
-    let between = "between \(shown(frames[index])) and \(shown(frames[index + 1]))"
-    if multiple >= 2, abs(step - multiple * median) <= multiple * tolerance {
-      gaps.append("\(Int(multiple) - 1) \(between), where the step is \(shown(step)) mm")
-    } else {
-      uneven.append("\(shown(step)) mm \(between)")
+/// The straight line on which the origins of the slices lie.
+private struct StackLine {
+  /// Way in mm for each mm along the normal.
+  let direction: SIMD3<Double>
+  /// Its part across the normal, in mm for each mm along it: the tangent of the tilt.
+  let shear: Double
+
+  init(_ frames: [ImageFrame], _ places: SlicePlaces) {
+    let last = frames.count - 1
+    direction =
+      (position(frames[last]) - position(frames[0]))
+      / (places.distances[last] - places.distances[0])
+    shear = length(direction - places.normal * dot(direction, places.normal))
+  }
+}
+
+/// Where the frames lie on a regular slice axis.
+private struct Placement {
+  /// mm along the normal.
+  var step: Double
+  var slices: Int
+  /// nil where frame k lies at k.
+  var indices: [Double]?
+}
+
+private func placeSlices(
+  _ places: SlicePlaces, _ frames: [ImageFrame], rules: GeometryRules,
+  _ judgement: inout StackJudgement
+) -> Placement? {
+  let pattern = StepPattern(places.distances, rules: rules)
+  let span = places.distances[frames.count - 1] - places.distances[0]
+  switch pattern.kind {
+  case .regular:
+    return Placement(step: span / Double(frames.count - 1), slices: frames.count)
+  case .gaps:
+    let widths = pattern.steps.indices.map { index in
+      pattern.exceptions.first { $0.index == index }?.multiple ?? 1
     }
+    let message = gapMessage(pattern, frames)
+    let widest = pattern.steps.max() ?? 0
+    guard widest <= rules.fillsGapsUpTo else {
+      judgement.problems.append(GeometryFinding(.missingSlices, message))
+      return nil
+    }
+    judgement.repairs.append(
+      GeometryFinding(.missingSlices, message + "; filled by interpolation"))
+    let indices = widths.reduce(into: [0.0]) { $0.append(($0.last ?? 0) + Double($1)) }
+    let count = widths.reduce(1, +)
+    return Placement(step: span / Double(count - 1), slices: count, indices: indices)
+  case .uneven:
+    let message = unevenMessage(pattern, frames)
+    guard rules.resamplesUnevenSpacing else {
+      judgement.problems.append(GeometryFinding(.unevenSpacing, message))
+      return nil
+    }
+    return evenPlacement(places, pattern, message, &judgement)
   }
-  if uneven.isEmpty, !gaps.isEmpty {
-    return [
-      GeometryProblem(
-        .missingSlices,
-        "slices are missing at the usual step of \(shown(median)) mm: " + listed(gaps))
-    ]
-  }
-  let range = "from \(shown(least)) to \(shown(most)) mm, median \(shown(median)) mm"
-  return [
-    GeometryProblem(
+}
+
+/// A regular axis at about the smallest step, unless that would make too many slices of few.
+private func evenPlacement(
+  _ places: SlicePlaces, _ pattern: StepPattern, _ message: String,
+  _ judgement: inout StackJudgement
+) -> Placement {
+  let distances = places.distances
+  let span = distances[distances.count - 1] - distances[0]
+  let smallest = pattern.steps.min() ?? pattern.median
+  let finest = span / Double(4 * distances.count)
+  let count = max(2, Int((span / max(smallest, finest)).rounded()) + 1)
+  let step = span / Double(count - 1)
+  judgement.repairs.append(
+    GeometryFinding(
       .unevenSpacing,
-      "steps between slices by Image Position (Patient) (0020,0032) run \(range): "
-        + listed(uneven + gaps))
-  ]
+      "\(message); resampled to \(count) slices at steps of \(shown(step)) mm, the largest gap is "
+        + "\(shown(pattern.steps.max() ?? 0)) mm"))
+  return Placement(
+    step: step, slices: count, indices: distances.map { ($0 - distances[0]) / step })
+}
+
+private func gapMessage(_ pattern: StepPattern, _ frames: [ImageFrame]) -> String {
+  "slices are missing at the usual step of \(shown(pattern.median)) mm: "
+    + listed(pattern.exceptions.map { gap($0, pattern, frames) })
+}
+
+private func gap(
+  _ exception: (index: Int, multiple: Int?), _ pattern: StepPattern, _ frames: [ImageFrame]
+) -> String {
+  let (below, above) = (frames[exception.index], frames[exception.index + 1])
+  let between = "between \(shown(below)) and \(shown(above))"
+  guard let multiple = exception.multiple else {
+    return "\(shown(pattern.steps[exception.index])) mm \(between)"
+  }
+  let first = position(below) + (position(above) - position(below)) / Double(multiple)
+  return
+    "\(multiple - 1) \(between), where the step is \(shown(pattern.steps[exception.index])) mm "
+    + "(the first at \(numbers([first.x, first.y, first.z])))"
+}
+
+private func unevenMessage(_ pattern: StepPattern, _ frames: [ImageFrame]) -> String {
+  let (least, most) = (pattern.steps.min() ?? 0, pattern.steps.max() ?? 0)
+  let uneven = pattern.exceptions.filter { $0.multiple == nil }
+  let gaps = pattern.exceptions.filter { $0.multiple != nil }
+  return "steps between slices by Image Position (Patient) (0020,0032) run from \(shown(least)) to "
+    + "\(shown(most)) mm, median \(shown(pattern.median)) mm: "
+    + listed((uneven + gaps).map { gap($0, pattern, frames) })
 }
 
 private func listed(_ items: [String]) -> String {
@@ -118,35 +235,41 @@ private func listed(_ items: [String]) -> String {
   return items.count > 3 ? "\(first); and \(items.count - 3) more" : first
 }
 
-/// Every slice must lie where the affine puts it, also across the normal.
-private func lineProblems(_ frames: [ImageFrame], _ affine: Affine, rules: GeometryRules)
-  -> [GeometryProblem]
-{
+/// Every slice must lie on the line, also across the normal.
+private func lineProblems(
+  _ frames: [ImageFrame], _ places: SlicePlaces, _ line: StackLine, rules: GeometryRules
+) -> [GeometryFinding] {
   let astray = frames.enumerated().compactMap { index, frame -> (ImageFrame, Double)? in
-    let expected = affine.origin + Double(index) * affine.slice
-    let distance = length(position(frame) - expected)
+    let way = places.distances[index] - places.distances[0]
+    let distance = length(position(frame) - (position(frames[0]) + way * line.direction))
     return distance <= rules.positionTolerance ? nil : (frame, distance)
   }
   guard let worst = astray.max(by: { $0.1 < $1.1 }) else { return [] }
   return [
-    GeometryProblem(
+    GeometryFinding(
       .slicesOffLine,
-      "Image Position (Patient) (0020,0032) of \(astray.count) slices lies up to "
+      "Image Position (Patient) (0020,0032) of \(counted(astray.count, "slice")) lies up to "
         + "\(shown(worst.1)) mm beside the line through first and last: \(shown(worst.0))")
   ]
 }
 
-private func tiltProblems(
-  _ affine: Affine, _ normal: SIMD3<Double>, _ frames: [ImageFrame], rules: GeometryRules
-) -> [GeometryProblem] {
-  let along = dot(affine.slice, normal)
-  let shear = length(affine.slice - along * normal)
-  let tilt = atan2(shear, along) * 180 / .pi
-  guard tilt > rules.maximumTilt else { return [] }
-  return [
-    GeometryProblem(
-      .tilted,
-      "the slices are tilted by \(shown(tilt)) degrees: each lies \(shown(shear)) mm beside the "
-        + "one before by Image Position (Patient) (0020,0032), \(shown(frames[0])) first")
-  ]
+private func judgeTilt(
+  _ line: StackLine, _ step: Double, _ frames: [ImageFrame], rules: GeometryRules,
+  _ judgement: inout StackJudgement
+) {
+  let tilt = atan(line.shear) * 180 / .pi
+  guard tilt > rules.maximumTilt else { return }
+  let message =
+    "the slices are tilted by \(shown(tilt)) degrees: each lies \(shown(line.shear * step)) mm "
+    + "beside the one before by Image Position (Patient) (0020,0032), \(shown(frames[0])) first"
+  // Beyond this no gantry tilts and hardly any anatomy of one slice lies above that of the next.
+  if rules.resamplesTilt, tilt <= 45 {
+    judgement.repairs.append(
+      GeometryFinding(
+        .tilted,
+        message + "; resampled to upright planes for the network, results return to the "
+          + "source planes"))
+  } else {
+    judgement.problems.append(GeometryFinding(.tilted, message))
+  }
 }

@@ -17,3 +17,11 @@ func directions(_ frame: ImageFrame) -> (row: SIMD3<Double>, column: SIMD3<Doubl
 func position(_ frame: ImageFrame) -> SIMD3<Double> {
   SIMD3(frame.imagePosition[0], frame.imagePosition[1], frame.imagePosition[2])
 }
+
+/// The normal of an image's plane: a row's direction × a column's direction, of length one; zero
+/// where the two give none.
+func unitNormal(_ frame: ImageFrame) -> SIMD3<Double> {
+  let (row, column) = directions(frame)
+  let product = cross(row, column)
+  return length(product) > 1e-6 ? product / length(product) : product
+}

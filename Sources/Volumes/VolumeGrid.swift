@@ -27,6 +27,13 @@ public struct Affine: Sendable, Equatable, Codable {
   }
 }
 
+extension Affine {
+  /// The 4×4 matrix, row by row: multiplied with (i, j, k, 1) it gives the point in mm.
+  public var matrix: [[Double]] {
+    (0..<3).map { [column[$0], row[$0], slice[$0], origin[$0]] } + [[0, 0, 0, 1]]
+  }
+}
+
 /// A regular grid of voxels in patient space.
 public struct VolumeGrid: Sendable, Equatable, Codable {
   public var columns: Int

@@ -30,8 +30,8 @@ struct RealSeriesTests {
     "mr_sagittal_transfer_syntaxes/compressed_jpegls",
     "mr_sagittal_transfer_syntaxes/compressed_rle", "mr_sagittal_transfer_syntaxes/explicit_le",
     "mr_per_slice_rescale_nonisotropic", "emr_philips_anatomical", "emr_philips_fmri_4d",
-    "emr_hyperfine", "emr_siemens_xa10_4d",
-    "sts_002_tumour",
+    "emr_hyperfine", "emr_siemens_xa10_4d", "mr_mixed_orientation", "mr_ge_dti_4d_bvalue",
+    "mr_philips_4d_triggertime", "sts_002_tumour",
   ]
 
   @Test(arguments: folders) func gridAndPixelsEqualTheReference(folder: String) throws {
@@ -54,22 +54,6 @@ struct RealSeriesTests {
       expectEqual(volume, reference, hasPadding: stack.frames[0].pixelPaddingValue != nil)
     }
     #expect(stacks.count == expected.count)
-  }
-
-  @Test(arguments: [
-    "mr_mixed_orientation", "mr_ge_dti_4d_bvalue", "mr_philips_4d_triggertime",
-    "ct_siemens_tilt_missing_slice",
-  ])
-  func seriesThatAreNoVolumeAreHeld(folder: String) throws {
-    let images = try images(in: folder)
-    #expect(images.series.count == 1)
-    for frames in images.series.values {
-      #expect(assessPlaces(of: frames, GeometryRules()).verdict == .held)
-      for frame in frames {
-        let decoder = try FrameDecoder(path: #require(images.files[frame.sopInstanceUID]))
-        #expect(try decoder.storedValues(frame: 1).count == frame.rows * frame.columns)
-      }
-    }
   }
 
   @Test func nineTransferSyntaxesGiveTheSamePixels() throws {

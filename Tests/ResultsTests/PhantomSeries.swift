@@ -45,8 +45,8 @@ struct PhantomSeries {
   }
 
   struct PhantomError: Error {
-    let problems: [GeometryProblem]
-    init(_ problems: [GeometryProblem]) { self.problems = problems }
+    let problems: [GeometryFinding]
+    init(_ problems: [GeometryFinding]) { self.problems = problems }
   }
 
   private static func datasets(_ shape: Shape) -> [Dataset] {

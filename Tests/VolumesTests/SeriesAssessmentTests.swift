@@ -30,18 +30,20 @@ func regularSeries(slices: Int = 8) -> [ImageFrame] {
   }
 }
 
-/// A way to spoil a series and the finding it must lead to.
+/// A way to spoil a series, and the verdict and finding that it must lead to.
 struct Defect: CustomTestStringConvertible, Sendable {
   var testDescription: String
-  var kind: GeometryProblem.Kind
+  var verdict: Verdict
+  var kind: GeometryFinding.Kind
   var says: String
   var spoil: @Sendable (inout [ImageFrame]) -> Void
 
   init(
-    _ name: String, _ kind: GeometryProblem.Kind, says: String,
+    _ name: String, _ kind: GeometryFinding.Kind, says: String, verdict: Verdict = .held,
     _ spoil: @escaping @Sendable (inout [ImageFrame]) -> Void
   ) {
     self.testDescription = name
+    self.verdict = verdict
     self.kind = kind
     self.says = says
     self.spoil = spoil
@@ -60,23 +62,33 @@ private let imageDefects = [
   Defect("text for a UID", .blankUID, says: "(0020,000E) is not a UID") { series in
     for index in series.indices { series[index].seriesInstanceUID = "1.2/../x" }
   },
-  Defect("no frame of reference", .blankUID, says: "(0020,0052)") { series in
+  Defect("no frame of reference", .noFrameOfReference, says: "(0020,0052)", verdict: .accepted) {
+    series in
     for index in series.indices { series[index].frameOfReferenceUID = "" }
   },
-  Defect("a localizer", .notMeasured, says: "LOCALIZER") {
+  Defect("a localizer", .notMeasured, says: "1 image set apart", verdict: .repaired) {
     $0[0].imageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
   },
-  Defect("mosaic", .notMeasured, says: "MOSAIC") {
+  Defect("only localizers", .notMeasured, says: "LOCALIZER") { series in
+    for index in series.indices { series[index].imageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"] }
+  },
+  Defect("mosaic without a header", .notMeasured, says: "MOSAIC", verdict: .repaired) {
     $0[0].imageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
   },
-  Defect("derived", .notMeasured, says: "1.2.3.3") {
+  Defect("one derived slice in the middle", .missingSlices, says: "between 1.2.3.2 and 1.2.3.4") {
     $0[2].imageType = ["DERIVED", "PRIMARY", "AXIAL"]
   },
-  Defect("secondary", .notMeasured, says: "SECONDARY") {
-    $0[2].imageType = ["ORIGINAL", "SECONDARY"]
+  Defect("a derived series", .notMeasured, says: "is not an original image") { series in
+    for index in series.indices { series[index].imageType = ["DERIVED", "PRIMARY", "MPR"] }
   },
-  Defect("secondary capture", .notMeasured, says: "secondary capture") {
-    $0[2].sopClassUID = "1.2.840.10008.5.1.4.1.1.7.4"
+  Defect("a secondary slice at the end", .notMeasured, says: "SECONDARY", verdict: .repaired) {
+    $0[7].imageType = ["ORIGINAL", "SECONDARY"]
+  },
+  Defect("a page of doses", .notMeasured, says: "secondary capture", verdict: .repaired) {
+    $0[7].sopClassUID = "1.2.840.10008.5.1.4.1.1.7.4"
+  },
+  Defect("a protocol page", .notMeasured, says: "protocol page", verdict: .repaired) {
+    $0[7].imageType = ["DERIVED", "PRIMARY", "OTHER", "CT_SOM5 PROT"]
   },
   Defect("no rows", .pixelFormat, says: "(0028,0010) 0") { $0[1].rows = 0 },
   Defect("colour", .pixelFormat, says: "is 3, not 1") { $0[1].samplesPerPixel = 3 },
@@ -112,24 +124,59 @@ private let imageDefects = [
 
 private let seriesDefects = [
   Defect("two patients", .severalPatients, says: "(0010,0020)") { $0[4].patientID = "other" },
-  Defect("two studies", .severalSeries, says: "1.2.9") { $0[4].studyInstanceUID = "1.2.9" },
+  Defect("two studies", .severalSeries, says: "1.2.9 in 1 image (1.2.3.5)") {
+    $0[4].studyInstanceUID = "1.2.9"
+  },
   Defect("two series", .severalSeries, says: "1.2.9") { $0[4].seriesInstanceUID = "1.2.9" },
   Defect("two frames of reference", .severalFramesOfReference, says: "1.2.9") {
     $0[4].frameOfReferenceUID = "1.2.9"
   },
   Defect("two modalities", .severalModalities, says: "\"PT\"") { $0[4].modality = "PT" },
-  Defect("two image sizes", .severalImageSizes, says: "29 in 1.2.3.5") { $0[4].rows = 29 },
+  Defect("two image sizes", .severalImageSizes, says: "28 in 1.2.3.1, 29 in 1.2.3.5") {
+    $0[4].rows = 29
+  },
   Defect("two pixel spacings", .severalPixelSpacings, says: "4.001") {
     $0[4].pixelSpacing = [4.001, 6.4]
   },
-  Defect("two orientations", .severalOrientations, says: "2 values") { series in
-    for index in 4..<8 { series[index].imageOrientation = [1, 0, 0, 0, 0, -1] }
+  Defect("another name", .severalPatients, says: "(0010,0010)") { $0[4].patientName = "other" },
+  Defect("another birth date", .severalPatients, says: "(0010,0030)") {
+    $0[4].patientBirthDate = "other"
   },
-  Defect("an instance twice", .duplicateInstance, says: "1.2.3.3") { $0.append($0[2]) },
-  Defect("a place twice", .duplicatePositions, says: "1 of 8 positions") { series in
+  Defect("another side", .severalLateralities, says: "\"R\" in 1 image (1.2.3.5)") { series in
+    for index in series.indices { series[index].laterality = "L" }
+    series[4].laterality = "R"
+  },
+  Defect("half and half of two patients", .severalPatients, says: "in 4 images") { series in
+    for index in 4..<8 { series[index].patientID = "other" }
+  },
+  Defect("two halves in two frames of reference", .severalFramesOfReference, says: "in 4 images") {
+    series in
+    for index in 4..<8 { series[index].frameOfReferenceUID = "1.2.9" }
+  },
+  Defect(
+    "a frame of reference for each image", .severalFramesOfReference, says: "each of 8 images",
+    verdict: .repaired
+  ) { series in
+    for index in series.indices { series[index].frameOfReferenceUID = "1.2.9.\(index)" }
+  },
+  Defect("an instance twice, pixels unknown", .duplicateInstance, says: "1.2.3.3") {
+    $0.append($0[2])
+  },
+  Defect("a place twice, pixels unknown", .duplicatePositions, says: "1 of 8 positions") { series in
     var copy = series[2]
     copy.sopInstanceUID = "1.2.3.99"
     series.append(copy)
+  },
+  Defect("a scout across the slices", .severalOrientations, says: "lies across", verdict: .repaired)
+  { series in
+    var scout = series[2]
+    scout.sopInstanceUID = "1.2.3.99"
+    scout.imageOrientation = [0, 1, 0, 0, 0, -1]
+    series.append(scout)
+  },
+  Defect("all images at one position", .tooFewSlices, says: "all 8 images lie at one position") {
+    series in
+    for index in series.indices { series[index].imagePosition = [0, 0, 0] }
   },
   Defect("a missing slice", .missingSlices, says: "1 between 1.2.3.3 and 1.2.3.5") {
     $0.remove(at: 3)
@@ -141,9 +188,9 @@ private let seriesDefects = [
   Defect("a slice pushed aside", .slicesOffLine, says: "0.15 mm") {
     $0[3].imagePosition[0] += 0.15
   },
-  Defect("one slice", .tooFewSlices, says: "1 slices") { $0.removeSubrange(1...) },
+  Defect("one slice", .tooFewSlices, says: "1 slice, at least 3") { $0.removeSubrange(1...) },
   Defect("two slices", .tooFewSlices, says: "at least 3") { $0.removeSubrange(2...) },
-  Defect("gantry tilt", .tilted, says: "18.5 degrees") { series in
+  Defect("gantry tilt", .tilted, says: "18.5 degrees", verdict: .repaired) { series in
     for index in series.indices {
       series[index].imagePosition[1] += 2.5 * Double(index) * tan(18.5 * .pi / 180)
     }
@@ -169,15 +216,28 @@ private let seriesDefects = [
   }
 
   @Test(arguments: imageDefects + seriesDefects)
-  func spoiledSeriesIsHeld(_ defect: Defect) throws {
+  func spoiledSeriesGetsItsVerdict(_ defect: Defect) throws {
     var frames = regularSeries()
     defect.spoil(&frames)
     let assessment = assess(frames: frames.shuffled())
-    #expect(assessment.verdict == .held)
-    let problem = try #require(assessment.problems.first { $0.kind == defect.kind })
-    let text = assessment.problems.map(\.message).joined(separator: "\n")
-    #expect(text.contains(defect.says) || problem.message.contains(defect.says))
-    #expect(!text.contains("secret") && !text.contains("other"))
+    let text = assessment.reasons.joined(separator: "\n")
+    #expect(assessment.verdict == defect.verdict, "\(text)")
+    let findings: [GeometryFinding] =
+      switch defect.verdict {
+      case .held: assessment.problems
+      case .repaired: assessment.repairs + assessment.volumes.flatMap(\.findings)
+      case .accepted: assessment.notes
+      }
+    let messages = findings.filter { $0.kind == defect.kind }.map(\.message)
+    #expect(messages.contains { $0.contains(defect.says) }, "\(text)")
+    #expect(messages.allSatisfy { text.contains($0) })
+    #expect(!text.contains("secret") && !text.contains("\"other"))
+    #expect(assessment.usableVolumes.isEmpty == (defect.verdict == .held))
+    // No image is lost: each lies in a volume or is set apart, unless the series is held.
+    if defect.verdict != .held {
+      let placed = assessment.volumes.flatMap(\.frames).count + assessment.setApart.count
+      #expect(placed == frames.count)
+    }
   }
 
   @Test func jitterOfScannersIsAccepted() {
@@ -211,59 +271,15 @@ private let seriesDefects = [
     var frames = regularSeries()
     for index in frames.indices { frames[index].imagePosition[1] += 0.8 * Double(index) }
     let assessment = assess(frames: frames)
-    #expect(assessment.verdict == .held)
+    #expect(assessment.verdict == .repaired)
     let stack = try #require(assessment.volumes.first)
     for (index, frame) in stack.frames.enumerated() {
       let point = stack.grid.affine.point([0, 0, Double(index)])
       #expect(length(point - position(frame)) < 1e-9)
     }
-  }
-
-  @Test func repeatedPositionsAreListedAsVolumes() {
-    let frames = [800.0, 0.0].flatMap { bValue in
-      regularSeries().map { frame in
-        var frame = frame
-        frame.bValue = bValue
-        frame.sopInstanceUID += ".\(Int(bValue))"
-        return frame
-      }
-    }
-    let assessment = assess(frames: frames)
-    #expect(assessment.verdict == .held)
-    #expect(assessment.problems.map(\.kind) == [.severalVolumes])
-    #expect(
-      assessment.volumes.map(\.splitBy) == [
-        ["DiffusionBValue": "0.0"], ["DiffusionBValue": "800.0"],
-      ])
-    #expect(assessment.volumes[1].frames.allSatisfy { $0.bValue == 800 })
-  }
-
-  @Test func repeatedPositionsThatNothingTellsApartAreNotGuessed() {
-    let twice =
-      regularSeries()
-      + regularSeries().map { frame in
-        var frame = frame
-        frame.sopInstanceUID += ".2"
-        return frame
-      }
-    let assessment = assess(frames: twice)
-    #expect(assessment.problems.map(\.kind) == [.duplicatePositions])
-    #expect(assessment.volumes.isEmpty)
-  }
-
-  @Test func twoOrientationsListBothVolumes() {
-    let upright = regularSeries()
-    let coronal = regularSeries().enumerated().map { index, frame in
-      var frame = frame
-      frame.sopInstanceUID += ".9"
-      frame.imageOrientation = [1, 0, 0, 0, 0, -1]
-      frame.imagePosition = [0, 3 * Double(index), 0]
-      return frame
-    }
-    let assessment = assess(frames: upright + coronal)
-    #expect(assessment.verdict == .held)
-    #expect(assessment.problems.map(\.kind) == [.severalOrientations])
-    #expect(assessment.volumes.map(\.grid.slices) == [8, 8])
+    var rules = GeometryRules()
+    rules.resamplesTilt = false
+    #expect(assess(frames: frames, rules: rules).problems.map(\.kind) == [.tilted])
   }
 
   @Test func rulesAreConfigurable() {
@@ -275,7 +291,13 @@ private let seriesDefects = [
     for index in derived.indices { derived[index].imageType = ["DERIVED", "PRIMARY", "MPR"] }
     #expect(assess(frames: derived, rules: rules).verdict == .accepted)
     derived[0].imageType = ["DERIVED", "SECONDARY", "MIP"]
-    #expect(assess(frames: derived, rules: rules).verdict == .held)
+    #expect(assess(frames: derived, rules: rules).volumes.map(\.frames.count) == [7])
+    rules.goesOnWithoutStrays = true
+    var stray = regularSeries()
+    stray[7].patientID = "other"
+    let assessment = assess(frames: stray, rules: rules)
+    #expect(assessment.verdict == .repaired)
+    #expect(assessment.setApart.map(\.sopInstanceUID) == ["1.2.3.8"])
   }
 
   @Test func framesOfAMultiFrameInstanceFormAVolume() {

@@ -1,13 +1,15 @@
-/// One reason why a series is not segmented as it is.
-public struct GeometryProblem: Error, Sendable, Equatable, Codable, CustomStringConvertible {
-  /// What is wrong; stable names, fit for a ledger's column or a metric's label.
+/// Something that the gate found in a series: a problem that holds it, a repair, or a note.
+public struct GeometryFinding: Error, Sendable, Equatable, Codable, CustomStringConvertible {
+  /// What was found; stable names, fit for a ledger's column or a metric's label.
   public enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
     case noImages, blankUID, notMeasured, pixelFormat, notHounsfieldUnits
     case missingGeometry, invalidGeometry
     case severalSeries, severalPatients, severalFramesOfReference, severalModalities
+    case severalLateralities, severalRescaleTypes
     case severalImageSizes, severalPixelSpacings, severalOrientations, severalVolumes
-    case duplicateInstance, duplicatePositions
+    case noFrameOfReference, duplicateInstance, duplicatePositions
     case tooFewSlices, missingSlices, unevenSpacing, slicesOffLine, tilted
+    case incomplete, unreadable
   }
 
   public var kind: Kind
@@ -36,9 +38,10 @@ func isUID(_ text: String) -> Bool {
   }
 }
 
-/// An instance, and its frame where it has several, for a message.
+/// An instance, and its frame or mosaic tile where it has several, for a message.
 func shown(_ frame: ImageFrame) -> String {
   let uid = shown(uid: frame.sopInstanceUID)
+  if let tile = frame.mosaicTile { return "\(uid) tile \(tile.index + 1)" }
   return frame.frameNumber.map { "\(uid) frame \($0)" } ?? uid
 }
 
@@ -52,6 +55,18 @@ func shown(_ frames: [ImageFrame]) -> String {
 func shown(value: String) -> String {
   let printable = value.unicodeScalars.filter { (32...126).contains($0.value) }
   return "\"" + String(String.UnicodeScalarView(printable.prefix(64))) + "\""
+}
+
+/// A value that must not be read, such as a patient's name, as a number that only tells it from
+/// others: the hash is keyed anew in each process, so that no value can be guessed from it.
+func shown(hidden value: String) -> String {
+  value.isEmpty
+    ? "(blank)" : "hash " + String(UInt32(truncatingIfNeeded: value.hashValue), radix: 16)
+}
+
+/// "1 image", "2 images".
+func counted(_ count: Int, _ noun: String) -> String {
+  count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
 }
 
 /// A number in mm or degrees with at most four decimals.

@@ -1,0 +1,75 @@
+/// A vendor's private attribute, found by its creator (PS3.5 7.8.1): the block in which it lies may
+/// be another one in each file.
+struct PrivateAttribute {
+  var group: UInt16
+  var creator: String
+  /// The lower byte of the element number.
+  var element: UInt8
+
+  static let siemensBValue = PrivateAttribute(
+    group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0C)
+  static let siemensGradientDirection = PrivateAttribute(
+    group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0E)
+  static let siemensMosaicCount = PrivateAttribute(
+    group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0A)
+  static let siemensImageHeader = PrivateAttribute(
+    group: 0x0029, creator: "SIEMENS CSA HEADER", element: 0x10)
+  static let geBValue = PrivateAttribute(group: 0x0043, creator: "GEMS_PARM_01", element: 0x39)
+  static let geGradientDirection = [0xBB, 0xBC, 0xBD].map {
+    PrivateAttribute(group: 0x0019, creator: "GEMS_ACQU_01", element: $0)
+  }
+  static let philipsBValue = PrivateAttribute(
+    group: 0x2001, creator: "Philips Imaging DD 001", element: 0x03)
+  static let philipsPhase = PrivateAttribute(
+    group: 0x2001, creator: "Philips Imaging DD 001", element: 0x08)
+  static let philipsGradientDirection = [0xB0, 0xB1, 0xB2].map {
+    PrivateAttribute(group: 0x2005, creator: "Philips MR Imaging DD 001", element: $0)
+  }
+  static let uihBValue = PrivateAttribute(
+    group: 0x0065, creator: "Image Private Header", element: 0x09)
+  static let uihGradientDirection = PrivateAttribute(
+    group: 0x0065, creator: "Image Private Header", element: 0x37)
+}
+
+extension Dataset {
+  /// Where the attribute lies here; nil where its creator reserved no block.
+  func tag(_ attribute: PrivateAttribute) -> Tag? {
+    for block in UInt16(0x10)...0xFF {
+      let text = text(Tag(attribute.group, block)) ?? ""
+      guard text.caseInsensitiveEquals(attribute.creator) else { continue }
+      return Tag(attribute.group, block << 8 | UInt16(attribute.element))
+    }
+    return nil
+  }
+
+  /// Numbers of a private attribute, also where the file does not say of what kind they are.
+  func reals(_ attribute: PrivateAttribute) -> [Double] {
+    guard let tag = tag(attribute) else { return [] }
+    let values = reals(tag)
+    guard values.isEmpty, let bytes = bytes(tag) else { return values }
+    // Implicit VR and unknown to the dictionary: FL or FD by length, as both vendors store them.
+    switch bytes.count {
+    case 4: return finite([Double(Float(bitPattern: littleEndian(bytes)))])
+    case 8, 24:
+      return finite(
+        stride(from: 0, to: bytes.count, by: 8).map {
+          Double(bitPattern: littleEndian(Array(bytes[$0..<$0 + 8])))
+        })
+    default: return []
+    }
+  }
+
+  private func finite(_ values: [Double]) -> [Double] {
+    values.allSatisfy { $0.isFinite && abs($0) < 1e9 } ? values : []
+  }
+}
+
+func littleEndian<Number: FixedWidthInteger>(_ bytes: some Sequence<UInt8>) -> Number {
+  bytes.enumerated().reduce(0) { $0 | Number(truncatingIfNeeded: $1.element) << ($1.offset * 8) }
+}
+
+extension String {
+  fileprivate func caseInsensitiveEquals(_ other: String) -> Bool {
+    uppercased() == other.uppercased()
+  }
+}

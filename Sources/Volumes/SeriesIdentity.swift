@@ -1,0 +1,70 @@
+/// Attributes in which all images of one series must agree.
+extension SeriesAssessor {
+  private struct Attribute {
+    var name: String
+    var kind: GeometryFinding.Kind
+    /// Whether the value must not be shown.
+    var isHidden = false
+    /// Whether an image without a value agrees with every other.
+    var admitsBlank = false
+    var value: (ImageFrame) -> String
+  }
+
+  private static var attributes: [Attribute] {
+    [
+      Attribute(
+        name: "Patient ID (0010,0020)", kind: .severalPatients, isHidden: true,
+        value: \.patientID),
+      Attribute(
+        name: "Patient's Name (0010,0010)", kind: .severalPatients, isHidden: true,
+        value: \.patientName),
+      Attribute(
+        name: "Patient's Birth Date (0010,0030)", kind: .severalPatients, isHidden: true,
+        value: \.patientBirthDate),
+      Attribute(
+        name: "Study Instance UID (0020,000D)", kind: .severalSeries, value: \.studyInstanceUID),
+      Attribute(
+        name: "Series Instance UID (0020,000E)", kind: .severalSeries, value: \.seriesInstanceUID),
+      Attribute(name: "Modality (0008,0060)", kind: .severalModalities, value: \.modality),
+      Attribute(
+        name: "Laterality (0020,0060)", kind: .severalLateralities, admitsBlank: true,
+        value: \.laterality),
+    ]
+  }
+
+  /// Sets apart the few images that belong to another patient, study, series, modality or side
+  /// than most; where no value has the majority, nothing of the series can be trusted.
+  mutating func withoutStrangers(_ frames: [ImageFrame]) -> [ImageFrame] {
+    var strangers: Set<Int> = []
+    for attribute in Self.attributes {
+      let indices = frames.indices.filter {
+        !attribute.admitsBlank || !attribute.value(frames[$0]).isEmpty
+      }
+      let groups = grouped(Array(indices)) { attribute.value(frames[$0]) }
+        .sorted { $0.values.count > $1.values.count }
+      guard groups.count > 1 else { continue }
+      let message = disagreement(attribute, groups.map { ($0.key, $0.values.map { frames[$0] }) })
+      if groups[0].values.count * 2 <= indices.count {
+        problems.append(GeometryFinding(attribute.kind, message))
+        setApart = frames
+        return []
+      }
+      let others = groups.dropFirst().flatMap(\.values).filter { strangers.insert($0).inserted }
+      exclude(others.map { frames[$0] }, attribute.kind, message)
+    }
+    return frames.indices.filter { !strangers.contains($0) }.map { frames[$0] }
+  }
+
+  private func disagreement(
+    _ attribute: Attribute, _ groups: [(key: String, images: [ImageFrame])]
+  ) -> String {
+    let shownValue = { (value: String) in
+      if attribute.isHidden { return shown(hidden: value) }
+      return isUID(value) ? value : shown(value: value)
+    }
+    let values = groups.prefix(4).map {
+      "\(shownValue($0.key)) in \(counted($0.images.count, "image")) (\(shown($0.images)))"
+    }
+    return "\(attribute.name) differs: " + values.joined(separator: ", ")
+  }
+}

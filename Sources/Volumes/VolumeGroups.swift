@@ -1,0 +1,195 @@
+/// The volumes of a series: first by what no volume can mix, then by what tells repeats apart.
+extension SeriesAssessor {
+  /// Frames that may share a volume: one frame of reference, image size, spacing and orientation.
+  private struct Group {
+    var frames: [ImageFrame]
+    var frameOfReference: String
+    var spacing: Int
+    var orientation: Int
+  }
+
+  /// Stacks of every volume, in a stable order; their problems are added to the series'.
+  mutating func volumes(of frames: [ImageFrame]) -> [SliceStack] {
+    let all = groups(of: frames)
+    let groups = withoutStrays(all)
+    holdFramesOfReference(groups)
+    let single = groups.filter { $0.frames.count < 2 }.flatMap(\.frames)
+    if !single.isEmpty {
+      setApart += single
+      problems.append(tooFewSlices(single, rules: rules))
+    }
+    let large = groups.filter { $0.frames.count >= 2 }
+    return large.flatMap { group in
+      parts(of: group.frames).map { part in
+        var part = part
+        part.splitBy.merge(distinguishing(group, among: groups)) { own, _ in own }
+        return part
+      }
+    }.sortedParts().compactMap { stack(of: $0) }
+  }
+
+  // MARK: Groups
+
+  private mutating func groups(of frames: [ImageFrame]) -> [Group] {
+    let ignoresReference = everyImageHasItsOwnReference(frames)
+    let spacings = clusters(frames.map(\.pixelSpacing), tolerance: rules.pixelSpacingTolerance)
+    let orientations = clusters(
+      frames.map(\.imageOrientation), tolerance: rules.orientationTolerance)
+    let keyed = frames.indices.map { index -> (key: String, index: Int) in
+      let frame = frames[index]
+      let reference = ignoresReference ? "" : frame.frameOfReferenceUID
+      return (
+        "\(reference)/\(frame.rows)/\(frame.columns)/\(spacings[index])/\(orientations[index])",
+        index
+      )
+    }
+    return grouped(keyed, by: \.key).map { _, members in
+      let first = members[0].index
+      return Group(
+        frames: members.map { frames[$0.index] },
+        frameOfReference: ignoresReference ? "" : frames[first].frameOfReferenceUID,
+        spacing: spacings[first], orientation: orientations[first])
+    }
+  }
+
+  /// A number for each value; those within the tolerance of the first of their number share it.
+  private func clusters(_ values: [[Double]], tolerance: Double) -> [Int] {
+    var firsts: [[Double]] = []
+    return values.map { value in
+      let match = firsts.firstIndex { first in
+        zip(first, value).allSatisfy { abs($0 - $1) <= tolerance }
+      }
+      if let match { return match }
+      firsts.append(value)
+      return firsts.count - 1
+    }
+  }
+
+  /// Some anonymisers give each image a frame of reference of its own. Positions that nevertheless
+  /// form one stack were measured in one.
+  private mutating func everyImageHasItsOwnReference(_ frames: [ImageFrame]) -> Bool {
+    let references = Set(frames.map(\.frameOfReferenceUID))
+    guard references.count >= 3, references.count == Set(frames.map(\.sopInstanceUID)).count else {
+      return false
+    }
+    repairs.append(
+      GeometryFinding(
+        .severalFramesOfReference,
+        "Frame of Reference UID (0020,0052) is another one in each of \(references.count) images; "
+          + "they are taken as one frame of reference: \(shown(frames))"))
+    return true
+  }
+
+  /// Groups too small for a volume beside one that is: a scout lies across the others and is set
+  /// apart; an image that could have been one of their slices is a stray.
+  private mutating func withoutStrays(_ groups: [Group]) -> [Group] {
+    guard let main = groups.max(by: { $0.frames.count < $1.frames.count }),
+      groups.count > 1, main.frames.count >= rules.minimumSlices
+    else { return groups }
+    return groups.filter { group in
+      guard group.frames.count < rules.minimumSlices else { return true }
+      if group.orientation != main.orientation, liesAcross(group.frames[0], main.frames[0]) {
+        setApart += group.frames
+        repairs.append(
+          GeometryFinding(
+            .severalOrientations,
+            "\(counted(group.frames.count, "image")) set apart, Image Orientation (Patient) "
+              + "(0020,0037) lies across the others: \(shown(group.frames))"))
+      } else {
+        let (kind, message) = difference(group, main)
+        exclude(group.frames, kind, message)
+      }
+      return false
+    }
+  }
+
+  private func liesAcross(_ a: ImageFrame, _ b: ImageFrame) -> Bool {
+    abs(dot(unitNormal(a), unitNormal(b))) < 0.95
+  }
+
+  private func difference(_ group: Group, _ main: Group) -> (GeometryFinding.Kind, String) {
+    let (a, b) = (main.frames[0], group.frames[0])
+    func text(_ name: String, _ first: String, _ second: String) -> String {
+      "\(name) differs: \(first) in \(shown(a)), \(second) in \(shown(group.frames))"
+    }
+    if group.frameOfReference != main.frameOfReference {
+      return (
+        .severalFramesOfReference,
+        text(
+          "Frame of Reference UID (0020,0052)", shown(uid: a.frameOfReferenceUID),
+          shown(uid: b.frameOfReferenceUID))
+      )
+    }
+    if a.rows != b.rows {
+      return (.severalImageSizes, text("Rows (0028,0010)", "\(a.rows)", "\(b.rows)"))
+    }
+    if a.columns != b.columns {
+      return (.severalImageSizes, text("Columns (0028,0011)", "\(a.columns)", "\(b.columns)"))
+    }
+    if group.spacing != main.spacing {
+      return (
+        .severalPixelSpacings,
+        text("Pixel Spacing (0028,0030)", numbers(a.pixelSpacing), numbers(b.pixelSpacing))
+      )
+    }
+    return (
+      .severalOrientations,
+      text(
+        "Image Orientation (Patient) (0020,0037)", numbers(a.imageOrientation),
+        numbers(b.imageOrientation))
+    )
+  }
+
+  private mutating func holdFramesOfReference(_ groups: [Group]) {
+    let references = grouped(groups, by: \.frameOfReference)
+    guard references.count > 1 else { return }
+    let listed = references.map { reference, groups in
+      let frames = groups.flatMap(\.frames)
+      return "\(shown(uid: reference)) in \(counted(frames.count, "image")) (\(shown(frames)))"
+    }
+    let finding = GeometryFinding(
+      .severalFramesOfReference,
+      "Frame of Reference UID (0020,0052) differs: " + listed.joined(separator: ", "))
+    if rules.splitsFramesOfReference { notes.append(finding) } else { problems.append(finding) }
+  }
+
+  /// What tells a group from the others, as `splitBy` has it.
+  private func distinguishing(_ group: Group, among groups: [Group]) -> [String: String] {
+    let values: [(String, (Group) -> String)] = [
+      ("FrameOfReferenceUID", { $0.frameOfReference }),
+      ("Rows", { "\($0.frames[0].rows)" }), ("Columns", { "\($0.frames[0].columns)" }),
+      ("PixelSpacing", { "\($0.spacing)" }), ("ImageOrientationPatient", { "\($0.orientation)" }),
+    ]
+    var splitBy: [String: String] = [:]
+    for (name, value) in values where Set(groups.map(value)).count > 1 {
+      switch name {
+      case "PixelSpacing": splitBy[name] = numbers(group.frames[0].pixelSpacing)
+      case "ImageOrientationPatient": splitBy[name] = numbers(group.frames[0].imageOrientation)
+      default: splitBy[name] = value(group)
+      }
+    }
+    return splitBy
+  }
+
+  // MARK: Stacks
+
+  /// The stack of one part; nil, with a problem of the series, where it has no regular grid.
+  private mutating func stack(of part: VolumePart) -> SliceStack? {
+    let judgement = judgeStack(part.frames, rules: rules)
+    let name = SliceStack.name(of: part.splitBy)
+    let prefix = name.isEmpty ? "" : "volume \(shown(value: name)): "
+    let named = { (finding: GeometryFinding) in
+      GeometryFinding(finding.kind, prefix + finding.message)
+    }
+    problems += judgement.problems.map(named).filter { !problems.contains($0) }
+    guard var stack = judgement.stack else { return nil }
+    stack.splitBy = part.splitBy
+    stack.findings = (judgement.problems + judgement.repairs).map(named)
+    return stack
+  }
+}
+
+/// Values as DICOM writes them, one backslash between two.
+func numbers(_ values: [Double]) -> String {
+  values.map { shown($0) }.joined(separator: "\\")
+}

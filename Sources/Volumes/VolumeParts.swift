@@ -1,0 +1,88 @@
+/// Frames of one volume and what told them apart from the others.
+struct VolumePart {
+  var splitBy: [String: String] = [:]
+  var frames: [ImageFrame]
+}
+
+extension [VolumePart] {
+  /// In ascending order of what they were split by, numbers as numbers.
+  func sortedParts() -> [VolumePart] {
+    let names = Set(flatMap(\.splitBy.keys)).sorted()
+    return sorted { a, b in
+      for name in names {
+        let (x, y) = (a.splitBy[name] ?? "", b.splitBy[name] ?? "")
+        guard x != y else { continue }
+        return precedes(x, y)
+      }
+      return false
+    }
+  }
+}
+
+/// Whether a value comes before another: by number where both begin with one.
+func precedes(_ a: String, _ b: String) -> Bool {
+  let number = { (text: String) in
+    Double(text.prefix { $0.isNumber || $0 == "." || $0 == "-" })
+  }
+  if let x = number(a), let y = number(b), x != y { return x < y }
+  return a < b
+}
+
+extension SeriesAssessor {
+  /// The volumes among frames of one orientation, size and spacing.
+  ///
+  /// Where positions repeat, an attribute must tell the images apart: each of its values then
+  /// covers every position equally often, or is a regular volume by itself. Copies of one image
+  /// are dropped. What nothing tells apart is a problem of the series.
+  mutating func parts(of frames: [ImageFrame]) -> [VolumePart] {
+    guard let places = SlicePlaces(frames, rules: rules) else {
+      problems.append(
+        GeometryFinding(
+          .invalidGeometry, "Image Orientation (Patient) gives no normal: \(shown(frames))"))
+      setApart += frames
+      return []
+    }
+    guard places.frames.count > 1 else {
+      problems.append(
+        GeometryFinding(
+          .tooFewSlices,
+          "all \(frames.count) images lie at one position, at least "
+            + "\(max(2, rules.minimumSlices)) make a volume: \(shown(frames))"))
+      setApart += frames
+      return []
+    }
+    var resolver = RepeatResolver(rules: rules, isCopy: isCopy)
+    if let parts = resolver.parts(of: places) {
+      reportCopies(resolver.copies)
+      return parts
+    }
+    setApart += frames
+    problems.append(unresolved(places))
+    return []
+  }
+
+  private mutating func reportCopies(_ copies: [ImageFrame]) {
+    guard let first = copies.first else { return }
+    setApart += copies
+    repairs.append(
+      GeometryFinding(
+        .duplicatePositions,
+        "images whose position another image holds with the same pixels (\(digest(first))) were "
+          + "dropped: \(shown(copies))"))
+  }
+
+  private func unresolved(_ places: SlicePlaces) -> GeometryFinding {
+    let most = places.repeats.max() ?? 1
+    guard places.repeats.allSatisfy({ $0 == most }) else {
+      let examples = places.frames.filter { $0.count > 1 }
+      return GeometryFinding(
+        .duplicatePositions,
+        "\(examples.count) of \(places.frames.count) positions hold more than one image and "
+          + "nothing tells volumes apart: \(shown(examples[0]))")
+    }
+    return GeometryFinding(
+      .duplicatePositions,
+      "each of \(places.frames.count) positions holds \(most) images and no attribute tells the "
+        + "volumes apart: \(shown(places.frames[0]))")
+  }
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import Pipeline
+import Volumes
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Judge the geometry of DICOM files or folders; segments nothing.",
+    discussion: """
+      Every series gets a verdict: accepted, repaired (and how), or held (and why). Each volume \
+      that it splits into is listed with its size, its affine in mm (LPS) and what it was split \
+      by. Needs no daemon and no model, and changes nothing. Exits with 0 when every file could be \
+      judged, whatever the verdicts.
+      """)
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Judge by the geometry section of this configuration.", valueName: "file"))
+  var config: String?
+
+  @Option(help: ArgumentHelp("Hold a series that has not this many instances.", valueName: "n"))
+  var expectedInstances: Int?
+
+  @Flag(help: "Judge by headers alone: pixels that cannot be decoded go unnoticed.")
+  var headersOnly = false
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @Argument(help: ArgumentHelp("DICOM files or folders.", valueName: "input"))
+  var inputs: [String]
+
+  func run() throws {
+    let rules = try config.map { try Configuration.load($0).geometryRules } ?? GeometryRules()
+    let scan = try InputScan(inputs, takesEverything: true)
+    var reports: [InspectedSeries] = []
+    for series in scan.series {
+      let source = try SourceSeries(series, geometry: rules, expectedInstances: expectedInstances)
+      let report = InspectedSeries(
+        series.seriesInstanceUID, headersOnly ? source.assessment : checkingPixels(of: source))
+      if !json { print(report.text) }
+      reports.append(report)
+    }
+    for refused in scan.refused { warn(refused.description) }
+    if scan.holdsDamagedImages {
+      reports.append(InspectedSeries(damaged: scan.refused.map(\.description)))
+    }
+    guard !reports.isEmpty else { throw RunError.nothingToRead(inputs: inputs) }
+    if json { print(try encodeJSON(["series": reports])) }
+  }
+
+  /// The assessment with what reading the pixels brings to light.
+  private func checkingPixels(of source: SourceSeries) -> SeriesAssessment {
+    var assessment = source.assessment
+    for volume in assessment.usableVolumes {
+      do {
+        _ = try SourceSeries.pixels(of: volume)
+      } catch {
+        let finding = (error as? GeometryFinding) ?? GeometryFinding(.unreadable, "\(error)")
+        assessment = assessment.held(because: finding)
+      }
+    }
+    return assessment
+  }
+}
+
+/// A verdict as `inspect` prints it.
+struct InspectedSeries: Encodable {
+  struct Volume: Encodable {
+    /// Columns, rows, slices.
+    var dims: [Int]
+    /// Voxel (column, row, slice) to mm in the patient (LPS), row by row.
+    var affine: [[Double]]
+    var splitBy: [String: String]
+    /// In slice order; a multi-frame instance once.
+    var sopInstanceUIDs: [String]
+
+    init(_ stack: SliceStack) {
+      dims = [stack.grid.columns, stack.grid.rows, stack.grid.slices]
+      affine = stack.grid.affine.matrix
+      splitBy = stack.splitBy
+      var seen: Set<String> = []
+      sopInstanceUIDs = stack.frames.map(\.sopInstanceUID).filter { seen.insert($0).inserted }
+    }
+  }
+
+  var seriesInstanceUID: String
+  var verdict: Verdict
+  var reasons: [String]
+  var volumes: [Volume]
+
+  init(_ seriesInstanceUID: String, _ assessment: SeriesAssessment) {
+    self.seriesInstanceUID = seriesInstanceUID
+    verdict = assessment.verdict
+    reasons = assessment.reasons
+    volumes = assessment.volumes.map(Volume.init)
+  }
+
+  /// Files that say they are DICOM and of which not even the series can be read.
+  init(damaged reasons: [String]) {
+    seriesInstanceUID = ""
+    verdict = .held
+    self.reasons = reasons
+    volumes = []
+  }
+
+  var text: String {
+    let name = seriesInstanceUID.isEmpty ? "(no UID)" : seriesInstanceUID
+    let lines = volumes.map { volume in
+      let split = volume.splitBy.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+      return "  volume \(volume.dims.map(String.init).joined(separator: "x"))" + split.joined()
+    }
+    return (["series \(name): \(verdict.rawValue)"] + reasons.map { "  \($0)" } + lines)
+      .joined(separator: "\n")
+  }
+}
