@@ -2,37 +2,7 @@
 // that includes this sets NAME, WIDEST (16 or 32), TILE16 and TILE32 (voxels that a register tile
 // holds with 16 and 32 output channels) and the target attribute.
 
-// Wide vectors change the calling convention without AVX-512; every use here is inlined.
-#pragma clang diagnostic ignored "-Wpsabi"
-
-typedef float Floats __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t Ints __attribute__((vector_size(64), aligned(4), may_alias));
-typedef double Doubles __attribute__((vector_size(128), aligned(8)));
-
-#define INLINE static inline __attribute__((always_inline))
-#define LOAD(pointer) (*(const Floats *)(pointer))
-#define STORE(pointer, value) (*(Floats *)(pointer) = (value))
-#define UNROLL _Pragma("clang loop unroll(full)")
-
-enum { LANES = 16 };
-static const float slope = 0.01f;
-static const float epsilon = 1e-5f;
-
-INLINE Floats splat(float x) { return (Floats){0} + x; }
-// a where the mask is set, b elsewhere.
-INLINE Floats choose(Ints mask, Floats a, Floats b) {
-  return (Floats)((mask & (Ints)a) | (~mask & (Ints)b));
-}
-INLINE Floats leakyVector(Floats x) { return choose(x > 0, x, x * slope); }
-INLINE float leakyScalar(float x) { return x > 0 ? x : x * slope; }
-INLINE Doubles widen(Floats x) { return __builtin_convertvector(x, Doubles); }
-INLINE Floats narrow(Doubles x) { return __builtin_convertvector(x, Floats); }
-
-INLINE double sumOf(Doubles x) {
-  double sum = 0;
-  for (int i = 0; i < LANES; i++) sum += x[i];
-  return sum;
-}
+#include "vectors.h"
 
 // Sums of 27 taps for `voxels` voxels and `vectors` x 16 channels, kept in registers. The three
 // taps along x of all input channels are contiguous. Voxel v begins at offset[v], or at v*stride
@@ -136,51 +106,40 @@ static void convolve3(
   }
 }
 
+#include "product.h"
+#include "winograd.h"
+#include "attention.h"
+
 static void layerNorm(
-  float *tokens, const float *position, const float *weight, const float *bias, float *normalised,
-  int64_t n, int64_t channels) {
-  const int64_t whole = channels - channels % LANES;
+  const float *tokens, const float *position, const float *weight, const float *bias, float *sum,
+  float *normalised, int64_t n, int64_t channels) {
   for (int64_t t = 0; t < n; t++) {
-    float *x = tokens + t * channels, *y = normalised + t * channels;
-    const float *p = position + t * channels;
-    Doubles sums = {0}, squares = {0};
-    double sum = 0, square = 0;
-    for (int64_t c = 0; c < whole; c += LANES) {
-      Floats value = LOAD(x + c) + LOAD(p + c);
-      STORE(x + c, value);
-      sums += widen(value);
+    const float *x = tokens + t * channels, *p = position + t * channels;
+    float *placed = sum + t * channels, *y = normalised + t * channels;
+    Floats total = {0}, squares = {0};
+    for (int64_t c = 0; c < channels; c += LANES) {
+      const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+      Floats value = loadSome(x + c, count) + loadSome(p + c, count);
+      storeSome(placed + c, value, count);
+      total += value;
     }
-    for (int64_t c = whole; c < channels; c++) sum += x[c] += p[c];
-    const double mean = (sum + sumOf(sums)) / channels;
-    for (int64_t c = 0; c < whole; c += LANES) {
-      Doubles d = widen(LOAD(x + c)) - mean;
+    const Floats mean = sumOfLanes(total) / (float)channels;
+    for (int64_t c = 0; c < channels; c += LANES) {
+      const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+      Floats d = loadSome(placed + c, count) - mean;
+      if (count < LANES)
+        for (int k = count; k < LANES; k++) d[k] = 0;
       squares += d * d;
     }
-    for (int64_t c = whole; c < channels; c++) square += (x[c] - mean) * (x[c] - mean);
-    const double scale = 1 / sqrt((square + sumOf(squares)) / channels + (double)epsilon);
-    for (int64_t c = 0; c < whole; c += LANES)
-      STORE(y + c, narrow((widen(LOAD(x + c)) - mean) * scale) * LOAD(weight + c) + LOAD(bias + c));
-    for (int64_t c = whole; c < channels; c++)
-      y[c] = (float)((x[c] - mean) * scale) * weight[c] + bias[c];
+    const Floats variance = sumOfLanes(squares) / (float)channels;
+    const float scale = 1 / sqrtf(variance[0] + epsilon);
+    for (int64_t c = 0; c < channels; c += LANES) {
+      const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+      Floats d = loadSome(placed + c, count) - mean;
+      storeSome(
+        y + c, d * scale * loadSome(weight + c, count) + loadSome(bias + c, count), count);
+    }
   }
-}
-
-// e^x for x <= 0, to about 2 units in the last place; 0 below -87.
-INLINE Floats exponential(Floats x) {
-  Floats bounded = choose(x < -87.0f, splat(-87.0f), x);
-  Floats n = bounded * 1.44269504f + 12582912.0f;  // rounds to nearest in the low bits
-  n -= 12582912.0f;
-  Floats r = bounded - n * 0.693359375f;
-  r -= n * -2.12194440e-4f;
-  Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
-  Floats result = p * (Floats)power;
-  return choose(x < -87.0f, splat(0), result);
 }
 
 static void softmax(float *values, int64_t rows, int64_t columns) {
@@ -259,59 +218,51 @@ static void normalise(
 }
 
 static void normaliseShortcut(
-  float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
-  int64_t n, int64_t channels, ChannelAffine a) {
-  const int64_t whole = channels - channels % LANES;
-  for (int64_t c = 0; c < whole; c += LANES) {
-    const Floats mean = LOAD(a.mean + c), scale = LOAD(a.scale + c);
-    const Floats shift = LOAD(a.shift + c) + LOAD(factors + inputs * channels + c);
+  const float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
+  float *output, int64_t n, int64_t channels, ChannelAffine a) {
+  for (int64_t c = 0; c < channels; c += LANES) {
+    const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+    const Floats mean = loadSome(a.mean + c, count), scale = loadSome(a.scale + c, count);
+    const Floats shift =
+      loadSome(a.shift + c, count) + loadSome(factors + inputs * channels + c, count);
     for (int64_t i = 0; i < n; i++) {
-      Floats value = (LOAD(values + i * channels + c) - mean) * scale + shift;
+      Floats value = (loadSome(values + i * channels + c, count) - mean) * scale + shift;
       for (int64_t k = 0; k < inputs; k++)
-        value += planar[k * plane + i] * LOAD(factors + k * channels + c);
-      STORE(values + i * channels + c, leakyVector(value));
-    }
-  }
-  for (int64_t i = 0; i < n; i++) {
-    for (int64_t c = whole; c < channels; c++) {
-      float value = (values[i * channels + c] - a.mean[c]) * a.scale[c] + a.shift[c];
-      value += factors[inputs * channels + c];
-      for (int64_t k = 0; k < inputs; k++)
-        value += planar[k * plane + i] * factors[k * channels + c];
-      values[i * channels + c] = leakyScalar(value);
+        value += planar[k * plane + i] * loadSome(factors + k * channels + c, count);
+      storeSome(output + i * channels + c, leakyVector(value), count);
     }
   }
 }
 
-static void scaledResidual(
-  float *tokens, const float *update, const float *gamma, float *copy, int64_t n,
-  int64_t channels) {
-  const int64_t whole = channels - channels % LANES;
-  for (int64_t i = 0; i < n * channels; i += channels) {
-    for (int64_t c = 0; c < whole; c += LANES) {
-      Floats value = LOAD(tokens + i + c) + LOAD(gamma + c) * LOAD(update + i + c);
-      STORE(tokens + i + c, value);
-      STORE(copy + i + c, value);
-    }
-    for (int64_t c = whole; c < channels; c++)
-      copy[i + c] = tokens[i + c] += gamma[c] * update[i + c];
+// As many independent sums as the registers hold: the most that the machine can do.
+static float multiplyAdds(int64_t repetitions) {
+  Floats sum[PEAK_SUMS];
+  Floats factor = splat(0.999f), term = splat(0.001f);
+  UNROLL for (int i = 0; i < PEAK_SUMS; i++) sum[i] = splat((float)i);
+  for (int64_t n = 0; n < repetitions; n++) {
+    UNROLL for (int i = 0; i < PEAK_SUMS; i++) sum[i] = sum[i] * factor + term;
   }
-}
-
-static void addBias(float *values, const float *bias, int64_t n, int64_t channels) {
-  for (int64_t i = 0; i < n * channels; i += channels)
-    for (int64_t c = 0; c < channels; c++) values[i + c] += bias[c];
+  UNROLL for (int i = 1; i < PEAK_SUMS; i++) sum[0] += sum[i];
+  return sum[0][0];
 }
 
 const KernelTable TABLE = {
   .name = NAME,
   .widestBlock = WIDEST,
+  .multiplyAdds = multiplyAdds,
+  .multiplyAddsEach = PEAK_SUMS * LANES,
   .convolve3 = convolve3,
+  .winogradInput = winogradInput,
+  .winogradMultiply = winogradMultiply,
+  .winogradOutput = winogradOutput,
+  .winogradStrip = winogradStrip,
   .layerNorm = layerNorm,
   .softmax = softmax,
   .channelSums = channelSums,
   .normalise = normalise,
   .normaliseShortcut = normaliseShortcut,
-  .scaledResidual = scaledResidual,
-  .addBias = addBias,
+  .product = product,
+  .headProducts = headProducts,
+  .attend = attend,
+  .head = head,
 };

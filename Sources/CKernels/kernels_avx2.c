@@ -8,6 +8,8 @@
 #define WIDEST 16
 #define TILE16 6
 #define TILE32 6
+#define PRODUCT32 6
+#define PEAK_SUMS 6
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #include "kernelTemplate.h"
 #pragma clang attribute pop

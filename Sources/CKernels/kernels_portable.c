@@ -7,4 +7,6 @@
 #define WIDEST 16
 #define TILE16 3
 #define TILE32 3
+#define PRODUCT32 3
+#define PEAK_SUMS 3
 #include "kernelTemplate.h"

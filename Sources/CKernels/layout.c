@@ -40,10 +40,10 @@ void planarMoments(
   }
 }
 
-void addUp(const float *sums, int64_t blocks, int64_t size, float *result) {
+void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result) {
   for (int64_t i = 0; i < size; i++) {
     double sum = 0;
-    for (int64_t block = 0; block < blocks; block++) sum += sums[block * size + i];
+    for (int64_t block = 0; block < blocks; block++) sum += sums[block * stride + i];
     result[i] = (float)sum;
   }
 }

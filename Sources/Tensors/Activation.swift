@@ -1,4 +1,20 @@
-/// A volume of feature vectors, channels-last: voxel (z, y, x) of channel c at
+/// A volume of feature vectors, channels-last, at any row and plane stride: voxel (z, y, x) of
+/// channel c at data[z*plane + y*row + x*channels + c].
+public struct Voxels {
+  public let data: UnsafeMutablePointer<Float>
+  public let grid: Grid
+  public let channels: Int
+  let row, plane: Int
+  /// Whether one voxel of zeros lies on every side.
+  let hasHalo: Bool
+
+  /// Voxel (z, y, 0).
+  public func line(_ z: Int, _ y: Int = 0) -> UnsafeMutablePointer<Float> {
+    data + z * plane + y * row
+  }
+}
+
+/// A volume of feature vectors without gaps: voxel (z, y, x) of channel c at
 /// [((z*height + y)*width + x)*channels + c]. The same memory read as tokens is N x C,
 /// n = (z*height + y)*width + x.
 public struct Activation {
@@ -16,11 +32,15 @@ public struct Activation {
   var row: Int { grid.width * channels }
   var plane: Int { grid.height * row }
 
+  public var voxels: Voxels {
+    Voxels(data: data, grid: grid, channels: channels, row: row, plane: plane, hasHalo: false)
+  }
+
   /// The floats that an activation needs.
   public static func count(_ grid: Grid, channels: Int) -> Int { grid.voxels * channels }
 }
 
-/// An activation with a halo of one voxel on every side that is always zero, as the 3x3x3
+/// An activation with a halo of one voxel on every side that is always zero, as the direct
 /// convolution reads it.
 public struct HaloActivation {
   public let data: UnsafeMutablePointer<Float>
@@ -33,12 +53,13 @@ public struct HaloActivation {
     self.channels = channels
   }
 
-  var row: Int { (grid.width + 2) * channels }
-  var plane: Int { (grid.height + 2) * row }
+  private var row: Int { (grid.width + 2) * channels }
+  private var plane: Int { (grid.height + 2) * row }
 
-  /// Voxel (z, y, 0) inside the halo.
-  func line(_ z: Int, _ y: Int) -> UnsafeMutablePointer<Float> {
-    data + (z + 1) * plane + (y + 1) * row + channels
+  public var voxels: Voxels {
+    Voxels(
+      data: data + plane + row + channels, grid: grid, channels: channels, row: row, plane: plane,
+      hasHalo: true)
   }
 
   /// The floats that an activation with halo needs.

@@ -56,5 +56,14 @@ public final class Parameters {
     }
   }
 
+  /// Zeros, to be filled in.
+  public init(zeros count: Int) {
+    self.count = count
+    let raw = UnsafeMutableRawPointer.allocate(
+      byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
+    pointer = raw.bindMemory(to: Float.self, capacity: max(1, count))
+    pointer.initialize(repeating: 0, count: count)
+  }
+
   deinit { pointer.deallocate() }
 }

@@ -16,6 +16,8 @@ public enum InstructionSet: String, Sendable, CaseIterable {
 public final class Compute {
   let kernels: KernelTable
   private let pool: OpaquePointer
+  /// Where the time of each kind of layer is added up, if anywhere.
+  public var profile: Profile?
 
   /// - Parameters:
   ///   - threads: at least 1; fewer are used if the system cannot start as many.

@@ -1,86 +1,112 @@
 import CKernels
 
-/// A 3x3x3 convolution, stride 1, padding 1, with what follows it: bias (a folded BatchNorm),
-/// residual, LeakyReLU.
+/// A 3x3x3 convolution, stride 1, padding 1, with what goes before and after it: normalisation of
+/// the input; bias (a folded BatchNorm), residual, LeakyReLU, statistics of the output.
 public final class Convolution3x3x3 {
+  public let plan: ConvolutionPlan
   private let weights: Parameters
   private let bias: Parameters?
   private let inputChannels: Int
   private let outputChannels: Int
   private let lanes: Int
 
-  /// Where an output goes or a residual comes from: voxel (0,0,0) and the strides.
-  private struct Target {
-    let data: UnsafeMutablePointer<Float>
-    let row, plane: Int
-  }
-
   /// - Parameters:
   ///   - weights: [output][input][3][3][3], as PyTorch stores them.
   ///   - bias: one value for each output channel.
+  ///   - grid: the volume that it will be used on.
+  ///   - method: nil for the one expected to be fastest.
   public init(
-    weights: [Float], bias: [Float]?, inputChannels: Int, outputChannels: Int, compute: Compute
+    weights: [Float], bias: [Float]?, inputChannels: Int, outputChannels: Int, grid: Grid,
+    method: ConvolutionPlan.Method? = nil, compute: Compute
   ) {
-    lanes = outputChannels > 16 ? Int(compute.kernels.widestBlock) : 16
+    let best = ConvolutionPlan.best(
+      grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
+    plan =
+      method.map {
+        ConvolutionPlan(
+          $0, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
+      } ?? best
+    lanes = compute.lanes(outputChannels)
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
-    self.bias = bias.map(Parameters.init)
-    let blocks = (outputChannels + lanes - 1) / lanes
-    // [block][tap][input][lane]
-    let packed = Parameters(Array(repeating: 0, count: blocks * 27 * inputChannels * lanes))
-    for output in 0..<outputChannels {
-      let lane = packed.pointer + output / lanes * 27 * inputChannels * lanes + output % lanes
-      for input in 0..<inputChannels {
-        let source = (output * inputChannels + input) * 27
-        for tap in 0..<27 { lane[(tap * inputChannels + input) * lanes] = weights[source + tap] }
+    self.bias = bias.map { Parameters($0) }
+    switch plan.method {
+    case .direct:
+      self.weights = Self.packed(weights, inputChannels, outputChannels, lanes)
+    case .strips(let tile, _, _), .phases(let tile):
+      self.weights = Self.transformed(
+        weights, tile, inputChannels, outputChannels, lanes, compute)
+    }
+  }
+
+  /// [block][tap][input][lane]
+  private static func packed(
+    _ weights: [Float], _ inputs: Int, _ outputs: Int, _ lanes: Int
+  ) -> Parameters {
+    let blocks = (outputs + lanes - 1) / lanes
+    let packed = Parameters(zeros: blocks * 27 * inputs * lanes)
+    weights.withUnsafeBufferPointer { weights in
+      for output in 0..<outputs {
+        let lane = packed.pointer + output / lanes * 27 * inputs * lanes + output % lanes
+        for input in 0..<inputs {
+          let source = (output * inputs + input) * 27
+          for tap in 0..<27 { lane[(tap * inputs + input) * lanes] = weights[source + tap] }
+        }
       }
     }
-    self.weights = packed
+    return packed
   }
 
-  /// output = convolution(input) + bias, without activation.
+  /// [frequency][block][3][input][lane]
+  private static func transformed(
+    _ weights: [Float], _ tile: Int, _ inputs: Int, _ outputs: Int, _ lanes: Int,
+    _ compute: Compute
+  ) -> Parameters {
+    let blocks = (outputs + lanes - 1) / lanes
+    let packed = Parameters(zeros: (tile + 2) * (tile + 2) * blocks * 3 * inputs * lanes)
+    weights.withUnsafeBufferPointer { weights in
+      guard let source = weights.baseAddress else { return }
+      compute.run(blocks: blocks) { block, _ in
+        winogradWeights(
+          source, Int32(inputs), Int32(outputs), Int32(lanes), Int32(tile), Int32(block),
+          packed.pointer)
+      }
+    }
+    return packed
+  }
+
+  /// output = convolution(input) + bias [+ residual] [LeakyReLU].
+  /// - Parameters:
+  ///   - input: with a halo, unless the plan's method is minimal filtering.
+  ///   - normalisation: input = LeakyReLU(normalised input) as it is read; not for a direct one.
+  ///   - residual: may be the output.
+  ///   - measured: takes the statistics of the output.
+  ///   - scratch: `plan.scratch` floats.
   public func callAsFunction(
-    _ input: HaloActivation, into output: Activation, compute: Compute
-  ) {
-    run(
-      input, Target(data: output.data, row: output.row, plane: output.plane), residual: nil,
-      leaky: false, compute)
-  }
-
-  /// output = LeakyReLU(convolution(input) + bias).
-  public func activated(
-    _ input: HaloActivation, into output: HaloActivation, compute: Compute
-  ) {
-    run(input, target(output), residual: nil, leaky: true, compute)
-  }
-
-  /// output = LeakyReLU(convolution(input) + bias + residual); output may be the residual.
-  public func activated(
-    _ input: HaloActivation, plus residual: HaloActivation, into output: HaloActivation,
+    _ input: Voxels, normalisedBy normalisation: Normalisation? = nil,
+    plus residual: Voxels? = nil, activated: Bool = false, into output: Voxels,
+    measuredBy measured: Normalisation? = nil, scratch: UnsafeMutablePointer<Float>,
     compute: Compute
   ) {
-    run(input, target(output), residual: target(residual), leaky: true, compute)
+    switch plan.method {
+    case .direct:
+      precondition(input.hasHalo && normalisation == nil)
+      direct(input, residual, activated, output, measured, compute)
+    case .strips(let tile, let tiles, let slices):
+      let winograd = winograd(tile, input, normalisation, residual, activated, output)
+      strips(winograd, tile, tiles, slices, measured, scratch, compute)
+    case .phases(let tile):
+      let winograd = winograd(tile, input, normalisation, residual, activated, output)
+      phases(winograd, tile, measured, scratch, compute)
+    }
   }
 
-  /// output = LeakyReLU(convolution(input) + bias + residual).
-  public func activated(
-    _ input: HaloActivation, plus residual: HaloActivation, into output: Activation,
-    compute: Compute
-  ) {
-    run(
-      input, Target(data: output.data, row: output.row, plane: output.plane),
-      residual: target(residual), leaky: true, compute)
-  }
-
-  private func target(_ halo: HaloActivation) -> Target {
-    Target(data: halo.line(0, 0), row: halo.row, plane: halo.plane)
-  }
-
-  private func run(
-    _ input: HaloActivation, _ output: Target, residual: Target?, leaky: Bool, _ compute: Compute
+  private func direct(
+    _ input: Voxels, _ residual: Voxels?, _ leaky: Bool, _ output: Voxels,
+    _ measured: Normalisation?, _ compute: Compute
   ) {
     var parameters = CKernels.Convolution3()
-    parameters.input = UnsafePointer(input.data)
+    parameters.input = UnsafePointer(input.data - input.plane - input.row - inputChannels)
     parameters.weights = UnsafePointer(weights.pointer)
     parameters.bias = bias.map { UnsafePointer($0.pointer) }
     parameters.residual = residual.map { UnsafePointer($0.data) }
@@ -98,20 +124,117 @@ public final class Convolution3x3x3 {
     let convolution = parameters
     let blocks = Int32((outputChannels + lanes - 1) / lanes)
     let rows = input.grid.rows
-    if blocks > 1, input.grid.voxels <= 4096 {
+    if measured == nil, blocks > 1, input.grid.voxels <= 4096 {
       // Small grids are split by output channels: each thread reads its own weights only.
       compute.run(blocks: Int(blocks)) { block, _ in
         var convolution = convolution
-        compute.kernels.convolve3(
-          &convolution, 0, Int64(rows), Int32(block), Int32(block) + 1)
+        compute.kernels.convolve3(&convolution, 0, Int64(rows), Int32(block), Int32(block) + 1)
       }
-    } else {
-      let strip = max(1, min(rows, 16))
-      compute.run(blocks: (rows + strip - 1) / strip) { index, _ in
-        var convolution = convolution
-        compute.kernels.convolve3(
-          &convolution, Int64(index * strip), Int64(min(rows, (index + 1) * strip)), 0, blocks)
+      return
+    }
+    let strip = max(1, min(rows, 16))
+    let strips = (rows + strip - 1) / strip
+    let moments = measured?.moments(blocks: strips)
+    compute.run(blocks: strips) { index, _ in
+      var convolution = convolution
+      let (first, end) = (index * strip, min(rows, (index + 1) * strip))
+      compute.kernels.convolve3(&convolution, Int64(first), Int64(end), 0, blocks)
+      guard let moments else { return }
+      let sums = moments + index * 2 * outputChannels
+      for row in first..<end {
+        let (z, y) = row.quotientAndRemainder(dividingBy: output.grid.height)
+        compute.kernels.channelSums(
+          output.line(z, y), Int64(output.grid.width), Int64(outputChannels), sums,
+          sums + outputChannels)
       }
     }
+    measured?.take(blocks: strips, count: output.grid.voxels)
+  }
+
+  private func winograd(
+    _ tile: Int, _ input: Voxels, _ normalisation: Normalisation?, _ residual: Voxels?,
+    _ leaky: Bool, _ output: Voxels
+  ) -> Winograd {
+    var winograd = Winograd()
+    winograd.input = UnsafePointer(input.data)
+    winograd.weights = UnsafePointer(weights.pointer)
+    winograd.bias = bias.map { UnsafePointer($0.pointer) }
+    winograd.residual = residual.map { UnsafePointer($0.data) }
+    winograd.output = output.data
+    if let normalisation { winograd.affine = normalisation.channelAffine }
+    (winograd.inputRow, winograd.inputPlane) = (Int64(input.row), Int64(input.plane))
+    (winograd.outputRow, winograd.outputPlane) = (Int64(output.row), Int64(output.plane))
+    winograd.residualRow = Int64(residual?.row ?? 0)
+    winograd.residualPlane = Int64(residual?.plane ?? 0)
+    winograd.depth = Int32(input.grid.depth)
+    winograd.height = Int32(input.grid.height)
+    winograd.width = Int32(input.grid.width)
+    winograd.inputChannels = Int32(inputChannels)
+    winograd.outputChannels = Int32(outputChannels)
+    winograd.lanes = Int32(lanes)
+    winograd.tile = Int32(tile)
+    winograd.halo = input.hasHalo
+    winograd.leaky = leaky
+    return winograd
+  }
+
+  private func strips(
+    _ winograd: Winograd, _ tile: Int, _ tiles: Int, _ slices: Int, _ measured: Normalisation?,
+    _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    let (all, depth) = (plan.tiles(tile), plan.grid.depth)
+    let strips = (all + tiles - 1) / tiles
+    let blocks = strips * ((depth + slices - 1) / slices)
+    let scratchSize = plan.stripScratch(tile, tiles)
+    let moments = measured?.moments(blocks: blocks)
+    compute.run(blocks: blocks) { block, worker in
+      var winograd = winograd
+      let (part, strip) = block.quotientAndRemainder(dividingBy: strips)
+      compute.kernels.winogradStrip(
+        &winograd, Int32(strip * tiles), Int32(min(all, (strip + 1) * tiles)),
+        Int32(part * slices), Int32(min(depth, (part + 1) * slices)),
+        scratch + worker * scratchSize, moments.map { $0 + block * 2 * outputChannels })
+    }
+    measured?.take(blocks: blocks, count: plan.grid.voxels)
+  }
+
+  private func phases(
+    _ winograd: Winograd, _ tile: Int, _ measured: Normalisation?,
+    _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    let (tiles, depth, frequencies) = (plan.tiles(tile), plan.grid.depth, (tile + 2) * (tile + 2))
+    let stride = plan.stride(tile, channels: inputChannels)
+    let productStride = plan.stride(tile, channels: outputChannels)
+    let (slice, productSlice) = (tiles * inputChannels, tiles * outputChannels)
+    let products = scratch + frequencies * stride
+    compute.run(blocks: depth) { z, _ in
+      var winograd = winograd
+      compute.kernels.winogradInput(
+        &winograd, Int32(z), 0, Int32(tiles), scratch + z * slice, Int64(stride))
+    }
+    // The first and the last slice have one neighbour, those between are one run of rows.
+    let runs = depth > 1 ? [(0, 1), (1, depth - 2), (depth - 1, 1)] : [(0, 1)]
+    compute.run(blocks: frequencies) { frequency, _ in
+      for (z, count) in runs where count > 0 {
+        var winograd = winograd
+        let here = UnsafePointer(scratch + z * slice)
+        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 3) { slices in
+          slices[0] = z > 0 ? here - slice : nil
+          slices[1] = here
+          slices[2] = z + count < depth ? here + slice : nil
+          compute.kernels.winogradMultiply(
+            &winograd, Int32(frequency), Int32(frequency) + 1, slices.baseAddress, Int64(stride),
+            Int64(count * tiles), products + z * productSlice, Int64(productStride))
+        }
+      }
+    }
+    let moments = measured?.moments(blocks: depth)
+    compute.run(blocks: depth) { z, _ in
+      var winograd = winograd
+      compute.kernels.winogradOutput(
+        &winograd, Int32(z), 0, Int32(tiles), products + z * productSlice, Int64(productStride),
+        moments.map { $0 + z * 2 * outputChannels })
+    }
+    measured?.take(blocks: depth, count: plan.grid.voxels)
   }
 }

@@ -3,7 +3,7 @@ import CKernels
 /// A convolution whose kernel equals its stride, without bias: every output voxel is the product of
 /// one patch with the weights.
 public final class Downsampling {
-  private let weights: Parameters
+  private let linear: Linear
   private let kernel: Grid
   private let inputChannels: Int
   private let outputChannels: Int
@@ -13,7 +13,8 @@ public final class Downsampling {
   ///   - weights: [output][input][kz][ky][kx], as PyTorch stores them.
   ///   - planarInput: the input is (C, D, H, W), the network's own; otherwise channels-last.
   public init(
-    weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, planarInput: Bool
+    weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, planarInput: Bool,
+    compute: Compute
   ) {
     self.kernel = kernel
     self.inputChannels = inputChannels
@@ -32,10 +33,15 @@ public final class Downsampling {
         }
       }
     }
-    self.weights = Parameters(ordered)
+    linear = Linear(
+      weights: ordered, inputChannels: taps * inputChannels, outputChannels: outputChannels,
+      compute: compute)
   }
 
   private var columns: Int { kernel.voxels * inputChannels }
+
+  /// Multiplications for an output grid.
+  public func multiplyAdds(_ output: Grid) -> Int { output.voxels * columns * outputChannels }
 
   /// The floats of scratch that each worker needs for an output grid.
   public func scratch(_ output: Grid) -> Int { output.width * columns }
@@ -58,10 +64,8 @@ public final class Downsampling {
       } else {
         gather(input, grid, z, y, into: patches, voxels: output.grid.width)
       }
-      multiply(
-        Matrix(patches, stride: columns), Matrix(weights.pointer, stride: columns).transposed,
-        into: output.data + row * output.row, stride: outputChannels, rows: output.grid.width,
-        columns: outputChannels, inner: columns)
+      linear.rows(
+        patches, into: output.data + row * output.row, count: output.grid.width, compute: compute)
     }
   }
 

@@ -2,28 +2,20 @@ import CKernels
 
 /// Kernels over tokens (N x C, row-major), each on the calling thread.
 extension Compute {
-  /// tokens += position, in place; normalised = LayerNorm(tokens), epsilon 1e-5.
+  /// placed = tokens + position; normalised = LayerNorm(placed), epsilon 1e-5.
   public func layerNorm(
-    _ tokens: UnsafeMutablePointer<Float>, position: UnsafePointer<Float>, weight: Parameters,
-    bias: Parameters, into normalised: UnsafeMutablePointer<Float>, count: Int, channels: Int
+    _ tokens: UnsafePointer<Float>, position: UnsafePointer<Float>, weight: Parameters,
+    bias: Parameters, placed: UnsafeMutablePointer<Float>,
+    into normalised: UnsafeMutablePointer<Float>, count: Int, channels: Int
   ) {
     kernels.layerNorm(
-      tokens, position, weight.pointer, bias.pointer, normalised, Int64(count), Int64(channels))
+      tokens, position, weight.pointer, bias.pointer, placed, normalised, Int64(count),
+      Int64(channels))
   }
 
   /// Softmax over each row, in place.
   public func softmax(_ values: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
     kernels.softmax(values, Int64(rows), Int64(columns))
-  }
-
-  /// Row (z, y) of the volume: tokens += gamma * update, in place, and a copy into `copy`.
-  public func scaledResidual(
-    _ tokens: Activation, z: Int, y: Int, update: UnsafePointer<Float>, gamma: Parameters,
-    copy: HaloActivation
-  ) {
-    kernels.scaledResidual(
-      tokens.data + z * tokens.plane + y * tokens.row, update, gamma.pointer,
-      copy.line(z, y), Int64(tokens.grid.width), Int64(tokens.channels))
   }
 
   /// squares[channel] = sum of the squares of `count` tokens, taken in double.
@@ -39,30 +31,64 @@ extension Compute {
     }
   }
 
-  /// result = sum of `blocks` arrays of `size` floats, added in double and always in the same
+  /// result[h][i][j] = sum over `count` tokens of a[h*d + i] * b[h*d + j], d channels a head.
+  public func headProducts(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    into result: UnsafeMutablePointer<Float>, count: Int, channels: Int, headChannels: Int
+  ) {
+    kernels.headProducts(a, b, Int64(count), Int32(channels), Int32(headChannels), result)
+  }
+
+  /// output[j][h][n] = softmax(queries · keys) · values, for tokens [first, first + count).
+  /// - Parameters:
+  ///   - queries: N x C.
+  ///   - keys: C x P; so are the values.
+  ///   - output: [C / heads][heads][N].
+  public func attend(
+    _ queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, first: Int, count: Int, tokens: Int, channels: Int,
+    heads: Int, projection: Int
+  ) {
+    kernels.attend(
+      queries + first * channels, Int64(count), keys, values, Int32(heads),
+      Int32(channels / heads), Int32(projection), output + first, Int64(tokens))
+  }
+
+  /// result[i] = sum of `blocks` arrays of `size` floats, added in double and always in the same
   /// order.
   public func addUp(
     _ sums: UnsafePointer<Float>, blocks: Int, size: Int,
     into result: UnsafeMutablePointer<Float>
   ) {
-    CKernels.addUp(sums, Int64(blocks), Int64(size), result)
-  }
-
-  /// values += bias for each of `count` voxels.
-  public func add(
-    bias: Parameters, to values: UnsafeMutablePointer<Float>, count: Int, channels: Int
-  ) {
-    kernels.addBias(values, bias.pointer, Int64(count), Int64(channels))
-  }
-
-  /// Planar input (C, D, H, W) to channels-last with a halo.
-  public func interleave(_ input: UnsafePointer<Float>, into output: HaloActivation) {
-    let grid = output.grid
-    run(blocks: grid.rows) { row, _ in
-      let (z, y) = row.quotientAndRemainder(dividingBy: grid.height)
-      CKernels.interleave(
-        input + row * grid.width, Int64(grid.voxels), Int64(output.channels), Int64(grid.width),
-        output.line(z, y))
+    let piece = 4096
+    run(blocks: (size + piece - 1) / piece) { index, _ in
+      let first = index * piece
+      CKernels.addUp(
+        sums + first, Int64(blocks), Int64(size), Int64(min(piece, size - first)), result + first)
     }
+  }
+
+  /// Planar input (C, D, H, W) to channels-last with a halo, which is set to zero.
+  public func interleave(_ input: UnsafePointer<Float>, into output: HaloActivation) {
+    let (grid, voxels) = (output.grid, output.voxels)
+    run(blocks: grid.depth + 2) { slab, _ in
+      let z = slab - 1
+      (voxels.line(z, -1) - output.channels).update(repeating: 0, count: voxels.plane)
+      guard (0..<grid.depth).contains(z) else { return }
+      for y in 0..<grid.height {
+        CKernels.interleave(
+          input + (z * grid.height + y) * grid.width, Int64(grid.voxels), Int64(output.channels),
+          Int64(grid.width), voxels.line(z, y))
+      }
+    }
+  }
+
+  /// A row of `count` voxels of planar input, `plane` voxels a channel, to channels-last, on the
+  /// calling thread.
+  public func interleaveRow(
+    _ input: UnsafePointer<Float>, plane: Int, channels: Int, count: Int,
+    into output: UnsafeMutablePointer<Float>
+  ) {
+    CKernels.interleave(input, Int64(plane), Int64(channels), Int64(count), output)
   }
 }

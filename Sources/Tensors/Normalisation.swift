@@ -11,6 +11,7 @@ public final class Normalisation {
   private let bias: [Float]?
   /// mean, scale and shift of each channel: y = (x - mean) * scale + shift
   private let affine: Parameters
+  private var sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 1)
 
   /// InstanceNorm.
   public convenience init(instance channels: Int) {
@@ -26,6 +27,8 @@ public final class Normalisation {
     affine = Parameters(Array(repeating: 0, count: 3 * channels))
   }
 
+  deinit { sums.deallocate() }
+
   /// y = (x - mean) * scale + shift for each channel.
   var channelAffine: ChannelAffine {
     ChannelAffine(
@@ -38,22 +41,36 @@ public final class Normalisation {
   /// Takes the statistics of `input`.
   public func measure(_ input: Activation, compute: Compute) {
     let blocks = (input.tokens + Self.blockVoxels - 1) / Self.blockVoxels
-    let channels = self.channels
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: blocks * 2 * channels) { sums in
-      guard let sums = sums.baseAddress else { return }
-      sums.initialize(repeating: 0, count: blocks * 2 * channels)
-      compute.run(blocks: blocks) { block, _ in
-        let first = block * Self.blockVoxels
-        let sum = sums + block * 2 * channels
-        compute.kernels.channelSums(
-          input.data + first * channels, Int64(min(Self.blockVoxels, input.tokens - first)),
-          Int64(channels), sum, sum + channels)
-      }
-      for block in 1..<max(1, blocks) {
-        for i in 0..<2 * channels { sums[i] += sums[block * 2 * channels + i] }
-      }
-      use(sum: sums, squares: sums + channels, count: input.tokens)
+    let moments = moments(blocks: blocks)
+    compute.run(blocks: blocks) { block, _ in
+      let first = block * Self.blockVoxels
+      let sum = moments + block * 2 * channels
+      compute.kernels.channelSums(
+        input.data + first * channels, Int64(min(Self.blockVoxels, input.tokens - first)),
+        Int64(channels), sum, sum + channels)
     }
+    take(blocks: blocks, count: input.tokens)
+  }
+
+  /// Zeroed room for the sums and sums of squares of `blocks` parts of an activation, which `take`
+  /// adds up; the same memory for every patch.
+  func moments(blocks: Int) -> UnsafeMutablePointer<Double> {
+    let count = blocks * 2 * channels
+    if sums.count < count {
+      sums.deallocate()
+      sums = UnsafeMutableBufferPointer.allocate(capacity: count)
+    }
+    sums.initialize(repeating: 0)
+    return sums.baseAddress.unsafelyUnwrapped
+  }
+
+  /// The statistics of `count` voxels from the moments of `blocks` parts.
+  func take(blocks: Int, count: Int) {
+    guard let sums = sums.baseAddress else { return }
+    for block in 1..<max(1, blocks) {
+      for i in 0..<2 * channels { sums[i] += sums[block * 2 * channels + i] }
+    }
+    use(sum: sums, squares: sums + channels, count: count)
   }
 
   /// Sets the affine from sums over `count` voxels of each channel.
@@ -92,27 +109,13 @@ public final class Normalisation {
     }
   }
 
-  /// output = LeakyReLU(normalised input).
-  public func activated(_ input: Activation, into output: HaloActivation, compute: Compute) {
-    compute.run(blocks: input.grid.depth) { z, _ in
-      compute.kernels.normalise(
-        input.data + z * input.plane, Int64(input.row), nil, 0, output.line(z, 0),
-        Int64(output.row), Int64(input.grid.height), Int64(input.grid.width), Int64(channels),
-        channelAffine, true)
-    }
-  }
-
-  /// activation = LeakyReLU(normalised activation + residual), in place.
-  public func activate(
-    _ activation: Activation, plus residual: HaloActivation, compute: Compute
+  /// Voxels of one row, on the calling thread: output = LeakyReLU(normalised input + residual).
+  public func activateRow(
+    _ input: UnsafePointer<Float>, plus residual: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, count: Int, compute: Compute
   ) {
-    compute.run(blocks: activation.grid.depth) { z, _ in
-      let line = activation.data + z * activation.plane
-      compute.kernels.normalise(
-        line, Int64(activation.row), residual.line(z, 0), Int64(residual.row), line,
-        Int64(activation.row), Int64(activation.grid.height), Int64(activation.grid.width),
-        Int64(channels), channelAffine, true)
-    }
+    compute.kernels.normalise(
+      input, 0, residual, 0, output, 0, 1, Int64(count), Int64(channels), channelAffine, true)
   }
 }
 

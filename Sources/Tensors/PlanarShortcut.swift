@@ -64,19 +64,18 @@ public final class PlanarShortcut {
     }
   }
 
-  /// activation = LeakyReLU(normalised activation + shortcut(input)), in place.
-  public func activate(
-    _ activation: Activation, normalisation: Normalisation, plus input: UnsafePointer<Float>,
-    compute: Compute
+  /// Voxels [first, first + count), on the calling thread: output = LeakyReLU(normalised values +
+  /// shortcut(input)).
+  /// - Parameters:
+  ///   - values: the first of these voxels, channels-last.
+  ///   - input: (C, D, H, W), `voxels` of each channel.
+  public func activateRow(
+    _ values: UnsafePointer<Float>, normalisedBy normalisation: Normalisation,
+    plus input: UnsafePointer<Float>, voxels: Int, first: Int,
+    into output: UnsafeMutablePointer<Float>, count: Int, compute: Compute
   ) {
-    let voxels = activation.tokens
-    let blocks = (voxels + Self.blockVoxels - 1) / Self.blockVoxels
-    compute.run(blocks: blocks) { block, _ in
-      let first = block * Self.blockVoxels
-      compute.kernels.normaliseShortcut(
-        activation.data + first * outputChannels, input + first, Int64(voxels),
-        Int64(inputChannels), factors.pointer, Int64(min(Self.blockVoxels, voxels - first)),
-        Int64(outputChannels), normalisation.channelAffine)
-    }
+    compute.kernels.normaliseShortcut(
+      values, input + first, Int64(voxels), Int64(inputChannels), factors.pointer, output,
+      Int64(count), Int64(outputChannels), normalisation.channelAffine)
   }
 }

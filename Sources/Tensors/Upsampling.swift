@@ -1,65 +1,62 @@
 /// A transposed convolution whose kernel equals its stride, without bias, plus a skip connection.
 public final class Upsampling {
-  private let weights: Parameters
+  private let lines: [Linear]  // for each (kz, ky)
   private let kernel: Grid
   private let inputChannels: Int
   private let outputChannels: Int
 
   /// - Parameter weights: [input][output][kz][ky][kx], as PyTorch stores them.
-  public init(weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int) {
+  public init(
+    weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, compute: Compute
+  ) {
     self.kernel = kernel
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
-    // [kz][ky][input][kx][output]: for each (kz, ky) a matrix that yields a whole output row.
     let taps = kernel.voxels
-    let lines = kernel.depth * kernel.height
-    var ordered = weights
-    for input in 0..<inputChannels {
-      for output in 0..<outputChannels {
-        for line in 0..<lines {
-          for x in 0..<kernel.width {
-            ordered[((line * inputChannels + input) * kernel.width + x) * outputChannels + output] =
-              weights[(input * outputChannels + output) * taps + line * kernel.width + x]
+    // For each (kz, ky) a matrix that yields a whole output row: [kx][output][input].
+    lines = (0..<kernel.depth * kernel.height).map { line in
+      var ordered: [Float] = []
+      ordered.reserveCapacity(kernel.width * outputChannels * inputChannels)
+      for x in 0..<kernel.width {
+        for output in 0..<outputChannels {
+          for input in 0..<inputChannels {
+            ordered.append(
+              weights[(input * outputChannels + output) * taps + line * kernel.width + x])
           }
         }
       }
+      return Linear(
+        weights: ordered, inputChannels: inputChannels,
+        outputChannels: kernel.width * outputChannels, compute: compute)
     }
-    self.weights = Parameters(ordered)
   }
 
   /// output = transposed convolution of `input` + skip; the grid of both is input grid * kernel.
   public func callAsFunction(
     _ input: Activation, plus skip: Activation, into output: Activation, compute: Compute
   ) {
-    run(input, skip, compute) { z, y in output.data + z * output.plane + y * output.row }
+    callAsFunction(input, into: output, compute: compute) { z, y, target in
+      let source = skip.data + z * skip.plane + y * skip.row
+      if source != target { target.update(from: source, count: skip.row) }
+    }
   }
 
-  /// The same into an activation with a halo.
+  /// output = transposed convolution of `input` + skip.
+  /// - Parameter skip: writes row (z, y) of the skip connection into its place in the output.
   public func callAsFunction(
-    _ input: Activation, plus skip: Activation, into output: HaloActivation, compute: Compute
+    _ input: Activation, into output: Activation, compute: Compute,
+    skip: (_ z: Int, _ y: Int, _ target: UnsafeMutablePointer<Float>) -> Void
   ) {
-    run(input, skip, compute) { z, y in output.line(z, y) }
-  }
-
-  private func run(
-    _ input: Activation, _ skip: Activation, _ compute: Compute,
-    _ line: (_ z: Int, _ y: Int) -> UnsafeMutablePointer<Float>
-  ) {
-    let columns = kernel.width * outputChannels
     compute.run(blocks: input.grid.rows) { row, _ in
       let (z, y) = row.quotientAndRemainder(dividingBy: input.grid.height)
       for dz in 0..<kernel.depth {
         for dy in 0..<kernel.height {
           let (toZ, toY) = (z * kernel.depth + dz, y * kernel.height + dy)
-          let target = line(toZ, toY)
-          target.update(from: skip.data + toZ * skip.plane + toY * skip.row, count: skip.row)
-          multiply(
-            Matrix(input.data + row * input.row, stride: inputChannels),
-            Matrix(
-              weights.pointer + (dz * kernel.height + dy) * inputChannels * columns, stride: columns
-            ),
-            into: target, stride: columns, rows: input.grid.width, columns: columns,
-            inner: inputChannels, beta: 1)
+          let target = output.data + toZ * output.plane + toY * output.row
+          skip(toZ, toY, target)
+          compute.product(
+            lines[dz * kernel.height + dy].matrix, input.data + row * input.row, into: target,
+            stride: kernel.width * outputChannels, count: input.grid.width, accumulates: true)
         }
       }
     }

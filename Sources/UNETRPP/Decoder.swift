@@ -13,7 +13,8 @@ final class DecoderLevel {
     let stage = 2 - index
     upsampling = Upsampling(
       weights: try weights("transp_conv.conv.weight"), kernel: Grid(2, 2, 2),
-      inputChannels: description.dims[stage + 1], outputChannels: description.dims[stage])
+      inputChannels: description.dims[stage + 1], outputChannels: description.dims[stage],
+      compute: compute)
     var blocks: [TransformerBlock] = []
     for block in 0..<description.decoderDepths[index] {
       blocks.append(
@@ -30,10 +31,12 @@ final class DecoderLevel {
   func callAsFunction(
     _ below: Activation, level: Level, memory: Memory, compute: Compute
   ) {
-    upsampling(below, plus: level.x, into: level.x, compute: compute)
-    for block in blocks {
-      block(
-        level.x, halo: level.halo, hidden: level.hidden, scratch: memory.scratch, compute: compute)
+    compute.timed(
+      "transposed convolution", multiplyAdds: level.x.tokens * below.channels * level.x.channels,
+      bytes: 8 * level.x.tokens * level.x.channels
+    ) {
+      upsampling(below, plus: level.x, into: level.x, compute: compute)
     }
+    for block in blocks { block(level, scratch: memory.scratch, compute: compute) }
   }
 }

@@ -15,25 +15,35 @@ final class EPABlock {
   private var headChannels: Int { channels / heads }
   private let kind: BlockKind
   private let qkvv: Parameters  // [4][C][C]: q, k, v of channel and v of spatial attention
+  private let queriesMap, keysMap: Linear  // q and k again, packed
   private let e: Parameters  // [P][N]; tumor [N][P]
   private let f: Parameters?  // [P][N] where separate
   private let eBias: [Float]?  // [P]
   private let fBias: [Float]?  // [P]
-  private let outSpatial: Parameters?  // [C/2][C]
+  private let outSpatial: Linear?  // C -> C/2
   private let outChannel: Parameters?  // [C/2][C]
   private let outBias: Parameters?  // [C]
   private let temperature: [Float]  // [h]
   private let temperature2: [Float]  // [h]
 
   init(
-    _ weights: Weights, kind: BlockKind, tokens: Int, channels: Int, heads: Int, projection: Int
+    _ weights: Weights, kind: BlockKind, tokens: Int, channels: Int, heads: Int, projection: Int,
+    compute: Compute
   ) throws(NetworkError) {
     self.kind = kind
     self.tokens = tokens
     self.channels = channels
     self.heads = heads
     self.projection = projection
-    qkvv = Parameters(try weights("qkvv.weight"))
+    let qkvv = try weights("qkvv.weight")
+    func map(_ s: Int) -> Linear {
+      Linear(
+        weights: Array(qkvv[s * channels * channels..<(s + 1) * channels * channels]),
+        inputChannels: channels, outputChannels: channels, compute: compute)
+    }
+    self.qkvv = Parameters(qkvv)
+    queriesMap = map(0)
+    keysMap = map(1)
     temperature = try weights("temperature")
     temperature2 = try weights("temperature2")
     if kind.hasOutputProjections {
@@ -43,7 +53,9 @@ final class EPABlock {
       eBias = try weights("\(shared).bias")
       f = kind.hasSeparateProjections ? Parameters(try weights("F.weight")) : nil
       fBias = kind.hasSeparateProjections ? try weights("F.bias") : eBias
-      outSpatial = Parameters(try weights("out_proj.weight"))
+      outSpatial = Linear(
+        weights: try weights("out_proj.weight"), inputChannels: channels,
+        outputChannels: channels / 2, compute: compute)
       outChannel = Parameters(try weights("out_proj2.weight"))
       outBias = Parameters(try weights("out_proj.bias") + weights("out_proj2.bias"))
     } else {
@@ -58,7 +70,7 @@ final class EPABlock {
     let spatial: UnsafeMutablePointer<Float>  // N x C: output of the spatial attention
     let sums: UnsafeMutablePointer<Float>  // sums of each block of tokens
     let small: UnsafeMutablePointer<Float>  // matrices without a token axis
-    let workers: UnsafeMutablePointer<Float>  // keys or attention of a block, each worker
+    let workers: UnsafeMutablePointer<Float>  // keys of a block, each worker
 
     static let tokensOfBlock = 256
 
@@ -78,9 +90,10 @@ final class EPABlock {
     static func smallCount(channels: Int, heads: Int, projection: Int) -> Int {
       sumCount(channels: channels, heads: heads, projection: projection)
         + 2 * channels * channels + 2 * projection * channels
+        + PackedMatrix.count(inner: channels, columns: channels)
     }
-    static func workerCount(tokens: Int, channels: Int, projection: Int) -> Int {
-      max(tokensOfSum(tokens) * channels, tokensOfBlock * projection)
+    static func workerCount(tokens: Int, channels: Int) -> Int {
+      tokensOfSum(tokens) * channels
     }
   }
 
@@ -90,6 +103,7 @@ final class EPABlock {
     let querySquares, keySquares: UnsafeMutablePointer<Float>  // C: sums over all tokens
     let projectedE, projectedF: UnsafeMutablePointer<Float>  // P x C: E X, F X
     let channelMap, outputMap: UnsafeMutablePointer<Float>  // C x C
+    let packedMap: UnsafeMutablePointer<Float>  // the last of them, packed
     let keys, values: UnsafeMutablePointer<Float>  // C x P
 
     init(_ base: UnsafeMutablePointer<Float>, channels: Int, heads: Int, projection: Int) {
@@ -104,20 +118,41 @@ final class EPABlock {
       outputMap = channelMap + square
       keys = outputMap + square
       values = keys + flat
+      packedMap = values + flat
     }
   }
 
-  /// output (N x C) = EPA(x), x the normalised tokens (N x C).
+  /// output (channels C) = EPA(x) * scale + residual, x the normalised tokens (N x C).
   func callAsFunction(
-    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
-    compute: Compute
+    _ x: Activation, scale: Parameters? = nil, plus residual: Voxels? = nil, into output: Voxels,
+    scratch: Scratch, compute: Compute
   ) {
     let small = Small(scratch.small, channels: channels, heads: heads, projection: projection)
-    sumOverTokens(x, scratch, compute)
-    channelAttention(small, compute)
-    projectKeysAndValues(small)
-    spatialAttention(small, scratch, compute)
-    combine(x, small, scratch, into: output, compute)
+    compute.timed("attention: q, k and sums over tokens", multiplyAdds: sumMultiplications) {
+      sumOverTokens(x.data, scratch, compute)
+    }
+    compute.timed("attention: matrices without tokens", multiplyAdds: smallMultiplications) {
+      channelAttention(small, compute)
+      projectKeysAndValues(small)
+    }
+    compute.timed(
+      "attention: spatial", multiplyAdds: 2 * tokens * channels * projection,
+      exponentials: tokens * heads * projection
+    ) {
+      spatialAttention(small, scratch, compute)
+    }
+    compute.timed(
+      "attention: output", multiplyAdds: tokens * channels * channels
+    ) {
+      combine(x, small, scratch, scale, residual, into: output, compute)
+    }
+  }
+
+  private var sumMultiplications: Int {
+    tokens * channels * (2 * channels + headChannels + projection * (f == nil ? 1 : 2))
+  }
+  private var smallMultiplications: Int {
+    channels * channels * (headChannels + channels / 2 + 2 * projection)
   }
 
   /// Queries of all tokens, and what is summed over tokens: q kᵀ (d x d a head), squares of q and k
@@ -127,39 +162,25 @@ final class EPABlock {
     let size = Scratch.sumCount(channels: c, heads: heads, projection: projection)
     let step = Scratch.tokensOfSum(n)
     let blocks = Scratch.sumsOf(tokens: n)
-    let workerSize = Scratch.workerCount(tokens: n, channels: c, projection: projection)
+    let workerSize = Scratch.workerCount(tokens: n, channels: c)
     compute.run(blocks: blocks) { block, worker in
       let first = block * step
       let count = min(step, n - first)
       let sums = Small(
         scratch.sums + block * size, channels: c, heads: heads, projection: projection)
-      let rows = Matrix(x + first * c, stride: c)  // n x C
       let queries = scratch.queries + first * c
       let keys = scratch.workers + worker * workerSize
-      for (s, result, squares) in [(0, queries, sums.querySquares), (1, keys, sums.keySquares)] {
-        multiply(  // (n x C) · (C x C)
-          rows, Matrix(weights(s), stride: c).transposed, into: result, stride: c, rows: count,
-          columns: c, inner: c)
+      for (map, result, squares) in [
+        (queriesMap, queries, sums.querySquares), (keysMap, keys, sums.keySquares),
+      ] {
+        map.rows(x + first * c, into: result, count: count, compute: compute)  // (n x C) · (C x C)
         compute.sumSquares(result, into: squares, count: count, channels: c)
       }
-      multiplyHeads(queries, keys, count: count, into: sums.attention)
-      project(rows, first: first, count: count, sums)
+      compute.headProducts(  // (d x n) · (n x d) of every head
+        queries, keys, into: sums.attention, count: count, channels: c, headChannels: headChannels)
+      project(Matrix(x + first * c, stride: c), first: first, count: count, sums)
     }
     compute.addUp(scratch.sums, blocks: blocks, size: size, into: scratch.small)
-  }
-
-  /// q kᵀ of every head: (d x n) · (n x d).
-  private func multiplyHeads(
-    _ queries: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, count: Int,
-    into result: UnsafeMutablePointer<Float>
-  ) {
-    let d = headChannels
-    for head in 0..<heads {
-      multiply(
-        Matrix(queries + head * d, stride: channels).transposed,
-        Matrix(keys + head * d, stride: channels), into: result + head * d * d, stride: d, rows: d,
-        columns: d, inner: count)
-    }
   }
 
   /// E X and, where separate, F X of a block of tokens: (P x n) · (n x C).
@@ -199,11 +220,20 @@ final class EPABlock {
         Matrix(weights(2, head: head), stride: c),
         into: small.channelMap + head * d * c, stride: c, rows: d, columns: c, inner: d)
     }
-    if let outChannel {
-      multiply(  // (C/2 x C) · (C x C)
-        Matrix(outChannel.pointer, stride: c), Matrix(small.channelMap, stride: c),
-        into: small.outputMap, stride: c, rows: c / 2, columns: c, inner: c)
+    guard let outChannel else {
+      return packedMap(small, compute).pack(small.channelMap)
     }
+    multiply(  // (C/2 x C) · (C x C)
+      Matrix(outChannel.pointer, stride: c), Matrix(small.channelMap, stride: c),
+      into: small.outputMap, stride: c, rows: c / 2, columns: c, inner: c)
+    packedMap(small, compute).pack(small.outputMap)
+  }
+
+  /// The map from X to the channel attention's part of the output.
+  private func packedMap(_ small: Small, _ compute: Compute) -> PackedMatrix {
+    PackedMatrix(
+      small.packedMap, inner: channels, columns: outChannel == nil ? channels : channels / 2,
+      compute: compute)
   }
 
   /// keys (C x P), scaled so that q · keys are the logits of the spatial attention, and values
@@ -230,54 +260,36 @@ final class EPABlock {
   /// spatial = softmax(q keys) valuesᵀ, stored as [d][h][N]. The published networks read this
   /// memory as N x C without moving it, and were trained so.
   private func spatialAttention(_ small: Small, _ scratch: Scratch, _ compute: Compute) {
-    let (c, d, p, n) = (channels, headChannels, projection, tokens)
     let step = Scratch.tokensOfBlock
-    let workerSize = Scratch.workerCount(tokens: n, channels: c, projection: p)
-    compute.run(blocks: (n + step - 1) / step) { block, worker in
+    compute.run(blocks: (tokens + step - 1) / step) { block, _ in
       let first = block * step
-      let count = min(step, n - first)
-      let queries = scratch.queries + first * c
-      let attention = scratch.workers + worker * workerSize
-      for head in 0..<heads {
-        multiply(  // (n x d) · (d x P)
-          Matrix(queries + head * d, stride: c), Matrix(small.keys + head * d * p, stride: p),
-          into: attention, stride: p, rows: count, columns: p, inner: d)
-        compute.softmax(attention, rows: count, columns: p)
-        multiply(  // (d x P) · (P x n)
-          Matrix(small.values + head * d * p, stride: p),
-          Matrix(attention, stride: p).transposed, into: scratch.spatial + head * n + first,
-          stride: heads * n, rows: d, columns: count, inner: p)
-      }
+      compute.attend(
+        scratch.queries, keys: small.keys, values: small.values, into: scratch.spatial,
+        first: first, count: min(step, tokens - first), tokens: tokens, channels: channels,
+        heads: heads, projection: projection)
     }
   }
 
-  /// output (N x C): both attentions' projections side by side (C/2 channels each), or their sum.
+  /// Both attentions' projections side by side (C/2 channels each), or their sum.
   private func combine(
-    _ x: UnsafePointer<Float>, _ small: Small, _ scratch: Scratch,
-    into output: UnsafeMutablePointer<Float>, _ compute: Compute
+    _ x: Activation, _ small: Small, _ scratch: Scratch, _ scale: Parameters?,
+    _ residual: Voxels?, into output: Voxels, _ compute: Compute
   ) {
-    let (c, n) = (channels, tokens)
-    let step = Scratch.tokensOfBlock
-    compute.run(blocks: (n + step - 1) / step) { block, _ in
-      let first = block * step
-      let count = min(step, n - first)
-      let tokens = Matrix(x + first * c, stride: c)
-      let result = output + first * c
-      if let outSpatial, let outBias {
-        multiply(  // (n x C) · (C x C/2)
-          Matrix(scratch.spatial + first * c, stride: c),
-          Matrix(outSpatial.pointer, stride: c).transposed, into: result, stride: c, rows: count,
-          columns: c / 2, inner: c)
-        multiply(  // (n x C) · (C x C/2)
-          tokens, Matrix(small.outputMap, stride: c).transposed, into: result + c / 2, stride: c,
-          rows: count, columns: c / 2, inner: c)
-        compute.add(bias: outBias, to: result, count: count, channels: c)
-      } else {
-        result.update(from: scratch.spatial + first * c, count: count * c)
-        multiply(  // (n x C) · (C x C)
-          tokens, Matrix(small.channelMap, stride: c).transposed, into: result, stride: c,
-          rows: count, columns: c, inner: c, beta: 1)
+    let (c, half) = (channels, channels / 2)
+    let map = packedMap(small, compute)
+    compute.planes(output.grid) { z, y, rows in
+      let first = (z * output.grid.height + y) * output.grid.width * c
+      guard let outSpatial, let outBias else {
+        return compute.product(  // (n x C) · (C x C)
+          map, x.data + first, into: output, z: z, y: y, rows: rows,
+          extra: scratch.spatial + first, scale: scale?.pointer, residual: residual)
       }
+      compute.product(  // (n x C) · (C x C/2)
+        outSpatial.matrix, scratch.spatial + first, into: output, z: z, y: y, rows: rows,
+        bias: outBias.pointer, scale: scale?.pointer, residual: residual)
+      compute.product(  // (n x C) · (C x C/2)
+        map, x.data + first, into: output, column: half, z: z, y: y, rows: rows,
+        bias: outBias.pointer + half, scale: scale.map { $0.pointer + half }, residual: residual)
     }
   }
 }

@@ -16,7 +16,7 @@ final class EncoderStage {
     let layer = weights.part("downsample_layers.\(stage)")
     downsampling = Downsampling(
       weights: try layer("0.conv.weight"), kernel: kernel, inputChannels: input,
-      outputChannels: channels, planarInput: stage == 0)
+      outputChannels: channels, planarInput: stage == 0, compute: compute)
     // The reference takes as many groups as the convolution has inputs.
     norm = Normalisation(
       channels: channels, groups: input, weight: try layer("1.weight"), bias: try layer("1.bias"))
@@ -33,16 +33,18 @@ final class EncoderStage {
 
   /// The convolution and GroupNorm: input -> level.x.
   func shrink(_ input: UnsafePointer<Float>, into level: Level, memory: Memory, compute: Compute) {
-    downsampling(input, into: level.x, scratch: memory.workers, compute: compute)
-    norm.measure(level.x, compute: compute)
-    norm.apply(level.x, compute: compute)
+    compute.timed(
+      "stem and downsampling", multiplyAdds: downsampling.multiplyAdds(level.x.grid),
+      bytes: 16 * level.x.tokens * level.x.channels
+    ) {
+      downsampling(input, into: level.x, scratch: memory.workers, compute: compute)
+      norm.measure(level.x, compute: compute)
+      norm.apply(level.x, compute: compute)
+    }
   }
 
   /// The transformer blocks, in place.
   func transform(_ level: Level, memory: Memory, compute: Compute) {
-    for block in blocks {
-      block(
-        level.x, halo: level.halo, hidden: level.hidden, scratch: memory.scratch, compute: compute)
-    }
+    for block in blocks { block(level, scratch: memory.scratch, compute: compute) }
   }
 }

@@ -4,16 +4,17 @@ import Tensors
 /// to the encoder's output in place.
 struct Level {
   let x: Activation
-  let halo: HaloActivation
-  let hidden: HaloActivation
+  let halo, hidden: HaloActivation
+  /// What lies between two residual blocks, where there are two.
+  let between: HaloActivation
 }
 
 /// Where every activation of a network lies; nothing is allocated while it runs.
 struct MemoryPlan {
   private(set) var layout = ArenaLayout()
-  private let levels: [(x: Slot, halo: Slot, hidden: Slot)]
-  private let normalised, update, queries, spatial, sums, small, workers: Slot
-  private let input, full, halo, hidden: Slot
+  private let levels: [(x: Slot, halo: Slot, hidden: Slot, between: Slot)]
+  private let normalised, queries, spatial, sums, small, workers, convolution: Slot
+  private let a, b, c: Slot
   private let description: NetworkDescription
 
   /// - Parameter threads: each has scratch of its own.
@@ -21,53 +22,55 @@ struct MemoryPlan {
     self.description = description
     var layout = ArenaLayout()
     let grids = (0..<4).map { description.grid(ofStage: $0) }
+    let patch = description.patchGrid
+    let feature = description.featureSize
+    // The halos stay zero, so nothing else may use their memory.
     levels = (0..<4).map { stage in
       let channels = description.dims[stage]
       let halo = HaloActivation.count(grids[stage], channels: channels)
+      let isDouble = description.blocks.residualBlocks > 1
       return (
         layout.add(Activation.count(grids[stage], channels: channels)), layout.add(halo),
-        layout.add(halo)
+        layout.add(halo), layout.add(isDouble ? halo : 0)
       )
     }
-    // The widest need of any stage, for what the blocks use one after another.
-    func most(_ count: (_ tokens: Int, _ channels: Int, _ projection: Int) -> Int) -> Int {
-      (0..<4).map { stage in
-        let decoder = stage < 3 ? description.decoderProjections[2 - stage] : 0
-        return count(
-          grids[stage].voxels, description.dims[stage], max(description.projections[stage], decoder)
-        )
-      }.max() ?? 0
-    }
-    normalised = layout.add(most { tokens, channels, _ in tokens * channels })
-    update = layout.add(most { tokens, channels, _ in tokens * channels })
-    queries = layout.add(most { tokens, channels, _ in tokens * channels })
-    spatial = layout.add(most { tokens, channels, _ in tokens * channels })
-    sums = layout.add(
-      most {
-        EPABlock.Scratch.sumsCount(
-          tokens: $0, channels: $1, heads: description.heads, projection: $2)
-      })
-    small = layout.add(
-      most {
-        EPABlock.Scratch.smallCount(channels: $1, heads: description.heads, projection: $2)
-      })
-    let attention = most {
-      EPABlock.Scratch.workerCount(tokens: $0, channels: $1, projection: $2)
-    }
+    let convolutions = description.convolutionPlans.map { $0.scratch(threads: threads) }
+    convolution = layout.add(convolutions.max() ?? 0)
     let patches = (0..<4).map { stage in
       grids[stage].width
         * (stage == 0
           ? description.stemGrid.voxels * description.inputChannels
           : 8 * description.dims[stage - 1])
     }
-    workers = layout.add(threads * max(attention, patches.max() ?? 0))
-    let patch = description.patchGrid
-    let feature = description.featureSize
-    input = layout.add(HaloActivation.count(patch, channels: description.inputChannels))
-    full = layout.add(Activation.count(patch, channels: feature))
-    halo = layout.add(HaloActivation.count(patch, channels: feature))
-    hidden = layout.add(HaloActivation.count(patch, channels: feature))
-    self.layout = layout
+    func most(_ count: (_ tokens: Int, _ channels: Int, _ projection: Int) -> Int) -> Int {
+      description.mostOfStages(count)
+    }
+    let keys = most { tokens, channels, _ in
+      EPABlock.Scratch.workerCount(tokens: tokens, channels: channels)
+    }
+    workers = layout.add(threads * max(keys, patches.max() ?? 0))
+    // The scratch of the transformer blocks is not live together with the full resolution.
+    var tokens = layout
+    normalised = tokens.add(most { tokens, channels, _ in tokens * channels })
+    queries = tokens.add(most { tokens, channels, _ in tokens * channels })
+    spatial = tokens.add(most { tokens, channels, _ in tokens * channels })
+    sums = tokens.add(
+      most {
+        EPABlock.Scratch.sumsCount(
+          tokens: $0, channels: $1, heads: description.heads, projection: $2)
+      })
+    small = tokens.add(
+      most {
+        EPABlock.Scratch.smallCount(channels: $1, heads: description.heads, projection: $2)
+      })
+    a = layout.add(Activation.count(patch, channels: feature))
+    // The input with its halo lies in b until the first convolution is done.
+    b = layout.add(
+      max(
+        Activation.count(patch, channels: feature),
+        HaloActivation.count(patch, channels: description.inputChannels)))
+    c = layout.add(Activation.count(patch, channels: feature))
+    self.layout = layout.bytes > tokens.bytes ? layout : tokens
   }
 
   /// The activations in an arena of this layout.
@@ -79,22 +82,50 @@ struct MemoryPlan {
       return Level(
         x: Activation(arena[slots.x], grid, channels: channels),
         halo: HaloActivation(arena[slots.halo], grid, channels: channels),
-        hidden: HaloActivation(arena[slots.hidden], grid, channels: channels))
+        hidden: HaloActivation(arena[slots.hidden], grid, channels: channels),
+        between: HaloActivation(arena[slots.between], grid, channels: channels))
     }
     let patch = description.patchGrid
     let feature = description.featureSize
     return Memory(
       levels: levels,
       scratch: TransformerBlock.Scratch(
-        normalised: arena[normalised], update: arena[update],
+        normalised: arena[normalised],
         attention: EPABlock.Scratch(
           queries: arena[queries], spatial: arena[spatial], sums: arena[sums], small: arena[small],
-          workers: arena[workers])),
+          workers: arena[workers]),
+        convolution: arena[convolution]),
       workers: arena[workers],
-      input: HaloActivation(arena[input], patch, channels: description.inputChannels),
-      full: Activation(arena[full], patch, channels: feature),
-      halo: HaloActivation(arena[halo], patch, channels: feature),
-      hidden: HaloActivation(arena[hidden], patch, channels: feature))
+      input: HaloActivation(arena[b], patch, channels: description.inputChannels),
+      full: FullResolution(
+        a: Activation(arena[a], patch, channels: feature),
+        b: Activation(arena[b], patch, channels: feature),
+        c: Activation(arena[c], patch, channels: feature), scratch: arena[convolution]))
+  }
+}
+
+extension NetworkDescription {
+  /// The widest need of any stage, for what the blocks use one after another.
+  fileprivate func mostOfStages(
+    _ count: (_ tokens: Int, _ channels: Int, _ projection: Int) -> Int
+  ) -> Int {
+    (0..<4).map { stage in
+      let decoder = stage < 3 ? decoderProjections[2 - stage] : 0
+      return count(grid(ofStage: stage).voxels, dims[stage], max(projections[stage], decoder))
+    }.max() ?? 0
+  }
+
+  /// How the 3x3x3 convolutions are computed, but for the first, which is direct.
+  fileprivate var convolutionPlans: [ConvolutionPlan] {
+    let full = ConvolutionPlan.best(
+      grid: patchGrid, inputChannels: featureSize, outputChannels: featureSize, mayBeDirect: false)
+    let first = ConvolutionPlan.best(
+      grid: patchGrid, inputChannels: inputChannels, outputChannels: featureSize)
+    return [full, first]
+      + (0..<4).map {
+        ConvolutionPlan.best(
+          grid: grid(ofStage: $0), inputChannels: dims[$0], outputChannels: dims[$0])
+      }
   }
 }
 
@@ -104,7 +135,5 @@ struct Memory {
   let scratch: TransformerBlock.Scratch
   let workers: UnsafeMutablePointer<Float>
   let input: HaloActivation  // the patch, channels-last
-  let full: Activation  // full resolution
-  let halo: HaloActivation  // full resolution
-  let hidden: HaloActivation  // full resolution
+  let full: FullResolution
 }

@@ -16,7 +16,7 @@ public final class Network {
   private let levels: [DecoderLevel]  // decoder5, decoder4, decoder3
   private let decoder2Upsampling: Upsampling
   private let decoder2Block: InstanceResidualBlock
-  private let out1: PointwiseConvolution
+  private let out1: Head
 
   /// Reads the weights and reserves all memory.
   /// - Parameters:
@@ -57,8 +57,9 @@ public final class Network {
     }
     self.stages = stages
     encoder1 = try InputResidualBlock(
-      weights.part("encoder1"), inputChannels: description.inputChannels,
-      channels: description.featureSize, compute: compute)
+      weights.part("encoder1"), grid: description.patchGrid,
+      inputChannels: description.inputChannels, channels: description.featureSize,
+      compute: compute)
     var levels: [DecoderLevel] = []
     for (index, level) in [5, 4, 3].enumerated() {
       levels.append(
@@ -69,13 +70,14 @@ public final class Network {
     self.levels = levels
     decoder2Upsampling = Upsampling(
       weights: try weights("decoder2.transp_conv.conv.weight"), kernel: description.stemGrid,
-      inputChannels: description.dims[0], outputChannels: description.featureSize)
-    decoder2Block = try InstanceResidualBlock(
-      weights.part("decoder2.decoder_block.0"), channels: description.featureSize,
+      inputChannels: description.dims[0], outputChannels: description.featureSize,
       compute: compute)
-    out1 = PointwiseConvolution(
+    decoder2Block = try InstanceResidualBlock(
+      weights.part("decoder2.decoder_block.0"), grid: description.patchGrid,
+      channels: description.featureSize, compute: compute)
+    out1 = Head(
       weights: try weights("out1.conv.conv.weight"), bias: try weights("out1.conv.conv.bias"),
-      inputChannels: description.featureSize, outputChannels: description.classes)
+      channels: description.featureSize, classes: description.classes)
   }
 
   /// The floats of an input patch: (C, D, H, W), W fastest.
@@ -95,13 +97,13 @@ public final class Network {
   public func forward(
     _ input: UnsafeBufferPointer<Float>, logits: UnsafeMutableBufferPointer<Float>
   ) throws(NetworkError) {
-    try forward(input, logits: logits) { _, _ in }
+    try forward(input, logits: logits, inspect: nil)
   }
 
   /// As above; `inspect` sees each stage's output, by the names of the reference implementation.
   func forward(
     _ input: UnsafeBufferPointer<Float>, logits: UnsafeMutableBufferPointer<Float>,
-    inspect: (_ name: String, _ output: Activation) -> Void
+    inspect: ((_ name: String, _ output: Activation) -> Void)?
   ) throws(NetworkError) {
     guard input.count == inputCount, let x = input.baseAddress else {
       throw .wrongCount(buffer: "input", expected: inputCount, actual: input.count)
@@ -113,25 +115,74 @@ public final class Network {
     for (index, stage) in stages.enumerated() {
       let level = memory.levels[index]
       stage.shrink(below, into: level, memory: memory, compute: compute)  // N x C
-      inspect("enc_down\(index)", level.x)
+      inspect?("enc_down\(index)", level.x)
       stage.transform(level, memory: memory, compute: compute)  // N x C
-      inspect("enc_stage\(index)", level.x)
+      inspect?("enc_stage\(index)", level.x)
       below = UnsafePointer(level.x.data)
     }
     var deepest = memory.levels[3].x  // 1/8 of the stem's grid, dims[3]
     for (index, decoder) in levels.enumerated() {
       let level = memory.levels[2 - index]
       decoder(deepest, level: level, memory: memory, compute: compute)
-      inspect("decoder\(5 - index)", level.x)
+      inspect?("decoder\(5 - index)", level.x)
       deepest = level.x  // the stem's grid, dims[0] at last
     }
     let full = memory.full  // D x H x W, featureSize
-    encoder1(x, x: memory.input, hidden: memory.hidden, into: full, compute: compute)
-    inspect("encoder1", full)
-    decoder2Upsampling(deepest, plus: full, into: memory.halo, compute: compute)
-    decoder2Block(memory.halo, hidden: memory.hidden, into: full, compute: compute)
-    inspect("decoder2", full)
-    out1.planar(full, into: output, compute: compute)  // K x D x H x W
+    encoder1(x, x: memory.input, full: full, compute: compute)
+    if let inspect {
+      for row in 0..<full.c.grid.rows {
+        let (z, y) = row.quotientAndRemainder(dividingBy: full.c.grid.height)
+        encoder1.row(
+          z, y, of: full, input: x, into: full.c.voxels.line(z, y), compute: compute)
+      }
+      inspect("encoder1", full.c)
+    }
+    upsampleToFull(deepest, full, x)
+    decoder2Block(full, compute: compute)
+    let voxels = full.c.tokens
+    compute.timed(
+      "last convolution", multiplyAdds: voxels * full.c.channels * description.classes,
+      bytes: 4 * voxels * (2 * full.c.channels + description.classes)
+    ) {
+      out1(  // K x D x H x W
+        full.c, normalisedBy: decoder2Block.norm2, plus: full.a, into: output, compute: compute)
+    }
+    if let inspect {
+      for row in 0..<full.c.grid.rows {
+        let first = row * full.c.grid.width * full.c.channels
+        decoder2Block.norm2.activateRow(
+          full.c.data + first, plus: full.a.data + first, into: full.c.data + first,
+          count: full.c.grid.width, compute: compute)
+      }
+      inspect("decoder2", full.c)
+    }
+  }
+
+  /// full.a = transposed convolution of `below` + encoder1's output.
+  private func upsampleToFull(
+    _ below: Activation, _ full: FullResolution, _ input: UnsafePointer<Float>
+  ) {
+    compute.timed(
+      "transposed convolution and encoder1's output",
+      multiplyAdds: full.a.tokens * below.channels * full.a.channels,
+      bytes: 4 * full.a.tokens * (2 * full.a.channels + description.inputChannels)
+    ) {
+      decoder2Upsampling(below, into: full.a, compute: compute) { z, y, target in
+        encoder1.row(z, y, of: full, input: input, into: target, compute: compute)
+      }
+    }
+  }
+
+  /// What this machine's arithmetic and memory can do with the network's threads.
+  public func measurePeak() -> MachinePeak { MachinePeak(of: compute) }
+
+  /// Where the time of what runs within `body` went, by kind of layer.
+  public func profile(_ body: () throws -> Void) rethrows -> [Profile.Entry] {
+    let profile = Profile()
+    compute.profile = profile
+    defer { compute.profile = nil }
+    try body()
+    return profile.entries
   }
 }
 

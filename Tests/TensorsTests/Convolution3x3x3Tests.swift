@@ -21,6 +21,7 @@ struct Convolution3x3x3Tests {
     Shape(inputs: 8, outputs: 70, grid: Grid(2, 2, 2)),
     Shape(inputs: 5, outputs: 33, grid: Grid(1, 1, 1)),
     Shape(inputs: 64, outputs: 64, grid: Grid(4, 4, 8)),
+    Shape(inputs: 32, outputs: 16, grid: Grid(5, 10, 11)),
   ]
 
   /// Convolution by its definition, in double: planar in, planar out.
@@ -58,8 +59,21 @@ struct Convolution3x3x3Tests {
     }
   }
 
+  static let methods: [ConvolutionPlan.Method] = [
+    .direct, .strips(tile: 4, tiles: 2, slices: 2), .strips(tile: 2, tiles: 64, slices: 1),
+    .phases(tile: 4), .phases(tile: 2),
+  ]
+
   @Test(arguments: shapes, InstructionSet.allCases.filter(\.isAvailable))
   func agreesWithTheDefinition(shape: Shape, set: InstructionSet) throws {
+    for method in Self.methods { try compare(method, shape, set) }
+  }
+
+  private func compare(
+    _ method: ConvolutionPlan.Method, _ shape: Shape, _ set: InstructionSet
+  ) throws {
+    // F(4x4) loses some digits; a wrong one would be off by far more.
+    let tolerance = method == .direct ? 2e-6 : 1e-5
     let memory = TestMemory()
     let x = memory.random(shape.inputs * shape.grid.voxels)
     let weights = memory.random(shape.outputs * shape.inputs * 27)
@@ -75,22 +89,83 @@ struct Convolution3x3x3Tests {
       let compute = try #require(Compute(threads: threads, instructions: set))
       let convolution = Convolution3x3x3(
         weights: weights, bias: bias, inputChannels: shape.inputs, outputChannels: shape.outputs,
-        compute: compute)
-      let input = try memory.halo(x, shape.grid, shape.inputs, compute)
+        grid: shape.grid, method: method, compute: compute)
+      let scratch = try memory.floats(convolution.plan.scratch(threads: threads))
+      let halo = try memory.halo(x, shape.grid, shape.inputs, compute)
       let output = Activation(
         try memory.floats(expected.count), shape.grid, channels: shape.outputs)
-      convolution(input, into: output, compute: compute)
-      #expect(relativeError(planar(output), expected) < 2e-6)
+      let norm = Normalisation(instance: shape.outputs)
+      convolution(
+        halo.voxels, into: output.voxels, measuredBy: norm, scratch: scratch, compute: compute)
+      #expect(relativeError(planar(output), expected) < tolerance)
+      expectStatistics(norm, of: expected, shape)
       results.append(planar(output))
 
       let added = try memory.halo(residual, shape.grid, shape.outputs, compute)
-      convolution.activated(input, plus: added, into: output, compute: compute)
-      #expect(relativeError(planar(output), activated) < 2e-6)
+      convolution(
+        halo.voxels, plus: added.voxels, activated: true, into: output.voxels, scratch: scratch,
+        compute: compute)
+      #expect(relativeError(planar(output), activated) < tolerance)
       // In place over the residual: the same values, and the halo stays zero.
-      convolution.activated(input, plus: added, into: added, compute: compute)
+      convolution(
+        halo.voxels, plus: added.voxels, activated: true, into: added.voxels, scratch: scratch,
+        compute: compute)
       try expectHalo(added, holds: output)
     }
     #expect(results.allSatisfy { $0 == results[0] }, "the result depends on the number of threads")
+  }
+
+  private func expectStatistics(_ norm: Normalisation, of values: [Double], _ shape: Shape) {
+    let voxels = shape.grid.voxels
+    for channel in 0..<shape.outputs {
+      let line = values[channel * voxels..<(channel + 1) * voxels]
+      let mean = line.reduce(0, +) / Double(voxels)
+      let variance = line.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(voxels)
+      let scale = 1 / (variance + 1e-5).squareRoot()
+      let found = norm.channelAffine
+      #expect(abs(Double(found.mean[channel]) - mean) < 2e-4)
+      #expect(abs(Double(found.scale[channel]) / scale - 1) < (voxels > 8 ? 2e-4 : 1))
+    }
+  }
+
+  /// The input is normalised as it is read, and what lies outside is zero all the same.
+  @Test(arguments: InstructionSet.allCases.filter(\.isAvailable))
+  func normalisesItsInput(set: InstructionSet) throws {
+    let compute = try #require(Compute(threads: 2, instructions: set))
+    for channels in [4, 16, 32] {
+      let memory = TestMemory()
+      let grid = Grid(3, 9, 14)
+      let shape = Shape(inputs: channels, outputs: channels, grid: grid)
+      let x = memory.random(channels * grid.voxels).map { $0 * 3 + 1 }
+      let weights = memory.random(channels * channels * 27)
+      let norm = Normalisation(instance: channels)
+      let input = Activation(try memory.floats(x.count), grid, channels: channels)
+      for c in 0..<channels {
+        for n in 0..<grid.voxels { input.data[n * channels + c] = x[c * grid.voxels + n] }
+      }
+      norm.measure(input, compute: compute)
+      let normalised = (0..<channels).flatMap { c in
+        let line = x[c * grid.voxels..<(c + 1) * grid.voxels].map { Double($0) }
+        let mean = line.reduce(0, +) / Double(grid.voxels)
+        let variance = line.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(grid.voxels)
+        return line.map { value in
+          let y = (value - mean) / (variance + 1e-5).squareRoot()
+          return Float(y > 0 ? y : 0.01 * y)
+        }
+      }
+      let expected = reference(
+        normalised, weights, [Float](repeating: 0, count: channels), shape)
+      for method in Self.methods where method != .direct {
+        let convolution = Convolution3x3x3(
+          weights: weights, bias: nil, inputChannels: channels, outputChannels: channels,
+          grid: grid, method: method, compute: compute)
+        let output = Activation(try memory.floats(x.count), grid, channels: channels)
+        convolution(
+          input.voxels, normalisedBy: norm, into: output.voxels,
+          scratch: try memory.floats(convolution.plan.scratch(threads: 2)), compute: compute)
+        #expect(relativeError(planar(output), expected) < 1e-5)
+      }
+    }
   }
 
   private func expectHalo(_ halo: HaloActivation, holds inside: Activation) throws {
@@ -101,7 +176,7 @@ struct Convolution3x3x3Tests {
           let isInside =
             (0..<g.depth).contains(z) && (0..<g.height).contains(y) && (0..<g.width).contains(x)
           for c in 0..<halo.channels {
-            let value = halo.line(z, y)[x * halo.channels + c]
+            let value = halo.voxels.line(z, y)[x * halo.channels + c]
             let voxel = (z * g.height + y) * g.width + x
             let expected = isInside ? inside.data[voxel * halo.channels + c] : 0
             guard value == expected else {

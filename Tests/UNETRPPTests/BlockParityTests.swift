@@ -19,14 +19,14 @@ struct BlockParityTests {
     let scratch = try bench.scratch(grid, channels: 16, projection: 8)
 
     let attention = try EPABlock(
-      weights.part("epa_block"), kind: kind, tokens: 64, channels: 16, heads: 4, projection: 8)
-    let output = try bench.floats(64 * 16)
-    try file.floats("epa.in").withUnsafeBufferPointer {
-      attention(
-        try #require($0.baseAddress), into: output, scratch: scratch.attention,
-        compute: bench.compute)
-    }
-    let values = Array(UnsafeBufferPointer(start: output, count: 64 * 16))
+      weights.part("epa_block"), kind: kind, tokens: 64, channels: 16, heads: 4, projection: 8,
+      compute: bench.compute)
+    let input = try bench.activation(grid, 16)  // N x C, as the file has it
+    for (index, value) in try file.floats("epa.in").enumerated() { input.data[index] = value }
+    let output = try bench.activation(grid, 16)
+    attention(
+      input, into: output.voxels, scratch: scratch.attention, compute: bench.compute)
+    let values = Array(UnsafeBufferPointer(start: output.data, count: 64 * 16))
     Parity("EPA \(kind) \(set)", values, try file.floats("epa.out")).check(within: Self.tolerance)
     let spatial = Array(UnsafeBufferPointer(start: scratch.attention.spatial, count: 64 * 16))
     Parity("EPA spatial \(kind) \(set)", spatial, try file.floats("epa.x_sa"))
@@ -36,9 +36,7 @@ struct BlockParityTests {
       weights, kind: kind, grid: grid, channels: 16, heads: 4, projection: 8,
       compute: bench.compute)
     let x = try bench.activation(file, "in")
-    block(
-      x, halo: try bench.halo(grid, 16), hidden: try bench.halo(grid, 16), scratch: scratch,
-      compute: bench.compute)
+    block(try bench.level(x), scratch: scratch, compute: bench.compute)
     Parity("TransformerBlock \(kind) \(set)", x.planar, try file.floats("out"))
       .check(within: Self.tolerance)
   }
@@ -48,30 +46,40 @@ struct BlockParityTests {
     let file = try Golden.file("block_unetres")
     let bench = try Bench(instructions: set)
     let grid = Grid(5, 6, 9)
-    let hidden = try bench.halo(grid, 16)
     let output = try bench.activation(grid, 16)
 
     let batch = try ResidualBlock(
-      Weights(file: file).part("bn16.w"), channels: 16, compute: bench.compute)
-    batch(try bench.halo(file, "bn16.in"), hidden: hidden, into: output, compute: bench.compute)
+      Weights(file: file).part("bn16.w"), grid: grid, channels: 16, compute: bench.compute)
+    batch(
+      try bench.halo(file, "bn16.in").voxels, hidden: try bench.halo(grid, 16).voxels,
+      into: output.voxels, scratch: try bench.convolutionScratch(grid, 16),
+      compute: bench.compute)
     Parity("ResidualBlock BN \(set)", output.planar, try file.floats("bn16.out"))
       .check(within: Self.tolerance)
 
     let instance = try InstanceResidualBlock(
-      Weights(file: file).part("in16.w"), channels: 16, compute: bench.compute)
-    instance(try bench.halo(file, "in16.in"), hidden: hidden, into: output, compute: bench.compute)
-    Parity("ResidualBlock IN \(set)", output.planar, try file.floats("in16.out"))
-      .check(within: Self.tolerance)
+      Weights(file: file).part("in16.w"), grid: grid, channels: 16, compute: bench.compute)
+    let full = try bench.full(grid, 16)
+    full.a.data.update(from: try bench.activation(file, "in16.in").data, count: 16 * grid.voxels)
+    instance(full, compute: bench.compute)
+    Parity(
+      "ResidualBlock IN \(set)", bench.finish(instance, full).planar, try file.floats("in16.out")
+    )
+    .check(within: Self.tolerance)
 
     for channels in [1, 4] {
       let name = "in\(channels)to16"
       let block = try InputResidualBlock(
-        Weights(file: file).part("\(name).w"), inputChannels: channels, channels: 16,
+        Weights(file: file).part("\(name).w"), grid: grid, inputChannels: channels, channels: 16,
         compute: bench.compute)
       try file.floats("\(name).in").withUnsafeBufferPointer {
-        block(
-          try #require($0.baseAddress), x: try bench.halo(grid, channels), hidden: hidden,
-          into: output, compute: bench.compute)
+        let input = try #require($0.baseAddress)
+        block(input, x: try bench.halo(grid, channels), full: full, compute: bench.compute)
+        for row in 0..<grid.rows {
+          block.row(
+            row / grid.height, row % grid.height, of: full, input: input,
+            into: output.data + row * grid.width * 16, compute: bench.compute)
+        }
       }
       Parity(
         "ResidualBlock \(channels) -> 16 \(set)", output.planar, try file.floats("\(name).out")
@@ -94,7 +102,7 @@ struct BlockParityTests {
       let isStem = inputs != 32
       let layer = Downsampling(
         weights: try weights("0.conv.weight"), kernel: kernel, inputChannels: inputs,
-        outputChannels: outputs, planarInput: isStem)
+        outputChannels: outputs, planarInput: isStem, compute: bench.compute)
       let norm = Normalisation(
         channels: outputs, groups: inputs, weight: try weights("1.weight"),
         bias: try weights("1.bias"))
@@ -127,11 +135,9 @@ struct BlockParityTests {
       let weights = Weights(file: file).part("\(name).w")
       let upsampling = Upsampling(
         weights: try weights("transp_conv.conv.weight"), kernel: kernel, inputChannels: 32,
-        outputChannels: 16)
+        outputChannels: 16, compute: bench.compute)
       let input = try bench.activation(file, "\(name).in")
       let skip = try bench.activation(file, "\(name).skip")
-      let hidden = try bench.halo(skip.grid, 16)
-      let halo = try bench.halo(skip.grid, 16)
       let zero = try bench.activation(skip.grid, 16)
       upsampling(input, plus: zero, into: zero, compute: bench.compute)
       Parity("\(name) convolution \(set)", zero.planar, try file.floats("\(name).transp_out"))
@@ -142,14 +148,15 @@ struct BlockParityTests {
           weights.part("decoder_block.0.0"), kind: .synapse, grid: skip.grid, channels: 16,
           heads: 4, projection: 8, compute: bench.compute)
         block(
-          skip, halo: halo, hidden: hidden,
-          scratch: try bench.scratch(skip.grid, channels: 16, projection: 8),
+          try bench.level(skip), scratch: try bench.scratch(skip.grid, channels: 16, projection: 8),
           compute: bench.compute)
       } else {
-        upsampling(input, plus: skip, into: halo, compute: bench.compute)
+        let full = try bench.full(skip.grid, 16)
+        upsampling(input, plus: skip, into: full.a, compute: bench.compute)
         let block = try InstanceResidualBlock(
-          weights.part("decoder_block.0"), channels: 16, compute: bench.compute)
-        block(halo, hidden: hidden, into: skip, compute: bench.compute)
+          weights.part("decoder_block.0"), grid: skip.grid, channels: 16, compute: bench.compute)
+        block(full, compute: bench.compute)
+        skip.data.update(from: bench.finish(block, full).data, count: 16 * skip.tokens)
       }
       Parity("\(name) \(set)", skip.planar, try file.floats("\(name).out"))
         .check(within: Self.tolerance)

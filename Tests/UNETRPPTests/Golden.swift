@@ -109,7 +109,7 @@ final class Bench {
   func scratch(_ grid: Grid, channels: Int, projection: Int) throws -> TransformerBlock.Scratch {
     let tokens = grid.voxels
     return TransformerBlock.Scratch(
-      normalised: try floats(tokens * channels), update: try floats(tokens * channels),
+      normalised: try floats(tokens * channels),
       attention: EPABlock.Scratch(
         queries: try floats(tokens * channels), spatial: try floats(tokens * channels),
         sums: try floats(
@@ -119,8 +119,37 @@ final class Bench {
           EPABlock.Scratch.smallCount(channels: channels, heads: 4, projection: projection)),
         workers: try floats(
           compute.threads
-            * EPABlock.Scratch.workerCount(
-              tokens: tokens, channels: channels, projection: projection))))
+            * EPABlock.Scratch.workerCount(tokens: tokens, channels: channels))),
+      convolution: try convolutionScratch(grid, channels))
+  }
+
+  func convolutionScratch(_ grid: Grid, _ channels: Int) throws -> UnsafeMutablePointer<Float> {
+    let plan = ConvolutionPlan.best(
+      grid: grid, inputChannels: channels, outputChannels: channels, mayBeDirect: false)
+    return try floats(plan.scratch(threads: compute.threads))
+  }
+
+  func level(_ x: Activation) throws -> Level {
+    Level(
+      x: x, halo: try halo(x.grid, x.channels), hidden: try halo(x.grid, x.channels),
+      between: try halo(x.grid, x.channels))
+  }
+
+  func full(_ grid: Grid, _ channels: Int) throws -> FullResolution {
+    FullResolution(
+      a: try activation(grid, channels), b: try activation(grid, channels),
+      c: try activation(grid, channels), scratch: try convolutionScratch(grid, channels))
+  }
+
+  /// The last step of an instance residual block, in place of full.c.
+  func finish(_ block: InstanceResidualBlock, _ full: FullResolution) -> Activation {
+    for voxel in 0..<full.c.tokens {
+      let first = voxel * full.c.channels
+      block.norm2.activateRow(
+        full.c.data + first, plus: full.a.data + first, into: full.c.data + first, count: 1,
+        compute: compute)
+    }
+    return full.c
   }
 }
 

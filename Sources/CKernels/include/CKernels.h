@@ -26,18 +26,96 @@ typedef struct {
   const float *mean, *scale, *shift;
 } ChannelAffine;
 
+// A 3x3x3 convolution, stride 1, padding 1, by minimal filtering in the plane: tiles of 2x2 or 4x4
+// outputs, row-major over a slice, (tile+2)^2 frequencies.
+typedef struct {
+  const float *input;     // voxel (z,y,x) at z*inputPlane + y*inputRow + x*inputChannels
+  const float *weights;   // [frequency][block][3][inputChannels][lanes], zero beyond outputChannels
+  const float *bias;      // [outputChannels] or NULL
+  const float *residual;  // like output, added before the activation, or NULL
+  float *output;          // voxel (z,y,x) at z*outputPlane + y*outputRow + x*outputChannels
+  ChannelAffine affine;   // input = LeakyReLU(affine(input)) as it is read, if scale is not NULL
+  int64_t inputRow, inputPlane, outputRow, outputPlane, residualRow, residualPlane;
+  int32_t depth, height, width, inputChannels, outputChannels;
+  int32_t lanes;          // output channels of a weight block: 16 or 32
+  int32_t tile;           // 2 or 4
+  bool halo;              // the input has one voxel of zeros on every side
+  bool leaky;             // LeakyReLU of the output, slope 0.01
+} Winograd;
+
+// output = (input · weights + bias + extra) * scale + residual; rows lie in lines of `lineLength`.
+typedef struct {
+  const float *input;     // row n at n*inputStride
+  const float *weights;   // [block][inner][lanes], zero beyond columns
+  const float *bias;      // [columns] or NULL
+  const float *extra;     // row n at n*extraStride, or NULL
+  const float *scale;     // [columns] or NULL
+  const float *residual;  // as output, or NULL
+  float *output;          // row n at n/lineLength*outputLine + n%lineLength*outputStride
+  int64_t inputStride, extraStride, lineLength;
+  int64_t outputStride, outputLine, residualStride, residualLine;
+  int32_t inner, columns;
+  int32_t lanes;          // columns of a weight block: 16 or 32
+} Product;
+
+// Limits of the kernels' buffers on the stack.
+enum { MOST_CHANNELS = 2048, MOST_PROJECTION = 1024 };
+
 typedef struct {
   const char *name;
   int32_t widestBlock;  // widest weight block that convolve3 takes
+
+  // Does `repetitions` times multiplyAddsEach multiplications with addition, in registers.
+  float (*multiplyAdds)(int64_t repetitions);
+  int64_t multiplyAddsEach;
 
   // Rows [row0, row1) (row = z*height + y) of output blocks [block0, block1).
   void (*convolve3)(
     const Convolution3 *convolution, int64_t row0, int64_t row1, int32_t block0, int32_t block1);
 
-  // tokens += position (in place); normalised = LayerNorm(tokens) (eps 1e-5), n tokens.
+  // Transforms tiles [tile0, tile1) of input slice z; frequency f of a tile at target + f*stride.
+  void (*winogradInput)(
+    const Winograd *winograd, int32_t z, int32_t tile0, int32_t tile1, float *target,
+    int64_t stride);
+
+  // products[row] of each frequency = sum over the three slices (NULL: zeros) of row · weights.
+  void (*winogradMultiply)(
+    const Winograd *winograd, int32_t frequency0, int32_t frequency1, const float *const *slices,
+    int64_t stride, int64_t rows, float *products, int64_t productStride);
+
+  // Transforms the products of tiles [tile0, tile1) of output slice z, and stores the output. Adds
+  // its sums and sums of squares to moments[2*outputChannels], if not NULL.
+  void (*winogradOutput)(
+    const Winograd *winograd, int32_t z, int32_t tile0, int32_t tile1, const float *products,
+    int64_t stride, double *moments);
+
+  // All three steps for tiles [tile0, tile1) of output slices [z0, z1), with winogradScratch floats.
+  void (*winogradStrip)(
+    const Winograd *winograd, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1,
+    float *scratch, double *moments);
+
+  // Rows [row0, row1) of a product.
+  void (*product)(const Product *product, int64_t row0, int64_t row1);
+
+  // sum = tokens + position; normalised = LayerNorm(sum) (eps 1e-5), n tokens.
   void (*layerNorm)(
-    float *tokens, const float *position, const float *weight, const float *bias,
+    const float *tokens, const float *position, const float *weight, const float *bias, float *sum,
     float *normalised, int64_t n, int64_t channels);
+
+  // result[head][i][j] = sum over n tokens of a[head*d + i] * b[head*d + j].
+  void (*headProducts)(
+    const float *a, const float *b, int64_t n, int32_t channels, int32_t d, float *result);
+
+  // output[j][head][token] = softmax(queries · keys) · values for n of `tokens` tokens; keys and
+  // values: [head][d][projection].
+  void (*attend)(
+    const float *queries, int64_t n, const float *keys, const float *values, int32_t heads,
+    int32_t d, int32_t projection, float *output, int64_t tokens);
+
+  // planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual).
+  void (*head)(
+    const float *values, const float *residual, ChannelAffine affine, const float *weights,
+    const float *bias, int64_t n, int32_t channels, int32_t classes, float *planar, int64_t plane);
 
   // Softmax over each row of `columns` values, in place.
   void (*softmax)(float *values, int64_t rows, int64_t columns);
@@ -52,25 +130,25 @@ typedef struct {
     float *output, int64_t outputRow, int64_t rows, int64_t n, int64_t channels,
     ChannelAffine affine, bool leaky);
 
-  // values = LeakyReLU(affine(values) + sum over inputs of planar[input] * factors[input] +
-  // factors[inputs]), in place, n voxels; factors: [inputs + 1][channels].
+  // output = LeakyReLU(affine(values) + sum over inputs of planar[input] * factors[input] +
+  // factors[inputs]), n voxels; factors: [inputs + 1][channels].
   void (*normaliseShortcut)(
-    float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
-    int64_t n, int64_t channels, ChannelAffine affine);
-
-  // tokens += gamma * update over n tokens; also stored to `copy`.
-  void (*scaledResidual)(
-    float *tokens, const float *update, const float *gamma, float *copy, int64_t n,
-    int64_t channels);
-
-  // values += bias over n voxels.
-  void (*addBias)(float *values, const float *bias, int64_t n, int64_t channels);
+    const float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
+    float *output, int64_t n, int64_t channels, ChannelAffine affine);
 } KernelTable;
 
 // The table of that name ("avx512", "avx2", "portable"), NULL if unknown or not of this machine.
 const KernelTable *kernelsNamed(const char *name);
 // The fastest table of this machine, or the one that SEGMENTD_ISA names if the machine has it.
 const KernelTable *kernelsBest(void);
+
+// Weights [output][input][3][3][3] of one block of outputs into the order of `Winograd`.
+void winogradWeights(
+  const float *weights, int32_t inputs, int32_t outputs, int32_t lanes, int32_t tile,
+  int32_t block, float *packed);
+// The floats of scratch that winogradStrip needs for a strip of `tiles` tiles.
+int64_t winogradScratch(
+  int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels);
 
 // Gathers the patches of a convolution whose kernel equals its stride from planar input
 // [channels][depth][height][width]: one output row of (z, y), columns ordered [c][kz][ky][kx].
@@ -86,8 +164,8 @@ void interleave(
 void planarMoments(
   const float *input, int64_t plane, int64_t channels, int64_t n, double *sum, double *products);
 
-// result[i] = sum over blocks of sums[block*size + i], in double, in order.
-void addUp(const float *sums, int64_t blocks, int64_t size, float *result);
+// result[i] = sum over blocks of sums[block*stride + i], in double, in order.
+void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result);
 
 // Threads that wait for work. `body(context, worker)` runs once for each worker 0..<count, worker
 // 0 on the calling thread; returns when all are done. One caller at a time.

@@ -1,0 +1,96 @@
+import CKernels
+
+/// How a 3x3x3 convolution of one shape is computed.
+public struct ConvolutionPlan: Sendable, Equatable {
+  public enum Method: Sendable, Equatable {
+    /// The sum over all taps; the input needs a halo.
+    case direct
+    /// Minimal filtering with tiles of `tile` x `tile` outputs, strip by strip: a strip of `tiles`
+    /// tiles goes through `slices` slices of depth, all of its intermediates in the cache.
+    case strips(tile: Int, tiles: Int, slices: Int)
+    /// Minimal filtering of the whole volume in three phases, the products split by frequency: for
+    /// wide convolutions, whose weights are more than their data.
+    case phases(tile: Int)
+  }
+
+  public let method: Method
+  let grid: Grid
+  let inputChannels, outputChannels: Int
+
+  public init(_ method: Method, grid: Grid, inputChannels: Int, outputChannels: Int) {
+    self.method = method
+    self.grid = grid
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+  }
+
+  /// The method of `best`, with direct summation ruled out: it cannot normalise what it reads.
+  public static func filtering(grid: Grid, inputChannels: Int, outputChannels: Int) -> Method {
+    best(
+      grid: grid, inputChannels: inputChannels, outputChannels: outputChannels, mayBeDirect: false
+    ).method
+  }
+
+  /// The method with the least multiplications; a weight counts as much as 24 of them, for it comes
+  /// from memory once a patch.
+  public static func best(
+    grid: Grid, inputChannels: Int, outputChannels: Int, mayBeDirect: Bool = true
+  ) -> ConvolutionPlan {
+    func cost(_ multiplications: Int, _ weights: Int) -> Int {
+      (multiplications + 24 * weights) * inputChannels * outputChannels
+    }
+    let direct = cost(27 * grid.voxels, 27)
+    let costs = [2, 4].map { tile in
+      let frequencies = (tile + 2) * (tile + 2)
+      let tiles = tiles(grid, tile)
+      return cost(3 * frequencies * tiles * grid.depth, 3 * frequencies)
+    }
+    let tile = costs[0] < costs[1] ? 2 : 4
+    // A few channels leave the transforms more work than the products save.
+    let method: Method =
+      mayBeDirect && (inputChannels < 8 || direct <= min(costs[0], costs[1]))
+      ? .direct
+      : outputChannels <= 64
+        ? strips(grid, tile, narrow: outputChannels <= 16) : .phases(tile: tile)
+    return ConvolutionPlan(
+      method, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
+  }
+
+  /// Strips whose tiles fill the register tiles of 16 (narrow) or 12 rows, and at least eight blocks
+  /// of work where the volume has them.
+  private static func strips(_ grid: Grid, _ tile: Int, narrow: Bool) -> Method {
+    let all = tiles(grid, tile)
+    let sizes = narrow ? [32, 48, 16, 64] : [24, 36, 16, 20, 32, 12]
+    let tiles = sizes.first { $0 < all && all % $0 == 0 } ?? (all <= 40 ? all : 24)
+    let strips = (all + tiles - 1) / tiles
+    let parts = min((8 + strips - 1) / strips, max(1, grid.depth / 4))
+    return .strips(tile: tile, tiles: tiles, slices: (grid.depth + parts - 1) / parts)
+  }
+
+  private static func tiles(_ grid: Grid, _ tile: Int) -> Int {
+    ((grid.height + tile - 1) / tile) * ((grid.width + tile - 1) / tile)
+  }
+
+  /// The tiles of one slice.
+  func tiles(_ tile: Int) -> Int { Self.tiles(grid, tile) }
+
+  /// Floats between two frequencies of a whole volume's transform; not a power of two, which would
+  /// crowd them into few sets of the cache.
+  func stride(_ tile: Int, channels: Int) -> Int { grid.depth * tiles(tile) * channels + 16 }
+
+  /// The floats of scratch that the convolution needs.
+  public func scratch(threads: Int) -> Int {
+    switch method {
+    case .direct: 0
+    case .strips(let tile, let tiles, _): threads * stripScratch(tile, tiles)
+    case .phases(let tile):
+      (tile + 2) * (tile + 2)
+        * (stride(tile, channels: inputChannels) + stride(tile, channels: outputChannels))
+    }
+  }
+
+  func stripScratch(_ tile: Int, _ tiles: Int) -> Int {
+    Int(
+      winogradScratch(Int32(tile), Int64(tiles), Int32(inputChannels), Int32(outputChannels)))
+  }
+}

@@ -1,0 +1,35 @@
+import CKernels
+
+/// The last layer: a 1x1x1 convolution with bias from channels-last to planar logits, with the
+/// normalisation, residual and LeakyReLU that go before it.
+public final class Head {
+  private let weights: Parameters
+  private let bias: Parameters
+  private let channels: Int
+  private let classes: Int
+  private static let blockVoxels = 4096
+
+  /// - Parameter weights: [class][channel].
+  public init(weights: [Float], bias: [Float], channels: Int, classes: Int) {
+    self.weights = Parameters(weights)
+    self.bias = Parameters(bias)
+    self.channels = channels
+    self.classes = classes
+  }
+
+  /// logits (K, D, H, W) = convolution of LeakyReLU(normalised input + residual) + bias.
+  public func callAsFunction(
+    _ input: Activation, normalisedBy normalisation: Normalisation, plus residual: Activation,
+    into logits: UnsafeMutablePointer<Float>, compute: Compute
+  ) {
+    let voxels = input.tokens
+    compute.run(blocks: (voxels + Self.blockVoxels - 1) / Self.blockVoxels) { block, _ in
+      let first = block * Self.blockVoxels
+      compute.kernels.head(
+        input.data + first * channels, residual.data + first * channels,
+        normalisation.channelAffine, weights.pointer, bias.pointer,
+        Int64(min(Self.blockVoxels, voxels - first)), Int32(channels), Int32(classes),
+        logits + first, Int64(voxels))
+    }
+  }
+}

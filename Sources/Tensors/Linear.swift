@@ -1,0 +1,142 @@
+import CKernels
+
+/// A matrix of weights in the order of the product kernel: [block of columns][inner][lane].
+public struct PackedMatrix {
+  let pointer: UnsafeMutablePointer<Float>
+  let inner, columns, lanes: Int
+
+  /// The floats that it needs.
+  public static func count(inner: Int, columns: Int) -> Int { inner * ((columns + 31) / 32) * 32 }
+
+  /// - Parameter pointer: `count` floats, zero beyond the columns of the last block.
+  public init(
+    _ pointer: UnsafeMutablePointer<Float>, inner: Int, columns: Int, compute: Compute
+  ) {
+    self.pointer = pointer
+    self.inner = inner
+    self.columns = columns
+    lanes = compute.lanes(columns)
+  }
+
+  /// Stores the transpose of `weights` (columns x inner, row-major).
+  public func pack(_ weights: UnsafePointer<Float>) {
+    for column in 0..<columns {
+      let lane = pointer + column / lanes * inner * lanes + column % lanes
+      let source = weights + column * inner
+      for i in 0..<inner { lane[i * lanes] = source[i] }
+    }
+  }
+}
+
+/// A linear layer over the channels of each voxel: a 1x1x1 convolution, or one of the maps of the
+/// attention.
+public final class Linear {
+  public let matrix: PackedMatrix
+  private let storage: Parameters
+  private let bias: Parameters?
+
+  /// - Parameter weights: [output][input].
+  public init(
+    weights: [Float], bias: [Float]? = nil, inputChannels: Int, outputChannels: Int,
+    compute: Compute
+  ) {
+    storage = Parameters(zeros: PackedMatrix.count(inner: inputChannels, columns: outputChannels))
+    matrix = PackedMatrix(
+      storage.pointer, inner: inputChannels, columns: outputChannels, compute: compute)
+    self.bias = bias.map { Parameters($0) }
+    weights.withUnsafeBufferPointer { if let base = $0.baseAddress { matrix.pack(base) } }
+  }
+
+  /// result (count x outputs) = input (count x inputs) · weightsᵀ + bias, on the calling thread.
+  public func rows(
+    _ input: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, count: Int,
+    compute: Compute
+  ) {
+    compute.product(
+      matrix, input, into: result, stride: matrix.columns, count: count,
+      bias: bias?.pointer)
+  }
+
+  /// output = input · weightsᵀ + bias + residual.
+  public func callAsFunction(
+    _ input: Activation, plus residual: Voxels, into output: Voxels, compute: Compute
+  ) {
+    compute.planes(output.grid) { z, y, rows in
+      compute.product(
+        matrix, input.data + z * input.plane + y * input.row, into: output, z: z, y: y, rows: rows,
+        bias: bias?.pointer, residual: residual)
+    }
+  }
+}
+
+extension Compute {
+  /// Output channels that a block of weights holds.
+  func lanes(_ columns: Int) -> Int { columns > 16 ? Int(kernels.widestBlock) : 16 }
+
+  /// Runs `body` for pieces of planes, lines [y, y + rows) of plane z, in blocks of at most 1024
+  /// voxels or one line.
+  public func planes(_ grid: Grid, _ body: (_ z: Int, _ y: Int, _ rows: Int) -> Void) {
+    let lines = max(1, min(grid.height, 1024 / grid.width))
+    let pieces = (grid.height + lines - 1) / lines
+    run(blocks: grid.depth * pieces) { block, _ in
+      let (z, piece) = block.quotientAndRemainder(dividingBy: pieces)
+      body(z, piece * lines, min(lines, grid.height - piece * lines))
+    }
+  }
+
+  /// result (count x columns, rows `stride` apart) = input (count x inner) · matrix + bias
+  /// [+ what the result held], on the calling thread.
+  public func product(
+    _ matrix: PackedMatrix, _ input: UnsafePointer<Float>,
+    into result: UnsafeMutablePointer<Float>, stride: Int, count: Int,
+    bias: UnsafePointer<Float>? = nil, accumulates: Bool = false
+  ) {
+    var product = parameters(matrix, input, bias)
+    product.output = result
+    product.lineLength = Int64(max(1, count))
+    product.outputStride = Int64(stride)
+    if accumulates {
+      product.residual = UnsafePointer(result)
+      product.residualStride = Int64(stride)
+    }
+    kernels.product(&product, 0, Int64(count))
+  }
+
+  /// Lines [y, y + rows) of plane z: channels [column, column + columns) of output = (input · matrix
+  /// + bias + extra) * scale + residual, on the calling thread.
+  /// - Parameters:
+  ///   - input: the first of these voxels, without gaps; so is `extra`, with output's channels.
+  public func product(
+    _ matrix: PackedMatrix, _ input: UnsafePointer<Float>, into output: Voxels, column: Int = 0,
+    z: Int, y: Int, rows: Int, bias: UnsafePointer<Float>? = nil,
+    extra: UnsafePointer<Float>? = nil, scale: UnsafePointer<Float>? = nil,
+    residual: Voxels? = nil
+  ) {
+    var product = parameters(matrix, input, bias)
+    product.extra = extra
+    product.extraStride = Int64(output.channels)
+    product.scale = scale
+    product.lineLength = Int64(output.grid.width)
+    product.output = output.line(z, y) + column
+    (product.outputStride, product.outputLine) = (Int64(output.channels), Int64(output.row))
+    if let residual {
+      product.residual = UnsafePointer(residual.line(z, y) + column)
+      product.residualStride = Int64(residual.channels)
+      product.residualLine = Int64(residual.row)
+    }
+    kernels.product(&product, 0, Int64(rows * output.grid.width))
+  }
+
+  private func parameters(
+    _ matrix: PackedMatrix, _ input: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?
+  ) -> Product {
+    var product = Product()
+    product.input = input
+    product.inputStride = Int64(matrix.inner)
+    product.weights = UnsafePointer(matrix.pointer)
+    product.bias = bias
+    (product.inner, product.columns) = (Int32(matrix.inner), Int32(matrix.columns))
+    product.lanes = Int32(matrix.lanes)
+    return product
+  }
+}
