@@ -3,7 +3,6 @@ import Checkpoints
 import Foundation
 import Tensors
 import UNETRPP
-import Yams
 
 /// `segmentd forward`: the bare network on one patch, for comparison with other implementations and
 /// for timing.
@@ -45,7 +44,7 @@ struct ForwardCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let description = try networkDescription()
+    let description = try networkDescription(variant)
     let patch = try readInput(description)
     let network = try Network(
       description: description, weights: SafetensorsFile(path: weights), threads: threads)
@@ -59,32 +58,10 @@ struct ForwardCommand: AsyncParsableCommand {
       }
       seconds.append(elapsed / .seconds(1))
     }
+    let peak = peakMemoryMB()
     try SafetensorsWriter.write(
       [("logits", [1, description.classes] + description.patch, logits)], to: output)
-    try report(seconds, network)
-  }
-
-  private func networkDescription() throws -> NetworkDescription {
-    switch variant {
-    case "synapse": return .synapse
-    case "acdc": return .acdc
-    case "lung": return .lung
-    case "tumor": return .tumor
-    default: break
-    }
-    guard let text = FileManager.default.contents(atPath: variant) else {
-      throw ValidationError(
-        "--variant \(variant) is neither synapse, acdc, lung, tumor nor a readable file")
-    }
-    do {
-      let description = try YAMLDecoder().decode(NetworkDescription.self, from: text)
-      try description.validate()
-      return description
-    } catch let error as NetworkError {
-      throw error
-    } catch {
-      throw ValidationError("\(variant) does not describe a network: \(error)")
-    }
+    try report(seconds, network, peak)
   }
 
   private func readInput(_ description: NetworkDescription) throws -> [Float] {
@@ -110,16 +87,12 @@ struct ForwardCommand: AsyncParsableCommand {
     let peakMB: Double
   }
 
-  private func report(_ seconds: [Double], _ network: Network) throws {
-    let sorted = seconds.sorted()
-    let middle = sorted.count / 2
-    let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+  private func report(_ seconds: [Double], _ network: Network, _ peak: Double) throws {
     let report = Report(
-      seconds: seconds, medianSeconds: median, minSeconds: sorted[0], threads: network.threads,
+      seconds: seconds, medianSeconds: median(seconds), minSeconds: seconds.min() ?? 0,
+      threads: network.threads,
       isa: network.instructionSet, blasCore: blasCoreName(),
-      peakMB: Double(usage.ru_maxrss) / 1024)
+      peakMB: peak)
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
