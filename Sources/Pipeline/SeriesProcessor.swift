@@ -74,12 +74,13 @@ public struct SeriesProcessor: Sendable {
       let bundle = segmenter.bundle
       try bundle.input.check(
         modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
+      let input = NetworkInput(stack, geometry: geometry)
       let forecast = try bundle.memoryForecast(
-        of: stack.grid, bytesPerVoxel: stack.bytesPerVoxel, threads: segmenter.threads)
+        of: input.grid, bytesPerVoxel: input.bytesPerVoxel, threads: segmenter.threads)
       let predicted = try memory.check(job: forecast.peak)
       // Read by the segmenter, which lets the voxels go as soon as it can.
-      let labels = try await segmenter.segment(
-        reading: { [try SourceSeries.pixels(of: stack)] }, progress: progress)
+      let labels = input.sourceLabels(
+        try await segmenter.segment(reading: { [try input.read()] }, progress: progress))
       return try export(
         labels, stack: stack, bundle: bundle, identifiers: identifiers, output: output,
         predictedMemory: predicted)
@@ -153,7 +154,7 @@ public struct SeriesProcessor: Sendable {
   {
     var counts = [Int](repeating: 0, count: 256)
     for label in labels.labels { counts[Int(label)] += 1 }
-    let voxel = labels.grid.spacing.reduce(1, *) / 1000
+    let voxel = labels.grid.voxelVolume / 1000
     return Dictionary(
       segments.filter { counts[Int($0.value)] > 0 }
         .map { ($0.name, Double(counts[Int($0.value)]) * voxel) },
@@ -167,13 +168,10 @@ struct HeldSeries: Error {
 }
 
 extension SourceSeries {
-  /// The one upright volume of the series.
+  /// The one volume of the series.
   fileprivate func onlyVolume() throws(HeldSeries) -> SliceStack {
     let volumes = assessment.usableVolumes
-    guard volumes.count == 1, volumes[0].sliceIndices == nil, volumes[0].hasFrameOfReference,
-      volumes[0].frames[0].mosaicTile == nil,
-      !volumes[0].findings.contains(where: { $0.kind == .tilted })
-    else { throw HeldSeries(reasons: assessment.reasons) }
+    guard volumes.count == 1 else { throw HeldSeries(reasons: assessment.reasons) }
     return volumes[0]
   }
 }

@@ -10,6 +10,9 @@ struct SegmentationBuilder {
   let origin: SegmentationObject.Origin
   let identifiers: SegmentationObject.Identifiers
 
+  /// Whether frames have a place in the patient, and not only images that they refer to.
+  private var isPlaced: Bool { stack.hasFrameOfReference }
+
   func dataset(_ labels: LabelVolume) -> Dataset {
     var dataset = Dataset()
     CopiedAttributes.copy(from: source.header, to: &dataset)
@@ -32,8 +35,10 @@ struct SegmentationBuilder {
     dataset.set(.sopInstanceUID, .UI, identifiers.sopInstanceUID)
     dataset.set(.seriesInstanceUID, .UI, identifiers.seriesInstanceUID)
     dataset.set(.studyInstanceUID, .UI, stack.frames[0].studyInstanceUID)
-    dataset.set(.frameOfReferenceUID, .UI, stack.frames[0].frameOfReferenceUID)
-    dataset.set(.positionReferenceIndicator, .LO, "")
+    if isPlaced {
+      dataset.set(.frameOfReferenceUID, .UI, stack.frames[0].frameOfReferenceUID)
+      dataset.set(.positionReferenceIndicator, .LO, "")
+    }
     dataset.set(.modality, .CS, "SEG")
     dataset.set(.seriesNumber, .IS, "\(origin.seriesNumber)")
     dataset.set(.instanceNumber, .IS, "1")
@@ -90,7 +95,9 @@ struct SegmentationBuilder {
       .dimensionIndexSequence,
       [
         dimension(.referencedSegmentNumber, in: .segmentIdentificationSequence, "Segment number"),
-        dimension(.imagePosition, in: .planePositionSequence, "Image position"),
+        isPlaced
+          ? dimension(.imagePosition, in: .planePositionSequence, "Image position")
+          : dimension(.inStackPositionNumber, in: .frameContentSequence, "Slice"),
       ])
   }
 
@@ -164,6 +171,7 @@ struct SegmentationBuilder {
   // MARK: Functional groups
 
   private func sharedGroups() -> Dataset {
+    guard isPlaced else { return Dataset() }
     let step = stack.grid.affine.stepAlongNormal
     var measures = Dataset()
     measures[.pixelSpacing] = source.planes[0].pixelSpacing
@@ -173,7 +181,10 @@ struct SegmentationBuilder {
     } else {
       measures.set(.sliceThickness, .DS, PlainText.decimal(step))
     }
-    measures.set(.spacingBetweenSlices, .DS, PlainText.decimal(step))
+    // Only where it is one (PS3.3 C.7.6.16.2.1).
+    if stack.sliceIndices == nil {
+      measures.set(.spacingBetweenSlices, .DS, PlainText.decimal(step))
+    }
     var orientation = Dataset()
     orientation[.imageOrientation] = source.planes[0].imageOrientation
     var shared = Dataset()
@@ -186,13 +197,18 @@ struct SegmentationBuilder {
     let place = (frames.slices.firstIndex(of: frame.slice) ?? 0) + 1
     var content = Dataset()
     content.set(.dimensionIndexValues, .UL, frame.segmentNumber, place)
-    var position = Dataset()
-    position[.imagePosition] = source.planes[frame.slice].imagePosition
     var identification = Dataset()
     identification.set(.referencedSegmentNumber, .US, frame.segmentNumber)
     var groups = Dataset()
+    if isPlaced {
+      var position = Dataset()
+      position[.imagePosition] = source.planes[frame.slice].imagePosition
+      groups.set(.planePositionSequence, [position])
+    } else {
+      content.set(.stackID, .SH, "1")
+      content.set(.inStackPositionNumber, .UL, place)
+    }
     groups.set(.frameContentSequence, [content])
-    groups.set(.planePositionSequence, [position])
     groups.set(.segmentIdentificationSequence, [identification])
     groups.set(.derivationImageSequence, [derivation(from: stack.frames[frame.slice])])
     return groups
@@ -206,7 +222,8 @@ struct SegmentationBuilder {
     reference.set(.referencedSOPInstanceUID, .UI, image.sopInstanceUID)
     if let number = image.frameNumber { reference.set(.referencedFrameNumber, .IS, "\(number)") }
     reference.set(.purposeOfReferenceCodeSequence, [code(purpose)])
-    reference.set(.spatialLocationsPreserved, .CS, "YES")
+    // A tile is not where its pixels are in the mosaic.
+    reference.set(.spatialLocationsPreserved, .CS, image.mosaicTile == nil ? "YES" : "NO")
     let segmentation = CodedConcept(value: "113076", scheme: "DCM", meaning: "Segmentation")
     var derivation = Dataset()
     derivation.set(.derivationCodeSequence, [code(segmentation)])

@@ -69,8 +69,12 @@ public enum SegmentationObject {
   /// Each frame lies on the plane of its source image with the position, orientation and spacing
   /// copied as the source stores them, and refers to it. Frames without a voxel are left out.
   ///
+  /// Where the source images do not share one frame of reference the object has none: its frames
+  /// are placed by the images they refer to alone, pixel for pixel (PS3.3 A.51.3, C.7.6.16.2.6).
+  /// Frames on the tiles of a mosaic have computed places.
+  ///
   /// - Parameters:
-  ///   - labels: on the grid of `stack`, order z, y, x.
+  ///   - labels: on the source grid of `stack`, one slice for each image, order z, y, x.
   ///   - fileOf: path of the file of a source instance, by SOP Instance UID.
   ///   - path: written under a temporary name, synced and renamed; mode 0600.
   /// - Throws: ``SegmentationError``.
@@ -83,9 +87,6 @@ public enum SegmentationObject {
     guard !frames.frames.isEmpty else { return .nothingFound }
     do throws(DICOMError) {
       let source = try SourceImages(stack, fileOf: fileOf)
-      guard let frameOfReference = source.header.text(.frameOfReferenceUID),
-        !frameOfReference.isEmpty
-      else { throw DICOMError.missingAttribute(file: source.path, tag: .frameOfReferenceUID) }
       let builder = SegmentationBuilder(
         stack: stack, source: source, frames: frames, origin: origin, identifiers: identifiers)
       try builder.dataset(labels).write(to: path)
@@ -99,19 +100,20 @@ public enum SegmentationObject {
     _ labels: LabelVolume, _ stack: SliceStack, _ segments: [SegmentDescription],
     _ identifiers: Identifiers
   ) throws(SegmentationError) {
-    guard labels.grid == stack.grid else { throw .gridsDiffer(reason: "other grid") }
-    guard labels.labels.count == stack.grid.voxelCount, stack.frames.count == stack.grid.slices
-    else {
+    let grid = stack.sourceGrid
+    guard labels.grid == grid else { throw .gridsDiffer(reason: "other grid") }
+    guard labels.labels.count == grid.voxelCount, stack.frames.count == grid.slices else {
       throw .gridsDiffer(
         reason: "\(labels.labels.count) labels and \(stack.frames.count) images for "
-          + "\(stack.grid.voxelCount) voxels in \(stack.grid.slices) slices")
+          + "\(grid.voxelCount) voxels in \(grid.slices) slices")
     }
     for uid in [
       identifiers.seriesInstanceUID, identifiers.sopInstanceUID,
       identifiers.dimensionOrganizationUID,
     ] where !DICOMUID.isValid(uid) { throw .invalidIdentifier(uid: uid) }
-    for frame in stack.frames where frame.frameOfReferenceUID.isEmpty {
-      throw .noFrameOfReference(sopInstanceUID: frame.sopInstanceUID)
+    // Whole images can be referred to without a place in the patient; tiles of one cannot.
+    if let tile = stack.frames.first(where: { $0.mosaicTile != nil }), !stack.hasFrameOfReference {
+      throw .noFrameOfReference(sopInstanceUID: tile.sopInstanceUID)
     }
     for segment in segments {
       if segment.value == 0 {

@@ -24,17 +24,12 @@ struct SegmentationReading {
     for (tag, wanted) in [
       (Tag.sopClassUID, SegmentationObject.sopClassUID), (.modality, "SEG"),
       (.segmentationType, "BINARY"), (.studyInstanceUID, source.studyInstanceUID),
-      (.frameOfReferenceUID, source.frameOfReferenceUID),
     ] { try expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
     for (tag, wanted) in [
       (Tag.rows, stack.grid.rows), (.columns, stack.grid.columns), (.bitsAllocated, 1),
       (.bitsStored, 1), (.numberOfFrames, frames.count),
     ] { try expect(dataset.integer(tag) == wanted, tag, "is not \(wanted)") }
-    let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
-    let orientation = shared.items(.planeOrientationSequence).first?.reals(.imageOrientation)
-    try expect(orientation == source.imageOrientation, .imageOrientation, "is not the source's")
-    let spacing = shared.items(.pixelMeasuresSequence).first?.reals(.pixelSpacing)
-    try expect(spacing == source.pixelSpacing, .pixelSpacing, "is not the source's")
+    try checkPlace(stack, source)
     let series = dataset.items(.referencedSeriesSequence)
     try expect(
       series.first?.text(.seriesInstanceUID) == source.seriesInstanceUID,
@@ -44,6 +39,26 @@ struct SegmentationReading {
     try expect(
       Set(referenced) == Set(stack.frames.map(\.sopInstanceUID)), .referencedInstanceSequence,
       "does not name exactly the source images")
+  }
+
+  /// The place in the patient must be the source's, or absent where the source has not one.
+  private func checkPlace(_ stack: SliceStack, _ source: ImageFrame) throws(SegmentationProofError)
+  {
+    let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
+    guard stack.hasFrameOfReference else {
+      for tag in [Tag.planeOrientationSequence, .pixelMeasuresSequence] {
+        try expect(!shared.contains(tag), tag, "is there without a frame of reference")
+      }
+      return try expect(
+        !dataset.contains(.frameOfReferenceUID), .frameOfReferenceUID, "is not the source's")
+    }
+    try expect(
+      dataset.text(.frameOfReferenceUID) == source.frameOfReferenceUID, .frameOfReferenceUID,
+      "is not the source's")
+    let orientation = shared.items(.planeOrientationSequence).first?.reals(.imageOrientation)
+    try expect(orientation == source.imageOrientation, .imageOrientation, "is not the source's")
+    let spacing = shared.items(.pixelMeasuresSequence).first?.reals(.pixelSpacing)
+    try expect(spacing == source.pixelSpacing, .pixelSpacing, "is not the source's")
   }
 
   /// The label of each segment number, found by the segments' codes and names.
@@ -77,18 +92,18 @@ struct SegmentationReading {
     let bytes = (frameSize * frames.count + 7) / 8
     try expect(
       pixels.count == bytes + bytes % 2, .pixelData, "\(pixels.count) bytes where \(bytes) are due")
-    var sliceOf: [String: Int] = [:]
+    var slicesOf: [String: [Int]] = [:]
     for (slice, image) in stack.frames.enumerated() {
-      sliceOf["\(image.sopInstanceUID)/\(image.frameNumber ?? 0)"] = slice
+      slicesOf["\(image.sopInstanceUID)/\(image.frameNumber ?? 0)", default: []].append(slice)
     }
-    var volume = [UInt8](repeating: 0, count: stack.grid.voxelCount)
+    var volume = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
     for (index, frame) in frames.enumerated() {
       let number = frame.items(.segmentIdentificationSequence).first?
         .integer(.referencedSegmentNumber)
       guard let number, let label = labelOfSegment[number] else {
         throw differs(.referencedSegmentNumber, "names no segment", frame: index)
       }
-      let slice = try self.slice(of: frame, at: index, sliceOf, stack)
+      let slice = try self.slice(of: frame, at: index, slicesOf, stack)
       for pixel in 0..<frameSize {
         let bit = index * frameSize + pixel
         guard pixels[bit / 8] & (1 << UInt8(bit % 8)) != 0 else { continue }
@@ -103,23 +118,39 @@ struct SegmentationReading {
 
   /// The slice a frame refers to, which must lie where the frame lies.
   private func slice(
-    of frame: Dataset, at index: Int, _ sliceOf: [String: Int], _ stack: SliceStack
+    of frame: Dataset, at index: Int, _ slicesOf: [String: [Int]], _ stack: SliceStack
   ) throws(SegmentationProofError) -> Int {
     let reference = frame.items(.derivationImageSequence).first?.items(.sourceImageSequence).first
     let uid = reference?.text(.referencedSOPInstanceUID) ?? ""
     let number = reference?.integer(.referencedFrameNumber) ?? 0
-    guard let slice = sliceOf["\(uid)/\(number)"] else {
+    let position = frame.items(.planePositionSequence).first?.reals(.imagePosition)
+    // Tiles of one mosaic are told apart by their places alone.
+    let candidates = slicesOf["\(uid)/\(number)"] ?? []
+    let slice =
+      candidates.count < 2
+      ? candidates.first
+      : candidates.first { isNear(position ?? [], stack.frames[$0].imagePosition) }
+    guard let slice else {
       throw differs(.sourceImageSequence, "names no image of the source", frame: index)
     }
     let image = stack.frames[slice]
     guard reference?.text(.referencedSOPClassUID) == image.sopClassUID else {
       throw differs(.referencedSOPClassUID, "is not the source image's", frame: index)
     }
-    let position = frame.items(.planePositionSequence).first?.reals(.imagePosition)
-    guard position == image.imagePosition else {
+    let isInPlace =
+      !stack.hasFrameOfReference
+      ? position == nil
+      : image.mosaicTile == nil
+        ? position == image.imagePosition : isNear(position ?? [], image.imagePosition)
+    guard isInPlace else {
       throw differs(.imagePosition, "is not the source image's", frame: index)
     }
     return slice
+  }
+
+  /// Whether a computed position is the one that was written in sixteen characters.
+  private func isNear(_ a: [Double], _ b: [Double]) -> Bool {
+    a.count == 3 && b.count == 3 && zip(a, b).allSatisfy { abs($0 - $1) < 1e-4 }
   }
 
   private func expect(

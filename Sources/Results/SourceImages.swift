@@ -25,11 +25,22 @@ struct SourceImages {
           file: path, tag: .sopInstanceUID, value: file.dataset.text(.sopInstanceUID) ?? "")
       }
       if first == nil { first = file }
-      planes.append(try file.planeElements(frameNumber: frame.frameNumber))
+      let plane = try file.planeElements(frameNumber: frame.frameNumber)
+      planes.append(frame.mosaicTile == nil ? plane : plane.moved(to: frame.imagePosition))
     }
     guard let first else { throw .noFile(sopInstanceUID: "") }
     header = first.dataset
     path = first.path
     self.planes = planes
+  }
+}
+
+extension PlaneElements {
+  /// The same plane elsewhere: what a mosaic's file says holds for the mosaic, not for its tiles.
+  fileprivate func moved(to position: [Double]) -> PlaneElements {
+    var plane = self
+    let text = position.map { PlainText.decimal($0) }.joined(separator: "\\")
+    plane.imagePosition = DataElement(.DS, .text(Array(text.utf8)))
+    return plane
   }
 }

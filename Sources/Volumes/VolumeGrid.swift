@@ -49,6 +49,11 @@ public struct VolumeGrid: Sendable, Equatable, Codable {
   }
 
   public var voxelCount: Int { columns * rows * slices }
+
+  /// What a voxel takes up in mm³; tilted slices are no further apart for it.
+  public var voxelVolume: Double {
+    length(cross(affine.column, affine.row)) * affine.stepAlongNormal
+  }
 }
 
 /// The values of a volume's voxels as they are kept in memory.

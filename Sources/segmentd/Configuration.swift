@@ -7,6 +7,7 @@ struct Configuration: Decodable, Sendable {
   var listener: Listener?
   var watch: [Watch] = []
   var assembly = Assembly()
+  var geometry = Geometry()
   var models = Models()
   var rules: [Rule] = []
   var destinations: [Destination] = []
@@ -14,7 +15,8 @@ struct Configuration: Decodable, Sendable {
   var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case stateDirectory, listener, watch, assembly, models, rules, destinations, inference, log
+    case stateDirectory, listener, watch, assembly, geometry, models, rules, destinations,
+      inference, log
   }
 
   init() {}
@@ -26,6 +28,7 @@ struct Configuration: Decodable, Sendable {
     listener = try values.decodeIfPresent(Listener.self, forKey: .listener)
     watch = try values.decodeIfPresent([Watch].self, forKey: .watch) ?? []
     assembly = try values.decodeIfPresent(Assembly.self, forKey: .assembly) ?? assembly
+    geometry = try values.decodeIfPresent(Geometry.self, forKey: .geometry) ?? geometry
     models = try values.decodeIfPresent(Models.self, forKey: .models) ?? models
     rules = try values.decodeIfPresent([Rule].self, forKey: .rules) ?? []
     destinations = try values.decodeIfPresent([Destination].self, forKey: .destinations) ?? []

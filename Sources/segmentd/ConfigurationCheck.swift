@@ -39,6 +39,7 @@ extension Configuration {
     guard assembly.minimumSlices >= 3 else {
       throw fail("assembly.minimumSlices: \(assembly.minimumSlices) is less than 3")
     }
+    if let problem = geometry.problem { throw fail("geometry.\(problem)") }
     for entry in watch where !(entry.settleSeconds > 0 && entry.settleSeconds.isFinite) {
       throw fail("watch.settleSeconds: \(entry.settleSeconds) is not positive")
     }

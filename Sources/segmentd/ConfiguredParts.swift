@@ -89,7 +89,7 @@ extension Configuration {
   }
 
   var geometryRules: GeometryRules {
-    var rules = GeometryRules()
+    var rules = geometry.rules
     rules.minimumSlices = assembly.minimumSlices
     return rules
   }

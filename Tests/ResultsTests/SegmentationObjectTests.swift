@@ -85,8 +85,11 @@ import Volumes
     #expect(throws: SegmentationError.gridsDiffer(reason: "other grid")) {
       try write(labels, series)
     }
+    // Tiles of a mosaic cannot be referred to but by their places.
     var unplaced = series
     unplaced.stack.frames[0].frameOfReferenceUID = ""
+    unplaced.stack.frames[0].mosaicTile = MosaicTile(
+      index: 0, column: 0, row: 0, mosaicColumns: 10, mosaicRows: 18)
     let image = unplaced.stack.frames[0].sopInstanceUID
     #expect(throws: SegmentationError.noFrameOfReference(sopInstanceUID: image)) {
       try write(PhantomLabels.volume(on: series.stack.grid), unplaced)

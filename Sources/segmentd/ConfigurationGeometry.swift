@@ -1,0 +1,49 @@
+import Volumes
+
+extension Configuration {
+  /// The tolerances of the geometry gate and what it may mend; see `GeometryRules`.
+  struct Geometry: Decodable, Sendable {
+    private(set) var rules = GeometryRules()
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case spacingTolerance, spacingRelativeTolerance, positionTolerance, maximumTilt
+      case acceptDerivedImages, resampleTilt, resampleUnevenSpacing, fillGapsUpTo
+      case goOnWithoutStrays, splitFramesOfReference
+    }
+
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+      func read<Value: Decodable>(
+        _ key: CodingKeys, into path: WritableKeyPath<GeometryRules, Value>
+      ) throws {
+        if let value = try values.decodeIfPresent(Value.self, forKey: key) {
+          rules[keyPath: path] = value
+        }
+      }
+      try read(.spacingTolerance, into: \.spacingTolerance)
+      try read(.spacingRelativeTolerance, into: \.spacingRelativeTolerance)
+      try read(.positionTolerance, into: \.positionTolerance)
+      try read(.maximumTilt, into: \.maximumTilt)
+      try read(.acceptDerivedImages, into: \.acceptsDerivedImages)
+      try read(.resampleTilt, into: \.resamplesTilt)
+      try read(.resampleUnevenSpacing, into: \.resamplesUnevenSpacing)
+      try read(.fillGapsUpTo, into: \.fillsGapsUpTo)
+      try read(.goOnWithoutStrays, into: \.goesOnWithoutStrays)
+      try read(.splitFramesOfReference, into: \.splitsFramesOfReference)
+    }
+
+    /// What no rule can mean; nil where all can.
+    var problem: String? {
+      let lengths = [
+        ("spacingTolerance", rules.spacingTolerance),
+        ("spacingRelativeTolerance", rules.spacingRelativeTolerance),
+        ("positionTolerance", rules.positionTolerance), ("maximumTilt", rules.maximumTilt),
+        ("fillGapsUpTo", rules.fillsGapsUpTo),
+      ]
+      return lengths.first { !($0.1 >= 0 && $0.1.isFinite) }
+        .map { "\($0.0): \($0.1) is not zero or more" }
+    }
+  }
+}
