@@ -39,6 +39,7 @@ extension Tag {
   public static let bodyPartExamined = Tag(0x0018, 0x0015)
   public static let laterality = Tag(0x0020, 0x0060)
   public static let frameOfReferenceUID = Tag(0x0020, 0x0052)
+  public static let patientOrientation = Tag(0x0020, 0x0020)
   public static let positionReferenceIndicator = Tag(0x0020, 0x1040)
 
   // Equipment and content

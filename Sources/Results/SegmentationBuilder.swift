@@ -38,6 +38,9 @@ struct SegmentationBuilder {
     if isPlaced {
       dataset.set(.frameOfReferenceUID, .UI, stack.frames[0].frameOfReferenceUID)
       dataset.set(.positionReferenceIndicator, .LO, "")
+    } else {
+      // Type 2C: due where no frame has a position (PS3.3 C.7.6.1.1.1).
+      dataset.set(.patientOrientation, .CS, "")
     }
     dataset.set(.modality, .CS, "SEG")
     dataset.set(.seriesNumber, .IS, "\(origin.seriesNumber)")
