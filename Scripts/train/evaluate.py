@@ -38,9 +38,12 @@ def load_bundle(folder):
 
 
 def load_checkpoint(path):
+    """The averaged weights of a training, with `model.steps`."""
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     network = {"unetrpp": UNETRPP, "unet": UNet}[checkpoint.get("network", "unetrpp")]
-    return load_model(HERE / "hippocampus.yaml", checkpoint["average"], network)
+    model = load_model(HERE / "hippocampus.yaml", checkpoint["average"], network)
+    model.steps = checkpoint["step"]
+    return model
 
 
 def evaluate(model, data, names, mirror_axes=(), other_side=False):
@@ -115,7 +118,8 @@ def main():
         cases = evaluate(model, a.data, held_out, a.mirror, a.other_side)
     else:
         parser.error("--data or --series is needed")
-    result = summary(cases)
+    result = {**summary(cases), "steps": getattr(model, "steps", None),
+              "parameters": sum(p.numel() for p in model.parameters()) / 1e6}
     show(result)
     if a.json:
         a.json.write_text(json.dumps({**result, "perCase": cases}, indent=1) + "\n")

@@ -1,12 +1,12 @@
 """Writes the model bundle: weights in half precision, model.yaml with their hash, CARD.md with measured figures.
 
     python export.py --checkpoint ~/hippocampus-training/checkpoint.pt --data ../../../shared/hippocampus
-                     --output ../../Sources/Segmentation/Models/hippocampus
+                     --output ../../Sources/Segmentation/Models/hippocampus [--baseline unet.json]
 
 The averaged weights are exported. Matrices and kernels are stored as F16, all one-dimensional tensors as F32. The
 held-out fifth is measured with the checkpoint's single precision, with the exported file, and mirrored from left to right;
 a loss of more than 0.0005 in mean Dice by half precision is refused. `--synthetic` names a folder of make_synthetic.py's
-subjects, whose figures go into the card.
+subjects and `--baseline` evaluate.py's figures of the plain 3D U-Net, both for the card.
 """
 
 import argparse
@@ -38,11 +38,8 @@ Data: Medical Segmentation Decathlon, Task04 Hippocampus, licence CC BY-SA 4.0: 
 13:4128 (2022), and Simpson et al., arXiv:1902.09063 (2019). The weights are distributed under CC BY-SA 4.0.
 
 ## Measured on the {held_out} held-out volumes
-| class | mean Dice | worst Dice | mean HD95 (mm) | worst HD95 (mm) |
-|---|---|---|---|---|
 {rows}
-Mean Dice over both classes {dice:.4f}, mean HD95 {hd95:.3f} mm. Stored in half precision; in single precision the mean Dice is
-{single:.4f}. {note}
+{baseline}The weights are stored in half precision; in single precision the mean Dice is {single:.4f}. {note}
 {synthetic}
 ## Limits
 - Crops only: training volumes measured 24-47 mm (S), 40-59 mm (A), 31-43 mm (R). A whole head is refused by extent.
@@ -57,6 +54,7 @@ Mean Dice over both classes {dice:.4f}, mean HD95 {hd95:.3f} mm. Stored in half 
   each part was not verified.
 """
 
+HEADER = "| class | mean Dice | worst Dice | mean HD95 (mm) | worst HD95 (mm) |\n|---|---|---|---|---|\n"
 NOTE = "A part of these cases was watched while training; no weights were chosen by them."
 
 
@@ -74,6 +72,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path)
+    parser.add_argument("--baseline", type=Path, help="figures of the U-Net trained beside it (evaluate.py --json)")
     parser.add_argument("--history", default="", help="what else should be said about the training")
     parser.add_argument("--note", default=NOTE, help="how the held-out cases were used while training")
     parser.add_argument("--processes", type=int, default=2)
@@ -99,7 +98,8 @@ def main():
     if result["mean"]["dice"] < single - 0.0005:
         sys.exit(f"half precision costs Dice: {single:.4f} to {result['mean']['dice']:.4f}")
     write_card(a, checkpoint, tensors, result, single, other_side, summary(synthetic) if synthetic else None)
-    (HERE / "held_out.json").write_text(json.dumps({**result, "perCase": cases}, indent=1) + "\n")
+    baseline = json.loads(a.baseline.read_text()) if a.baseline else None
+    (HERE / "held_out.json").write_text(json.dumps({**result, "perCase": cases, "unet": baseline}, indent=1) + "\n")
     curves(a.checkpoint.parent)
 
 
@@ -120,11 +120,21 @@ def measure(kind, a):
     return evaluate(model, a.data, held_out, description["inference"]["mirrorAxes"], kind == "other side")
 
 
+def rows(result):
+    """A row of the card's table for each class, and the mean."""
+    names = ("anterior", "posterior")
+    lines = [f"| {names[l['label'] - 1]} | {l['dice']:.4f} | {l['worstDice']:.4f} | {l['hd95']:.3f} | {l['worstHd95']:.3f} |\n"
+             for l in result["labels"]]
+    return "".join(lines) + f"| mean | {result['mean']['dice']:.4f} | | {result['mean']['hd95']:.3f} | |\n"
+
+
 def write_card(a, checkpoint, tensors, result, single, other_side, synthetic):
     split = json.loads((HERE / "split.json").read_text())
-    names = ("anterior", "posterior")
-    rows = "".join(f"| {names[l['label'] - 1]} | {l['dice']:.4f} | {l['worstDice']:.4f} | {l['hd95']:.3f} | "
-                   f"{l['worstHd95']:.3f} |\n" for l in result["labels"])
+    baseline = ""
+    if a.baseline:
+        figures = json.loads(a.baseline.read_text())
+        baseline = (f"A plain 3D U-Net of equal size, trained the same way beside it ({figures['parameters']:.1f} million "
+                    f"parameters, {figures['steps']} steps):\n\n{HEADER}{rows(figures)}\n")
     line = ""
     if synthetic:
         line = (f"\nOn {synthetic['cases']} synthetic subjects of `Scripts/train/make_synthetic.py` (drawn from a statistical "
@@ -133,7 +143,7 @@ def write_card(a, checkpoint, tensors, result, single, other_side, synthetic):
                 f"mean HD95 {synthetic['mean']['hd95']:.2f} mm.\n")
     (a.output / "CARD.md").write_text(CARD.format(
         steps=checkpoint["step"], minutes=round(checkpoint["used"] / 60), training=len(split["training"]),
-        held_out=len(split["heldOut"]), rows=rows, dice=result["mean"]["dice"], hd95=result["mean"]["hd95"],
+        held_out=len(split["heldOut"]), rows=HEADER + rows(result), baseline=baseline,
         single=single, note=a.note, history=a.history, synthetic=line, other_side=other_side,
         parameters=sum(v.numel() for k, v in tensors.items() if "running" not in k and ".F." not in k) / 1e6))
 

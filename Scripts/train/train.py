@@ -1,16 +1,15 @@
 """Trains UNETR++ on the labelled hippocampus volumes of the Medical Segmentation Decathlon (Task04).
 
-    python train.py --data ../../../shared/hippocampus --folder ~/hippocampus-training [--steps 12000]
-                    [--deadline 2026-11-23T14:14]
-    torchrun --nproc_per_node 2 train.py ... --threads 1      # on CPUs: a process a core
+    python train.py --data ../../../shared/hippocampus --folder ~/hippocampus-training [--steps 9000]
+                    [--network unet] [--deadline 2026-11-23T14:14]
 
 Split: `split.json` names the held-out fifth; it was drawn once by `make_split` below. Every step seeds its own random
 numbers, so a run that was stopped continues from `checkpoint.pt` in the folder as if nothing had happened. The learning
 rate falls polynomially (power 0.9) with the steps or, where a deadline is given, with the part of the time that is used
 up, whichever is further; `loss.csv` keeps step, seconds, learning rate and loss, `dice.csv` the Dice of the averaged
-weights on the held-out cases. An accelerator is used when present. On CPUs, processes of
-one thread each that average their gradients are much faster than threads: a step of this small network with two threads
-costs twice the processor time of one with a single thread.
+weights on some held-out cases. An accelerator is used when present. On CPUs one thread is best: a step of this small
+network with two threads costs twice the processor time of one with a single thread, so `train.sh` gives the second core
+to the plain 3D U-Net that is trained beside it.
 """
 
 import argparse
@@ -23,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 import yaml
 
@@ -196,16 +194,6 @@ def append(path, header, row):
         writer.writerow(row)
 
 
-def average_gradients(model):
-    """Replaces every gradient by its mean over the processes."""
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([g.reshape(-1) for g in gradients])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients])):
-        gradient.copy_(part.view_as(gradient))
-
-
 def forget_after(path, step):
     """Drops the rows of a log that a resumed training will write again."""
     if path.exists():
@@ -218,17 +206,88 @@ def arguments():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="checkpoints and logs, outside the repository")
     parser.add_argument("--network", choices=NETWORKS, default="unetrpp")
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--deadline", type=datetime.fromisoformat, help="local time at which the rate reaches zero")
-    parser.add_argument("--batch", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=1e-2)
-    parser.add_argument("--average", type=float, default=0.998)
-    parser.add_argument("--evaluate-every", type=float, default=360, help="seconds between evaluations")
+    parser.add_argument("--average", type=float, default=0.999)
+    parser.add_argument("--evaluate-every", type=float, default=900, help="seconds between evaluations")
     parser.add_argument("--evaluate-cases", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
+
+
+def make_model(network, description, device):
+    model = NETWORKS[network](description, deep_supervision=True).to(device)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout3d):
+            module.p = 0.0  # a short training on a small network has no use for it
+    if device == "cpu":
+        smallest = [model.unetr_pp_encoder.stages[3]] if network == "unetrpp" else [model.down[4], model.up[3]]
+        for module in smallest:
+            keep_in_single_precision(module)
+    return model
+
+
+class Training:
+    """The model, its averaged weights and the optimizer; stored in and continued from `checkpoint.pt`."""
+
+    def __init__(self, a, description, device):
+        self.a, self.device = a, device
+        self.model = make_model(a.network, description, device)
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, a.decay), a.rate, fused=True)
+        self.average, self.step, self.used, self.started = Average(self.model, a.average), 0, 0.0, time.time()
+        self.checkpoint = a.folder / "checkpoint.pt"
+        if self.checkpoint.exists():
+            self.restore()
+
+    def restore(self):
+        saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.average.state = saved["average"]
+        self.step, self.used, self.started = saved["step"], saved["used"], saved["started"]
+        for log in ("loss.csv", "dice.csv"):
+            forget_after(self.a.folder / log, self.step)
+        print(f"continuing at step {self.step}", flush=True)
+
+    def store(self):
+        save(self.checkpoint, {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                               "step": self.step, "average": self.average.state, "used": self.used,
+                               "started": self.started, "network": self.a.network})
+
+    def progress(self):
+        """The part of the training that is done, by steps or by time."""
+        done = self.step / self.a.steps
+        if self.a.deadline:
+            done = max(done, (time.time() - self.started) / (self.a.deadline.timestamp() - self.started))
+        return done
+
+    def train_step(self, cases, augmentation):
+        """One step at the rate that the progress asks for; the loss and the rate."""
+        warmup = min(1, (self.step + 1) / 50)
+        rate = self.a.rate * max(0, 1 - self.progress()) ** 0.9 * warmup
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        rng = np.random.default_rng((self.a.seed, self.step, 0))
+        drawn = [augmentation(cases[i], rng) for i in rng.choice(len(cases), self.a.batch, replace=False)]
+        x = torch.stack([image for image, _ in drawn]).to(self.device)
+        labels = torch.stack([target for _, target in drawn]).to(self.device)
+        self.model.train()
+        with torch.autocast(self.device, torch.bfloat16):
+            logits = self.model(x)
+        loss = loss_of(logits, labels)
+        loss.backward()
+        if torch.nn.utils.clip_grad_norm_(self.model.parameters(), 12).isfinite():
+            self.optimizer.step()
+        else:
+            print(f"step {self.step}: a gradient is not finite, weights kept", flush=True)
+        self.optimizer.zero_grad()
+        self.average.update(self.model, self.step)
+        self.step += 1
+        return loss.item(), rate
 
 
 def main():
@@ -236,9 +295,6 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     a.folder.mkdir(parents=True, exist_ok=True)
-    rank, several = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)) > 1
-    if several:
-        dist.init_process_group("gloo")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     split_file = HERE / "split.json"
     if not split_file.exists():
@@ -246,94 +302,32 @@ def main():
     split = json.loads(split_file.read_text())
     description = Description.from_yaml(yaml.safe_load((HERE / "hippocampus.yaml").read_text())["network"])
     cases = [load_case(a.data, name) for name in split["training"]]
-    model = NETWORKS[a.network](description, deep_supervision=True).to(device)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout3d):
-            module.p = 0.0  # a short training on a small network has no use for it
-    if device == "cpu" and a.network == "unetrpp":
-        keep_in_single_precision(model.unetr_pp_encoder.stages[3])
-    optimizer = torch.optim.AdamW(parameter_groups(model, a.decay), a.rate, fused=True)
-    average, step, used = Average(model, a.average), 0, 0.0
-    checkpoint = a.folder / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average.state, step, used, started = saved["average"], saved["step"], saved["used"], saved["started"]
-        if rank == 0:
-            for log in ("loss.csv", "dice.csv"):
-                forget_after(a.folder / log, step)
-            print(f"continuing at step {step}", flush=True)
-    else:
-        started = time.time()
-
-    def store():
-        save(checkpoint, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step,
-                          "average": average.state, "used": used, "started": started, "network": a.network})
-
-    augmentation = Augmentation(description.patch)
-    warmup, recent, begun = 50, [], time.time() - used
+    training, augmentation, losses = Training(a, description, device), Augmentation(description.patch), []
+    begun = time.time() - training.used
     last_save = last_evaluation = time.time()
-    progress = 0.0
-    while True:
-        progress = step / a.steps
-        if a.deadline:
-            progress = max(progress, (time.time() - started) / (a.deadline.timestamp() - started))
-        if several:  # all processes must agree on when to stop
-            shared = torch.tensor(progress, dtype=torch.float64)
-            dist.broadcast(shared, 0)
-            progress = shared.item()
-        if progress >= 1:
-            break
-        rate = a.rate * (1 - progress) ** 0.9 * min(1, (step + 1) / warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        rng = np.random.default_rng((a.seed, step, rank))
-        drawn = [augmentation(cases[i], rng) for i in rng.choice(len(cases), a.batch, replace=False)]
-        x = torch.stack([image for image, _ in drawn]).to(device)
-        labels = torch.stack([target for _, target in drawn]).to(device)
-        model.train()
-        with torch.autocast(device, torch.bfloat16):
-            logits = model(x)
-        loss = loss_of(logits, labels)
-        loss.backward()
-        if several:
-            average_gradients(model)
-        if torch.nn.utils.clip_grad_norm_(model.parameters(), 12).isfinite():
-            optimizer.step()
-        else:
-            print(f"step {step}: a gradient is not finite, weights kept", flush=True)
-        optimizer.zero_grad()
-        step += 1
-        if rank > 0:
-            continue
-        average.update(model, step - 1)
-        used = time.time() - begun
-        recent.append(loss.item())
-        if step % 20 == 0:
+    while training.progress() < 1:
+        loss, rate = training.train_step(cases, augmentation)
+        training.used = time.time() - begun
+        losses.append(loss)
+        if training.step % 20 == 0:
             append(a.folder / "loss.csv", ["step", "seconds", "rate", "loss"],
-                   [step, round(used), f"{rate:.2e}", f"{np.mean(recent):.4f}"])
-            recent = []
+                   [training.step, round(training.used), f"{rate:.2e}", f"{np.mean(losses):.4f}"])
+            losses = []
         if time.time() - last_save > 100:
-            store()
+            training.store()
             last_save = time.time()
         if time.time() - last_evaluation > a.evaluate_every:
-            evaluate(a, split, description, average, step, used)
+            evaluate(a, split, description, training)
             last_evaluation = time.time()
-    if rank > 0:
-        dist.destroy_process_group()
-        return
-    store()
-    evaluate(a, split, description, average, step, used)
-    if several:
-        dist.destroy_process_group()
-    print(f"finished at step {step}", flush=True)
+    training.store()
+    evaluate(a, split, description, training)
+    print(f"finished at step {training.step}", flush=True)
 
 
-def evaluate(a, split, description, average, step, used):
+def evaluate(a, split, description, training):
     """Dice of the averaged weights on the first held-out cases (of a fixed random order)."""
     model = NETWORKS[a.network](description).cpu()
-    model.load_state_dict(average.state, strict=False)
+    model.load_state_dict(training.average.state, strict=False)
     model.eval()
     names = np.random.default_rng(0).permutation(split["heldOut"])[: a.evaluate_cases]
     scores = []
@@ -343,8 +337,8 @@ def evaluate(a, split, description, average, step, used):
         scores.append([dice(found == label, labels == label) for label in LABELS])
     mean = np.mean(scores, 0)
     append(a.folder / "dice.csv", ["step", "seconds", "anterior", "posterior", "worst"],
-           [step, round(used), *(f"{m:.4f}" for m in mean), f"{np.min(scores):.4f}"])
-    print(f"step {step}, {used:.0f} s: Dice {mean.round(4)}, worst {np.min(scores):.3f}", flush=True)
+           [training.step, round(training.used), *(f"{m:.4f}" for m in mean), f"{np.min(scores):.4f}"])
+    print(f"step {training.step}, {training.used:.0f} s: Dice {mean.round(4)}, worst {np.min(scores):.3f}", flush=True)
 
 
 if __name__ == "__main__":
