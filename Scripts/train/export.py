@@ -16,6 +16,7 @@ import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from textwrap import fill
 
 import torch
 import yaml
@@ -31,7 +32,8 @@ UNETR++ (Shaker et al., IEEE TMI 2024) for T1-weighted MR crops around one hippo
 
 ## Origin
 Trained from random weights by the scripts in `Scripts/train`: {steps} steps in {minutes} minutes, AdamW with polynomial decay,
-Dice and cross-entropy with deep supervision, averaged weights. {parameters:.1f} million parameters. {history}
+Dice and cross-entropy with deep supervision, averaged weights. {parameters:.1f} million parameters.
+{history}
 
 Data: Medical Segmentation Decathlon, Task04 Hippocampus, licence CC BY-SA 4.0: {training} volumes for training and
 {held_out} held out (`Scripts/train/split.json`). Cite Antonelli et al., *The Medical Segmentation Decathlon*, Nat. Commun.
@@ -39,7 +41,8 @@ Data: Medical Segmentation Decathlon, Task04 Hippocampus, licence CC BY-SA 4.0: 
 
 ## Measured on the {held_out} held-out volumes
 {rows}
-{baseline}The weights are stored in half precision; in single precision the mean Dice is {single:.4f}. {note}
+{baseline}The weights are stored in half precision; in single precision the mean Dice is {single:.4f}.
+{note}
 {synthetic}
 ## Limits
 - Crops only: training volumes measured 24-47 mm (S), 40-59 mm (A), 31-43 mm (R). A whole head is refused by extent.
@@ -144,7 +147,7 @@ def write_card(a, checkpoint, tensors, result, single, other_side, synthetic):
     (a.output / "CARD.md").write_text(CARD.format(
         steps=checkpoint["step"], minutes=round(checkpoint["used"] / 60), training=len(split["training"]),
         held_out=len(split["heldOut"]), rows=HEADER + rows(result), baseline=baseline,
-        single=single, note=a.note, history=a.history, synthetic=line, other_side=other_side,
+        single=single, note=fill(a.note, 120), history=fill(a.history, 120), synthetic=line, other_side=other_side,
         parameters=sum(v.numel() for k, v in tensors.items() if "running" not in k and ".F." not in k) / 1e6))
 
 
