@@ -27,6 +27,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: optimisedKernels),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
     .target(
       name: "CNIFTI", cSettings: [.unsafeFlags(["-isystem", "/usr/include/nifti"])],
       linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
@@ -35,7 +36,7 @@ let package = Package(
     .target(name: "Volumes"),
     .target(name: "Evaluation", dependencies: ["Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
-    .target(name: "Checkpoints"),
+    .target(name: "Checkpoints", dependencies: ["CZip"]),
     .target(name: "WatchFolder"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),

@@ -23,6 +23,32 @@ public enum TensorType: String, Sendable, CaseIterable {
     case .uint64, .int64, .float64: 8
     }
   }
+
+  /// Little-endian values as float32, which holds F16 and BF16 exactly and rounds F64; nil unless
+  /// this is a floating-point type.
+  func floats(_ bytes: UnsafeRawBufferPointer) -> [Float]? {
+    switch self {
+    case .float32: load(bytes, UInt32.self) { Float(bitPattern: $0) }
+    case .float16: load(bytes, UInt16.self) { Float(Float16(bitPattern: $0)) }
+    case .bfloat16: load(bytes, UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+    case .float64: load(bytes, UInt64.self) { Float(Double(bitPattern: $0)) }
+    default: nil
+    }
+  }
+}
+
+/// Little-endian integers of a stored type, converted; a rest shorter than one is left out.
+func load<Stored: FixedWidthInteger & BitwiseCopyable, Value>(
+  _ bytes: UnsafeRawBufferPointer, _ type: Stored.Type, _ convert: (Stored) -> Value
+) -> [Value] {
+  let width = MemoryLayout<Stored>.size
+  return [Value](unsafeUninitializedCapacity: bytes.count / width) { buffer, count in
+    count = bytes.count / width
+    for i in 0..<count {
+      let stored = bytes.loadUnaligned(fromByteOffset: i * width, as: Stored.self)
+      buffer.initializeElement(at: i, to: convert(Stored(littleEndian: stored)))
+    }
+  }
 }
 
 /// What a checkpoint says of one tensor: its type, its shape (row-major, last axis fastest) and
