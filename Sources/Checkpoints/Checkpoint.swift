@@ -9,7 +9,7 @@ public enum Checkpoint {
   public static func open(path: String) throws(CheckpointError) -> Checkpoint {
     let start: [UInt8]
     do throws(MappedFile.Failure) {
-      start = Array(try MappedFile(path: path).bytes.prefix(64))
+      start = try MappedFile(path: path).copy(64)
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }

@@ -9,6 +9,7 @@ final class MappedFile: @unchecked Sendable {
   struct Failure: Error { var reason: String }
 
   let path: String
+  /// Valid while the object lives: only for who holds it in a stored property.
   let bytes: UnsafeRawBufferPointer
 
   init(path: String) throws(Failure) {
@@ -29,6 +30,11 @@ final class MappedFile: @unchecked Sendable {
   }
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+  /// A copy of the first bytes, all of them by default.
+  func copy(_ count: Int = .max) -> [UInt8] {
+    withExtendedLifetime(self) { Array(bytes.prefix(count)) }
+  }
 
   subscript(range: Range<Int>) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: bytes[range])

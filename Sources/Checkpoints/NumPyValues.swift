@@ -87,7 +87,9 @@ struct NumPyValues {
       let kind = code.first, let width = Int(code.dropFirst()),
       ["f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"].contains(code)
     else { return nil }
-    let order = state.flatMap(document.items).flatMap { $0.count > 1 ? document.string($0[1]) : nil }
+    let order = state.flatMap(document.items).flatMap {
+      $0.count > 1 ? document.string($0[1]) : nil
+    }
     return Element(kind: kind, width: width, isBigEndian: order == ">")
   }
 

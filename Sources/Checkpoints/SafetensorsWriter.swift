@@ -11,15 +11,44 @@ public enum SafetensorsWriter {
   public static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
   ) throws(SafetensorsError) {
-    let header = try header(tensors, metadata: metadata, path: path)
+    try write(
+      tensors.map { ($0.name, $0.shape) }, metadata: metadata, to: path,
+      failure: { (error) -> SafetensorsError in error },
+      values: { (index) throws(SafetensorsError) in tensors[index].values })
+  }
+
+  /// Writes tensors whose values are asked for one after another, so that only one of them is in
+  /// memory.
+  ///
+  /// - Parameters:
+  ///   - failure: makes an error of this function into one of the caller's.
+  ///   - values: the values of the tensor at an index of `tensors`.
+  public static func write<Failure: Error>(
+    _ tensors: [(name: String, shape: [Int])], metadata: [String: String] = [:], to path: String,
+    failure: (SafetensorsError) -> Failure, values: (Int) throws(Failure) -> [Float]
+  ) throws(Failure) {
+    let header: [UInt8]
+    do throws(SafetensorsError) {
+      header = try Self.header(tensors, metadata: metadata, path: path)
+    } catch {
+      throw failure(error)
+    }
     let temporary = path + ".part"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw unwritable(path) }
-    do throws(SafetensorsError) {
+    guard descriptor >= 0 else { throw failure(unwritable(path)) }
+    do throws(Failure) {
       defer { close(descriptor) }
-      try append(header, to: descriptor, path: path)
-      for tensor in tensors { try append(tensor.values, to: descriptor, path: path) }
-      guard fsync(descriptor) == 0 else { throw unwritable(path) }
+      guard append(header, to: descriptor) else { throw failure(unwritable(path)) }
+      for (index, tensor) in tensors.enumerated() {
+        let values = try values(index)
+        guard values.count == tensor.shape.reduce(1, *) else {
+          throw failure(
+            .wrongCount(
+              path: path, name: tensor.name, shape: tensor.shape, count: values.count))
+        }
+        guard append(values, to: descriptor) else { throw failure(unwritable(path)) }
+      }
+      guard fsync(descriptor) == 0 else { throw failure(unwritable(path)) }
     } catch {
       unlink(temporary)
       throw error
@@ -27,7 +56,7 @@ public enum SafetensorsWriter {
     guard rename(temporary, path) == 0 else {
       let error = unwritable(path)
       unlink(temporary)
-      throw error
+      throw failure(error)
     }
   }
 
@@ -36,7 +65,7 @@ public enum SafetensorsWriter {
   }
 
   private static func header(
-    _ tensors: [NamedTensor], metadata: [String: String], path: String
+    _ tensors: [(name: String, shape: [Int])], metadata: [String: String], path: String
   ) throws(SafetensorsError) -> [UInt8] {
     var fields: [String] = []
     if !metadata.isEmpty {
@@ -47,12 +76,9 @@ public enum SafetensorsWriter {
     }
     var names: Set<String> = []
     var offset = 0
-    for (name, shape, values) in tensors {
+    for (name, shape) in tensors {
       guard names.insert(name).inserted else { throw .duplicateTensor(path: path, name: name) }
-      guard shape.reduce(1, *) == values.count else {
-        throw .wrongCount(path: path, name: name, shape: shape, count: values.count)
-      }
-      let end = offset + values.count * MemoryLayout<Float>.size
+      let end = offset + shape.reduce(1, *) * MemoryLayout<Float>.size
       let extents = shape.map(String.init).joined(separator: ",")
       fields.append(
         "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(extents)],"
@@ -82,9 +108,9 @@ public enum SafetensorsWriter {
   }
 
   private static func append<Element: BitwiseCopyable>(
-    _ values: [Element], to descriptor: Int32, path: String
-  ) throws(SafetensorsError) {
-    let complete = values.withUnsafeBytes { bytes in
+    _ values: [Element], to descriptor: Int32
+  ) -> Bool {
+    values.withUnsafeBytes { bytes in
       var rest = bytes[...]
       while !rest.isEmpty {
         let written = Foundation.write(
@@ -95,6 +121,5 @@ public enum SafetensorsWriter {
       }
       return true
     }
-    guard complete else { throw unwritable(path) }
   }
 }

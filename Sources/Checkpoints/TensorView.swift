@@ -40,7 +40,8 @@ struct TensorView: Equatable {
       last = sum
     }
     guard offset <= storage.count - 1 - last else {
-      throw Fault(reason: "of shape \(shape) at \(offset) ends beyond its \(storage.count) elements")
+      throw Fault(
+        reason: "of shape \(shape) at \(offset) ends beyond its \(storage.count) elements")
     }
   }
 

@@ -63,7 +63,7 @@ extension TrainingPlans {
       guard mapping.bytes.count <= PickleReader.byteLimit else {
         throw MappedFile.Failure(reason: "it has \(mapping.bytes.count) bytes")
       }
-      bytes = Array(mapping.bytes)
+      bytes = mapping.copy()
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }

@@ -184,6 +184,7 @@ extension SegmentDescription {
     }
     self.init(
       value: label.value, name: label.name, category: code(label.category),
-      type: code(label.type), modifier: label.modifier.map(code), color: label.color)
+      type: code(label.type), modifier: label.modifier.map(code),
+      anatomicRegion: label.region.map(code), color: label.color)
   }
 }

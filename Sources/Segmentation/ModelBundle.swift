@@ -126,7 +126,7 @@ public struct ModelBundle: Sendable, Equatable {
     return text
   }
 
-  private static func sha256(of file: URL) throws(ModelBundleError) -> String {
+  static func sha256(of file: URL) throws(ModelBundleError) -> String {
     do {
       let handle = try FileHandle(forReadingFrom: file)
       defer { try? handle.close() }

@@ -22,34 +22,36 @@ public struct ModelLabel: Sendable, Equatable, Codable {
   public var type: CodedConcept
   /// Segmented Property Type Modifier (0062,0011), such as the side.
   public var modifier: CodedConcept?
+  /// Anatomic Region (0008,2218): where a finding lies that is no anatomy itself.
+  public var region: CodedConcept?
   /// Red, green, blue from 0 to 255.
   public var color: [UInt8]
 
   public init(
     value: UInt8, name: String, category: CodedConcept, type: CodedConcept,
-    modifier: CodedConcept?, color: [UInt8]
+    modifier: CodedConcept? = nil, region: CodedConcept? = nil, color: [UInt8]
   ) {
     self.value = value
     self.name = name
     self.category = category
     self.type = type
     self.modifier = modifier
+    self.region = region
     self.color = color
   }
 }
 
 extension ModelLabel {
   init(_ node: BundleNode, classes: Int) throws(ModelBundleError) {
-    let node = try node.allowing(["value", "name", "category", "type", "modifier", "color"])
+    let node = try node.allowing([
+      "value", "name", "category", "type", "modifier", "region", "color",
+    ])
     value = UInt8(try node.required("value").integer(in: 1...max(1, classes - 1)))
     name = try node.required("name").text()
     category = try CodedConcept(node.required("category"))
     type = try CodedConcept(node.required("type"))
-    if let modifierNode = node.optional("modifier") {
-      modifier = try CodedConcept(modifierNode)
-    } else {
-      modifier = nil
-    }
+    if let modifierNode = node.optional("modifier") { modifier = try CodedConcept(modifierNode) }
+    if let regionNode = node.optional("region") { region = try CodedConcept(regionNode) }
     let colorNode = try node.required("color")
     color = []
     for item in try colorNode.items() { color.append(UInt8(try item.integer(in: 0...255))) }

@@ -1,7 +1,8 @@
 /// How intensities are brought to the network's range, one for each channel.
 public enum Normalization: Sendable, Equatable, Codable {
-  /// Clip to the range, subtract the mean, divide by the standard deviation of the training set.
-  case ct(lower: Float, upper: Float, mean: Float, sd: Float)
+  /// Clip to the range, subtract the mean, divide by the standard deviation of the training set;
+  /// voxels outside the nonzero mask are set to 0 where the plans ask for it.
+  case ct(lower: Float, upper: Float, mean: Float, sd: Float, insideMask: Bool = false)
   /// Mean 0 and standard deviation 1 of each image, over all voxels, or over those inside the
   /// nonzero mask with the others set to 0.
   case zscore(insideMask: Bool)
@@ -9,13 +10,14 @@ public enum Normalization: Sendable, Equatable, Codable {
   init(_ node: BundleNode) throws(ModelBundleError) {
     switch try node.required("scheme").text() {
     case "ct":
-      let node = try node.allowing(["scheme", "lower", "upper", "mean", "sd"])
+      let node = try node.allowing(["scheme", "lower", "upper", "mean", "sd", "insideMask"])
       let lower = Float(try node.required("lower").number())
       let upper = Float(try node.required("upper").number())
       let sd = Float(try node.required("sd").number())
       guard lower < upper, sd > 0 else { throw node.invalid("needs lower < upper and sd > 0") }
       self = .ct(
-        lower: lower, upper: upper, mean: Float(try node.required("mean").number()), sd: sd)
+        lower: lower, upper: upper, mean: Float(try node.required("mean").number()), sd: sd,
+        insideMask: try node.optional("insideMask")?.flag() ?? false)
     case "zscore":
       let node = try node.allowing(["scheme", "insideMask"])
       self = .zscore(insideMask: try node.required("insideMask").flag())
@@ -24,17 +26,23 @@ public enum Normalization: Sendable, Equatable, Codable {
     }
   }
 
-  var usesMask: Bool { self == .zscore(insideMask: true) }
+  var usesMask: Bool {
+    switch self {
+    case .ct(_, _, _, _, let insideMask), .zscore(let insideMask): insideMask
+    }
+  }
 
   /// - Parameters:
   ///   - values: the channel's voxels, changed in place.
   ///   - mask: whether each voxel lies inside; only read where the scheme uses it.
   func apply(_ values: UnsafeMutableBufferPointer<Float>, mask: [Bool]) {
     switch self {
-    case .ct(let lower, let upper, let mean, let sd):
+    case .ct(let lower, let upper, let mean, let sd, let insideMask):
       for index in values.indices {
         values[index] = (min(max(values[index], lower), upper) - mean) / sd
       }
+      guard insideMask else { return }
+      for index in values.indices where !mask[index] { values[index] = 0 }
     case .zscore(let insideMask):
       mask.withUnsafeBufferPointer { standardise(values, inside: insideMask ? $0 : nil) }
     }

@@ -2,9 +2,12 @@ import Volumes
 
 /// How a series becomes the network's input: reordering of axes, crop, resampling, intensities.
 public struct Preprocessing: Sendable, Equatable, Codable {
-  /// The patient direction in which each array axis z, y, x grows.
+  /// The patient direction in which each axis z, y, x of the training arrays grows; empty where
+  /// they were taken as acquired (slices, rows, columns), whatever way they lie in the patient.
   public var orientation: [PatientDirection]
-  /// Spacing in mm along z, y, x.
+  /// Exchange of axes after that, as numpy's `transpose` (the plans' `transpose_forward`).
+  public var transpose: [Int]
+  /// Spacing in mm along the network's z, y, x.
   public var spacing: [Double]
   /// Whether the image is cut to the bounding box of its nonzero voxels.
   public var cropToNonzero: Bool
@@ -12,28 +15,28 @@ public struct Preprocessing: Sendable, Equatable, Codable {
   public var normalization: [Normalization]
 
   public init(
-    orientation: [PatientDirection], spacing: [Double], cropToNonzero: Bool,
-    normalization: [Normalization]
+    orientation: [PatientDirection], transpose: [Int] = [0, 1, 2], spacing: [Double],
+    cropToNonzero: Bool, normalization: [Normalization]
   ) {
     self.orientation = orientation
+    self.transpose = transpose
     self.spacing = spacing
     self.cropToNonzero = cropToNonzero
     self.normalization = normalization
   }
 
   init(_ node: BundleNode, channels: Int) throws(ModelBundleError) {
-    let node = try node.allowing(["orientation", "spacing", "cropToNonzero", "normalization"])
-    let orientationNode = try node.required("orientation")
-    orientation = []
-    for item in try orientationNode.items() {
-      guard let direction = PatientDirection(rawValue: try item.text()) else {
-        throw item.invalid("is none of L, R, A, P, S, I")
+    let node = try node.allowing([
+      "orientation", "transpose", "spacing", "cropToNonzero", "normalization",
+    ])
+    orientation = try Self.orientation(node.required("orientation"))
+    transpose = [0, 1, 2]
+    if let order = node.optional("transpose") {
+      transpose = []
+      for item in try order.items() { transpose.append(try item.integer(in: 0...2)) }
+      guard transpose.sorted() == [0, 1, 2] else {
+        throw order.invalid("is not 0, 1, 2 in any order")
       }
-      orientation.append(direction)
-    }
-    let axes = Set(orientation.map { $0.vector * $0.vector })
-    guard orientation.count == 3, axes.count == 3 else {
-      throw orientationNode.invalid("is not one each of L or R, A or P, S or I")
     }
     spacing = try node.required("spacing").triple(above: 0)
     cropToNonzero = try node.required("cropToNonzero").flag()
@@ -43,6 +46,31 @@ public struct Preprocessing: Sendable, Equatable, Codable {
     guard normalization.count == channels else {
       throw normalizationNode.invalid("has not one entry for each of \(channels) channels")
     }
+  }
+
+  /// One of each pair of directions, or the word `acquired`.
+  private static func orientation(_ node: BundleNode) throws(ModelBundleError)
+    -> [PatientDirection]
+  {
+    if (try? node.text()) == "acquired" { return [] }
+    var directions: [PatientDirection] = []
+    for item in try node.items() {
+      guard let direction = PatientDirection(rawValue: try item.text()) else {
+        throw item.invalid("is none of L, R, A, P, S, I")
+      }
+      directions.append(direction)
+    }
+    guard directions.count == 3, Set(directions.map { $0.vector * $0.vector }).count == 3 else {
+      throw node.invalid("is neither acquired nor one each of L or R, A or P, S or I")
+    }
+    return directions
+  }
+
+  /// From a grid's array order to the network's; nil where the orientation is not three axes.
+  func reorientation(of grid: VolumeGrid) -> Reorientation? {
+    let oriented =
+      orientation.isEmpty ? Reorientation.none : Reorientation(of: grid, to: orientation)
+    return oriented?.transposed(transpose)
   }
 
   /// Channels made ready for the network.
@@ -69,7 +97,7 @@ struct PreprocessingPlan {
   let resampling: Resampling
 
   init(_ preprocessing: Preprocessing, grid: VolumeGrid) throws(InputRefusal) {
-    guard let reorientation = Reorientation(of: grid, to: preprocessing.orientation) else {
+    guard let reorientation = preprocessing.reorientation(of: grid) else {
       throw .orientation(preprocessing.orientation)
     }
     let turned = reorientation.apply(grid)

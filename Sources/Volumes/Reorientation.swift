@@ -54,6 +54,22 @@ public struct Reorientation: Sendable, Equatable {
     reversed = (0..<3).map { cosines[$0][best[$0]] < 0 }
   }
 
+  /// Leaves the array as it is.
+  public static let none = Reorientation(axes: [0, 1, 2], reversed: [false, false, false])
+
+  private init(axes: [Int], reversed: [Bool]) {
+    self.axes = axes
+    self.reversed = reversed
+  }
+
+  /// This reordering followed by an exchange of axes, as numpy's `transpose`: axis i of the result
+  /// is axis `order[i]` of this one's.
+  ///
+  /// - Parameter order: 0, 1 and 2 in any order.
+  public func transposed(_ order: [Int]) -> Reorientation {
+    Reorientation(axes: order.map { axes[$0] }, reversed: order.map { reversed[$0] })
+  }
+
   /// The grid after reordering; every voxel keeps its place in the patient.
   public func apply(_ grid: VolumeGrid) -> VolumeGrid {
     let shape = grid.shape

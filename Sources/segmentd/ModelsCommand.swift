@@ -5,8 +5,9 @@ import Segmentation
 
 struct ModelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "models", abstract: "Show and verify model bundles.",
-    subcommands: [List.self, Verify.self], defaultSubcommand: List.self)
+    commandName: "models", abstract: "Show, verify and import model bundles.",
+    subcommands: [List.self, Verify.self, ModelsImportCommand.self],
+    defaultSubcommand: List.self)
 
   struct Options: ParsableArguments {
     @Option(name: .customLong("models"), help: "A folder of further model bundles.")

@@ -1,0 +1,130 @@
+import Foundation
+import UNETRPP
+
+/// `model.yaml` of an imported model.
+struct BundleText {
+  var name: String
+  var version: String
+  var preset: ModelPreset
+  var inference: ModelBundle.Inference
+  var postprocessing: [LargestComponents]
+  var weightsFile: String
+  var weightsSHA256: String
+
+  var yaml: String {
+    let network = preset.network
+    return """
+      # Written by `segmentd models import --preset \(preset.name)`; CARD.md tells where each number \
+      comes from.
+      name: \(quoted(name))
+      version: \(quoted(version))
+      summary: \(quoted(preset.summary))
+      intendedUse: research use only
+      network:
+        blocks: \(network.blocks.rawValue)
+        patch: \(network.patch)
+        inputChannels: \(network.inputChannels)
+        classes: \(network.classes)
+        stem: \(network.stem)
+        featureSize: \(network.featureSize)
+        dims: \(network.dims)
+        heads: \(network.heads)
+        depths: \(network.depths)
+        decoderDepths: \(network.decoderDepths)
+        projections: \(network.projections)
+        decoderProjections: \(network.decoderProjections)
+      preprocessing:
+        orientation: \(orientation)   # patient direction in which each array axis (z, y, x) grows
+      \(transpose)  spacing: \(preset.preprocessing.spacing)   # mm, z y x
+        cropToNonzero: \(preset.preprocessing.cropToNonzero)
+        normalization:
+      \(preset.preprocessing.normalization.map { "    - \(text($0))" }.joined(separator: "\n"))
+      inference:
+        step: \(inference.step)
+        mirrorAxes: \(inference.mirrorAxes)   # the reference mirrors \(preset.mirrorAxes): eight passes
+      \(components)labels:
+      \(preset.labels.map(text).joined(separator: "\n"))
+      input:
+        modalities: \(list(preset.input.modalities))
+      \(bodyParts)  spacing: \(text(preset.input.spacing))   # mm, z y x
+        extent: \(text(preset.input.extent))   # mm, z y x
+      licence: \(quoted(Self.licence))
+      trainingData: \(quoted(preset.trainingData))
+      weights: {file: \(weightsFile), sha256: \(weightsSHA256)}
+
+      """
+  }
+
+  static let licence =
+    "not stated with the checkpoint; the authors' code is Apache-2.0, the training data have terms "
+    + "of their own"
+
+  private var orientation: String {
+    let directions = preset.preprocessing.orientation.map(\.rawValue)
+    return directions.isEmpty ? "acquired" : "[\(directions.joined(separator: ", "))]"
+  }
+
+  private var transpose: String {
+    let order = preset.preprocessing.transpose
+    return order == [0, 1, 2] ? "" : "  transpose: \(order)\n"
+  }
+
+  private var bodyParts: String {
+    let parts = preset.input.bodyParts
+    return parts.isEmpty ? "" : "  bodyParts: \(list(parts))\n"
+  }
+
+  private var components: String {
+    guard !postprocessing.isEmpty else { return "" }
+    let items = postprocessing.map { rule in
+      "    - {labels: \(rule.labels)"
+        + (rule.removeBelow.map { ", removeBelow: \($0)" } ?? "") + "}"
+    }
+    return "postprocessing:\n  largestComponents:\n" + items.joined(separator: "\n") + "\n"
+  }
+
+  private func text(_ scheme: Normalization) -> String {
+    switch scheme {
+    case .ct(let lower, let upper, let mean, let sd, let insideMask):
+      "{scheme: ct, lower: \(lower), upper: \(upper), mean: \(mean), sd: \(sd)"
+        + (insideMask ? ", insideMask: true}" : "}")
+    case .zscore(let insideMask): "{scheme: zscore, insideMask: \(insideMask)}"
+    }
+  }
+
+  private func text(_ range: InputLimits.Range) -> String {
+    "{min: \(range.min), max: \(range.max)}"
+  }
+
+  private func text(_ label: ModelLabel) -> String {
+    var lines = [
+      "  - value: \(label.value)", "    name: \(quoted(label.name))",
+      "    category: \(text(label.category))", "    type: \(text(label.type))",
+    ]
+    if let modifier = label.modifier { lines.append("    modifier: \(text(modifier))") }
+    if let region = label.region { lines.append("    region: \(text(region))") }
+    lines.append("    color: \(label.color)")
+    return lines.joined(separator: "\n")
+  }
+
+  private func text(_ code: CodedConcept) -> String {
+    "{value: \(quoted(code.value)), scheme: \(code.scheme), meaning: \(quoted(code.meaning))}"
+  }
+
+  private func list(_ texts: [String]) -> String {
+    "[\(texts.map(quoted).joined(separator: ", "))]"
+  }
+
+  /// Text in double quotes, which YAML reads as JSON does.
+  private func quoted(_ text: String) -> String {
+    let escaped = text.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\"": "\\\""
+      case "\\": "\\\\"
+      case "\u{0}"..<" ", "\u{7F}": "\\u" + String(format: "%04x", scalar.value)
+      default: String(scalar)
+      }
+    }
+    return "\"\(escaped.joined())\""
+  }
+}

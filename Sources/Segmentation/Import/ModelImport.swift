@@ -1,0 +1,191 @@
+import Checkpoints
+import Crypto
+import Foundation
+import UNETRPP
+import Volumes
+
+/// Makes a bundle of a published checkpoint.
+public struct ModelImport {
+  public var preset: ModelPreset
+  public var checkpoint: URL
+  /// nnU-Net's plans that the network was trained with; nil to go by the preset's numbers.
+  public var plans: URL?
+  /// nnU-Net's `postprocessing.json`; nil for none, as published.
+  public var postprocessing: URL?
+  /// Directions of the training arrays in place of the preset's.
+  public var orientation: [PatientDirection]?
+  /// Whether each patch is also seen mirrored along all of the preset's axes.
+  public var isMirrored = false
+
+  public init(preset: ModelPreset, checkpoint: URL) {
+    self.preset = preset
+    self.checkpoint = checkpoint
+  }
+
+  /// What an import did.
+  public struct Report: Sendable, Equatable, Codable {
+    public var bundle: String
+    public var preset: String
+    public var format: String
+    public var taken: [WeightSelection.Taken]
+    public var left: [WeightSelection.Left]
+    public var sources: [ModelPreset.Source]
+    public var notes: [String]
+  }
+
+  /// Writes the bundle `name` in a folder of bundles, whole or not at all.
+  ///
+  /// The bundle is loaded once before it gets its name: what was written is known to be a model.
+  ///
+  /// - Throws: `ModelImportError`.
+  public func write(name: String, in folder: URL) throws(ModelImportError) -> Report {
+    try Self.check(name)
+    let target = folder.appendingPathComponent(name)
+    guard !FileManager.default.fileExists(atPath: target.path) else {
+      throw .exists(path: target.path)
+    }
+    var preset = preset
+    var notes = try adapt(&preset)
+    let rules = try postprocessing.map { url throws(ModelImportError) in
+      try PostprocessingFile(path: url.path, classes: preset.network.classes).rules
+    }
+    let source = try Self.open(checkpoint)
+    let selection = try WeightSelection(source, network: preset.network, preset: preset.name)
+
+    let temporary = folder.appendingPathComponent(".\(name).\(UUID().uuidString)")
+    do {
+      try FileManager.default.createDirectory(
+        at: temporary, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    } catch {
+      throw .unwritable(path: temporary.path, reason: error.localizedDescription)
+    }
+    do throws(ModelImportError) {
+      let weights = temporary.appendingPathComponent("weights.safetensors")
+      notes += try Self.writeWeights(selection, of: source, to: weights)
+      let checkpointSHA256 = try Self.sha256(checkpoint)
+      let text = BundleText(
+        name: name, version: "1.0.0+\(checkpointSHA256.prefix(8))", preset: preset,
+        inference: ModelBundle.Inference(
+          step: 0.5, mirrorAxes: isMirrored ? preset.mirrorAxes : []),
+        postprocessing: rules ?? [], weightsFile: weights.lastPathComponent,
+        weightsSHA256: try Self.sha256(weights))
+      let card = ModelCard(
+        name: name, preset: preset, checkpoint: checkpoint.lastPathComponent,
+        checkpointSHA256: checkpointSHA256, format: source.format,
+        plans: plans?.lastPathComponent, isMirrored: isMirrored, selection: selection,
+        notes: notes)
+      try Self.write(text.yaml, to: temporary.appendingPathComponent("model.yaml"))
+      try Self.write(card.text, to: temporary.appendingPathComponent("CARD.md"))
+      try Self.prove(temporary, weights: weights)
+      guard rename(temporary.path, target.path) == 0 else {
+        throw .unwritable(path: target.path, reason: String(cString: strerror(errno)))
+      }
+    } catch {
+      try? FileManager.default.removeItem(at: temporary)
+      throw error
+    }
+    return Report(
+      bundle: target.path, preset: preset.name, format: source.format, taken: selection.taken,
+      left: selection.left, sources: preset.sources, notes: notes)
+  }
+
+  private static func check(_ name: String) throws(ModelImportError) {
+    let isAllowed = name.utf8.allSatisfy { byte in
+      let scalar = Unicode.Scalar(byte)
+      return ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar)
+        || ("0"..."9").contains(scalar) || [".", "_", "-"].contains(scalar)
+    }
+    guard isAllowed, (1...64).contains(name.utf8.count),
+      name.first?.isLetter == true
+        || name.first?.isNumber == true
+    else { throw .invalidName(name) }
+  }
+
+  /// Takes plans and orientation into the preset. Returns what was noticed.
+  private func adapt(_ preset: inout ModelPreset) throws(ModelImportError) -> [String] {
+    var notes: [String] = []
+    if let orientation {
+      preset.preprocessing.orientation = orientation
+      preset.replaceSources(["orientation"], by: "given by the importer")
+    }
+    if let plans {
+      let read: TrainingPlans
+      do throws(TrainingPlansError) {
+        read = try TrainingPlans(path: plans.path)
+      } catch {
+        throw .plans(error)
+      }
+      notes += try preset.apply(read, path: plans.path)
+    }
+    return notes
+  }
+
+  private static func open(_ url: URL) throws(ModelImportError) -> Checkpoint {
+    do throws(CheckpointError) {
+      return try Checkpoint.open(path: url.path)
+    } catch {
+      throw .checkpoint(error)
+    }
+  }
+
+  /// Writes the tensors one after another. Returns what was noticed.
+  private static func writeWeights(
+    _ selection: WeightSelection, of source: Checkpoint, to url: URL
+  ) throws(ModelImportError) -> [String] {
+    let tensors = selection.taken.map { (name: $0.name, shape: $0.shape) }
+    try SafetensorsWriter.write(
+      tensors, to: url.path, failure: { .checkpoint(.safetensors($0)) },
+      values: { (index) throws(ModelImportError) in
+        let name = selection.taken[index].source
+        let values: [Float]
+        do throws(CheckpointError) {
+          values = try source.floats(name)
+        } catch {
+          throw .checkpoint(error)
+        }
+        if let index = values.firstIndex(where: { !$0.isFinite }) {
+          throw .notFinite(path: source.path, name: name, index: index)
+        }
+        return values
+      })
+    chmod(url.path, 0o644)
+    let converted = selection.taken.filter { $0.type != TensorType.float32.rawValue }
+    guard let first = converted.first else { return [] }
+    return ["\(converted.count) tensors of type \(first.type) were converted to float32"]
+  }
+
+  private static func write(_ text: String, to url: URL) throws(ModelImportError) {
+    do {
+      try Data(text.utf8).write(to: url)
+    } catch {
+      throw .unwritable(path: url.path, reason: error.localizedDescription)
+    }
+    chmod(url.path, 0o644)
+  }
+
+  /// Loads what was written as any bundle is loaded.
+  private static func prove(_ folder: URL, weights: URL) throws(ModelImportError) {
+    let bundle: ModelBundle
+    do throws(ModelBundleError) {
+      bundle = try ModelBundle.load(at: folder)
+    } catch {
+      throw .bundle(error)
+    }
+    do {
+      _ = try Network(
+        description: bundle.network, weights: SafetensorsFile(path: weights.path), threads: 1)
+    } catch let error as NetworkError {
+      throw .network(error)
+    } catch {
+      throw .unwritable(path: weights.path, reason: "\(error)")
+    }
+  }
+
+  private static func sha256(_ url: URL) throws(ModelImportError) -> String {
+    do throws(ModelBundleError) {
+      return try ModelBundle.sha256(of: url)
+    } catch {
+      throw .bundle(error)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import Checkpoints
+import Foundation
+import UNETRPP
+
+extension ModelPreset {
+  /// The preset with spacing, transposes and intensities of the plans that the network was trained
+  /// with.
+  ///
+  /// The patch stays the network's: its weights fit no other, and the reference's trainers leave
+  /// another one in the plans. Returns what was noticed beside.
+  ///
+  /// - Parameter path: named in errors and as the source.
+  mutating func apply(_ plans: TrainingPlans, path: String) throws(ModelImportError) -> [String] {
+    func mismatch(_ reason: String) -> ModelImportError {
+      .plansMismatch(path: path, reason: reason)
+    }
+    guard plans.channels.count == network.inputChannels else {
+      throw mismatch("\(plans.channels.count) channels, the network has \(network.inputChannels)")
+    }
+    guard plans.classes + 1 == network.classes else {
+      throw mismatch("\(plans.classes) labels, the network has \(network.classes - 1)")
+    }
+    guard plans.preprocessor == "GenericPreprocessor" else {
+      throw mismatch("their preprocessing is \(plans.preprocessor), not GenericPreprocessor")
+    }
+    if let settings = plans.exportSettings {
+      throw mismatch("results are resampled in another way than the reference's: \(settings)")
+    }
+    var normalization: [Normalization] = []
+    for (index, channel) in plans.channels.enumerated() {
+      guard let scheme = Normalization(channel) else {
+        throw mismatch(
+          "channel \(index) has the scheme \(channel.scheme)"
+            + (channel.scheme == "CT" ? " without intensities" : ""))
+      }
+      normalization.append(scheme)
+    }
+    preprocessing.transpose = plans.transposeForward
+    preprocessing.spacing = plans.spacing
+    preprocessing.normalization = normalization
+    input.spacing = input.spacing.transposed(plans.transposeForward)
+    input.extent = input.extent.transposed(plans.transposeForward)
+    replaceSources(
+      ["spacing", "intensities"], by: "the plans \(URL(fileURLWithPath: path).lastPathComponent)")
+    guard plans.patch != network.patch else { return [] }
+    return [
+      "the plans' patch \(plans.patch) is not the network's \(network.patch), which is kept"
+    ]
+  }
+}
+
+extension Normalization {
+  /// nil for a scheme that the reference's networks do not use.
+  fileprivate init?(_ channel: TrainingPlans.Channel) {
+    switch (channel.scheme, channel.intensities) {
+    case ("CT", let found?):
+      self = .ct(
+        lower: Float(found.lower), upper: Float(found.upper), mean: Float(found.mean),
+        sd: Float(found.sd), insideMask: channel.usesMask)
+    case ("nonCT", _), ("MRI", _), ("MR", _): self = .zscore(insideMask: channel.usesMask)
+    default: return nil
+    }
+  }
+}
+
+extension InputLimits.Range {
+  fileprivate func transposed(_ order: [Int]) -> InputLimits.Range {
+    InputLimits.Range(min: order.map { min[$0] }, max: order.map { max[$0] })
+  }
+}

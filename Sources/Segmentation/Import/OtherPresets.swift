@@ -1,0 +1,125 @@
+import UNETRPP
+import Volumes
+
+extension ModelPreset {
+  /// ACDC: cine MR of the heart in short axis, one phase at a time.
+  public static let acdc = ModelPreset(
+    name: "acdc", summary: "Ventricles and myocardium on short-axis MR (UNETR++, ACDC)",
+    network: .acdc,
+    preprocessing: Preprocessing(
+      // Short-axis slices lie across the body's axes; the files hold them as acquired.
+      orientation: [], spacing: [6.35, 1.52, 1.52], cropToNonzero: true,
+      normalization: [.zscore(insideMask: false)]),
+    mirrorAxes: [0, 1, 2],
+    labels: [
+      .anatomy(1, "Right ventricle", "53085002", "Right ventricle", [0, 90, 200]),
+      .anatomy(2, "Myocardium", "74281007", "Myocardium", [200, 60, 40]),
+      .anatomy(3, "Left ventricle", "87878005", "Left ventricle", [224, 150, 40]),
+    ],
+    input: InputLimits(
+      modalities: ["MR"], bodyParts: [],
+      spacing: .init(min: [3, 0.6, 0.6], max: [15, 2.5, 2.5]),
+      extent: .init(min: [30, 150, 150], max: [250, 600, 600])),
+    trainingData: "Automated Cardiac Diagnosis Challenge (ACDC; Bernard et al., IEEE TMI 2018): "
+      + "cine MR in short axis at end diastole and end systole, slices of 5 to 10 mm",
+    sources: [
+      architecture,
+      Source(
+        subject: "orientation",
+        source: "taken as acquired: the files' short-axis slices lie across the patient's axes, "
+          + "and training mirrored all axes at random; the files were not seen",
+        isConfirmed: false),
+      Source(
+        subject: "spacing",
+        source: "the nnFormer paper (Zhou et al., IEEE TIP 2023), on whose pipeline the authors "
+          + "built; they publish no plans of their own for ACDC",
+        isConfirmed: false),
+      Source(
+        subject: "intensities",
+        source: "nnU-Net's rule for MR: each image by its own mean and standard deviation, over "
+          + "all voxels because its crop removes little",
+        isConfirmed: false),
+    ],
+    remarks: ["For short-axis series of one phase; long-axis views were never seen."])
+
+  /// Lung: task 6 of the Medical Segmentation Decathlon.
+  public static let lung = ModelPreset(
+    name: "lung", summary: "Lung tumours on CT (UNETR++, Decathlon task 6)", network: .lung,
+    preprocessing: Preprocessing(
+      orientation: [.superior, .anterior, .right], spacing: [1.24498, 0.78516, 0.78516],
+      cropToNonzero: true,
+      normalization: [.ct(lower: -1024, upper: 325, mean: -158.58, sd: 324.7)]),
+    mirrorAxes: [0, 1, 2],
+    labels: [
+      .finding(
+        1, "Lung tumour",
+        CodedConcept(value: "108369006", scheme: "SCT", meaning: "Neoplasm"),
+        in: CodedConcept(value: "39607008", scheme: "SCT", meaning: "Lung"), [255, 0, 200])
+    ],
+    input: InputLimits(
+      modalities: ["CT"], bodyParts: [],
+      spacing: .init(min: [0.4, 0.4, 0.4], max: [5, 1.2, 1.2]),
+      extent: .init(min: [150, 200, 200], max: [900, 620, 620])),
+    trainingData: "Medical Segmentation Decathlon, task 6 (63 CT volumes with non-small-cell lung "
+      + "cancer; CC BY-SA 4.0)",
+    sources: [
+      architecture, decathlonOrientation,
+      Source(
+        subject: "spacing",
+        source: "nnU-Net's plans for Decathlon task 6; the authors publish none of their own",
+        isConfirmed: false),
+      Source(
+        subject: "intensities",
+        source: "nnU-Net's plans for Decathlon task 6, as its paper's supplement prints them "
+          + "rounded (Isensee et al., Nat. Methods 2021); the authors publish none of their own",
+        isConfirmed: false),
+    ],
+    remarks: [])
+
+  private static let brain = CodedConcept(value: "12738006", scheme: "SCT", meaning: "Brain")
+
+  /// BraTS: task 1 of the Medical Segmentation Decathlon, four MR sequences.
+  public static let brats = ModelPreset(
+    name: "brats", summary: "Glioma on four MR sequences (UNETR++, BraTS)", network: .tumor,
+    preprocessing: Preprocessing(
+      orientation: [.superior, .anterior, .right], spacing: [1, 1, 1], cropToNonzero: true,
+      normalization: Array(repeating: .zscore(insideMask: true), count: 4)),
+    mirrorAxes: [0, 1, 2],
+    labels: [
+      .finding(
+        1, "Edema", CodedConcept(value: "79654002", scheme: "SCT", meaning: "Edema"), in: brain,
+        [140, 224, 228]),
+      .finding(
+        2, "Non-enhancing tumour",
+        CodedConcept(value: "C81175", scheme: "NCIt", meaning: "Non-Enhancing Lesion"), in: brain,
+        [160, 32, 240]),
+      .finding(
+        3, "Enhancing tumour",
+        CodedConcept(value: "C113842", scheme: "NCIt", meaning: "Enhancing Lesion"), in: brain,
+        [255, 230, 60]),
+    ],
+    input: InputLimits(
+      modalities: ["MR"], bodyParts: [],
+      spacing: .init(min: [0.4, 0.4, 0.4], max: [1.6, 1.6, 1.6]),
+      extent: .init(min: [90, 90, 90], max: [280, 280, 280])),
+    trainingData: "Medical Segmentation Decathlon, task 1 (BraTS 2016 and 2017; 484 subjects; "
+      + "CC BY-SA 4.0): FLAIR, T1, T1 with contrast and T2, co-registered, skull stripped, 1 mm",
+    sources: [
+      architecture, decathlonOrientation,
+      Source(
+        subject: "spacing", source: "the data set's own 1 mm; the authors publish no plans",
+        isConfirmed: false),
+      Source(
+        subject: "intensities",
+        source: "nnU-Net's rule for MR whose crop removes much: each image by its own mean and "
+          + "standard deviation inside the brain",
+        isConfirmed: false),
+    ],
+    remarks: [
+      "Channels in this order: FLAIR, T1, T1 with contrast agent, T2.",
+      "The images must be skull stripped, with 0 outside the brain: the statistics are taken of "
+        + "what is not 0.",
+      "A plain softmax over four classes; enhancing tumour (3), tumour core (2, 3) and whole "
+        + "tumour (1, 2, 3) are groupings for scoring.",
+    ])
+}

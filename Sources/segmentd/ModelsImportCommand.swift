@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import Segmentation
+import Volumes
+
+/// `segmentd models import`: a bundle from a checkpoint that the authors of UNETR++ publish.
+struct ModelsImportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import",
+    abstract: "Make a model bundle of a published UNETR++ checkpoint.",
+    discussion: """
+      Reads PyTorch files (zip container and legacy stream) and safetensors, without Python and \
+      without running anything of the file. Writes FOLDER/NAME with model.yaml, the weights and \
+      CARD.md, which tells where each number comes from and which are to be confirmed.
+
+      Presets:
+      \(ModelPreset.all.map { "\($0.name): \($0.summary)" }.joined(separator: "\n"))
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "\(ModelPreset.all.map(\.name).joined(separator: ", ")).", valueName: "preset"))
+  var preset: String
+
+  @Option(help: "The checkpoint, such as model_final_checkpoint.model, or a safetensors file.")
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp(
+      "nnU-Net's plans.pkl, or the .model.pkl beside a checkpoint: spacing, intensities and "
+        + "transposes in place of the preset's.", valueName: "file"))
+  var plans: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "nnU-Net's postprocessing.json: labels that keep their largest component alone.",
+      valueName: "file"))
+  var postprocessing: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Directions in which z, y, x of the training arrays grow, such as SAL, or 'acquired'; in "
+        + "place of the preset's.", valueName: "directions"))
+  var orientation: String?
+
+  @Flag(help: "See each patch also mirrored along all axes, as published: eight times the work.")
+  var mirror = false
+
+  @Option(help: "The new model's name.")
+  var name: String
+
+  @Option(
+    name: .customLong("models"),
+    help: ArgumentHelp(
+      "The folder of model bundles to write to; name it under models.directories of the "
+        + "configuration.", valueName: "folder"))
+  var folder: String
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func validate() throws {
+    guard ModelPreset.named(preset) != nil else {
+      throw ValidationError(
+        "--preset \(preset) is none of \(ModelPreset.all.map(\.name).joined(separator: ", "))")
+    }
+    _ = try directions()
+  }
+
+  func run() async throws {
+    guard let preset = ModelPreset.named(preset) else { return }
+    var task = ModelImport(preset: preset, checkpoint: URL(fileURLWithPath: checkpoint))
+    task.plans = plans.map { URL(fileURLWithPath: $0) }
+    task.postprocessing = postprocessing.map { URL(fileURLWithPath: $0) }
+    task.orientation = try directions()
+    task.isMirrored = mirror
+    let report = try task.write(name: name, in: URL(fileURLWithPath: folder))
+    print(json ? try encodeJSON(report) : text(report))
+  }
+
+  /// nil where the preset's are kept, empty for "acquired".
+  private func directions() throws -> [PatientDirection]? {
+    guard let orientation else { return nil }
+    if orientation == "acquired" { return [] }
+    let directions = orientation.compactMap { PatientDirection(rawValue: String($0)) }
+    guard directions.count == orientation.count, directions.count == 3,
+      Set(directions.map { $0.vector * $0.vector }).count == 3
+    else {
+      throw ValidationError(
+        "--orientation \(orientation) is neither acquired nor one each of L or R, A or P, S or I")
+    }
+    return directions
+  }
+
+  private func text(_ report: ModelImport.Report) -> String {
+    var lines = [
+      "\(report.bundle): \(report.taken.count) tensors taken from \(report.format)",
+      "left, \(report.left.count) entries:",
+    ]
+    let groups = Dictionary(grouping: report.left, by: \.reason).sorted { $0.key < $1.key }
+    for (reason, entries) in groups {
+      lines.append("  \(entries.count) × \(reason), such as \(entries[0].name.prefix(80))")
+    }
+    for note in report.notes { lines.append("note: \(note)") }
+    for source in report.sources where !source.isConfirmed {
+      lines.append("to be confirmed: \(source.subject), from \(source.source)")
+    }
+    lines.append(
+      mirror
+        ? "mirroring: on, as published" : "mirroring: off; the published figures have it (--mirror)"
+    )
+    return lines.joined(separator: "\n")
+  }
+}
