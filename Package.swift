@@ -83,7 +83,7 @@ let package = Package(
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
     .testTarget(name: "NIfTITests", dependencies: ["NIfTI", "Volumes", "TestSupport"]),
-    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CZip", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
     .testTarget(
