@@ -100,7 +100,8 @@ let package = Package(
       dependencies: [
         "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Segmentation", "Volumes", "TestSupport",
       ]),
-    .testTarget(name: "EndToEndTests", dependencies: ["JobLedger", "TestSupport"]),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["JobLedger", "Checkpoints", "UNETRPP", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

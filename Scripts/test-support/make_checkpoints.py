@@ -147,6 +147,22 @@ def deflated(path, target):
             out.writestr(info.filename, source.read(info))
 
 
+class Unseekable:
+    """A pipe's end: zip entries then have their sizes behind them, in data descriptors."""
+
+    def __init__(self, file): self.file = file
+    def write(self, data): return self.file.write(data)
+    def flush(self): self.file.flush()
+
+
+def streamed(path, target):
+    """The archive as it is written to a pipe, every other entry with the fields of zip64."""
+    with zipfile.ZipFile(path) as source, open(target, "wb") as file, zipfile.ZipFile(Unseekable(file), "w") as out:
+        for index, info in enumerate(source.infolist()):
+            with out.open(zipfile.ZipInfo(info.filename), "w", force_zip64=index % 2 == 0) as entry:
+                entry.write(source.read(info))
+
+
 def special_tensors():
     """Every type, and views that are not simply their storage."""
     base = torch.arange(24, dtype=torch.float32)
@@ -207,6 +223,7 @@ def write_fixtures(folder):
     torch.save(special_tensors(), folder / "special.pt")
     torch.save(special_tensors(), folder / "special-legacy.pt", _use_new_zipfile_serialization=False)
     deflated(folder / "special.pt", folder / "special-deflated.pt")
+    streamed(folder / "special.pt", folder / "special-streamed.pt")
     for protocol in (2, 3, 4, 5):
         data, contents = plans(protocol)
         (folder / f"plans-protocol{protocol}.pkl").write_bytes(data)

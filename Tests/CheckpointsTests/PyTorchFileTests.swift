@@ -14,7 +14,7 @@ import Testing
 
   @Test(arguments: [
     ("special.pt", PyTorchFile.Container.zip), ("special-deflated.pt", .zip),
-    ("special-legacy.pt", .legacy),
+    ("special-streamed.pt", .zip), ("special-legacy.pt", .legacy),
   ])
   func everyTypeAndViewIsRead(_ name: String, _ container: PyTorchFile.Container) throws {
     let file = try Self.open(name)
