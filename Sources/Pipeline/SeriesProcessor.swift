@@ -104,9 +104,12 @@ public struct SeriesProcessor: Sendable {
     _ labels: LabelVolume, stack: SliceStack, bundle: ModelBundle,
     identifiers: SegmentationObject.Identifiers, output: URL, predictedMemory: Int
   ) throws -> SeriesOutcome {
-    let segments = bundle.labels.map(SegmentDescription.init)
+    let labelSegments = bundle.labels.map(SegmentDescription.init)
+    let segments =
+      bundle.writesGroupings
+      ? bundle.groupings.enumerated().map(SegmentDescription.init) : labelSegments
     let picture = output.appendingPathComponent("contours.png")
-    try drawPicture(labels, stack: stack, segments: segments, to: picture)
+    try drawPicture(labels, stack: stack, segments: labelSegments, to: picture)
     let file = output.appendingPathComponent("segmentation.dcm")
     let origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
@@ -156,8 +159,9 @@ public struct SeriesProcessor: Sendable {
     for label in labels.labels { counts[Int(label)] += 1 }
     let voxel = labels.grid.voxelVolume / 1000
     return Dictionary(
-      segments.filter { counts[Int($0.value)] > 0 }
-        .map { ($0.name, Double(counts[Int($0.value)]) * voxel) },
+      segments.map { segment in
+        (segment.name, segment.labels.reduce(0) { $0 + counts[Int($1)] })
+      }.filter { $0.1 > 0 }.map { ($0.0, Double($0.1) * voxel) },
       uniquingKeysWith: +)
   }
 }
@@ -176,12 +180,20 @@ extension SourceSeries {
   }
 }
 
+private func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {
+  Results.CodedConcept(value: concept.value, scheme: concept.scheme, meaning: concept.meaning)
+}
+
 extension SegmentDescription {
+  /// - Parameter index: from 0, among the model's groupings.
+  init(_ index: Int, _ grouping: LabelGrouping) {
+    self.init(
+      value: UInt8(clamping: index + 1), labels: Set(grouping.labels), name: grouping.name,
+      category: code(grouping.category), type: code(grouping.type),
+      anatomicRegion: grouping.region.map(code), color: grouping.color)
+  }
+
   init(_ label: ModelLabel) {
-    func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {
-      Results.CodedConcept(
-        value: concept.value, scheme: concept.scheme, meaning: concept.meaning)
-    }
     self.init(
       value: label.value, name: label.name, category: code(label.category),
       type: code(label.type), modifier: label.modifier.map(code),

@@ -12,10 +12,13 @@ public struct CodedConcept: Sendable, Equatable, Codable {
   }
 }
 
-/// What a label of a label volume stands for.
+/// What a label of a label volume, or several together, stand for.
 public struct SegmentDescription: Sendable, Equatable, Codable {
-  /// The label's value in the label volume.
+  /// The label's value in the label volume; for a union of labels, a number of its own among the
+  /// segments.
   public var value: UInt8
+  /// The labels whose voxels the segment holds. Segments that share one overlap.
+  public var labels: Set<UInt8>
   public var name: String
   /// Segmented property category (CID 7150).
   public var category: CodedConcept
@@ -29,15 +32,28 @@ public struct SegmentDescription: Sendable, Equatable, Codable {
   public var color: [UInt8]
 
   public init(
-    value: UInt8, name: String, category: CodedConcept, type: CodedConcept,
+    value: UInt8, labels: Set<UInt8>? = nil, name: String, category: CodedConcept,
+    type: CodedConcept,
     modifier: CodedConcept? = nil, anatomicRegion: CodedConcept? = nil, color: [UInt8]
   ) {
     self.value = value
+    self.labels = labels ?? [value]
     self.name = name
     self.category = category
     self.type = type
     self.modifier = modifier
     self.anatomicRegion = anatomicRegion
     self.color = color
+  }
+}
+
+extension [SegmentDescription] {
+  /// Whether a voxel can belong to two of the segments.
+  var canOverlap: Bool {
+    var seen: Set<UInt8> = []
+    return contains { segment in
+      defer { seen.formUnion(segment.labels) }
+      return !seen.isDisjoint(with: segment.labels)
+    }
   }
 }

@@ -6,7 +6,8 @@ struct SegmentFrames {
   struct Frame {
     /// From 1.
     var segmentNumber: Int
-    var label: UInt8
+    /// Whether each label's voxels belong to the segment, by label.
+    var holds: [Bool]
     /// Slice index in the grid.
     var slice: Int
   }
@@ -28,17 +29,20 @@ struct SegmentFrames {
         isPresent[slice][Int(label)] = true
       }
     }
-    let known = Set(segments.map(\.value))
+    let known = segments.reduce(into: Set<UInt8>()) { $0.formUnion($1.labels) }
     for label in UInt8(1)...255 where !known.contains(label) {
       if isPresent.contains(where: { $0[Int(label)] }) { throw .unknownLabel(value: label) }
     }
     for segment in segments {
-      let present = isPresent.indices.filter { isPresent[$0][Int(segment.value)] }
+      let present = isPresent.indices.filter { slice in
+        segment.labels.contains { isPresent[slice][Int($0)] }
+      }
       guard !present.isEmpty else { continue }
       self.segments.append(segment)
       let number = self.segments.count
       segmentNumbers[segment.value] = number
-      frames += present.map { Frame(segmentNumber: number, label: segment.value, slice: $0) }
+      let holds = (0...255).map { segment.labels.contains(UInt8($0)) }
+      frames += present.map { Frame(segmentNumber: number, holds: holds, slice: $0) }
     }
     slices = Set(frames.map(\.slice)).sorted()
   }

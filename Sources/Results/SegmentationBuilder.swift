@@ -79,7 +79,7 @@ struct SegmentationBuilder {
     dataset.set(.pixelRepresentation, .US, 0)
     dataset.set(.numberOfFrames, .IS, "\(frames.frames.count)")
     dataset.set(.segmentationType, .CS, "BINARY")
-    dataset.set(.segmentsOverlap, .CS, "NO")
+    dataset.set(.segmentsOverlap, .CS, frames.segments.canOverlap ? "YES" : "NO")
     dataset.set(.burnedInAnnotation, .CS, "NO")
     // Derived from lossy images means lossy (PS3.3 C.7.6.1.1.5).
     let isLossy = source.header.text(.lossyImageCompression) == "01"
@@ -240,8 +240,8 @@ struct SegmentationBuilder {
     let frameSize = stack.grid.rows * stack.grid.columns
     var bytes = BitPlanes.buffer(pixels: frameSize * frames.frames.count)
     for (index, frame) in frames.frames.enumerated() {
-      for pixel in 0..<frameSize where labels.labels[frame.slice * frameSize + pixel] == frame.label
-      {
+      for pixel in 0..<frameSize
+      where frame.holds[Int(labels.labels[frame.slice * frameSize + pixel])] {
         BitPlanes.set(index * frameSize + pixel, in: &bytes)
       }
     }

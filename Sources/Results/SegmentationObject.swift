@@ -116,7 +116,7 @@ public enum SegmentationObject {
       throw .noFrameOfReference(sopInstanceUID: tile.sopInstanceUID)
     }
     for segment in segments {
-      if segment.value == 0 {
+      if segment.value == 0 || segment.labels.isEmpty || segment.labels.contains(0) {
         throw .invalidSegment(name: segment.name, reason: "0 is the background")
       }
       if segment.color.count != 3 {

@@ -39,9 +39,21 @@ public enum SegmentationProof {
   ) throws(SegmentationProofError) {
     let reading = try SegmentationReading(path)
     try reading.checkObject(stack)
-    let labelOfSegment = try reading.labels(of: segments, present: Set(labels.labels))
-    let written = try reading.labelVolume(stack, labelOfSegment: labelOfSegment)
-    try compare(written, labels, path: path)
+    let numbered = try reading.segments(among: segments, present: Set(labels.labels))
+    if segments.allSatisfy({ $0.labels == [$0.value] }) {
+      let written = try reading.labelVolume(
+        stack, labelOfSegment: numbered.mapValues(\.value), segmentsOverlap: "NO")
+      return try compare(written, labels, path: path)
+    }
+    // Segments of several labels may overlap: each is compared by itself.
+    for (number, segment) in numbered.sorted(by: { $0.key < $1.key }) {
+      let written = try reading.labelVolume(
+        stack, labelOfSegment: numbered.mapValues { _ in 1 }, only: number,
+        segmentsOverlap: Array(numbered.values).canOverlap ? "YES" : "NO")
+      var expected = labels
+      expected.labels = labels.labels.map { segment.labels.contains($0) ? 1 : 0 }
+      try compare(written, expected, path: path)
+    }
   }
 
   private static func compare(

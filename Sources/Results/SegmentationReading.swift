@@ -61,15 +61,15 @@ struct SegmentationReading {
     try expect(spacing == source.pixelSpacing, .pixelSpacing, "is not the source's")
   }
 
-  /// The label of each segment number, found by the segments' codes and names.
-  func labels(
-    of segments: [SegmentDescription], present: Set<UInt8>
-  ) throws(SegmentationProofError) -> [Int: UInt8] {
-    let wanted = segments.filter { present.contains($0.value) }
+  /// The segment of each segment number, found by the segments' codes and names.
+  func segments(
+    among segments: [SegmentDescription], present: Set<UInt8>
+  ) throws(SegmentationProofError) -> [Int: SegmentDescription] {
+    let wanted = segments.filter { !present.isDisjoint(with: $0.labels) }
     let items = dataset.items(.segmentSequence)
     try expect(
       items.count == wanted.count, .segmentSequence, "\(items.count) segments for \(wanted.count)")
-    var labels: [Int: UInt8] = [:]
+    var numbered: [Int: SegmentDescription] = [:]
     for (index, pair) in zip(items, wanted).enumerated() {
       let (item, segment) = pair
       try expect(item.integer(.segmentNumber) == index + 1, .segmentNumber, "is not \(index + 1)")
@@ -79,15 +79,22 @@ struct SegmentationReading {
         type?.text(.codeValue) == segment.type.value
           && modifier?.text(.codeValue) == segment.modifier?.value,
         .segmentedPropertyTypeCodeSequence, "is not that of \(segment.name)")
-      labels[index + 1] = segment.value
+      numbered[index + 1] = segment
     }
-    return labels
+    return numbered
   }
 
   /// The labels of the frames on the grid of the stack.
+  ///
+  /// - Parameters:
+  ///   - only: the segment whose frames are read; nil for those of all.
+  ///   - segmentsOverlap: what Segments Overlap (0062,0013) must say.
   func labelVolume(
-    _ stack: SliceStack, labelOfSegment: [Int: UInt8]
+    _ stack: SliceStack, labelOfSegment: [Int: UInt8], only: Int? = nil, segmentsOverlap: String
   ) throws(SegmentationProofError) -> [UInt8] {
+    try expect(
+      dataset.text(.segmentsOverlap) == segmentsOverlap, .segmentsOverlap,
+      "is not \(segmentsOverlap)")
     let frameSize = stack.grid.rows * stack.grid.columns
     let bytes = (frameSize * frames.count + 7) / 8
     try expect(
@@ -103,6 +110,7 @@ struct SegmentationReading {
       guard let number, let label = labelOfSegment[number] else {
         throw differs(.referencedSegmentNumber, "names no segment", frame: index)
       }
+      guard only == nil || number == only else { continue }
       let slice = try self.slice(of: frame, at: index, slicesOf, stack)
       for pixel in 0..<frameSize {
         let bit = index * frameSize + pixel

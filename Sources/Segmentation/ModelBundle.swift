@@ -29,6 +29,10 @@ public struct ModelBundle: Sendable, Equatable {
   public var postprocessing: [LargestComponents]
   /// One for each class of the network but the background, in ascending order of value.
   public var labels: [ModelLabel]
+  /// Unions of labels that a result can hold in place of them.
+  public var groupings: [LabelGrouping]
+  /// Whether a result holds the groupings, as segments that may overlap, and not the labels.
+  public var writesGroupings: Bool
   public var input: InputLimits
   public var licence: String
   public var trainingData: String
@@ -69,7 +73,8 @@ public struct ModelBundle: Sendable, Equatable {
     guard let composed else { throw .malformed(path: file, reason: "the document is empty") }
     let root = try BundleNode(file: file, path: "", node: composed).allowing([
       "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
-      "postprocessing", "labels", "input", "licence", "trainingData", "weights",
+      "postprocessing", "labels", "groupings", "segments", "input", "licence", "trainingData",
+      "weights",
     ])
     name = try root.required("name").text()
     version = try root.required("version").text()
@@ -89,6 +94,13 @@ public struct ModelBundle: Sendable, Equatable {
       }
     }
     labels = try Self.labels(root.required("labels"), classes: network.classes)
+    groupings = []
+    if let node = root.optional("groupings") {
+      for item in try node.items() {
+        groupings.append(try LabelGrouping(item, classes: network.classes))
+      }
+    }
+    writesGroupings = try Self.writesGroupings(root, groupings)
     input = try InputLimits(root.required("input"))
     let weightsNode = try root.required("weights").allowing(["file", "sha256"])
     weights = directory.appendingPathComponent(try Self.weightsFile(weightsNode))
@@ -106,6 +118,17 @@ public struct ModelBundle: Sendable, Equatable {
       throw node.invalid("does not name each value from 1 to \(classes - 1) once")
     }
     return labels
+  }
+
+  private static func writesGroupings(
+    _ root: BundleNode, _ groupings: [LabelGrouping]
+  ) throws(ModelBundleError) -> Bool {
+    guard let node = root.optional("segments") else { return false }
+    switch try node.text() {
+    case "labels": return false
+    case "groupings" where !groupings.isEmpty: return true
+    default: throw node.invalid("is neither labels nor groupings that the model has")
+    }
   }
 
   private static func weightsFile(_ node: BundleNode) throws(ModelBundleError) -> String {

@@ -46,6 +46,11 @@ struct ModelsImportCommand: AsyncParsableCommand {
   @Flag(help: "See each patch also mirrored along all axes, as published: eight times the work.")
   var mirror = false
 
+  @Flag(
+    help: "Write the benchmark's groupings (brats: whole tumour, core, enhancing) as overlapping "
+      + "segments in place of the labels.")
+  var groupings = false
+
   @Option(help: "The new model's name.")
   var name: String
 
@@ -64,6 +69,9 @@ struct ModelsImportCommand: AsyncParsableCommand {
       throw ValidationError(
         "--preset \(preset) is none of \(ModelPreset.all.map(\.name).joined(separator: ", "))")
     }
+    if groupings, ModelPreset.named(preset)?.groupings.isEmpty ?? true {
+      throw ValidationError("--groupings: the preset \(preset) has none")
+    }
     _ = try directions()
   }
 
@@ -74,6 +82,7 @@ struct ModelsImportCommand: AsyncParsableCommand {
     task.postprocessing = postprocessing.map { URL(fileURLWithPath: $0) }
     task.orientation = try directions()
     task.isMirrored = mirror
+    task.writesGroupings = groupings
     let report = try task.write(name: name, in: URL(fileURLWithPath: folder))
     print(json ? try encodeJSON(report) : text(report))
   }

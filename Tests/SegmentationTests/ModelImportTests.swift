@@ -288,9 +288,36 @@ import Volumes
     #expect(bundle.preprocessing == preset.preprocessing)
     #expect(bundle.labels == preset.labels)
     #expect(bundle.input == preset.input)
+    #expect(bundle.groupings == preset.groupings)
+    #expect(!bundle.writesGroupings)
     // Whatever the authors do not publish is marked as such.
     let isConfirmed = preset.sources.first { $0.subject == "spacing" }?.isConfirmed
     #expect(isConfirmed == (name == "synapse"))
+  }
+
+  @Test func groupingsAreWrittenOnRequest() throws {
+    func bundle(_ yaml: String) throws -> ModelBundle {
+      try ModelBundle(yaml: yaml, file: "model.yaml", directory: folder.url)
+    }
+    var text = BundleText(
+      name: "brats", version: "1", preset: .brats, inference: .init(step: 0.5, mirrorAxes: []),
+      postprocessing: [], writesGroupings: true, weightsFile: "w",
+      weightsSHA256: String(repeating: "0", count: 64))
+    #expect(try bundle(text.yaml).writesGroupings)
+    #expect(try bundle(text.yaml).groupings.map(\.labels) == [[1, 2, 3], [2, 3], [3]])
+    for (old, new) in [
+      ("segments: groupings", "segments: some"), ("labels: [2, 3]", "labels: [2, 4]"),
+      ("labels: [2, 3]", "labels: [2, 2]"), ("labels: [2, 3]", "labels: []"),
+    ] {
+      #expect(throws: ModelBundleError.self) {
+        try bundle(text.yaml.replacing(old, with: new))
+      }
+    }
+    text.preset.groupings = []
+    #expect(try bundle(text.yaml).groupings == [])
+    #expect(throws: ModelBundleError.self) {
+      try bundle(text.yaml + "segments: groupings\n")
+    }
   }
 
   @Test func cardTellsWhatIsToBeConfirmed() throws {

@@ -8,6 +8,8 @@ struct BundleText {
   var preset: ModelPreset
   var inference: ModelBundle.Inference
   var postprocessing: [LargestComponents]
+  /// Whether results hold the preset's groupings in place of its labels.
+  var writesGroupings = false
   var weightsFile: String
   var weightsSHA256: String
 
@@ -43,7 +45,7 @@ struct BundleText {
         step: \(inference.step)
         mirrorAxes: \(inference.mirrorAxes)   # the reference mirrors \(preset.mirrorAxes): eight passes
       \(components)labels:
-      \(preset.labels.map(text).joined(separator: "\n"))
+      \(preset.labels.map(text).joined(separator: "\n"))\(groupings)
       input:
         modalities: \(list(preset.input.modalities))
       \(bodyParts)  spacing: \(text(preset.input.spacing))   # mm, z y x
@@ -105,6 +107,21 @@ struct BundleText {
     if let region = label.region { lines.append("    region: \(text(region))") }
     lines.append("    color: \(label.color)")
     return lines.joined(separator: "\n")
+  }
+
+  private var groupings: String {
+    guard !preset.groupings.isEmpty else { return "" }
+    let items = preset.groupings.map { grouping in
+      var lines = [
+        "  - name: \(quoted(grouping.name))", "    labels: \(grouping.labels)",
+        "    category: \(text(grouping.category))", "    type: \(text(grouping.type))",
+      ]
+      if let region = grouping.region { lines.append("    region: \(text(region))") }
+      lines.append("    color: \(grouping.color)")
+      return lines.joined(separator: "\n")
+    }
+    return "\ngroupings:\n" + items.joined(separator: "\n")
+      + "\nsegments: \(writesGroupings ? "groupings" : "labels")   # what a result holds"
   }
 
   private func text(_ code: CodedConcept) -> String {

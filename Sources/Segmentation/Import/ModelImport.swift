@@ -16,6 +16,8 @@ public struct ModelImport {
   public var orientation: [PatientDirection]?
   /// Whether each patch is also seen mirrored along all of the preset's axes.
   public var isMirrored = false
+  /// Whether results hold the preset's groupings, where it has some, in place of its labels.
+  public var writesGroupings = false
 
   public init(preset: ModelPreset, checkpoint: URL) {
     self.preset = preset
@@ -67,7 +69,8 @@ public struct ModelImport {
         name: name, version: "1.0.0+\(checkpointSHA256.prefix(8))", preset: preset,
         inference: ModelBundle.Inference(
           step: 0.5, mirrorAxes: isMirrored ? preset.mirrorAxes : []),
-        postprocessing: rules ?? [], weightsFile: weights.lastPathComponent,
+        postprocessing: rules ?? [], writesGroupings: writesGroupings,
+        weightsFile: weights.lastPathComponent,
         weightsSHA256: try Self.sha256(weights))
       let card = ModelCard(
         name: name, preset: preset, checkpoint: checkpoint.lastPathComponent,

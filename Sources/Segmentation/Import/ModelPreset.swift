@@ -23,6 +23,8 @@ public struct ModelPreset: Sendable, Equatable {
   /// The axes along which the reference mirrors each patch, eight passes in all.
   public var mirrorAxes: [Int]
   public var labels: [ModelLabel]
+  /// Unions of labels that the benchmark scores.
+  public var groupings: [LabelGrouping] = []
   public var input: InputLimits
   public var trainingData: String
   public var sources: [Source]

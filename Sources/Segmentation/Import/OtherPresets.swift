@@ -76,6 +76,16 @@ extension ModelPreset {
     ],
     remarks: [])
 
+  /// A part of the tumour as BraTS scores it; DICOM's context groups have no code for each.
+  private static func grouping(
+    _ name: String, _ labels: [UInt8], _ color: [UInt8]
+  ) -> LabelGrouping {
+    LabelGrouping(
+      name: name, labels: labels, category: ModelLabel.abnormality,
+      type: CodedConcept(value: "108369006", scheme: "SCT", meaning: "Neoplasm"), region: brain,
+      color: color)
+  }
+
   private static let brain = CodedConcept(value: "12738006", scheme: "SCT", meaning: "Brain")
 
   /// BraTS: task 1 of the Medical Segmentation Decathlon, four MR sequences.
@@ -97,6 +107,11 @@ extension ModelPreset {
         3, "Enhancing tumour",
         CodedConcept(value: "C113842", scheme: "NCIt", meaning: "Enhancing Lesion"), in: brain,
         [255, 230, 60]),
+    ],
+    groupings: [
+      grouping("Whole tumour", [1, 2, 3], [140, 224, 228]),
+      grouping("Tumour core", [2, 3], [160, 32, 240]),
+      grouping("Enhancing tumour", [3], [255, 230, 60]),
     ],
     input: InputLimits(
       modalities: ["MR"], bodyParts: [],
@@ -120,6 +135,7 @@ extension ModelPreset {
       "The images must be skull stripped, with 0 outside the brain: the statistics are taken of "
         + "what is not 0.",
       "A plain softmax over four classes; enhancing tumour (3), tumour core (2, 3) and whole "
-        + "tumour (1, 2, 3) are groupings for scoring.",
+        + "tumour (1, 2, 3) are groupings for scoring. A result holds the labels, or with "
+        + "`segments: groupings` in model.yaml the groupings as overlapping segments.",
     ])
 }
