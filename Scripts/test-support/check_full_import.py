@@ -52,7 +52,9 @@ def check(segmentd, variant, folder):
     save_file({"input": values[None]}, folder / "input.safetensors")
     state = load_file(folder / f"{variant}.safetensors")
     digest = hashlib.sha256()
-    for name in sorted(state, key=str.encode): digest.update(name.encode() + b"\0" + state[name].tobytes())
+    for name in sorted(state, key=str.encode):
+        # The golden hash is of the network without its heads of deep supervision.
+        if not name.startswith(("out2.", "out3.")): digest.update(name.encode() + b"\0" + state[name].tobytes())
     weights = {"torch's safetensors": folder / f"{variant}.safetensors"}
     for name in (f"{variant}.model", f"{variant}-legacy.model", f"{variant}.safetensors"):
         bundle = f"from-{name}"

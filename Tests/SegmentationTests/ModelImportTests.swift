@@ -356,8 +356,8 @@ import Volumes
 
   @Test func maskedCTIsZeroOutside() {
     var values: [Float] = [-2000, 50, 500, 10]
-    Normalization.ct(lower: -100, upper: 100, mean: 10, sd: 2, insideMask: true)
-      .apply(&values, mask: [true, true, true, false])
+    let scheme = Normalization.ct(lower: -100, upper: 100, mean: 10, sd: 2, insideMask: true)
+    values.withUnsafeMutableBufferPointer { scheme.apply($0, mask: [true, true, true, false]) }
     #expect(values == [-55, 20, 45, 0])
   }
 }
