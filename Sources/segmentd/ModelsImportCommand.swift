@@ -47,8 +47,9 @@ struct ModelsImportCommand: AsyncParsableCommand {
   var mirror = false
 
   @Flag(
-    help: "Write the benchmark's groupings (brats: whole tumour, core, enhancing) as overlapping "
-      + "segments in place of the labels.")
+    help: ArgumentHelp(
+      "Write the benchmark's groupings (brats: whole tumour, core, enhancing) as overlapping "
+        + "segments in place of the labels."))
   var groupings = false
 
   @Option(help: "The new model's name.")
