@@ -127,7 +127,7 @@ import Volumes
     let missing = #expect(throws: ModelImportError.self) {
       try task("tiny-synapse.model", .acdc).write(name: "x", in: folder.url)
     }
-    guard case .missingTensors(_, _, let names, 77, nil) = missing else {
+    guard case .missingTensors(_, _, let names, 70, nil) = missing else {
       Issue.record("\(String(describing: missing))")
       return
     }
