@@ -37,6 +37,7 @@ let package = Package(
     .target(name: "Evaluation", dependencies: ["Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
     .target(name: "Checkpoints", dependencies: ["CZip"]),
+    .target(name: "SeriesSelection"),
     .target(name: "WatchFolder"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
@@ -62,7 +63,8 @@ let package = Package(
     .target(
       name: "Pipeline",
       dependencies: [
-        "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "Volumes", "WatchFolder",
+        "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "SeriesSelection",
+        "Volumes", "WatchFolder",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -70,8 +72,8 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "UNETRPP",
-        "Tensors", "Checkpoints", "Volumes",
+        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation",
+        "SeriesSelection", "UNETRPP", "Tensors", "Checkpoints", "Volumes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -83,6 +85,9 @@ let package = Package(
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
     .testTarget(name: "NIfTITests", dependencies: ["NIfTI", "Volumes", "TestSupport"]),
+    .testTarget(
+      name: "SeriesSelectionTests",
+      dependencies: ["SeriesSelection", .product(name: "Yams", package: "Yams")]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CZip", "TestSupport"]),
     .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
@@ -98,7 +103,8 @@ let package = Package(
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Segmentation", "Volumes", "TestSupport",
+        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Segmentation", "SeriesSelection",
+        "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "EndToEndTests", dependencies: ["JobLedger", "Checkpoints", "UNETRPP", "TestSupport"]),

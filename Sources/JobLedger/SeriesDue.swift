@@ -3,22 +3,37 @@ import GRDB
 
 /// A series that is to be assembled: something arrived since its last job, and then nothing more.
 public struct SeriesDue: Sendable, Equatable {
+  public var studyInstanceUID: String
   public var seriesInstanceUID: String
   public var modality: String
   public var revision: Int
   public var instanceCount: Int
+  /// Whether nothing arrived for the whole study either.
+  public var isStudyQuiet: Bool
 }
 
 /// A job to be made, with the identifiers that its result will carry.
 public struct NewJob: Sendable, Equatable {
+  /// Where the job begins. Only an available one is run.
+  public enum Start: Sendable, Equatable {
+    case available
+    case held(reason: String)
+    case cancelled(reason: String)
+  }
+
   public var model: String
   public var resultSeriesInstanceUID: String
   public var resultSOPInstanceUID: String
+  public var start: Start
 
-  public init(model: String, resultSeriesInstanceUID: String, resultSOPInstanceUID: String) {
+  public init(
+    model: String, resultSeriesInstanceUID: String, resultSOPInstanceUID: String,
+    start: Start = .available
+  ) {
     self.model = model
     self.resultSeriesInstanceUID = resultSeriesInstanceUID
     self.resultSOPInstanceUID = resultSOPInstanceUID
+    self.start = start
   }
 }
 
@@ -29,16 +44,19 @@ extension JobLedger {
       try Row.fetchAll(
         db,
         sql: """
-          SELECT series_uid, modality, revision,
-            (SELECT count(*) FROM instances WHERE instances.series_uid = series.series_uid) AS n
-          FROM series WHERE assembled_revision < revision AND last_received_at <= ?
+          SELECT study_uid, series_uid, modality, revision,
+            (SELECT count(*) FROM instances WHERE instances.series_uid = series.series_uid) AS n,
+            NOT EXISTS (SELECT 1 FROM series AS other
+              WHERE other.study_uid = series.study_uid AND other.last_received_at > ?1) AS quiet
+          FROM series WHERE assembled_revision < revision AND last_received_at <= ?1
           ORDER BY last_received_at
           """, arguments: [now - quietPeriod]
       ).map {
         SeriesDue(
+          studyInstanceUID: try $0.value("study_uid"),
           seriesInstanceUID: try $0.value("series_uid"), modality: try $0.value("modality"),
-          revision: try $0.value("revision"),
-          instanceCount: try $0.value("n"))
+          revision: try $0.value("revision"), instanceCount: try $0.value("n"),
+          isStudyQuiet: try $0.value("quiet"))
       }
     }
   }
@@ -48,11 +66,7 @@ extension JobLedger {
   /// Jobs of an older revision that have not started are cancelled where a new one takes their
   /// place; those for other models, made by `reprocess`, go on with the newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
-  ///
-  /// - Parameter reason: where it is not nil, the jobs are held from the start and this says why.
-  public func assembleSeries(_ series: SeriesDue, jobs: [NewJob], heldBecause reason: String?)
-    throws(LedgerError)
-  {
+  public func assembleSeries(_ series: SeriesDue, jobs: [NewJob]) throws(LedgerError) {
     try write { db in
       try db.execute(
         sql: """
@@ -76,17 +90,20 @@ extension JobLedger {
         }
       }
       for job in jobs {
-        try insert(job, series: series.seriesInstanceUID, heldBecause: reason, db)
+        try insert(job, series: series.seriesInstanceUID, db)
       }
     }
   }
 
   /// - Returns: the job's number.
   @discardableResult
-  func insert(_ job: NewJob, series: String, heldBecause reason: String? = nil, _ db: Database)
-    throws -> Int64
-  {
-    let held = reason != nil
+  func insert(_ job: NewJob, series: String, _ db: Database) throws -> Int64 {
+    let (state, reason): (String, String?) =
+      switch job.start {
+      case .available: ("available", nil)
+      case .held(let reason): ("held", reason)
+      case .cancelled(let reason): ("cancelled", reason)
+      }
     try db.execute(
       sql: """
         INSERT INTO jobs (series_uid, revision, model, result_series_uid, result_sop_uid, state,
@@ -94,15 +111,15 @@ extension JobLedger {
         SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
         """,
       arguments: [
-        job.model, job.resultSeriesInstanceUID, job.resultSOPInstanceUID,
-        held ? "held" : "available", now, now, held ? now : nil, reason, series,
+        job.model, job.resultSeriesInstanceUID, job.resultSOPInstanceUID, state, now, now,
+        reason == nil ? nil : now, reason, series,
       ])
     guard db.changesCount == 1 else {
       throw LedgerError.unknownSeries(series: series, study: nil)
     }
     let id = db.lastInsertedRowID
     try event(
-      db, held ? "held" : "created", series: series, job: id,
+      db, reason == nil ? "created" : state, series: series, job: id,
       reason ?? "job for model \(job.model)")
     return id
   }

@@ -1,27 +1,62 @@
-import DICOM
-import Foundation
+import SeriesSelection
 
 /// Which model segments which series.
-public struct ModelRule: Sendable {
+public struct ModelRule: Sendable, Equatable {
+  /// Which of the matching series of a study get a job.
+  public enum Selection: String, Sendable, Codable, CaseIterable {
+    /// Each of them.
+    case all
+    /// The one with the highest score.
+    case best
+  }
+
+  /// For messages.
+  public var name: String
   public var model: String
-  /// Modalities that match; empty for all.
-  public var modalities: [String]
-  /// A regular expression on Series Description (0008,103E), without regard to case; nil for all.
-  public var seriesDescription: String?
+  public var criteria: SeriesCriteria
+  public var selection: Selection
+  /// What decides between series of the same score where only the best is selected; without a
+  /// decision they are held.
+  public var tieOrder: [TieOrder]
 
-  public init(model: String, modalities: [String] = [], seriesDescription: String? = nil) {
+  public init(
+    name: String? = nil, model: String, criteria: SeriesCriteria = SeriesCriteria(),
+    selection: Selection = .all, tieOrder: [TieOrder] = []
+  ) {
+    self.name = name ?? model
     self.model = model
-    self.modalities = modalities
-    self.seriesDescription = seriesDescription
+    self.criteria = criteria
+    self.selection = selection
+    self.tieOrder = tieOrder
+  }
+}
+
+/// What a rule decided about one series.
+public struct SeriesDecision: Sendable, Equatable, Codable {
+  public enum Kind: String, Sendable, Codable {
+    /// The model segments it.
+    case selected
+    /// It matches, and another series of the study is better.
+    case passedOver
+    /// It is as good as another series, and nothing decides between them.
+    case tied
+    case noMatch
   }
 
-  func matches(modality: String, description: String) -> Bool {
-    guard modalities.isEmpty || modalities.contains(modality) else { return false }
-    guard let seriesDescription else { return true }
-    return description.range(
-      of: seriesDescription, options: [.regularExpression, .caseInsensitive])
-      != nil
-  }
+  public var seriesInstanceUID: String
+  public var kind: Kind
+  public var score: SeriesScore
+  /// Why, without free text of the files.
+  public var reason: String
+}
+
+/// A rule and its decision about each series of a study.
+public struct RuleOutcome: Sendable, Equatable, Codable {
+  public var rule: String
+  public var model: String
+  public var selection: ModelRule.Selection
+  /// In the order of the candidates.
+  public var decisions: [SeriesDecision]
 }
 
 /// The rules of a configuration.
@@ -30,16 +65,103 @@ public struct ModelRules: Sendable {
 
   public init(_ rules: [ModelRule]) { self.rules = rules }
 
-  /// The models for a series, each once, in the order of the rules.
-  ///
-  /// - Parameter image: a file of the series; read only where a rule asks for the description.
-  /// - Throws: `DICOMError` where that file cannot be read.
-  public func models(modality: String, image: URL?) throws -> [String] {
-    var description = ""
-    if let image, rules.contains(where: { $0.seriesDescription != nil }) {
-      description = try DICOMFile(path: image.path).dataset.text(.seriesDescription) ?? ""
+  /// Whether some rule compares the series of a study, so that all of them must be there.
+  public var comparesSeries: Bool { rules.contains { $0.selection == .best } }
+
+  /// Whether judging needs every image of a series, not just one.
+  public var needsEveryImage: Bool {
+    rules.contains { rule in
+      rule.criteria.needsEveryImage || rule.tieOrder.contains(where: \.needsEveryImage)
     }
-    return rules.filter { $0.matches(modality: modality, description: description) }
-      .reduce(into: []) { if !$0.contains($1.model) { $0.append($1.model) } }
+  }
+
+  /// What every rule decides about the series of one study.
+  public func outcomes(for study: [SeriesFacts]) -> [RuleOutcome] {
+    rules.map { rule in
+      let scores = study.map(rule.criteria.score)
+      return RuleOutcome(
+        rule: rule.name, model: rule.model, selection: rule.selection,
+        decisions: decisions(rule, study, scores))
+    }
+  }
+
+  private func decisions(_ rule: ModelRule, _ study: [SeriesFacts], _ scores: [SeriesScore])
+    -> [SeriesDecision]
+  {
+    let choice = SeriesChoice(scores, facts: study, tieOrder: rule.tieOrder)
+    return study.indices.map { index in
+      let (kind, reason): (SeriesDecision.Kind, String)
+      if !scores[index].isMatch {
+        kind = .noMatch
+        reason = scores[index].objections(showingText: false).joined(separator: "; ")
+      } else if rule.selection == .all {
+        (kind, reason) = (.selected, "every series that matches is selected")
+      } else {
+        (kind, reason) = decision(index, choice, study, scores)
+      }
+      return SeriesDecision(
+        seriesInstanceUID: study[index].seriesInstanceUID, kind: kind, score: scores[index],
+        reason: reason)
+    }
+  }
+
+  /// About a series that matches, where only the best is selected.
+  private func decision(
+    _ index: Int, _ choice: SeriesChoice, _ study: [SeriesFacts], _ scores: [SeriesScore]
+  ) -> (SeriesDecision.Kind, String) {
+    let own = shown(scores[index].points)
+    switch choice {
+    case .best(index, let order):
+      let tie = order.map { ", before others of that score by \($0.rawValue)" } ?? ""
+      return (.selected, "the highest score, \(own)\(tie)")
+    case .best(let best, let order):
+      let other = "series \(study[best].seriesInstanceUID)"
+      let most = shown(scores[best].points)
+      return scores[best].points > scores[index].points
+        ? (.passedOver, "\(other) scores \(most), this one \(own)")
+        : (.passedOver, "\(other) scores \(most) too and comes first by \(order?.rawValue ?? "")")
+    case .tie(let tied) where tied.contains(index):
+      let others = tied.filter { $0 != index }.map { study[$0].seriesInstanceUID }
+      return (
+        .tied,
+        "series \(others.joined(separator: ", ")) scores \(own) too and nothing decides between "
+          + "them: add a preference or a tieOrder to the rule, or reprocess the right one by hand"
+      )
+    case .tie(let tied):
+      let most = shown(scores[tied[0]].points)
+      return (.passedOver, "other series score \(most), this one \(own)")
+    case .none: return (.noMatch, "")
+    }
+  }
+}
+
+/// What is to be done with one series.
+public struct SeriesPlan: Sendable, Equatable {
+  /// Models that segment it, each once, in the order of the rules.
+  public var models: [String] = []
+  /// Models of rules that could not decide, with the reason.
+  public var tied: [String: String] = [:]
+  /// Whether it matches a rule that selected another series instead.
+  public var isPassedOver = false
+  /// Why rules did not select it.
+  public var reasons: [String] = []
+
+  public init(_ series: String, _ outcomes: [RuleOutcome]) {
+    for outcome in outcomes {
+      for decision in outcome.decisions where decision.seriesInstanceUID == series {
+        let reason = "rule \(outcome.rule): \(decision.reason)"
+        switch decision.kind {
+        case .selected:
+          if !models.contains(outcome.model) { models.append(outcome.model) }
+          continue
+        case .tied: tied[outcome.model] = tied[outcome.model] ?? reason
+        case .passedOver: isPassedOver = true
+        case .noMatch: break
+        }
+        reasons.append(reason)
+      }
+    }
+    // What one rule selects, another's tie does not hold.
+    tied = tied.filter { !models.contains($0.key) }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SeriesSelection
 
 /// The contents of `segmentd.yaml`. Relative paths are taken from the folder of that file.
 struct Configuration: Decodable, Sendable {
@@ -123,25 +124,6 @@ extension Configuration {
     init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       directories = try values.decodeIfPresent([String].self, forKey: .directories) ?? []
-    }
-  }
-
-  /// Which model segments which series; every rule that matches makes one job.
-  struct Rule: Decodable, Sendable {
-    var model: String
-    var modalities: [String] = []
-    /// A regular expression on SeriesDescription, matched anywhere and without regard to case.
-    var seriesDescription: String?
-
-    private enum CodingKeys: String, CodingKey, CaseIterable {
-      case model, modalities, seriesDescription
-    }
-
-    init(from decoder: any Decoder) throws {
-      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
-      model = try values.decode(String.self, forKey: .model)
-      modalities = try values.decodeIfPresent([String].self, forKey: .modalities) ?? []
-      seriesDescription = try values.decodeIfPresent(String.self, forKey: .seriesDescription)
     }
   }
 

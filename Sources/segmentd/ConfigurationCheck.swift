@@ -55,11 +55,6 @@ extension Configuration {
     guard (0...1e6).contains(inference.memoryLimitGB) else {
       throw fail("inference.memoryLimitGB: \(inference.memoryLimitGB) is not between 0 and 1000000")
     }
-    for rule in rules {
-      if let pattern = rule.seriesDescription, (try? NSRegularExpression(pattern: pattern)) == nil {
-        throw fail("rules.seriesDescription: \"\(pattern)\" is not a regular expression")
-      }
-    }
     try checkDestinations(checkPort, checkAETitle, fail)
   }
 

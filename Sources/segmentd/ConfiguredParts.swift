@@ -84,7 +84,8 @@ extension Configuration {
   var modelRules: [ModelRule] {
     rules.map {
       ModelRule(
-        model: $0.model, modalities: $0.modalities, seriesDescription: $0.seriesDescription)
+        name: $0.name, model: $0.model, criteria: $0.criteria, selection: $0.select,
+        tieOrder: $0.tieOrder)
     }
   }
 

@@ -52,9 +52,10 @@ struct ReprocessCommand: AsyncParsableCommand {
   private func models(for series: SeriesOfStudy, _ parts: ConfiguredParts) throws -> [String] {
     if let model { return [model] }
     if !series.models.isEmpty { return series.models }
-    let image = try parts.ledger.spoolPaths(series: series.seriesInstanceUID).first
-    return try ModelRules(parts.configuration.modelRules)
-      .models(modality: series.modality, image: image.map(parts.state.file))
+    let judge = StudyJudge(
+      state: parts.state, ledger: parts.ledger, rules: ModelRules(parts.configuration.modelRules))
+    let uid = series.seriesInstanceUID
+    return try judge.plans(study: study, series: [uid])[uid]?.models ?? []
   }
 
   /// The right to work jobs off here, or nil while a daemon has it.

@@ -1,4 +1,5 @@
 import Foundation
+import SeriesSelection
 import Yams
 
 /// Reads a YAML file into a type that refuses keys it does not know, with the line of each fault.
@@ -65,41 +66,5 @@ enum StrictYAML {
       }
     }
     return line
-  }
-}
-
-/// A key that no setting has.
-struct UnknownKeyError: Error, CustomStringConvertible {
-  var key: any CodingKey
-  var known: [String]
-
-  var description: String {
-    "unknown key \"\(key.stringValue)\" (known here: \(known.joined(separator: ", ")))"
-  }
-}
-
-private struct AnyKey: CodingKey {
-  var stringValue: String
-  var intValue: Int? { nil }
-  init(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { return nil }
-}
-
-extension Decoder {
-  /// A container whose keys are all known.
-  ///
-  /// - Throws: `DecodingError.dataCorrupted` with an ``UnknownKeyError`` for the first other key.
-  func strictContainer<Key: CodingKey & CaseIterable>(keyedBy type: Key.Type) throws
-    -> KeyedDecodingContainer<Key>
-  {
-    let known = Key.allCases.map(\.stringValue)
-    let present = try container(keyedBy: AnyKey.self).allKeys
-    if let key = present.first(where: { !known.contains($0.stringValue) }) {
-      throw DecodingError.dataCorrupted(
-        .init(
-          codingPath: codingPath, debugDescription: "unknown key",
-          underlyingError: UnknownKeyError(key: key, known: known)))
-    }
-    return try container(keyedBy: type)
   }
 }

@@ -26,7 +26,7 @@ import Testing
     for series in 0..<40 { try fixture.receive(.test(0, series: "1.2.\(series)")) }
     fixture.clock.advance(60)
     for due in try fixture.ledger.seriesDue(quietPeriod: 30) {
-      try fixture.ledger.assembleSeries(due, jobs: [.test()], heldBecause: nil)
+      try fixture.ledger.assembleSeries(due, jobs: [.test()])
     }
     let ledgers = [fixture.ledger, try fixture.reopened(), try fixture.reopened()]
     let jobs = Mutex<[Int64]>([])

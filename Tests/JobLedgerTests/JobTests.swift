@@ -129,7 +129,7 @@ extension LedgerFixture {
     fixture.clock.advance(60)
     let new = NewJob.test(model: "hippocampus")
     let due = try #require(try fixture.ledger.seriesDue(quietPeriod: 30).first)
-    try fixture.ledger.assembleSeries(due, jobs: [new], heldBecause: nil)
+    try fixture.ledger.assembleSeries(due, jobs: [new])
     for attempt in 1...2 {
       let job = try #require(try fixture.ledger.claimJob())
       #expect(job.attempt == attempt && job.model == "hippocampus")
@@ -207,7 +207,7 @@ extension LedgerFixture {
     try fixture.receive(.test(1, series: "5.5", study: "5"))
     fixture.clock.advance(60)
     for due in try fixture.ledger.seriesDue(quietPeriod: 30) {
-      try fixture.ledger.assembleSeries(due, jobs: [.test(), .test(model: "n")], heldBecause: nil)
+      try fixture.ledger.assembleSeries(due, jobs: [.test(), .test(model: "n")])
     }
     #expect(try fixture.ledger.jobs(study: "1.2").map(\.id) == [job])
     #expect(try fixture.ledger.jobs(study: "5").map(\.model) == ["m", "n"])

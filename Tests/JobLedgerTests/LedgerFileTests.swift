@@ -198,7 +198,7 @@ private struct Linear: RandomNumberGenerator {
       for number in 0..<20 { _ = try ledger.recordInstance(.test(number, series: "1.2.\(series)")) }
     }
     for due in try ledger.seriesDue(quietPeriod: 0) {
-      try ledger.assembleSeries(due, jobs: [.test()], heldBecause: nil)
+      try ledger.assembleSeries(due, jobs: [.test()])
     }
     while let job = try ledger.claimJob() {
       try ledger.completeJob(job.id, result: .test(job.id), destinations: ["pacs"])

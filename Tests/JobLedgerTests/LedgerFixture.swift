@@ -42,7 +42,7 @@ struct LedgerFixture {
     clock.advance(60)
     let due = try ledger.seriesDue(quietPeriod: 30).filter { $0.seriesInstanceUID == series }
     for series in due {
-      try ledger.assembleSeries(series, jobs: [.test(model: model)], heldBecause: nil)
+      try ledger.assembleSeries(series, jobs: [.test(model: model)])
     }
     return try ledger.jobs().map(\.id).max() ?? 0
   }
@@ -69,9 +69,10 @@ extension InstanceRecord {
 
 extension NewJob {
   /// UIDs from random numbers, as PS3.5 B.2 allows.
-  static func test(model: String = "m") -> NewJob {
+  static func test(model: String = "m", start: NewJob.Start = .available) -> NewJob {
     func uid() -> String { "2.25.\(UInt64.random(in: 1...UInt64.max))" }
-    return NewJob(model: model, resultSeriesInstanceUID: uid(), resultSOPInstanceUID: uid())
+    return NewJob(
+      model: model, resultSeriesInstanceUID: uid(), resultSOPInstanceUID: uid(), start: start)
   }
 }
 

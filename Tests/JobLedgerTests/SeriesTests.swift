@@ -14,8 +14,36 @@ import Testing
     fixture.clock.advance(1)
     #expect(
       try fixture.ledger.seriesDue(quietPeriod: 30) == [
-        SeriesDue(seriesInstanceUID: "1.2.3", modality: "CT", revision: 2, instanceCount: 2)
+        SeriesDue(
+          studyInstanceUID: "1.2", seriesInstanceUID: "1.2.3", modality: "CT", revision: 2,
+          instanceCount: 2, isStudyQuiet: true)
       ])
+  }
+
+  @Test func aStudyIsQuietOnceAllItsSeriesAre() throws {
+    let fixture = try LedgerFixture()
+    try fixture.receive(.test(1))
+    fixture.clock.advance(20)
+    try fixture.receive(.test(1, series: "1.2.4"))
+    try fixture.receive(.test(1, series: "9.9.1", study: "9.9"))
+    fixture.clock.advance(20)
+    #expect(try fixture.ledger.seriesDue(quietPeriod: 30).map(\.isStudyQuiet) == [false])
+    fixture.clock.advance(20)
+    let due = try fixture.ledger.seriesDue(quietPeriod: 30)
+    #expect(due.map(\.studyInstanceUID).sorted() == ["1.2", "1.2", "9.9"])
+    #expect(due.map(\.isStudyQuiet) == [true, true, true])
+  }
+
+  @Test func aSeriesThatIsPassedOverIsCancelledWithItsReason() throws {
+    let fixture = try LedgerFixture()
+    try fixture.receive(.test(1))
+    fixture.clock.advance(60)
+    let due = try #require(try fixture.ledger.seriesDue(quietPeriod: 30).first)
+    try fixture.ledger.assembleSeries(
+      due, jobs: [.test(model: "", start: .cancelled(reason: "another is better"))])
+    let job = try #require(try fixture.ledger.jobs().first)
+    #expect(job.state == "cancelled" && job.reason == "another is better")
+    #expect(try fixture.ledger.claimJob() == nil)
   }
 
   /// Half a series, a broken connection, and the sender starts over: what is there already comes
@@ -57,7 +85,7 @@ import Testing
     fixture.clock.advance(60)
     let due = try #require(try fixture.ledger.seriesDue(quietPeriod: 30).first)
     try fixture.receive(.test(2))
-    try fixture.ledger.assembleSeries(due, jobs: [.test()], heldBecause: nil)
+    try fixture.ledger.assembleSeries(due, jobs: [.test()])
     #expect(try fixture.ledger.jobs().isEmpty)
     fixture.clock.advance(60)
     #expect(try fixture.ledger.seriesDue(quietPeriod: 30).first?.instanceCount == 2)
@@ -69,8 +97,8 @@ import Testing
     fixture.clock.advance(60)
     let other = try fixture.reopened()
     let due = try #require(try fixture.ledger.seriesDue(quietPeriod: 30).first)
-    try fixture.ledger.assembleSeries(due, jobs: [.test()], heldBecause: nil)
-    try other.assembleSeries(due, jobs: [.test()], heldBecause: nil)
+    try fixture.ledger.assembleSeries(due, jobs: [.test()])
+    try other.assembleSeries(due, jobs: [.test()])
     #expect(try fixture.ledger.jobs().count == 1)
   }
 
@@ -112,7 +140,8 @@ import Testing
     try fixture.receive(.test(1))
     fixture.clock.advance(60)
     let due = try #require(try fixture.ledger.seriesDue(quietPeriod: 30).first)
-    try fixture.ledger.assembleSeries(due, jobs: [.test(model: "")], heldBecause: "no rule")
+    try fixture.ledger.assembleSeries(
+      due, jobs: [.test(model: "", start: .held(reason: "no rule"))])
     let job = try #require(try fixture.ledger.jobs().first)
     #expect(job.state == "held" && job.reason == "no rule" && job.finishedAt != nil)
     #expect(try fixture.ledger.claimJob() == nil)

@@ -134,14 +134,4 @@ import Testing
     #expect(throws: StateDirectoryError.self) { try state.lock() }
     withExtendedLifetime(lock) {}
   }
-
-  @Test(arguments: [
-    (ModelRule(model: "m"), true), (ModelRule(model: "m", modalities: ["MR", "CT"]), true),
-    (ModelRule(model: "m", modalities: ["CT"]), false),
-    (ModelRule(model: "m", seriesDescription: "t1|mprage"), true),
-    (ModelRule(model: "m", seriesDescription: "^flair"), false),
-  ])
-  func rulesMatchModalityAndDescription(rule: ModelRule, expected: Bool) {
-    #expect(rule.matches(modality: "MR", description: "Sag MPRAGE") == expected)
-  }
 }

@@ -1,0 +1,155 @@
+import DICOM
+import Foundation
+import SeriesSelection
+import Volumes
+
+extension SeriesFacts {
+  /// Gathers what rules ask about a series from the headers of its files.
+  ///
+  /// - Parameter everyImage: reads all files, not just the first, so that the number of slices,
+  ///   their spacing and what most images say are known.
+  /// - Throws: `DICOMError` where a file that is needed cannot be read.
+  public init(_ series: SeriesFiles, everyImage: Bool) throws(DICOMError) {
+    var gathered = GatheredFacts()
+    for url in everyImage ? series.files : Array(series.files.prefix(1)) {
+      let file = try DICOMFile(path: url.path)
+      gathered.add(file.dataset, frames: try file.imageFrames())
+    }
+    self = gathered.facts(of: series.seriesInstanceUID, hasEveryImage: everyImage)
+  }
+}
+
+/// Counts how many images of a series have which value.
+private struct GatheredFacts {
+  private var counts: [SeriesAttribute: [String: (value: SeriesValue, count: Int)]] = [:]
+  private var seriesNumber: Int?
+  private var frames: [ImageFrame] = []
+
+  mutating func add(_ dataset: Dataset, frames found: [ImageFrame]) {
+    seriesNumber = seriesNumber ?? dataset.integer(.seriesNumber)
+    frames += found
+    addSeries(dataset, weight: found.count)
+    addSequence(dataset, weight: found.count)
+    for frame in found { add(frame) }
+  }
+
+  func facts(of series: String, hasEveryImage: Bool) -> SeriesFacts {
+    var facts = SeriesFacts(
+      seriesInstanceUID: series, seriesNumber: seriesNumber, imageCount: frames.count)
+    for (attribute, values) in counts {
+      // Of two values that are as frequent the one that sorts first counts, whatever came first.
+      let most = values.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
+      facts[attribute] = most?.value.value
+    }
+    setGeometry(&facts, hasEveryImage: hasEveryImage)
+    return facts
+  }
+
+  private mutating func count(_ attribute: SeriesAttribute, _ value: SeriesValue, _ weight: Int) {
+    counts[attribute, default: [:]]["\(value)", default: (value, 0)].count += weight
+  }
+
+  private mutating func count(_ attribute: SeriesAttribute, text: String?, _ weight: Int) {
+    guard let text, !text.isEmpty else { return }
+    count(attribute, attribute.kind == .text ? .text(text) : .codes([text]), weight)
+  }
+
+  private mutating func count(_ attribute: SeriesAttribute, number: Double?, _ weight: Int) {
+    if let number { count(attribute, .numbers([number]), weight) }
+  }
+
+  private mutating func count(_ attribute: SeriesAttribute, codes: [String], _ weight: Int) {
+    if !codes.isEmpty { count(attribute, .codes(codes), weight) }
+  }
+
+  private mutating func addSeries(_ dataset: Dataset, weight: Int) {
+    count(.seriesDescription, text: dataset.text(.seriesDescription), weight)
+    count(.protocolName, text: dataset.text(.protocolName), weight)
+    count(.studyDescription, text: dataset.text(.studyDescription), weight)
+    count(.bodyPart, text: dataset.text(.bodyPartExamined), weight)
+    count(
+      .laterality, text: dataset.text(.laterality) ?? dataset.text(.imageLaterality), weight)
+    count(.manufacturer, text: dataset.text(.manufacturer), weight)
+    let agent = dataset.text(.contrastBolusAgent) ?? ""
+    let usage = dataset.functionalGroup(.contrastBolusUsageSequence)
+    let isGiven = usage?.text(.contrastBolusAgentAdministered) == "YES"
+    count(.contrastAgent, text: agent, weight)
+    count(.contrast, .flag(!agent.isEmpty || isGiven), weight)
+    count(.contrastPhase, text: usage?.text(.contrastBolusAgentPhase), weight)
+  }
+
+  /// How an MR image was acquired: at the top of a classic image, in functional groups of an
+  /// enhanced one.
+  private mutating func addSequence(_ dataset: Dataset, weight: Int) {
+    let timing = dataset.functionalGroup(.mrTimingAndRelatedParametersSequence)
+    let modifier = dataset.functionalGroup(.mrModifierSequence)
+    count(.scanningSequence, codes: dataset.texts(.scanningSequence), weight)
+    count(.sequenceVariant, codes: dataset.texts(.sequenceVariant), weight)
+    count(
+      .sequenceName, text: dataset.text(.sequenceName) ?? dataset.text(.pulseSequenceName), weight)
+    count(.acquisitionType, text: dataset.text(.mrAcquisitionType), weight)
+    count(
+      .repetitionTime, number: dataset.real(.repetitionTime) ?? timing?.real(.repetitionTime),
+      weight)
+    count(
+      .inversionTime, number: dataset.real(.inversionTime) ?? modifier?.real(.inversionTimes),
+      weight)
+    count(.flipAngle, number: dataset.real(.flipAngle) ?? timing?.real(.flipAngle), weight)
+    count(.fieldStrength, number: dataset.real(.magneticFieldStrength), weight)
+  }
+
+  private mutating func add(_ frame: ImageFrame) {
+    count(.modality, text: frame.modality, 1)
+    count(.imageType, codes: frame.imageType, 1)
+    count(.convolutionKernel, text: frame.convolutionKernel, 1)
+    count(.sliceThickness, number: frame.sliceThickness, 1)
+    if frame.pixelSpacing.count == 2 { count(.pixelSpacing, .numbers(frame.pixelSpacing), 1) }
+    count(.echoTime, number: frame.echoTime, 1)
+    count(.bValue, number: frame.bValue, 1)
+  }
+
+  /// Places along the normal that most images have; those of other orientations are left out.
+  private func setGeometry(_ facts: inout SeriesFacts, hasEveryImage: Bool) {
+    let placed = frames.filter {
+      $0.imageOrientation.count == 6 && $0.imagePosition.count == 3
+    }
+    func key(_ frame: ImageFrame) -> [Int] {
+      frame.imageOrientation.map { Int(($0.clamped * 1000).rounded()) }
+    }
+    let groups = Dictionary(grouping: placed, by: key)
+    guard
+      let group = groups.max(by: {
+        ($0.value.count, $1.key.description) < ($1.value.count, $0.key.description)
+      })?.value, let first = group.first
+    else { return }
+    let cosines = first.imageOrientation
+    let row = SIMD3(cosines[0], cosines[1], cosines[2])
+    let column = SIMD3(cosines[3], cosines[4], cosines[5])
+    let product = SIMD3(
+      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
+      row.x * column.y - row.y * column.x)
+    let length = (product * product).sum().squareRoot()
+    guard length > 0.5, length.isFinite else { return }
+    let normal = product / length
+    let distances = group.map { frame in
+      (SIMD3(frame.imagePosition[0], frame.imagePosition[1], frame.imagePosition[2]) * normal)
+        .sum()
+    }
+    facts.setGeometry(normal: normal, distances: hasEveryImage ? distances : [])
+  }
+}
+
+extension Double {
+  /// A direction cosine of a file may be any number.
+  fileprivate var clamped: Double { isFinite ? Swift.min(Swift.max(self, -10), 10) : 0 }
+}
+
+extension Dataset {
+  /// The functional group that all frames share, or that of the first (PS3.3 C.7.6.16). A classic
+  /// instance may hold the sequence itself.
+  fileprivate func functionalGroup(_ sequence: DICOM.Tag) -> Dataset? {
+    items(sequence).first
+      ?? items(.sharedFunctionalGroups).first?.items(sequence).first
+      ?? items(.perFrameFunctionalGroups).first?.items(sequence).first
+  }
+}

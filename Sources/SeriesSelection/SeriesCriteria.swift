@@ -1,0 +1,96 @@
+/// What a rule asks of a series: what it must be, and what makes one series better than another.
+public struct SeriesCriteria: Sendable, Equatable {
+  /// Criteria that earn points where all of them are met.
+  public struct Preference: Sendable, Equatable {
+    public var criteria: [SeriesCriterion]
+    /// Points; negative for what is to be avoided.
+    public var weight: Double
+
+    public init(_ criteria: [SeriesCriterion], weight: Double = 1) {
+      self.criteria = criteria
+      self.weight = weight
+    }
+  }
+
+  /// Every one must be met.
+  public var required: [SeriesCriterion]
+  public var preferred: [Preference]
+  /// The fewest points that a series needs; nil where none are needed.
+  public var minimumScore: Double?
+
+  public init(
+    required: [SeriesCriterion] = [], preferred: [Preference] = [], minimumScore: Double? = nil
+  ) {
+    self.required = required
+    self.preferred = preferred
+    self.minimumScore = minimumScore
+  }
+
+  /// Whether judging needs every image of a series, not just one.
+  public var needsEveryImage: Bool {
+    (required + preferred.flatMap(\.criteria)).contains { $0.attribute.needsEveryImage }
+  }
+
+  /// Judges a series by every criterion, also after one is not met.
+  public func score(_ facts: SeriesFacts) -> SeriesScore {
+    SeriesScore(
+      required: required.map { $0.judge(facts) },
+      preferred: preferred.map { preference in
+        SeriesScore.PreferenceFinding(
+          weight: preference.weight, findings: preference.criteria.map { $0.judge(facts) })
+      }, minimumScore: minimumScore)
+  }
+}
+
+/// How well a series fits criteria, with the reasons.
+public struct SeriesScore: Sendable, Equatable, Codable {
+  public struct PreferenceFinding: Sendable, Equatable, Codable {
+    public var weight: Double
+    public var findings: [CriterionFinding]
+
+    public var isMet: Bool { findings.allSatisfy(\.isMet) }
+    public var points: Double { isMet ? weight : 0 }
+    /// For a message: what was earned of what can be.
+    public var pointsText: String { "\(shown(points)) of \(shown(weight))" }
+  }
+
+  public let required: [CriterionFinding]
+  public let preferred: [PreferenceFinding]
+  public let minimumScore: Double?
+  /// What the preferences that are met add up to.
+  public let points: Double
+  public let isMatch: Bool
+  /// Whether a single fault keeps the series from matching.
+  public let isNearMiss: Bool
+
+  init(
+    required: [CriterionFinding], preferred: [PreferenceFinding], minimumScore: Double?
+  ) {
+    self.required = required
+    self.preferred = preferred
+    self.minimumScore = minimumScore
+    let points = preferred.reduce(0) { $0 + $1.points }
+    let lacksPoints = minimumScore.map { points < $0 } ?? false
+    let faults = required.count { !$0.isMet } + (lacksPoints ? 1 : 0)
+    self.points = points
+    isMatch = faults == 0
+    isNearMiss = faults == 1
+  }
+
+  /// The points for a message.
+  public var pointsText: String { shown(points) }
+
+  /// Required criteria that the series does not meet.
+  public var missed: [CriterionFinding] { required.filter { !$0.isMet } }
+
+  /// Why the series does not match; empty where it does.
+  ///
+  /// - Parameter showingText: whether free text of the file may be quoted, which a log must not.
+  public func objections(showingText: Bool) -> [String] {
+    var objections = missed.map { $0.description(showingText: showingText) }
+    if let minimumScore, points < minimumScore {
+      objections.append("score is \(shown(points)), wanted at least \(shown(minimumScore))")
+    }
+    return objections
+  }
+}

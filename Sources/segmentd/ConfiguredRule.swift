@@ -1,0 +1,49 @@
+import Pipeline
+import SeriesSelection
+
+extension Configuration {
+  /// Which model segments which series: one entry of `rules`.
+  struct Rule: Decodable, Sendable {
+    var name: String?
+    var model: String
+    var criteria: SeriesCriteria
+    /// Left out: the best where preferences are given, otherwise all.
+    var select: ModelRule.Selection
+    var tieOrder: [TieOrder]
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, model, require, prefer, minimumScore, select, tieOrder
+      // Short for `require: {modality: …, seriesDescription: …}`.
+      case modalities, seriesDescription
+    }
+
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+      name = try values.decodeIfPresent(String.self, forKey: .name)
+      model = try values.decode(String.self, forKey: .model)
+      criteria = try SeriesCriteria(besideOtherKeysOf: decoder)
+      for (key, attribute) in [
+        (CodingKeys.modalities, SeriesAttribute.modality), (.seriesDescription, .seriesDescription),
+      ] where values.contains(key) {
+        // An empty list of modalities used to mean every one.
+        if key == .modalities, try values.decode([String].self, forKey: key).isEmpty { continue }
+        guard !criteria.required.contains(where: { $0.attribute == attribute }) else {
+          throw DecodingError.dataCorruptedError(
+            forKey: key, in: values,
+            debugDescription: "stands under require as \(attribute.rawValue) too")
+        }
+        let condition = try SeriesCriterion.Condition(
+          from: values.superDecoder(forKey: key), for: attribute)
+        criteria.required.append(SeriesCriterion(attribute, condition))
+      }
+      select =
+        try values.decodeIfPresent(ModelRule.Selection.self, forKey: .select)
+        ?? (criteria.preferred.isEmpty ? .all : .best)
+      tieOrder = try values.decodeIfPresent([TieOrder].self, forKey: .tieOrder) ?? []
+      guard tieOrder.isEmpty || select == .best else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .tieOrder, in: values, debugDescription: "means nothing without select: best")
+      }
+    }
+  }
+}
