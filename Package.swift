@@ -5,7 +5,7 @@ import PackageDescription
 let optimisedKernels: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
 
 let dcmtkLibraries = [
-  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "openjp2",
+  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "openjp2", "z",
 ]
 
 let package = Package(

@@ -25,6 +25,7 @@ from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, UID
+from pydicom.uid import HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
 from pydicom.uid import JPEG2000, JPEG2000Lossless, MRImageStorage, SecondaryCaptureImageStorage
 from pydicom.uid import SegmentationStorage, generate_uid
 
@@ -78,7 +79,13 @@ def phantom(folder, size="64"):
         target = str(folder / f"{name}.dcm")
         subprocess.run(["/usr/bin/" + command[0], *command[1:], source, target], check=True)
     # The network layer carries codestreams and never looks into them, so any bytes will do.
-    for name, syntax in [("jpeg-2000-lossless", JPEG2000Lossless), ("jpeg-2000", JPEG2000)]:
+    for name, syntax in [
+        ("jpeg-2000-lossless", JPEG2000Lossless),
+        ("jpeg-2000", JPEG2000),
+        ("htj2k-lossless", HTJ2KLossless),
+        ("htj2k-lossless-rpcl", HTJ2KLosslessRPCL),
+        ("htj2k", HTJ2K),
+    ]:
         d = dcmread(twelve)
         d.file_meta.TransferSyntaxUID = syntax
         d.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(range(256)) * 8])

@@ -78,6 +78,9 @@ int decode(Source &source, uint32_t rows, uint32_t columns, int32_t *samples, ui
 
   cdcmtk_error message = {};
   opj_set_error_handler(codec.get(), keep_message, &message);
+  // OpenJPEG goes on after a warning, with samples made up.
+  cdcmtk_error warning = {};
+  opj_set_warning_handler(codec.get(), keep_message, &warning);
   opj_stream_set_user_data(stream.get(), &source, nullptr);
   opj_stream_set_user_data_length(stream.get(), source.length);
   opj_stream_set_read_function(stream.get(), read_source);
@@ -104,6 +107,7 @@ int decode(Source &source, uint32_t rows, uint32_t columns, int32_t *samples, ui
     return cdcmtk_fail(error, CDCMTK_BAD_DATA,
                        message.message[0] ? message.message : "JPEG 2000 decoding failed");
   }
+  if (warning.message[0]) return cdcmtk_fail(error, CDCMTK_BAD_DATA, warning.message);
   const opj_image_comp_t &component = image->comps[0];
   if (component.w != columns || component.h != rows || !component.data) {
     return cdcmtk_fail(error, CDCMTK_BAD_DATA, "JPEG 2000 decoding gave another image size");

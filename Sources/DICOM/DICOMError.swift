@@ -43,7 +43,7 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file): \(tag) has the invalid value \"\(printable(value))\""
     case .unsupportedPixels(let file, let reason): "\(file): pixels not supported: \(reason)"
     case .damagedPixels(let file, let frame, let reason):
-      "\(file): frame \(frame): damaged pixel data: \(reason)"
+      "\(file): frame \(frame): damaged \(Tag.pixelData): \(reason)"
     case .noFile(let uid): "no file is known for instance \(printable(uid))"
     case .notStorable(let tag, let reason): "\(tag): value cannot be stored: \(reason)"
     }

@@ -7,6 +7,9 @@ import Foundation
 public struct DICOMFile: Sendable {
   /// Largest file that is read, in bytes.
   public static let maximumSize = 4 << 30
+  /// Largest dataset that a deflated file may hold, in bytes: a few megabytes can unfold to any
+  /// size.
+  public static let maximumInflatedSize = 512 << 20
 
   public let path: String
   public let transferSyntax: TransferSyntax
@@ -22,14 +25,12 @@ public struct DICOMFile: Sendable {
     try self.init(path: path, bytes: Self.load(path))
   }
 
+  /// - Parameter bytes: as ``load(_:)`` gives them.
   init(path: String, bytes: Data) throws(DICOMError) {
     let parsed: Result<(FileStructure, Dataset), DICOMError> = bytes.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in
         let structure = try FileStructure(scanning: raw, file: path)
-        let header = raw[..<(structure.pixelData?.start ?? raw.count)]
-        return (
-          structure, try Dataset(parsing: UnsafeRawBufferPointer(rebasing: header), file: path)
-        )
+        return (structure, try Self.parse(raw, structure, file: path))
       }
     }
     (structure, dataset) = try parsed.get()
@@ -37,7 +38,28 @@ public struct DICOMFile: Sendable {
     self.path = path
   }
 
-  /// The whole file in memory, so that what is judged is what is parsed.
+  /// Parses all before the pixel data.
+  private static func parse(
+    _ raw: UnsafeRawBufferPointer, _ structure: FileStructure, file: String
+  ) throws(DICOMError) -> Dataset {
+    let header = raw[..<(structure.pixelData?.start ?? raw.count)]
+    let syntax = structure.transferSyntax
+    guard syntax.isBeyondDCMTK else {
+      return try Dataset(parsing: UnsafeRawBufferPointer(rebasing: header), file: file)
+    }
+    // What stands before the pixel data is Explicit VR Little Endian (PS3.5 A.4, A.5).
+    var plain = Data(header)
+    let range = structure.transferSyntaxRange
+    let uid = TransferSyntax.explicitLittleEndian.rawValue.utf8
+    plain.replaceSubrange(range, with: uid + [UInt8](repeating: 0, count: range.count - uid.count))
+    let parsed: Result<Dataset, DICOMError> = plain.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in try Dataset(parsing: raw, file: file) }
+    }
+    return try parsed.get()
+  }
+
+  /// The whole file in memory, so that what is judged is what is parsed. The dataset of a deflated
+  /// file is inflated.
   static func load(_ path: String) throws(DICOMError) -> Data {
     var status = stat()
     guard stat(path, &status) == 0 else {
@@ -50,11 +72,16 @@ public struct DICOMFile: Sendable {
       throw .tooLarge(
         file: path, reason: "\(status.st_size) bytes, at most \(maximumSize) are read")
     }
+    let bytes: Data
     do {
-      return try Data(contentsOf: URL(fileURLWithPath: path))
+      bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
       throw .cannotRead(file: path, reason: (error as NSError).localizedDescription)
     }
+    let inflated: Result<Data?, DICOMError> = bytes.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in try Inflation.inflate(raw, file: path) }
+    }
+    return try inflated.get() ?? bytes
   }
 
   /// Number of Frames (0028,0008), 1 where absent.

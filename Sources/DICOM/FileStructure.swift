@@ -22,25 +22,25 @@ struct FileStructure: Sendable {
   }
 
   var transferSyntax: TransferSyntax
+  /// The bytes of the transfer syntax UID in the file meta information.
+  let transferSyntaxRange: Range<Int>
   /// Where the dataset begins, behind the file meta information.
   let datasetOffset: Int
   var pixelData: PixelData?
 
   init(scanning bytes: UnsafeRawBufferPointer, file: String) throws(DICOMError) {
-    guard bytes.count >= 132, bytes[128..<132].elementsEqual("DICM".utf8) else {
-      throw .notDICOM(file: file)
-    }
     var scan = StructureScan(bytes: bytes, file: file)
-    let (uid, start) = try scan.metaInformation()
-    guard let syntax = TransferSyntax(rawValue: uid) else {
-      throw .unsupportedTransferSyntax(file: file, uid: uid)
+    let meta = try scan.metaInformation()
+    guard let syntax = TransferSyntax(rawValue: meta.transferSyntaxUID) else {
+      throw .unsupportedTransferSyntax(file: file, uid: meta.transferSyntaxUID)
     }
     transferSyntax = syntax
-    datasetOffset = start
+    transferSyntaxRange = meta.transferSyntaxRange
+    datasetOffset = meta.end
     scan.isExplicit = syntax.isExplicit
     scan.isBigEndian = syntax.isBigEndian
     scan.isEncapsulated = syntax.coding != .none
-    _ = try scan.elements(from: start, to: bytes.count, depth: 0, delimited: false)
+    _ = try scan.elements(from: meta.end, to: bytes.count, depth: 0, delimited: false)
     pixelData = scan.pixelData
   }
 }

@@ -12,6 +12,8 @@ struct FrameDecoder {
   private let columns: Int
   private let bytesPerSample: Int
   private let bitsStored: Int
+  /// Bits below the stored ones (PS3.5 8.1.1): not 0 in files of the old standard.
+  private let lowBits: Int
   private let isSigned: Bool
   private let frames: Int
   private let fragments: [[Range<Int>]]
@@ -29,6 +31,8 @@ struct FrameDecoder {
     rows = try integer(.rows)
     columns = try integer(.columns)
     bitsStored = try integer(.bitsStored)
+    let highBit = try integer(.highBit)
+    lowBits = highBit + 1 - bitsStored
     isSigned = try integer(.pixelRepresentation) == 1
     frames = try file.frameCount()
     let allocated = try integer(.bitsAllocated)
@@ -46,8 +50,8 @@ struct FrameDecoder {
         "\(allocated) bits allocated"
       } else if !(1...allocated).contains(bitsStored) {
         "\(bitsStored) bits stored of \(allocated)"
-      } else if try integer(.highBit) != bitsStored - 1 {
-        "high bit is not bits stored - 1"
+      } else if !(bitsStored - 1..<allocated).contains(highBit) {
+        "high bit \(highBit) with \(bitsStored) bits stored of \(allocated)"
       } else if !(1...65_535).contains(rows) || !(1...65_535).contains(columns)
         || rows * columns > Self.maximumPixels
       {
@@ -71,7 +75,8 @@ struct FrameDecoder {
     let assigned: Result<[[Range<Int>]], DecodingFailure> = bytes.withUnsafeBytes { raw in
       Result { () throws(DecodingFailure) in
         try FrameFragments.assign(
-          pixelData, frames: frames, coding: file.transferSyntax.coding, bytes: raw)
+          pixelData, frames: frames, coding: file.transferSyntax.coding,
+          extendedOffsetTable: file.dataset.bytes(.extendedOffsetTable) ?? [], bytes: raw)
       }
     }
     switch assigned {
@@ -89,7 +94,9 @@ struct FrameDecoder {
       guard (1...frames).contains(number) else {
         throw "the file has \(frames) frames"
       }
-      if file.structure.pixelData?.native != nil { return stored(try nativeSamples(number)) }
+      if file.structure.pixelData?.native != nil {
+        return stored(try nativeSamples(number), bytesPerSample: bytesPerSample)
+      }
       let code = codestream(number)
       switch file.transferSyntax.coding {
       case .jpeg2000: return try jpeg2000Values(code)
@@ -98,7 +105,7 @@ struct FrameDecoder {
         let samples = code.withUnsafeBytes {
           RunLengthDecoder.decode($0, pixels: rows * columns, bytesPerSample: bytesPerSample)
         }
-        return stored(try samples.get())
+        return stored(try samples.get(), bytesPerSample: bytesPerSample)
       case .none: throw "native pixel data is encapsulated"
       }
     } catch {
@@ -142,6 +149,7 @@ struct FrameDecoder {
     guard (2...16).contains(header.precision),
       !isSigned || header.precision >= bitsStored || file.transferSyntax.coding == .jpegLS
     else { throw "codestream has \(header.precision) bits, \(bitsStored) are stored" }
+    try checkAlignment(precision: header.precision)
     let width = header.precision > 8 ? 2 : 1
     var samples = [UInt8](repeating: 0, count: rows * columns * width)
     var error = cdcmtk_error()
@@ -169,16 +177,20 @@ struct FrameDecoder {
     guard precision <= 8 * bytesPerSample else {
       throw "codestream has \(precision) bits, \(8 * bytesPerSample) are allocated"
     }
+    try checkAlignment(precision: Int(precision))
     // Where the codestream's sign differs from the dataset's, the bits count at its precision.
     let bits = (codestreamSigned != 0) == isSigned ? bitsStored : min(Int(precision), bitsStored)
     return values.map { extended(UInt32(bitPattern: $0), bits: bits) }
   }
 
-  // MARK: Stored values
-
-  private func stored(_ samples: [UInt8]) -> [Int32] {
-    stored(samples, bytesPerSample: bytesPerSample)
+  /// A codestream of fewer bits than the high bit asks for holds the values at an unknown place.
+  private func checkAlignment(precision: Int) throws(DecodingFailure) {
+    guard lowBits == 0 || precision >= bitsStored + lowBits else {
+      throw "codestream has \(precision) bits, the high bit is \(bitsStored + lowBits - 1)"
+    }
   }
+
+  // MARK: Stored values
 
   private func stored(_ samples: [UInt8], bytesPerSample: Int) -> [Int32] {
     samples.withUnsafeBytes { raw in
@@ -192,11 +204,11 @@ struct FrameDecoder {
     }
   }
 
-  /// The lowest bits of a sample, sign-extended where pixels are signed. Bits above may hold
-  /// overlays.
+  /// The stored bits of a sample, sign-extended where pixels are signed. Bits above and below may
+  /// hold overlays.
   private func extended(_ sample: UInt32, bits: Int) -> Int32 {
     let shift = UInt32(32 - bits)
-    let aligned = sample << shift
+    let aligned = sample >> UInt32(lowBits) << shift
     return isSigned ? Int32(bitPattern: aligned) >> Int32(shift) : Int32(aligned >> shift)
   }
 }

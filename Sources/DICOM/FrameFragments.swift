@@ -2,22 +2,32 @@
 enum FrameFragments {
   /// The fragments of each frame, in order.
   ///
-  /// One fragment per frame and one frame for all fragments need no table. Otherwise the basic
-  /// offset table tells, and without it the signature that each codestream begins with.
+  /// One fragment per frame and one frame for all fragments need no table. Otherwise the basic or
+  /// the extended offset table tells, and without them the signature that each codestream begins
+  /// with. More codestreams than frames are refused: what is left over would be lost in silence.
+  ///
+  /// - Parameter extendedOffsetTable: the value of (7FE0,0001), 8 bytes an offset.
   static func assign(
     _ pixelData: FileStructure.PixelData, frames: Int, coding: TransferSyntax.Coding,
-    bytes: UnsafeRawBufferPointer
+    extendedOffsetTable: [UInt8], bytes: UnsafeRawBufferPointer
   ) throws(DecodingFailure) -> [[Range<Int>]] {
     let fragments = pixelData.fragments
     guard fragments.count >= frames else {
       throw "\(fragments.count) fragments for \(frames) frames"
     }
-    if frames == 1 { return [fragments] }
+    let codestreams = fragments.indices.filter { beginsFrame(bytes[fragments[$0]], coding) }
+    guard codestreams.count <= frames else {
+      throw "\(codestreams.count) codestreams for \(frames) frames"
+    }
+    if frames == 1 {
+      guard coding != .runLength || fragments.count == 1 else {
+        throw "\(fragments.count) fragments for 1 frame"
+      }
+      return [fragments]
+    }
     if fragments.count == frames { return fragments.map { [$0] } }
-    let starts =
-      pixelData.offsetTable.isEmpty
-      ? fragments.indices.filter { beginsFrame(bytes[fragments[$0]], coding) }
-      : startsByOffsetTable(pixelData, bytes: bytes)
+    let offsets = offsets(pixelData, extendedOffsetTable: extendedOffsetTable, bytes: bytes)
+    let starts = offsets.isEmpty ? codestreams : starts(pixelData, at: offsets)
     guard starts.count == frames, starts.first == 0 else {
       throw "\(fragments.count) fragments cannot be assigned to \(frames) frames"
     }
@@ -27,20 +37,35 @@ enum FrameFragments {
     }
   }
 
-  /// Indices of the fragments that the basic offset table names; fewer where it is wrong.
-  private static func startsByOffsetTable(
-    _ pixelData: FileStructure.PixelData, bytes: UnsafeRawBufferPointer
+  /// Where each frame begins, from the item tag of the first fragment: of the basic offset table, or
+  /// else of the extended one (PS3.5 A.4).
+  private static func offsets(
+    _ pixelData: FileStructure.PixelData, extendedOffsetTable: [UInt8],
+    bytes: UnsafeRawBufferPointer
   ) -> [Int] {
+    let table = pixelData.offsetTable
+    guard table.isEmpty else {
+      return stride(from: table.lowerBound, to: table.upperBound - 3, by: 4).map {
+        Int(bytes.loadUnaligned(fromByteOffset: $0, as: UInt32.self).littleEndian)
+      }
+    }
+    return extendedOffsetTable.withUnsafeBytes { raw in
+      stride(from: 0, to: raw.count - 7, by: 8).map {
+        Int(
+          truncatingIfNeeded: raw.loadUnaligned(fromByteOffset: $0, as: UInt64.self).littleEndian)
+      }
+    }
+  }
+
+  /// Indices of the fragments that begin at the offsets; fewer where these are wrong.
+  private static func starts(_ pixelData: FileStructure.PixelData, at offsets: [Int]) -> [Int] {
     // Offsets count from the item tag of the first fragment, eight bytes before its value.
     let origin = pixelData.fragments[0].lowerBound
     var indexByOffset: [Int: Int] = [:]
     for (index, fragment) in pixelData.fragments.enumerated() {
       indexByOffset[fragment.lowerBound - origin] = index
     }
-    let table = pixelData.offsetTable
-    let starts = stride(from: table.lowerBound, to: table.upperBound - 3, by: 4).compactMap {
-      indexByOffset[Int(bytes.loadUnaligned(fromByteOffset: $0, as: UInt32.self).littleEndian)]
-    }
+    let starts = offsets.compactMap { indexByOffset[$0] }
     return zip(starts, starts.dropFirst()).allSatisfy(<) ? starts : []
   }
 

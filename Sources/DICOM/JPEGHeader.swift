@@ -40,6 +40,9 @@ struct JPEGHeader: Equatable {
     guard Self.endsWithEndOfImage(code, after: position) else {
       throw "no end of image marker: the codestream is cut off"
     }
+    if Self.hasAnotherImage(code, after: position) {
+      throw "another codestream follows the first"
+    }
     if !isJPEGLS, Self.hasForbiddenMarker(code, after: position) {
       throw "a marker that may not stand within a scan"
     }
@@ -65,6 +68,17 @@ struct JPEGHeader: Equatable {
   ) -> Bool {
     guard let last = code.lastIndex(where: { $0 != 0 }), last > scan else { return false }
     return code[last] == 0xD9 && code[last - 1] == 0xFF
+  }
+
+  /// A start of image after the end of one: of coded data neither JPEG nor JPEG-LS make FF D9 or
+  /// FF D8.
+  private static func hasAnotherImage(_ code: UnsafeRawBufferPointer, after scan: Int) -> Bool {
+    var hasEnded = false
+    for position in scan..<max(scan, code.count - 1) where code[position] == 0xFF {
+      if code[position + 1] == 0xD9 { hasEnded = true }
+      if code[position + 1] == 0xD8, hasEnded { return true }
+    }
+    return false
   }
 
   /// Within a scan FF is followed by 00, a restart marker, or a marker segment between scans.

@@ -58,7 +58,9 @@ enum RunLengthDecoder {
       position += isRun ? 1 : length
       written += length
     }
-    return written
+    // Segments are padded to even length with a zero; -128 does nothing.
+    let isPadding = segment[position...].allSatisfy { $0 == 0 || $0 == 0x80 }
+    return written == pixels && !isPadding ? pixels + 1 : written
   }
 }
 

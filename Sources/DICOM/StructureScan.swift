@@ -30,9 +30,21 @@ struct StructureScan {
     self.file = file
   }
 
-  /// The transfer syntax UID of the file meta information, and where the dataset begins.
-  mutating func metaInformation() throws(DICOMError) -> (transferSyntaxUID: String, end: Int) {
-    var uid: String?
+  /// What the file meta information says of the dataset.
+  struct MetaInformation {
+    var transferSyntaxUID: String
+    /// The bytes of that UID with its padding.
+    var transferSyntaxRange: Range<Int>
+    /// Where the dataset begins.
+    var end: Int
+  }
+
+  /// - Throws: ``DICOMError`` where there is no DICM prefix or no Transfer Syntax UID (0002,0010).
+  func metaInformation() throws(DICOMError) -> MetaInformation {
+    guard bytes.count >= 132, bytes[128..<132].elementsEqual("DICM".utf8) else {
+      throw .notDICOM(file: file)
+    }
+    var uid: (text: String, range: Range<Int>)?
     var offset = 132
     while offset + 8 <= bytes.count, number(offset, 2) == 2 {
       let header = try header(at: offset, end: bytes.count)
@@ -42,12 +54,13 @@ struct StructureScan {
       let value = header.value..<header.value + header.length
       if header.tag == .transferSyntaxUID {
         let text = bytes[value].filter { $0 != 0 && $0 != 0x20 }
-        uid = String(decoding: text, as: UTF8.self)
+        uid = (String(decoding: text, as: UTF8.self), value)
       }
       offset = value.upperBound
     }
     guard let uid else { throw .missingAttribute(file: file, tag: .transferSyntaxUID) }
-    return (uid, offset)
+    return MetaInformation(
+      transferSyntaxUID: uid.text, transferSyntaxRange: uid.range, end: offset)
   }
 
   /// Walks over elements up to `end`, or to the item's delimiter; returns where they end.

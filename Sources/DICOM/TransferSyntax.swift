@@ -1,10 +1,9 @@
 /// The transfer syntaxes that are read (PS3.5 annex A), by UID.
-///
-/// Deflated (1.2.840.10008.1.2.1.99) is left out on purpose: a few megabytes may inflate to
-/// gigabytes.
 public enum TransferSyntax: String, Sendable, CaseIterable {
   case implicitLittleEndian = "1.2.840.10008.1.2"
   case explicitLittleEndian = "1.2.840.10008.1.2.1"
+  /// The dataset inflates to ``DICOMFile/maximumInflatedSize`` at most.
+  case deflatedExplicitLittleEndian = "1.2.840.10008.1.2.1.99"
   case explicitBigEndian = "1.2.840.10008.1.2.2"
   case jpegBaseline = "1.2.840.10008.1.2.4.50"
   case jpegExtended = "1.2.840.10008.1.2.4.51"
@@ -14,6 +13,9 @@ public enum TransferSyntax: String, Sendable, CaseIterable {
   case jpegLSNearLossless = "1.2.840.10008.1.2.4.81"
   case jpeg2000Lossless = "1.2.840.10008.1.2.4.90"
   case jpeg2000 = "1.2.840.10008.1.2.4.91"
+  case highThroughputJPEG2000Lossless = "1.2.840.10008.1.2.4.201"
+  case highThroughputJPEG2000RPCLLossless = "1.2.840.10008.1.2.4.202"
+  case highThroughputJPEG2000 = "1.2.840.10008.1.2.4.203"
   case runLength = "1.2.840.10008.1.2.5"
 
   /// How frames are coded in the pixel data.
@@ -21,14 +23,29 @@ public enum TransferSyntax: String, Sendable, CaseIterable {
 
   var coding: Coding {
     switch self {
-    case .implicitLittleEndian, .explicitLittleEndian, .explicitBigEndian: .none
+    case .implicitLittleEndian, .explicitLittleEndian, .deflatedExplicitLittleEndian,
+      .explicitBigEndian:
+      .none
     case .jpegBaseline, .jpegExtended, .jpegLossless, .jpegLosslessFirstOrder: .jpeg
     case .jpegLSLossless, .jpegLSNearLossless: .jpegLS
-    case .jpeg2000Lossless, .jpeg2000: .jpeg2000
+    case .jpeg2000Lossless, .jpeg2000, .highThroughputJPEG2000Lossless,
+      .highThroughputJPEG2000RPCLLossless, .highThroughputJPEG2000:
+      .jpeg2000
     case .runLength: .runLength
     }
   }
 
   var isExplicit: Bool { self != .implicitLittleEndian }
   var isBigEndian: Bool { self == .explicitBigEndian }
+
+  /// Whether DCMTK 3.6.7 must not see the UID: it inflates without bound, sends deflated objects for
+  /// ever, and does not know high-throughput JPEG 2000.
+  package var isBeyondDCMTK: Bool {
+    switch self {
+    case .deflatedExplicitLittleEndian, .highThroughputJPEG2000Lossless,
+      .highThroughputJPEG2000RPCLLossless, .highThroughputJPEG2000:
+      true
+    default: false
+    }
+  }
 }

@@ -10,8 +10,7 @@ public enum AcceptedObjects {
     "1.2.840.10008.5.1.4.1.1.4.4",
   ]
 
-  /// Transfer syntaxes (PS3.5 10 and A), the preferred one first. Deflated is left out: a small
-  /// object could unfold to any size.
+  /// Transfer syntaxes (PS3.5 10 and A), the preferred one first.
   public static let transferSyntaxes = [
     "1.2.840.10008.1.2.1",  // Explicit VR Little Endian
     "1.2.840.10008.1.2",  // Implicit VR Little Endian
@@ -25,5 +24,9 @@ public enum AcceptedObjects {
     "1.2.840.10008.1.2.4.91",  // JPEG 2000
     "1.2.840.10008.1.2.4.51",  // JPEG extended
     "1.2.840.10008.1.2.4.50",  // JPEG baseline
+    "1.2.840.10008.1.2.4.201",  // High-throughput JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.202",  // High-throughput JPEG 2000 lossless, RPCL
+    "1.2.840.10008.1.2.4.203",  // High-throughput JPEG 2000
+    "1.2.840.10008.1.2.1.99",  // Deflated Explicit VR Little Endian
   ]
 }

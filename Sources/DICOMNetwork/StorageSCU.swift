@@ -41,8 +41,12 @@ public struct StorageSCU: Sendable {
   private func storeNow(_ files: [String], to peer: Peer) throws(NetworkError) -> [StoreOutcome] {
     var texts: [String] = []
     for file in files {
-      do {
-        let identity = try DICOMFile(path: file).identity()
+      do throws(DICOMError) {
+        let parsed = try DICOMFile(path: file)
+        let identity = try parsed.identity()
+        guard !parsed.transferSyntax.isBeyondDCMTK else {
+          throw DICOMError.unsupportedTransferSyntax(file: file, uid: identity.transferSyntaxUID)
+        }
         texts += [file, identity.sopClassUID, identity.transferSyntaxUID]
       } catch {
         throw .cannotSend(file: file, reason: error.description)

@@ -18,7 +18,7 @@ private func pixelFindings(_ frame: ImageFrame) -> [GeometryFinding] {
   if ![8, 16].contains(frame.bitsAllocated) {
     found.append("Bits Allocated (0028,0100) is \(frame.bitsAllocated), not 8 or 16")
   } else if !(1...frame.bitsAllocated).contains(frame.bitsStored)
-    || frame.highBit != frame.bitsStored - 1
+    || !(frame.bitsStored - 1..<frame.bitsAllocated).contains(frame.highBit)
   {
     found.append(
       "Bits Stored (0028,0101) \(frame.bitsStored) and High Bit (0028,0102) \(frame.highBit) "

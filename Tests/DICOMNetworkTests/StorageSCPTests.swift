@@ -47,21 +47,27 @@ import Testing
     #expect(attributes[.posixPermissions] as? Int == 0o600)
   }
 
-  /// Neither of DCMTK's senders proposes process 14 without first-order prediction.
-  @Test func takesPynetdicomsObjects() async throws {
+  /// DCMTK's senders do not know these, or send them for ever.
+  @Test(arguments: [
+    ("jpeg-lossless", "1.2.840.10008.1.2.4.57"), ("mr", "1.2.840.10008.1.2.1"),
+    ("deflated", "1.2.840.10008.1.2.1.99"), ("htj2k-lossless", "1.2.840.10008.1.2.4.201"),
+    ("htj2k-lossless-rpcl", "1.2.840.10008.1.2.4.202"), ("htj2k", "1.2.840.10008.1.2.4.203"),
+  ])
+  func takesPynetdicomsObjects(name: String, transferSyntax: String) async throws {
     let listener = try Listener()
-    let files = try await [Phantom.file("jpeg-lossless"), Phantom.file("mr")]
+    let file = try await Phantom.file(name)
     let sent = try await NetworkPeers.run(
-      "send", "\(listener.port)", Listener.aeTitle, files[0].path, files[1].path)
-    #expect(sent.output == "0x0000\n0x0000\n")
+      "send", "\(listener.port)", Listener.aeTitle, file.path)
+    #expect(sent.output == "0x0000\n")
     await listener.stop()
-    #expect(
-      listener.received.map(\.transferSyntaxUID) == [
-        "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.1",
-      ])
-    for (object, file) in zip(listener.received, files) {
-      #expect(try datasetBytes(URL(fileURLWithPath: object.path)) == datasetBytes(file))
-    }
+    let object = try #require(listener.received.first)
+    #expect(object.transferSyntaxUID == transferSyntax)
+    let identity = try DICOMFile(path: object.path).identity()
+    #expect(identity.transferSyntaxUID == transferSyntax)
+    #expect(identity.sopInstanceUID == object.sopInstanceUID)
+    // pynetdicom deflates anew, so that only what is inflated can be the same.
+    guard name != "deflated" else { return }
+    #expect(try datasetBytes(URL(fileURLWithPath: object.path)) == datasetBytes(file))
   }
 
   @Test func refusesOtherCalledTitles() async throws {
@@ -89,16 +95,6 @@ import Testing
     await listener.stop()
     #expect(listener.events.map(\.kind) == [.rejected])
     #expect(try listener.files.isEmpty)
-  }
-
-  /// Deflated objects could unfold to any size.
-  @Test func refusesDeflatedObjects() async throws {
-    let listener = try Listener()
-    let sent = try await NetworkPeers.run(
-      "send", "\(listener.port)", Listener.aeTitle, Phantom.file("deflated").path)
-    #expect(sent.output == "no association\n")
-    await listener.stop()
-    #expect(listener.received.isEmpty)
   }
 
   @Test(arguments: [

@@ -95,13 +95,41 @@ import Testing
     }
   }
 
-  @Test func deflatedAndUnknownTransferSyntaxesAreRefused() throws {
-    for uid in ["1.2.840.10008.1.2.1.99", "1.2.3.4"] {
-      let path = try RawFile(transferSyntax: uid).write(in: folder)
-      #expect(throws: DICOMError.unsupportedTransferSyntax(file: path, uid: uid)) {
-        try DICOMFile(path: path)
-      }
+  @Test func unknownTransferSyntaxesAreRefused() throws {
+    let uid = "1.2.3.4"
+    let path = try RawFile(transferSyntax: uid).write(in: folder)
+    #expect(throws: DICOMError.unsupportedTransferSyntax(file: path, uid: uid)) {
+      try DICOMFile(path: path)
     }
+  }
+
+  /// 3 MB that unfold to 3 GB of zeros, and a stream that is cut off.
+  @Test func deflateBombsAndCutStreamsAreRefused() async throws {
+    let bomb = folder.url.appendingPathComponent("bomb")
+    let cut = folder.url.appendingPathComponent("cut")
+    let made = try await runProcess(
+      testPython,
+      [
+        "-c",
+        """
+        import sys, zlib
+        meta = bytes(128) + b"DICM" + bytes([2, 0, 16, 0]) + b"UI" + bytes([22, 0])
+        meta += b"1.2.840.10008.1.2.1.99"
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        part = deflate.compress(bytes([0x10, 0, 0x20, 0]) + b"LO" + bytes([4, 0]) + b"ABCD")
+        open(sys.argv[2], "wb").write(meta + part + b"\\x01")
+        block = bytes(1 << 20)
+        for _ in range(3000): part += deflate.compress(block)
+        open(sys.argv[1], "wb").write(meta + part + deflate.flush())
+        """, bomb.path, cut.path,
+      ])
+    #expect(made.status == 0, "\(made.output)")
+    let error = #expect(throws: DICOMError.self) { try DICOMFile(path: bomb.path) }
+    guard case .tooLarge = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(throws: DICOMError.self) { try DICOMFile(path: cut.path) }
   }
 
   @Test func otherFilesAreRefused() throws {

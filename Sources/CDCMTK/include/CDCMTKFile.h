@@ -80,6 +80,11 @@ int cdcmtk_append_item(
 /// Writes the dataset with file meta information in Explicit VR Little Endian over the file `path`.
 int cdcmtk_builder_save(cdcmtk_builder *builder, const char *path, cdcmtk_error *error);
 
+/// Inflates a bare deflate stream of at most `limit` bytes. `inflated` is freed by the caller.
+/// CDCMTK_OUT_OF_MEMORY says that the limit is passed.
+int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
+                   size_t *count, cdcmtk_error *error);
+
 /// Decodes one JPEG or JPEG-LS frame of one component into samples of one byte (`precision` up to
 /// 8) or two. `count` bytes of `samples` must be exactly the frame. A warning of the decoder about
 /// corrupt data is an error here.

@@ -1,0 +1,31 @@
+import CDCMTK
+import Foundation
+
+/// Deflated datasets (PS3.5 A.5).
+enum Inflation {
+  /// The file with its dataset inflated; nil where it is not deflated.
+  ///
+  /// - Throws: ``DICOMError/tooLarge(file:reason:)`` beyond ``DICOMFile/maximumInflatedSize``,
+  ///   ``DICOMError/malformed(file:tag:reason:)`` where the stream is damaged or cut off.
+  static func inflate(_ raw: UnsafeRawBufferPointer, file: String) throws(DICOMError) -> Data? {
+    // What is wrong with the file meta information is told by the scan of the structure.
+    guard let meta = try? StructureScan(bytes: raw, file: file).metaInformation(),
+      meta.transferSyntaxUID == TransferSyntax.deflatedExplicitLittleEndian.rawValue
+    else { return nil }
+    let deflated = UnsafeRawBufferPointer(rebasing: raw[meta.end...])
+    var inflated: UnsafeMutablePointer<UInt8>?
+    var count = 0
+    var error = cdcmtk_error()
+    let code = cdcmtk_inflate(
+      deflated.baseAddress?.assumingMemoryBound(to: UInt8.self), deflated.count,
+      DICOMFile.maximumInflatedSize, &inflated, &count, &error)
+    defer { free(inflated) }
+    guard code == CDCMTK_OK.code, let inflated else {
+      if code == CDCMTK_OUT_OF_MEMORY.code { throw .tooLarge(file: file, reason: error.text) }
+      throw .malformed(file: file, tag: .transferSyntaxUID, reason: error.text)
+    }
+    var whole = Data(raw[..<meta.end])
+    whole.append(inflated, count: count)
+    return whole
+  }
+}
