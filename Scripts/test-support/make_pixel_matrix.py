@@ -173,8 +173,9 @@ def dcmtk(matrix):
             ("jpeg-lossless-sv1", ["dcmcjpeg", "+e1"], True, 0),
             ("jpeg-ls", ["dcmcjpls", "+el"], True, 0),
         ]
-        # DCMTK makes near-lossless JPEG-LS of unsigned values only.
-        if not signed:
+        # DCMTK makes near-lossless JPEG-LS of unsigned values only, and of fewer than 8 bits one
+        # that pydicom's decoder reads wrongly.
+        if not signed and stored >= 8:
             tools.append(("jpeg-ls-near", ["dcmcjpls", "+en", "+md", "3"], False, 0))
         # Lossy DCT coding is of unsigned values; inverse transforms may round differently.
         if not signed and allocated == 8 and stored == 8:

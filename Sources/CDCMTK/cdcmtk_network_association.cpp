@@ -4,9 +4,11 @@
 #include "cdcmtk_network_receive.h"
 
 #include "dcmtk/dcmdata/dcuid.h"
+#include "dcmtk/dcmnet/lst.h"
 
 #include <algorithm>
 #include <ctime>
+#include <map>
 
 namespace {
 
@@ -102,7 +104,34 @@ private:
     }
     const OFCondition condition = ASC_acknowledgeAssociation(association_);
     if (condition.bad()) tell(CDCMTK_EVENT_FAILED, condition.text());
+    hide_unknown_syntaxes();
     return condition.good();
+  }
+
+  /// DCMTK 3.6.7 neither answers nor stores in a transfer syntax younger than itself. The peer knows
+  /// what was accepted by now; DCMTK is told of another compressed syntax, and the true one is kept.
+  void hide_unknown_syntaxes() {
+    LST_HEAD **accepted = &association_->params->DULparams.acceptedPresentationContext;
+    if (!*accepted) return;
+    auto *context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Head(accepted));
+    (void)LST_Position(accepted, context);
+    for (; context; context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Next(accepted))) {
+      if (!context->acceptedTransferSyntax[0]) continue;
+      if (DcmXfer(context->acceptedTransferSyntax).getXfer() != EXS_Unknown) continue;
+      hidden_syntaxes_[context->presentationContextID] = context->acceptedTransferSyntax;
+      OFStandard::strlcpy(context->acceptedTransferSyntax,
+                          UID_JPEG2000LosslessOnlyTransferSyntax,
+                          sizeof context->acceptedTransferSyntax);
+    }
+  }
+
+  std::string transfer_syntax(T_ASC_PresentationContextID id) const {
+    const auto hidden = hidden_syntaxes_.find(id);
+    if (hidden != hidden_syntaxes_.end()) return hidden->second;
+    T_ASC_PresentationContext accepted;
+    const bool known =
+        ASC_findAcceptedPresentationContext(association_->params, id, &accepted).good();
+    return known ? accepted.acceptedTransferSyntax : "";
   }
 
   void accept_contexts() {
@@ -137,12 +166,12 @@ private:
   }
 
   OFCondition store(T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context) {
-    ReceivedDataset dataset(settings_, association_, request, context);
+    const std::string transfer_syntax = this->transfer_syntax(context);
+    ReceivedDataset dataset(settings_, association_, request, context, transfer_syntax);
     OFCondition condition = dataset.receive();
     if (condition.bad()) return condition;
     uint16_t status = dataset.status();
     if (status == STATUS_Success) {
-      const std::string transfer_syntax = dataset.transfer_syntax();
       const cdcmtk_received object = {dataset.path().c_str(), request.AffectedSOPClassUID,
                                       request.AffectedSOPInstanceUID, transfer_syntax.c_str(),
                                       calling_.c_str(), peer_.c_str()};
@@ -195,6 +224,7 @@ private:
   const int socket_;
   const std::string peer_, calling_, called_;
   unsigned stored_ = 0, refused_ = 0;
+  std::map<T_ASC_PresentationContextID, std::string> hidden_syntaxes_;
 };
 
 }  // namespace

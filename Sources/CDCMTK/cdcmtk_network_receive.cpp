@@ -20,8 +20,10 @@ bool is_valid_uid(const char *uid) {
 
 ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                                  const T_DIMSE_C_StoreRQ &request,
-                                 T_ASC_PresentationContextID context)
-    : settings_(settings), association_(association), request_(request), context_(context) {
+                                 T_ASC_PresentationContextID context,
+                                 const std::string &transfer_syntax)
+    : settings_(settings), association_(association), request_(request), context_(context),
+      transfer_syntax_(transfer_syntax) {
   path_ = settings.folder + "/" + std::to_string(getpid()) + "-" +
           std::to_string(settings.files.fetch_add(1));
   T_ASC_PresentationContext accepted;
@@ -42,20 +44,28 @@ ReceivedDataset::~ReceivedDataset() {
   if (!handed_over_) unlink(path_.c_str());
 }
 
-std::string ReceivedDataset::transfer_syntax() const {
-  T_ASC_PresentationContext accepted;
-  ASC_findAcceptedPresentationContext(association_->params, context_, &accepted);
-  return accepted.acceptedTransferSyntax;
-}
-
+/// Not by DIMSE_createFilestream, which refuses transfer syntaxes that DCMTK does not know.
 bool ReceivedDataset::write_meta_information() {
   const int created = open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (created < 0) return false;
   close(created);
-  DcmOutputFileStream *stream = nullptr;
-  const OFCondition condition =
-      DIMSE_createFilestream(path_.c_str(), &request_, association_, context_, 1, &stream);
-  delete stream;
+  const Uint8 version[] = {0, 1};
+  DcmMetaInfo meta;
+  meta.putAndInsertUint8Array(DCM_FileMetaInformationVersion, version, 2);
+  meta.putAndInsertString(DCM_MediaStorageSOPClassUID, request_.AffectedSOPClassUID);
+  meta.putAndInsertString(DCM_MediaStorageSOPInstanceUID, request_.AffectedSOPInstanceUID);
+  meta.putAndInsertString(DCM_TransferSyntaxUID, transfer_syntax_.c_str());
+  meta.putAndInsertString(DCM_ImplementationClassUID, OFFIS_IMPLEMENTATION_CLASS_UID);
+  meta.putAndInsertString(DCM_ImplementationVersionName, OFFIS_DTK_IMPLEMENTATION_VERSION_NAME);
+  OFCondition condition = meta.computeGroupLengthAndPadding(
+      EGL_withGL, EPD_noChange, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength);
+  if (condition.bad()) return false;
+  {
+    DcmOutputFileStream stream(path_.c_str());
+    meta.transferInit();
+    condition = meta.write(stream, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength, nullptr);
+    meta.transferEnd();
+  }
   if (condition.bad()) return false;
   file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   return file_ >= 0 && lseek(file_, 0, SEEK_END) > 132;

@@ -15,7 +15,8 @@
 class ReceivedDataset {
 public:
   ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
-                  const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context);
+                  const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
+                  const std::string &transfer_syntax);
   ~ReceivedDataset();
 
   /// Good when the whole dataset was read off the network, whatever became of the file.
@@ -23,7 +24,6 @@ public:
   /// Success, or why the dataset is not on disk.
   uint16_t status() const { return status_; }
   const std::string &path() const { return path_; }
-  std::string transfer_syntax() const;
   void hand_over() { handed_over_ = true; }
 
 private:
@@ -35,6 +35,7 @@ private:
   T_ASC_Association *association_;
   const T_DIMSE_C_StoreRQ &request_;
   const T_ASC_PresentationContextID context_;
+  const std::string transfer_syntax_;
   std::string path_;
   int file_ = -1;
   uint16_t status_ = STATUS_Success;

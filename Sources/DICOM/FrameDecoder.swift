@@ -164,6 +164,12 @@ struct FrameDecoder {
   }
 
   private func jpeg2000Values(_ code: Data) throws(DecodingFailure) -> [Int32] {
+    // OpenJPEG stops at the end of the first. A start of codestream with its size segment occurs
+    // in no coded data (ITU-T T.800 B.10.1).
+    let start = Data([0xFF, 0x4F, 0xFF, 0x51])
+    if let first = code.range(of: start), code[first.upperBound...].range(of: start) != nil {
+      throw "another codestream follows the first"
+    }
     var values = [Int32](repeating: 0, count: rows * columns)
     var precision: UInt32 = 0
     var codestreamSigned: Int32 = 0
@@ -208,7 +214,7 @@ struct FrameDecoder {
   /// hold overlays.
   private func extended(_ sample: UInt32, bits: Int) -> Int32 {
     let shift = UInt32(32 - bits)
-    let aligned = sample >> UInt32(lowBits) << shift
+    let aligned = (sample >> UInt32(lowBits)) << shift
     return isSigned ? Int32(bitPattern: aligned) >> Int32(shift) : Int32(aligned >> shift)
   }
 }

@@ -18,7 +18,7 @@ import Volumes
     let intake = Intake(state: state, ledger: ledger, logger: logger)
     for file in try await makeSeries(in: folder.url) { try intake.take(copyOf: file) }
     let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)
-    try ledger.assembleSeries(due, jobs: [NewJob(model: "untrained-tiny")], heldBecause: nil)
+    try ledger.assembleSeries(due, jobs: [NewJob(model: "untrained-tiny")])
 
     let system = folder.url.appendingPathComponent("system")
     try FileManager.default.createDirectory(
