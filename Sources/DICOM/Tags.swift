@@ -102,8 +102,6 @@ extension Tag {
 
   // What rules on series ask for
   public static let protocolName = Tag(0x0018, 0x1030)
-  public static let imageLaterality = Tag(0x0020, 0x0062)
-  public static let contrastBolusAgent = Tag(0x0018, 0x0010)
   public static let contrastBolusUsageSequence = Tag(0x0018, 0x9341)
   public static let contrastBolusAgentAdministered = Tag(0x0018, 0x9342)
   public static let contrastBolusAgentPhase = Tag(0x0018, 0x9344)
@@ -113,12 +111,9 @@ extension Tag {
   public static let sequenceName = Tag(0x0018, 0x0024)
   public static let pulseSequenceName = Tag(0x0018, 0x9005)
   public static let repetitionTime = Tag(0x0018, 0x0080)
-  public static let inversionTime = Tag(0x0018, 0x0082)
   public static let magneticFieldStrength = Tag(0x0018, 0x0087)
   public static let flipAngle = Tag(0x0018, 0x1314)
   public static let mrTimingAndRelatedParametersSequence = Tag(0x0018, 0x9112)
-  public static let mrModifierSequence = Tag(0x0018, 0x9115)
-  public static let inversionTimes = Tag(0x0018, 0x9079)
 
   // Functional groups (PS3.3 C.7.6.16)
   public static let sharedFunctionalGroups = Tag(0x5200, 0x9229)

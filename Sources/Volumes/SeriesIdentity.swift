@@ -26,6 +26,10 @@ extension SeriesAssessor {
       Attribute(
         name: "Series Instance UID (0020,000E)", kind: .severalSeries, value: \.seriesInstanceUID),
       Attribute(name: "Modality (0008,0060)", kind: .severalModalities, value: \.modality),
+      // Some writers of MONOCHROME1 invert the stored values too, so that a mixture is no volume.
+      Attribute(
+        name: "Photometric Interpretation (0028,0004)", kind: .pixelFormat,
+        value: \.photometricInterpretation),
       Attribute(
         name: "Laterality (0020,0060)", kind: .severalLateralities, admitsBlank: true,
         value: \.laterality),

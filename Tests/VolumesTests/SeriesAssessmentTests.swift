@@ -97,7 +97,11 @@ private let imageDefects = [
   },
   Defect("32 bits", .pixelFormat, says: "is 32") { $0[1].bitsAllocated = 32 },
   Defect("no bits", .pixelFormat, says: "(0028,0101) 0") { $0[1].bitsStored = 0 },
-  Defect("high bit", .pixelFormat, says: "(0028,0102) 15") { $0[1].highBit = 15 },
+  Defect("high bit", .pixelFormat, says: "(0028,0102) 16") { $0[1].highBit = 16 },
+  Defect("low bit", .pixelFormat, says: "(0028,0102) 10") { $0[1].highBit = 10 },
+  Defect("inverted", .pixelFormat, says: "MONOCHROME1") {
+    $0[1].photometricInterpretation = "MONOCHROME1"
+  },
   Defect("slope not a number", .pixelFormat, says: "(0028,1053)") { $0[1].rescaleSlope = .nan },
   Defect("not Hounsfield units", .notHounsfieldUnits, says: "\"US\"") { series in
     for index in series.indices { series[index].rescaleType = "US" }
