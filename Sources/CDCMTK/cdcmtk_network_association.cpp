@@ -111,18 +111,25 @@ private:
   /// DCMTK 3.6.7 neither answers nor stores in a transfer syntax younger than itself. The peer knows
   /// what was accepted by now; DCMTK is told of another compressed syntax, and the true one is kept.
   void hide_unknown_syntaxes() {
-    LST_HEAD **accepted = &association_->params->DULparams.acceptedPresentationContext;
-    if (!*accepted) return;
-    auto *context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Head(accepted));
-    (void)LST_Position(accepted, context);
-    for (; context; context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Next(accepted))) {
-      if (!context->acceptedTransferSyntax[0]) continue;
-      if (DcmXfer(context->acceptedTransferSyntax).getXfer() != EXS_Unknown) continue;
-      hidden_syntaxes_[context->presentationContextID] = context->acceptedTransferSyntax;
-      OFStandard::strlcpy(context->acceptedTransferSyntax,
-                          UID_JPEG2000LosslessOnlyTransferSyntax,
-                          sizeof context->acceptedTransferSyntax);
+    // DCMTK looks into either list.
+    DUL_ASSOCIATESERVICEPARAMETERS &parameters = association_->params->DULparams;
+    for (LST_HEAD **list :
+         {&parameters.requestedPresentationContext, &parameters.acceptedPresentationContext}) {
+      if (!*list) continue;
+      auto *context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Head(list));
+      (void)LST_Position(list, context);
+      for (; context; context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Next(list))) {
+        hide_unknown_syntax(*context);
+      }
     }
+  }
+
+  void hide_unknown_syntax(DUL_PRESENTATIONCONTEXT &context) {
+    if (!context.acceptedTransferSyntax[0]) return;
+    if (DcmXfer(context.acceptedTransferSyntax).getXfer() != EXS_Unknown) return;
+    hidden_syntaxes_[context.presentationContextID] = context.acceptedTransferSyntax;
+    OFStandard::strlcpy(context.acceptedTransferSyntax, UID_JPEG2000LosslessOnlyTransferSyntax,
+                        sizeof context.acceptedTransferSyntax);
   }
 
   std::string transfer_syntax(T_ASC_PresentationContextID id) const {
