@@ -42,7 +42,7 @@ private func geometryFindings(_ frame: ImageFrame, rules: GeometryRules) -> [Geo
   var problems: [GeometryFinding] = []
   for (name, values, count) in attributes {
     if values.isEmpty {
-      problems.append(GeometryFinding(.missingGeometry, "\(name) is absent"))
+      problems.append(GeometryFinding(.missingGeometry, "\(name) is absent or holds no number"))
     } else if values.count != count || !values.allSatisfy({ $0.isFinite && abs($0) < 1e6 }) {
       problems.append(
         GeometryFinding(.invalidGeometry, "\(name) is not \(count) usable numbers"))

@@ -12,7 +12,7 @@ import Testing
     try await waitUntil("20 connections") { idle.output.contains("ready 20") }
     let start = ContinuousClock.now
     #expect(try await listener.echo().status == 0)
-    #expect(ContinuousClock.now - start < .seconds(3))
+    #expect(ContinuousClock.now - start < .seconds(60))
     try await idle.end(SIGKILL)
     await listener.stop()
   }
@@ -66,7 +66,8 @@ import Testing
   }
 
   @Test func stopsWhileConnectionsAreOpen() async throws {
-    let listener = try Listener()
+    // Far more than a busy machine needs: stopping must not wait for the request.
+    let listener = try Listener { $0.requestTimeout = 600 }
     let log = listener.folder.url.appendingPathComponent("idle.log")
     let idle = try NetworkPeers.start(["idle", "\(listener.port)", "3"], log: log)
     try await waitUntil("3 connections") { idle.output.contains("ready 3") }
@@ -74,7 +75,7 @@ import Testing
     await listener.stop()
     // A second stop has nothing left to do.
     await listener.stop()
-    #expect(ContinuousClock.now - start < .seconds(3))
+    #expect(ContinuousClock.now - start < .seconds(60))
     #expect(try await listener.echo().status != 0)
     try await idle.end(SIGKILL)
   }
