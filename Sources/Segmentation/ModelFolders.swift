@@ -7,11 +7,12 @@ public enum ModelFolders {
     .appendingPathComponent("segmentd_Segmentation.resources/Models")
 
   /// The bundles' folders, sorted by name: folders that hold a `model.yaml`, in the embedded
-  /// folder and in `directories`. A folder that does not exist has no bundles.
+  /// folder and in `directories`. A folder that does not exist has no bundles,
+  /// and one whose name begins with a dot is not a bundle but one being written.
   public static func bundles(in directories: [URL] = []) -> [URL] {
     ([embedded] + directories).flatMap { directory in
       let items = try? FileManager.default.contentsOfDirectory(
-        at: directory, includingPropertiesForKeys: nil)
+        at: directory, includingPropertiesForKeys: nil, options: .skipsHiddenFiles)
       return (items ?? []).filter {
         FileManager.default.fileExists(atPath: $0.appendingPathComponent("model.yaml").path)
       }.sorted { $0.lastPathComponent < $1.lastPathComponent }

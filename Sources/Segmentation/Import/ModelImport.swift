@@ -62,24 +62,7 @@ public struct ModelImport {
       throw .unwritable(path: temporary.path, reason: error.localizedDescription)
     }
     do throws(ModelImportError) {
-      let weights = temporary.appendingPathComponent("weights.safetensors")
-      notes += try Self.writeWeights(selection, of: source, to: weights)
-      let checkpointSHA256 = try Self.sha256(checkpoint)
-      let text = BundleText(
-        name: name, version: "1.0.0+\(checkpointSHA256.prefix(8))", preset: preset,
-        inference: ModelBundle.Inference(
-          step: 0.5, mirrorAxes: isMirrored ? preset.mirrorAxes : []),
-        postprocessing: rules ?? [], writesGroupings: writesGroupings,
-        weightsFile: weights.lastPathComponent,
-        weightsSHA256: try Self.sha256(weights))
-      let card = ModelCard(
-        name: name, preset: preset, checkpoint: checkpoint.lastPathComponent,
-        checkpointSHA256: checkpointSHA256, format: source.format,
-        plans: plans?.lastPathComponent, isMirrored: isMirrored, selection: selection,
-        notes: notes)
-      try Self.write(text.yaml, to: temporary.appendingPathComponent("model.yaml"))
-      try Self.write(card.text, to: temporary.appendingPathComponent("CARD.md"))
-      try Self.prove(temporary, weights: weights)
+      notes += try fill(temporary, name: name, preset, rules ?? [], source, selection, notes)
       guard rename(temporary.path, target.path) == 0 else {
         throw .unwritable(path: target.path, reason: String(cString: strerror(errno)))
       }
@@ -90,6 +73,31 @@ public struct ModelImport {
     return Report(
       bundle: target.path, preset: preset.name, format: source.format, taken: selection.taken,
       left: selection.left, sources: preset.sources, notes: notes)
+  }
+
+  /// Writes weights, description and card, and loads them once. Returns what was noticed.
+  private func fill(
+    _ folder: URL, name: String, _ preset: ModelPreset, _ rules: [LargestComponents],
+    _ source: Checkpoint, _ selection: WeightSelection, _ notes: [String]
+  ) throws(ModelImportError) -> [String] {
+    let weights = folder.appendingPathComponent("weights.safetensors")
+    let newNotes = try Self.writeWeights(selection, of: source, to: weights)
+    let checkpointSHA256 = try Self.sha256(checkpoint)
+    let text = BundleText(
+      name: name, version: "1.0.0+\(checkpointSHA256.prefix(8))", preset: preset,
+      inference: ModelBundle.Inference(
+        step: 0.5, mirrorAxes: isMirrored ? preset.mirrorAxes : []),
+      postprocessing: rules, writesGroupings: writesGroupings,
+      weightsFile: weights.lastPathComponent, weightsSHA256: try Self.sha256(weights))
+    let card = ModelCard(
+      name: name, preset: preset, checkpoint: checkpoint.lastPathComponent,
+      checkpointSHA256: checkpointSHA256, format: source.format,
+      plans: plans?.lastPathComponent, isMirrored: isMirrored, selection: selection,
+      notes: notes + newNotes)
+    try Self.write(text.yaml, to: folder.appendingPathComponent("model.yaml"))
+    try Self.write(card.text, to: folder.appendingPathComponent("CARD.md"))
+    try Self.prove(folder, weights: weights)
+    return newNotes
   }
 
   private static func check(_ name: String) throws(ModelImportError) {
