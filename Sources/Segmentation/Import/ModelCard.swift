@@ -18,8 +18,7 @@ struct ModelCard {
     `segmentd models import --preset \(preset.name)`.
 
     **Research use only.** Not a medical device; not validated for diagnosis or treatment. The \
-    accuracy of this import was not measured here: `segmentd evaluate` does so on the benchmark's \
-    images.
+    accuracy of this import was not measured: check it on images of the benchmark before use.
 
     ## Origin
     | | |
