@@ -107,7 +107,8 @@ let package = Package(
         "Volumes", "TestSupport",
       ]),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["JobLedger", "Checkpoints", "UNETRPP", "TestSupport"]),
+      name: "EndToEndTests",
+      dependencies: ["JobLedger", "Checkpoints", "NIfTI", "UNETRPP", "TestSupport", "Volumes"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
