@@ -19,15 +19,17 @@ ORIENTATIONS = {
 }
 
 
-def pixels(shape, modality, seed):
+def planes(shape, modality, seed):
+    """Stored values, one slice at a time."""
     random = numpy.random.default_rng(seed)
     axes = [numpy.linspace(-1, 1, n) for n in shape]
-    z, y, x = numpy.meshgrid(*axes, indexing="ij")
-    values = numpy.where(x**2 + y**2 < 0.8, 40.0, -1000.0)
-    values[(x / 0.4) ** 2 + (y / 0.5) ** 2 + (z / 0.6) ** 2 < 1] = 180.0
-    values += random.normal(0, 10, shape)
-    stored = values + 1024 if modality == "CT" else values + 1100
-    return numpy.clip(numpy.rint(stored), 0, 4095).astype(numpy.uint16)
+    y, x = numpy.meshgrid(*axes[1:], indexing="ij")
+    for z in axes[0]:
+        values = numpy.where(x**2 + y**2 < 0.8, 40.0, -1000.0)
+        values[(x / 0.4) ** 2 + (y / 0.5) ** 2 + (z / 0.6) ** 2 < 1] = 180.0
+        values += random.normal(0, 10, shape[1:])
+        stored = values + 1024 if modality == "CT" else values + 1100
+        yield numpy.clip(numpy.rint(stored), 0, 4095).astype(numpy.uint16)
 
 
 def main():
@@ -47,9 +49,9 @@ def main():
     normal = numpy.cross(row, column)
     study = options.study or generate_uid(prefix="2.25.")
     series, frame_of_reference = generate_uid(prefix="2.25."), generate_uid(prefix="2.25.")
-    volume = pixels((options.slices, options.size, options.size), options.modality, options.seed)
+    shape = (options.slices, options.size, options.size)
     sop_class = CTImageStorage if options.modality == "CT" else MRImageStorage
-    for index, plane in enumerate(volume):
+    for index, plane in enumerate(planes(shape, options.modality, options.seed)):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = sop_class
         meta.MediaStorageSOPInstanceUID = generate_uid(prefix="2.25.")

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 
 /// Unique identifiers (PS3.5 section 9).
@@ -5,6 +6,15 @@ public enum DICOMUID {
   /// A new UID under 2.25: a random UUID as a decimal number (PS3.5 B.2).
   public static func generate() -> String {
     let bytes = withUnsafeBytes(of: UUID().uuid) { Array($0) }
+    return "2.25." + decimal(bytes)
+  }
+
+  /// A UID under 2.25 that belongs to another and a number: always the same for the same two.
+  public static func derived(from uid: String, _ number: Int) -> String {
+    var bytes = Array(SHA256.hash(data: Data("\(uid)/\(number)".utf8)).prefix(16))
+    // A UUID of version 8, whose bits are the maker's own (RFC 9562).
+    bytes[6] = bytes[6] & 0x0F | 0x80
+    bytes[8] = bytes[8] & 0x3F | 0x80
     return "2.25." + decimal(bytes)
   }
 

@@ -11,6 +11,8 @@ public struct ClaimedDelivery: Sendable, Equatable {
   public var path: String
   /// SHA-256 of the file as it was proved.
   public var sha256: String
+  /// Objects of the result beyond the first; all are sent, in this order.
+  public var furtherObjects: [ResultObject]
 }
 
 /// Why a destination has not taken a result.
@@ -46,8 +48,20 @@ extension JobLedger {
           id: try $0.value("id"), job: try $0.value("job_id"),
           destination: try $0.value("destination"),
           attempt: try $0.value("attempt_count"), path: try $0.value("path"),
-          sha256: try $0.value("sha256"))
+          sha256: try $0.value("sha256"),
+          furtherObjects: try furtherObjects(of: try $0.value("job_id"), db))
       }
+    }
+  }
+
+  /// Objects of a result beyond the first.
+  func furtherObjects(of job: Int64, _ db: Database) throws -> [ResultObject] {
+    try Row.fetchAll(
+      db, sql: "SELECT * FROM result_objects WHERE job_id = ? ORDER BY number", arguments: [job]
+    ).map {
+      ResultObject(
+        sopInstanceUID: try $0.value("sop_uid"), path: try $0.value("path"),
+        sha256: try $0.value("sha256"))
     }
   }
 

@@ -163,6 +163,27 @@ extension JobLedger {
     }
   }
 
+  /// The files of each channel of a job, in the model's order; empty for a job of one series alone.
+  ///
+  /// As with ``spoolPaths(job:)``, what arrived after the job was made is not among them.
+  public func inputs(job: Int64) throws(LedgerError) -> [JobInputFiles] {
+    try read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT * FROM job_inputs WHERE job_id = ? ORDER BY position", arguments: [job]
+      ).map { row in
+        let series: String = try row.value("series_uid")
+        let revision: Int = try row.value("revision")
+        return JobInputFiles(
+          channel: try row.value("channel"), seriesInstanceUID: series,
+          spoolPaths: try String.fetchAll(
+            db,
+            sql: """
+              SELECT spool_path FROM instances WHERE series_uid = ? AND revision <= ? ORDER BY id
+              """, arguments: [series, revision]))
+      }
+    }
+  }
+
   /// Every instance of a series, in the order of arrival.
   public func instances(series: String) throws(LedgerError) -> [InstanceRecord] {
     try read { db in

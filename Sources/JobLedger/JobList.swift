@@ -27,11 +27,15 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var reason: String?
   /// The segments that were found, of a completed job.
   public var summary: String?
+  /// Numbers that the result comes to, such as an ejection fraction.
+  public var measurements: [ResultMeasurement]
   public var modelVersion: String?
   /// The DICOM SEG's SOP instance UID; nil while there is none.
   public var sopInstanceUID: String?
   /// The DICOM SEG and its picture, relative to the state directory.
   public var segmentationPath: String?
+  /// Objects of the result beyond that one.
+  public var furtherObjects: [ResultObject]
   public var picturePath: String?
   /// The number of the job whose result takes this one's place.
   public var supersededBy: Int64?
@@ -122,6 +126,7 @@ extension JobLedger {
       db,
       sql: """
         SELECT jobs.*, series.study_uid, results.sop_uid, results.summary, results.superseded_by,
+          results.measurements,
           results.model_version, results.path, results.picture_path,
           (SELECT count(*) FROM instances WHERE instances.series_uid = jobs.series_uid
             AND instances.revision <= jobs.revision) AS n
@@ -144,6 +149,7 @@ extension JobLedger {
           .flatMap(DeliveryFailure.init(rawValue:)),
         lastError: try $0.value("last_error"))
     }
+    let measurements: String? = try row.value("measurements")
     return JobSummary(
       id: id, state: try row.value("state"), model: try row.value("model"),
       studyInstanceUID: try row.value("study_uid"),
@@ -151,8 +157,12 @@ extension JobLedger {
       attempts: try row.value("attempt_count"),
       createdAt: try row.date("created_at"), finishedAt: try row.optionalDate("finished_at"),
       reason: try row.value("reason"), summary: try row.value("summary"),
+      measurements: try measurements.map {
+        try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
+      } ?? [],
       modelVersion: try row.value("model_version"),
       sopInstanceUID: try row.value("sop_uid"), segmentationPath: try row.value("path"),
+      furtherObjects: try furtherObjects(of: id, db),
       picturePath: try row.value("picture_path"), supersededBy: try row.value("superseded_by"),
       deliveries: deliveries)
   }

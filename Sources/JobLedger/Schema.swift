@@ -3,7 +3,7 @@ import GRDB
 /// The ledger's tables as SQL, and the way from an older version of them to the newest.
 enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
-  private static let migrations = [first]
+  private static let migrations = [first, second]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
   private static let applicationID: Int64 = 0x5345_474D
@@ -37,6 +37,31 @@ enum Schema {
   private static func version(_ db: Database) throws -> Int {
     try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
   }
+
+  private static let second = """
+    -- The series that a job is shown together, for a model with several channels.
+    CREATE TABLE job_inputs (
+      job_id     INTEGER NOT NULL REFERENCES jobs,
+      position   INTEGER NOT NULL,
+      channel    TEXT NOT NULL,
+      series_uid TEXT NOT NULL REFERENCES series,
+      revision   INTEGER NOT NULL,
+      PRIMARY KEY (job_id, position)
+    ) STRICT;
+
+    -- The objects of a result beyond the first, as of further phases of a cine series.
+    CREATE TABLE result_objects (
+      job_id  INTEGER NOT NULL REFERENCES results,
+      number  INTEGER NOT NULL CHECK (number > 1),
+      sop_uid TEXT NOT NULL UNIQUE,
+      path    TEXT NOT NULL,
+      sha256  TEXT NOT NULL CHECK (length(sha256) = 64),
+      PRIMARY KEY (job_id, number)
+    ) STRICT;
+
+    -- A list of name, value and unit as JSON.
+    ALTER TABLE results ADD COLUMN measurements TEXT;
+    """
 
   // Times are seconds since 1970. No name, birth date or ID of a patient is stored here.
   private static let first = """

@@ -25,6 +25,19 @@ public struct NewJob: Sendable, Equatable {
   public var resultSeriesInstanceUID: String
   public var resultSOPInstanceUID: String
   public var start: Start
+  /// The series of each channel, in the model's order; empty for a model of one channel.
+  public var inputs: [Input] = []
+
+  /// A series that is shown to the model as one of its channels.
+  public struct Input: Sendable, Equatable {
+    public var channel: String
+    public var seriesInstanceUID: String
+
+    public init(channel: String, seriesInstanceUID: String) {
+      self.channel = channel
+      self.seriesInstanceUID = seriesInstanceUID
+    }
+  }
 
   public init(
     model: String, resultSeriesInstanceUID: String, resultSOPInstanceUID: String,
@@ -118,6 +131,16 @@ extension JobLedger {
       throw LedgerError.unknownSeries(series: series, study: nil)
     }
     let id = db.lastInsertedRowID
+    for (position, input) in job.inputs.enumerated() {
+      try db.execute(
+        sql: """
+          INSERT INTO job_inputs (job_id, position, channel, series_uid, revision)
+          SELECT ?, ?, ?, series_uid, revision FROM series WHERE series_uid = ?
+          """, arguments: [id, position, input.channel, input.seriesInstanceUID])
+      guard db.changesCount == 1 else {
+        throw LedgerError.unknownSeries(series: input.seriesInstanceUID, study: nil)
+      }
+    }
     try event(
       db, reason == nil ? "created" : state, series: series, job: id,
       reason ?? "job for model \(job.model)")

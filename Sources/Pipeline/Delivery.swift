@@ -69,19 +69,29 @@ public struct Delivery: Service {
     guard let peer = destinations[delivery.destination] else {
       throw DeliveryError.unknownDestination(delivery.destination)
     }
-    let file = state.file(delivery.path)
-    guard try hexadecimalSHA256(ofFile: file) == delivery.sha256 else {
+    let objects =
+      [(delivery.path, delivery.sha256)] + delivery.furtherObjects.map { ($0.path, $0.sha256) }
+    let files = objects.map { state.file($0.0) }
+    for (file, (_, sha256)) in zip(files, objects)
+    where try hexadecimalSHA256(ofFile: file) != sha256 {
       throw DeliveryError.notWhatWasProved(path: file.path)
     }
-    switch try await scu.store([file.path], to: peer).first {
-    case .stored: return nil
-    case .storedWithWarning(let status, let message):
-      return String(format: "warning 0x%04X: ", status) + message
-    case .refused(let status, let message):
-      throw DeliveryError.refused(peer: peer, status: status, message: message)
-    case .notSent(let reason): throw DeliveryError.notSent(peer: peer, reason: reason)
-    case nil: throw DeliveryError.notSent(peer: peer, reason: "nothing was sent")
+    let answers = try await scu.store(files.map(\.path), to: peer)
+    guard answers.count == files.count else {
+      throw DeliveryError.notSent(peer: peer, reason: "nothing was sent")
     }
+    var warning: String?
+    for answer in answers {
+      switch answer {
+      case .stored: break
+      case .storedWithWarning(let status, let message):
+        warning = warning ?? String(format: "warning 0x%04X: ", status) + message
+      case .refused(let status, let message):
+        throw DeliveryError.refused(peer: peer, status: status, message: message)
+      case .notSent(let reason): throw DeliveryError.notSent(peer: peer, reason: reason)
+      }
+    }
+    return warning
   }
 }
 

@@ -80,12 +80,20 @@ public struct JobRunner: Service {
   ) async throws -> SeriesOutcome {
     logger.info("job started", metadata: metadata(job))
     let files = try ledger.spoolPaths(job: job.id).map(state.file)
+    let channels = try ledger.inputs(job: job.id).map { input in
+      (
+        name: input.channel,
+        series: SeriesFiles(
+          seriesInstanceUID: input.seriesInstanceUID, files: input.spoolPaths.map(state.file))
+      )
+    }
     let output = try emptyFolder(of: job)
     let identifiers = SegmentationObject.Identifiers(
       seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID,
       dimensionOrganizationUID: SegmentationObject.Identifiers.generate().dimensionOrganizationUID)
     return try await processor.process(
-      SeriesFiles(seriesInstanceUID: job.seriesInstanceUID, files: files),
+      ModelInput(
+        SeriesFiles(seriesInstanceUID: job.seriesInstanceUID, files: files), channels: channels),
       segmenter: segmenter, identifiers: identifiers, output: output, progress: progress)
   }
 
@@ -109,18 +117,14 @@ public struct JobRunner: Service {
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "))
-    case .nothingFound:
+    case .nothingFound(let picture):
       try complete(
-        job, nil, modelVersion: modelVersion,
+        job, nil, picture: picture, modelVersion: modelVersion,
         summary: "no structure of the model was found")
       logger.info("job completed: nothing found", metadata: metadata(job))
-    case .segmented(let proved):
-      let summary = proved.millilitres.sorted { $0.key < $1.key }
-        .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
-      try complete(
-        job, proved, modelVersion: modelVersion,
-        summary: summary)
-      let memory = proved.memory
+    case .segmented(let result):
+      try complete(job, result, modelVersion: modelVersion, summary: result.summary)
+      let memory = result.memory
       logger.info(
         "job completed in \(seconds)",
         metadata: metadata(job).merging([
@@ -131,16 +135,23 @@ public struct JobRunner: Service {
   }
 
   private func complete(
-    _ job: ClaimedJob, _ proved: ProvedSegmentation?, modelVersion: String, summary: String
+    _ job: ClaimedJob, _ series: SegmentedSeries?, picture: URL? = nil, modelVersion: String,
+    summary: String
   ) throws {
     let folder = folder(of: job)
+    func path(_ file: URL) -> String { "\(folder)/\(file.lastPathComponent)" }
+    let first = series?.objects.first
     try ledger.completeJob(
       job.id,
       result: JobResult(
-        segmentationPath: proved.map { "\(folder)/\($0.segmentation.lastPathComponent)" },
-        segmentationSHA256: proved?.sha256,
-        picturePath: "\(folder)/contours.png", modelVersion: modelVersion,
-        summary: summary),
+        segmentationPath: first.map { path($0.segmentation) }, segmentationSHA256: first?.sha256,
+        picturePath: (first?.picture ?? picture).map(path),
+        modelVersion: modelVersion, summary: summary,
+        furtherObjects: (series?.objects ?? []).dropFirst().map {
+          ResultObject(
+            sopInstanceUID: $0.sopInstanceUID, path: path($0.segmentation), sha256: $0.sha256)
+        },
+        measurements: (series?.function ?? []).flatMap(\.measurements)),
       destinations: destinations)
   }
 
@@ -148,5 +159,23 @@ public struct JobRunner: Service {
 
   private func metadata(_ job: ClaimedJob) -> Logger.Metadata {
     ["job": "\(job.id)", "series": "\(job.seriesInstanceUID)", "model": "\(job.model)"]
+  }
+}
+
+extension CardiacFunction {
+  fileprivate var measurements: [ResultMeasurement] {
+    var found = [
+      ResultMeasurement(
+        name: "\(cavity) end-diastolic volume", value: endDiastolicVolume, unit: "ml"),
+      ResultMeasurement(
+        name: "\(cavity) end-systolic volume", value: endSystolicVolume, unit: "ml"),
+      ResultMeasurement(name: "\(cavity) stroke volume", value: strokeVolume, unit: "ml"),
+    ]
+    if let ejectionFraction {
+      found.append(
+        ResultMeasurement(
+          name: "\(cavity) ejection fraction", value: ejectionFraction * 100, unit: "%"))
+    }
+    return found
   }
 }

@@ -1,3 +1,4 @@
+import Segmentation
 import SeriesSelection
 
 /// Which model segments which series.
@@ -62,11 +63,18 @@ public struct RuleOutcome: Sendable, Equatable, Codable {
 /// The rules of a configuration.
 public struct ModelRules: Sendable {
   private let rules: [ModelRule]
+  /// The channels of the models that are shown several series together, by the models' names.
+  public let channels: [String: [ModelChannel]]
 
-  public init(_ rules: [ModelRule]) { self.rules = rules }
+  public init(_ rules: [ModelRule], channels: [String: [ModelChannel]] = [:]) {
+    self.rules = rules
+    self.channels = channels
+  }
 
-  /// Whether some rule compares the series of a study, so that all of them must be there.
-  public var comparesSeries: Bool { rules.contains { $0.selection == .best } }
+  /// Whether series of a study are compared or shown together, so that all of them must be there.
+  public var comparesSeries: Bool {
+    !channels.isEmpty || rules.contains { $0.selection == .best }
+  }
 
   /// Whether judging needs every image of a series, not just one.
   public var needsEveryImage: Bool {

@@ -54,16 +54,31 @@ public struct SeriesAssembler: Service {
     }
     for study in studies {
       let members = due.filter { $0.studyInstanceUID == study }
+      let due = Set(members.map(\.seriesInstanceUID))
       let judged = try judge.plans(
-        study: study, series: members.map(\.seriesInstanceUID))
+        study: study,
+        series: rules.channels.isEmpty
+          ? members.map(\.seriesInstanceUID)
+          : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
+      let channelJobs = try judge.channelJobs(plans: judged, due: due)
       for series in members {
-        if let plan = judged[series.seriesInstanceUID] { try assemble(series, plan) }
+        if let plan = judged[series.seriesInstanceUID] {
+          try assemble(series, plan, channelJobs[series.seriesInstanceUID] ?? [])
+        }
+      }
+      // A channel that came late, or came again, makes a new job of a series that is not due itself.
+      for (series, jobs) in channelJobs.sorted(by: { $0.key < $1.key }) where !due.contains(series)
+      {
+        for job in jobs { _ = try ledger.reprocess(series: series, job: job) }
       }
     }
   }
 
-  private func assemble(_ series: SeriesDue, _ plan: StudyJudge.Plan) throws {
-    try ledger.assembleSeries(series, jobs: jobs(plan, modality: series.modality))
+  private func assemble(_ series: SeriesDue, _ plan: StudyJudge.Plan, _ channelJobs: [NewJob])
+    throws
+  {
+    try ledger.assembleSeries(
+      series, jobs: jobs(plan, modality: series.modality, channelJobs))
     logger.info(
       "series complete",
       metadata: [
@@ -72,11 +87,14 @@ public struct SeriesAssembler: Service {
       ])
   }
 
-  private func jobs(_ plan: StudyJudge.Plan, modality: String) -> [NewJob] {
+  private func jobs(_ plan: StudyJudge.Plan, modality: String, _ channelJobs: [NewJob])
+    -> [NewJob]
+  {
     switch plan {
     case .unreadable(let reason): return [NewJob(model: "", start: .held(reason: reason))]
     case .judged(let plan):
-      var jobs = plan.models.map { NewJob(model: $0) }
+      var jobs = plan.models.filter { rules.channels[$0] == nil }.map { NewJob(model: $0) }
+      jobs += channelJobs
       jobs += plan.tied.sorted { $0.key < $1.key }
         .map { NewJob(model: $0.key, start: .held(reason: $0.value)) }
       guard jobs.isEmpty else { return jobs }
@@ -107,9 +125,9 @@ public struct StudyJudge: Sendable {
     }
   }
 
-  private let state: StateDirectory
-  private let ledger: JobLedger
-  private let rules: ModelRules
+  let state: StateDirectory
+  let ledger: JobLedger
+  let rules: ModelRules
 
   public init(state: StateDirectory, ledger: JobLedger, rules: ModelRules) {
     self.state = state

@@ -5,7 +5,7 @@ import Segmentation
 import Volumes
 
 /// The instance files of one series.
-public struct SeriesFiles: Sendable {
+public struct SeriesFiles: Sendable, Equatable {
   public var seriesInstanceUID: String
   public var files: [URL]
 
@@ -15,35 +15,31 @@ public struct SeriesFiles: Sendable {
   }
 }
 
-/// A segmentation that was read back from disk and found equal to the label volume.
-public struct ProvedSegmentation: Sendable, Equatable {
-  public var segmentation: URL
-  /// Of the file as it was proved, as 64 hexadecimal digits.
-  public var sha256: String
-  public var picture: URL
-  /// Volume of each segment that was found, in millilitres, by name.
-  public var millilitres: [String: Double]
-  public var memory: MemoryUse
+/// What a model is shown: a series, or one for each of its channels.
+public struct ModelInput: Sendable {
+  /// The series whose images the result lies on.
+  public var series: SeriesFiles
+  /// The series of each channel by name, in the model's order; empty for a model of one channel.
+  public var channels: [(name: String, series: SeriesFiles)]
+  /// Which phases of a cine series; nil for what the model says.
+  public var phases: PhaseChoice?
+
+  public init(
+    _ series: SeriesFiles, channels: [(name: String, series: SeriesFiles)] = [],
+    phases: PhaseChoice? = nil
+  ) {
+    self.series = series
+    self.channels = channels
+    self.phases = phases
+  }
+
+  public init(_ selection: ChannelSelection) {
+    self.init(
+      selection.reference, channels: zip(selection.names, selection.series).map { ($0, $1) })
+  }
 }
 
-/// Memory in bytes, the network's included.
-public struct MemoryUse: Sendable, Equatable, Codable {
-  /// The process's peak as it was predicted before the job began.
-  public var predicted: Int
-  /// The process's peak since its start; nil where the system does not say.
-  public var peak: Int?
-}
-
-/// What became of a series.
-public enum SeriesOutcome: Sendable, Equatable {
-  case segmented(ProvedSegmentation)
-  /// The model found none of its structures; no object is written.
-  case nothingFound(picture: URL)
-  /// The series cannot be segmented; each reason says why.
-  case held(reasons: [String])
-}
-
-/// Takes one series from its files to a proved segmentation.
+/// Takes one series from its files to proved segmentations.
 public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
@@ -60,109 +56,117 @@ public struct SeriesProcessor: Sendable {
 
   /// Judges, segments, writes and proves.
   ///
-  /// - Parameter output: an existing folder, which receives `segmentation.dcm` and `contours.png`.
+  /// - Parameter output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
+  ///   or one of both for each phase.
   /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
-    _ series: SeriesFiles, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
+    _ input: ModelInput, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
     output: URL, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> SeriesOutcome {
     do {
-      let source = try SourceSeries(series, geometry: geometry)
-      let stack = try source.onlyVolume()
       let bundle = segmenter.bundle
-      try bundle.input.check(
-        modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
-      let input = NetworkInput(stack, geometry: geometry)
-      let forecast = try bundle.memoryForecast(
-        of: input.grid, bytesPerVoxel: input.bytesPerVoxel, threads: segmenter.threads)
-      let predicted = try memory.check(job: forecast.peak)
-      // Read by the segmenter, which lets the voxels go as soon as it can.
-      let labels = input.sourceLabels(
-        try await segmenter.segment(reading: { [try input.read()] }, progress: progress))
-      return try export(
-        labels, stack: stack, bundle: bundle, identifiers: identifiers, output: output,
-        predictedMemory: predicted)
-    } catch let error as DICOMError {
-      // Our own disk or installation is at fault, not the series: that may pass.
-      guard error.isOfTheFile else { throw error }
-      return .held(reasons: [error.description])
-    } catch let shortage as MemoryShortage {
-      guard shortage.isLasting else { throw shortage }
-      return .held(reasons: [shortage.description])
-    } catch let refusal as InputRefusal {
-      return .held(reasons: [refusal.description])
-    } catch let finding as GeometryFinding {
-      return .held(reasons: [finding.message])
-    } catch let problem as HeldSeries {
-      return .held(reasons: problem.reasons)
-    }
-  }
-
-  private func export(
-    _ labels: LabelVolume, stack: SliceStack, bundle: ModelBundle,
-    identifiers: SegmentationObject.Identifiers, output: URL, predictedMemory: Int
-  ) throws -> SeriesOutcome {
-    let labelSegments = bundle.labels.map(SegmentDescription.init)
-    let segments =
-      bundle.writesGroupings
-      ? bundle.groupings.enumerated().map(SegmentDescription.init) : labelSegments
-    let picture = output.appendingPathComponent("contours.png")
-    try drawPicture(labels, stack: stack, segments: labelSegments, to: picture)
-    let file = output.appendingPathComponent("segmentation.dcm")
-    let origin = SegmentationObject.Origin(
-      modelName: bundle.name, modelVersion: bundle.version,
-      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
-      seriesNumber: 1000, date: Date())
-    let files = SourceSeries.files(of: stack)
-    let outcome: SegmentationObject.Outcome
-    do {
-      outcome = try SegmentationObject.write(
-        labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
-        to: file.path, fileOf: { files[$0] })
+      let export = ResultExport(
+        bundle: bundle, identifiers: identifiers, installation: installation, output: output)
+      let source = try SourceSeries(input.series, geometry: geometry)
+      let cine = bundle.cine.flatMap { rule in
+        source.assessment.usableVolumes.count > 1 || input.phases != nil ? rule : nil
+      }
+      if let cine {
+        return try await PhaseProcessor(
+          source: source, rule: cine, choice: input.phases ?? cine.phases, export: export
+        ).process { try await segment([$0], source: source, segmenter: segmenter, progress) }
+      }
+      guard input.phases == nil else {
+        throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
+      }
+      let stacks = try stacks(of: input, source: source, bundle: bundle)
+      let (labels, predicted) = try await segment(
+        stacks, source: source, segmenter: segmenter, progress)
+      switch try export.write(labels, stack: stacks[0]) {
+      case .nothingFound(let picture): return .nothingFound(picture: picture)
+      case .proved(let object):
+        return .segmented(
+          SegmentedSeries(objects: [object], memory: MemoryUse(predicted: predicted)))
+      }
     } catch {
-      // The series has no place in the patient, and will not get one by another attempt.
-      guard case .noFrameOfReference = error else { throw error }
-      return .held(reasons: [error.description])
+      guard let reasons = reasonsToHold(error) else { throw error }
+      return .held(reasons: reasons)
     }
-    guard case .written = outcome else { return .nothingFound(picture: picture) }
-    let sha256 = try hexadecimalSHA256(ofFile: file)
-    try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
-    return .segmented(
-      ProvedSegmentation(
-        segmentation: file, sha256: sha256, picture: picture,
-        millilitres: Self.millilitres(labels, segments: segments),
-        memory: MemoryUse(predicted: predictedMemory, peak: MemoryBudget.peakResident)))
   }
 
-  /// Reads again the slices that are shown, and no others.
-  private func drawPicture(
-    _ labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription], to picture: URL
-  ) throws {
-    let shown = ContourMontage.chosenSlices(labels)
-    var chosen = SliceStack(grid: stack.sourceGrid, frames: shown.map { stack.frames[$0] })
-    chosen.grid.slices = shown.count
-    let plane = chosen.grid.rows * chosen.grid.columns
-    let files = SourceSeries.files(of: chosen)
-    let volume = try PixelReader.read(chosen, fileOf: { files[$0] })
-    let part = LabelVolume(
-      grid: chosen.grid,
-      labels: shown.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
-    try ContourMontage.write(volume, labels: part, segments: segments, to: picture.path)
+  /// Why the series cannot be segmented; nil where something else is at fault.
+  private func reasonsToHold(_ error: any Error) -> [String]? {
+    switch error {
+    // Our own disk or installation is at fault, not the series: that may pass.
+    case let error as DICOMError: error.isOfTheFile ? [error.description] : nil
+    case let shortage as MemoryShortage: shortage.isLasting ? [shortage.description] : nil
+    case let refusal as InputRefusal: [refusal.description]
+    case let finding as GeometryFinding: [finding.message]
+    case let problem as HeldSeries: problem.reasons
+    case let refusal as CardiacCycleError: [refusal.description]
+    default: nil
+    }
   }
 
-  private static func millilitres(_ labels: LabelVolume, segments: [SegmentDescription])
-    -> [String: Double]
+  /// The volume of the series that the result lies on, then those of the model's channels.
+  private func stacks(of input: ModelInput, source: SourceSeries, bundle: ModelBundle) throws
+    -> [SliceStack]
   {
-    var counts = [Int](repeating: 0, count: 256)
-    for label in labels.labels { counts[Int(label)] += 1 }
-    let voxel = labels.grid.voxelVolume / 1000
-    return Dictionary(
-      segments.map { segment in
-        (segment.name, segment.labels.reduce(0) { $0 + counts[Int($1)] })
-      }.filter { $0.1 > 0 }.map { ($0.0, Double($0.1) * voxel) },
-      uniquingKeysWith: +)
+    let reference = try source.onlyVolume()
+    guard bundle.network.inputChannels > 1 else { return [reference] }
+    guard input.channels.count == bundle.network.inputChannels else {
+      throw HeldSeries(
+        reasons: [
+          "\(ChannelRefusal.noChannels(model: bundle.name, inputChannels: bundle.network.inputChannels))"
+        ])
+    }
+    var stacks = [reference]
+    for (name, series) in input.channels {
+      do {
+        stacks.append(try SourceSeries(series, geometry: geometry).onlyVolume())
+      } catch let held as HeldSeries {
+        throw HeldSeries(
+          reasons: held.reasons.map { "channel \(name), series \(series.seriesInstanceUID): \($0)" }
+        )
+      }
+    }
+    return stacks
+  }
+
+  /// Labels on the images of the first stack; the others, where there are any, are the model's
+  /// channels.
+  private func segment(
+    _ stacks: [SliceStack], source: SourceSeries, segmenter: Segmenter,
+    _ progress: @escaping @Sendable (SegmentationProgress) -> Void
+  ) async throws -> (LabelVolume, predictedMemory: Int) {
+    let bundle = segmenter.bundle
+    let reference = NetworkInput(stacks[0], geometry: geometry)
+    let channels =
+      stacks.count > 1
+      ? stacks[1...].map { NetworkInput($0, geometry: geometry) } : [reference]
+    for channel in channels {
+      try bundle.input.check(
+        modality: channel.stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
+    }
+    let grid = reference.grid
+    // A channel that is brought to another grid becomes floats.
+    let bytes = channels.count > 1 ? 4 : reference.bytesPerVoxel
+    let forecast = try bundle.memoryForecast(
+      of: grid, bytesPerVoxel: bytes, threads: segmenter.threads)
+    let predicted = try memory.check(job: forecast.peak)
+    // Read by the segmenter, which lets the voxels go as soon as it can.
+    let labels = try await segmenter.segment(
+      reading: { try channels.map { try $0.read(on: grid) } }, progress: progress)
+    return (reference.sourceLabels(labels), predicted)
+  }
+}
+
+extension MemoryUse {
+  /// The peak as it is now.
+  init(predicted: Int) {
+    self.init(predicted: predicted, peak: MemoryBudget.peakResident)
   }
 }
 
@@ -173,30 +177,29 @@ struct HeldSeries: Error {
 
 extension SourceSeries {
   /// The one volume of the series.
-  fileprivate func onlyVolume() throws(HeldSeries) -> SliceStack {
+  func onlyVolume() throws(HeldSeries) -> SliceStack {
     let volumes = assessment.usableVolumes
     guard volumes.count == 1 else { throw HeldSeries(reasons: assessment.reasons) }
     return volumes[0]
   }
 }
 
-private func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {
-  Results.CodedConcept(value: concept.value, scheme: concept.scheme, meaning: concept.meaning)
-}
-
-extension SegmentDescription {
-  /// - Parameter index: from 0, among the model's groupings.
-  init(_ index: Int, _ grouping: LabelGrouping) {
-    self.init(
-      value: UInt8(clamping: index + 1), labels: Set(grouping.labels), name: grouping.name,
-      category: code(grouping.category), type: code(grouping.type),
-      anatomicRegion: grouping.region.map(code), color: grouping.color)
-  }
-
-  init(_ label: ModelLabel) {
-    self.init(
-      value: label.value, name: label.name, category: code(label.category),
-      type: code(label.type), modifier: label.modifier.map(code),
-      anatomicRegion: label.region.map(code), color: label.color)
+extension NetworkInput {
+  /// The voxels on a grid in the same frame of reference.
+  ///
+  /// - Throws: as `read()`, or ``HeldSeries`` where less than half of the grid is covered.
+  fileprivate func read(on grid: VolumeGrid) throws -> Volume {
+    let volume = try read()
+    guard self.grid != grid else { return volume }
+    let series = stack.frames.first?.seriesInstanceUID ?? ""
+    guard let placed = volume.resampled(onto: grid) else {
+      throw HeldSeries(reasons: ["series \(series): its axes do not span space"])
+    }
+    guard placed.coverage >= 0.5 else {
+      let percent = Int((placed.coverage * 100).rounded())
+      throw HeldSeries(
+        reasons: ["series \(series) covers \(percent) % of the images that the result lies on"])
+    }
+    return placed.volume
   }
 }

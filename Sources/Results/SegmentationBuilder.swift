@@ -44,7 +44,7 @@ struct SegmentationBuilder {
     }
     dataset.set(.modality, .CS, "SEG")
     dataset.set(.seriesNumber, .IS, "\(origin.seriesNumber)")
-    dataset.set(.instanceNumber, .IS, "1")
+    dataset.set(.instanceNumber, .IS, "\(origin.instanceNumber)")
     dataset.set(
       .seriesDescription, .LO,
       PlainText.limited(origin.modelName, to: 64, suffix: " (research use only)"))
@@ -63,7 +63,9 @@ struct SegmentationBuilder {
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
     dataset.set(
       .contentDescription, .LO,
-      PlainText.limited("\(origin.modelName) \(origin.modelVersion)", to: 64))
+      PlainText.limited(
+        ([origin.subject] + ["\(origin.modelName) \(origin.modelVersion)"])
+          .filter { !$0.isEmpty }.joined(separator: ", "), to: 64))
     dataset.set(.contentCreatorName, .PN, "segmentd")
   }
 

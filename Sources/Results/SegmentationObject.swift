@@ -40,6 +40,10 @@ public enum SegmentationObject {
     /// What tells this installation from others, for example its AE title.
     public var deviceSerialNumber: String
     public var seriesNumber: Int
+    /// The object's number in its series, from 1.
+    public var instanceNumber = 1
+    /// What the object is about besides, such as a phase of the heart; empty for nothing.
+    public var subject = ""
     /// Content date and time, written in UTC.
     public var date: Date
 

@@ -25,6 +25,11 @@ public struct ModelBundle: Sendable, Equatable {
   public var network: NetworkDescription
   public var preprocessing: Preprocessing
   public var inference: Inference
+  /// The series that the channels of the input are made of; empty where the model has one channel,
+  /// or does not say.
+  public var channels: [ModelChannel] = []
+  /// How cine series are segmented; nil where the model is not for them.
+  public var cine: CineRule?
   /// Applied in this order after prediction; empty for none.
   public var postprocessing: [LargestComponents]
   /// One for each class of the network but the background, in ascending order of value.
@@ -73,8 +78,8 @@ public struct ModelBundle: Sendable, Equatable {
     guard let composed else { throw .malformed(path: file, reason: "the document is empty") }
     let root = try BundleNode(file: file, path: "", node: composed).allowing([
       "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
-      "postprocessing", "labels", "groupings", "segments", "input", "licence", "trainingData",
-      "weights",
+      "postprocessing", "labels", "groupings", "segments", "input", "channels", "cine", "licence",
+      "trainingData", "weights",
     ])
     name = try root.required("name").text()
     version = try root.required("version").text()
@@ -102,6 +107,12 @@ public struct ModelBundle: Sendable, Equatable {
     }
     writesGroupings = try Self.writesGroupings(root, groupings)
     input = try InputLimits(root.required("input"))
+    if let node = root.optional("channels") {
+      channels = try ModelChannel.list(node, inputChannels: network.inputChannels)
+    }
+    if let node = root.optional("cine") {
+      cine = try CineRule(node, classes: network.classes)
+    }
     let weightsNode = try root.required("weights").allowing(["file", "sha256"])
     weights = directory.appendingPathComponent(try Self.weightsFile(weightsNode))
     weightsSHA256 = try Self.checksum(weightsNode)
@@ -202,7 +213,7 @@ extension NetworkDescription {
 
 extension DecodingError {
   /// The key concerned and what is wrong with it.
-  fileprivate var cause: String {
+  var cause: String {
     switch self {
     case .keyNotFound(let key, _): "the key \(key.stringValue) is missing"
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):

@@ -94,8 +94,8 @@ public struct Volume: Sendable {
     self.storage = storage
   }
 
-  /// The values as single-precision numbers; converted at each access where they are kept as whole
-  /// numbers, so that loops had better use ``storage``.
+  /// A copy of the values as single-precision numbers, made anew at each access where they are kept
+  /// as whole numbers: loops use ``storage``.
   public var voxels: [Float] {
     get {
       switch storage {

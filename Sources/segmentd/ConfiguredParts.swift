@@ -3,6 +3,7 @@ import Foundation
 import JobLedger
 import Logging
 import Pipeline
+import Segmentation
 import Volumes
 
 /// The parts of the pipeline as a configuration describes them.
@@ -33,9 +34,23 @@ struct ConfiguredParts {
 
   var intake: Intake { Intake(state: state, ledger: ledger, logger: logger) }
 
-  var assembler: SeriesAssembler {
+  /// The rules, with the channels of the models that they name.
+  ///
+  /// - Throws: `ModelLibraryError` or `ModelBundleError`.
+  func rules() throws -> ModelRules {
+    var channels: [String: [ModelChannel]] = [:]
+    for name in Set(configuration.rules.map(\.model)) {
+      let bundle = try models.bundle(name)
+      if !bundle.channels.isEmpty, bundle.network.inputChannels > 1 {
+        channels[name] = bundle.channels
+      }
+    }
+    return ModelRules(configuration.modelRules, channels: channels)
+  }
+
+  func assembler() throws -> SeriesAssembler {
     SeriesAssembler(
-      state: state, ledger: ledger, rules: ModelRules(configuration.modelRules),
+      state: state, ledger: ledger, rules: try rules(),
       quietPeriod: configuration.assembly.quietSeconds, logger: logger)
   }
 

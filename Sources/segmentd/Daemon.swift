@@ -24,7 +24,7 @@ struct Daemon {
     try parts.intake.recover()
 
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
-    var services: [any Service] = [parts.runner, parts.assembler]
+    var services: [any Service] = [parts.runner, try parts.assembler()]
     if !configuration.destinations.isEmpty { services.insert(parts.delivery, at: 0) }
     for watch in configuration.watch { services.append(try parts.watchedFolder(watch)) }
     if let listener = configuration.listener {

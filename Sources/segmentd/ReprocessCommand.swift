@@ -22,6 +22,8 @@ struct ReprocessCommand: AsyncParsableCommand {
   @Option(help: "Use this model, not those of the earlier jobs.")
   var model: String?
 
+  @OptionGroup var channels: ChannelOptions
+
   @Flag(help: "Print the new jobs as JSON.")
   var json = false
 
@@ -31,12 +33,19 @@ struct ReprocessCommand: AsyncParsableCommand {
     let parts = try ConfiguredParts(configuration, mustExist: true)
     if let model { _ = try parts.models.bundle(model) }
     var jobs: [Int64] = []
+    var together: Set<String> = []
     for found in try parts.ledger.series(ofStudy: study, only: series) {
       for name in try models(for: found, parts) {
-        jobs.append(
-          try parts.ledger.reprocess(series: found.seriesInstanceUID, job: NewJob(model: name)))
+        let bundle = try parts.models.bundle(name)
+        if bundle.network.inputChannels > 1, !bundle.channels.isEmpty {
+          together.insert(name)
+        } else {
+          jobs.append(
+            try parts.ledger.reprocess(series: found.seriesInstanceUID, job: NewJob(model: name)))
+        }
       }
     }
+    for name in together.sorted() { jobs.append(try reprocessTogether(name, parts)) }
     guard !jobs.isEmpty else { throw ReprocessError.noModel(study: study) }
     guard let lock = try daemonLock(parts.state) else {
       _ = try show(jobs, parts.ledger)
@@ -48,12 +57,23 @@ struct ReprocessCommand: AsyncParsableCommand {
     guard try show(jobs, parts.ledger) else { throw ExitCode.failure }
   }
 
+  /// One job for the channels of a model, found in the whole study.
+  private func reprocessTogether(_ model: String, _ parts: ConfiguredParts) throws -> Int64 {
+    let judge = StudyJudge(state: parts.state, ledger: parts.ledger, rules: ModelRules([]))
+    let selection = try judge.selection(
+      parts.models.bundle(model).channels,
+      of: parts.ledger.series(ofStudy: study).map(\.seriesInstanceUID), chosen: channels.chosen()
+    ).get()
+    return try parts.ledger.reprocess(
+      series: selection.reference.seriesInstanceUID,
+      job: NewJob(model: model, selection: selection))
+  }
+
   /// The models asked for, of earlier jobs, or of the rules.
   private func models(for series: SeriesOfStudy, _ parts: ConfiguredParts) throws -> [String] {
     if let model { return [model] }
     if !series.models.isEmpty { return series.models }
-    let judge = StudyJudge(
-      state: parts.state, ledger: parts.ledger, rules: ModelRules(parts.configuration.modelRules))
+    let judge = StudyJudge(state: parts.state, ledger: parts.ledger, rules: try parts.rules())
     let uid = series.seriesInstanceUID
     return try judge.plans(study: study, series: [uid])[uid]?.models ?? []
   }

@@ -29,6 +29,14 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Worker threads; 0 takes one for each processor.")
   var threads = 0
 
+  @OptionGroup var channels: ChannelOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "For a model of cine series: all, ed-es, or numbers of phases from 1 with commas.",
+      valueName: "phases"))
+  var phases: PhaseChoice?
+
   @Option(
     name: .customLong("memory-limit-gb"),
     help: "Memory for the whole process in GB; 0 takes what the system has.")
@@ -55,21 +63,26 @@ struct RunCommand: AsyncParsableCommand {
       geometry: GeometryRules(), installation: "SEGMENTD",
       memory: memoryBudget(gigabytes: memoryLimitGB))
     var reports: [SeriesReport] = []
-    for series in scan.series {
-      warn("series \(series.seriesInstanceUID): \(series.files.count) files")
-      let folder = URL(fileURLWithPath: output).appendingPathComponent(series.seriesInstanceUID)
+    let found = try ModelInput.inputs(
+      of: scan.series, for: segmenter.bundle, chosen: channels.chosen(), phases: phases)
+    for (series, input) in found {
+      let folder = URL(fileURLWithPath: output).appendingPathComponent(series)
       try FileManager.default.createDirectory(
         at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       let line = ProgressLine()
       let report: SeriesReport
       do {
+        let input = try input.get()
+        warn("series \(series): \(input.series.files.count) files")
         report = SeriesReport(
-          series.seriesInstanceUID,
+          series,
           try await processor.process(
-            series, segmenter: segmenter, identifiers: .generate(), output: folder
+            input, segmenter: segmenter, identifiers: .generate(), output: folder
           ) { line.show($0) })
+      } catch let refusal as ChannelRefusal {
+        report = SeriesReport(series, .held(reasons: [refusal.description]))
       } catch {
-        report = SeriesReport(series.seriesInstanceUID, failure: error)
+        report = SeriesReport(series, failure: error)
       }
       if !json { print(report.text) }
       reports.append(report)
@@ -98,6 +111,10 @@ struct SeriesReport: Encodable {
   var segmentation: String?
   var picture: String?
   var millilitres: [String: Double]?
+  /// One for each phase of a cine series that was segmented.
+  var phases: [PhaseReport]?
+  /// What the cavities of a heart do.
+  var function: [FunctionReport]?
   var memory: MemoryUse?
   var reasons: [String] = []
 
@@ -112,9 +129,14 @@ struct SeriesReport: Encodable {
     switch outcome {
     case .segmented(let result):
       state = "segmented"
-      segmentation = result.segmentation.path
-      picture = result.picture.path
-      millilitres = result.millilitres
+      if result.objects[0].phase == nil {
+        segmentation = result.objects[0].segmentation.path
+        picture = result.objects[0].picture.path
+        millilitres = result.objects[0].millilitres
+      } else {
+        phases = result.objects.compactMap(PhaseReport.init)
+        function = result.function.map(FunctionReport.init)
+      }
       memory = result.memory
     case .nothingFound(let picture):
       state = "nothing found"
@@ -132,7 +154,62 @@ struct SeriesReport: Encodable {
     for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {
       lines.append("  \(name): " + String(format: "%.2f ml", volume))
     }
+    for phase in phases ?? [] { lines += phase.lines }
+    for function in function ?? [] { lines.append("  " + function.text) }
     lines += reasons.map { "  \($0)" }
     return lines.joined(separator: "\n")
   }
+}
+
+/// One phase of a cine series as `run` prints it.
+struct PhaseReport: Encodable {
+  var phase: SegmentedPhase
+  var segmentation: String
+  var picture: String
+  var millilitres: [String: Double]
+
+  init?(_ object: ProvedSegmentation) {
+    guard let phase = object.phase else { return nil }
+    self.phase = phase
+    segmentation = object.segmentation.path
+    picture = object.picture.path
+    millilitres = object.millilitres
+  }
+
+  var lines: [String] {
+    ["  \(phase.text)", "    segmentation: \(segmentation)", "    picture: \(picture)"]
+      + millilitres.sorted { $0.key < $1.key }
+      .map { "    \($0.key): " + String(format: "%.2f ml", $0.value) }
+  }
+}
+
+/// What a cavity does, as `run` prints it.
+struct FunctionReport: Encodable {
+  var cavity: String
+  var endDiastolicMillilitres: Double
+  var endSystolicMillilitres: Double
+  var strokeMillilitres: Double
+  /// From 0 to 1; absent for an empty cavity.
+  var ejectionFraction: Double?
+  private let function: CardiacFunction
+
+  private enum CodingKeys: String, CodingKey {
+    case cavity, endDiastolicMillilitres, endSystolicMillilitres, strokeMillilitres
+    case ejectionFraction
+  }
+
+  init(_ function: CardiacFunction) {
+    self.function = function
+    cavity = function.cavity
+    endDiastolicMillilitres = function.endDiastolicVolume
+    endSystolicMillilitres = function.endSystolicVolume
+    strokeMillilitres = function.strokeVolume
+    ejectionFraction = function.ejectionFraction
+  }
+
+  var text: String { function.text }
+}
+
+extension PhaseChoice: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
 }

@@ -45,7 +45,7 @@ struct BundleText {
         step: \(inference.step)
         mirrorAxes: \(inference.mirrorAxes)   # the reference mirrors \(preset.mirrorAxes): eight passes
       \(components)labels:
-      \(preset.labels.map(text).joined(separator: "\n"))\(groupings)
+      \(preset.labels.map(text).joined(separator: "\n"))\(groupings)\(series)
       input:
         modalities: \(list(preset.input.modalities))
       \(bodyParts)  spacing: \(text(preset.input.spacing))   # mm, z y x
@@ -65,6 +65,8 @@ struct BundleText {
     let directions = preset.preprocessing.orientation.map(\.rawValue)
     return directions.isEmpty ? "acquired" : "[\(directions.joined(separator: ", "))]"
   }
+
+  private var series: String { preset.seriesText.isEmpty ? "" : "\n" + preset.seriesText }
 
   private var transpose: String {
     let order = preset.preprocessing.transpose

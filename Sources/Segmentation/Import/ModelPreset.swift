@@ -25,6 +25,8 @@ public struct ModelPreset: Sendable, Equatable {
   public var labels: [ModelLabel]
   /// Unions of labels that the benchmark scores.
   public var groupings: [LabelGrouping] = []
+  /// What `model.yaml` says of its series, `channels` or `cine`; empty for nothing.
+  public var seriesText = ""
   public var input: InputLimits
   public var trainingData: String
   public var sources: [Source]

@@ -16,6 +16,7 @@ extension ModelPreset {
       .anatomy(2, "Myocardium", "74281007", "Myocardium", [200, 60, 40]),
       .anatomy(3, "Left ventricle", "87878005", "Left ventricle", [224, 150, 40]),
     ],
+    seriesText: "cine: {phases: ed-es, cavities: [3, 1]}",
     input: InputLimits(
       modalities: ["MR"], bodyParts: [],
       spacing: .init(min: [3, 0.6, 0.6], max: [15, 2.5, 2.5]),
@@ -113,6 +114,27 @@ extension ModelPreset {
       grouping("Tumour core", [2, 3], [160, 32, 240]),
       grouping("Enhancing tumour", [3], [255, 230, 60]),
     ],
+    seriesText: """
+      # Criteria by ours: the authors took the four files of each subject by name.
+      channels:
+        - name: flair
+          require: {modality: MR, echoTime: {min: 60}, inversionTime: {min: 1500, max: 3500}}
+          prefer: [{seriesDescription: flair, weight: 3}]
+        - name: t1
+          require: {modality: MR, echoTime: {max: 40}, contrast: false}
+          prefer: [{seriesDescription: [t1, mprage, spgr, bravo], weight: 3}]
+        - name: t1ce
+          reference: true
+          require: {modality: MR, echoTime: {max: 40}, contrast: true}
+          prefer: [{seriesDescription: [t1, mprage, spgr, bravo], weight: 3}]
+        - name: t2
+          require:
+            modality: MR
+            echoTime: {min: 60}
+            scanningSequence: {exclude: [IR]}
+            seriesDescription: {exclude: [flair, dwi, diff, adc]}
+          prefer: [{seriesDescription: t2, weight: 3}]
+      """,
     input: InputLimits(
       modalities: ["MR"], bodyParts: [],
       spacing: .init(min: [0.4, 0.4, 0.4], max: [1.6, 1.6, 1.6]),

@@ -1,0 +1,96 @@
+import DICOM
+import Foundation
+import JobLedger
+import Segmentation
+import SeriesSelection
+
+extension StudyJudge {
+  /// Jobs of the models that are shown several series of a study together, by the series whose job
+  /// each one is.
+  ///
+  /// Once every channel is there, the reference series has the job, and the other series know from a
+  /// cancelled one why they have none. Where channels are missing or in doubt, one held job says so.
+  ///
+  /// - Parameters:
+  ///   - plans: of all series of the study.
+  ///   - due: the series in which something is new; a model none of whose series is due is left out.
+  /// - Throws: `LedgerError`
+  func channelJobs(plans: [String: Plan], due: Set<String>) throws -> [String: [NewJob]] {
+    var jobs: [String: [NewJob]] = [:]
+    for (model, channels) in rules.channels.sorted(by: { $0.key < $1.key }) {
+      let members = plans.filter { $0.value.models.contains(model) }.keys.sorted()
+      guard !due.isDisjoint(with: members) else { continue }
+      let found = try selection(channels, of: members, chosen: [:])
+      for (series, job) in Self.jobs(found, model: model, members: members, due: due) {
+        jobs[series, default: []].append(job)
+      }
+    }
+    return jobs
+  }
+
+  /// The channels of a model among some series of a study.
+  ///
+  /// - Throws: `LedgerError`. A series that cannot be read is no candidate.
+  public func selection(
+    _ channels: [ModelChannel], of series: [String], chosen: [String: String]
+  ) throws -> Result<ChannelSelection, ChannelRefusal> {
+    var candidates: [ChannelCandidate] = []
+    for uid in series {
+      let files = try ledger.spoolPaths(series: uid).map(state.file)
+      if let candidate = try? ChannelCandidate(
+        SeriesFiles(seriesInstanceUID: uid, files: files), channels: channels)
+      {
+        candidates.append(candidate)
+      }
+    }
+    do throws(ChannelRefusal) {
+      return .success(try ChannelSelection(channels, candidates: candidates, chosen: chosen))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private static func jobs(
+    _ found: Result<ChannelSelection, ChannelRefusal>, model: String, members: [String],
+    due: Set<String>
+  ) -> [(String, NewJob)] {
+    let news = members.filter(due.contains)
+    switch found {
+    case .success(let selection):
+      let reference = selection.reference.seriesInstanceUID
+      let others = news.filter { $0 != reference }.map { uid in
+        let names = zip(selection.names, selection.series)
+          .filter { $0.1.seriesInstanceUID == uid }.map(\.0)
+        let role = names.isEmpty ? "no channel" : "channel \(names.joined(separator: ", "))"
+        return (
+          uid,
+          NewJob(
+            model: model,
+            start: .cancelled(reason: "\(role) of the job of series \(reference)"))
+        )
+      }
+      return [(reference, NewJob(model: model, selection: selection))] + others
+    case .failure(let refusal):
+      guard let first = news.first else { return [] }
+      return [(first, NewJob(model: model, start: .held(reason: refusal.description)))]
+        + news.dropFirst().map {
+          (
+            $0,
+            NewJob(
+              model: model,
+              start: .cancelled(reason: "the job of series \(first) says which channel is missing"))
+          )
+        }
+    }
+  }
+}
+
+extension NewJob {
+  /// A job that is shown the channels of a selection.
+  public init(model: String, selection: ChannelSelection) {
+    self.init(model: model)
+    inputs = zip(selection.names, selection.series).map {
+      Input(channel: $0, seriesInstanceUID: $1.seriesInstanceUID)
+    }
+  }
+}

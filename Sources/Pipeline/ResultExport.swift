@@ -1,0 +1,131 @@
+import DICOM
+import Foundation
+import Results
+import Segmentation
+import Volumes
+
+/// Writes and proves the objects and pictures of one series in its folder.
+struct ResultExport {
+  let bundle: ModelBundle
+  let identifiers: SegmentationObject.Identifiers
+  /// Written as Device Serial Number (0018,1000).
+  let installation: String
+  let output: URL
+
+  /// What became of one label volume.
+  enum Written {
+    case proved(ProvedSegmentation)
+    case nothingFound(picture: URL)
+  }
+
+  /// - Parameters:
+  ///   - phase: of a cine series; the object and its picture are named after it.
+  ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
+  /// - Throws: ``HeldSeries`` where the images have no place in the patient.
+  func write(_ labels: LabelVolume, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0)
+    throws -> Written
+  {
+    let labelSegments = bundle.labels.map(SegmentDescription.init)
+    let segments =
+      bundle.writesGroupings
+      ? bundle.groupings.enumerated().map(SegmentDescription.init) : labelSegments
+    let suffix = phase.map { String(format: "-phase-%02d", $0.number) } ?? ""
+    let picture = output.appendingPathComponent("contours\(suffix).png")
+    try drawPicture(labels, of: stack, segments: labelSegments, to: picture)
+    let file = output.appendingPathComponent("segmentation\(suffix).dcm")
+    var origin = SegmentationObject.Origin(
+      modelName: bundle.name, modelVersion: bundle.version,
+      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
+      seriesNumber: 1000, date: Date())
+    origin.instanceNumber = index + 1
+    origin.subject = phase?.text ?? ""
+    var identifiers = identifiers
+    if index > 0 {
+      identifiers.sopInstanceUID = DICOMUID.derived(from: identifiers.sopInstanceUID, index)
+    }
+    let files = SourceSeries.files(of: stack)
+    let outcome: SegmentationObject.Outcome
+    do {
+      outcome = try SegmentationObject.write(
+        labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
+        to: file.path, fileOf: { files[$0] })
+    } catch {
+      // The series has no place in the patient, and will not get one by another attempt.
+      guard case .noFrameOfReference = error else { throw error }
+      throw HeldSeries(reasons: [error.description])
+    }
+    guard case .written = outcome else { return .nothingFound(picture: picture) }
+    let sha256 = try hexadecimalSHA256(ofFile: file)
+    try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
+    return .proved(
+      ProvedSegmentation(
+        segmentation: file, sopInstanceUID: identifiers.sopInstanceUID, sha256: sha256,
+        picture: picture, millilitres: millilitres(labels, segments), phase: phase))
+  }
+
+  /// Reads again the slices that are shown, and no others.
+  private func drawPicture(
+    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription], to picture: URL
+  ) throws {
+    let shown = ContourMontage.chosenSlices(labels)
+    var part = SliceStack(grid: stack.sourceGrid, frames: shown.map { stack.frames[$0] })
+    part.grid.slices = shown.count
+    let plane = part.grid.rows * part.grid.columns
+    let files = SourceSeries.files(of: stack)
+    let volume = try PixelReader.read(part) { files[$0] }
+    let partLabels = LabelVolume(
+      grid: part.grid,
+      labels: shown.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
+    try ContourMontage.write(volume, labels: partLabels, segments: segments, to: picture.path)
+  }
+
+  /// The volume of each segment that was found, by name.
+  private func millilitres(_ labels: LabelVolume, _ segments: [SegmentDescription])
+    -> [String: Double]
+  {
+    let counts = labelCounts(labels)
+    let voxel = labels.voxelMillilitres
+    return Dictionary(
+      segments.map { segment in
+        (segment.name, segment.labels.reduce(0) { $0 + counts[Int($1)] })
+      }.filter { $0.1 > 0 }.map { ($0.0, Double($0.1) * voxel) },
+      uniquingKeysWith: +)
+  }
+}
+
+/// How many voxels have each label.
+func labelCounts(_ labels: LabelVolume) -> [Int] {
+  var counts = [Int](repeating: 0, count: 256)
+  counts.withUnsafeMutableBufferPointer { counts in
+    labels.labels.withUnsafeBufferPointer { labels in
+      for label in labels { counts[Int(label)] += 1 }
+    }
+  }
+  return counts
+}
+
+extension LabelVolume {
+  /// The volume of a voxel in ml.
+  var voxelMillilitres: Double { grid.voxelVolume / 1000 }
+}
+
+private func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {
+  Results.CodedConcept(value: concept.value, scheme: concept.scheme, meaning: concept.meaning)
+}
+
+extension SegmentDescription {
+  /// - Parameter index: from 0, among the model's groupings.
+  init(_ index: Int, _ grouping: LabelGrouping) {
+    self.init(
+      value: UInt8(clamping: index + 1), labels: Set(grouping.labels), name: grouping.name,
+      category: code(grouping.category), type: code(grouping.type),
+      anatomicRegion: grouping.region.map(code), color: grouping.color)
+  }
+
+  init(_ label: ModelLabel) {
+    self.init(
+      value: label.value, name: label.name, category: code(label.category),
+      type: code(label.type), modifier: label.modifier.map(code),
+      anatomicRegion: label.region.map(code), color: label.color)
+  }
+}

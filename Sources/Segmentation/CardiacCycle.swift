@@ -1,0 +1,115 @@
+/// Why the two extremes of a heart's cycle are not to be had.
+public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertible {
+  case tooFewPhases(Int)
+  /// The cavity is not larger at end-diastole; volumes in ml.
+  case noContraction(endDiastolic: Double, endSystolic: Double)
+
+  public var description: String {
+    switch self {
+    case .tooFewPhases(let count):
+      "\(count) cardiac phases by Trigger Time (0018,1060): end-diastole and end-systole need at "
+        + "least 3"
+    case .noContraction(let endDiastolic, let endSystolic):
+      "the cavity does not contract: \(shown(endDiastolic)) ml at the phase taken as end-diastole, "
+        + "\(shown(endSystolic)) ml at that taken as end-systole"
+    }
+  }
+
+  private func shown(_ number: Double) -> String { "\((number * 100).rounded() / 100)" }
+}
+
+/// The phases of a cine series over one heartbeat, and which of them are its extremes.
+public struct CardiacCycle: Sendable, Equatable {
+  /// Trigger Time (0018,1060) of each phase: ms after the R wave, ascending.
+  public let triggerTimes: [Double]
+
+  /// - Throws: ``CardiacCycleError/tooFewPhases(_:)``
+  public init(triggerTimes: [Double]) throws(CardiacCycleError) {
+    guard triggerTimes.count >= 3 else { throw .tooFewPhases(triggerTimes.count) }
+    self.triggerTimes = triggerTimes
+  }
+
+  /// End-diastole by time: the phase nearest to the R wave, which begins the contraction.
+  public var endDiastole: Int { 0 }
+
+  /// End-systole by time: the phase nearest to 35 % of the cycle, where at rest the aortic valve
+  /// closes. The cycle is as long as the phases, with their median step after the last.
+  public var endSystole: Int {
+    let steps = zip(triggerTimes.dropFirst(), triggerTimes).map { $0 - $1 }.sorted()
+    let length = triggerTimes[triggerTimes.count - 1] - triggerTimes[0] + steps[steps.count / 2]
+    let expected = triggerTimes[0] + 0.35 * length
+    return triggerTimes.indices.min {
+      abs(triggerTimes[$0] - expected) < abs(triggerTimes[$1] - expected)
+    } ?? 0
+  }
+
+  /// The two extremes with the cavity's volume in ml.
+  public struct Extremes: Sendable, Equatable {
+    public var endDiastole: Int
+    public var endSystole: Int
+    public var endDiastolicVolume: Double
+    public var endSystolicVolume: Double
+  }
+
+  /// The extremes by time, checked and corrected by the cavity's volume: from each the neighbour
+  /// of larger (smaller) volume is taken until there is none. Phases follow one another in a ring.
+  ///
+  /// - Parameter cavity: the volume in ml at a phase; asked once for each phase that is looked at.
+  /// - Throws: ``CardiacCycleError/noContraction(endDiastolic:endSystolic:)``, or what `cavity`
+  ///   throws.
+  public func extremes(cavity: (Int) async throws -> Double) async throws -> Extremes {
+    var known: [Int: Double] = [:]
+    func volume(_ phase: Int) async throws -> Double {
+      if let volume = known[phase] { return volume }
+      let volume = try await cavity(phase)
+      known[phase] = volume
+      return volume
+    }
+    func climb(from start: Int, sign: Double) async throws -> Int {
+      let count = triggerTimes.count
+      var best = start
+      while true {
+        var next = best
+        for neighbour in [(best + 1) % count, (best + count - 1) % count] {
+          let (theirs, own) = (try await volume(neighbour), try await volume(next))
+          if sign * theirs > sign * own { next = neighbour }
+        }
+        guard next != best else { return best }
+        best = next
+      }
+    }
+    let largest = try await climb(from: endDiastole, sign: 1)
+    let smallest = try await climb(from: endSystole, sign: -1)
+    let found = Extremes(
+      endDiastole: largest, endSystole: smallest,
+      endDiastolicVolume: try await volume(largest),
+      endSystolicVolume: try await volume(smallest))
+    guard found.endDiastolicVolume > found.endSystolicVolume else {
+      throw CardiacCycleError.noContraction(
+        endDiastolic: found.endDiastolicVolume, endSystolic: found.endSystolicVolume)
+    }
+    return found
+  }
+}
+
+/// What a cavity does in one heartbeat.
+public struct CardiacFunction: Sendable, Equatable, Codable {
+  /// The label's name.
+  public var cavity: String
+  /// In ml.
+  public var endDiastolicVolume: Double
+  public var endSystolicVolume: Double
+
+  public init(cavity: String, endDiastolicVolume: Double, endSystolicVolume: Double) {
+    self.cavity = cavity
+    self.endDiastolicVolume = endDiastolicVolume
+    self.endSystolicVolume = endSystolicVolume
+  }
+
+  /// In ml.
+  public var strokeVolume: Double { endDiastolicVolume - endSystolicVolume }
+  /// Stroke volume as a part of the end-diastolic volume; nil where that is 0.
+  public var ejectionFraction: Double? {
+    endDiastolicVolume > 0 ? strokeVolume / endDiastolicVolume : nil
+  }
+}

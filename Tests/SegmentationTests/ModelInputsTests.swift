@@ -1,0 +1,74 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Segmentation
+
+/// What a bundle says of its channels and of cine series.
+@Suite struct ModelInputsTests {
+  private func bundle(_ addition: String, inputChannels: Int = 1) throws -> ModelBundle {
+    let folder = TestFiles.fixtures.appendingPathComponent("models/untrained-tiny")
+    var text = try String(
+      contentsOf: folder.appendingPathComponent("model.yaml"), encoding: .utf8)
+    if inputChannels > 1 {
+      text = text.replacingOccurrences(
+        of: "inputChannels: 1", with: "inputChannels: \(inputChannels)")
+      let scheme = "    - {scheme: ct, lower: -958, upper: 326, mean: 82.95177, sd: 136.94818}\n"
+      text = text.replacingOccurrences(
+        of: scheme, with: String(repeating: scheme, count: inputChannels))
+    }
+    return try ModelBundle(yaml: text + addition, file: "model.yaml", directory: folder)
+  }
+
+  @Test func channelsAreReadInTheirOrder() throws {
+    let channels = try bundle(
+      """
+      channels:
+        - {name: t1, require: {modality: MR, contrast: false}}
+        - {name: t1ce, reference: true, require: {modality: MR, contrast: true}}
+      """, inputChannels: 2
+    ).channels
+    #expect(channels.map(\.name) == ["t1", "t1ce"])
+    #expect(channels.map(\.isReference) == [false, true])
+    let first = try bundle(
+      "channels: [{name: a}, {name: b}]", inputChannels: 2
+    ).channels
+    #expect(first.map(\.isReference) == [true, false])
+  }
+
+  @Test(arguments: [
+    ("channels: [{name: a}]", "one entry for each of 2 channels"),
+    ("channels: [{name: a}, {name: a}]", "gives a name to two channels"),
+    (
+      "channels: [{name: a, reference: true}, {name: b, reference: true}]",
+      "more than one reference"
+    ),
+    ("channels: [{name: a}, {name: b, require: {mood: good}}]", "channels[1]"),
+    ("channels: [{name: a}, {title: b}]", "channels[1]"),
+  ])
+  func faultsOfChannelsAreNamed(_ addition: String, _ message: String) throws {
+    do {
+      _ = try bundle(addition, inputChannels: 2)
+      Issue.record("\(addition) was taken")
+    } catch {
+      #expect("\(error)".contains(message), "\(error)")
+    }
+  }
+
+  @Test(arguments: [
+    ("all", PhaseChoice.all), ("ed-es", .extremes), ("[1, 9]", .list([1, 9])), ("7", .list([7])),
+  ])
+  func phasesAreRead(_ text: String, _ choice: PhaseChoice) throws {
+    let cine = try bundle("cine: {phases: \(text), cavities: [3, 1]}").cine
+    #expect(cine == CineRule(phases: choice, cavities: [3, 1]))
+  }
+
+  @Test(arguments: [
+    "cine: {phases: some, cavities: [3]}", "cine: {phases: [1, 1], cavities: [3]}",
+    "cine: {phases: [0], cavities: [3]}", "cine: {phases: all, cavities: []}",
+    "cine: {phases: all, cavities: [9]}", "cine: {phases: all}",
+  ])
+  func faultsOfCineRulesAreRefused(_ addition: String) {
+    #expect(throws: ModelBundleError.self) { try bundle(addition) }
+  }
+}
