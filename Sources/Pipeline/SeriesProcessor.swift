@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import NIfTI
 import Results
 import Segmentation
 import Volumes
@@ -21,6 +22,8 @@ public struct ProvedSegmentation: Sendable, Equatable {
   /// Of the file as it was proved, as 64 hexadecimal digits.
   public var sha256: String
   public var picture: URL
+  /// The labels as NIfTI, where they were asked for.
+  public var labels: URL?
   /// Volume of each segment that was found, in millilitres, by name.
   public var millilitres: [String: Double]
   public var memory: MemoryUse
@@ -49,13 +52,17 @@ public struct SeriesProcessor: Sendable {
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   private let installation: String
   private let memory: MemoryBudget
+  /// Whether `labels.nii.gz` is written beside the segmentation.
+  private let writesNIfTI: Bool
 
   public init(
-    geometry: GeometryRules, installation: String, memory: MemoryBudget = MemoryBudget()
+    geometry: GeometryRules, installation: String, memory: MemoryBudget = MemoryBudget(),
+    writesNIfTI: Bool = false
   ) {
     self.geometry = geometry
     self.installation = installation
     self.memory = memory
+    self.writesNIfTI = writesNIfTI
   }
 
   /// Judges, segments, writes and proves.
@@ -129,9 +136,15 @@ public struct SeriesProcessor: Sendable {
     guard case .written = outcome else { return .nothingFound(picture: picture) }
     let sha256 = try hexadecimalSHA256(ofFile: file)
     try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
+    var niftiFile: URL?
+    if writesNIfTI {
+      let url = output.appendingPathComponent("labels.nii.gz")
+      try NIfTIFile.write(labels, to: url.path)
+      niftiFile = url
+    }
     return .segmented(
       ProvedSegmentation(
-        segmentation: file, sha256: sha256, picture: picture,
+        segmentation: file, sha256: sha256, picture: picture, labels: niftiFile,
         millilitres: Self.millilitres(labels, segments: segments),
         memory: MemoryUse(predicted: predictedMemory, peak: MemoryBudget.peakResident)))
   }
@@ -152,7 +165,7 @@ public struct SeriesProcessor: Sendable {
     try ContourMontage.write(volume, labels: part, segments: segments, to: picture.path)
   }
 
-  private static func millilitres(_ labels: LabelVolume, segments: [SegmentDescription])
+  static func millilitres(_ labels: LabelVolume, segments: [SegmentDescription])
     -> [String: Double]
   {
     var counts = [Int](repeating: 0, count: 256)
@@ -173,7 +186,7 @@ struct HeldSeries: Error {
 
 extension SourceSeries {
   /// The one volume of the series.
-  fileprivate func onlyVolume() throws(HeldSeries) -> SliceStack {
+  func onlyVolume() throws(HeldSeries) -> SliceStack {
     let volumes = assessment.usableVolumes
     guard volumes.count == 1 else { throw HeldSeries(reasons: assessment.reasons) }
     return volumes[0]
