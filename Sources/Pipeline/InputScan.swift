@@ -44,7 +44,7 @@ public struct InputScan {
     var order: [String] = []
     for input in inputs {
       for file in try Self.files(below: input) {
-        if NIfTIFile.isNamed(file.path) {
+        if !takesEverything, NIfTIFile.isNamed(file.path) {
           add(volume: file)
           continue
         }

@@ -109,17 +109,19 @@ public struct JobRunner: Service {
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "))
-    case .nothingFound:
+    case .nothingFound(_, let warnings):
       try complete(
         job, nil, modelVersion: modelVersion,
-        summary: "no structure of the model was found")
+        summary: (["no structure of the model was found"] + warnings.map { "warning: \($0)" })
+          .joined(separator: "; "))
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let proved):
       let summary = proved.millilitres.sorted { $0.key < $1.key }
         .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
+      for warning in proved.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
       try complete(
         job, proved, modelVersion: modelVersion,
-        summary: summary)
+        summary: ([summary] + proved.warnings.map { "warning: \($0)" }).joined(separator: "; "))
       let memory = proved.memory
       logger.info(
         "job completed in \(seconds)",

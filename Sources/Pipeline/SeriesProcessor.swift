@@ -26,6 +26,8 @@ public struct ProvedSegmentation: Sendable, Equatable {
   public var labels: URL?
   /// Volume of each segment that was found, in millilitres, by name.
   public var millilitres: [String: Double]
+  /// What is unusual beside the model's training volumes: a person should look at the result.
+  public var warnings: [String] = []
   public var memory: MemoryUse
 }
 
@@ -41,7 +43,7 @@ public struct MemoryUse: Sendable, Equatable, Codable {
 public enum SeriesOutcome: Sendable, Equatable {
   case segmented(ProvedSegmentation)
   /// The model found none of its structures; no object is written.
-  case nothingFound(picture: URL)
+  case nothingFound(picture: URL, warnings: [String])
   /// The series cannot be segmented; each reason says why.
   case held(reasons: [String])
 }
@@ -86,11 +88,13 @@ public struct SeriesProcessor: Sendable {
         of: input.grid, bytesPerVoxel: input.bytesPerVoxel, threads: segmenter.threads)
       let predicted = try memory.check(job: forecast.peak)
       // Read by the segmenter, which lets the voxels go as soon as it can.
+      let warnings = ModelWarnings()
       let labels = input.sourceLabels(
-        try await segmenter.segment(reading: { [try input.read()] }, progress: progress))
+        try await segmenter.segment(
+          reading: { [try input.read()] }, warnings: warnings, progress: progress))
       return try export(
-        labels, stack: stack, bundle: bundle, identifiers: identifiers, output: output,
-        predictedMemory: predicted)
+        labels, stack: stack, bundle: bundle, warnings: warnings.all.map(\.description),
+        identifiers: identifiers, output: output, predictedMemory: predicted)
     } catch let error as DICOMError {
       // Our own disk or installation is at fault, not the series: that may pass.
       guard error.isOfTheFile else { throw error }
@@ -108,7 +112,7 @@ public struct SeriesProcessor: Sendable {
   }
 
   private func export(
-    _ labels: LabelVolume, stack: SliceStack, bundle: ModelBundle,
+    _ labels: LabelVolume, stack: SliceStack, bundle: ModelBundle, warnings: [String],
     identifiers: SegmentationObject.Identifiers, output: URL, predictedMemory: Int
   ) throws -> SeriesOutcome {
     let labelSegments = bundle.labels.map(SegmentDescription.init)
@@ -121,7 +125,7 @@ public struct SeriesProcessor: Sendable {
     let origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
       softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
-      seriesNumber: 1000, date: Date())
+      seriesNumber: 1000, date: Date(), remarks: warnings)
     let files = SourceSeries.files(of: stack)
     let outcome: SegmentationObject.Outcome
     do {
@@ -133,7 +137,9 @@ public struct SeriesProcessor: Sendable {
       guard case .noFrameOfReference = error else { throw error }
       return .held(reasons: [error.description])
     }
-    guard case .written = outcome else { return .nothingFound(picture: picture) }
+    guard case .written = outcome else {
+      return .nothingFound(picture: picture, warnings: warnings)
+    }
     let sha256 = try hexadecimalSHA256(ofFile: file)
     try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
     var niftiFile: URL?
@@ -145,7 +151,7 @@ public struct SeriesProcessor: Sendable {
     return .segmented(
       ProvedSegmentation(
         segmentation: file, sha256: sha256, picture: picture, labels: niftiFile,
-        millilitres: Self.millilitres(labels, segments: segments),
+        millilitres: Self.millilitres(labels, segments: segments), warnings: warnings,
         memory: MemoryUse(predicted: predictedMemory, peak: MemoryBudget.peakResident)))
   }
 

@@ -11,6 +11,8 @@ public struct LabelledVolume: Sendable, Equatable {
   public var picture: URL
   /// Volume of each structure that was found, in millilitres, by name.
   public var millilitres: [String: Double]
+  /// What is unusual beside the model's training volumes.
+  public var warnings: [String] = []
 }
 
 /// Takes one volume from NIfTI files to labels and a picture: the road without DICOM.
@@ -29,7 +31,8 @@ public enum VolumeFileProcessor {
         of: first.grid, bytesPerVoxel: 4, threads: segmenter.threads)
       _ = try memory.check(job: forecast.peak)
     }
-    let labels = try await segmenter.segment(channels, progress: progress)
+    let warnings = ModelWarnings()
+    let labels = try await segmenter.segment(channels, warnings: warnings, progress: progress)
     let segments = segmenter.bundle.labels.map(SegmentDescription.init)
     let picture = output.appendingPathComponent("contours.png")
     try writePicture(channels[0], labels, segments: segments, to: picture)
@@ -38,7 +41,8 @@ public enum VolumeFileProcessor {
       labels, to: file.path, geometryOf: try files.first.map { try NIfTIFile(path: $0.path) })
     return LabelledVolume(
       labels: file, picture: picture,
-      millilitres: SeriesProcessor.millilitres(labels, segments: segments))
+      millilitres: SeriesProcessor.millilitres(labels, segments: segments),
+      warnings: warnings.all.map(\.description))
   }
 
   /// NIfTI files often store rows from the back of the patient: a picture is seen as on a screen,

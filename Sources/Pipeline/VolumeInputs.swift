@@ -44,7 +44,7 @@ public enum VolumeInputs {
       let stack = try source.onlyVolume()
       try model.input.check(
         modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
-      return [try SourceSeries.pixels(of: stack)]
+      return [try NetworkInput(stack, geometry: GeometryRules()).read()]
     } catch let problem as HeldSeries {
       throw VolumeInputError.held(path: first.path, reasons: problem.reasons)
     }

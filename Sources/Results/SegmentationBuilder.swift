@@ -63,7 +63,9 @@ struct SegmentationBuilder {
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
     dataset.set(
       .contentDescription, .LO,
-      PlainText.limited("\(origin.modelName) \(origin.modelVersion)", to: 64))
+      PlainText.limited(
+        "\(origin.modelName) \(origin.modelVersion)", to: 64,
+        suffix: origin.remarks.isEmpty ? "" : " - unusual, see segments"))
     dataset.set(.contentCreatorName, .PN, "segmentd")
   }
 
@@ -136,6 +138,10 @@ struct SegmentationBuilder {
     var segment = Dataset()
     segment.set(.segmentNumber, .US, index + 1)
     segment.set(.segmentLabel, .LO, PlainText.limited(description.name, to: 64))
+    if !origin.remarks.isEmpty {
+      let remarks = "Warning: " + origin.remarks.joined(separator: "; ")
+      segment.set(.segmentDescription, .ST, PlainText.limited(remarks, to: 1024))
+    }
     segment.set(.segmentAlgorithmType, .CS, "AUTOMATIC")
     segment.set(.segmentAlgorithmName, .LO, PlainText.limited(origin.modelName, to: 64))
     segment.set(.segmentedPropertyCategoryCodeSequence, [code(description.category)])

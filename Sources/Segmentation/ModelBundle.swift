@@ -34,6 +34,8 @@ public struct ModelBundle: Sendable, Equatable {
   /// Whether a result holds the groupings, as segments that may overlap, and not the labels.
   public var writesGroupings: Bool
   public var input: InputLimits
+  /// Beyond these a result carries a warning; empty for none.
+  public var output: [OutputLimit]
   public var licence: String
   public var trainingData: String
   /// The safetensors file.
@@ -73,8 +75,8 @@ public struct ModelBundle: Sendable, Equatable {
     guard let composed else { throw .malformed(path: file, reason: "the document is empty") }
     let root = try BundleNode(file: file, path: "", node: composed).allowing([
       "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
-      "postprocessing", "labels", "groupings", "segments", "input", "licence", "trainingData",
-      "weights",
+      "postprocessing", "labels", "groupings", "segments", "input", "output", "licence",
+      "trainingData", "weights",
     ])
     name = try root.required("name").text()
     version = try root.required("version").text()
@@ -101,7 +103,11 @@ public struct ModelBundle: Sendable, Equatable {
       }
     }
     writesGroupings = try Self.writesGroupings(root, groupings)
-    input = try InputLimits(root.required("input"))
+    input = try InputLimits(root.required("input"), channels: network.inputChannels)
+    output = []
+    for item in try root.optional("output")?.items() ?? [] {
+      output.append(try OutputLimit(item, classes: network.classes))
+    }
     let weightsNode = try root.required("weights").allowing(["file", "sha256"])
     weights = directory.appendingPathComponent(try Self.weightsFile(weightsNode))
     weightsSHA256 = try Self.checksum(weightsNode)

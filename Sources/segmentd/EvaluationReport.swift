@@ -38,6 +38,7 @@ struct EvaluationReport: Encodable {
     var `case`: String
     var seconds: Double?
     var labels: [CaseLabel]
+    var warnings: [String]
   }
 
   struct Failure: Encodable {
@@ -82,7 +83,7 @@ struct EvaluationReport: Encodable {
             label: $0.region.label, key: $0.region.key, name: $0.region.name, dice: $0.dice,
             hd95: $0.hd95, volumeDifference: $0.volumeDifference,
             relativeVolumeDifference: $0.relativeVolumeDifference)
-        })
+        }, warnings: score.warnings)
     }
     failed = outcomes.compactMap { outcome in
       guard case .failure(let error) = outcome.result else { return nil }

@@ -12,6 +12,7 @@ struct RunReport: Encodable {
   var picture: String?
   var millilitres: [String: Double]?
   var memory: MemoryUse?
+  var warnings: [String] = []
   var reasons: [String] = []
 
   init(series: String? = nil, volume: String? = nil, failure: any Error) {
@@ -31,9 +32,11 @@ struct RunReport: Encodable {
       picture = result.picture.path
       millilitres = result.millilitres
       memory = result.memory
-    case .nothingFound(let picture):
+      warnings = result.warnings
+    case .nothingFound(let picture, let warnings):
       state = "nothing found"
       self.picture = picture.path
+      self.warnings = warnings
     case .held(let reasons):
       state = "held"
       self.reasons = reasons
@@ -46,6 +49,7 @@ struct RunReport: Encodable {
     labels = result.labels.path
     picture = result.picture.path
     millilitres = result.millilitres
+    warnings = result.warnings
   }
 
   var text: String {
@@ -57,6 +61,7 @@ struct RunReport: Encodable {
     for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {
       lines.append("  \(name): " + String(format: "%.2f ml", volume))
     }
+    lines += warnings.map { "  warning: \($0)" }
     lines += reasons.map { "  \($0)" }
     return lines.joined(separator: "\n")
   }

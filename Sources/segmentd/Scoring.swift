@@ -42,10 +42,13 @@ struct Scoring: Sendable {
     let channels = try VolumeInputs.read(files.images, for: segmenter.bundle)
     let clock = ContinuousClock()
     let start = clock.now
-    let found = try await segmenter.segment(channels)
+    let warnings = ModelWarnings()
+    let found = try await segmenter.segment(channels, warnings: warnings)
     let seconds = (clock.now - start) / .seconds(1)
     let known = try labels(files.labels, onto: found.grid)
-    return try score(files.name, found, known, seconds: seconds)
+    var result = try score(files.name, found, known, seconds: seconds)
+    result.warnings = warnings.all.map(\.description)
+    return result
   }
 
   func scorePrediction(_ files: CaseFiles) throws -> CaseScore {
@@ -124,7 +127,8 @@ struct CaseOutcome: Sendable {
     case .success(let score):
       let dice = score.scores.map { $0.dice.map { String(format: "%.4f", $0) } ?? "-" }
       let seconds = score.seconds.map { String(format: ", %.2f s", $0) } ?? ""
-      return "\(name): Dice \(dice.joined(separator: " "))\(seconds)"
+      let warnings = score.warnings.map { "; warning: \($0)" }.joined()
+      return "\(name): Dice \(dice.joined(separator: " "))\(seconds)\(warnings)"
     }
   }
 }

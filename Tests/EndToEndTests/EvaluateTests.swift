@@ -114,8 +114,9 @@ import Testing
                      key=lambda d: int(d.InstanceNumber))
       values = numpy.stack([d.pixel_array for d in files]).transpose(2, 1, 0)
       # Stored towards the right, the front and the head, as most files are.
-      image = nibabel.Nifti1Image(values.astype("i2"), known.affine)
-      nibabel.save(nibabel.as_closest_canonical(image), sys.argv[3])
+      image = nibabel.as_closest_canonical(nibabel.Nifti1Image(values.astype("i2"), known.affine))
+      image.set_qform(image.affine, 1)
+      nibabel.save(image, sys.argv[3])
       """
     let known = series.appendingPathComponent("synthetic-2.labels.nii.gz")
     let made = try await runProcess(

@@ -49,7 +49,8 @@ import Volumes
   }
 
   @Test func placesBesideTheGridAreRefused() throws {
-    let (path, labels) = try write(try PhantomSeries()) { _ in 1 }
+    let phantom = try PhantomSeries()
+    let (path, labels) = try write(phantom) { _ in 1 }
     var shifted = labels.grid
     shifted.affine.origin += 0.3 * shifted.affine.column
     #expect(throws: SegmentationLabelsError.besideGrid(file: path, frame: 1)) {
