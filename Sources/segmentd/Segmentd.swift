@@ -8,14 +8,9 @@ struct Segmentd: AsyncParsableCommand {
     abstract: "Segments DICOM series with UNETR++ beside a PACS. Not for clinical use.",
     version: SegmentdVersion.current,
     subcommands: [
-<<<<<<< HEAD
-      ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self, JobsCommand.self,
-      ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self, ForwardCommand.self,
-      ResampleCommand.self, BenchCommand.self, RulesCommand.self,
-=======
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
-      JobsCommand.self, ReprocessCommand.self, ModelsCommand.self, EvaluateCommand.self,
-      ConfigCommand.self, ForwardCommand.self, ResampleCommand.self, BenchCommand.self,
->>>>>>> af610b2 (evaluate: score a model or masks against known labels; run takes NIfTI)
+      JobsCommand.self, ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self,
+      ForwardCommand.self, ResampleCommand.self, BenchCommand.self, RulesCommand.self,
+      EvaluateCommand.self,
     ])
 }
