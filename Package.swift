@@ -64,7 +64,7 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "SeriesSelection",
-        "Volumes", "WatchFolder",
+        "Volumes", "WatchFolder", "NIfTI",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -73,7 +73,7 @@ let package = Package(
       name: "segmentd",
       dependencies: [
         "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation",
-        "SeriesSelection", "UNETRPP", "Tensors", "Checkpoints", "Volumes",
+        "SeriesSelection", "UNETRPP", "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

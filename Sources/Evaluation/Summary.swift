@@ -5,11 +5,14 @@ public struct CaseScore: Sendable, Equatable {
   public var scores: [RegionScore]
   /// How long the segmentation took; nil where it was there before.
   public var seconds: Double?
+  /// What was unusual about the image or the segmentation.
+  public var warnings: [String]
 
-  public init(name: String, scores: [RegionScore], seconds: Double?) {
+  public init(name: String, scores: [RegionScore], seconds: Double?, warnings: [String] = []) {
     self.name = name
     self.scores = scores
     self.seconds = seconds
+    self.warnings = warnings
   }
 }
 

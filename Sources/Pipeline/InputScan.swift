@@ -1,10 +1,25 @@
 import DICOM
 import Foundation
+import NIfTI
 
-/// Finds the images in files and folders and sorts them by series.
+/// The NIfTI files of one input: one, or one for each channel in their order.
+public struct VolumeFiles: Sendable, Equatable {
+  /// The file's name without its ending and the channel's number.
+  public var name: String
+  public var files: [URL]
+
+  public init(name: String, files: [URL]) {
+    self.name = name
+    self.files = files
+  }
+}
+
+/// Finds the images in files and folders and sorts them by series; NIfTI files stand beside.
 public struct InputScan {
   /// Series in the order in which they were found.
   public private(set) var series: [SeriesFiles] = []
+  /// NIfTI files by name, in the order in which they were found.
+  public private(set) var volumes: [VolumeFiles] = []
   /// Files that are no CT or MR image, each with its reason.
   public private(set) var refused: [IntakeError] = []
 
@@ -29,6 +44,10 @@ public struct InputScan {
     var order: [String] = []
     for input in inputs {
       for file in try Self.files(below: input) {
+        if !takesEverything, NIfTIFile.isNamed(file.path) {
+          add(volume: file)
+          continue
+        }
         do throws(IntakeError) {
           let uid =
             takesEverything
@@ -51,6 +70,27 @@ public struct InputScan {
       throw .notReadable(name: file.path, reason: reason)
     } catch {
       throw .unreadable(name: file.path, reason: error.description)
+    }
+  }
+
+  /// nnU-Net's names: NAME_0000.nii.gz, NAME_0001.nii.gz … are the channels of NAME.
+  private mutating func add(volume file: URL) {
+    var name = file.lastPathComponent
+    for suffix in [".gz", ".nii"] where name.lowercased().hasSuffix(suffix) {
+      name.removeLast(suffix.count)
+    }
+    let parts = name.split(separator: "_")
+    guard parts.count > 1, let last = parts.last, last.count == 4, last.allSatisfy(\.isNumber)
+    else { return volumes.append(VolumeFiles(name: name, files: [file])) }
+    let stem = parts.dropLast().joined(separator: "_")
+    let folder = file.deletingLastPathComponent()
+    let sibling = volumes.firstIndex {
+      $0.name == stem && $0.files[0].deletingLastPathComponent() == folder
+    }
+    if let sibling {
+      volumes[sibling].files.append(file)
+    } else {
+      volumes.append(VolumeFiles(name: stem, files: [file]))
     }
   }
 

@@ -117,12 +117,14 @@ public struct JobRunner: Service {
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "))
-    case .nothingFound(let picture):
+    case .nothingFound(let picture, let warnings):
       try complete(
         job, nil, picture: picture, modelVersion: modelVersion,
-        summary: "no structure of the model was found")
+        summary: (["no structure of the model was found"] + warnings.map { "warning: \($0)" })
+          .joined(separator: "; "))
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let result):
+      for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
       try complete(job, result, modelVersion: modelVersion, summary: result.summary)
       let memory = result.memory
       logger.info(

@@ -40,28 +40,29 @@ struct PhaseProcessor {
       isTimed ? phases.sorted { ($0.triggerTime ?? 0) < ($1.triggerTime ?? 0) } : phases
   }
 
-  /// - Parameter segment: labels of a phase's stack, and the memory predicted for it.
-  func process(_ segment: (SliceStack) async throws -> (LabelVolume, predictedMemory: Int))
+  /// - Parameter segment: the labels of a phase's stack.
+  func process(_ segment: (SliceStack) async throws -> SegmentedStack)
     async throws -> SeriesOutcome
   {
-    var known: [Int: LabelVolume] = [:]
+    var known: [Int: SegmentedStack] = [:]
     var memory = MemoryUse(predicted: 0)
-    func labels(_ phase: Int) async throws -> LabelVolume {
-      if let labels = known[phase] { return labels }
-      let (labels, predicted) = try await segment(phases[phase].stack)
-      memory = MemoryUse(predicted: max(memory.predicted, predicted))
-      known[phase] = labels
-      return labels
+    func segmented(_ phase: Int) async throws -> SegmentedStack {
+      if let segmented = known[phase] { return segmented }
+      let segmented = try await segment(phases[phase].stack)
+      memory = MemoryUse(predicted: max(memory.predicted, segmented.predictedMemory))
+      known[phase] = segmented
+      return segmented
     }
     var names: [Int: String] = [:]
     var function: [CardiacFunction] = []
     if choice == .extremes {
       let extremes = try await cycle().extremes { phase in
-        Self.millilitres(try await labels(phase), rule.cavities[0])
+        Self.millilitres(try await segmented(phase).labels, rule.cavities[0])
       }
       names = [extremes.endDiastole: "end-diastole", extremes.endSystole: "end-systole"]
       let (diastole, systole) = (
-        try await labels(extremes.endDiastole), try await labels(extremes.endSystole)
+        try await segmented(extremes.endDiastole).labels,
+        try await segmented(extremes.endSystole).labels
       )
       function = rule.cavities.map { cavity in
         CardiacFunction(
@@ -72,20 +73,26 @@ struct PhaseProcessor {
     }
     var objects: [ProvedSegmentation] = []
     var firstPicture: URL?
+    var warnings: [String] = []
     for phase in try wanted(names) {
+      let result = try await segmented(phase)
       let written = try export.write(
-        try await labels(phase), stack: phases[phase].stack,
+        result.labels, stack: phases[phase].stack, warnings: result.warnings,
         phase: SegmentedPhase(
           number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
           name: names[phase]), index: objects.count)
       switch written {
       case .proved(let object): objects.append(object)
-      case .nothingFound(let picture): firstPicture = firstPicture ?? picture
+      case .nothingFound(let picture):
+        firstPicture = firstPicture ?? picture
+        warnings += result.warnings
       }
       // Only extremes are looked at twice.
       if choice != .extremes { known[phase] = nil }
     }
-    if let firstPicture, objects.isEmpty { return .nothingFound(picture: firstPicture) }
+    if let firstPicture, objects.isEmpty {
+      return .nothingFound(picture: firstPicture, warnings: warnings)
+    }
     return .segmented(SegmentedSeries(objects: objects, function: function, memory: memory))
   }
 

@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import NIfTI
 import Results
 import Segmentation
 import Volumes
@@ -11,6 +12,8 @@ struct ResultExport {
   /// Written as Device Serial Number (0018,1000).
   let installation: String
   let output: URL
+  /// Whether the labels are written as NIfTI beside the object.
+  let writesNIfTI: Bool
 
   /// What became of one label volume.
   enum Written {
@@ -19,12 +22,14 @@ struct ResultExport {
   }
 
   /// - Parameters:
+  ///   - warnings: what is unusual; they stand in the object too.
   ///   - phase: of a cine series; the object and its picture are named after it.
   ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
   /// - Throws: ``HeldSeries`` where the images have no place in the patient.
-  func write(_ labels: LabelVolume, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0)
-    throws -> Written
-  {
+  func write(
+    _ labels: LabelVolume, stack: SliceStack, warnings: [String], phase: SegmentedPhase? = nil,
+    index: Int = 0
+  ) throws -> Written {
     let labelSegments = bundle.labels.map(SegmentDescription.init)
     let segments =
       bundle.writesGroupings
@@ -36,7 +41,7 @@ struct ResultExport {
     var origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
       softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
-      seriesNumber: 1000, date: Date())
+      seriesNumber: 1000, date: Date(), remarks: warnings)
     origin.instanceNumber = index + 1
     origin.subject = phase?.text ?? ""
     var identifiers = identifiers
@@ -57,10 +62,17 @@ struct ResultExport {
     guard case .written = outcome else { return .nothingFound(picture: picture) }
     let sha256 = try hexadecimalSHA256(ofFile: file)
     try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
+    var niftiFile: URL?
+    if writesNIfTI {
+      let url = output.appendingPathComponent("labels\(suffix).nii.gz")
+      try NIfTIFile.write(labels, to: url.path)
+      niftiFile = url
+    }
     return .proved(
       ProvedSegmentation(
         segmentation: file, sopInstanceUID: identifiers.sopInstanceUID, sha256: sha256,
-        picture: picture, millilitres: millilitres(labels, segments), phase: phase))
+        picture: picture, labels: niftiFile, millilitres: Self.millilitres(labels, segments),
+        phase: phase, warnings: warnings))
   }
 
   /// Reads again the slices that are shown, and no others.
@@ -80,7 +92,7 @@ struct ResultExport {
   }
 
   /// The volume of each segment that was found, by name.
-  private func millilitres(_ labels: LabelVolume, _ segments: [SegmentDescription])
+  static func millilitres(_ labels: LabelVolume, _ segments: [SegmentDescription])
     -> [String: Double]
   {
     let counts = labelCounts(labels)

@@ -8,10 +8,14 @@ public struct ProvedSegmentation: Sendable, Equatable {
   /// Of the file as it was proved, as 64 hexadecimal digits.
   public var sha256: String
   public var picture: URL
+  /// The labels as NIfTI, where they were asked for.
+  public var labels: URL?
   /// Volume of each segment that was found, in millilitres, by name.
   public var millilitres: [String: Double]
   /// The phase of a cine series that it is about; nil for an ordinary series.
   public var phase: SegmentedPhase?
+  /// What is unusual beside the model's training volumes: a person should look at the result.
+  public var warnings: [String] = []
 }
 
 /// One phase of a cine series.
@@ -47,14 +51,22 @@ public struct SegmentedSeries: Sendable, Equatable {
   public var function: [CardiacFunction] = []
   public var memory: MemoryUse
 
-  /// One line for people: the segments and their volumes.
+  /// What is unusual, with the phase that it is about.
+  public var warnings: [String] {
+    objects.flatMap { object in
+      object.warnings.map { (object.phase.map { "\($0.text): " } ?? "") + $0 }
+    }
+  }
+
+  /// One line for people: the segments and their volumes, and what is unusual.
   public var summary: String {
     let objects = objects.map { object in
       let volumes = object.millilitres.sorted { $0.key < $1.key }
         .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
       return (object.phase.map { "\($0.text): " } ?? "") + volumes
     }
-    return (objects + function.map(\.text)).joined(separator: "; ")
+    return (objects + function.map(\.text) + warnings.map { "warning: \($0)" })
+      .joined(separator: "; ")
   }
 }
 
@@ -71,7 +83,7 @@ extension CardiacFunction {
 public enum SeriesOutcome: Sendable, Equatable {
   case segmented(SegmentedSeries)
   /// The model found none of its structures; no object is written.
-  case nothingFound(picture: URL)
+  case nothingFound(picture: URL, warnings: [String])
   /// The series cannot be segmented; each reason says why.
   case held(reasons: [String])
 }

@@ -39,19 +39,31 @@ public struct ModelInput: Sendable {
   }
 }
 
+/// What the model found in one volume.
+struct SegmentedStack {
+  /// On the source images.
+  var labels: LabelVolume
+  var predictedMemory: Int
+  var warnings: [String]
+}
+
 /// Takes one series from its files to proved segmentations.
 public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   private let installation: String
   private let memory: MemoryBudget
+  /// Whether `labels.nii.gz` is written beside the segmentation.
+  private let writesNIfTI: Bool
 
   public init(
-    geometry: GeometryRules, installation: String, memory: MemoryBudget = MemoryBudget()
+    geometry: GeometryRules, installation: String, memory: MemoryBudget = MemoryBudget(),
+    writesNIfTI: Bool = false
   ) {
     self.geometry = geometry
     self.installation = installation
     self.memory = memory
+    self.writesNIfTI = writesNIfTI
   }
 
   /// Judges, segments, writes and proves.
@@ -68,7 +80,8 @@ public struct SeriesProcessor: Sendable {
     do {
       let bundle = segmenter.bundle
       let export = ResultExport(
-        bundle: bundle, identifiers: identifiers, installation: installation, output: output)
+        bundle: bundle, identifiers: identifiers, installation: installation, output: output,
+        writesNIfTI: writesNIfTI)
       let source = try SourceSeries(input.series, geometry: geometry)
       let cine = bundle.cine.flatMap { rule in
         source.assessment.usableVolumes.count > 1 || input.phases != nil ? rule : nil
@@ -82,13 +95,16 @@ public struct SeriesProcessor: Sendable {
         throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
       }
       let stacks = try stacks(of: input, source: source, bundle: bundle)
-      let (labels, predicted) = try await segment(
-        stacks, source: source, segmenter: segmenter, progress)
-      switch try export.write(labels, stack: stacks[0]) {
-      case .nothingFound(let picture): return .nothingFound(picture: picture)
+      let segmented = try await segment(stacks, source: source, segmenter: segmenter, progress)
+      switch try export.write(
+        segmented.labels, stack: stacks[0], warnings: segmented.warnings)
+      {
+      case .nothingFound(let picture):
+        return .nothingFound(picture: picture, warnings: segmented.warnings)
       case .proved(let object):
         return .segmented(
-          SegmentedSeries(objects: [object], memory: MemoryUse(predicted: predicted)))
+          SegmentedSeries(
+            objects: [object], memory: MemoryUse(predicted: segmented.predictedMemory)))
       }
     } catch {
       guard let reasons = reasonsToHold(error) else { throw error }
@@ -140,7 +156,7 @@ public struct SeriesProcessor: Sendable {
   private func segment(
     _ stacks: [SliceStack], source: SourceSeries, segmenter: Segmenter,
     _ progress: @escaping @Sendable (SegmentationProgress) -> Void
-  ) async throws -> (LabelVolume, predictedMemory: Int) {
+  ) async throws -> SegmentedStack {
     let bundle = segmenter.bundle
     let reference = NetworkInput(stacks[0], geometry: geometry)
     let channels =
@@ -157,9 +173,13 @@ public struct SeriesProcessor: Sendable {
       of: grid, bytesPerVoxel: bytes, threads: segmenter.threads)
     let predicted = try memory.check(job: forecast.peak)
     // Read by the segmenter, which lets the voxels go as soon as it can.
+    let warnings = ModelWarnings()
     let labels = try await segmenter.segment(
-      reading: { try channels.map { try $0.read(on: grid) } }, progress: progress)
-    return (reference.sourceLabels(labels), predicted)
+      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings,
+      progress: progress)
+    return SegmentedStack(
+      labels: reference.sourceLabels(labels), predictedMemory: predicted,
+      warnings: warnings.all.map(\.description))
   }
 }
 

@@ -65,7 +65,8 @@ struct SegmentationBuilder {
       .contentDescription, .LO,
       PlainText.limited(
         ([origin.subject] + ["\(origin.modelName) \(origin.modelVersion)"])
-          .filter { !$0.isEmpty }.joined(separator: ", "), to: 64))
+          .filter { !$0.isEmpty }.joined(separator: ", "), to: 64,
+        suffix: origin.remarks.isEmpty ? "" : " - unusual, see segments"))
     dataset.set(.contentCreatorName, .PN, "segmentd")
   }
 
@@ -138,6 +139,10 @@ struct SegmentationBuilder {
     var segment = Dataset()
     segment.set(.segmentNumber, .US, index + 1)
     segment.set(.segmentLabel, .LO, PlainText.limited(description.name, to: 64))
+    if !origin.remarks.isEmpty {
+      let remarks = "Warning: " + origin.remarks.joined(separator: "; ")
+      segment.set(.segmentDescription, .ST, PlainText.limited(remarks, to: 1024))
+    }
     segment.set(.segmentAlgorithmType, .CS, "AUTOMATIC")
     segment.set(.segmentAlgorithmName, .LO, PlainText.limited(origin.modelName, to: 64))
     segment.set(.segmentedPropertyCategoryCodeSequence, [code(description.category)])

@@ -46,10 +46,13 @@ public enum SegmentationObject {
     public var subject = ""
     /// Content date and time, written in UTC.
     public var date: Date
+    /// What a reader should know about the result, such as an unusual input; written as Segment
+    /// Description (0062,0006), and Content Description (0070,0081) points to it.
+    public var remarks: [String]
 
     public init(
       modelName: String, modelVersion: String, softwareVersion: String,
-      deviceSerialNumber: String, seriesNumber: Int, date: Date
+      deviceSerialNumber: String, seriesNumber: Int, date: Date, remarks: [String] = []
     ) {
       self.modelName = modelName
       self.modelVersion = modelVersion
@@ -57,6 +60,7 @@ public enum SegmentationObject {
       self.deviceSerialNumber = deviceSerialNumber
       self.seriesNumber = seriesNumber
       self.date = date
+      self.remarks = remarks
     }
   }
 

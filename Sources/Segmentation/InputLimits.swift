@@ -25,16 +25,28 @@ public struct InputLimits: Sendable, Equatable, Codable {
   public var spacing: Range
   /// Size in mm along z, y, x in the model's orientation.
   public var extent: Range
+  /// What the intensities look like; empty where that is not stated.
+  public var intensity: [IntensityLimit]
+  /// Needed by a limit of ``IntensityStatistic/patternCorrelation``.
+  public var pattern: IntensityPattern?
 
-  public init(modalities: [String], bodyParts: [String], spacing: Range, extent: Range) {
+  public init(
+    modalities: [String], bodyParts: [String], spacing: Range, extent: Range,
+    intensity: [IntensityLimit] = [], pattern: IntensityPattern? = nil
+  ) {
     self.modalities = modalities
     self.bodyParts = bodyParts
     self.spacing = spacing
     self.extent = extent
+    self.intensity = intensity
+    self.pattern = pattern
   }
 
-  init(_ node: BundleNode) throws(ModelBundleError) {
-    let node = try node.allowing(["modalities", "bodyParts", "spacing", "extent"])
+  /// - Parameter channels: how many the network takes.
+  init(_ node: BundleNode, channels: Int) throws(ModelBundleError) {
+    let node = try node.allowing([
+      "modalities", "bodyParts", "spacing", "extent", "intensity", "pattern",
+    ])
     modalities = []
     for item in try node.required("modalities").items() { modalities.append(try item.text()) }
     bodyParts = []
@@ -43,6 +55,16 @@ public struct InputLimits: Sendable, Equatable, Codable {
     }
     spacing = try Range(node.required("spacing"))
     extent = try Range(node.required("extent"))
+    pattern = nil
+    if let patternNode = node.optional("pattern") { pattern = try IntensityPattern(patternNode) }
+    intensity = []
+    for item in try node.optional("intensity")?.items() ?? [] {
+      let limit = try IntensityLimit(item, channels: channels)
+      if limit.statistic == .patternCorrelation, pattern == nil {
+        throw item.invalid("needs a pattern beside it")
+      }
+      intensity.append(limit)
+    }
   }
 }
 
@@ -68,6 +90,9 @@ public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
   case orientation([PatientDirection])
   case notFinite(channel: Int)
   case constant(channel: Int, value: Float)
+  /// The intensities are not those of the images the model was made for.
+  case intensity(
+    channel: Int, statistic: IntensityStatistic, found: Double, min: Double, max: Double)
 
   public var description: String {
     switch self {
@@ -89,6 +114,9 @@ public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
       "the model's orientation \(directions.map(\.rawValue)) is not three different axes"
     case .notFinite(let channel): "channel \(channel) holds values that are not numbers"
     case .constant(let channel, let value): "all voxels of channel \(channel) are \(value)"
+    case .intensity(let channel, let statistic, let found, let min, let max):
+      "the \(statistic.rawValue) of channel \(channel) is \(found), the model takes \(min) to "
+        + "\(max): this does not look like the images it was made for"
     }
   }
 

@@ -43,7 +43,7 @@ public struct LargestComponents: Sendable, Equatable, Codable {
 
 /// The connected parts of a structure, kept as runs of voxels along x: memory for the structure's
 /// surface and not for the volume.
-private struct Components {
+struct Components {
   struct Run {
     /// Numbers of the first and the last voxel.
     var first: Int

@@ -39,6 +39,8 @@ public struct ModelBundle: Sendable, Equatable {
   /// Whether a result holds the groupings, as segments that may overlap, and not the labels.
   public var writesGroupings: Bool
   public var input: InputLimits
+  /// Beyond these a result carries a warning; empty for none.
+  public var output: [OutputLimit]
   public var licence: String
   public var trainingData: String
   /// The safetensors file.
@@ -78,7 +80,8 @@ public struct ModelBundle: Sendable, Equatable {
     guard let composed else { throw .malformed(path: file, reason: "the document is empty") }
     let root = try BundleNode(file: file, path: "", node: composed).allowing([
       "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
-      "postprocessing", "labels", "groupings", "segments", "input", "channels", "cine", "licence",
+      "postprocessing", "labels", "groupings", "segments", "input", "output", "channels", "cine",
+      "licence",
       "trainingData", "weights",
     ])
     name = try root.required("name").text()
@@ -106,7 +109,11 @@ public struct ModelBundle: Sendable, Equatable {
       }
     }
     writesGroupings = try Self.writesGroupings(root, groupings)
-    input = try InputLimits(root.required("input"))
+    input = try InputLimits(root.required("input"), channels: network.inputChannels)
+    output = []
+    for item in try root.optional("output")?.items() ?? [] {
+      output.append(try OutputLimit(item, classes: network.classes))
+    }
     if let node = root.optional("channels") {
       channels = try ModelChannel.list(node, inputChannels: network.inputChannels)
     }

@@ -31,35 +31,38 @@ public actor Segmenter {
   /// - Parameters:
   ///   - read: gives volumes on one grid, in the order the model was trained with; they are let go
   ///     as soon as the network's input is made of them.
+  ///   - warnings: receives what is unusual about the input and the result.
   ///   - progress: called after each patch, on the segmenter's thread.
   /// - Throws: `InputRefusal` where the model was not made for the input, `CancellationError`
   ///   between patches once the task is cancelled, what `read` throws, or the network's error.
   public func segment(
-    reading read: @Sendable () throws -> [Volume],
+    reading read: @Sendable () throws -> [Volume], warnings: ModelWarnings? = nil,
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
-    try segmentation(of: read, bundle: bundle, progress: progress) { input, logits in
+    try segmentation(of: read, bundle: bundle, warnings: warnings, progress: progress) {
+      input, logits in
       try network.forward(input, logits: logits)
     }
   }
 
   /// As above, for volumes that somebody holds anyway.
   public func segment(
-    _ channels: [Volume], progress: @Sendable (SegmentationProgress) -> Void = { _ in }
+    _ channels: [Volume], warnings: ModelWarnings? = nil,
+    progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
-    try segment(reading: { channels }, progress: progress)
+    try segment(reading: { channels }, warnings: warnings, progress: progress)
   }
 }
 
 /// The whole way from volumes to labels, whatever computes the patches.
 func segmentation(
-  of read: () throws -> [Volume], bundle: ModelBundle,
+  of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
   var labels: LabelVolume
   do {
-    let image = try preprocessed(read, bundle)
+    let image = try preprocessed(read, bundle, warnings)
     plan = image.plan
     labels = try predictedLabels(image, bundle, progress: progress, forward: forward)
   }
@@ -67,17 +70,20 @@ func segmentation(
   for rule in bundle.postprocessing {
     rule.apply(&labels.labels, shape: plan.grid.shape, voxelVolume: voxelVolume)
   }
+  warnings?.add(bundle.warnings(of: labels))
   return labels
 }
 
 /// Apart, so that the volumes are gone once the network's input is made.
-private func preprocessed(_ read: () throws -> [Volume], _ bundle: ModelBundle) throws
-  -> PreprocessedImage
-{
+private func preprocessed(
+  _ read: () throws -> [Volume], _ bundle: ModelBundle, _ warnings: ModelWarnings?
+) throws -> PreprocessedImage {
   let channels = try read()
   try checkVoxels(channels, expected: bundle.network.inputChannels)
   let plan = try PreprocessingPlan(bundle.preprocessing, grid: channels[0].grid)
   try bundle.input.check(plan.turnedGrid)
+  let unusual = try bundle.input.check(intensitiesOf: channels, plan.reorientation)
+  warnings?.add(unusual)
   return try bundle.preprocessing.apply(channels)
 }
 

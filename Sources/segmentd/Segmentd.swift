@@ -8,8 +8,9 @@ struct Segmentd: AsyncParsableCommand {
     abstract: "Segments DICOM series with UNETR++ beside a PACS. Not for clinical use.",
     version: SegmentdVersion.current,
     subcommands: [
-      ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self, JobsCommand.self,
-      ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self, ForwardCommand.self,
-      ResampleCommand.self, BenchCommand.self, RulesCommand.self,
+      ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
+      JobsCommand.self, ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self,
+      ForwardCommand.self, ResampleCommand.self, BenchCommand.self, RulesCommand.self,
+      EvaluateCommand.self,
     ])
 }

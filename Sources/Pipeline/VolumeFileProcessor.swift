@@ -1,0 +1,58 @@
+import Foundation
+import NIfTI
+import Results
+import Segmentation
+import Volumes
+
+/// What became of a volume in NIfTI files.
+public struct LabelledVolume: Sendable, Equatable {
+  /// 8-bit labels with the geometry of the input, .nii.gz.
+  public var labels: URL
+  public var picture: URL
+  /// Volume of each structure that was found, in millilitres, by name.
+  public var millilitres: [String: Double]
+  /// What is unusual beside the model's training volumes.
+  public var warnings: [String] = []
+}
+
+/// Takes one volume from NIfTI files to labels and a picture: the road without DICOM.
+public enum VolumeFileProcessor {
+  /// - Parameters:
+  ///   - files: one NIfTI file for each channel, or one with the channels along its fourth axis.
+  ///   - output: an existing folder, which receives `labels.nii.gz` and `contours.png`.
+  /// - Throws: `NIfTIError`, `InputRefusal`, ``MemoryShortage``, or errors of segmenting and writing.
+  public static func process(
+    _ files: [URL], segmenter: Segmenter, memory: MemoryBudget = MemoryBudget(), output: URL,
+    progress: @escaping @Sendable (SegmentationProgress) -> Void
+  ) async throws -> LabelledVolume {
+    let channels = try VolumeInputs.read(files, for: segmenter.bundle)
+    if let first = channels.first {
+      let forecast = try segmenter.bundle.memoryForecast(
+        of: first.grid, bytesPerVoxel: 4, threads: segmenter.threads)
+      _ = try memory.check(job: forecast.peak)
+    }
+    let warnings = ModelWarnings()
+    let labels = try await segmenter.segment(channels, warnings: warnings, progress: progress)
+    let segments = segmenter.bundle.labels.map(SegmentDescription.init)
+    let picture = output.appendingPathComponent("contours.png")
+    try writePicture(channels[0], labels, segments: segments, to: picture)
+    let file = output.appendingPathComponent("labels.nii.gz")
+    try NIfTIFile.write(
+      labels, to: file.path, geometryOf: try files.first.map { try NIfTIFile(path: $0.path) })
+    return LabelledVolume(
+      labels: file, picture: picture,
+      millilitres: ResultExport.millilitres(labels, segments),
+      warnings: warnings.all.map(\.description))
+  }
+
+  /// NIfTI files often store rows from the back of the patient: a picture is seen as on a screen,
+  /// the front above and the patient's left to the right.
+  private static func writePicture(
+    _ volume: Volume, _ labels: LabelVolume, segments: [SegmentDescription], to picture: URL
+  ) throws {
+    let screen = Reorientation(of: volume.grid, to: [.superior, .posterior, .left])
+    try ContourMontage.write(
+      screen?.apply(volume) ?? volume, labels: screen?.apply(labels) ?? labels,
+      segments: segments, to: picture.path)
+  }
+}

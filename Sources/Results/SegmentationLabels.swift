@@ -1,0 +1,186 @@
+import DICOM
+import Foundation
+import Volumes
+
+/// Why a segmentation object does not give labels on a grid.
+public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringConvertible {
+  case unreadable(DICOMError)
+  /// An attribute is absent or unusable.
+  case attribute(file: String, tag: Tag, frame: Int?, reason: String)
+  /// A frame's voxels lie beside those of the grid.
+  case besideGrid(file: String, frame: Int)
+  case overlap(file: String, frame: Int)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let error): error.description
+    case .attribute(let file, let tag, let frame, let reason):
+      "\(file): \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
+    case .besideGrid(let file, let frame):
+      "\(file): \(Tag.imagePosition) of frame \(frame): its pixels do not lie on the voxels of "
+        + "the known labels"
+    case .overlap(let file, let frame):
+      "\(file): frame \(frame) overlaps another segment, so that a voxel has two labels"
+    }
+  }
+}
+
+/// Reads binary segmentation objects (PS3.3 C.8.20) of any origin as labels.
+public enum SegmentationLabels {
+  /// A segment as the object describes it (Segment Sequence (0062,0002)).
+  public struct Segment: Sendable, Equatable {
+    public var number: Int
+    public var name: String
+    /// Code Value of Segmented Property Type and of its modifier.
+    public var type: String?
+    public var modifier: String?
+  }
+
+  /// The labels on a grid, by the place of each frame in the patient (Image Position and Image
+  /// Orientation (Patient), Pixel Spacing): the source images are not needed. Voxels that no frame
+  /// covers are background.
+  ///
+  /// - Parameter label: the label of a segment; nil leaves it out.
+  /// - Throws: ``SegmentationLabelsError``.
+  public static func read(
+    _ path: String, onto grid: VolumeGrid, label: (Segment) -> UInt8?
+  ) throws(SegmentationLabelsError) -> LabelVolume {
+    let reader = try Reader(path, grid: grid)
+    var labels: [Int: UInt8] = [:]
+    for segment in try reader.segments() { labels[segment.number] = label(segment) ?? 0 }
+    return LabelVolume(grid: grid, labels: try reader.labels(labels))
+  }
+}
+
+private struct Reader {
+  let path: String
+  let grid: VolumeGrid
+  let dataset: Dataset
+  let pixels: [UInt8]
+  let rows: Int
+  let columns: Int
+
+  init(_ path: String, grid: VolumeGrid) throws(SegmentationLabelsError) {
+    self.path = path
+    self.grid = grid
+    do {
+      (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
+    } catch { throw .unreadable(error) }
+    rows = dataset.integer(.rows) ?? 0
+    columns = dataset.integer(.columns) ?? 0
+    let isBinary = dataset.text(.segmentationType) == "BINARY"
+    guard dataset.text(.sopClassUID) == SegmentationObject.sopClassUID, isBinary else {
+      throw .attribute(
+        file: path, tag: .segmentationType, frame: nil, reason: "is no binary segmentation")
+    }
+    let frames = dataset.items(.perFrameFunctionalGroups).count
+    guard (1...65_535).contains(rows), (1...65_535).contains(columns),
+      dataset.integer(.bitsAllocated) == 1, pixels.count >= (rows * columns * frames + 7) / 8
+    else {
+      throw .attribute(
+        file: path, tag: .pixelData, frame: nil,
+        reason: "\(pixels.count) bytes for \(frames) frames of \(rows)×\(columns) pixels")
+    }
+  }
+
+  func segments() throws(SegmentationLabelsError) -> [SegmentationLabels.Segment] {
+    var segments: [SegmentationLabels.Segment] = []
+    for item in dataset.items(.segmentSequence) {
+      guard let number = item.integer(.segmentNumber) else {
+        throw .attribute(file: path, tag: .segmentNumber, frame: nil, reason: "is absent")
+      }
+      let type = item.items(.segmentedPropertyTypeCodeSequence).first
+      let modifier = type?.items(.segmentedPropertyTypeModifierCodeSequence).first
+      segments.append(
+        SegmentationLabels.Segment(
+          number: number, name: item.text(.segmentLabel) ?? "", type: type?.text(.codeValue),
+          modifier: modifier?.text(.codeValue)))
+    }
+    return segments
+  }
+
+  func labels(_ labelOfSegment: [Int: UInt8]) throws(SegmentationLabelsError) -> [UInt8] {
+    var volume = [UInt8](repeating: 0, count: grid.voxelCount)
+    for (index, frame) in dataset.items(.perFrameFunctionalGroups).enumerated() {
+      let number = frame.items(.segmentIdentificationSequence).first?
+        .integer(.referencedSegmentNumber)
+      guard let number, let label = labelOfSegment[number] else {
+        throw .attribute(
+          file: path, tag: .referencedSegmentNumber, frame: index + 1, reason: "names no segment")
+      }
+      if label > 0 { try place(index, try walk(frame, index), label, &volume) }
+    }
+    return volume
+  }
+
+  /// Index in the grid of a frame's first pixel, and its steps along a row and down a column.
+  private typealias Walk = (start: SIMD3<Int>, across: SIMD3<Int>, down: SIMD3<Int>)
+
+  private func walk(_ frame: Dataset, _ index: Int) throws(SegmentationLabelsError) -> Walk {
+    let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
+    func reals(_ sequence: Tag, _ tag: Tag, _ count: Int) throws(SegmentationLabelsError)
+      -> [Double]
+    {
+      let item = frame.items(sequence).first ?? shared.items(sequence).first
+      guard let values = item?.reals(tag), values.count == count else {
+        throw .attribute(
+          file: path, tag: tag, frame: index + 1, reason: "is not \(count) numbers")
+      }
+      return values
+    }
+    let position = try reals(.planePositionSequence, .imagePosition, 3)
+    let cosines = try reals(.planeOrientationSequence, .imageOrientation, 6)
+    let spacing = try reals(.pixelMeasuresSequence, .pixelSpacing, 2)
+    let origin = SIMD3(position[0], position[1], position[2])
+    let row = SIMD3(cosines[0], cosines[1], cosines[2]) * spacing[1]
+    let column = SIMD3(cosines[3], cosines[4], cosines[5]) * spacing[0]
+    let (width, height) = (Double(columns - 1), Double(rows - 1))
+    guard let start = voxel(origin), let right = voxel(origin + width * row),
+      let below = voxel(origin + height * column)
+    else { throw .besideGrid(file: path, frame: index + 1) }
+    func step(_ end: SIMD3<Int>, _ count: Int) -> SIMD3<Int>? {
+      let difference = end &- start
+      let step = count > 0 ? difference / SIMD3(repeating: count) : SIMD3(repeating: 0)
+      return step &* SIMD3(repeating: count) == difference ? step : nil
+    }
+    guard let across = step(right, columns - 1), let down = step(below, rows - 1) else {
+      throw .besideGrid(file: path, frame: index + 1)
+    }
+    return (start, across, down)
+  }
+
+  /// The voxel whose centre a point is, which may lie beyond the grid; nil between voxels.
+  private func voxel(_ point: SIMD3<Double>) -> SIMD3<Int>? {
+    let affine = grid.affine
+    let offset = point - affine.origin
+    var index = SIMD3<Int>(repeating: 0)
+    for (axis, step) in [affine.column, affine.row, affine.slice].enumerated() {
+      // The grid's axes are perpendicular.
+      let place = (offset * step).sum() / (step * step).sum()
+      guard place.isFinite, abs(place) < 1e6, abs(place - place.rounded()) < 0.05 else {
+        return nil
+      }
+      index[axis] = Int(place.rounded())
+    }
+    return index
+  }
+
+  private func place(
+    _ frame: Int, _ walk: Walk, _ label: UInt8, _ volume: inout [UInt8]
+  ) throws(SegmentationLabelsError) {
+    let size = SIMD3(grid.columns, grid.rows, grid.slices)
+    for pixel in 0..<rows * columns {
+      let bit = frame * rows * columns + pixel
+      guard pixels[bit / 8] & (1 << UInt8(bit % 8)) != 0 else { continue }
+      let index =
+        walk.start &+ walk.across &* SIMD3(repeating: pixel % columns)
+        &+ walk.down &* SIMD3(repeating: pixel / columns)
+      guard index.x >= 0, index.y >= 0, index.z >= 0, index.x < size.x, index.y < size.y,
+        index.z < size.z
+      else { throw .besideGrid(file: path, frame: frame + 1) }
+      let voxel = (index.z * size.y + index.y) * size.x + index.x
+      guard volume[voxel] == 0 else { throw .overlap(file: path, frame: frame + 1) }
+      volume[voxel] = label
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import Pipeline
+import Segmentation
+
+/// The outcome for one DICOM series or NIfTI volume as `run` prints it.
+struct RunReport: Encodable {
+  var seriesInstanceUID: String?
+  var volume: String?
+  var state: String
+  var segmentation: String?
+  var labels: String?
+  var picture: String?
+  var millilitres: [String: Double]?
+  /// One for each phase of a cine series that was segmented.
+  var phases: [PhaseReport]?
+  /// What the cavities of a heart do.
+  var function: [FunctionReport]?
+  var memory: MemoryUse?
+  var warnings: [String] = []
+  var reasons: [String] = []
+
+  init(series: String? = nil, volume: String? = nil, failure: any Error) {
+    seriesInstanceUID = series
+    self.volume = volume
+    state = failure is InputRefusal ? "held" : "failed"
+    reasons = ["\(failure)"]
+  }
+
+  init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome) {
+    self.seriesInstanceUID = seriesInstanceUID
+    switch outcome {
+    case .segmented(let result):
+      state = "segmented"
+      if let object = result.objects.first, object.phase == nil {
+        segmentation = object.segmentation.path
+        labels = object.labels?.path
+        picture = object.picture.path
+        millilitres = object.millilitres
+      } else {
+        phases = result.objects.compactMap(PhaseReport.init)
+        function = result.function.map(FunctionReport.init)
+      }
+      memory = result.memory
+      warnings = result.warnings
+    case .nothingFound(let picture, let warnings):
+      state = "nothing found"
+      self.picture = picture.path
+      self.warnings = warnings
+    case .held(let reasons):
+      state = "held"
+      self.reasons = reasons
+    }
+  }
+
+  init(_ volume: String, _ result: LabelledVolume) {
+    self.volume = volume
+    state = result.millilitres.isEmpty ? "nothing found" : "segmented"
+    labels = result.labels.path
+    picture = result.picture.path
+    millilitres = result.millilitres
+    warnings = result.warnings
+  }
+
+  var text: String {
+    let name = seriesInstanceUID.map { "series \($0)" } ?? "volume \(volume ?? "")"
+    var lines = ["\(name): \(state)"]
+    if let segmentation { lines.append("  segmentation: \(segmentation)") }
+    if let labels { lines.append("  labels: \(labels)") }
+    if let picture { lines.append("  picture: \(picture)") }
+    for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {
+      lines.append("  \(name): " + String(format: "%.2f ml", volume))
+    }
+    for phase in phases ?? [] { lines += phase.lines }
+    for function in function ?? [] { lines.append("  " + function.text) }
+    lines += warnings.map { "  warning: \($0)" }
+    lines += reasons.map { "  \($0)" }
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// One phase of a cine series as `run` prints it.
+struct PhaseReport: Encodable {
+  var phase: SegmentedPhase
+  var segmentation: String
+  var labels: String?
+  var picture: String
+  var millilitres: [String: Double]
+
+  init?(_ object: ProvedSegmentation) {
+    guard let phase = object.phase else { return nil }
+    self.phase = phase
+    segmentation = object.segmentation.path
+    labels = object.labels?.path
+    picture = object.picture.path
+    millilitres = object.millilitres
+  }
+
+  var lines: [String] {
+    ["  \(phase.text)", "    segmentation: \(segmentation)", "    picture: \(picture)"]
+      + millilitres.sorted { $0.key < $1.key }
+      .map { "    \($0.key): " + String(format: "%.2f ml", $0.value) }
+  }
+}
+
+/// What a cavity does, as `run` prints it.
+struct FunctionReport: Encodable {
+  var cavity: String
+  var endDiastolicMillilitres: Double
+  var endSystolicMillilitres: Double
+  var strokeMillilitres: Double
+  /// From 0 to 1; absent for an empty cavity.
+  var ejectionFraction: Double?
+  private let function: CardiacFunction
+
+  private enum CodingKeys: String, CodingKey {
+    case cavity, endDiastolicMillilitres, endSystolicMillilitres, strokeMillilitres
+    case ejectionFraction
+  }
+
+  init(_ function: CardiacFunction) {
+    self.function = function
+    cavity = function.cavity
+    endDiastolicMillilitres = function.endDiastolicVolume
+    endSystolicMillilitres = function.endSystolicVolume
+    strokeMillilitres = function.strokeVolume
+    ejectionFraction = function.ejectionFraction
+  }
+
+  var text: String { function.text }
+}
