@@ -100,5 +100,10 @@ for picture in "$work"/state/results/*/contours.png; do
   [ -f "$picture" ] && cp "$picture" "$result/contours-of-job-$(basename "$(dirname "$picture")").png"
 done
 ls "$result"/*.dcm >/dev/null 2>&1 || die "no segmentation was made: the reason stands in the table above"
+if [ "$input" = "$PWD/Fixtures/series/synthetic-1" ]; then
+  say "beside the labels with which the series was drawn (a synthetic subject, noisier than real images):"
+  "$segmentd" evaluate --model "$model" --predictions "$(ls "$result"/*.dcm)" \
+    --labels "$input.labels.nii.gz"
+fi
 say "results:"
 find "$result" -type f -printf '    %p\n'

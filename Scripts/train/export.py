@@ -51,6 +51,9 @@ Data: Medical Segmentation Decathlon, Task04 Hippocampus, licence CC BY-SA 4.0: 
 - The border between anterior and posterior is a convention of the data's annotators.
 - All volumes show the same side (by its place beside the brain stem the left one); the other was learned from mirrored
   copies. On the held-out volumes mirrored from left to right the mean Dice is {other_side:.4f}.
+- Inputs whose fraction of zeros, coefficient of variation, skewness, median's position, correlation of neighbours or
+  correlation with the mean training image leave the ranges of `model.yaml` are refused or carry a warning, as do results
+  outside 0.8-3.0 ml (anterior) and 0.75-2.7 ml (posterior) or with less than 90 % in one connected part.
 - Voxels far from 1 mm are refused; resampled volumes were not measured.
 - Codes: SNOMED CT 5366008 (Hippocampus) with the modifiers 255549009 (Anterior) and 255551008 (Posterior), as listed in
   DICOM PS3.16 context groups (5366008 in CID 7140; the modifiers in CID 2). That SNOMED CT has no more specific code for
@@ -136,7 +139,7 @@ def write_card(a, checkpoint, tensors, result, single, other_side, synthetic):
     baseline = ""
     if a.baseline:
         figures = json.loads(a.baseline.read_text())
-        baseline = (f"A plain 3D U-Net of equal size, trained the same way beside it ({figures['parameters']:.1f} million "
+        baseline = (f"A plain 3D U-Net of equal size, trained and applied the same way ({figures['parameters']:.1f} million "
                     f"parameters, {figures['steps']} steps):\n\n{HEADER}{rows(figures)}\n")
     line = ""
     if synthetic:

@@ -28,6 +28,7 @@ fi
 "$python" train.py --data "$data" --folder "$folder/unetrpp" "$@"
 wait $!
 "$python" make_synthetic.py --data "$data" --output "$folder/synthetic" --count 10
-"$python" evaluate.py --data "$data" --checkpoint "$folder/unet/checkpoint.pt" --json "$folder/unet.json"
+"$python" evaluate.py --data "$data" --checkpoint "$folder/unet/checkpoint.pt" --mirror 2 \
+  --json "$folder/unet.json"
 "$python" export.py --synthetic "$folder/synthetic" --checkpoint "$folder/unetrpp/checkpoint.pt" --baseline "$folder/unet.json" \
   --data "$data" --output ../../Sources/Segmentation/Models/hippocampus
