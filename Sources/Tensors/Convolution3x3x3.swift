@@ -90,6 +90,8 @@ public final class Convolution3x3x3 {
   ) {
     switch plan.method {
     case .direct:
+      // Of the program, not of data: who normalises plans by `ConvolutionPlan.filtering`, and the
+      // other callers hold their input in a `HaloActivation`.
       precondition(input.hasHalo && normalisation == nil)
       direct(input, residual, activated, output, measured, compute)
     case .strips(let tile, let tiles, let slices):
