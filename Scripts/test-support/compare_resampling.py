@@ -27,10 +27,8 @@ def ct(shape, seed=1):
     return (values + rng.normal(0, 20, shape)).astype(np.int16)
 
 
-def with_skimage(array, new_shape, order, axis):
-    def resize(part, shape):
-        return skimage.transform.resize(
-            part, shape, order, mode="edge", anti_aliasing=False, clip=True).astype(np.float32)
+def resized(array, new_shape, axis, resize):
+    """The whole array at once, or slice by slice along an axis, as the reference does it."""
     array = array.astype(np.float64)
     if axis is None:
         return resize(array, new_shape)
@@ -42,19 +40,19 @@ def with_skimage(array, new_shape, order, axis):
     return np.stack([slices[i] for i in wanted], axis)
 
 
+def with_skimage(array, new_shape, order, axis):
+    def resize(part, shape):
+        return skimage.transform.resize(
+            part, shape, order, mode="edge", anti_aliasing=False, clip=True).astype(np.float32)
+    return resized(array, new_shape, axis, resize)
+
+
 def with_scipy(array, new_shape, order, axis):
     def zoom(part, shape):
         factors = [n / o for n, o in zip(shape, part.shape)]
         out = scipy.ndimage.zoom(part, factors, order=order, mode="nearest", grid_mode=True)
         return np.clip(out, part.min(), part.max()).astype(np.float32)
-    array = array.astype(np.float64)
-    if axis is None:
-        return zoom(array, new_shape)
-    wanted = np.clip(np.floor((np.arange(new_shape[axis]) + 0.5) * array.shape[axis]
-                              / new_shape[axis]).astype(int), 0, array.shape[axis] - 1)
-    plane = [n for i, n in enumerate(new_shape) if i != axis]
-    slices = {i: zoom(np.take(array, i, axis), plane) for i in np.unique(wanted)}
-    return np.stack([slices[i] for i in wanted], axis)
+    return resized(array, new_shape, axis, zoom)
 
 
 def with_simpleitk(array, new_shape, order, axis):

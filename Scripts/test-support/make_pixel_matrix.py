@@ -158,14 +158,18 @@ def native(matrix):
         matrix.add(f"dcmcrle-{label}", values)
 
 
+def ordinary_layouts():
+    """Layouts without bits above the stored ones, with a name and values for each."""
+    for layout in LAYOUTS:
+        _, stored, high_bit, signed = layout
+        if high_bit == stored - 1:
+            yield layout, "{}-{}-{}-{}".format(*layout[:3], "su"[not signed]), phantom(stored, signed)
+
+
 def dcmtk(matrix):
     """DCMTK's encoders of JPEG and JPEG-LS, and its own big-endian form."""
-    for layout in LAYOUTS:
-        allocated, stored, high_bit, signed = layout
-        if high_bit != stored - 1:
-            continue
-        label = "{}-{}-{}-{}".format(*layout[:3], "su"[not signed])
-        values = phantom(stored, signed)
+    for layout, label, values in ordinary_layouts():
+        allocated, stored, _, signed = layout
         source = matrix.path(f"explicit-{label}")
         tools = [
             ("dcmconv-big", ["dcmconv", "+tb"], True, 0),
@@ -196,12 +200,7 @@ def dcmtk(matrix):
 
 
 def openjpeg(matrix):
-    for layout in LAYOUTS:
-        allocated, stored, high_bit, signed = layout
-        if high_bit != stored - 1:
-            continue
-        label = "{}-{}-{}-{}".format(*layout[:3], "su"[not signed])
-        values = phantom(stored, signed)
+    for layout, label, values in ordinary_layouts():
         for syntax, short, options in [
             (JPEG2000Lossless, "j2k-lossless", {}),
             (JPEG2000, "j2k", {"j2k_cr": [6]}),
