@@ -45,13 +45,12 @@ public struct JobRunner: Service {
     id: Int64? = nil, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> Bool {
     guard let job = try ledger.claimJob(id: id) else { return false }
-    let start = ContinuousClock.now
+    let times = StageTimes()
     do {
       let segmenter = try await models.segmenter(job.model)
-      let outcome = try await process(job, segmenter: segmenter, progress: progress)
+      let outcome = try await process(job, segmenter: segmenter, times, progress: progress)
       try await untilRecorded(logger) {
-        try finish(
-          job, outcome, modelVersion: segmenter.bundle.version, seconds: start.duration(to: .now))
+        try finish(job, outcome, modelVersion: segmenter.bundle.version, times)
       }
     } catch is CancellationError {
       // The process is shutting down: the next one begins the job anew.
@@ -75,7 +74,7 @@ public struct JobRunner: Service {
   private static let memoryPause = 60.0
 
   private func process(
-    _ job: ClaimedJob, segmenter: Segmenter,
+    _ job: ClaimedJob, segmenter: Segmenter, _ times: StageTimes,
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> SeriesOutcome {
     logger.info("job started", metadata: metadata(job))
@@ -94,7 +93,8 @@ public struct JobRunner: Service {
     return try await processor.process(
       ModelInput(
         SeriesFiles(seriesInstanceUID: job.seriesInstanceUID, files: files), channels: channels),
-      segmenter: segmenter, identifiers: identifiers, output: output, progress: progress)
+      segmenter: segmenter, identifiers: identifiers, output: output, times: times,
+      progress: progress)
   }
 
   /// A folder for the result, without what an attempt before may have left.
@@ -110,7 +110,7 @@ public struct JobRunner: Service {
   }
 
   private func finish(
-    _ job: ClaimedJob, _ outcome: SeriesOutcome, modelVersion: String, seconds: Duration
+    _ job: ClaimedJob, _ outcome: SeriesOutcome, modelVersion: String, _ times: StageTimes
   ) throws {
     switch outcome {
     case .held(let reasons):
@@ -128,7 +128,7 @@ public struct JobRunner: Service {
       try complete(job, result, modelVersion: modelVersion, summary: result.summary)
       let memory = result.memory
       logger.info(
-        "job completed in \(seconds)",
+        "job completed in \(times.line)",
         metadata: metadata(job).merging([
           "predictedMemoryBytes": "\(memory.predicted)",
           "peakMemoryBytes": "\(memory.peak ?? 0)",

@@ -14,6 +14,7 @@ struct ResultExport {
   let output: URL
   /// Whether the labels are written as NIfTI beside the object.
   let writesNIfTI: Bool
+  let times: StageTimes
 
   /// What became of one label volume.
   enum Written {
@@ -36,7 +37,9 @@ struct ResultExport {
       ? bundle.groupings.enumerated().map(SegmentDescription.init) : labelSegments
     let suffix = phase.map { String(format: "-phase-%02d", $0.number) } ?? ""
     let picture = output.appendingPathComponent("contours\(suffix).png")
-    try drawPicture(labels, of: stack, segments: labelSegments, to: picture)
+    try times.measure(.picture) {
+      try drawPicture(labels, of: stack, segments: labelSegments, to: picture)
+    }
     let file = output.appendingPathComponent("segmentation\(suffix).dcm")
     var origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
@@ -51,21 +54,26 @@ struct ResultExport {
     let files = SourceSeries.files(of: stack)
     let outcome: SegmentationObject.Outcome
     do {
-      outcome = try SegmentationObject.write(
-        labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
-        to: file.path, fileOf: { files[$0] })
-    } catch {
+      outcome = try times.measure(.writing) {
+        try SegmentationObject.write(
+          labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
+          to: file.path, fileOf: { files[$0] })
+      }
+    } catch let error as SegmentationError {
       // The series has no place in the patient, and will not get one by another attempt.
       guard case .noFrameOfReference = error else { throw error }
       throw HeldSeries(reasons: [error.description])
     }
     guard case .written = outcome else { return .nothingFound(picture: picture) }
-    let sha256 = try hexadecimalSHA256(ofFile: file)
-    try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
+    let sha256 = try times.measure(.proof) {
+      let sha256 = try hexadecimalSHA256(ofFile: file)
+      try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
+      return sha256
+    }
     var niftiFile: URL?
     if writesNIfTI {
       let url = output.appendingPathComponent("labels\(suffix).nii.gz")
-      try NIfTIFile.write(labels, to: url.path)
+      try times.measure(.writing) { try NIfTIFile.write(labels, to: url.path) }
       niftiFile = url
     }
     return .proved(

@@ -68,34 +68,44 @@ public struct SeriesProcessor: Sendable {
 
   /// Judges, segments, writes and proves.
   ///
-  /// - Parameter output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
+  /// - Parameters:
+  ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
   ///   or one of both for each phase.
+  ///   - times: receives the time of each stage.
   /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
     _ input: ModelInput, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
-    output: URL, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    output: URL, times: StageTimes = StageTimes(),
+    progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> SeriesOutcome {
     do {
       let bundle = segmenter.bundle
       let export = ResultExport(
         bundle: bundle, identifiers: identifiers, installation: installation, output: output,
-        writesNIfTI: writesNIfTI)
-      let source = try SourceSeries(input.series, geometry: geometry)
+        writesNIfTI: writesNIfTI, times: times)
+      let source = try times.measure(.reading) {
+        try SourceSeries(input.series, geometry: geometry)
+      }
       let cine = bundle.cine.flatMap { rule in
         source.assessment.usableVolumes.count > 1 || input.phases != nil ? rule : nil
       }
       if let cine {
         return try await PhaseProcessor(
           source: source, rule: cine, choice: input.phases ?? cine.phases, export: export
-        ).process { try await segment([$0], source: source, segmenter: segmenter, progress) }
+        ).process {
+          try await segment([$0], source: source, segmenter: segmenter, times, progress)
+        }
       }
       guard input.phases == nil else {
         throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
       }
-      let stacks = try stacks(of: input, source: source, bundle: bundle)
-      let segmented = try await segment(stacks, source: source, segmenter: segmenter, progress)
+      let stacks = try times.measure(.reading) {
+        try self.stacks(of: input, source: source, bundle: bundle)
+      }
+      let segmented = try await segment(
+        stacks, source: source, segmenter: segmenter, times, progress)
       switch try export.write(
         segmented.labels, stack: stacks[0], warnings: segmented.warnings)
       {
@@ -154,7 +164,7 @@ public struct SeriesProcessor: Sendable {
   /// Labels on the images of the first stack; the others, where there are any, are the model's
   /// channels.
   private func segment(
-    _ stacks: [SliceStack], source: SourceSeries, segmenter: Segmenter,
+    _ stacks: [SliceStack], source: SourceSeries, segmenter: Segmenter, _ times: StageTimes,
     _ progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> SegmentedStack {
     let bundle = segmenter.bundle
@@ -175,7 +185,7 @@ public struct SeriesProcessor: Sendable {
     // Read by the segmenter, which lets the voxels go as soon as it can.
     let warnings = ModelWarnings()
     let labels = try await segmenter.segment(
-      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings,
+      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings, times: times,
       progress: progress)
     return SegmentedStack(
       labels: reference.sourceLabels(labels), predictedMemory: predicted,

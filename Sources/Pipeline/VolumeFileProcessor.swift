@@ -20,25 +20,34 @@ public enum VolumeFileProcessor {
   /// - Parameters:
   ///   - files: one NIfTI file for each channel, or one with the channels along its fourth axis.
   ///   - output: an existing folder, which receives `labels.nii.gz` and `contours.png`.
+  ///   - times: receives the time of each stage.
   /// - Throws: `NIfTIError`, `InputRefusal`, ``MemoryShortage``, or errors of segmenting and writing.
   public static func process(
     _ files: [URL], segmenter: Segmenter, memory: MemoryBudget = MemoryBudget(), output: URL,
+    times: StageTimes = StageTimes(),
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> LabelledVolume {
-    let channels = try VolumeInputs.read(files, for: segmenter.bundle)
+    let channels = try times.measure(.decoding) {
+      try VolumeInputs.read(files, for: segmenter.bundle)
+    }
     if let first = channels.first {
       let forecast = try segmenter.bundle.memoryForecast(
         of: first.grid, bytesPerVoxel: 4, threads: segmenter.threads)
       _ = try memory.check(job: forecast.peak)
     }
     let warnings = ModelWarnings()
-    let labels = try await segmenter.segment(channels, warnings: warnings, progress: progress)
+    let labels = try await segmenter.segment(
+      channels, warnings: warnings, times: times, progress: progress)
     let segments = segmenter.bundle.labels.map(SegmentDescription.init)
     let picture = output.appendingPathComponent("contours.png")
-    try writePicture(channels[0], labels, segments: segments, to: picture)
+    try times.measure(.picture) {
+      try writePicture(channels[0], labels, segments: segments, to: picture)
+    }
     let file = output.appendingPathComponent("labels.nii.gz")
-    try NIfTIFile.write(
-      labels, to: file.path, geometryOf: try files.first.map { try NIfTIFile(path: $0.path) })
+    try times.measure(.writing) {
+      try NIfTIFile.write(
+        labels, to: file.path, geometryOf: try files.first.map { try NIfTIFile(path: $0.path) })
+    }
     return LabelledVolume(
       labels: file, picture: picture,
       millilitres: ResultExport.millilitres(labels, segments),

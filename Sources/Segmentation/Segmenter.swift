@@ -32,78 +32,105 @@ public actor Segmenter {
   ///   - read: gives volumes on one grid, in the order the model was trained with; they are let go
   ///     as soon as the network's input is made of them.
   ///   - warnings: receives what is unusual about the input and the result.
+  ///   - times: receives the time of each stage.
   ///   - progress: called after each patch, on the segmenter's thread.
   /// - Throws: `InputRefusal` where the model was not made for the input, `CancellationError`
   ///   between patches once the task is cancelled, what `read` throws, or the network's error.
   public func segment(
     reading read: @Sendable () throws -> [Volume], warnings: ModelWarnings? = nil,
+    times: StageTimes = StageTimes(),
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
-    try segmentation(of: read, bundle: bundle, warnings: warnings, progress: progress) {
-      input, logits in
+    try segmentation(
+      of: read, bundle: bundle, warnings: warnings, times: times, progress: progress
+    ) { input, logits in
       try network.forward(input, logits: logits)
     }
   }
 
   /// As above, for volumes that somebody holds anyway.
   public func segment(
-    _ channels: [Volume], warnings: ModelWarnings? = nil,
+    _ channels: [Volume], warnings: ModelWarnings? = nil, times: StageTimes = StageTimes(),
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
-    try segment(reading: { channels }, warnings: warnings, progress: progress)
+    try segment(reading: { channels }, warnings: warnings, times: times, progress: progress)
   }
 }
 
 /// The whole way from volumes to labels, whatever computes the patches.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
-  progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
+  times: StageTimes = StageTimes(), progress: (SegmentationProgress) -> Void,
+  forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
   var labels: LabelVolume
   do {
-    let image = try preprocessed(read, bundle, warnings)
+    let image = try preprocessed(read, bundle, warnings, times)
     plan = image.plan
-    labels = try predictedLabels(image, bundle, progress: progress, forward: forward)
+    labels = try predictedLabels(image, bundle, times, progress: progress, forward: forward)
   }
   let voxelVolume = plan.grid.spacing.reduce(1, *)
-  for rule in bundle.postprocessing {
-    rule.apply(&labels.labels, shape: plan.grid.shape, voxelVolume: voxelVolume)
+  times.measure(.postprocessing) {
+    for rule in bundle.postprocessing {
+      rule.apply(&labels.labels, shape: plan.grid.shape, voxelVolume: voxelVolume)
+    }
+    warnings?.add(bundle.warnings(of: labels))
   }
-  warnings?.add(bundle.warnings(of: labels))
   return labels
 }
 
 /// Apart, so that the volumes are gone once the network's input is made.
 private func preprocessed(
-  _ read: () throws -> [Volume], _ bundle: ModelBundle, _ warnings: ModelWarnings?
+  _ read: () throws -> [Volume], _ bundle: ModelBundle, _ warnings: ModelWarnings?,
+  _ times: StageTimes
 ) throws -> PreprocessedImage {
-  let channels = try read()
-  try checkVoxels(channels, expected: bundle.network.inputChannels)
-  let plan = try PreprocessingPlan(bundle.preprocessing, grid: channels[0].grid)
-  try bundle.input.check(plan.turnedGrid)
-  let unusual = try bundle.input.check(intensitiesOf: channels, plan.reorientation)
-  warnings?.add(unusual)
-  return try bundle.preprocessing.apply(channels)
+  let channels = try times.measure(.decoding) { try read() }
+  return try times.measure(.preprocessing) {
+    try checkVoxels(channels, expected: bundle.network.inputChannels)
+    let plan = try PreprocessingPlan(bundle.preprocessing, grid: channels[0].grid)
+    try bundle.input.check(plan.turnedGrid)
+    let unusual = try bundle.input.check(intensitiesOf: channels, plan.reorientation)
+    warnings?.add(unusual)
+    return try bundle.preprocessing.apply(channels)
+  }
 }
 
 private func predictedLabels(
-  _ image: PreprocessedImage, _ bundle: ModelBundle,
+  _ image: PreprocessedImage, _ bundle: ModelBundle, _ times: StageTimes,
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   var assembly = LabelAssembly(image.plan, classes: bundle.network.classes)
   let clock = ContinuousClock()
   let start = clock.now
   try Task.checkCancellation()
-  try SlidingWindow(bundle).forEachPlane(image.values, shape: image.shape, forward: forward) {
+  /// What is neither the network nor the labels.
+  var merging = Duration.zero
+  func timed<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
+    let before = clock.now
+    defer {
+      let time = before.duration(to: clock.now)
+      merging -= time
+      times.add(time, to: stage)
+    }
+    return try body()
+  }
+  func network(
+    _ input: UnsafeBufferPointer<Float>, _ logits: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    try timed(.network) { try forward(input, logits) }
+  }
+  try SlidingWindow(bundle).forEachPlane(image.values, shape: image.shape, forward: network) {
     done, total in
     progress(
       SegmentationProgress(
         patchesDone: done, patchesTotal: total, elapsed: clock.now - start))
     try Task.checkCancellation()
   } planeDone: {
-    assembly.add($0)
+    let plane = $0
+    timed(.labels) { assembly.add(plane) }
   }
+  times.add(merging + start.duration(to: clock.now), to: .merging)
   return assembly.finish()
 }
 

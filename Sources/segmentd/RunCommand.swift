@@ -93,15 +93,16 @@ struct RunCommand: AsyncParsableCommand {
       geometry: GeometryRules(), installation: "SEGMENTD",
       memory: memoryBudget(gigabytes: memoryLimitGB), writesNIfTI: nifti)
     let line = ProgressLine()
+    let times = StageTimes()
     do {
       let input = try input.get()
       warn("series \(series): \(input.series.files.count) files")
       let outcome = try await processor.process(
-        input, segmenter: segmenter, identifiers: .generate(), output: folder
+        input, segmenter: segmenter, identifiers: .generate(), output: folder, times: times
       ) { line.show($0) }
-      return RunReport(series, outcome)
+      return RunReport(series, outcome, times)
     } catch let refusal as ChannelRefusal {
-      return RunReport(series, .held(reasons: [refusal.description]))
+      return RunReport(series, .held(reasons: [refusal.description]), times)
     } catch {
       return RunReport(series: series, failure: error)
     }
@@ -111,12 +112,13 @@ struct RunCommand: AsyncParsableCommand {
     warn("volume \(volume.name): \(volume.files.count) files")
     let folder = try makeFolder(volume.name)
     let line = ProgressLine()
+    let times = StageTimes()
     do {
       let labelled = try await VolumeFileProcessor.process(
         volume.files, segmenter: segmenter, memory: memoryBudget(gigabytes: memoryLimitGB),
-        output: folder
+        output: folder, times: times
       ) { line.show($0) }
-      return RunReport(volume.name, labelled)
+      return RunReport(volume.name, labelled, times)
     } catch {
       return RunReport(volume: volume.name, failure: error)
     }

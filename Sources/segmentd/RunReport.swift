@@ -16,6 +16,10 @@ struct RunReport: Encodable {
   /// What the cavities of a heart do.
   var function: [FunctionReport]?
   var memory: MemoryUse?
+  /// Of each stage, and in all.
+  var seconds: [String: Double]?
+  /// The same for people.
+  private var time: String?
   var warnings: [String] = []
   var reasons: [String] = []
 
@@ -26,7 +30,12 @@ struct RunReport: Encodable {
     reasons = ["\(failure)"]
   }
 
-  init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome) {
+  private enum CodingKeys: String, CodingKey {
+    case seriesInstanceUID, volume, state, segmentation, labels, picture, millilitres, phases
+    case function, memory, seconds, warnings, reasons
+  }
+
+  init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome, _ times: StageTimes) {
     self.seriesInstanceUID = seriesInstanceUID
     switch outcome {
     case .segmented(let result):
@@ -49,16 +58,24 @@ struct RunReport: Encodable {
     case .held(let reasons):
       state = "held"
       self.reasons = reasons
+      return
     }
+    take(times)
   }
 
-  init(_ volume: String, _ result: LabelledVolume) {
+  init(_ volume: String, _ result: LabelledVolume, _ times: StageTimes) {
     self.volume = volume
     state = result.millilitres.isEmpty ? "nothing found" : "segmented"
     labels = result.labels.path
     picture = result.picture.path
     millilitres = result.millilitres
     warnings = result.warnings
+    take(times)
+  }
+
+  private mutating func take(_ times: StageTimes) {
+    seconds = times.seconds
+    time = times.line
   }
 
   var text: String {
@@ -72,6 +89,7 @@ struct RunReport: Encodable {
     }
     for phase in phases ?? [] { lines += phase.lines }
     for function in function ?? [] { lines.append("  " + function.text) }
+    if let time { lines.append("  time: \(time)") }
     lines += warnings.map { "  warning: \($0)" }
     lines += reasons.map { "  \($0)" }
     return lines.joined(separator: "\n")
