@@ -44,7 +44,7 @@ let package = Package(
     .target(
       name: "Segmentation",
       dependencies: [
-        "UNETRPP", "Checkpoints", "SeriesSelection", "Volumes",
+        "UNETRPP", "Tensors", "Checkpoints", "SeriesSelection", "Volumes",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Yams", package: "Yams"),
       ],

@@ -109,6 +109,7 @@ static void convolve3(
 #include "product.h"
 #include "winograd.h"
 #include "attention.h"
+#include "probabilities.h"
 
 static void layerNorm(
   const float *tokens, const float *position, const float *weight, const float *bias, float *sum,
@@ -265,4 +266,5 @@ const KernelTable TABLE = {
   .headProducts = headProducts,
   .attend = attend,
   .head = head,
+  .addProbabilities = addProbabilities,
 };

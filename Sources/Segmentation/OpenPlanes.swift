@@ -1,3 +1,6 @@
+import Tensors
+import Volumes
+
 /// Weighted sums of overlapping patches, in single precision as in the reference, over the planes of
 /// an image that further patches may still reach.
 struct OpenPlanes {
@@ -11,6 +14,7 @@ struct OpenPlanes {
   /// The weights of a patch's voxels; empty for a single patch, whose weights are 1.
   private let weights: [Float]
   private let weightSums: [[Double]]
+  private let probabilities = ProbabilitySums()
   /// Planes of the image that were handed over.
   private var done = 0
 
@@ -28,30 +32,43 @@ struct OpenPlanes {
     min(grid.patch[0], shape[0]) * classes * shape[1] * shape[2]
   }
 
-  /// Adds a patch (class, z, y, x) that begins at `start` in the padded image; what lies beyond the
-  /// image is left out.
-  mutating func add(_ values: [Float], at start: [Int]) {
+  /// Adds the probabilities of a patch that begins at `start` in the padded image; what lies beyond
+  /// the image is left out.
+  ///
+  /// - Parameters:
+  ///   - logits: class, z, y, x of the patch mirrored along the axes of `mirroring`.
+  ///   - share: how much they count beside other mirrorings of the patch.
+  mutating func add(
+    _ logits: UnsafeBufferPointer<Float>, mirroring: Int, share: Float, at start: [Int]
+  ) {
     let (shape, classes, depth, patch) = (shape, classes, depth, grid.patch)
     let place = zip(start, grid.before).map { $0 - $1 }
     let (size, plane) = (patch.reduce(1, *), shape[1] * shape[2])
     let columns = max(0, -place[2])..<min(patch[2], shape[2] - place[2])
-    let isWeighted = !weights.isEmpty
-    sums.withUnsafeMutableBufferPointer { sums in
-      values.withUnsafeBufferPointer { values in
-        weights.withUnsafeBufferPointer { weights in
-          for row in 0..<patch[0] * patch[1] {
-            let (z, y) = (place[0] + row / patch[1], place[1] + row % patch[1])
+    let isReversed = mirroring & 1 != 0
+    let firstColumn = isReversed ? patch[2] - columns.upperBound : columns.lowerBound
+    let probabilities = probabilities
+    sums.withUnsafeMutableBufferPointer { sumsBuffer in
+      weights.withUnsafeBufferPointer { weightsBuffer in
+        guard let sumsBase = sumsBuffer.baseAddress, let logitsBase = logits.baseAddress
+        else { return }
+        // Each row of the sums is written by one thread.
+        nonisolated(unsafe) let (sums, logits) = (sumsBase, logitsBase)
+        nonisolated(unsafe) let weights = weightsBuffer.isEmpty ? nil : weightsBuffer.baseAddress
+        inParallel(patch[0] * patch[1], worthwhile: classes * size > 100_000) { rows in
+          for row in rows {
+            let (patchZ, patchY) = row.quotientAndRemainder(dividingBy: patch[1])
+            let (z, y) = (place[0] + patchZ, place[1] + patchY)
             guard z >= 0, z < shape[0], y >= 0, y < shape[1] else { continue }
-            let target = z % depth * classes * plane + y * shape[2] + place[2]
-            let source = row * patch[2]
-            for index in 0..<classes {
-              let (to, from) = (target + index * plane, source + index * size)
-              if isWeighted {
-                for x in columns { sums[to + x] += weights[source + x] * values[from + x] }
-              } else {
-                for x in columns { sums[to + x] += values[from + x] }
-              }
-            }
+            let sourceZ = mirroring & 4 != 0 ? patch[0] - 1 - patchZ : patchZ
+            let sourceY = mirroring & 2 != 0 ? patch[1] - 1 - patchY : patchY
+            let x = columns.lowerBound
+            probabilities.add(
+              logits + (sourceZ * patch[1] + sourceY) * patch[2] + firstColumn, logitsPlane: size,
+              classes: classes, weights: weights.map { $0 + row * patch[2] + x }, share: share,
+              isReversed: isReversed,
+              to: sums + z % depth * classes * plane + y * shape[2] + place[2] + x,
+              sumsPlane: plane, count: columns.count)
           }
         }
       }
@@ -83,14 +100,20 @@ struct OpenPlanes {
     let (height, width) = (shape[1], shape[2])
     let offset = grid.before
     let depthSum = weightSums[0][z]
-    var divisors = [Float](repeating: 0, count: width)
+    let classes = classes
     sums.withUnsafeMutableBufferPointer { sums in
-      for y in 0..<height {
-        let row = depthSum * rows[y + offset[1]]
-        for x in 0..<width { divisors[x] = Float(row * columns[x + offset[2]]) }
-        for index in 0..<classes {
-          let target = first + (index * height + y) * width
-          for x in 0..<width { sums[target + x] /= divisors[x] }
+      // Each row is written by one thread.
+      nonisolated(unsafe) let sums = sums
+      inParallel(height, worthwhile: classes * height * width > 100_000) { share in
+        let divisors = UnsafeMutablePointer<Float>.allocate(capacity: width)
+        defer { divisors.deallocate() }
+        for y in share {
+          let row = depthSum * rows[y + offset[1]]
+          for x in 0..<width { divisors[x] = Float(row * columns[x + offset[2]]) }
+          for index in 0..<classes {
+            let target = first + (index * height + y) * width
+            for x in 0..<width { sums[target + x] /= divisors[x] }
+          }
         }
       }
     }

@@ -102,11 +102,14 @@ struct SlidingWindow {
     let grid = PatchGrid(shape: shape, patch: patch, step: step)
     var prediction = PatchPrediction(self)
     var planes = OpenPlanes(grid, shape: shape, classes: classes)
+    let share = 1 / Float(mirrorings.count)
     for (index, start) in grid.starts.enumerated() {
       try planes.finish(before: start[0], planeDone)
       let place = zip(start, grid.before).map { $0 - $1 }
-      try prediction.predict(image, shape: shape, at: place, forward: forward)
-      planes.add(prediction.merged, at: start)
+      try prediction.predict(image, shape: shape, at: place, forward: forward) {
+        logits, mirroring in
+        planes.add(logits, mirroring: mirroring, share: share, at: start)
+      }
       try patchDone(index + 1, grid.starts.count)
     }
     try planes.finish(before: grid.padded[0], planeDone)

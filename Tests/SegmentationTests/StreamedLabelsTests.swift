@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import Volumes
@@ -151,7 +152,11 @@ import Volumes
     var prediction = PatchPrediction(window)
     for start in grid.starts {
       let place = zip(start, grid.before).map { $0 - $1 }
-      try prediction.predict(image, shape: shape, at: place, forward: classify)
+      var merged = [Float](repeating: 0, count: classes * size)
+      try prediction.predict(image, shape: shape, at: place, forward: classify) {
+        addSoftmax($0, patch: patch, mirroring: $1, to: &merged)
+      }
+      let mirrorings = Float(window.mirrorings.count)
       for index in 0..<size {
         let z = place[0] + index / (patch[1] * patch[2])
         let y = place[1] + index / patch[2] % patch[1]
@@ -161,10 +166,29 @@ import Volumes
         let voxel = (z * shape[1] + y) * shape[2] + x
         weightSums[voxel] += weights[index]
         for label in 0..<classes {
-          sums[label * count + voxel] += weights[index] * prediction.merged[label * size + index]
+          sums[label * count + voxel] += weights[index] * merged[label * size + index] / mirrorings
         }
       }
     }
     return sums.indices.map { sums[$0] / weightSums[$0 % count] }
+  }
+  /// Adds the softmax over the classes of a mirrored patch, turned back.
+  private func addSoftmax(
+    _ logits: UnsafeBufferPointer<Float>, patch: [Int], mirroring: Int, to merged: inout [Float]
+  ) {
+    let size = patch.reduce(1, *)
+    for index in 0..<size {
+      var place = [index / (patch[1] * patch[2]), index / patch[2] % patch[1], index % patch[2]]
+      for axis in 0..<3 where mirroring & (4 >> axis) != 0 {
+        place[axis] = patch[axis] - 1 - place[axis]
+      }
+      let source = (place[0] * patch[1] + place[1]) * patch[2] + place[2]
+      let values = stride(from: source, to: merged.count, by: size).map { logits[$0] }
+      let exponentials = values.map { exp($0 - (values.max() ?? 0)) }
+      let sum = exponentials.reduce(0, +)
+      for (label, exponential) in exponentials.enumerated() {
+        merged[label * size + index] += exponential / sum
+      }
+    }
   }
 }

@@ -59,7 +59,7 @@ typedef struct {
 } Product;
 
 // Limits of the kernels' buffers on the stack.
-enum { MOST_CHANNELS = 2048, MOST_PROJECTION = 1024 };
+enum { MOST_CHANNELS = 2048, MOST_PROJECTION = 1024, MOST_CLASSES = 1024 };
 
 typedef struct {
   const char *name;
@@ -116,6 +116,12 @@ typedef struct {
   void (*head)(
     const float *values, const float *residual, ChannelAffine affine, const float *weights,
     const float *bias, int64_t n, int32_t channels, int32_t classes, float *planar, int64_t plane);
+
+  // sums[k*sumsPlane + x] += share * weights[x] * softmax over k of logits[k*plane + x], n voxels.
+  // Reversed, the logits of sum x are those of voxel n-1-x. Weights NULL are 1.
+  void (*addProbabilities)(
+    const float *logits, int64_t plane, int32_t classes, const float *weights, float share,
+    bool reversed, float *sums, int64_t sumsPlane, int64_t n);
 
   // Softmax over each row of `columns` values, in place.
   void (*softmax)(float *values, int64_t rows, int64_t columns);
