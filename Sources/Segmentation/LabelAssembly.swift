@@ -4,7 +4,8 @@ import Volumes
 ///
 /// Each class's probabilities are resampled linearly in double precision (the reference
 /// implementation's export, order 1) and the most probable class of each voxel is kept; the first
-/// class wins ties. Only two planes of all classes are held, on the source's y and x.
+/// class wins ties. Only two planes of all classes are held, on the source's y and x, and none where
+/// no slice lies between two planes.
 struct LabelAssembly {
   private let plan: PreprocessingPlan
   private let classes: Int
@@ -15,6 +16,8 @@ struct LabelAssembly {
   private let rows: (below: [Int], share: [Double])
   private let columns: (below: [Int], share: [Double])
   private let isResampled: Bool
+  /// Whether every source slice lies on a plane and none between two.
+  private let isOnPlanes: Bool
 
   private var labels: [UInt8]
   /// The labels of one source slice within the box.
@@ -33,6 +36,7 @@ struct LabelAssembly {
     rows = resampling.linearTaps(axis: 1)
     columns = resampling.linearTaps(axis: 2)
     isResampled = resampling.shape != resampling.newShape
+    isOnPlanes = Self.isOnPlanes(resampling)
     labels = [UInt8](repeating: 0, count: plan.grid.voxelCount)
     slice = [UInt8](repeating: 0, count: resampling.newShape[1] * resampling.newShape[2])
   }
@@ -40,7 +44,12 @@ struct LabelAssembly {
   /// The bytes held beside the labels.
   static func scratchBytes(_ resampling: Resampling, classes: Int) -> Int {
     let (old, new) = (resampling.shape, resampling.newShape)
-    return old[1] * old[2] * (1 + 2 * classes * 8) + 8 * new[1] * new[2]
+    let planes = isOnPlanes(resampling) ? 0 : 2
+    return new[1] * new[2] * (1 + planes * classes * 8) + 8 * old[2]
+  }
+
+  private static func isOnPlanes(_ resampling: Resampling) -> Bool {
+    resampling.linearTaps(axis: 0).share.allSatisfy { $0 == 0 }
   }
 
   /// Takes the next plane: class, y, x.
@@ -55,6 +64,14 @@ struct LabelAssembly {
     guard slicesDone < below.count else { return }
     // Planes that no slice lies at or after are not needed.
     guard index == below[slicesDone] || index == below[slicesDone] + 1 else { return }
+    if isOnPlanes {
+      chooseResampled(plane)
+      while slicesDone < below.count, below[slicesDone] == index {
+        paste(at: slicesDone)
+        slicesDone += 1
+      }
+      return
+    }
     swap(&lower, &upper)
     resample(plane)
     var chosen: (below: Int, share: Double)?
@@ -89,30 +106,52 @@ struct LabelAssembly {
 
   /// The plane on the source's y and x, into `upper`.
   private mutating func resample(_ plane: UnsafeBufferPointer<Float>) {
-    let (height, width) = (resampling.shape[1], resampling.shape[2])
     let (newHeight, newWidth) = (resampling.newShape[1], resampling.newShape[2])
     let count = classes * newHeight * newWidth
     if upper.count != count { upper = [Double](repeating: 0, count: count) }
-    let (rows, columns) = (rows, columns)
+    let rows = RowInterpolation(resampling, rows: rows, columns: columns)
     upper.withUnsafeMutableBufferPointer { result in
+      guard let base = result.baseAddress else { return }
       // Each row of the result is written by one thread.
-      nonisolated(unsafe) let result = result
-      nonisolated(unsafe) let plane = plane
+      nonisolated(unsafe) let (result, plane) = (base, plane)
       inParallel(classes * newHeight, worthwhile: count > 100_000) { share in
-        let line = UnsafeMutablePointer<Double>.allocate(capacity: width)
+        let line = UnsafeMutablePointer<Double>.allocate(capacity: rows.scratchCount)
         defer { line.deallocate() }
         for row in share {
-          let y = row % newHeight
-          let first = (row / newHeight * height + rows.below[y]) * width
-          let second = rows.share[y] > 0 ? first + width : first
-          let part = rows.share[y]
-          for x in 0..<width {
-            line[x] = (1 - part) * Double(plane[first + x]) + part * Double(plane[second + x])
-          }
-          for x in 0..<newWidth {
-            let (place, part) = (columns.below[x], columns.share[x])
-            let next = part > 0 ? place + 1 : place
-            result[row * newWidth + x] = (1 - part) * line[place] + part * line[next]
+          let (index, y) = row.quotientAndRemainder(dividingBy: newHeight)
+          rows.interpolate(
+            plane, class: index, row: y, scratch: line, into: result + row * newWidth)
+        }
+      }
+    }
+  }
+
+  /// The most probable class of each voxel into `slice`, on a plane of the source.
+  private mutating func chooseResampled(_ plane: UnsafeBufferPointer<Float>) {
+    let (newHeight, newWidth, classes) = (resampling.newShape[1], resampling.newShape[2], classes)
+    let rows = RowInterpolation(resampling, rows: rows, columns: columns)
+    slice.withUnsafeMutableBufferPointer { slice in
+      // Each row is written by one thread.
+      nonisolated(unsafe) let (slice, plane) = (slice, plane)
+      inParallel(newHeight, worthwhile: classes * slice.count > 100_000) { share in
+        let scratch = UnsafeMutablePointer<Double>.allocate(
+          capacity: rows.scratchCount + newWidth)
+        let best = UnsafeMutablePointer<Float>.allocate(capacity: newWidth)
+        defer {
+          scratch.deallocate()
+          best.deallocate()
+        }
+        let values = scratch + rows.scratchCount
+        for y in share {
+          best.update(repeating: -.infinity, count: newWidth)
+          for index in 0..<classes {
+            rows.interpolate(plane, class: index, row: y, scratch: scratch, into: values)
+            for x in 0..<newWidth {
+              let value = Float(values[x])
+              guard value > best[x] else { continue }
+              best[x] = value
+              slice[y * newWidth + x] = UInt8(index)
+            }
           }
         }
       }
@@ -161,6 +200,48 @@ struct LabelAssembly {
         for x in 0..<width {
           labels[voxel] = slice[row * width + x]
           voxel += strides[2]
+        }
+      }
+    }
+  }
+}
+
+/// Linear interpolation of one row of a plane of all classes, in double precision.
+private struct RowInterpolation: Sendable {
+  private let height: Int
+  private let width: Int
+  private let rows: (below: [Int], share: [Double])
+  private let columns: (below: [Int], share: [Double])
+
+  init(
+    _ resampling: Resampling, rows: (below: [Int], share: [Double]),
+    columns: (below: [Int], share: [Double])
+  ) {
+    (height, width) = (resampling.shape[1], resampling.shape[2])
+    (self.rows, self.columns) = (rows, columns)
+  }
+
+  /// The doubles that `interpolate` needs as scratch.
+  var scratchCount: Int { width + 1 }
+
+  /// Writes row y of the result, `columns.below.count` values.
+  func interpolate(
+    _ plane: UnsafeBufferPointer<Float>, class index: Int, row y: Int,
+    scratch line: UnsafeMutablePointer<Double>, into target: UnsafeMutablePointer<Double>
+  ) {
+    let first = (index * height + rows.below[y]) * width
+    let part = rows.share[y]
+    let second = part > 0 ? first + width : first
+    for x in 0..<width {
+      line[x] = (1 - part) * Double(plane[first + x]) + part * Double(plane[second + x])
+    }
+    // The last sample has no next one; its share is 0.
+    line[width] = 0
+    columns.below.withUnsafeBufferPointer { below in
+      columns.share.withUnsafeBufferPointer { share in
+        for x in below.indices {
+          let (place, part) = (below[x], share[x])
+          target[x] = (1 - part) * line[place] + part * line[place + 1]
         }
       }
     }
