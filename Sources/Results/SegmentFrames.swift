@@ -25,9 +25,8 @@ struct SegmentFrames {
     var isPresent = [[Bool]](
       repeating: [Bool](repeating: false, count: 256), count: labels.grid.slices)
     for slice in 0..<labels.grid.slices {
-      for label in labels.labels[slice * sliceSize..<(slice + 1) * sliceSize] {
-        isPresent[slice][Int(label)] = true
-      }
+      isPresent[slice] = LabelVolume.present(
+        in: labels.labels[slice * sliceSize..<(slice + 1) * sliceSize])
     }
     let known = segments.reduce(into: Set<UInt8>()) { $0.formUnion($1.labels) }
     for label in UInt8(1)...255 where !known.contains(label) {
@@ -45,5 +44,18 @@ struct SegmentFrames {
       frames += present.map { Frame(segmentNumber: number, holds: holds, slice: $0) }
     }
     slices = Set(frames.map(\.slice)).sorted()
+  }
+}
+
+extension LabelVolume {
+  /// Whether each label occurs, by label.
+  static func present(in labels: ArraySlice<UInt8>) -> [Bool] {
+    var isPresent = [Bool](repeating: false, count: 256)
+    isPresent.withUnsafeMutableBufferPointer { isPresent in
+      labels.withUnsafeBufferPointer { labels in
+        for label in labels { isPresent[Int(label)] = true }
+      }
+    }
+    return isPresent
   }
 }

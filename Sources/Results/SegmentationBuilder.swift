@@ -245,11 +245,22 @@ struct SegmentationBuilder {
 
   private func pixels(_ labels: LabelVolume) -> [UInt8] {
     let frameSize = stack.grid.rows * stack.grid.columns
-    var bytes = BitPlanes.buffer(pixels: frameSize * frames.frames.count)
-    for (index, frame) in frames.frames.enumerated() {
-      for pixel in 0..<frameSize
-      where frame.holds[Int(labels.labels[frame.slice * frameSize + pixel])] {
-        BitPlanes.set(index * frameSize + pixel, in: &bytes)
+    let frames = frames.frames
+    var bytes = BitPlanes.buffer(pixels: frameSize * frames.count)
+    bytes.withUnsafeMutableBufferPointer { bytes in
+      labels.labels.withUnsafeBufferPointer { labels in
+        // Frames of whole bytes are each written by one thread.
+        nonisolated(unsafe) let (target, source) = (bytes, labels)
+        let isWhole = frameSize % 8 == 0
+        inParallel(frames.count, worthwhile: isWhole && labels.count > 100_000) { share in
+          for index in share {
+            let frame = frames[index]
+            let start = frame.slice * frameSize
+            BitPlanes.set(
+              UnsafeBufferPointer(rebasing: source[start..<start + frameSize]), frame.holds,
+              from: index * frameSize, in: target)
+          }
+        }
       }
     }
     return bytes

@@ -39,7 +39,9 @@ public enum SegmentationProof {
   ) throws(SegmentationProofError) {
     let reading = try SegmentationReading(path)
     try reading.checkObject(stack)
-    let numbered = try reading.segments(among: segments, present: Set(labels.labels))
+    let isPresent = LabelVolume.present(in: labels.labels[...])
+    let present = Set(UInt8.min...UInt8.max).filter { isPresent[Int($0)] }
+    let numbered = try reading.segments(among: segments, present: present)
     if segments.allSatisfy({ $0.labels == [$0.value] }) {
       let written = try reading.labelVolume(
         stack, labelOfSegment: numbered.mapValues(\.value), segmentsOverlap: "NO")

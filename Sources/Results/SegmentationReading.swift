@@ -112,16 +112,39 @@ struct SegmentationReading {
       }
       guard only == nil || number == only else { continue }
       let slice = try self.slice(of: frame, at: index, slicesOf, stack)
-      for pixel in 0..<frameSize {
-        let bit = index * frameSize + pixel
-        guard pixels[bit / 8] & (1 << UInt8(bit % 8)) != 0 else { continue }
-        guard volume[slice * frameSize + pixel] == 0 else {
-          throw differs(.pixelData, "overlaps another segment", frame: index)
-        }
-        volume[slice * frameSize + pixel] = label
-      }
+      guard place(label, frame: index, in: slice * frameSize..<(slice + 1) * frameSize, &volume)
+      else { throw differs(.pixelData, "overlaps another segment", frame: index) }
     }
     return volume
+  }
+
+  /// Writes the label where the frame has a pixel.
+  ///
+  /// - Returns: whether nothing lay there.
+  private func place(
+    _ label: UInt8, frame: Int, in voxels: Range<Int>, _ volume: inout [UInt8]
+  ) -> Bool {
+    let first = frame * voxels.count
+    return pixels.withUnsafeBufferPointer { pixels in
+      volume.withUnsafeMutableBufferPointer { volume in
+        var pixel = 0
+        while pixel < voxels.count {
+          let bit = first + pixel
+          let byte = pixels[bit / 8] >> UInt8(bit % 8)
+          let end = min(8 - bit % 8, voxels.count - pixel)
+          // Most bytes are empty.
+          if byte != 0 {
+            for next in 0..<end where byte >> UInt8(next) & 1 != 0 {
+              let voxel = voxels.lowerBound + pixel + next
+              guard volume[voxel] == 0 else { return false }
+              volume[voxel] = label
+            }
+          }
+          pixel += end
+        }
+        return true
+      }
+    }
   }
 
   /// The slice a frame refers to, which must lie where the frame lies.
