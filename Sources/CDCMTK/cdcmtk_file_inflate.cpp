@@ -21,6 +21,19 @@ struct Inflating {
   }
 };
 
+/// Whether checksum and length of what was inflated follow, as in gzip (RFC 1952).
+bool is_trailer(const uint8_t *trailer, const uint8_t *inflated, size_t count) {
+  uint32_t words[2] = {0, 0};
+  for (int i = 0; i < 8; ++i) words[i / 4] |= uint32_t(trailer[i]) << (8 * (i % 4));
+  uLong checksum = crc32(0, Z_NULL, 0);
+  for (size_t done = 0; done < count;) {
+    const uInt part = uInt(std::min<size_t>(count - done, 1u << 30));
+    checksum = crc32(checksum, inflated + done, part);
+    done += part;
+  }
+  return words[0] == uint32_t(checksum) && words[1] == uint32_t(count);
+}
+
 }  // namespace
 
 int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
@@ -61,8 +74,10 @@ int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t
         return cdcmtk_fail(error, CDCMTK_BAD_DATA, "the deflated dataset is damaged or cut off");
       }
     }
-    // One byte may pad the stream to even length.
-    if (stream.avail_in > 1) {
+    // One byte may pad the stream to even length; some writers leave gzip's trailer behind it.
+    const size_t rest = stream.avail_in;
+    const bool has_trailer = rest >= 8 && rest <= 9 && is_trailer(stream.next_in, buffer.get(), used);
+    if (rest > 1 && !has_trailer) {
       return cdcmtk_fail(error, CDCMTK_BAD_DATA, "bytes follow the deflated dataset");
     }
     *count = used;

@@ -5,7 +5,7 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   case toolkitUnavailable(reason: String)
   case cannotRead(file: String, reason: String)
   case cannotWrite(file: String, reason: String)
-  /// No DICM prefix or no file meta information (PS3.10 7.1).
+  /// No DICM prefix (PS3.10 7.1), and no dataset at the beginning either.
   case notDICOM(file: String)
   /// The file ends before the value of `tag` does.
   case truncated(file: String, tag: Tag, needed: Int, available: Int)

@@ -7,6 +7,8 @@ struct FrameDecoder {
   static let maximumPixels = 1 << 26
 
   let file: DICOMFile
+  /// From stored values to modality units, where a table says so.
+  let modalityLUT: ModalityLUT?
   private let bytes: Data
   private let rows: Int
   private let columns: Int
@@ -56,12 +58,11 @@ struct FrameDecoder {
         || rows * columns > Self.maximumPixels
       {
         "\(rows) rows and \(columns) columns"
-      } else if file.dataset[.modalityLUTSequence]?.isEmpty == false {
-        "a modality lookup table instead of a rescale slope"
       } else {
         nil
       }
     if let refused { throw .unsupportedPixels(file: path, reason: refused) }
+    modalityLUT = try ModalityLUT(file)
     fragments = try Self.fragments(of: file, bytes: bytes, frames: frames)
   }
 

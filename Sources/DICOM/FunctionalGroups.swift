@@ -3,7 +3,7 @@
 /// at the top of a multi-frame instance that some scanners write so.
 struct FrameAttributes {
   private let top: Dataset
-  private let perFrame: Dataset?
+  let perFrame: Dataset?
   private let shared: Dataset
 
   init(classic: Dataset) {

@@ -2,14 +2,15 @@ import Volumes
 
 extension DICOMFile {
   /// The images of the file as their attributes describe them: one for a classic instance, one per
-  /// frame for an enhanced CT or MR instance, one per tile for a Siemens mosaic. Attributes that
-  /// are absent or not numbers stay empty.
+  /// frame for an enhanced instance, one per tile for a Siemens mosaic or a United Imaging grid.
+  /// Attributes that are absent or not numbers stay empty.
   ///
   /// - Throws: ``DICOMError`` where a multi-frame instance does not describe each of its frames.
   public func imageFrames() throws(DICOMError) -> [ImageFrame] {
     let instance = instanceFrame()
     let isMultiFrame = hasFunctionalGroups
-    let frames = try frameAttributes().enumerated().map { index, attributes in
+    let described = try frameAttributes()
+    var frames = described.enumerated().map { index, attributes in
       var frame = instance
       frame.frameNumber = isMultiFrame ? index + 1 : nil
       fillPlane(&frame, attributes)
@@ -18,8 +19,16 @@ extension DICOMFile {
       if isMultiFrame { fillMultiFrame(&frame, attributes) }
       return frame
     }
-    guard frames.count == 1, let tiles = mosaicTiles(frames[0]) else { return frames }
-    return tiles
+    // Numaris X cuts mosaics into frames and goes on to call them so.
+    guard frames.count == 1, let tiles = tiles(of: frames[0], in: described[0]) else {
+      return frames
+    }
+    switch tiles {
+    case .success(let tiles): return tiles
+    case .failure(let defect):
+      frames[0].mosaicDefect = defect.reason
+      return frames
+    }
   }
 
   /// What all frames of the instance share.
@@ -71,6 +80,9 @@ extension DICOMFile {
     frame.rescaleSlope = attributes.real(.rescaleSlope, in: group)
     frame.rescaleIntercept = attributes.real(.rescaleIntercept, in: group)
     frame.rescaleType = attributes.text(.rescaleType, in: group)
+    guard let table = dataset.items(.modalityLUTSequence).first else { return }
+    frame.hasModalityLUT = true
+    frame.rescaleType = table.text(.modalityLUTType) ?? frame.rescaleType
   }
 
   /// What tells volumes apart when positions repeat.
@@ -93,10 +105,15 @@ extension DICOMFile {
       attributes.integer(.temporalPositionIndex, in: .frameContentSequence)
       ?? dataset.integer(.temporalPositionIdentifier)
     fillDiffusion(&frame, attributes)
-    frame.acquisitionTime =
-      nonEmpty(attributes.text(.frameAcquisitionDateTime, in: .frameContentSequence))
-      ?? nonEmpty(dataset.text(.acquisitionTime))
+    frame.frameReferenceTime = dataset.real(.frameReferenceTime)
+    let dateTime = nonEmpty(attributes.text(.frameAcquisitionDateTime, in: .frameContentSequence))
+    frame.acquisitionTime = dateTime ?? nonEmpty(dataset.text(.acquisitionTime))
+    frame.acquisitionDate = dateTime == nil ? nonEmpty(dataset.text(.acquisitionDate)) : nil
     frame.contentTime = nonEmpty(dataset.text(.contentTime))
+    frame.contentDate = nonEmpty(dataset.text(.contentDate))
+    frame.complexComponent =
+      nonEmpty(attributes.text(.complexImageComponent, in: .mrImageFrameTypeSequence))
+      ?? geComplexComponent
     // A kernel may have two values (Siemens: name and strength).
     frame.convolutionKernel = nonEmpty(
       attributes.text(.convolutionKernel, in: .ctReconstructionSequence))
@@ -104,6 +121,14 @@ extension DICOMFile {
     frame.contrast = nonEmpty(
       [dataset.text(.contrastBolusAgent), dataset.text(.contrastBolusStartTime)]
         .compactMap(nonEmpty).joined(separator: " "))
+  }
+
+  private var geComplexComponent: String? {
+    let names = ["MAGNITUDE", "PHASE", "REAL", "IMAGINARY"]
+    guard let number = dataset.reals(.geComplexComponent).first.flatMap({ Int(exactly: $0) }),
+      names.indices.contains(number)
+    else { return nil }
+    return names[number]
   }
 
   /// b-value in s/mm² and gradient direction, by the standard's attributes or a vendor's.
@@ -114,6 +139,8 @@ extension DICOMFile {
     let vendors: [PrivateAttribute] = [.siemensBValue, .philipsBValue, .uihBValue]
     frame.bValue =
       standard ?? vendors.lazy.compactMap { dataset.reals($0).first }.first ?? ge
+    frame.diffusionDirectionality = nonEmpty(
+      attributes.text(.diffusionDirectionality, in: .mrDiffusionSequence))
     guard let bValue = frame.bValue, bValue > 0 else { return }
     let direction = attributes.item(
       .diffusionGradientDirectionSequence, in: .mrDiffusionSequence)
@@ -133,8 +160,6 @@ extension DICOMFile {
       let types = attributes.texts(.frameType, in: group)
       if !types.isEmpty { frame.imageType = types }
     }
-    frame.complexComponent = nonEmpty(
-      attributes.text(.complexImageComponent, in: .mrImageFrameTypeSequence))
     frame.stackID = nonEmpty(attributes.text(.stackID, in: .frameContentSequence))
     let places: Set<Tag> = [
       .stackID, .inStackPositionNumber, .imagePosition, .imageOrientation,

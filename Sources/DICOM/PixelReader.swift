@@ -6,9 +6,10 @@ public enum PixelReader {
   /// The volume of a stack in modality units: Hounsfield units for CT, rescaled values otherwise;
   /// kept as 16-bit whole numbers where all of them are such.
   ///
-  /// Each slice has its own rescale slope and intercept (PS3.3 C.11.1). Padding (PS3.3 C.7.5.1.1.2)
-  /// becomes air: -1024 for CT, else 0. MONOCHROME1 is a matter of display and never inverts
-  /// values.
+  /// Each slice has its own rescale slope and intercept, or table (PS3.3 C.11.1). Padding (PS3.3
+  /// C.7.5.1.1.2) becomes air: -1024 for CT, else 0. MONOCHROME1 is a matter of display and never
+  /// inverts values. Real World Value Mapping (0040,9096) and Philips' private scale slope
+  /// (2005,xx0E) are other units beside these, and are not applied.
   ///
   /// - Parameters:
   ///   - stack: frames in the order of its grid.
@@ -48,7 +49,7 @@ public enum PixelReader {
           file: path, frame: frame.frameNumber ?? 1,
           reason: "\(values.count) pixels where \(frameSize) are due")
       }
-      try append(values, of: frame, file: path, to: &voxels)
+      try append(values, of: frame, decoder, to: &voxels)
     }
     return Volume(grid: grid, storage: voxels.storage)
   }
@@ -100,11 +101,14 @@ public enum PixelReader {
   }
 
   private static func append(
-    _ values: [Int32], of frame: ImageFrame, file: String, to voxels: inout VoxelCollector
+    _ values: [Int32], of frame: ImageFrame, _ decoder: FrameDecoder,
+    to voxels: inout VoxelCollector
   ) throws(DICOMError) {
+    let file = decoder.file.path
     let isCT = frame.modality == "CT"
+    let table = decoder.modalityLUT
     if isCT {
-      guard frame.rescaleIntercept != nil else {
+      guard frame.rescaleIntercept != nil || table != nil else {
         throw .missingAttribute(file: file, tag: .rescaleIntercept)
       }
       let type = frame.rescaleType ?? ""
@@ -123,7 +127,8 @@ public enum PixelReader {
     let padding = paddingRange(frame)
     voxels.append(values) { value in
       let isPadding = padding?.contains(Int(value)) ?? false
-      return isPadding ? air : Float(Double(value) * slope + intercept)
+      if isPadding { return air }
+      return table?.value(value) ?? Float(Double(value) * slope + intercept)
     }
   }
 

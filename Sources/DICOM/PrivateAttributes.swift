@@ -5,16 +5,35 @@ struct PrivateAttribute {
   var creator: String
   /// The lower byte of the element number.
   var element: UInt8
+  /// What the vendor stores, where a file that does not say so could be read in two ways.
+  var isUnsignedShort = false
 
   static let siemensBValue = PrivateAttribute(
     group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0C)
   static let siemensGradientDirection = PrivateAttribute(
     group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0E)
   static let siemensMosaicCount = PrivateAttribute(
-    group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0A)
+    group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x0A, isUnsignedShort: true)
+  /// One time for each slice of a mosaic.
+  static let siemensMosaicTimes = PrivateAttribute(
+    group: 0x0019, creator: "SIEMENS MR HEADER", element: 0x29)
   static let siemensImageHeader = PrivateAttribute(
     group: 0x0029, creator: "SIEMENS CSA HEADER", element: 0x10)
+  static let siemensSeriesHeader = PrivateAttribute(
+    group: 0x0029, creator: "SIEMENS CSA HEADER", element: 0x20)
+  // Numaris X keeps them at the top or in a sequence of its own.
+  static let siemensXMosaicCount = PrivateAttribute(
+    group: 0x0021, creator: "SIEMENS MR SDI 02", element: 0x01, isUnsignedShort: true)
+  static let siemensXSliceNormal = PrivateAttribute(
+    group: 0x0021, creator: "SIEMENS MR SDI 02", element: 0x02)
+  static let siemensImageSequence = PrivateAttribute(
+    group: 0x0021, creator: "SIEMENS MR SDI 02", element: 0xFE)
+  static let siemensXProtocol = PrivateAttribute(
+    group: 0x0021, creator: "SIEMENS MR SDS 01", element: 0x19)
   static let geBValue = PrivateAttribute(group: 0x0043, creator: "GEMS_PARM_01", element: 0x39)
+  /// 0 magnitude, 1 phase, 2 real, 3 imaginary.
+  static let geComplexComponent = PrivateAttribute(
+    group: 0x0043, creator: "GEMS_PARM_01", element: 0x2F)
   static let geGradientDirection = [0xBB, 0xBC, 0xBD].map {
     PrivateAttribute(group: 0x0019, creator: "GEMS_ACQU_01", element: $0)
   }
@@ -27,6 +46,10 @@ struct PrivateAttribute {
   }
   static let uihBValue = PrivateAttribute(
     group: 0x0065, creator: "Image Private Header", element: 0x09)
+  static let uihSliceCount = PrivateAttribute(
+    group: 0x0065, creator: "Image Private Header", element: 0x50)
+  static let uihSlices = PrivateAttribute(
+    group: 0x0065, creator: "Image Private Header", element: 0x51)
   static let uihGradientDirection = PrivateAttribute(
     group: 0x0065, creator: "Image Private Header", element: 0x37)
 }
@@ -45,6 +68,9 @@ extension Dataset {
   /// Numbers of a private attribute, also where the file does not say of what kind they are.
   func reals(_ attribute: PrivateAttribute) -> [Double] {
     guard let tag = tag(attribute) else { return [] }
+    if attribute.isUnsignedShort, let bytes = bytes(tag), bytes.count == 2 {
+      return [Double(littleEndian(bytes) as UInt16)]
+    }
     let values = reals(tag)
     guard values.isEmpty, let bytes = bytes(tag) else { return values }
     // Implicit VR and unknown to the dictionary: FL or FD by length, as both vendors store them.

@@ -6,6 +6,8 @@ struct StructureScan {
   var isBigEndian = false
   var isEncapsulated = false
   var pixelData: FileStructure.PixelData?
+  /// The value of Series Instance UID (0020,000E) at the top, once it was passed.
+  private(set) var seriesInstanceUID: Range<Int>?
   private var visited = 0
 
   private static let undefined = 0xFFFF_FFFF
@@ -30,22 +32,32 @@ struct StructureScan {
     self.file = file
   }
 
+  /// Walks on in this coding.
+  mutating func take(_ syntax: TransferSyntax) {
+    isExplicit = syntax.isExplicit
+    isBigEndian = syntax.isBigEndian
+    isEncapsulated = syntax.coding != .none
+  }
+
   /// What the file meta information says of the dataset.
   struct MetaInformation {
     var transferSyntaxUID: String
-    /// The bytes of that UID with its padding.
-    var transferSyntaxRange: Range<Int>
+    /// The bytes of that UID with its padding; empty where it was told from the dataset.
+    var transferSyntaxRange = 0..<0
     /// Where the dataset begins.
     var end: Int
   }
 
-  /// - Throws: ``DICOMError`` where there is no DICM prefix or no Transfer Syntax UID (0002,0010).
+  /// The file meta information (PS3.10 7.1).
+  ///
+  /// Old archives keep files without preamble, or bare datasets: these are taken where they begin
+  /// with an element of group 8, in the coding that its first bytes show.
+  ///
+  /// - Throws: ``DICOMError`` where nothing says how the dataset is coded.
   func metaInformation() throws(DICOMError) -> MetaInformation {
-    guard bytes.count >= 132, bytes[128..<132].elementsEqual("DICM".utf8) else {
-      throw .notDICOM(file: file)
-    }
+    let hasPrefix = bytes.count >= 132 && bytes[128..<132].elementsEqual("DICM".utf8)
     var uid: (text: String, range: Range<Int>)?
-    var offset = 132
+    var offset = hasPrefix ? 132 : 0
     while offset + 8 <= bytes.count, number(offset, 2) == 2 {
       let header = try header(at: offset, end: bytes.count)
       guard header.length != Self.undefined else {
@@ -58,9 +70,31 @@ struct StructureScan {
       }
       offset = value.upperBound
     }
-    guard let uid else { throw .missingAttribute(file: file, tag: .transferSyntaxUID) }
-    return MetaInformation(
-      transferSyntaxUID: uid.text, transferSyntaxRange: uid.range, end: offset)
+    if let uid {
+      return MetaInformation(
+        transferSyntaxUID: uid.text, transferSyntaxRange: uid.range, end: offset)
+    }
+    guard let syntax = codingOfDataset(at: offset) else {
+      throw hasPrefix
+        ? .missingAttribute(file: file, tag: .transferSyntaxUID) : .notDICOM(file: file)
+    }
+    return MetaInformation(transferSyntaxUID: syntax.rawValue, end: offset)
+  }
+
+  /// How a dataset is coded that begins with an element of group 8, as every composite object does;
+  /// nil where none begins here.
+  private func codingOfDataset(at offset: Int) -> TransferSyntax? {
+    guard offset + 8 <= bytes.count else { return nil }
+    let group = (bytes[offset], bytes[offset + 1])
+    let vr = String(decoding: bytes[offset + 4..<offset + 6], as: UTF8.self)
+    let isExplicit = VR(rawValue: vr) != nil
+    if group == (0, 8), bytes[offset + 2] == 0 {
+      return isExplicit ? .explicitBigEndian : nil
+    }
+    guard group == (8, 0), bytes[offset + 3] == 0 else { return nil }
+    if isExplicit { return .explicitLittleEndian }
+    // The first values are short: group length, character set, image type, dates, UIDs.
+    return number(offset + 4, 4) <= 1024 ? .implicitLittleEndian : nil
   }
 
   /// Walks over elements up to `end`, or to the item's delimiter; returns where they end.
@@ -81,6 +115,9 @@ struct StructureScan {
         if depth == 0 { pixelData = found.location }
         offset = found.end
       } else {
+        if header.tag == .seriesInstanceUID, depth == 0, header.length <= 64 {
+          seriesInstanceUID = header.value..<header.value + header.length
+        }
         offset = try value(header, end: end, depth: depth)
       }
     }

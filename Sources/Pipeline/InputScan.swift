@@ -22,6 +22,8 @@ public struct InputScan {
   public private(set) var volumes: [VolumeFiles] = []
   /// Files that are no CT or MR image, each with its reason.
   public private(set) var refused: [IntakeError] = []
+  /// Entries that are no file of their own, such as a broken link.
+  public private(set) var passedOver: [PassedOverEntry] = []
 
   /// Whether some file claims to be DICOM and cannot be read, so that a series may lack a slice.
   public var holdsDamagedImages: Bool {
@@ -40,10 +42,11 @@ public struct InputScan {
   ///   could be made of: over-anonymised, or of another kind than CT and MR images.
   /// - Throws: ``InputScanError`` when an input does not exist.
   public init(_ inputs: [String], takesEverything: Bool = false) throws(InputScanError) {
-    var files: [String: [URL]] = [:]
-    var order: [String] = []
+    var sorter = SeriesSorter()
     for input in inputs {
-      for file in try Self.files(below: input) {
+      let listing = try FileListing(input)
+      passedOver += listing.passedOver
+      for file in listing.files {
         if !takesEverything, NIfTIFile.isNamed(file.path) {
           add(volume: file)
           continue
@@ -53,24 +56,30 @@ public struct InputScan {
             takesEverything
             ? try Self.anySeries(of: file)
             : try ImageIdentity.read(file.path, named: file.path).seriesInstanceUID
-          if files[uid] == nil { order.append(uid) }
-          files[uid, default: []].append(file)
+          sorter.add(file, to: uid)
         } catch {
-          refused.append(error)
+          sorter.add(damaged: file, error)
         }
       }
     }
-    series = order.map { SeriesFiles(seriesInstanceUID: $0, files: files[$0] ?? []) }
+    series = sorter.series(withDamagedAlone: takesEverything)
+    refused = sorter.refused
   }
 
   private static func anySeries(of file: URL) throws(IntakeError) -> String {
+    let dataset: Dataset
     do {
-      return try DICOMFile(path: file.path).dataset.text(.seriesInstanceUID) ?? ""
+      dataset = try DICOMFile(path: file.path).dataset
     } catch .cannotRead(_, let reason) {
       throw .notReadable(name: file.path, reason: reason)
     } catch {
       throw .unreadable(name: file.path, reason: error.description)
     }
+    // A DICOMDIR (PS3.10 8.6) lists other files and belongs to no series.
+    guard !dataset.contains(.directoryRecordSequence) else {
+      throw .notAnImage(name: file.path, sopClassUID: "1.2.840.10008.1.3.10 (a DICOMDIR)")
+    }
+    return dataset.text(.seriesInstanceUID) ?? ""
   }
 
   /// nnU-Net's names: NAME_0000.nii.gz, NAME_0001.nii.gz … are the channels of NAME.
@@ -92,22 +101,6 @@ public struct InputScan {
     } else {
       volumes.append(VolumeFiles(name: stem, files: [file]))
     }
-  }
-
-  private static func files(below input: String) throws(InputScanError) -> [URL] {
-    let url = URL(fileURLWithPath: input)
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: input, isDirectory: &isFolder) else {
-      throw .missing(path: input)
-    }
-    guard isFolder.boolValue else { return [url] }
-    guard
-      let walk = FileManager.default.enumerator(
-        at: url, includingPropertiesForKeys: [.isRegularFileKey])
-    else { throw .missing(path: input) }
-    return walk.compactMap { $0 as? URL }
-      .filter { (try? $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile) == true }
-      .sorted { $0.path < $1.path }
   }
 }
 

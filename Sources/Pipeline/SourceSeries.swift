@@ -36,7 +36,7 @@ public struct SourceSeries: Sendable {
     let judged = assess(
       frames: frames, rules: geometry, expectedInstances: expectedInstances,
       pixelHash: digests.digest)
-    assessment = unreadable.reduce(judged) { $0.held(because: $1) }
+    assessment = judged.held(because: unreadable)
   }
 
   /// The voxels of a volume in modality units.
@@ -62,6 +62,7 @@ extension SliceStack {
   /// Bytes for each voxel as `PixelReader` will keep them, or more.
   var bytesPerVoxel: Int {
     let isWhole = frames.allSatisfy { frame in
+      if frame.hasModalityLUT { return false }
       let (slope, intercept) = (frame.rescaleSlope ?? 1, frame.rescaleIntercept ?? 0)
       let most = abs(slope) * Double(1 << min(frame.bitsStored, 30)) + abs(intercept)
       return slope == slope.rounded() && intercept == intercept.rounded() && most < 32_768

@@ -21,8 +21,8 @@ public struct GeometryRules: Sendable, Equatable, Codable {
   public var pixelSpacingTolerance = 1e-4
   /// Slices whose positions along the normal differ by no more than this many mm share a place.
   public var samePlaceTolerance = 0.01
-  /// Whether images that call themselves DERIVED or SECONDARY are taken as measured ones.
-  /// Localizers, screens and projections are set apart in any case.
+  /// Whether reformats and computed maps among the images that call themselves DERIVED or SECONDARY
+  /// are taken as measured ones. Localizers, screens and projections are set apart in any case.
   public var acceptsDerivedImages = false
   /// Whether a tilted stack is resampled onto upright planes for the network; else it is held.
   public var resamplesTilt = true

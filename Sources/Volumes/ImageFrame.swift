@@ -8,8 +8,10 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public var sopInstanceUID = ""
   /// Position in a multi-frame instance from 1 (PS3.3 C.7.6.16), nil for a classic instance.
   public var frameNumber: Int?
-  /// Which tile of a Siemens mosaic the image is; nil for every other image.
+  /// Which tile of a mosaic or grid the image is; nil for every other image.
   public var mosaicTile: MosaicTile?
+  /// Why the tiles of a mosaic cannot be told; nil where the image is none or they can.
+  public var mosaicDefect: String?
   /// The file that the image was read from; empty where it is not from a file.
   public var file = ""
   public var studyInstanceUID = ""
@@ -46,6 +48,8 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public var rescaleSlope: Double?
   public var rescaleIntercept: Double?
   public var rescaleType: String?
+  /// Whether a table takes the place of slope and intercept (Modality LUT Sequence (0028,3000)).
+  public var hasModalityLUT = false
   public var pixelPaddingValue: Int?
   public var pixelPaddingRangeLimit: Int?
 
@@ -62,7 +66,13 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public var bValue: Double?
   /// Direction of the diffusion gradient: a unit vector, empty where absent.
   public var gradientDirection: [Double] = []
+  /// DIRECTIONAL, ISOTROPIC or NONE, Diffusion Directionality (0018,9075).
+  public var diffusionDirectionality: String?
+  /// Frame Reference Time (0054,1300) in ms, of PET.
+  public var frameReferenceTime: Double?
+  public var acquisitionDate: String?
   public var acquisitionTime: String?
+  public var contentDate: String?
   public var contentTime: String?
   public var convolutionKernel: String?
   /// Complex Image Component (0008,9208) of an enhanced instance, such as MAGNITUDE or PHASE.
@@ -79,7 +89,7 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public init() {}
 }
 
-/// Where an image lies in a Siemens mosaic: many slices tiled in one frame.
+/// Where an image lies in a Siemens mosaic or United Imaging grid: many slices tiled in one frame.
 public struct MosaicTile: Sendable, Equatable, Codable {
   /// Tile number from 0, in rows of tiles.
   public var index: Int

@@ -44,10 +44,14 @@ public struct SeriesAssessment: Sendable, Equatable, Codable {
   /// Everything found, the gravest first.
   public var reasons: [String] { (problems + repairs + notes).map(\.message) }
 
-  /// The same series held for one more reason.
-  public func held(because finding: GeometryFinding) -> SeriesAssessment {
-    SeriesAssessment(
-      problems: problems + [finding], repairs: repairs, notes: notes, volumes: volumes,
+  /// The same series held for more reasons, which come first: images that could not be read cause
+  /// the gaps that they leave.
+  public func held(because findings: [GeometryFinding]) -> SeriesAssessment {
+    guard !findings.isEmpty else { return self }
+    // Where no image is left the causes say it all.
+    let effects = problems.filter { $0.kind != .noImages }
+    return SeriesAssessment(
+      problems: findings + effects, repairs: repairs, notes: notes, volumes: volumes,
       setApart: setApart)
   }
 }

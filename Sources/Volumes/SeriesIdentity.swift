@@ -5,7 +5,8 @@ extension SeriesAssessor {
     var kind: GeometryFinding.Kind
     /// Whether the value must not be shown.
     var isHidden = false
-    /// Whether an image without a value agrees with every other.
+    /// Whether an image without a value agrees with every other; of what names the patient, only
+    /// where all images have the same Patient ID.
     var admitsBlank = false
     var value: (ImageFrame) -> String
   }
@@ -17,10 +18,11 @@ extension SeriesAssessor {
         value: \.patientID),
       Attribute(
         name: "Patient's Name (0010,0010)", kind: .severalPatients, isHidden: true,
-        value: \.patientName),
+        admitsBlank: true, value: { comparable(personName: $0.patientName) }),
       Attribute(
         name: "Patient's Birth Date (0010,0030)", kind: .severalPatients, isHidden: true,
-        value: \.patientBirthDate),
+        admitsBlank: true,
+        value: { $0.patientBirthDate.filter { !".- ".contains($0) } }),
       Attribute(
         name: "Study Instance UID (0020,000D)", kind: .severalSeries, value: \.studyInstanceUID),
       Attribute(
@@ -40,10 +42,12 @@ extension SeriesAssessor {
   /// than most; where no value has the majority, nothing of the series can be trusted.
   mutating func withoutStrangers(_ frames: [ImageFrame]) -> [ImageFrame] {
     var strangers: Set<Int> = []
+    let isOnePatient =
+      frames.first?.patientID.isEmpty == false && Set(frames.map(\.patientID)).count == 1
     for attribute in Self.attributes {
-      let indices = frames.indices.filter {
-        !attribute.admitsBlank || !attribute.value(frames[$0]).isEmpty
-      }
+      let admitsBlank =
+        attribute.admitsBlank && (attribute.kind != .severalPatients || isOnePatient)
+      let indices = frames.indices.filter { !admitsBlank || !attribute.value(frames[$0]).isEmpty }
       let groups = grouped(Array(indices)) { attribute.value(frames[$0]) }
         .sorted { $0.values.count > $1.values.count }
       guard groups.count > 1 else { continue }
@@ -71,4 +75,18 @@ extension SeriesAssessor {
     }
     return "\(attribute.name) differs: " + values.joined(separator: ", ")
   }
+}
+
+/// A person's name as far as it tells persons apart: archives pad components, leave out empty ones
+/// at the end, change case, and add the same name in other scripts (PS3.5 6.2.1).
+func comparable(personName: String) -> String {
+  let groups = personName.split(separator: "=", omittingEmptySubsequences: false)
+  let names = groups.map { group in
+    var components = group.split(separator: "^", omittingEmptySubsequences: false).map {
+      trimmed(String($0)).uppercased()
+    }
+    while components.last?.isEmpty == true { components.removeLast() }
+    return components.joined(separator: "^")
+  }
+  return names.first { !$0.isEmpty } ?? ""
 }

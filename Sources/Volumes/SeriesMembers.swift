@@ -74,16 +74,16 @@ extension SeriesAssessor {
     "SHA-256 " + (pixelHash(frame)?.prefix(16) ?? "unknown")
   }
 
-  /// Sets apart what is not a slice as measured: localizers, screens, projections, derived images.
+  /// Sets apart what is not a slice as measured: localizers, screens, projections, computed images.
   mutating func withoutOtherKinds(_ frames: [ImageFrame]) -> [ImageFrame] {
     let kinds = frames.map { imageKind($0) }
     let slices = zip(frames, kinds).filter { $0.1 == .slice }.map(\.0)
-    let derived = zip(frames, kinds).filter { $0.1 == .derived }.map(\.0)
+    let computed = zip(frames, kinds).filter { $0.1 == .computed }.map(\.0)
     let others = zip(frames, kinds).compactMap { frame, kind -> (ImageFrame, String)? in
       guard case .other(let what) = kind else { return nil }
       return (frame, what)
     }
-    let isEmpty = slices.isEmpty && derived.isEmpty
+    let isEmpty = slices.isEmpty && computed.isEmpty
     for (what, group) in grouped(others, by: \.1) {
       let message = "\(what): \(shown(group.map(\.0)))"
       setApart += group.map(\.0)
@@ -94,22 +94,45 @@ extension SeriesAssessor {
           GeometryFinding(.notMeasured, "\(counted(group.count, "image")) set apart, \(message)"))
       }
     }
-    guard !derived.isEmpty else { return slices }
-    let type = shown(value: derived[0].imageType.joined(separator: "\\"))
-    let message = "Image Type (0008,0008) \(type) is not an original image: \(shown(derived))"
+    noteDerived(slices)
+    guard !computed.isEmpty else { return slices }
     if slices.isEmpty {
       // Judged all the same, so that a person sees what the series would be.
-      problems.append(GeometryFinding(.notMeasured, message))
-      return derived
+      problems.append(GeometryFinding(.notMeasured, notOriginal(computed)))
+      return computed
     }
-    setApart += derived
-    repairs.append(
-      GeometryFinding(.notMeasured, "\(counted(derived.count, "image")) set apart, \(message)"))
+    setApart += computed
+    repairs.append(derivedApart(computed))
     return slices
   }
 
+  private func notOriginal(_ images: [ImageFrame]) -> String {
+    let type = shown(value: images[0].imageType.joined(separator: "\\"))
+    return "Image Type (0008,0008) \(type) is not an original image: \(shown(images))"
+  }
+
+  func derivedApart(_ images: [ImageFrame]) -> GeometryFinding {
+    GeometryFinding(
+      .notMeasured, "\(counted(images.count, "image")) set apart, \(notOriginal(images))")
+  }
+
+  /// Images call themselves derived also after lossy compression, cropping or correction: what they
+  /// show is the same, and their geometry is judged as ever.
+  private mutating func noteDerived(_ slices: [ImageFrame]) {
+    let derived = slices.filter { isDerived($0) }
+    guard !derived.isEmpty, derived.count == slices.count else { return }
+    notes.append(GeometryFinding(.notMeasured, notOriginal(derived)))
+  }
+
+  /// Whether an image says that it was made from others (PS3.3 C.7.6.1.1.2).
+  func isDerived(_ frame: ImageFrame) -> Bool {
+    frame.imageType.prefix(2).contains { ["DERIVED", "SECONDARY"].contains($0.uppercased()) }
+  }
+
   private enum Kind: Equatable {
-    case slice, derived
+    case slice
+    /// Reformatted, or a quantity computed from other images.
+    case computed
     case other(String)
   }
 
@@ -127,25 +150,22 @@ extension SeriesAssessor {
     if frame.rows == 0, frame.columns == 0, frame.bitsAllocated == 0 {
       return .other("SOP Class UID (0008,0016) \(shown(uid: frame.sopClassUID)) is not an image")
     }
-    let never: Set = [
-      "LOCALIZER", "SCOUT", "SCREEN SAVE", "MIP", "MINIP", "MAX_IP", "MIN_IP", "PROJECTION IMAGE",
-      "PROJECTION", "VOLUME RENDERING", "VOLREN", "DOSE_INFO",
-    ]
     let values = frame.imageType.map { trimmed($0).uppercased() }
     let type = shown(value: frame.imageType.joined(separator: "\\"))
-    if values.contains(where: never.contains) {
+    if values.contains(where: ImageTypes.neverSlices.contains) {
       return .other("Image Type (0008,0008) \(type) is not a plain slice")
     }
-    if values.contains("MOSAIC"), frame.mosaicTile == nil {
+    let isMosaic = values.contains("MOSAIC") && frame.mosaicTile == nil && frame.frameNumber == nil
+    if let defect = frame.mosaicDefect ?? (isMosaic ? "no header was found" : nil) {
       return .other(
-        "Image Type (0008,0008) \(type): a mosaic whose header does not say how to tile")
+        "Image Type (0008,0008) \(type): a mosaic whose header does not say how to tile: \(defect)")
     }
     // CT_SOM5 PROT is the patient protocol, a page of text (Siemens).
     if values.contains(where: { $0.hasPrefix("CT_SOM") && $0.hasSuffix(" PROT") }) {
       return .other("Image Type (0008,0008) \(type) is a protocol page")
     }
-    let isDerived = values.prefix(2).contains { $0 == "DERIVED" || $0 == "SECONDARY" }
-    return isDerived && !rules.acceptsDerivedImages ? .derived : .slice
+    guard isDerived(frame), !rules.acceptsDerivedImages else { return .slice }
+    return values.dropFirst(2).contains(where: ImageTypes.isComputed) ? .computed : .slice
   }
 
   /// Sets apart images whose pixels or place cannot be used.

@@ -34,10 +34,13 @@ struct SlicePlaces {
     self.frames = places
   }
 
-  /// Whether the places follow at one step.
-  func isRegular(_ rules: GeometryRules) -> Bool {
-    StepPattern(distances, rules: rules).kind == .regular
+  /// How the steps between the places run.
+  func pattern(_ rules: GeometryRules) -> StepPattern {
+    StepPattern(distances, rules: rules, rounding: { PositionRounding(self) })
   }
+
+  /// Whether the places follow at one step.
+  func isRegular(_ rules: GeometryRules) -> Bool { pattern(rules).kind == .regular }
 }
 
 /// How the steps between the places of a stack run.
@@ -51,13 +54,22 @@ struct StepPattern {
   /// The steps that differ from the median, and by how many whole steps they are wide: nil where
   /// that is not a whole number.
   let exceptions: [(index: Int, multiple: Int?)]
+  /// Where the steps are regular only because positions are rounded to so many mm.
+  let roundedTo: Double?
 
-  init(_ distances: [Double], rules: GeometryRules) {
+  /// - Parameter rounding: asked where the steps differ.
+  init(_ distances: [Double], rules: GeometryRules, rounding: () -> PositionRounding?) {
     steps = zip(distances.dropFirst(), distances).map { $0 - $1 }
     median = steps.isEmpty ? 0 : steps.sorted()[(steps.count - 1) / 2]
     tolerance = max(rules.spacingTolerance, rules.spacingRelativeTolerance * median)
     let (least, most) = (steps.min() ?? 0, steps.max() ?? 0)
-    guard most - least > tolerance else {
+    let isEven = most - least <= tolerance
+    if !isEven, let rounding = rounding(), rounding.explains(distances, steps) {
+      roundedTo = rounding.quantum
+    } else {
+      roundedTo = nil
+    }
+    guard !isEven, roundedTo == nil else {
       kind = .regular
       exceptions = []
       return
@@ -152,11 +164,16 @@ private func placeSlices(
   _ places: SlicePlaces, _ frames: [ImageFrame], rules: GeometryRules,
   _ judgement: inout StackJudgement
 ) -> Placement? {
-  let pattern = StepPattern(places.distances, rules: rules)
+  let pattern = places.pattern(rules)
   let span = places.distances[frames.count - 1] - places.distances[0]
   switch pattern.kind {
   case .regular:
-    return Placement(step: span / Double(frames.count - 1), slices: frames.count)
+    let step = span / Double(frames.count - 1)
+    // Hundredths of a millimetre are no news.
+    if let quantum = pattern.roundedTo, quantum > 0.01 {
+      judgement.repairs.append(roundingRepair(pattern, quantum, step, frames))
+    }
+    return Placement(step: step, slices: frames.count)
   case .gaps:
     let widths = pattern.steps.indices.map { index in
       pattern.exceptions.first { $0.index == index }?.multiple ?? 1
@@ -180,6 +197,17 @@ private func placeSlices(
     }
     return evenPlacement(places, pattern, message, &judgement)
   }
+}
+
+private func roundingRepair(
+  _ pattern: StepPattern, _ quantum: Double, _ step: Double, _ frames: [ImageFrame]
+) -> GeometryFinding {
+  let (least, most) = (pattern.steps.min() ?? 0, pattern.steps.max() ?? 0)
+  return GeometryFinding(
+    .unevenSpacing,
+    "Image Position (Patient) (0020,0032) is rounded to \(shown(quantum)) mm in all images, so that "
+      + "steps run from \(shown(least)) to \(shown(most)) mm: taken as regular steps of "
+      + "\(shown(step)) mm, which explain every position within its rounding: \(shown(frames))")
 }
 
 /// A regular axis at about the smallest step, unless that would make too many slices of few.

@@ -6,6 +6,7 @@ extension SeriesAssessor {
     var frameOfReference: String
     var spacing: Int
     var orientation: Int
+    var isDerived: Bool
   }
 
   /// Stacks of every volume, in a stable order; their problems are added to the series'.
@@ -16,7 +17,7 @@ extension SeriesAssessor {
     let single = groups.filter { $0.frames.count < 2 }.flatMap(\.frames)
     if !single.isEmpty {
       setApart += single
-      problems.append(tooFewSlices(single, rules: rules))
+      problems.append(tooFewOfEach(single))
     }
     let large = groups.filter { $0.frames.count >= 2 }
     return large.flatMap { group in
@@ -26,6 +27,14 @@ extension SeriesAssessor {
         return part
       }
     }.sortedParts().compactMap { stack(of: $0) }
+  }
+
+  private func tooFewOfEach(_ single: [ImageFrame]) -> GeometryFinding {
+    guard single.count > 1 else { return tooFewSlices(single, rules: rules) }
+    return GeometryFinding(
+      .tooFewSlices,
+      "\(single.count) images of which no two share frame of reference, Image Orientation (Patient) "
+        + "(0020,0037), size and spacing: \(shown(single))")
   }
 
   // MARK: Groups
@@ -39,8 +48,8 @@ extension SeriesAssessor {
       let frame = frames[index]
       let reference = ignoresReference ? "" : frame.frameOfReferenceUID
       return (
-        "\(reference)/\(frame.rows)/\(frame.columns)/\(spacings[index])/\(orientations[index])",
-        index
+        "\(reference)/\(frame.rows)/\(frame.columns)/\(spacings[index])/\(orientations[index])"
+          + "/\(isDerived(frame))", index
       )
     }
     return grouped(keyed, by: \.key).map { _, members in
@@ -48,7 +57,8 @@ extension SeriesAssessor {
       return Group(
         frames: members.map { frames[$0.index] },
         frameOfReference: ignoresReference ? "" : frames[first].frameOfReferenceUID,
-        spacing: spacings[first], orientation: orientations[first])
+        spacing: spacings[first], orientation: orientations[first],
+        isDerived: isDerived(frames[first]))
     }
   }
 
@@ -95,6 +105,9 @@ extension SeriesAssessor {
             .severalOrientations,
             "\(counted(group.frames.count, "image")) set apart, Image Orientation (Patient) "
               + "(0020,0037) lies across the others: \(shown(group.frames))"))
+      } else if group.isDerived, !main.isDerived {
+        setApart += group.frames
+        repairs.append(derivedApart(group.frames))
       } else {
         let (kind, message) = difference(group, main)
         exclude(group.frames, kind, message)
@@ -159,9 +172,11 @@ extension SeriesAssessor {
       ("FrameOfReferenceUID", { $0.frameOfReference }),
       ("Rows", { "\($0.frames[0].rows)" }), ("Columns", { "\($0.frames[0].columns)" }),
       ("PixelSpacing", { "\($0.spacing)" }), ("ImageOrientationPatient", { "\($0.orientation)" }),
+      ("ImageType", { group in group.frames[0].imageType.joined(separator: "\\") }),
     ]
     var splitBy: [String: String] = [:]
     for (name, value) in values where Set(groups.map(value)).count > 1 {
+      if name == "ImageType", Set(groups.map(\.isDerived)).count == 1 { continue }
       switch name {
       case "PixelSpacing": splitBy[name] = numbers(group.frames[0].pixelSpacing)
       case "ImageOrientationPatient": splitBy[name] = numbers(group.frames[0].imageOrientation)
@@ -175,7 +190,15 @@ extension SeriesAssessor {
 
   /// The stack of one part; nil, with a problem of the series, where it has no regular grid.
   private mutating func stack(of part: VolumePart) -> SliceStack? {
-    let judgement = judgeStack(part.frames, rules: rules)
+    var judgement = judgeStack(part.frames, rules: rules)
+    if part.lacking > 0 {
+      judgement.problems.append(
+        GeometryFinding(
+          .missingSlices,
+          "\(counted(part.lacking, "position")) without an image where volumes measured with it "
+            + "have one: \(shown(part.frames))"))
+      judgement.stack?.verdict = .held
+    }
     let name = SliceStack.name(of: part.splitBy)
     let prefix = name.isEmpty ? "" : "volume \(shown(value: name)): "
     let named = { (finding: GeometryFinding) in

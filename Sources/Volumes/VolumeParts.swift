@@ -2,6 +2,8 @@
 struct VolumePart {
   var splitBy: [String: String] = [:]
   var frames: [ImageFrame]
+  /// How many positions it lacks that volumes measured with it have.
+  var lacking = 0
 }
 
 extension [VolumePart] {

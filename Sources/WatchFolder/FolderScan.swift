@@ -111,7 +111,8 @@ struct FolderScan {
     var unread: [String] = []
     var rest = [path]
     while let path = rest.popLast() {
-      // Symbolic links are neither: they are not followed. The watched folder itself may be one.
+      // Links are not followed but for the watched folder itself: what they lead to may lie outside,
+      // and grows without a notice here.
       guard let status = status(of: path, follow: path == root) else { continue }
       switch status.st_mode & S_IFMT {
       case S_IFREG:
@@ -125,6 +126,7 @@ struct FolderScan {
           unread.append(path)
           found(.unreadable(folder: path, reason: "\(error)"))
         }
+      case S_IFLNK: found(.linkNotFollowed(path: path))
       default: break
       }
     }

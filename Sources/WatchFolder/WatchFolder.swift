@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Nothing in the folder is ever changed. Changes are seen by inotify and, where that fails (a
 /// network file system, too many folders), by a scan of the whole folder now and then. Symbolic
-/// links are not followed. Hidden files, and those with an ending that copying programs use for
+/// links are reported and not followed. Hidden files, and those with an ending that copying programs use for
 /// unfinished files, wait until they are renamed.
 ///
 /// ```swift

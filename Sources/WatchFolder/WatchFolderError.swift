@@ -5,6 +5,8 @@ public enum WatchFolderError: Error, CustomStringConvertible, Hashable {
   case unreadableFile(path: String, reason: String)
   /// A file whose name is not UTF-8, here with `?` for what is not.
   case nameNotUTF8(path: String)
+  /// A symbolic link: what it leads to may lie outside the folder and is not watched.
+  case linkNotFollowed(path: String)
   /// Changes are not reported by the system: they are found by the scans alone.
   case notNotified(folder: String, reason: String)
 
@@ -16,6 +18,8 @@ public enum WatchFolderError: Error, CustomStringConvertible, Hashable {
       "\(path): a file in a watch folder cannot be read and waits: \(reason)"
     case .nameNotUTF8(let path):
       "\(path): a name in a watch folder is not UTF-8; rename it to have it processed"
+    case .linkNotFollowed(let path):
+      "\(path): a symbolic link in a watch folder is not followed; move the files themselves there"
     case .notNotified(let folder, let reason):
       "\(folder): changes are found by periodic scans only, since inotify says \"\(reason)\"; "
         + "see fs.inotify.max_user_watches and fs.inotify.max_user_instances"

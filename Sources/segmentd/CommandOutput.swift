@@ -1,8 +1,21 @@
 import Foundation
+import Pipeline
 
 /// Writes a line to standard error, which a script does not read.
 func warn(_ text: String) {
   FileHandle.standardError.write(Data((text + "\n").utf8))
+}
+
+/// Names what a scan did not take, and counts what it passed over.
+func warn(about scan: InputScan) {
+  for refused in scan.refused { warn(refused.description) }
+  for (reason, entries) in Dictionary(grouping: scan.passedOver, by: \.reason)
+    .sorted(by: { $0.key < $1.key })
+  {
+    let named = entries.prefix(3).map(\.path).joined(separator: ", ")
+    let more = entries.count > 3 ? " and \(entries.count - 3) more" : ""
+    warn("passed over, \(reason): \(entries.count) (\(named)\(more))")
+  }
 }
 
 /// JSON for scripts: sorted keys, dates as ISO 8601.

@@ -10,8 +10,9 @@ struct InspectCommand: ParsableCommand {
     discussion: """
       Every series gets a verdict: accepted, repaired (and how), or held (and why). Each volume \
       that it splits into is listed with its size, its affine in mm (LPS) and what it was split \
-      by. Needs no daemon and no model, and changes nothing. Exits with 0 when every file could be \
-      judged, whatever the verdicts.
+      by. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each file \
+      and folder is read once, and what is passed over is counted on standard error. Exits with 0 \
+      when there was something to judge, whatever the verdicts.
       """)
 
   @Option(
@@ -42,7 +43,7 @@ struct InspectCommand: ParsableCommand {
       if !json { print(report.text) }
       reports.append(report)
     }
-    for refused in scan.refused { warn(refused.description) }
+    warn(about: scan)
     if scan.holdsDamagedImages {
       reports.append(InspectedSeries(damaged: scan.refused.map(\.description)))
     }
@@ -52,16 +53,16 @@ struct InspectCommand: ParsableCommand {
 
   /// The assessment with what reading the pixels brings to light.
   private func checkingPixels(of source: SourceSeries) -> SeriesAssessment {
-    var assessment = source.assessment
-    for volume in assessment.usableVolumes {
+    var findings: [GeometryFinding] = []
+    for volume in source.assessment.usableVolumes {
       do {
         _ = try SourceSeries.pixels(of: volume)
       } catch {
         let finding = (error as? GeometryFinding) ?? GeometryFinding(.unreadable, "\(error)")
-        assessment = assessment.held(because: finding)
+        findings.append(finding)
       }
     }
-    return assessment
+    return source.assessment.held(because: findings)
   }
 }
 

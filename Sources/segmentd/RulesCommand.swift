@@ -29,7 +29,7 @@ struct RulesCommand: AsyncParsableCommand {
     func run() async throws {
       let rules = ModelRules(try config.load().modelRules)
       let scan = try InputScan([folder])
-      for refused in scan.refused { warn(refused.description) }
+      warn(about: scan)
       guard !scan.series.isEmpty else { throw RunError.nothingToRead(inputs: [folder]) }
       let studies = try RuleTrial.studies(scan.series, rules: rules)
       if json {

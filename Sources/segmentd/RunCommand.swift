@@ -62,7 +62,7 @@ struct RunCommand: AsyncParsableCommand {
       threads: threadCount(threads))
     let segmenter = try await library.segmenter(model)
     let scan = try InputScan(inputs)
-    for refused in scan.refused { warn(refused.description) }
+    warn(about: scan)
     guard !scan.series.isEmpty || !scan.volumes.isEmpty else {
       throw RunError.nothingToRead(inputs: inputs)
     }

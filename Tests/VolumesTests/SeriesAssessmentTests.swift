@@ -142,9 +142,13 @@ private let seriesDefects = [
   Defect("two pixel spacings", .severalPixelSpacings, says: "4.001") {
     $0[4].pixelSpacing = [4.001, 6.4]
   },
-  Defect("another name", .severalPatients, says: "(0010,0010)") { $0[4].patientName = "other" },
+  Defect("another name", .severalPatients, says: "(0010,0010)") { series in
+    for index in series.indices { series[index].patientName = "One^A" }
+    series[4].patientName = "Other^A"
+  },
   Defect("another birth date", .severalPatients, says: "(0010,0030)") {
-    $0[4].patientBirthDate = "other"
+    $0[3].patientBirthDate = "19700101"
+    $0[4].patientBirthDate = "19700102"
   },
   Defect("another side", .severalLateralities, says: "\"R\" in 1 image (1.2.3.5)") { series in
     for index in series.indices { series[index].laterality = "L" }
