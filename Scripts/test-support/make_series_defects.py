@@ -13,6 +13,8 @@ import sys
 
 import series_habits  # noqa: F401 (registers its changes)
 import series_faults  # noqa: F401
+import series_files  # noqa: F401
+import series_vendors  # noqa: F401
 from series_changes import DEFECTS, base, uid
 
 
@@ -27,7 +29,10 @@ def main():
         changed = change(slices) or slices
         for index, d in enumerate(changed):
             # As they are: pydicom must mend nothing.
-            d.save_as(target / f"{index:03}.dcm", enforce_file_format=True)
+            file = target / f"{index:03}.dcm"
+            d.save_as(file, enforce_file_format=True)
+            if hasattr(d, "rewrite"):
+                file.write_bytes(d.rewrite(file.read_bytes()))
         expected[name] = {
             "series": series, "verdicts": verdicts, "volumes": dims,
             "step": step if dims else None,

@@ -38,7 +38,7 @@ import Testing
     #expect(made.status == 0, "\(made.output)")
     let data = try Data(contentsOf: folder.url.appendingPathComponent("expected.json"))
     let expected = try JSONDecoder().decode([String: Expected].self, from: data)
-    #expect(expected.count > 60)
+    #expect(expected.count > 110)
 
     let log = folder.url.appendingPathComponent("verdicts.json")
     let shell = "exec \"$0\" inspect --json \"$1\" > \"$2\" 2> \"$2.log\""
@@ -57,5 +57,22 @@ import Testing
         for volume in series.volumes { #expect(abs(volume.step - step) < 2e-3, "\(name)") }
       }
     }
+    let affine = { (name: String) -> [Double] in
+      let series = inspection.series.first { $0.seriesInstanceUID == expected[name]?.series }
+      return (series?.volumes.first?.affine ?? []).flatMap { $0 }
+    }
+    for name in samePlaces {
+      #expect(!affine(name).isEmpty, "\(name)")
+      #expect(zip(affine(name), affine("plain")).allSatisfy { abs($0 - $1) < 1e-3 }, "\(name)")
+    }
   }
+
+  /// Other ways to store the very slices of the plain series.
+  private let samePlaces = [
+    "mosaic_of_numaris_x", "mosaic_of_numaris_x_in_its_sequence", "mosaic_numbered_from_the_head",
+    "grid_of_united_imaging", "frames_that_are_called_a_mosaic", "enhanced_frames_shuffled",
+    "enhanced_phases_in_any_order", "bare_datasets", "bare_implicit_datasets", "without_preamble",
+    "geometry_without_value_representations", "more_digits_than_a_decimal_string_holds",
+    "table_instead_of_a_slope", "scouts_in_three_planes",
+  ]
 }
