@@ -1,6 +1,7 @@
 #include "CNIFTI.h"
 
 #include <nifti2_io.h>
+#include <math.h>
 #include <string.h>
 
 static nifti_image *image(const cnifti_file *file) { return (nifti_image *)file; }
@@ -37,12 +38,26 @@ const void *cnifti_load(cnifti_file *file) {
   return nifti_image_load(image(file)) == 0 ? image(file)->data : NULL;
 }
 
+/// Whether two axes are so far from perpendicular that no quaternion describes the map.
+static int is_sheared(const double affine[12]) {
+  double products[3][3] = {{0}};
+  for (int a = 0; a < 3; a++)
+    for (int b = 0; b < 3; b++)
+      for (int row = 0; row < 3; row++)
+        products[a][b] += affine[4 * row + a] * affine[4 * row + b];
+  for (int a = 0; a < 3; a++)
+    for (int b = 0; b < a; b++)
+      if (fabs(products[a][b]) > 1e-3 * sqrt(products[a][a] * products[b][b])) return 1;
+  return 0;
+}
+
 static void set_maps(nifti_image *nim, const double affine[12]) {
   nifti_dmat44 matrix;
   memset(&matrix, 0, sizeof matrix);
   matrix.m[3][3] = 1;
   for (int index = 0; index < 12; index++) matrix.m[index / 4][index % 4] = affine[index];
-  nim->sform_code = nim->qform_code = NIFTI_XFORM_SCANNER_ANAT;
+  nim->sform_code = NIFTI_XFORM_SCANNER_ANAT;
+  nim->qform_code = is_sheared(affine) ? NIFTI_XFORM_UNKNOWN : NIFTI_XFORM_SCANNER_ANAT;
   nim->sto_xyz = nim->qto_xyz = matrix;
   nifti_dmat44_to_quatern(matrix, &nim->quatern_b, &nim->quatern_c, &nim->quatern_d,
                           &nim->qoffset_x, &nim->qoffset_y, &nim->qoffset_z, &nim->dx, &nim->dy,

@@ -30,6 +30,12 @@ public struct NIfTIFile: Sendable, Equatable {
   ///
   /// - Throws: ``NIfTIError`` naming the file and the field.
   public init(path: String) throws(NIfTIError) {
+    try self.init(path: path, admitsShear: false)
+  }
+
+  /// - Parameter admitsShear: takes axes that are not perpendicular, as labels on the slices of a
+  ///   tilted gantry have them.
+  init(path: String, admitsShear: Bool) throws(NIfTIError) {
     self.path = path
     guard Self.isNamed(path) else {
       throw .notNIfTI(path: path, reason: "its name ends neither in .nii nor in .nii.gz")
@@ -41,7 +47,8 @@ public struct NIfTIFile: Sendable, Equatable {
     header = try NIfTIHeader(Array(start.prefix(Int(count))), path: path)
     try Self.checkSize(header, path: path, isCompressed: isCompressed)
     let file = try OpenFile(path)
-    grid = try Self.grid(header, file.affine(sform: header.hasSform), path: path)
+    grid = try Self.grid(
+      header, file.affine(sform: header.hasSform), path: path, admitsShear: admitsShear)
     volumeCount = header.dim[3]
   }
 
@@ -118,9 +125,9 @@ extension NIfTIFile {
     }
   }
 
-  private static func grid(_ header: NIfTIHeader, _ ras: [Double], path: String)
-    throws(NIfTIError) -> VolumeGrid
-  {
+  private static func grid(
+    _ header: NIfTIHeader, _ ras: [Double], path: String, admitsShear: Bool
+  ) throws(NIfTIError) -> VolumeGrid {
     let name = header.hasSform ? "srow_x, srow_y, srow_z" : "quatern_b, quatern_c, quatern_d"
     func column(_ index: Int) -> SIMD3<Double> {
       SIMD3(-ras[index], -ras[4 + index], ras[8 + index])
@@ -131,7 +138,7 @@ extension NIfTIFile {
       throw .field(
         path: path, name: name, value: "\(lengths)", reason: "a voxel's size must be positive")
     }
-    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] where !admitsShear {
       let cosine = (steps[a] * steps[b]).sum() / (lengths[a] * lengths[b])
       guard abs(cosine) < maximumCosine else {
         throw .field(

@@ -10,7 +10,10 @@ extension NIfTIFile {
   ///     whole.
   ///   - source: the file that the labels belong to: its version, sform and qform are taken over
   ///     to the bit. nil writes NIfTI-1 with the labels' own grid as both; single precision then
-  ///     rounds it by less than 1e-4 mm within a metre of the origin.
+  ///     rounds it by less than 1e-4 mm within a metre of the origin. Where the grid is sheared, as
+  ///     the slices of a tilted gantry are, it is the sform alone and qform_code is 0: the standard
+  ///     admits any affine map there (nifti1.h, method 3), and programs that read only qforms see
+  ///     that they have none.
   /// - Throws: ``NIfTIError``.
   public static func write(
     _ labels: LabelVolume, to path: String, geometryOf source: NIfTIFile? = nil
@@ -27,7 +30,7 @@ extension NIfTIFile {
       .appendingPathComponent(".\(UUID().uuidString)\(suffix)").path
     defer { try? FileManager.default.removeItem(atPath: partial) }
     try writeFile(labels, to: partial, named: path, source: source)
-    let written = try NIfTIFile(path: partial).labels()
+    let written = try NIfTIFile(path: partial, admitsShear: true).labels()
     guard written.labels == labels.labels, written.grid.isClose(to: labels.grid) else {
       throw .cannotWrite(path: path, reason: "what was written does not read back the same")
     }

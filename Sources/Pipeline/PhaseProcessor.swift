@@ -57,7 +57,7 @@ struct PhaseProcessor {
     var function: [CardiacFunction] = []
     if choice == .extremes {
       let extremes = try await cycle().extremes { phase in
-        Self.millilitres(try await segmented(phase).labels, rule.cavities[0])
+        millilitres(try await segmented(phase).labels, rule.cavities[0], phase)
       }
       names = [extremes.endDiastole: "end-diastole", extremes.endSystole: "end-systole"]
       let (diastole, systole) = (
@@ -67,8 +67,8 @@ struct PhaseProcessor {
       function = rule.cavities.map { cavity in
         CardiacFunction(
           cavity: export.bundle.labels.first { $0.value == cavity }?.name ?? "\(cavity)",
-          endDiastolicVolume: Self.millilitres(diastole, cavity),
-          endSystolicVolume: Self.millilitres(systole, cavity))
+          endDiastolicVolume: millilitres(diastole, cavity, extremes.endDiastole),
+          endSystolicVolume: millilitres(systole, cavity, extremes.endSystole))
       }
     }
     var objects: [ProvedSegmentation] = []
@@ -123,7 +123,7 @@ struct PhaseProcessor {
     }
   }
 
-  private static func millilitres(_ labels: LabelVolume, _ label: UInt8) -> Double {
-    Double(labelCounts(labels)[Int(label)]) * labels.voxelMillilitres
+  private func millilitres(_ labels: LabelVolume, _ label: UInt8, _ phase: Int) -> Double {
+    labels.millilitres(depths: phases[phase].stack.sliceDepths)[Int(label)]
   }
 }

@@ -71,7 +71,10 @@ struct ResultExport {
       return sha256
     }
     var niftiFile: URL?
+    var warnings = warnings
     if writesNIfTI {
+      try refuseUnevenNIfTI(stack, file.path)
+      if stack.sourceGrid.isSheared { warnings.append(Self.shearedLabels) }
       let url = output.appendingPathComponent("labels\(suffix).nii.gz")
       try times.measure(.writing) { try NIfTIFile.write(labels, to: url.path) }
       niftiFile = url
@@ -79,8 +82,22 @@ struct ResultExport {
     return .proved(
       ProvedSegmentation(
         segmentation: file, sopInstanceUID: identifiers.sopInstanceUID, sha256: sha256,
-        picture: picture, labels: niftiFile, millilitres: Self.millilitres(labels, segments),
+        picture: picture, labels: niftiFile,
+        millilitres: Self.millilitres(labels, segments, depths: stack.sliceDepths),
         phase: phase, warnings: warnings))
+  }
+
+  private static let shearedLabels =
+    "labels.nii.gz lies on the tilted slices of the scan: its sform is sheared and it has no qform, "
+    + "which programs that take only perpendicular axes refuse"
+
+  /// A NIfTI file has one distance between slices.
+  private func refuseUnevenNIfTI(_ stack: SliceStack, _ path: String) throws {
+    guard stack.sliceIndices != nil else { return }
+    throw NIfTIError.cannotWrite(
+      path: output.appendingPathComponent("labels.nii.gz").path,
+      reason: "the slices lie at uneven steps, which NIfTI cannot say; the DICOM object \(path) can"
+    )
   }
 
   /// Reads again the slices that are shown, and no others.
@@ -100,33 +117,47 @@ struct ResultExport {
   }
 
   /// The volume of each segment that was found, by name.
-  static func millilitres(_ labels: LabelVolume, _ segments: [SegmentDescription])
-    -> [String: Double]
-  {
-    let counts = labelCounts(labels)
-    let voxel = labels.voxelMillilitres
+  ///
+  /// - Parameter depths: of each slice in mm, where they differ.
+  static func millilitres(
+    _ labels: LabelVolume, _ segments: [SegmentDescription], depths: [Double]? = nil
+  ) -> [String: Double] {
+    let volumes = labels.millilitres(depths: depths)
     return Dictionary(
       segments.map { segment in
-        (segment.name, segment.labels.reduce(0) { $0 + counts[Int($1)] })
-      }.filter { $0.1 > 0 }.map { ($0.0, Double($0.1) * voxel) },
+        (segment.name, segment.labels.reduce(0) { $0 + volumes[Int($1)] })
+      }.filter { $0.1 > 0 },
       uniquingKeysWith: +)
   }
 }
 
-/// How many voxels have each label.
-func labelCounts(_ labels: LabelVolume) -> [Int] {
-  var counts = [Int](repeating: 0, count: 256)
-  counts.withUnsafeMutableBufferPointer { counts in
-    labels.labels.withUnsafeBufferPointer { labels in
-      for label in labels { counts[Int(label)] += 1 }
+extension LabelVolume {
+  /// The volume of each label from 0 to 255 in ml.
+  ///
+  /// - Parameter depths: how far each slice reaches along the normal, in mm; without it all slices
+  ///   are as deep as the grid's step.
+  func millilitres(depths: [Double]? = nil) -> [Double] {
+    let plane = grid.rows * grid.columns
+    let area = grid.voxelVolume / max(grid.affine.stepAlongNormal, .leastNormalMagnitude)
+    var volumes = [Double](repeating: 0, count: 256)
+    labels.withUnsafeBufferPointer { labels in
+      for slice in 0..<grid.slices {
+        var counts = [Int](repeating: 0, count: 256)
+        for label in labels[slice * plane..<(slice + 1) * plane] { counts[Int(label)] += 1 }
+        let depth = depths.map { $0[slice] } ?? grid.affine.stepAlongNormal
+        for label in 0..<256 { volumes[label] += Double(counts[label]) * area * depth / 1000 }
+      }
     }
+    return volumes
   }
-  return counts
 }
 
-extension LabelVolume {
-  /// The volume of a voxel in ml.
-  var voxelMillilitres: Double { grid.voxelVolume / 1000 }
+extension VolumeGrid {
+  /// Whether the slice step leaves the normal, as on a tilted gantry.
+  fileprivate var isSheared: Bool {
+    let step = affine.slice
+    return (step * step).sum().squareRoot() > 1.000_001 * affine.stepAlongNormal
+  }
 }
 
 private func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {

@@ -128,7 +128,8 @@ private let real = [
   ExpectedVerdict(
     "seg_bitpacking_23x38x3/image", "held", "(0028,1054) \"US\"", dims: [[23, 38, 3]]),
   ExpectedVerdict("sts_002_tumour/PET", "accepted", "not an original image", dims: [[30, 27, 48]]),
-  ExpectedVerdict("sts_002_tumour/MR_T1", "accepted", "not an original image",
+  ExpectedVerdict(
+    "sts_002_tumour/MR_T1", "accepted", "not an original image",
     dims: [[115, 90, 35]]),
   ExpectedVerdict("sts_002_tumour/PET_rtstruct", "held", "is not an image"),
 ]

@@ -53,6 +53,31 @@ import Volumes
     #expect(names.sorted() == ["a.nii", "a.nii.gz"], "nothing else is left behind")
   }
 
+  /// Slices of a tilted gantry: a sheared sform and no qform, as nibabel reads them.
+  @Test func shearedGridsAreWrittenAsSformAlone() async throws {
+    let folder = try TemporaryFolder()
+    let grid = VolumeGrid(
+      columns: 4, rows: 5, slices: 3,
+      affine: Affine(
+        column: [0.5, 0, 0], row: [0, 0.5, 0], slice: [0, 0.8, 2.4], origin: [-10, 20, 30]))
+    let path = folder.url.appendingPathComponent("tilted.nii.gz").path
+    try NIfTIFile.write(numbered(grid), to: path)
+    // Whoever takes it for an image is told so.
+    #expect(throws: NIfTIError.self) { try NIfTIFile(path: path) }
+    #expect(try NIfTIFile(path: path, admitsShear: true).grid.isClose(to: grid, tolerance: 1e-4))
+    let script = """
+      import nibabel, numpy, sys
+      image = nibabel.load(sys.argv[1])
+      wanted = [[-.5, 0, 0, 10], [0, -.5, -.8, -20], [0, 0, 2.4, 30], [0, 0, 0, 1]]
+      assert numpy.abs(image.affine - wanted).max() < 1e-5, image.affine
+      assert image.header["qform_code"] == 0 and image.header["sform_code"] == 1
+      values = numpy.asarray(image.dataobj).ravel(order="F")
+      assert (values == numpy.arange(values.size) % 5).all()
+      """
+    let read = try await runProcess(testPython, ["-c", script, path])
+    #expect(read.status == 0, "\(read.output)")
+  }
+
   @Test func whatCannotBeWrittenIsAnError() throws {
     let grid = VolumeGrid(
       columns: 1, rows: 1, slices: 1,

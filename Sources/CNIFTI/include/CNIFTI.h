@@ -30,7 +30,7 @@ const void *cnifti_load(cnifti_file *file);
 /// 1 or 2.
 ///
 /// With `source` both its maps are taken over as they are; without it, `affine` (RAS, by row) is
-/// written as both. Returns 0, or 1 where it fails.
+/// written as both, or as sform alone where it is sheared, which no qform can say. Returns 0, or 1 where it fails.
 int cnifti_write_labels(const char *path, int version, const uint8_t *labels,
                         const int64_t shape[3], const cnifti_file *source,
                         const double affine[12]);
