@@ -1,4 +1,5 @@
 import Crypto
+import Synchronization
 import Volumes
 
 /// Reads the voxels of a stack of slices.
@@ -20,15 +21,35 @@ public enum PixelReader {
     _ stack: SliceStack, fileOf: (String) -> String?
   ) throws(DICOMError) -> Volume {
     let grid = stack.sourceGrid
-    let frameSize = grid.rows * grid.columns
+    let paths = stack.frames.map { fileOf($0.sopInstanceUID) }
+    // Each worker decodes a share of the frames; the first error in their order is thrown.
+    let shares = Mutex<[Int: Result<VoxelCollector, DICOMError>]>([:])
+    inParallel(stack.frames.count, worthwhile: grid.voxelCount > 100_000) { share in
+      let result = Result { () throws(DICOMError) in
+        try Self.voxels(of: stack.frames[share], paths[share], on: grid)
+      }
+      shares.withLock { $0[share.lowerBound] = result }
+    }
     var voxels = VoxelCollector(capacity: grid.voxelCount)
+    for start in shares.withLock({ $0.keys.sorted() }) {
+      // Taken out, so that each share is gone once it was copied.
+      let share = shares.withLock { $0.removeValue(forKey: start) }
+      if let share { voxels.append(try share.get()) }
+    }
+    return Volume(grid: grid, storage: voxels.storage)
+  }
+
+  /// - Parameter paths: of the frames' files.
+  private static func voxels(
+    of frames: ArraySlice<ImageFrame>, _ paths: ArraySlice<String?>, on grid: VolumeGrid
+  ) throws(DICOMError) -> VoxelCollector {
+    let frameSize = grid.rows * grid.columns
+    var voxels = VoxelCollector(capacity: frames.count * frameSize)
     var decoder: FrameDecoder?
     var framesOfFile: [ImageFrame] = []
     var mosaic: [Int32] = []
-    for frame in stack.frames {
-      guard let path = fileOf(frame.sopInstanceUID) else {
-        throw .noFile(sopInstanceUID: frame.sopInstanceUID)
-      }
+    for (frame, path) in zip(frames, paths) {
+      guard let path else { throw .noFile(sopInstanceUID: frame.sopInstanceUID) }
       if decoder?.file.path != path {
         decoder = try FrameDecoder(path: path)
         framesOfFile = try decoder?.file.imageFrames() ?? []
@@ -51,7 +72,7 @@ public enum PixelReader {
       }
       try append(values, of: frame, decoder, to: &voxels)
     }
-    return Volume(grid: grid, storage: voxels.storage)
+    return voxels
   }
 
   /// SHA-256 of an image's stored values as 64 hexadecimal digits: equal for the same pixels in
@@ -165,6 +186,20 @@ private struct VoxelCollector {
         useFloats()
       }
       floats.append(result)
+    }
+  }
+
+  /// Takes over what another one gathered.
+  mutating func append(_ other: VoxelCollector) {
+    if isWhole, other.isWhole {
+      whole += other.whole
+      return
+    }
+    if isWhole { useFloats() }
+    if other.isWhole {
+      floats += other.whole.lazy.map { Float($0) }
+    } else {
+      floats += other.floats
     }
   }
 

@@ -4,7 +4,7 @@ import Volumes
 ///
 /// Counted from the arrays that are held at the same time in each stage; small ones are left out.
 public struct MemoryForecast: Sendable, Equatable, Codable {
-  /// While the network's input is made of the source.
+  /// While the source is read and the network's input is made of it.
   public var preprocessing: Int
   /// While patches are predicted: the input, the sums of open planes, and the labels.
   public var prediction: Int
@@ -40,9 +40,12 @@ extension ModelBundle {
       resampling.inverse, classes: network.classes)
     // The labels, what the proof reads back, and a bit for each voxel of each segment, twice.
     let bits = (network.classes - 1) * voxels / 8
+    let source = channels * voxels * bytesPerVoxel
+    // Each thread's share of a channel's voxels, until they are put together.
+    let shares = voxels * bytesPerVoxel
     return MemoryForecast(
-      preprocessing: channels * voxels * bytesPerVoxel + mask + input
-        + resampling.scratchBytes(threads: threads),
+      preprocessing: source
+        + max(shares, mask + input + resampling.scratchBytes(threads: threads)),
       prediction: input + window + assembly + voxels,
       writing: 2 * voxels + 2 * bits)
   }

@@ -1,3 +1,4 @@
+import Synchronization
 import Volumes
 
 /// The part of an image that is not background: voxels other than 0 in any channel.
@@ -11,11 +12,27 @@ struct NonzeroMask {
   /// there is none.
   static func boundingBox(_ channels: [VoxelView]) -> [Range<Int>]? {
     let shape = channels[0].shape
+    let boxes = Mutex<[[Range<Int>]]>([])
+    inParallel(shape[0], worthwhile: shape.reduce(1, *) > 100_000) { slices in
+      guard let box = boundingBox(channels, slices) else { return }
+      boxes.withLock { $0.append(box) }
+    }
+    let found = boxes.withLock { $0 }
+    guard !found.isEmpty else { return nil }
+    return (0..<3).map { axis in
+      let least = found.map { $0[axis].lowerBound }.min() ?? 0
+      return least..<(found.map { $0[axis].upperBound }.max() ?? least)
+    }
+  }
+
+  /// Of the slices in a range along z.
+  private static func boundingBox(_ channels: [VoxelView], _ slices: Range<Int>) -> [Range<Int>]? {
+    let shape = channels[0].shape
     var least = shape
     var most = [-1, -1, -1]
     var row = [Float](repeating: 0, count: shape[2])
     for channel in channels {
-      for z in 0..<shape[0] {
+      for z in slices {
         for y in 0..<shape[1] {
           channel.readRow(z: z, y: y, into: &row)
           guard let first = row.firstIndex(where: { $0 != 0 }),

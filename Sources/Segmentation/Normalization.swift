@@ -1,3 +1,5 @@
+import Volumes
+
 /// How intensities are brought to the network's range, one for each channel.
 public enum Normalization: Sendable, Equatable, Codable {
   /// Clip to the range, subtract the mean, divide by the standard deviation of the training set;
@@ -38,8 +40,12 @@ public enum Normalization: Sendable, Equatable, Codable {
   func apply(_ values: UnsafeMutableBufferPointer<Float>, mask: [Bool]) {
     switch self {
     case .ct(let lower, let upper, let mean, let sd, let insideMask):
-      for index in values.indices {
-        values[index] = (min(max(values[index], lower), upper) - mean) / sd
+      // Each value is written by one thread.
+      nonisolated(unsafe) let shared = values
+      inParallel(values.count, worthwhile: values.count > 100_000) { share in
+        for index in share {
+          shared[index] = (min(max(shared[index], lower), upper) - mean) / sd
+        }
       }
       guard insideMask else { return }
       for index in values.indices where !mask[index] { values[index] = 0 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// One run of ``Resampling`` over a volume, plane by plane of the result.
 ///
 /// Where z is interpolated this comes first, for all rows: `newShape[0]` planes of the old size in
@@ -204,8 +206,26 @@ private struct ValueRanges: Sendable {
     let count = separateAxis.map { view.shape[$0] } ?? 1
     least = [Double](repeating: .infinity, count: count)
     most = [Double](repeating: -.infinity, count: count)
+    let parts = Mutex<[ValueRanges]>([])
+    inParallel(view.shape[0], worthwhile: view.shape.reduce(1, *) > 100_000) { share in
+      let part = ValueRanges(view, share, separateAxis: separateAxis, count: count)
+      parts.withLock { $0.append(part) }
+    }
+    for part in parts.withLock({ $0 }) {
+      for index in 0..<count {
+        least[index] = min(least[index], part.least[index])
+        most[index] = max(most[index], part.most[index])
+      }
+    }
+  }
+
+  /// Of the slices in a range along z.
+  private init(_ view: VoxelView, _ slices: Range<Int>, separateAxis: Int?, count: Int) {
+    self.separateAxis = separateAxis
+    least = [Double](repeating: .infinity, count: count)
+    most = [Double](repeating: -.infinity, count: count)
     var row = [Float](repeating: 0, count: view.shape[2])
-    for z in 0..<view.shape[0] {
+    for z in slices {
       for y in 0..<view.shape[1] {
         row.withUnsafeMutableBufferPointer { row in
           guard let base = row.baseAddress else { return }
