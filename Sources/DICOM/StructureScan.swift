@@ -102,9 +102,11 @@ struct StructureScan {
     from start: Int, to end: Int, depth: Int, delimited: Bool
   ) throws(DICOMError) -> Int {
     var offset = start
+    var values: [Tag: Range<Int>] = [:]
     while offset < end {
       let header = try header(at: offset, end: end)
       if header.tag == Self.itemEnd, delimited { return header.value }
+      try check(header, isNoOtherThan: &values)
       try count(header.tag)
       guard header.tag.group != 0xFFFE else {
         throw .malformed(file: file, tag: header.tag, reason: "delimiter out of place")
@@ -125,6 +127,22 @@ struct StructureScan {
       throw .truncated(file: file, tag: Self.itemEnd, needed: 8, available: 0)
     }
     return offset
+  }
+
+  /// A standard element that stands twice in a dataset has two meanings (PS3.5 7.1 admits one), of
+  /// which each reader takes its own. Copies of one value do no harm.
+  private func check(
+    _ header: Header, isNoOtherThan values: inout [Tag: Range<Int>]
+  ) throws(DICOMError) {
+    guard header.tag.group % 2 == 0, header.vr != "SQ", header.length != Self.undefined else {
+      return
+    }
+    let value = header.value..<header.value + header.length
+    if let other = values.updateValue(value, forKey: header.tag),
+      !bytes[other].elementsEqual(bytes[value])
+    {
+      throw .malformed(file: file, tag: header.tag, reason: "stands twice with other values")
+    }
   }
 
   private mutating func value(_ header: Header, end: Int, depth: Int) throws(DICOMError) -> Int {
