@@ -1,11 +1,15 @@
 """Reads a segmentation object with highdicom, pydicom and dcmqi and compares it voxel by voxel.
 
-usage: read_segmentation.py SEGMENTATION EXPECTED.json [--no-dcmqi]
+usage: read_segmentation.py SEGMENTATION EXPECTED.json [--no-dcmqi | --by-place | --placeless]
 
 EXPECTED.json: labels (path of raw uint8, slice-row-column), slices, rows, columns, affine (origin,
 column, row, slice in LPS mm), images ([sopInstanceUID, frame number or 0] by slice), segments
 (label to segment number), colors (segment number to RGB). Prints one line a reader; exits with 1
 where any voxel differs.
+
+--by-place is for tiles of one image, which references do not tell apart: highdicom's volume and
+dcmqi's images, by place. --placeless is for objects without a frame of reference: highdicom and
+pydicom by the source images; dcmqi must refuse them, for it reads by place alone.
 """
 
 import json
@@ -37,6 +41,22 @@ def by_highdicom(path, expected):
         return segmentation.get_pixels_by_source_frame(
             images[0][0], [frame for _, frame in images], **options)
     return segmentation.get_pixels_by_source_instance([uid for uid, _ in images], **options)
+
+
+def by_highdicom_volume(path, expected):
+    """Voxels go where highdicom says they lie in the patient."""
+    volume = highdicom.seg.segread(path).get_volume(combine_segments=True)
+    numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
+    affine = expected["affine"]
+    inverse = np.linalg.inv(np.array([affine["column"], affine["row"], affine["slice"]]).T)
+    voxels = np.argwhere(volume.array > 0)
+    points = voxels @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    index = (points - affine["origin"]) @ inverse.T
+    if np.abs(index - index.round()).max() > 0.01:
+        raise ValueError("voxels beside the grid")
+    column, row, place = index.round().astype(int).T
+    numbers[place, row, column] = volume.array[tuple(voxels.T)]
+    return numbers
 
 
 def by_pydicom(path, expected):
@@ -89,13 +109,21 @@ def main():
     expected = json.loads(Path(sys.argv[2]).read_text())
     wanted = wanted_numbers(expected)
     readers = {"highdicom": by_highdicom, "pydicom": by_pydicom, "dcmqi": by_dcmqi}
-    if "--no-dcmqi" in sys.argv:
+    if "--no-dcmqi" in sys.argv or "--placeless" in sys.argv:
         del readers["dcmqi"]
+    if "--by-place" in sys.argv:
+        readers = {"highdicom": by_highdicom_volume, "dcmqi": by_dcmqi}
     failed = False
     for name, read in readers.items():
         wrong = int((read(path, expected) != wanted).sum())
         print(f"{name}: {wrong} of {wanted.size} voxels differ")
         failed |= wrong > 0
+    if "--placeless" in sys.argv:
+        try:
+            by_dcmqi(path, expected)
+            failed = True
+        except subprocess.CalledProcessError:
+            print("dcmqi: refused, as it must be without a place")
     check_colors(path, expected)
     sys.exit(1 if failed else 0)
 

@@ -43,6 +43,36 @@ import Testing
     }
   }
 
+  @Test func anElementWithTwoValuesIsRefusedAndACopyIsNot() throws {
+    for (second, isRefused) in [("MR", true), ("CT", false)] {
+      var raw = RawFile(transferSyntax: "1.2.840.10008.1.2.1")
+      raw.append(explicit: .modality, "CS", Array("CT".utf8))
+      raw.append(explicit: .modality, "CS", Array(second.utf8))
+      let path = try raw.write(in: folder)
+      if isRefused {
+        #expect(
+          throws: DICOMError.malformed(
+            file: path, tag: .modality, reason: "stands twice with other values")
+        ) { try DICOMFile(path: path) }
+      } else {
+        #expect(try DICOMFile(path: path).dataset.text(.modality) == "CT")
+      }
+    }
+  }
+
+  @Test func aDamagedFileStillNamesItsSeries() throws {
+    let whole = try Phantom.write(
+      Phantom.slice(pixels: Array(repeating: 0, count: 24)), "whole.dcm", in: folder)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
+    let cut = folder.url.appendingPathComponent("cut.dcm")
+    try bytes.dropLast(20).write(to: cut)
+    #expect(throws: DICOMError.self) { try DICOMFile(path: cut.path) }
+    let uid = try DICOMFile(path: whole).dataset.text(.seriesInstanceUID)
+    #expect(DICOMFile.seriesInstanceUID(ofDamaged: cut.path) == uid)
+    try bytes.prefix(150).write(to: cut)
+    #expect(DICOMFile.seriesInstanceUID(ofDamaged: cut.path) == nil)
+  }
+
   @Test func lengthsBeyondTheFileAreNamed() throws {
     var raw = RawFile(transferSyntax: "1.2.840.10008.1.2.1")
     raw.append(explicit: .modality, "CS", Array("CT".utf8))

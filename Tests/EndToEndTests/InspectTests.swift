@@ -173,3 +173,30 @@ struct InspectTests {
     expected.expect(try #require(series.first))
   }
 }
+
+/// Objects of every kind, as pydicom ships them: other modalities, reports, plans, waveforms, colour,
+/// directories, damaged files.
+@Suite struct OtherObjectsTests {
+  @Test func eachIsNamedOrRefused() async throws {
+    let found = try await runProcess(
+      testPython, ["-c", "import pydicom.data; print(pydicom.data.DATA_ROOT)"])
+    let root = found.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    let folder = URL(fileURLWithPath: root).appendingPathComponent("test_files")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      .filter { $0.hasSuffix(".dcm") }.sorted()
+    try #require(files.count > 60)
+    // Each alone, so that none hides behind another.
+    for file in files {
+      let path = folder.appendingPathComponent(file).path
+      let result = try await runProcess(segmentdBinary, ["inspect", "--json", path])
+      #expect(result.status == 0 || result.status == 1, "\(file): \(result.output)")
+      #expect(!result.output.contains("\"verdict\" : \"accepted\""), "\(file)")
+      #expect(result.output.count > 40, "\(file) is passed over in silence")
+    }
+    // And all together: series of one study, a CT of five slices among them.
+    let series = try await Inspection.run(folder.path)
+    #expect(series.count > 20)
+    let usable = series.filter { $0.verdict != "held" }
+    #expect(usable.map { $0.volumes.map(\.dims) } == [[[16, 16, 5]]])
+  }
+}

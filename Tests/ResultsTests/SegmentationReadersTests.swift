@@ -45,6 +45,23 @@ import Volumes
     try expectReaders(PhantomSeries(.init(isMultiFrame: true)))
   }
 
+  /// Frames that only refer to their images, in the order of the series.
+  @Test func framesWithoutAFrameOfReferenceAreReadBack() throws {
+    try expectReaders(
+      PhantomSeries { $0[.frameOfReferenceUID] = nil }, options: ["--placeless"])
+  }
+
+  @Test(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
+  func tilesOfAMosaicAreReadBackByTheirPlaces() throws {
+    let file = try #require(TestFiles.shared).appendingPathComponent(
+      "realdata/mr_mosaic_9_transfer_syntaxes/dicom/1.dcm")
+    let stack = try #require(assess(frames: DICOMFile(path: file.path).imageFrames()).volumes.first)
+    let series = PhantomSeries(
+      folder: try TemporaryFolder(), stack: stack,
+      files: [stack.frames[0].sopInstanceUID: file.path])
+    try expectReaders(series, options: ["--by-place"])
+  }
+
   @Test(
     .enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)),
     arguments: [
@@ -68,7 +85,7 @@ import Volumes
     try expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack, files: files))
   }
 
-  private func expectReaders(_ series: PhantomSeries) throws {
+  private func expectReaders(_ series: PhantomSeries, options: [String] = []) throws {
     let labels = PhantomLabels.volume(on: series.stack.grid)
     let url = series.folder.url.appendingPathComponent("seg.dcm")
     let outcome = try SegmentationObject.write(
@@ -89,7 +106,7 @@ import Volumes
       "Scripts/test-support/read_segmentation.py")
     let result = try run(
       TestFiles.package.appendingPathComponent(".venv/bin/python3").path,
-      [script.path, url.path, expected])
+      [script.path, url.path, expected] + options)
     #expect(result.status == 0, "\(result.output)")
   }
 
