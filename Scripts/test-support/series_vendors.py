@@ -260,7 +260,7 @@ def positron_emission_with_a_slope_for_each_slice(s):
 
 def at(s, place):
     for k, d in enumerate(s):
-        d.ImagePositionPatient = [-20, -30, DSfloat(place(k))]
+        d.ImagePositionPatient = [DSfloat("-20.517578"), -30, DSfloat(place(k))]
 
 
 @defect("repaired", step=None)

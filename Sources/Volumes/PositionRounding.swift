@@ -1,21 +1,25 @@
 /// The fineness at which positions were written: some scanners and archives keep one or two decimals,
 /// or halves of a millimetre, and a regular stack then looks uneven.
 struct PositionRounding {
-  /// All coordinates are multiples of so many mm.
+  /// All coordinates that differ between images are multiples of so many mm.
   let quantum: Double
   /// How far in mm along the normal a position may lie from where it was measured.
   let error: Double
 
   /// nil where the coordinates are finer than a hundredth of a millimetre.
   init?(_ places: SlicePlaces) {
-    let coordinates = places.frames.joined().flatMap(\.imagePosition)
+    let positions = places.frames.joined().map { position($0) }
+    let axes = (0..<3).filter { axis in positions.contains { $0[axis] != positions[0][axis] } }
     let quantum = [0.5, 0.1, 0.01].first { quantum in
-      coordinates.allSatisfy { abs($0 / quantum - ($0 / quantum).rounded()) < 1e-6 }
+      axes.allSatisfy { axis in
+        positions.allSatisfy {
+          abs($0[axis] / quantum - ($0[axis] / quantum).rounded()) < 1e-6
+        }
+      }
     }
     guard let quantum else { return nil }
     self.quantum = quantum
-    let normal = places.normal
-    error = quantum / 2 * (abs(normal.x) + abs(normal.y) + abs(normal.z)) + 1e-6
+    error = quantum / 2 * axes.reduce(0) { $0 + abs(places.normal[$1]) } + 1e-6
   }
 
   /// Whether regular places, each rounded so, may have given these.
