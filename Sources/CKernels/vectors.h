@@ -4,6 +4,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 typedef float Floats __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float Aligned __attribute__((vector_size(64), may_alias));
 typedef int32_t Ints __attribute__((vector_size(64), aligned(4), may_alias));
 typedef double Doubles __attribute__((vector_size(128), aligned(8)));
 

@@ -74,9 +74,14 @@ INLINE void gatherTile(
 // The transform of one tile of 16 channels, whose samples lie row by row at `samples`.
 INLINE void transformTile(
   const Winograd *w, const int tile, const bool normalised, const float *samples, int64_t row,
-  int64_t step, int channel, int count, float *target, int64_t stride) {
+  int64_t step, int64_t ahead, int channel, int count, float *target, int64_t stride) {
   const int size = tile + 2;
   Floats columns[36], mean, scale, shift;
+  if (ahead) {
+    UNROLL for (int y = 0; y < size; y++)
+      UNROLL for (int x = 2; x < size; x++)
+        __builtin_prefetch(samples + ahead + y * row + x * step, 0, 2);
+  }
   if (normalised) {
     mean = LOAD(w->affine.mean + channel);
     scale = LOAD(w->affine.scale + channel);
@@ -107,6 +112,8 @@ INLINE void winogradInputOf(
   const bool normalised = w->affine.scale != 0;
   // The samples that may be read without a look: of the volume, and of its halo of zeros.
   const int margin = w->halo && !normalised ? 1 : 0;
+  // The next slice is fetched meanwhile: rows are too short for the processor to foresee it.
+  const int64_t ahead = z + 1 < w->depth ? w->inputPlane : 0;
   for (int32_t index = tile0; index < tile1; index++, target += w->inputChannels) {
     const int y0 = index / tiles * tile - 1, x0 = index % tiles * tile - 1;
     const bool inside = y0 >= -margin && y0 + size <= w->height + margin && x0 >= -margin
@@ -117,17 +124,17 @@ INLINE void winogradInputOf(
         Floats samples[36];
         gatherTile(w, size, plane, y0, x0, c, count, samples);
         transformTile(
-          w, tile, false, (const float *)samples, size * LANES, LANES, c, count, target + c,
+          w, tile, false, (const float *)samples, size * LANES, LANES, 0, c, count, target + c,
           stride);
         continue;
       }
       const float *samples = plane + y0 * w->inputRow + (int64_t)x0 * w->inputChannels + c;
       if (normalised)
         transformTile(
-          w, tile, true, samples, w->inputRow, w->inputChannels, c, LANES, target + c, stride);
+          w, tile, true, samples, w->inputRow, w->inputChannels, ahead, c, LANES, target + c, stride);
       else
         transformTile(
-          w, tile, false, samples, w->inputRow, w->inputChannels, c, LANES, target + c, stride);
+          w, tile, false, samples, w->inputRow, w->inputChannels, ahead, c, LANES, target + c, stride);
     }
   }
 }
@@ -199,7 +206,7 @@ static void winogradMultiply(
 // One tile of 16 output channels, of which `count` exist: the part inside the volume.
 INLINE void finishTile(
   const Winograd *w, const int tile, const float *products, int64_t stride, int z, int y0, int x0,
-  int channel, int count, double *moments) {
+  int channel, int count, const bool stream, double *moments) {
   const int size = tile + 2;
   Floats rows[24], sum = {0}, squares = {0};
   UNROLL for (int x = 0; x < size; x++) {
@@ -225,7 +232,8 @@ INLINE void finishTile(
       Floats value = y[x] + bias;
       if (residual) value += loadSome(residual + x * w->outputChannels, count);
       if (w->leaky) value = leakyVector(value);
-      storeSome(output + x * w->outputChannels, value, count);
+      if (stream) __builtin_nontemporal_store(value, (Aligned *)(output + x * w->outputChannels));
+      else storeSome(output + x * w->outputChannels, value, count);
       sum += value;
       squares += value * value;
     }
@@ -246,8 +254,11 @@ INLINE void winogradOutputOf(
     const int y0 = index / tiles * tile, x0 = index % tiles * tile;
     for (int c = 0; c < w->outputChannels; c += LANES) {
       const int count = w->outputChannels - c;
-      if (count >= LANES) finishTile(w, tile, products + c, stride, z, y0, x0, c, LANES, moments);
-      else finishTile(w, tile, products + c, stride, z, y0, x0, c, count, moments);
+      if (w->streams && count >= LANES)
+        finishTile(w, tile, products + c, stride, z, y0, x0, c, LANES, true, moments);
+      else if (count >= LANES)
+        finishTile(w, tile, products + c, stride, z, y0, x0, c, LANES, false, moments);
+      else finishTile(w, tile, products + c, stride, z, y0, x0, c, count, false, moments);
     }
   }
 }

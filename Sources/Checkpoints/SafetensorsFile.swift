@@ -74,6 +74,27 @@ public final class SafetensorsFile: Sendable {
     return try floats(name).withUnsafeBufferPointer(body)
   }
 
+  /// The tensor's values in the mapped file itself, valid as long as this object; nil where they are
+  /// not aligned F32 values.
+  public func mappedFloats(_ name: String) throws(SafetensorsError) -> UnsafeBufferPointer<Float>? {
+    let entry = try existing(name)
+    let bytes = data(entry)
+    guard entry.type == .float32, Int(bitPattern: bytes.baseAddress) % 4 == 0 else { return nil }
+    return bytes.bindMemory(to: Float.self)
+  }
+
+  /// Tells the system that a tensor's values were copied and will not be read again soon, so that
+  /// the file's pages do not count twice. They may be read all the same.
+  public func release(_ name: String) throws(SafetensorsError) {
+    let bytes = data(try existing(name))
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    // Whole pages within the tensor: its neighbours may be in use.
+    let first = (Int(bitPattern: bytes.baseAddress) + page - 1) / page * page
+    let end = (Int(bitPattern: bytes.baseAddress) + bytes.count) / page * page
+    guard first < end, let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
+    madvise(address, end - first, Int32(MADV_DONTNEED))
+  }
+
   private func existing(_ name: String) throws(SafetensorsError) -> TensorEntry {
     guard let entry = entries[name] else { throw .missingTensor(path: path, name: name) }
     return entry

@@ -25,45 +25,54 @@ public struct ArenaLayout: Sendable {
 
 /// One allocation that holds every activation of a network, zeroed at the start.
 public final class Arena {
+  private let memory: ZeroedMemory
   private let base: UnsafeMutablePointer<Float>
 
   /// - Returns: nil if there is not enough memory.
   public init?(_ layout: ArenaLayout) {
-    var pointer: UnsafeMutableRawPointer?
-    guard posix_memalign(&pointer, 64, max(64, layout.bytes)) == 0, let pointer else { return nil }
-    memset(pointer, 0, max(64, layout.bytes))
-    base = pointer.bindMemory(to: Float.self, capacity: max(16, layout.count))
+    guard let memory = ZeroedMemory(bytes: layout.bytes) else { return nil }
+    self.memory = memory
+    base = memory.base.bindMemory(to: Float.self, capacity: max(16, layout.count))
   }
-
-  deinit { free(base) }
 
   /// Where the slot lies.
   public subscript(slot: Slot) -> UnsafeMutablePointer<Float> { base + slot.offset }
 }
 
-/// A constant array at a stable, aligned address: weights.
+/// A constant array at a stable address: weights.
 public final class Parameters {
   public let pointer: UnsafeMutablePointer<Float>
   public let count: Int
+  /// What the values live in.
+  private let owner: AnyObject
 
-  public init(_ values: [Float]) {
-    count = values.count
-    let raw = UnsafeMutableRawPointer.allocate(
-      byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
-    pointer = raw.bindMemory(to: Float.self, capacity: max(1, count))
-    values.withUnsafeBufferPointer {
-      if let source = $0.baseAddress { pointer.initialize(from: source, count: count) }
-    }
+  private static var empty: UnsafePointer<Float> {
+    UnsafePointer(bitPattern: MemoryLayout<Float>.alignment).unsafelyUnwrapped
   }
 
-  /// Zeros, to be filled in.
+  /// Values that live as long as `owner`, and are only read.
+  public init(_ values: UnsafeBufferPointer<Float>, in owner: AnyObject) {
+    count = values.count
+    self.owner = owner
+    pointer = UnsafeMutablePointer(mutating: values.baseAddress ?? Self.empty)
+  }
+
+  /// Zeros on a cache line's boundary, to be filled in.
   public init(zeros count: Int) {
     self.count = count
-    let raw = UnsafeMutableRawPointer.allocate(
-      byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
-    pointer = raw.bindMemory(to: Float.self, capacity: max(1, count))
-    pointer.initialize(repeating: 0, count: count)
+    let bytes = count * MemoryLayout<Float>.stride
+    guard let memory = ZeroedMemory(bytes: bytes) else {
+      preconditionFailure("no memory for \(bytes) bytes of weights")  // as an array would end
+    }
+    owner = memory
+    pointer = memory.base.bindMemory(to: Float.self, capacity: max(1, count))
   }
 
-  deinit { pointer.deallocate() }
+  /// A copy of values.
+  public convenience init(_ values: [Float]) {
+    self.init(zeros: values.count)
+    values.withUnsafeBufferPointer {
+      if let source = $0.baseAddress { pointer.update(from: source, count: count) }
+    }
+  }
 }

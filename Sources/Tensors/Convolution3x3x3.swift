@@ -177,6 +177,11 @@ public final class Convolution3x3x3 {
     winograd.tile = Int32(tile)
     winograd.halo = input.hasHalo
     winograd.leaky = leaky
+    // An output that no cache holds need not be fetched to be overwritten.
+    let bytes = output.grid.voxels * outputChannels * MemoryLayout<Float>.size
+    winograd.streams =
+      bytes > 16 << 20 && outputChannels % 16 == 0 && Int(bitPattern: output.data) % 64 == 0
+      && output.row % 16 == 0 && output.plane % 16 == 0
     return winograd
   }
 

@@ -49,9 +49,9 @@ final class EPABlock {
     if kind.hasOutputProjections {
       // In the shared case F is a second name of E and was loaded last by the reference.
       let shared = !kind.hasSeparateProjections && weights.has("F.weight") ? "F" : "E"
-      e = Parameters(try weights("\(shared).weight"))
+      e = try weights.inPlace("\(shared).weight")
       eBias = try weights("\(shared).bias")
-      f = kind.hasSeparateProjections ? Parameters(try weights("F.weight")) : nil
+      f = kind.hasSeparateProjections ? try weights.inPlace("F.weight") : nil
       fBias = kind.hasSeparateProjections ? try weights("F.bias") : eBias
       outSpatial = Linear(
         weights: try weights("out_proj.weight"), inputChannels: channels,
@@ -59,7 +59,7 @@ final class EPABlock {
       outChannel = Parameters(try weights("out_proj2.weight"))
       outBias = Parameters(try weights("out_proj.bias") + weights("out_proj2.bias"))
     } else {
-      e = Parameters(try weights("EF"))
+      e = try weights.inPlace("EF")
       (f, eBias, fBias, outSpatial, outChannel, outBias) = (nil, nil, nil, nil, nil, nil)
     }
   }

@@ -13,7 +13,7 @@ final class TransformerBlock {
     _ weights: Weights, kind: BlockKind, grid: Grid, channels: Int, heads: Int, projection: Int,
     compute: Compute
   ) throws(NetworkError) {
-    position = Parameters(try weights("pos_embed"))
+    position = try weights.inPlace("pos_embed")
     normWeight = Parameters(try weights("norm.weight"))
     normBias = Parameters(try weights("norm.bias"))
     gamma = Parameters(try weights("gamma"))
