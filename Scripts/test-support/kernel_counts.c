@@ -27,12 +27,15 @@ int main(int argc, char **argv) {
   kernels->convolve3(&direct, 0, DEPTH * SIDE, 0, blocks);
 
   const Winograd winograd = {
-    .input = input + plane + row + CHANNELS, .weights = weights, .output = output,
+    .input = input + plane + row + CHANNELS, .taps = taps, .weights = weights,
+    .weightStride = 3 * CHANNELS * CHANNELS, .output = output,
     .inputRow = row, .inputPlane = plane, .outputRow = SIDE * CHANNELS,
     .outputPlane = SIDE * SIDE * CHANNELS, .depth = DEPTH, .height = SIDE, .width = SIDE,
     .inputChannels = CHANNELS, .outputChannels = CHANNELS, .lanes = lanes, .tile = 4,
     .halo = true};
   float *scratch = numbers(winogradScratch(4, 64, CHANNELS, CHANNELS));
+  for (int block = 0; block < blocks; block++)
+    kernels->winogradWeights(&winograd, block, 0, CHANNELS, weights);
   kernels->winogradStrip(&winograd, 0, 64, 0, DEPTH, scratch, NULL);
 
   const Product product = {

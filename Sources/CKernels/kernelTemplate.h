@@ -253,6 +253,7 @@ const KernelTable TABLE = {
   .multiplyAdds = multiplyAdds,
   .multiplyAddsEach = PEAK_SUMS * LANES,
   .convolve3 = convolve3,
+  .winogradWeights = winogradWeights,
   .winogradInput = winogradInput,
   .winogradMultiply = winogradMultiply,
   .winogradOutput = winogradOutput,

@@ -47,3 +47,9 @@ void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, floa
     result[i] = (float)sum;
   }
 }
+
+int64_t winogradScratch(
+  int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels) {
+  const int64_t frequencies = (tile + 2) * (tile + 2);
+  return frequencies * (3 * (tiles * inputChannels + 16) + 48 * outputChannels + 16);
+}

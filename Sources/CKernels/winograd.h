@@ -46,6 +46,60 @@ INLINE void outputTransform(const int tile, const Floats *m, Floats *y) {
   y[3] = P3 * difference + Q3 * difference2 + m[5];
 }
 
+// Three taps -> size frequencies, along one axis.
+INLINE void weightTransform(const int tile, const Floats *g, Floats *t) {
+  if (tile == 2) {
+    const Floats even = 0.5f * (g[0] + g[2]), odd = 0.5f * g[1];
+    t[0] = g[0];
+    t[1] = even + odd;
+    t[2] = even - odd;
+    t[3] = g[2];
+    return;
+  }
+  const Floats even = (g[0] + P2 * g[2]) * (-2 / 3.0f), odd = g[1] * (-2 / 3.0f * P1);
+  const Floats even2 = (g[0] + Q2 * g[2]) * (1 / 6.0f), odd2 = g[1] * (1 / 6.0f * Q1);
+  t[0] = g[0];
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = even2 + odd2;
+  t[4] = even2 - odd2;
+  t[5] = g[2];
+}
+
+INLINE void winogradWeightsOf(
+  const Winograd *w, const int tile, int32_t block, int32_t input0, int32_t input1,
+  float *target) {
+  const int size = tile + 2;
+  const int64_t inputs = w->inputChannels, lanes = w->lanes;
+  for (int64_t i = (int64_t)input0 * 3; i < (int64_t)input1 * 3; i++) {  // input and slice
+    const int64_t input = i / 3, z = i % 3;
+    for (int64_t lane = 0; lane < lanes; lane += LANES) {
+      const float *taps = w->taps + ((block * 27 + z * 9) * inputs + input) * lanes + lane;
+      float *to = target + ((block * 3 + z) * inputs + input) * lanes + lane;
+      Floats columns[18];
+      UNROLL for (int x = 0; x < 3; x++) {
+        Floats g[3], t[6];
+        UNROLL for (int y = 0; y < 3; y++) g[y] = LOAD(taps + (y * 3 + x) * inputs * lanes);
+        weightTransform(tile, g, t);
+        UNROLL for (int y = 0; y < size; y++) columns[y * 3 + x] = t[y];
+      }
+      UNROLL for (int y = 0; y < size; y++) {
+        Floats t[6];
+        weightTransform(tile, columns + y * 3, t);
+        UNROLL for (int x = 0; x < size; x++) STORE(to + (y * size + x) * w->weightStride, t[x]);
+      }
+    }
+  }
+}
+
+// The transform of the taps of inputs [input0, input1) of one block of outputs. Done anew for each
+// patch: the taps are a quarter of their transform, which then never leaves the caches.
+static void winogradWeights(
+  const Winograd *w, int32_t block, int32_t input0, int32_t input1, float *target) {
+  if (w->tile == 4) winogradWeightsOf(w, 4, block, input0, input1, target);
+  else winogradWeightsOf(w, 2, block, input0, input1, target);
+}
+
 // One tile's samples of 16 channels (of which `count` exist), zero outside the volume, with the
 // input's normalisation where there is one.
 INLINE void gatherTile(
@@ -131,10 +185,12 @@ INLINE void winogradInputOf(
       const float *samples = plane + y0 * w->inputRow + (int64_t)x0 * w->inputChannels + c;
       if (normalised)
         transformTile(
-          w, tile, true, samples, w->inputRow, w->inputChannels, ahead, c, LANES, target + c, stride);
+          w, tile, true, samples, w->inputRow, w->inputChannels, ahead, c, LANES, target + c,
+          stride);
       else
         transformTile(
-          w, tile, false, samples, w->inputRow, w->inputChannels, ahead, c, LANES, target + c, stride);
+          w, tile, false, samples, w->inputRow, w->inputChannels, ahead, c, LANES, target + c,
+          stride);
     }
   }
 }
@@ -190,7 +246,7 @@ static void winogradMultiply(
     const float *here[3];
     for (int dz = 0; dz < 3; dz++) here[dz] = slices[dz] ? slices[dz] + f * stride : 0;
     for (int block = 0; block < blocks; block++) {
-      const float *weights = w->weights + (f * blocks + block) * size;
+      const float *weights = w->weights + f * w->weightStride + block * size;
       float *target = products + f * productStride + block * w->lanes;
       const int count = w->outputChannels - block * w->lanes;
       if (WIDEST == 32 && w->lanes == 32)

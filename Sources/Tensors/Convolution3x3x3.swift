@@ -4,7 +4,7 @@ import CKernels
 /// the input; bias (a folded BatchNorm), residual, LeakyReLU, statistics of the output.
 public final class Convolution3x3x3 {
   public let plan: ConvolutionPlan
-  private let weights: Parameters
+  private let taps: Parameters  // [block][27][input][lane]
   private let bias: Parameters?
   private let inputChannels: Int
   private let outputChannels: Int
@@ -30,13 +30,7 @@ public final class Convolution3x3x3 {
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
     self.bias = bias.map { Parameters($0) }
-    switch plan.method {
-    case .direct:
-      self.weights = Self.packed(weights, inputChannels, outputChannels, lanes)
-    case .strips(let tile, _, _), .phases(let tile):
-      self.weights = Self.transformed(
-        weights, tile, inputChannels, outputChannels, lanes, compute)
-    }
+    taps = Self.packed(weights, inputChannels, outputChannels, lanes)
   }
 
   /// [block][tap][input][lane]
@@ -52,24 +46,6 @@ public final class Convolution3x3x3 {
           let source = (output * inputs + input) * 27
           for tap in 0..<27 { lane[(tap * inputs + input) * lanes] = weights[source + tap] }
         }
-      }
-    }
-    return packed
-  }
-
-  /// [frequency][block][3][input][lane]
-  private static func transformed(
-    _ weights: [Float], _ tile: Int, _ inputs: Int, _ outputs: Int, _ lanes: Int,
-    _ compute: Compute
-  ) -> Parameters {
-    let blocks = (outputs + lanes - 1) / lanes
-    let packed = Parameters(zeros: (tile + 2) * (tile + 2) * blocks * 3 * inputs * lanes)
-    weights.withUnsafeBufferPointer { weights in
-      guard let source = weights.baseAddress else { return }
-      compute.run(blocks: blocks) { block, _ in
-        winogradWeights(
-          source, Int32(inputs), Int32(outputs), Int32(lanes), Int32(tile), Int32(block),
-          packed.pointer)
       }
     }
     return packed
@@ -95,11 +71,31 @@ public final class Convolution3x3x3 {
       precondition(input.hasHalo && normalisation == nil)
       direct(input, residual, activated, output, measured, compute)
     case .strips(let tile, let tiles, let slices):
-      let winograd = winograd(tile, input, normalisation, residual, activated, output)
-      strips(winograd, tile, tiles, slices, measured, scratch, compute)
+      var winograd = winograd(tile, input, normalisation, residual, activated, output)
+      transformTaps(&winograd, scratch, compute)
+      strips(
+        winograd, tile, tiles, slices, measured, scratch + plan.weights(tile), compute)
     case .phases(let tile):
-      let winograd = winograd(tile, input, normalisation, residual, activated, output)
-      phases(winograd, tile, measured, scratch, compute)
+      var winograd = winograd(tile, input, normalisation, residual, activated, output)
+      transformTaps(&winograd, scratch, compute)
+      phases(winograd, tile, measured, scratch + plan.weights(tile), compute)
+    }
+  }
+
+  private func transformTaps(
+    _ winograd: inout Winograd, _ target: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    winograd.weights = UnsafePointer(target)
+    winograd.weightStride = Int64(plan.weightStride)
+    let constant = winograd
+    let step = 16
+    let parts = (inputChannels + step - 1) / step
+    compute.run(blocks: (outputChannels + lanes - 1) / lanes * parts) { index, _ in
+      var winograd = constant
+      let (block, part) = index.quotientAndRemainder(dividingBy: parts)
+      compute.kernels.winogradWeights(
+        &winograd, Int32(block), Int32(part * step), Int32(min(inputChannels, (part + 1) * step)),
+        target)
     }
   }
 
@@ -109,7 +105,7 @@ public final class Convolution3x3x3 {
   ) {
     var parameters = CKernels.Convolution3()
     parameters.input = UnsafePointer(input.data - input.plane - input.row - inputChannels)
-    parameters.weights = UnsafePointer(weights.pointer)
+    parameters.weights = UnsafePointer(taps.pointer)
     parameters.bias = bias.map { UnsafePointer($0.pointer) }
     parameters.residual = residual.map { UnsafePointer($0.data) }
     parameters.output = output.data
@@ -159,7 +155,7 @@ public final class Convolution3x3x3 {
   ) -> Winograd {
     var winograd = Winograd()
     winograd.input = UnsafePointer(input.data)
-    winograd.weights = UnsafePointer(weights.pointer)
+    winograd.taps = UnsafePointer(taps.pointer)
     winograd.bias = bias.map { UnsafePointer($0.pointer) }
     winograd.residual = residual.map { UnsafePointer($0.data) }
     winograd.output = output.data

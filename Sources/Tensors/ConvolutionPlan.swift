@@ -31,19 +31,14 @@ public struct ConvolutionPlan: Sendable, Equatable {
     ).method
   }
 
-  /// The method with the least multiplications; a weight counts as much as 24 of them, for it comes
-  /// from memory once a patch.
+  /// The method with the least multiplications; a transformed weight counts as much as 10 of them.
   public static func best(
     grid: Grid, inputChannels: Int, outputChannels: Int, mayBeDirect: Bool = true
   ) -> ConvolutionPlan {
-    func cost(_ multiplications: Int, _ weights: Int) -> Int {
-      (multiplications + 24 * weights) * inputChannels * outputChannels
-    }
-    let direct = cost(27 * grid.voxels, 27)
+    let direct = 27 * grid.voxels
     let costs = [2, 4].map { tile in
       let frequencies = (tile + 2) * (tile + 2)
-      let tiles = tiles(grid, tile)
-      return cost(3 * frequencies * tiles * grid.depth, 3 * frequencies)
+      return 3 * frequencies * (tiles(grid, tile) * grid.depth + 10)
     }
     let tile = costs[0] < costs[1] ? 2 : 4
     // A few channels leave the transforms more work than the products save.
@@ -78,13 +73,20 @@ public struct ConvolutionPlan: Sendable, Equatable {
   /// crowd them into few sets of the cache.
   func stride(_ tile: Int, channels: Int) -> Int { grid.depth * tiles(tile) * channels + 16 }
 
+  /// Floats between two frequencies of the transformed weights, whose blocks have at most 32 outputs.
+  var weightStride: Int { 3 * inputChannels * ((outputChannels + 31) / 32 * 32) + 16 }
+
+  /// The floats of the transformed weights.
+  func weights(_ tile: Int) -> Int { (tile + 2) * (tile + 2) * weightStride }
+
   /// The floats of scratch that the convolution needs.
   public func scratch(threads: Int) -> Int {
     switch method {
     case .direct: 0
-    case .strips(let tile, let tiles, _): threads * stripScratch(tile, tiles)
+    case .strips(let tile, let tiles, _): weights(tile) + threads * stripScratch(tile, tiles)
     case .phases(let tile):
-      (tile + 2) * (tile + 2)
+      weights(tile)
+        + (tile + 2) * (tile + 2)
         * (stride(tile, channels: inputChannels) + stride(tile, channels: outputChannels))
     }
   }

@@ -30,7 +30,9 @@ typedef struct {
 // outputs, row-major over a slice, (tile+2)^2 frequencies.
 typedef struct {
   const float *input;     // voxel (z,y,x) at z*inputPlane + y*inputRow + x*inputChannels
-  const float *weights;   // [frequency][block][3][inputChannels][lanes], zero beyond outputChannels
+  const float *taps;      // [block][27 taps][inputChannels][lanes], zero beyond outputChannels
+  const float *weights;   // their transform: [frequency][block][3][inputChannels][lanes]
+  int64_t weightStride;   // floats from frequency to frequency
   const float *bias;      // [outputChannels] or NULL
   const float *residual;  // like output, added before the activation, or NULL
   float *output;          // voxel (z,y,x) at z*outputPlane + y*outputRow + x*outputChannels
@@ -73,6 +75,10 @@ typedef struct {
   // Rows [row0, row1) (row = z*height + y) of output blocks [block0, block1).
   void (*convolve3)(
     const Convolution3 *convolution, int64_t row0, int64_t row1, int32_t block0, int32_t block1);
+
+  // Transforms the taps of inputs [input0, input1) of one block of outputs.
+  void (*winogradWeights)(
+    const Winograd *winograd, int32_t block, int32_t input0, int32_t input1, float *weights);
 
   // Transforms tiles [tile0, tile1) of input slice z; frequency f of a tile at target + f*stride.
   void (*winogradInput)(
@@ -149,10 +155,6 @@ const KernelTable *kernelsNamed(const char *name);
 // The fastest table of this machine, or the one that SEGMENTD_ISA names if the machine has it.
 const KernelTable *kernelsBest(void);
 
-// Weights [output][input][3][3][3] of one block of outputs into the order of `Winograd`.
-void winogradWeights(
-  const float *weights, int32_t inputs, int32_t outputs, int32_t lanes, int32_t tile,
-  int32_t block, float *packed);
 // The floats of scratch that winogradStrip needs for a strip of `tiles` tiles.
 int64_t winogradScratch(
   int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels);
