@@ -51,6 +51,31 @@ public struct SourceSeries: Sendable {
     return volume
   }
 
+  /// Decodes every voxel of a volume and keeps few, so that a series of thousands of slices needs no
+  /// more memory than some of them.
+  ///
+  /// - Throws: as ``pixels(of:)``.
+  public static func checkPixels(of stack: SliceStack) throws {
+    let files = files(of: stack)
+    let isClassic = stack.frames.allSatisfy { $0.frameNumber == nil && $0.mosaicTile == nil }
+    // The frames of one file are decoded together, for the file is read for each part.
+    let count = isClassic ? 32 : max(stack.frames.count, 1)
+    var sample: [Float] = []
+    for start in stride(from: 0, to: stack.frames.count, by: count) {
+      let frames = Array(stack.frames[start..<min(start + count, stack.frames.count)])
+      var part = SliceStack(grid: stack.sourceGrid, frames: frames)
+      part.grid.slices = frames.count
+      let storage = try PixelReader.read(part) { files[$0] }.storage
+      sample += stride(from: 0, to: storage.count, by: 17).map { storage[$0] }
+    }
+    guard stack.frames.first?.modality == "CT" else { return }
+    var grid = stack.grid
+    (grid.columns, grid.rows, grid.slices) = (sample.count, 1, 1)
+    if let finding = hounsfieldFinding(Volume(grid: grid, voxels: sample), step: 1) {
+      throw finding
+    }
+  }
+
   /// The file of each instance of a volume.
   static func files(of stack: SliceStack) -> [String: String] {
     Dictionary(

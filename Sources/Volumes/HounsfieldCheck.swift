@@ -2,9 +2,11 @@
 ///
 /// Half of all voxels of a CT lie between air and dense bone; a wrong sign, a lost intercept or a
 /// scale of another kind moves their median far out of that.
-public func hounsfieldFinding(_ volume: Volume) -> GeometryFinding? {
-  // Every 17th voxel is enough for a median, and prime to the usual sizes of a row.
-  guard let median = median(volume.storage, step: 17) else { return nil }
+///
+/// - Parameter step: how far apart the voxels are that are looked at. Every 17th is enough for a
+///   median, and prime to the usual sizes of a row.
+public func hounsfieldFinding(_ volume: Volume, step: Int = 17) -> GeometryFinding? {
+  guard let median = median(volume.storage, step: step) else { return nil }
   guard !(-1100...1500).contains(median) else { return nil }
   return GeometryFinding(
     .notHounsfieldUnits,

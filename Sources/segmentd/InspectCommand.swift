@@ -56,7 +56,7 @@ struct InspectCommand: ParsableCommand {
     var findings: [GeometryFinding] = []
     for volume in source.assessment.usableVolumes {
       do {
-        _ = try SourceSeries.pixels(of: volume)
+        try SourceSeries.checkPixels(of: volume)
       } catch {
         let finding = (error as? GeometryFinding) ?? GeometryFinding(.unreadable, "\(error)")
         findings.append(finding)
