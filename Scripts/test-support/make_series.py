@@ -2,6 +2,11 @@
 
 usage: make_series.py FOLDER [--modality CT] [--slices 16] [--size 48] [--spacing 2.0 1.0 1.0]
                       [--orientation axial|coronal|sagittal|oblique] [--study UID] [--seed 1]
+                      [--description TEXT] [--without N ...] [--shift N MM]
+                      [--echo-times MS MS ...]
+
+--without leaves slices out, from 1; --shift moves one along the normal; with --echo-times each slice
+comes once for each echo, in one series.
 """
 
 import argparse
@@ -42,6 +47,10 @@ def main():
     parser.add_argument("--orientation", choices=ORIENTATIONS, default="axial")
     parser.add_argument("--study", default=None)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--description", default="phantom")
+    parser.add_argument("--without", type=int, nargs="+", default=[])
+    parser.add_argument("--shift", type=float, nargs=2, default=[0, 0])
+    parser.add_argument("--echo-times", nargs="+", default=["3"])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
 
@@ -51,7 +60,12 @@ def main():
     series, frame_of_reference = generate_uid(prefix="2.25."), generate_uid(prefix="2.25.")
     shape = (options.slices, options.size, options.size)
     sop_class = CTImageStorage if options.modality == "CT" else MRImageStorage
-    for index, plane in enumerate(planes(shape, options.modality, options.seed)):
+    images = [
+        (index, plane, echo)
+        for index, plane in enumerate(planes(shape, options.modality, options.seed))
+        for echo in options.echo_times if index + 1 not in options.without
+    ]  # fmt: skip
+    for number, (index, plane, echo) in enumerate(images, 1):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = sop_class
         meta.MediaStorageSOPInstanceUID = generate_uid(prefix="2.25.")
@@ -64,12 +78,13 @@ def main():
         d.PatientBirthDate, d.PatientSex = "", "O"
         d.StudyDate, d.StudyTime = "20260101", "120000"
         d.StudyID, d.AccessionNumber, d.ReferringPhysicianName = "1", "", ""
-        d.Modality, d.SeriesNumber, d.InstanceNumber = options.modality, 1, index + 1
-        d.SeriesDescription, d.Manufacturer = "phantom", "segmentd"
+        d.Modality, d.SeriesNumber, d.InstanceNumber = options.modality, 1, number
+        d.SeriesDescription, d.Manufacturer = options.description, "segmentd"
         d.PatientPosition, d.Laterality = "HFS", ""
         d.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL" if options.modality == "CT" else "M"]
         d.ImageOrientationPatient = [f"{v:.6g}" for v in (*row, *column)]
-        position = normal * options.spacing[0] * index + numpy.array([-20.0, -30.0, 10.0])
+        shift = options.shift[1] if index + 1 == options.shift[0] else 0
+        position = normal * (options.spacing[0] * index + shift) + numpy.array([-20.0, -30.0, 10.0])
         d.ImagePositionPatient = [f"{v:.8g}" for v in position]
         d.PixelSpacing = [options.spacing[1], options.spacing[2]]
         d.SliceThickness = options.spacing[0]
@@ -82,10 +97,10 @@ def main():
         else:
             d.ScanningSequence, d.SequenceVariant = "GR", "NONE"
             d.ScanOptions, d.MRAcquisitionType = "", "3D"
-            d.RepetitionTime, d.EchoTime, d.EchoTrainLength = "8", "3", "1"
+            d.RepetitionTime, d.EchoTime, d.EchoTrainLength = "8", echo, "1"
         d.PixelData = plane.tobytes()
         d["PixelData"].VR = "OW"
-        d.save_as(options.folder / f"IM{index + 1:04d}.dcm", enforce_file_format=True)
+        d.save_as(options.folder / f"IM{number:04d}.dcm", enforce_file_format=True)
     print(study, series)
 
 

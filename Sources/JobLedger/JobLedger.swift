@@ -19,7 +19,14 @@ public final class JobLedger: Sendable {
   ///
   /// - Parameter clock: tells the time for everything that is written and everything that is due.
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``
-  public init(path: String, clock: @escaping @Sendable () -> Date = { Date() })
+  public convenience init(path: String, clock: @escaping @Sendable () -> Date = { Date() })
+    throws(LedgerError)
+  {
+    try self.init(path: path, version: Schema.migrations.count, clock: clock)
+  }
+
+  /// - Parameter version: of the tables; only a test makes those of an older program.
+  init(path: String, version: Int, clock: @escaping @Sendable () -> Date = { Date() })
     throws(LedgerError)
   {
     self.path = path
@@ -36,7 +43,7 @@ public final class JobLedger: Sendable {
       }
       try queue.writeWithoutTransaction { db in
         try Self.makeDurable(db, path: path)
-        try Schema.migrate(db)
+        try Schema.migrate(db, to: version)
       }
     } catch let error as LedgerError {
       throw error
@@ -73,7 +80,7 @@ public final class JobLedger: Sendable {
 
   /// Write-ahead log, and a sync of each commit: an acknowledged instance survives a loss of power.
   private static func makeDurable(_ db: Database, path: String) throws {
-    let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
+    let mode = try writeAheadLog(db, tries: 600)
     try db.execute(sql: "PRAGMA synchronous = FULL")
     let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
     guard mode == "wal", synchronous == 2 else {
@@ -81,6 +88,17 @@ public final class JobLedger: Sendable {
         path: path,
         reason: "its file system cannot hold a write-ahead log; use a local disk "
           + "(journal mode \(mode ?? "unknown"))")
+    }
+  }
+
+  /// Another process that opens a new ledger at the same moment makes SQLite refuse the change of
+  /// mode at once, without waiting for the lock as it does elsewhere.
+  private static func writeAheadLog(_ db: Database, tries: Int) throws -> String? {
+    do {
+      return try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY && tries > 1 {
+      usleep(50_000)
+      return try writeAheadLog(db, tries: tries - 1)
     }
   }
 

@@ -25,6 +25,13 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var finishedAt: Date?
   /// Why the job is held, waits for another attempt or was given up.
   public var reason: String?
+  /// What the geometry gate made of the series; nil where it was not judged, as by a version of
+  /// segmentd that kept no verdicts.
+  public var verdict: SeriesVerdict.Kind?
+  /// Why, everything that was found, the gravest first.
+  public var verdictReasons: [String]
+  /// The volumes that the series splits into.
+  public var volumes: [SeriesVerdict.Volume]
   /// The segments that were found, of a completed job.
   public var summary: String?
   /// Numbers that the result comes to, such as an ejection fraction.
@@ -150,13 +157,18 @@ extension JobLedger {
         lastError: try $0.value("last_error"))
     }
     let measurements: String? = try row.value("measurements")
+    let series: String = try row.value("series_uid")
+    let verdict = try verdict(
+      job: id, series: series, revision: try row.value("revision"), db)?.verdict
     return JobSummary(
       id: id, state: try row.value("state"), model: try row.value("model"),
       studyInstanceUID: try row.value("study_uid"),
-      seriesInstanceUID: try row.value("series_uid"), instances: try row.value("n"),
+      seriesInstanceUID: series, instances: try row.value("n"),
       attempts: try row.value("attempt_count"),
       createdAt: try row.date("created_at"), finishedAt: try row.optionalDate("finished_at"),
-      reason: try row.value("reason"), summary: try row.value("summary"),
+      reason: try row.value("reason"), verdict: verdict?.kind,
+      verdictReasons: verdict?.reasons ?? [], volumes: verdict?.volumes ?? [],
+      summary: try row.value("summary"),
       measurements: try measurements.map {
         try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
       } ?? [],

@@ -6,9 +6,14 @@ extension JobLedger {
   private static let finalStates = ["completed", "held", "cancelled", "discarded"]
 
   /// Ends a running job whose series cannot be segmented.
-  public func holdJob(_ id: Int64, reason: String) throws(LedgerError) {
+  ///
+  /// - Parameter verdicts: what the gate made of the job's series, written in the same transaction.
+  public func holdJob(_ id: Int64, reason: String, verdicts: [SeriesVerdict] = [])
+    throws(LedgerError)
+  {
     try write { db in
       let job = try end(id, as: "held", message: reason, db)
+      try record(verdicts, job: id, db)
       try event(db, "held", series: job.series, job: id, reason)
     }
   }

@@ -114,11 +114,14 @@ extension JobLedger {
   /// Older results of the same series and model are superseded; what of them was not delivered yet
   /// is not sent any more. Where a newer job for them completed earlier, it is this result that is
   /// superseded from the start and not sent.
-  public func completeJob(_ id: Int64, result: JobResult, destinations: [String])
-    throws(LedgerError)
-  {
+  ///
+  /// - Parameter verdicts: what the gate made of the job's series, written in the same transaction.
+  public func completeJob(
+    _ id: Int64, result: JobResult, destinations: [String], verdicts: [SeriesVerdict] = []
+  ) throws(LedgerError) {
     try write { db in
       let job = try end(id, as: "completed", message: nil, db)
+      try record(verdicts, job: id, db)
       let newer = try Int64.fetchOne(
         db,
         sql: """

@@ -3,7 +3,7 @@ import GRDB
 /// The ledger's tables as SQL, and the way from an older version of them to the newest.
 enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
-  private static let migrations = [first, second]
+  static let migrations = [first, second, third]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
   private static let applicationID: Int64 = 0x5345_474D
@@ -24,12 +24,16 @@ enum Schema {
   }
 
   /// Brings the tables up to date in one transaction; two processes may do so at the same time.
-  static func migrate(_ db: Database) throws {
-    guard try version(db) < migrations.count else { return }
+  ///
+  /// - Parameter target: the version to stop at.
+  static func migrate(_ db: Database, to target: Int) throws {
+    guard try version(db) < target else { return }
     try db.inTransaction(.immediate) {
-      for migration in migrations.dropFirst(try version(db)) { try db.execute(sql: migration) }
+      for migration in migrations[..<target].dropFirst(try version(db)) {
+        try db.execute(sql: migration)
+      }
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
-      try db.execute(sql: "PRAGMA user_version = \(migrations.count)")
+      try db.execute(sql: "PRAGMA user_version = \(target)")
       return .commit
     }
   }
@@ -37,6 +41,29 @@ enum Schema {
   private static func version(_ db: Database) throws -> Int {
     try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
   }
+
+  private static let third = """
+    -- What the geometry gate made of a series, each time that it was judged; the last one counts.
+    -- job_id is null where the series was judged when it was assembled. A series that was assembled
+    -- by an older version has none until it is judged again.
+    CREATE TABLE verdicts (
+      id         INTEGER PRIMARY KEY,
+      series_uid TEXT NOT NULL REFERENCES series,
+      -- Of the series: it was judged by the instances up to this one.
+      revision   INTEGER NOT NULL CHECK (revision > 0),
+      job_id     INTEGER REFERENCES jobs,
+      at         REAL NOT NULL,
+      verdict    TEXT NOT NULL CHECK (verdict IN ('accepted', 'repaired', 'held')),
+      -- Lists as JSON.
+      reasons    TEXT NOT NULL,
+      volumes    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX verdicts_by_series ON verdicts (series_uid);
+    CREATE TRIGGER verdicts_are_not_changed BEFORE UPDATE ON verdicts
+      BEGIN SELECT RAISE(ABORT, 'verdicts are append-only'); END;
+    CREATE TRIGGER verdicts_are_not_removed BEFORE DELETE ON verdicts
+      BEGIN SELECT RAISE(ABORT, 'verdicts are append-only'); END;
+    """
 
   private static let second = """
     -- The series that a job is shown together, for a model with several channels.

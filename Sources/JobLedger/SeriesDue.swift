@@ -74,12 +74,17 @@ extension JobLedger {
     }
   }
 
-  /// Makes the jobs of a complete series, in one transaction with the note that it was assembled.
+  /// Makes the jobs of a complete series, in one transaction with the note that it was assembled and
+  /// with the verdict on it.
   ///
   /// Jobs of an older revision that have not started are cancelled where a new one takes their
   /// place; those for other models, made by `reprocess`, go on with the newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
-  public func assembleSeries(_ series: SeriesDue, jobs: [NewJob]) throws(LedgerError) {
+  ///
+  /// - Parameter verdict: what the gate made of the series; nil where it was not judged.
+  public func assembleSeries(
+    _ series: SeriesDue, jobs: [NewJob], verdict: SeriesVerdict? = nil
+  ) throws(LedgerError) {
     try write { db in
       try db.execute(
         sql: """
@@ -102,8 +107,10 @@ extension JobLedger {
             sql: "UPDATE jobs SET revision = ? WHERE id = ?", arguments: [series.revision, id])
         }
       }
+      if let verdict { try record(verdict, revision: series.revision, db) }
       for job in jobs {
-        try insert(job, series: series.seriesInstanceUID, db)
+        let id = try insert(job, series: series.seriesInstanceUID, db)
+        if let verdict { try eventOfVerdict(verdict, job: id, db) }
       }
     }
   }

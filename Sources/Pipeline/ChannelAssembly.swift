@@ -15,7 +15,9 @@ extension StudyJudge {
   ///   - plans: of all series of the study.
   ///   - due: the series in which something is new; a model none of whose series is due is left out.
   /// - Throws: `LedgerError`
-  func channelJobs(plans: [String: Plan], due: Set<String>) throws -> [String: [NewJob]] {
+  func channelJobs(plans: [String: JudgedSeries.Plan], due: Set<String>) throws -> [String:
+    [NewJob]]
+  {
     var jobs: [String: [NewJob]] = [:]
     for (model, channels) in rules.channels.sorted(by: { $0.key < $1.key }) {
       let members = plans.filter { $0.value.models.contains(model) }.keys.sorted()

@@ -48,9 +48,9 @@ public struct JobRunner: Service {
     let times = StageTimes()
     do {
       let segmenter = try await models.segmenter(job.model)
-      let outcome = try await process(job, segmenter: segmenter, times, progress: progress)
+      let processed = try await process(job, segmenter: segmenter, times, progress: progress)
       try await untilRecorded(logger) {
-        try finish(job, outcome, modelVersion: segmenter.bundle.version, times)
+        try finish(job, processed, modelVersion: segmenter.bundle.version, times)
       }
     } catch is CancellationError {
       // The process is shutting down: the next one begins the job anew.
@@ -76,7 +76,7 @@ public struct JobRunner: Service {
   private func process(
     _ job: ClaimedJob, segmenter: Segmenter, _ times: StageTimes,
     progress: @escaping @Sendable (SegmentationProgress) -> Void
-  ) async throws -> SeriesOutcome {
+  ) async throws -> ProcessedSeries {
     logger.info("job started", metadata: metadata(job))
     let files = try ledger.spoolPaths(job: job.id).map(state.file)
     let channels = try ledger.inputs(job: job.id).map { input in
@@ -110,22 +110,24 @@ public struct JobRunner: Service {
   }
 
   private func finish(
-    _ job: ClaimedJob, _ outcome: SeriesOutcome, modelVersion: String, _ times: StageTimes
+    _ job: ClaimedJob, _ processed: ProcessedSeries, modelVersion: String, _ times: StageTimes
   ) throws {
-    switch outcome {
+    let verdicts = processed.verdicts
+    switch processed.outcome {
     case .held(let reasons):
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
-      try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "))
+      try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts)
     case .nothingFound(let picture, let warnings):
       try complete(
-        job, nil, picture: picture, modelVersion: modelVersion,
+        job, nil, picture: picture, verdicts: verdicts, modelVersion: modelVersion,
         summary: (["no structure of the model was found"] + warnings.map { "warning: \($0)" })
           .joined(separator: "; "))
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let result):
       for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
-      try complete(job, result, modelVersion: modelVersion, summary: result.summary)
+      try complete(
+        job, result, verdicts: verdicts, modelVersion: modelVersion, summary: result.summary)
       let memory = result.memory
       logger.info(
         "job completed in \(times.line)",
@@ -137,8 +139,8 @@ public struct JobRunner: Service {
   }
 
   private func complete(
-    _ job: ClaimedJob, _ series: SegmentedSeries?, picture: URL? = nil, modelVersion: String,
-    summary: String
+    _ job: ClaimedJob, _ series: SegmentedSeries?, picture: URL? = nil,
+    verdicts: [SeriesVerdict], modelVersion: String, summary: String
   ) throws {
     let folder = folder(of: job)
     func path(_ file: URL) -> String { "\(folder)/\(file.lastPathComponent)" }
@@ -154,7 +156,7 @@ public struct JobRunner: Service {
             sopInstanceUID: $0.sopInstanceUID, path: path($0.segmentation), sha256: $0.sha256)
         },
         measurements: (series?.function ?? []).flatMap(\.measurements)),
-      destinations: destinations)
+      destinations: destinations, verdicts: verdicts)
   }
 
   private func folder(of job: ClaimedJob) -> String { "results/\(job.id)" }

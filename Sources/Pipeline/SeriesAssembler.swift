@@ -5,6 +5,7 @@ import Logging
 import Results
 import SeriesSelection
 import ServiceLifecycle
+import Volumes
 
 extension NewJob {
   /// A job with new identifiers for its result.
@@ -28,11 +29,11 @@ public struct SeriesAssembler: Service {
   private let logger: Logger
 
   public init(
-    state: StateDirectory, ledger: JobLedger, rules: ModelRules, quietPeriod: TimeInterval,
-    logger: Logger
+    state: StateDirectory, ledger: JobLedger, rules: ModelRules, geometry: GeometryRules,
+    quietPeriod: TimeInterval, logger: Logger
   ) {
     self.ledger = ledger
-    self.judge = StudyJudge(state: state, ledger: ledger, rules: rules)
+    self.judge = StudyJudge(state: state, ledger: ledger, rules: rules, geometry: geometry)
     self.rules = rules
     self.quietPeriod = quietPeriod
     self.logger = logger
@@ -55,15 +56,15 @@ public struct SeriesAssembler: Service {
     for study in studies {
       let members = due.filter { $0.studyInstanceUID == study }
       let due = Set(members.map(\.seriesInstanceUID))
-      let judged = try judge.plans(
+      let judged = try judge.judge(
         study: study,
         series: rules.channels.isEmpty
           ? members.map(\.seriesInstanceUID)
           : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
-      let channelJobs = try judge.channelJobs(plans: judged, due: due)
+      let channelJobs = try judge.channelJobs(plans: judged.mapValues(\.plan), due: due)
       for series in members {
-        if let plan = judged[series.seriesInstanceUID] {
-          try assemble(series, plan, channelJobs[series.seriesInstanceUID] ?? [])
+        if let judged = judged[series.seriesInstanceUID] {
+          try assemble(series, judged, channelJobs[series.seriesInstanceUID] ?? [])
         }
       }
       // A channel that came late, or came again, makes a new job of a series that is not due itself.
@@ -74,26 +75,32 @@ public struct SeriesAssembler: Service {
     }
   }
 
-  private func assemble(_ series: SeriesDue, _ plan: StudyJudge.Plan, _ channelJobs: [NewJob])
+  private func assemble(_ series: SeriesDue, _ judged: JudgedSeries, _ channelJobs: [NewJob])
     throws
   {
     try ledger.assembleSeries(
-      series, jobs: jobs(plan, modality: series.modality, channelJobs))
+      series, jobs: jobs(judged, modality: series.modality, channelJobs),
+      verdict: judged.verdict)
     logger.info(
       "series complete",
       metadata: [
         "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
-        "models": "\(plan.models.joined(separator: ","))",
+        "verdict": "\(judged.verdict.kind)",
+        "models": "\(judged.plan.models.joined(separator: ","))",
       ])
   }
 
-  private func jobs(_ plan: StudyJudge.Plan, modality: String, _ channelJobs: [NewJob])
-    -> [NewJob]
-  {
-    switch plan {
+  private func jobs(_ judged: JudgedSeries, modality: String, _ channelJobs: [NewJob]) -> [NewJob] {
+    switch judged.plan {
     case .unreadable(let reason): return [NewJob(model: "", start: .held(reason: reason))]
     case .judged(let plan):
-      var jobs = plan.models.filter { rules.channels[$0] == nil }.map { NewJob(model: $0) }
+      // What the gate holds would be held by its job too.
+      let verdict = judged.verdict
+      let start: NewJob.Start =
+        verdict.kind == .held
+        ? .held(reason: verdict.reasons.joined(separator: "; ")) : .available
+      var jobs = plan.models.filter { rules.channels[$0] == nil }
+        .map { NewJob(model: $0, start: start) }
       jobs += channelJobs
       jobs += plan.tied.sorted { $0.key < $1.key }
         .map { NewJob(model: $0.key, start: .held(reason: $0.value)) }
@@ -108,55 +115,5 @@ public struct SeriesAssembler: Service {
         + (reasons.isEmpty ? "" : "; \(reasons)")
       return [NewJob(model: "", start: .held(reason: reason))]
     }
-  }
-}
-
-/// Judges received series by the rules.
-public struct StudyJudge: Sendable {
-  public enum Plan: Sendable, Equatable {
-    case judged(SeriesPlan)
-    /// A file of the series cannot be read.
-    case unreadable(reason: String)
-
-    /// Models that segment the series.
-    public var models: [String] {
-      guard case .judged(let plan) = self else { return [] }
-      return plan.models
-    }
-  }
-
-  let state: StateDirectory
-  let ledger: JobLedger
-  let rules: ModelRules
-
-  public init(state: StateDirectory, ledger: JobLedger, rules: ModelRules) {
-    self.state = state
-    self.ledger = ledger
-    self.rules = rules
-  }
-
-  /// What is to be done with some series of a study, by Series Instance UID. The others of the
-  /// study are read only where rules compare series.
-  ///
-  /// - Throws: `LedgerError`. A series that cannot be read is a ``Plan/unreadable(reason:)``.
-  public func plans(study: String, series: [String]) throws -> [String: Plan] {
-    let candidates =
-      rules.comparesSeries
-      ? try ledger.series(ofStudy: study).map(\.seriesInstanceUID) : series
-    var facts: [SeriesFacts] = []
-    var plans: [String: Plan] = [:]
-    for uid in candidates {
-      let files = try ledger.spoolPaths(series: uid).map(state.file)
-      do throws(DICOMError) {
-        facts.append(
-          try SeriesFacts(
-            SeriesFiles(seriesInstanceUID: uid, files: files), everyImage: rules.needsEveryImage))
-      } catch {
-        plans[uid] = .unreadable(reason: error.description)
-      }
-    }
-    let outcomes = rules.outcomes(for: facts)
-    for uid in series where plans[uid] == nil { plans[uid] = .judged(SeriesPlan(uid, outcomes)) }
-    return plans
   }
 }

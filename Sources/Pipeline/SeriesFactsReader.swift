@@ -13,9 +13,84 @@ extension SeriesFacts {
     var gathered = GatheredFacts()
     for url in everyImage ? series.files : Array(series.files.prefix(1)) {
       let file = try DICOMFile(path: url.path)
-      gathered.add(file.dataset, frames: try file.imageFrames())
+      gathered.add(HeaderFacts(file.dataset), frames: try file.imageFrames())
     }
     self = gathered.facts(of: series.seriesInstanceUID, hasEveryImage: everyImage)
+  }
+
+  /// What some frames of a series say.
+  ///
+  /// - Parameter headers: of the files that the frames are from, by path.
+  init(seriesInstanceUID: String, frames: [ImageFrame], headers: [String: HeaderFacts]) {
+    var gathered = GatheredFacts()
+    // In the order in which the files were read.
+    var files: [String] = []
+    let byFile = Dictionary(grouping: frames, by: \.file)
+    for frame in frames where files.last != frame.file { files.append(frame.file) }
+    var seen: Set<String> = []
+    for file in files where seen.insert(file).inserted {
+      gathered.add(headers[file] ?? HeaderFacts(), frames: byFile[file] ?? [])
+    }
+    self = gathered.facts(of: seriesInstanceUID, hasEveryImage: true)
+  }
+}
+
+/// What the top of a file says to rules, whatever its frames say.
+struct HeaderFacts: Sendable {
+  private(set) var values: [SeriesAttribute: SeriesValue] = [:]
+  private(set) var seriesNumber: Int?
+
+  init() {}
+
+  init(_ dataset: Dataset) {
+    seriesNumber = dataset.integer(.seriesNumber)
+    addSeries(dataset)
+    addSequence(dataset)
+  }
+
+  private mutating func set(_ attribute: SeriesAttribute, text: String?) {
+    guard let text, !text.isEmpty else { return }
+    values[attribute] = attribute.kind == .text ? .text(text) : .codes([text])
+  }
+
+  private mutating func set(_ attribute: SeriesAttribute, number: Double?) {
+    values[attribute] = number.map { .numbers([$0]) }
+  }
+
+  private mutating func set(_ attribute: SeriesAttribute, codes: [String]) {
+    if !codes.isEmpty { values[attribute] = .codes(codes) }
+  }
+
+  private mutating func addSeries(_ dataset: Dataset) {
+    set(.seriesDescription, text: dataset.text(.seriesDescription))
+    set(.protocolName, text: dataset.text(.protocolName))
+    set(.studyDescription, text: dataset.text(.studyDescription))
+    set(.bodyPart, text: dataset.text(.bodyPartExamined))
+    set(.laterality, text: dataset.text(.laterality) ?? dataset.text(.imageLaterality))
+    set(.manufacturer, text: dataset.text(.manufacturer))
+    let agent = dataset.text(.contrastBolusAgent) ?? ""
+    let usage = dataset.functionalGroup(.contrastBolusUsageSequence)
+    let isGiven = usage?.text(.contrastBolusAgentAdministered) == "YES"
+    set(.contrastAgent, text: agent)
+    values[.contrast] = .flag(!agent.isEmpty || isGiven)
+    set(.contrastPhase, text: usage?.text(.contrastBolusAgentPhase))
+  }
+
+  /// How an MR image was acquired: at the top of a classic image, in functional groups of an
+  /// enhanced one.
+  private mutating func addSequence(_ dataset: Dataset) {
+    let timing = dataset.functionalGroup(.mrTimingAndRelatedParametersSequence)
+    let modifier = dataset.functionalGroup(.mrModifierSequence)
+    set(.scanningSequence, codes: dataset.texts(.scanningSequence))
+    set(.sequenceVariant, codes: dataset.texts(.sequenceVariant))
+    set(.sequenceName, text: dataset.text(.sequenceName) ?? dataset.text(.pulseSequenceName))
+    set(.acquisitionType, text: dataset.text(.mrAcquisitionType))
+    set(
+      .repetitionTime, number: dataset.real(.repetitionTime) ?? timing?.real(.repetitionTime))
+    set(
+      .inversionTime, number: dataset.real(.inversionTime) ?? modifier?.real(.inversionTimes))
+    set(.flipAngle, number: dataset.real(.flipAngle) ?? timing?.real(.flipAngle))
+    set(.fieldStrength, number: dataset.real(.magneticFieldStrength))
   }
 }
 
@@ -25,11 +100,10 @@ private struct GatheredFacts {
   private var seriesNumber: Int?
   private var frames: [ImageFrame] = []
 
-  mutating func add(_ dataset: Dataset, frames found: [ImageFrame]) {
-    seriesNumber = seriesNumber ?? dataset.integer(.seriesNumber)
+  mutating func add(_ header: HeaderFacts, frames found: [ImageFrame]) {
+    seriesNumber = seriesNumber ?? header.seriesNumber
     frames += found
-    addSeries(dataset, weight: found.count)
-    addSequence(dataset, weight: found.count)
+    for (attribute, value) in header.values { count(attribute, value, found.count) }
     for frame in found { add(frame) }
   }
 
@@ -49,63 +123,23 @@ private struct GatheredFacts {
     counts[attribute, default: [:]]["\(value)", default: (value, 0)].count += weight
   }
 
-  private mutating func count(_ attribute: SeriesAttribute, text: String?, _ weight: Int) {
+  private mutating func count(_ attribute: SeriesAttribute, text: String?) {
     guard let text, !text.isEmpty else { return }
-    count(attribute, attribute.kind == .text ? .text(text) : .codes([text]), weight)
+    count(attribute, attribute.kind == .text ? .text(text) : .codes([text]), 1)
   }
 
-  private mutating func count(_ attribute: SeriesAttribute, number: Double?, _ weight: Int) {
-    if let number { count(attribute, .numbers([number]), weight) }
-  }
-
-  private mutating func count(_ attribute: SeriesAttribute, codes: [String], _ weight: Int) {
-    if !codes.isEmpty { count(attribute, .codes(codes), weight) }
-  }
-
-  private mutating func addSeries(_ dataset: Dataset, weight: Int) {
-    count(.seriesDescription, text: dataset.text(.seriesDescription), weight)
-    count(.protocolName, text: dataset.text(.protocolName), weight)
-    count(.studyDescription, text: dataset.text(.studyDescription), weight)
-    count(.bodyPart, text: dataset.text(.bodyPartExamined), weight)
-    count(
-      .laterality, text: dataset.text(.laterality) ?? dataset.text(.imageLaterality), weight)
-    count(.manufacturer, text: dataset.text(.manufacturer), weight)
-    let agent = dataset.text(.contrastBolusAgent) ?? ""
-    let usage = dataset.functionalGroup(.contrastBolusUsageSequence)
-    let isGiven = usage?.text(.contrastBolusAgentAdministered) == "YES"
-    count(.contrastAgent, text: agent, weight)
-    count(.contrast, .flag(!agent.isEmpty || isGiven), weight)
-    count(.contrastPhase, text: usage?.text(.contrastBolusAgentPhase), weight)
-  }
-
-  /// How an MR image was acquired: at the top of a classic image, in functional groups of an
-  /// enhanced one.
-  private mutating func addSequence(_ dataset: Dataset, weight: Int) {
-    let timing = dataset.functionalGroup(.mrTimingAndRelatedParametersSequence)
-    let modifier = dataset.functionalGroup(.mrModifierSequence)
-    count(.scanningSequence, codes: dataset.texts(.scanningSequence), weight)
-    count(.sequenceVariant, codes: dataset.texts(.sequenceVariant), weight)
-    count(
-      .sequenceName, text: dataset.text(.sequenceName) ?? dataset.text(.pulseSequenceName), weight)
-    count(.acquisitionType, text: dataset.text(.mrAcquisitionType), weight)
-    count(
-      .repetitionTime, number: dataset.real(.repetitionTime) ?? timing?.real(.repetitionTime),
-      weight)
-    count(
-      .inversionTime, number: dataset.real(.inversionTime) ?? modifier?.real(.inversionTimes),
-      weight)
-    count(.flipAngle, number: dataset.real(.flipAngle) ?? timing?.real(.flipAngle), weight)
-    count(.fieldStrength, number: dataset.real(.magneticFieldStrength), weight)
+  private mutating func count(_ attribute: SeriesAttribute, number: Double?) {
+    if let number { count(attribute, .numbers([number]), 1) }
   }
 
   private mutating func add(_ frame: ImageFrame) {
-    count(.modality, text: frame.modality, 1)
-    count(.imageType, codes: frame.imageType, 1)
-    count(.convolutionKernel, text: frame.convolutionKernel, 1)
-    count(.sliceThickness, number: frame.sliceThickness, 1)
+    count(.modality, text: frame.modality)
+    if !frame.imageType.isEmpty { count(.imageType, .codes(frame.imageType), 1) }
+    count(.convolutionKernel, text: frame.convolutionKernel)
+    count(.sliceThickness, number: frame.sliceThickness)
     if frame.pixelSpacing.count == 2 { count(.pixelSpacing, .numbers(frame.pixelSpacing), 1) }
-    count(.echoTime, number: frame.echoTime, 1)
-    count(.bValue, number: frame.bValue, 1)
+    count(.echoTime, number: frame.echoTime)
+    count(.bValue, number: frame.bValue)
   }
 
   /// Places along the normal that most images have; those of other orientations are left out.

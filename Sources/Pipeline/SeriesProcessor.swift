@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import JobLedger
 import Results
 import Segmentation
 import Volumes
@@ -47,6 +48,14 @@ struct SegmentedStack {
   var warnings: [String]
 }
 
+/// What became of an input, and the verdicts of the geometry gate that it rests on.
+public struct ProcessedSeries: Sendable, Equatable {
+  public var outcome: SeriesOutcome
+  /// On the series whose images the result lies on, then on those of the channels; the pixels are
+  /// part of the judgement as far as they were read.
+  public var verdicts: [SeriesVerdict]
+}
+
 /// Takes one series from its files to proved segmentations.
 public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
@@ -70,7 +79,7 @@ public struct SeriesProcessor: Sendable {
   ///
   /// - Parameters:
   ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
-  ///   or one of both for each phase.
+  ///     or one of both for each phase.
   ///   - times: receives the time of each stage.
   /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
@@ -79,47 +88,46 @@ public struct SeriesProcessor: Sendable {
     _ input: ModelInput, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
     output: URL, times: StageTimes = StageTimes(),
     progress: @escaping @Sendable (SegmentationProgress) -> Void
-  ) async throws -> SeriesOutcome {
+  ) async throws -> ProcessedSeries {
+    let (source, channels) = try times.measure(.reading) { try sources(input) }
+    var judged =
+      [source] + channels.map(\.source).filter { $0.seriesInstanceUID != source.seriesInstanceUID }
+    let export = ResultExport(
+      bundle: segmenter.bundle, identifiers: identifiers, installation: installation,
+      output: output, writesNIfTI: writesNIfTI, times: times)
+    let run = SeriesRun(
+      source: source, channels: channels, segmenter: segmenter, export: export,
+      geometry: geometry, memory: memory, times: times, progress: progress)
+    let outcome: SeriesOutcome
     do {
-      let bundle = segmenter.bundle
-      let export = ResultExport(
-        bundle: bundle, identifiers: identifiers, installation: installation, output: output,
-        writesNIfTI: writesNIfTI, times: times)
-      let source = try times.measure(.reading) {
-        try SourceSeries(input.series, geometry: geometry)
+      outcome = try await run.process(phases: input.phases)
+    } catch let fault as UnusablePixels {
+      // The pixels are part of the series that they belong to: the verdict on it is another one.
+      for index in judged.indices where judged[index].seriesInstanceUID == fault.series {
+        judged[index] = judged[index].held(because: fault.finding)
       }
-      let cine = bundle.cine.flatMap { rule in
-        source.assessment.usableVolumes.count > 1 || input.phases != nil ? rule : nil
-      }
-      if let cine {
-        return try await PhaseProcessor(
-          source: source, rule: cine, choice: input.phases ?? cine.phases, export: export
-        ).process {
-          try await segment([$0], source: source, segmenter: segmenter, times, progress)
-        }
-      }
-      guard input.phases == nil else {
-        throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
-      }
-      let stacks = try times.measure(.reading) {
-        try self.stacks(of: input, source: source, bundle: bundle)
-      }
-      let segmented = try await segment(
-        stacks, source: source, segmenter: segmenter, times, progress)
-      switch try export.write(
-        segmented.labels, stack: stacks[0], warnings: segmented.warnings)
-      {
-      case .nothingFound(let picture):
-        return .nothingFound(picture: picture, warnings: segmented.warnings)
-      case .proved(let object):
-        return .segmented(
-          SegmentedSeries(
-            objects: [object], memory: MemoryUse(predicted: segmented.predictedMemory)))
-      }
+      outcome = .held(
+        reasons: judged.first { $0.seriesInstanceUID == fault.series }?.assessment.reasons
+          ?? [fault.finding.message])
     } catch {
       guard let reasons = reasonsToHold(error) else { throw error }
-      return .held(reasons: reasons)
+      outcome = .held(reasons: reasons)
     }
+    return ProcessedSeries(outcome: outcome, verdicts: judged.map(\.verdict))
+  }
+
+  private func sources(_ input: ModelInput) throws
+    -> (SourceSeries, channels: [(name: String, source: SourceSeries)])
+  {
+    let source = try SourceSeries(input.series, geometry: geometry)
+    // The series that the result lies on may be a channel itself.
+    let channels = try input.channels.map { name, series in
+      let isSource = series.seriesInstanceUID == source.seriesInstanceUID
+      return (
+        name: name, source: isSource ? source : try SourceSeries(series, geometry: geometry)
+      )
+    }
+    return (source, channels)
   }
 
   /// Why the series cannot be segmented; nil where something else is at fault.
@@ -135,27 +143,64 @@ public struct SeriesProcessor: Sendable {
     default: nil
     }
   }
+}
+
+/// The way of one input through a model.
+private struct SeriesRun {
+  let source: SourceSeries
+  let channels: [(name: String, source: SourceSeries)]
+  let segmenter: Segmenter
+  let export: ResultExport
+  let geometry: GeometryRules
+  let memory: MemoryBudget
+  let times: StageTimes
+  let progress: @Sendable (SegmentationProgress) -> Void
+
+  private var bundle: ModelBundle { segmenter.bundle }
+
+  func process(phases: PhaseChoice?) async throws -> SeriesOutcome {
+    let cine = bundle.cine.flatMap { rule in
+      source.assessment.usableVolumes.count > 1 || phases != nil ? rule : nil
+    }
+    if let cine {
+      return try await PhaseProcessor(
+        source: source, rule: cine, choice: phases ?? cine.phases, export: export
+      ).process { try await segment([$0]) }
+    }
+    guard phases == nil else {
+      throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
+    }
+    let stacks = try stacks()
+    let segmented = try await segment(stacks)
+    switch try export.write(segmented.labels, stack: stacks[0], warnings: segmented.warnings) {
+    case .nothingFound(let picture):
+      return .nothingFound(picture: picture, warnings: segmented.warnings)
+    case .proved(let object):
+      return .segmented(
+        SegmentedSeries(
+          objects: [object], memory: MemoryUse(predicted: segmented.predictedMemory)))
+    }
+  }
 
   /// The volume of the series that the result lies on, then those of the model's channels.
-  private func stacks(of input: ModelInput, source: SourceSeries, bundle: ModelBundle) throws
-    -> [SliceStack]
-  {
+  private func stacks() throws -> [SliceStack] {
     let reference = try source.onlyVolume()
     guard bundle.network.inputChannels > 1 else { return [reference] }
-    guard input.channels.count == bundle.network.inputChannels else {
+    guard channels.count == bundle.network.inputChannels else {
       throw HeldSeries(
         reasons: [
           "\(ChannelRefusal.noChannels(model: bundle.name, inputChannels: bundle.network.inputChannels))"
         ])
     }
     var stacks = [reference]
-    for (name, series) in input.channels {
+    for (name, source) in channels {
       do {
-        stacks.append(try SourceSeries(series, geometry: geometry).onlyVolume())
-      } catch let held as HeldSeries {
+        stacks.append(try source.onlyVolume())
+      } catch {
         throw HeldSeries(
-          reasons: held.reasons.map { "channel \(name), series \(series.seriesInstanceUID): \($0)" }
-        )
+          reasons: error.reasons.map {
+            "channel \(name), series \(source.seriesInstanceUID): \($0)"
+          })
       }
     }
     return stacks
@@ -163,11 +208,7 @@ public struct SeriesProcessor: Sendable {
 
   /// Labels on the images of the first stack; the others, where there are any, are the model's
   /// channels.
-  private func segment(
-    _ stacks: [SliceStack], source: SourceSeries, segmenter: Segmenter, _ times: StageTimes,
-    _ progress: @escaping @Sendable (SegmentationProgress) -> Void
-  ) async throws -> SegmentedStack {
-    let bundle = segmenter.bundle
+  private func segment(_ stacks: [SliceStack]) async throws -> SegmentedStack {
     let reference = NetworkInput(stacks[0], geometry: geometry)
     let channels =
       stacks.count > 1
@@ -200,6 +241,12 @@ extension MemoryUse {
   }
 }
 
+/// A series whose pixels cannot be used, which only reading them shows.
+private struct UnusablePixels: Error {
+  var series: String
+  var finding: GeometryFinding
+}
+
 /// A series whose geometry was not accepted.
 struct HeldSeries: Error {
   var reasons: [String]
@@ -217,11 +264,20 @@ extension SourceSeries {
 extension NetworkInput {
   /// The voxels on a grid in the same frame of reference.
   ///
-  /// - Throws: as `read()`, or ``HeldSeries`` where less than half of the grid is covered.
+  /// - Throws: ``UnusablePixels``, ``HeldSeries`` where less than half of the grid is covered, or a
+  ///   `DICOMError` where our own disk is at fault.
   fileprivate func read(on grid: VolumeGrid) throws -> Volume {
-    let volume = try read()
-    guard self.grid != grid else { return volume }
     let series = stack.frames.first?.seriesInstanceUID ?? ""
+    let volume: Volume
+    do {
+      volume = try read()
+    } catch let finding as GeometryFinding {
+      throw UnusablePixels(series: series, finding: finding)
+    } catch let error as DICOMError where error.isOfTheFile {
+      throw UnusablePixels(
+        series: series, finding: GeometryFinding(.unreadable, error.description))
+    }
+    guard self.grid != grid else { return volume }
     guard let placed = volume.resampled(onto: grid) else {
       throw HeldSeries(reasons: ["series \(series): its axes do not span space"])
     }

@@ -1,13 +1,19 @@
 import DICOM
 import Foundation
+import JobLedger
+import SeriesSelection
 import Volumes
 
 /// The files of a series, read and judged by the geometry gate.
 public struct SourceSeries: Sendable {
   public let seriesInstanceUID: String
-  public let assessment: SeriesAssessment
+  public private(set) var assessment: SeriesAssessment
   /// Body Part Examined (0018,0015) of the first image that states one.
   public let bodyPart: String?
+  /// Every image that could be read, also those that are in no volume.
+  private let frames: [ImageFrame]
+  /// What the top of each file says to rules, by its path.
+  private let headers: [String: HeaderFacts]
 
   /// Reads the header of every file; pixels only of images that came twice.
   ///
@@ -21,10 +27,12 @@ public struct SourceSeries: Sendable {
     var frames: [ImageFrame] = []
     var unreadable: [GeometryFinding] = []
     var bodyPart: String?
+    var headers: [String: HeaderFacts] = [:]
     for url in series.files {
       do throws(DICOMError) {
         let file = try DICOMFile(path: url.path)
         frames += try file.imageFrames()
+        headers[url.path] = HeaderFacts(file.dataset)
         bodyPart = bodyPart ?? file.dataset.text(.bodyPartExamined)
       } catch {
         guard error.isOfTheFile else { throw error }
@@ -32,11 +40,29 @@ public struct SourceSeries: Sendable {
       }
     }
     self.bodyPart = bodyPart
+    self.frames = frames
+    self.headers = headers
     let digests = PixelDigests()
     let judged = assess(
       frames: frames, rules: geometry, expectedInstances: expectedInstances,
       pixelHash: digests.digest)
     assessment = judged.held(because: unreadable)
+  }
+
+  /// What rules ask about the series as a whole; nil where none of its images could be read.
+  public var facts: SeriesFacts? {
+    guard !frames.isEmpty else { return nil }
+    return SeriesFacts(seriesInstanceUID: seriesInstanceUID, frames: frames, headers: headers)
+  }
+
+  /// What the ledger keeps of the assessment.
+  public var verdict: SeriesVerdict { SeriesVerdict(seriesInstanceUID, assessment) }
+
+  /// The same series held for one more reason.
+  public func held(because finding: GeometryFinding) -> SourceSeries {
+    var source = self
+    source.assessment = assessment.held(because: [finding])
+    return source
   }
 
   /// The voxels of a volume in modality units.
@@ -80,6 +106,24 @@ public struct SourceSeries: Sendable {
   static func files(of stack: SliceStack) -> [String: String] {
     Dictionary(
       stack.frames.map { ($0.sopInstanceUID, $0.file) }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+extension SeriesVerdict {
+  public init(_ seriesInstanceUID: String, _ assessment: SeriesAssessment) {
+    let kind: Kind =
+      switch assessment.verdict {
+      case .accepted: .accepted
+      case .repaired: .repaired
+      case .held: .held
+      }
+    self.init(
+      seriesInstanceUID: seriesInstanceUID, kind: kind, reasons: assessment.reasons,
+      volumes: assessment.volumes.map { stack in
+        Volume(
+          dims: [stack.grid.columns, stack.grid.rows, stack.grid.slices],
+          splitBy: stack.splitBy, images: stack.frames.count)
+      })
   }
 }
 

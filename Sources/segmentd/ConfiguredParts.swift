@@ -48,9 +48,13 @@ struct ConfiguredParts {
     return ModelRules(configuration.modelRules, channels: channels)
   }
 
+  func judge(_ rules: ModelRules) -> StudyJudge {
+    StudyJudge(state: state, ledger: ledger, rules: rules, geometry: configuration.geometryRules)
+  }
+
   func assembler() throws -> SeriesAssembler {
     SeriesAssembler(
-      state: state, ledger: ledger, rules: try rules(),
+      state: state, ledger: ledger, rules: try rules(), geometry: configuration.geometryRules,
       quietPeriod: configuration.assembly.quietSeconds, logger: logger)
   }
 

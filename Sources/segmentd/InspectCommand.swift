@@ -66,6 +66,17 @@ struct InspectCommand: ParsableCommand {
   }
 }
 
+/// The reasons of a verdict and the volumes of its series, for people.
+func verdictLines(reasons: [String], volumes: [(dims: [Int], splitBy: [String: String])])
+  -> [String]
+{
+  reasons.map { "  \($0)" }
+    + volumes.map { volume in
+      let split = volume.splitBy.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+      return "  volume \(volume.dims.map(String.init).joined(separator: "x"))" + split.joined()
+    }
+}
+
 /// A verdict as `inspect` prints it.
 struct InspectedSeries: Encodable {
   struct Volume: Encodable {
@@ -108,11 +119,10 @@ struct InspectedSeries: Encodable {
 
   var text: String {
     let name = seriesInstanceUID.isEmpty ? "(no UID)" : seriesInstanceUID
-    let lines = volumes.map { volume in
-      let split = volume.splitBy.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-      return "  volume \(volume.dims.map(String.init).joined(separator: "x"))" + split.joined()
-    }
-    return (["series \(name): \(verdict.rawValue)"] + reasons.map { "  \($0)" } + lines)
+    return
+      (["series \(name): \(verdict.rawValue)"]
+      + verdictLines(
+        reasons: reasons, volumes: volumes.map { (dims: $0.dims, splitBy: $0.splitBy) }))
       .joined(separator: "\n")
   }
 }

@@ -1,40 +1,100 @@
 import ArgumentParser
+import Foundation
 import JobLedger
 
 struct JobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "jobs", abstract: "Show what stands in the ledger.")
+    commandName: "jobs", abstract: "Show what stands in the ledger.",
+    discussion: """
+      One line for each job: its state, the verdict of the geometry gate on its series (accepted, \
+      repaired or held; "-" where it was not judged), and what came of it. With --job everything \
+      about one job: why the verdict is what it is, in the words of `segmentd inspect`, the volumes, \
+      each attempt, and each event.
+      """)
 
   @OptionGroup var config: ConfigurationOption
 
   @Option(help: ArgumentHelp("Only the jobs of this study.", valueName: "uid"))
   var study: String?
 
+  @Option(help: ArgumentHelp("All about this job.", valueName: "number"))
+  var job: Int64?
+
   @Flag(help: "Print JSON.")
   var json = false
 
+  func validate() throws {
+    guard job == nil || study == nil else {
+      throw ValidationError("--job and --study cannot be given together")
+    }
+  }
+
   func run() async throws {
-    let parts = try ConfiguredParts(config.load(), mustExist: true)
-    let jobs = try parts.ledger.jobs(study: study)
+    let ledger = try ConfiguredParts(config.load(), mustExist: true).ledger
+    if let job {
+      let detail = try ledger.job(job)
+      return print(json ? try encodeJSON(detail) : detail.text)
+    }
+    let jobs = try ledger.jobs(study: study)
     if json {
       print(try encodeJSON(jobs))
     } else if jobs.isEmpty {
       print("no jobs")
     } else {
-      print(formatTable([["JOB", "STATE", "MODEL", "IMAGES", "SERIES", "NOTE"]] + jobs.map(row)))
+      let head = ["JOB", "STATE", "MODEL", "IMAGES", "VERDICT", "SERIES", "NOTE"]
+      print(formatTable([head] + jobs.map(row)))
     }
   }
 
   private func row(_ job: JobSummary) -> [String] {
-    var notes = [job.summary, job.reason].compactMap(\.self)
-    if let newer = job.supersededBy { notes.append("superseded by job \(newer)") }
-    notes += job.deliveries.map { delivery in
-      "\(delivery.destination): \(delivery.state)"
-        + (delivery.state == "delivered" ? "" : delivery.lastError.map { " (\($0))" } ?? "")
-    }
-    return [
-      "\(job.id)", job.state, job.model.isEmpty ? "-" : job.model, "\(job.instances)",
-      job.seriesInstanceUID, notes.joined(separator: "; "),
+    [
+      "\(job.id)", job.state, job.modelName, "\(job.instances)", job.verdict?.rawValue ?? "-",
+      job.seriesInstanceUID, job.notes.joined(separator: "; "),
     ]
+  }
+}
+
+extension JobSummary {
+  fileprivate var modelName: String { model.isEmpty ? "-" : model }
+
+  /// What came of the job, and what was mended or is wrong, each once.
+  fileprivate var notes: [String] {
+    var notes = [summary, reason].compactMap(\.self)
+    if let verdict, verdict != .accepted {
+      let reasons = verdictReasons.filter { why in !notes.contains { $0.contains(why) } }
+      if !reasons.isEmpty { notes.append("\(verdict): " + reasons.joined(separator: "; ")) }
+    }
+    return notes + outcomes
+  }
+
+  fileprivate var outcomes: [String] {
+    (supersededBy.map { ["superseded by job \($0)"] } ?? [])
+      + deliveries.map { delivery in
+        "\(delivery.destination): \(delivery.state)"
+          + (delivery.state == "delivered" ? "" : delivery.lastError.map { " (\($0))" } ?? "")
+      }
+  }
+}
+
+extension JobDetail {
+  /// Everything about a job, for people.
+  fileprivate var text: String {
+    let notes = [job.summary, job.reason].compactMap(\.self) + job.outcomes
+    var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
+    lines += notes.map { "  \($0)" }
+    let verdict = job.verdict?.rawValue ?? "not judged"
+    lines.append("series \(job.seriesInstanceUID): \(verdict)")
+    lines += verdictLines(
+      reasons: job.verdictReasons, volumes: job.volumes.map { (dims: $0.dims, splitBy: $0.splitBy) }
+    )
+    for attempt in attempts {
+      let end = attempt.finishedAt.map { " to \($0.formatted(.iso8601))" } ?? ""
+      lines.append(
+        "attempt \(attempt.number): \(attempt.startedAt.formatted(.iso8601))\(end), "
+          + ([attempt.outcome ?? "running"] + [attempt.message].compactMap(\.self))
+          .joined(separator: ": "))
+    }
+    lines += events.map { "\($0.at.formatted(.iso8601)) \($0.kind): \($0.message)" }
+    return lines.joined(separator: "\n")
   }
 }

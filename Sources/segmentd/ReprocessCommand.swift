@@ -59,8 +59,7 @@ struct ReprocessCommand: AsyncParsableCommand {
 
   /// One job for the channels of a model, found in the whole study.
   private func reprocessTogether(_ model: String, _ parts: ConfiguredParts) throws -> Int64 {
-    let judge = StudyJudge(state: parts.state, ledger: parts.ledger, rules: ModelRules([]))
-    let selection = try judge.selection(
+    let selection = try parts.judge(ModelRules([])).selection(
       parts.models.bundle(model).channels,
       of: parts.ledger.series(ofStudy: study).map(\.seriesInstanceUID), chosen: channels.chosen()
     ).get()
@@ -73,9 +72,8 @@ struct ReprocessCommand: AsyncParsableCommand {
   private func models(for series: SeriesOfStudy, _ parts: ConfiguredParts) throws -> [String] {
     if let model { return [model] }
     if !series.models.isEmpty { return series.models }
-    let judge = StudyJudge(state: parts.state, ledger: parts.ledger, rules: try parts.rules())
     let uid = series.seriesInstanceUID
-    return try judge.plans(study: study, series: [uid])[uid]?.models ?? []
+    return try parts.judge(parts.rules()).judge(study: study, series: [uid])[uid]?.plan.models ?? []
   }
 
   /// The right to work jobs off here, or nil while a daemon has it.

@@ -97,10 +97,10 @@ struct RunCommand: AsyncParsableCommand {
     do {
       let input = try input.get()
       warn("series \(series): \(input.series.files.count) files")
-      let outcome = try await processor.process(
+      let processed = try await processor.process(
         input, segmenter: segmenter, identifiers: .generate(), output: folder, times: times
       ) { line.show($0) }
-      return RunReport(series, outcome, times)
+      return RunReport(series, processed.outcome, times)
     } catch let refusal as ChannelRefusal {
       return RunReport(series, .held(reasons: [refusal.description]), times)
     } catch {

@@ -25,6 +25,9 @@ struct JobRow: Decodable {
   var seriesInstanceUID: String
   var instances: Int
   var reason: String?
+  var verdict: String?
+  var verdictReasons: [String]
+  var segmentationPath: String?
   var attempts: Int
   var sopInstanceUID: String?
   var deliveries: [Delivery]
@@ -39,22 +42,27 @@ final class DaemonSetup: Sendable {
   var log: URL { folder.url.appendingPathComponent("segmentd.log") }
   var state: URL { folder.url.appendingPathComponent("state") }
 
+  /// - Parameters:
+  ///   - rules: the section of that name, in place of one rule for each of `models` by modality.
+  ///   - more: further sections.
   init(
     models: [String: String] = ["CT": "untrained-tiny", "MR": "untrained-tiny-mr"],
-    watch: URL? = nil, hasDestination: Bool = true
+    rules ownRules: String? = nil, more: String = "", watch: URL? = nil,
+    hasDestination: Bool = true
   ) throws {
     folder = try TemporaryFolder()
     port = try freePort()
     destinationPort = try freePort()
-    let rules = models.sorted(by: <).map { "  - {model: \($1), modalities: [\($0)]}" }
+    let simple = models.sorted(by: <).map { "  - {model: \($1), modalities: [\($0)]}" }
+    let rules = ownRules ?? "rules:\n" + simple.joined(separator: "\n")
     let bundles = TestFiles.fixtures.appendingPathComponent("models").path
     var text = """
       stateDirectory: \(folder.url.path)/state
       listener: {aeTitle: SEGMENTD, address: 127.0.0.1, port: \(port)}
       assembly: {quietSeconds: 1}
       models: {directories: ["\(bundles)"]}
-      rules:
-      \(rules.joined(separator: "\n"))
+      \(rules)
+      \(more)
 
       """
     if hasDestination {

@@ -36,11 +36,16 @@ struct SegmentPlaces: Decodable {
   var instanceNumber: Int
   var series: String
   var description: String
+  /// How many frames do not lie where their source image lies; nil where no sources were given.
+  var misplaced: Int?
 
-  static func read(_ file: URL, near places: [[Double]]) async throws -> SegmentPlaces {
+  static func read(_ file: URL, sources: URL? = nil, near places: [[Double]] = []) async throws
+    -> SegmentPlaces
+  {
     try await runScript(
       "segment_places.py",
-      [file.path] + places.map { $0.map { "\($0)" }.joined(separator: ",") },
+      [file.path] + (sources.map { ["--sources", $0.path] } ?? [])
+        + places.map { $0.map { "\($0)" }.joined(separator: ",") },
       as: SegmentPlaces.self)
   }
 }

@@ -85,12 +85,7 @@ import Testing
   }
 
   @Test func theDaemonSelectsTheSameSeries() async throws {
-    let setup = try DaemonSetup()
-    var text = try String(contentsOfFile: setup.configuration, encoding: .utf8)
-    let start = try #require(text.range(of: "rules:"))
-    let end = try #require(text.range(of: "destinations:"))
-    text.replaceSubrange(start.lowerBound..<end.lowerBound, with: rules + "\n")
-    try text.write(toFile: setup.configuration, atomically: true, encoding: .utf8)
+    let setup = try DaemonSetup(rules: rules)
     let folder = setup.folder.url.appendingPathComponent("study")
     let names = try await study(below: folder)
     let daemon = try await setup.start()

@@ -5,6 +5,7 @@ import Logging
 import SeriesSelection
 import TestSupport
 import Testing
+import Volumes
 
 @testable import Pipeline
 
@@ -49,6 +50,14 @@ import Testing
       image.set(.echoTime, .DS, index == 0 ? "9" : "4")
       image.set(.imageOrientation, .DS, "1\\0\\0\\0\\1\\0")
       image.set(.imagePosition, .DS, ["0", "0", "\(2 * index)"])
+      image.set(.frameOfReferenceUID, .UI, "\(study).1")
+      image.set(.pixelSpacing, .DS, "1\\1")
+      for (tag, value) in [
+        (DICOM.Tag.rows, 4), (.columns, 4), (.samplesPerPixel, 1), (.bitsAllocated, 16),
+        (.bitsStored, 12), (.highBit, 11), (.pixelRepresentation, 0),
+      ] { image.set(tag, .US, value) }
+      image.set(.photometricInterpretation, .CS, "MONOCHROME2")
+      image.set(.pixelData, .OW, bytes: [UInt8](repeating: 0, count: 32))
       let file = folder.url.appendingPathComponent(UUID().uuidString)
       try image.write(to: file.path)
       try intake.take(copyOf: file)
@@ -57,7 +66,8 @@ import Testing
 
   private func jobs(_ rules: ModelRule...) throws -> [String: [JobSummary]] {
     let assembler = SeriesAssembler(
-      state: state, ledger: ledger, rules: ModelRules(rules), quietPeriod: 0,
+      state: state, ledger: ledger, rules: ModelRules(rules), geometry: GeometryRules(),
+      quietPeriod: 0,
       logger: Logger(label: "test"))
     try assembler.assembleDue()
     return Dictionary(grouping: try ledger.jobs(), by: \.seriesInstanceUID)
@@ -128,13 +138,31 @@ import Testing
     #expect(jobs["1.2.3"]?.map(\.model) == ["liver"])
   }
 
-  @Test func aSeriesThatCannotBeReadIsHeldAndTheOthersGoOn() throws {
+  private func damage(_ series: String, _ count: Int) throws {
+    for path in try ledger.spoolPaths(series: series).prefix(count) {
+      try Data("damaged".utf8).write(to: state.file(path))
+    }
+  }
+
+  /// What can be read of it says that it is the best: no other one takes its place in silence.
+  @Test func aSeriesWithADamagedFileIsHeldAndStaysTheBest() throws {
     try receive("1.2.3", "ven")
     try receive("1.2.4", "art")
-    let path = try #require(try ledger.spoolPaths(series: "1.2.3").first)
-    try Data("damaged".utf8).write(to: state.file(path))
+    try damage("1.2.3", 1)
     let jobs = try jobs(best(.mostSlices))
     #expect(jobs["1.2.3"]?.map(\.state) == ["held"])
+    #expect(jobs["1.2.3"]?.map(\.verdict) == [.held])
+    #expect(jobs["1.2.4"]?.map(\.state) == ["cancelled"])
+    #expect(jobs["1.2.4"]?.map(\.verdict) == [.accepted])
+  }
+
+  @Test func aSeriesOfWhichNothingCanBeReadIsHeldAndTheOthersGoOn() throws {
+    try receive("1.2.3", "ven")
+    try receive("1.2.4", "art")
+    try damage("1.2.3", 4)
+    let jobs = try jobs(best(.mostSlices))
+    #expect(jobs["1.2.3"]?.map(\.state) == ["held"])
+    #expect(jobs["1.2.3"]?.map(\.verdict) == [.held])
     #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
   }
 }

@@ -1,0 +1,81 @@
+import DICOM
+import Foundation
+import JobLedger
+import SeriesSelection
+import Volumes
+
+/// What becomes of a received series.
+public struct JudgedSeries: Sendable, Equatable {
+  public enum Plan: Sendable, Equatable {
+    case judged(SeriesPlan)
+    /// None of its files can be read.
+    case unreadable(reason: String)
+
+    /// Models that segment the series.
+    public var models: [String] {
+      guard case .judged(let plan) = self else { return [] }
+      return plan.models
+    }
+  }
+
+  public var plan: Plan
+  /// By the headers; the pixels of all images are read only once a job needs them.
+  public var verdict: SeriesVerdict
+}
+
+/// Judges received series by their geometry and by the rules.
+public struct StudyJudge: Sendable {
+  let state: StateDirectory
+  let ledger: JobLedger
+  let rules: ModelRules
+  private let geometry: GeometryRules
+
+  public init(
+    state: StateDirectory, ledger: JobLedger, rules: ModelRules, geometry: GeometryRules
+  ) {
+    self.state = state
+    self.ledger = ledger
+    self.rules = rules
+    self.geometry = geometry
+  }
+
+  /// What is to be done with some series of a study, by Series Instance UID. The others of the
+  /// study are read only where rules compare series.
+  ///
+  /// - Throws: `LedgerError`
+  public func judge(study: String, series: [String]) throws -> [String: JudgedSeries] {
+    let candidates =
+      rules.comparesSeries
+      ? try ledger.series(ofStudy: study).map(\.seriesInstanceUID) : series
+    var facts: [SeriesFacts] = []
+    var verdicts: [String: SeriesVerdict] = [:]
+    var unreadable: [String: String] = [:]
+    for uid in candidates {
+      let files = try ledger.spoolPaths(series: uid).map(state.file)
+      do {
+        let source = try SourceSeries(
+          SeriesFiles(seriesInstanceUID: uid, files: files), geometry: geometry)
+        verdicts[uid] = source.verdict
+        if let found = source.facts {
+          facts.append(found)
+        } else {
+          unreadable[uid] = source.assessment.reasons.joined(separator: "; ")
+        }
+      } catch let error as DICOMError {
+        // A file of the spool is gone, or our disk is at fault.
+        unreadable[uid] = error.description
+        verdicts[uid] = SeriesVerdict(
+          seriesInstanceUID: uid, kind: .held, reasons: [error.description])
+      }
+    }
+    let outcomes = rules.outcomes(for: facts)
+    var judged: [String: JudgedSeries] = [:]
+    for uid in series {
+      guard let verdict = verdicts[uid] else { continue }
+      let plan: JudgedSeries.Plan =
+        unreadable[uid].map { .unreadable(reason: $0) } ?? .judged(SeriesPlan(uid, outcomes))
+      judged[uid] = JudgedSeries(plan: plan, verdict: verdict)
+    }
+    return judged
+  }
+}
