@@ -68,7 +68,8 @@ func segmentation(
   do {
     let image = try preprocessed(read, bundle, warnings, times)
     plan = image.plan
-    labels = try predictedLabels(image, bundle, times, progress: progress, forward: forward)
+    labels = try predictedLabels(
+      image, SlidingWindow(bundle), times, progress: progress, forward: forward)
   }
   let voxelVolume = plan.grid.spacing.reduce(1, *)
   times.measure(.postprocessing) {
@@ -96,11 +97,12 @@ private func preprocessed(
   }
 }
 
-private func predictedLabels(
-  _ image: PreprocessedImage, _ bundle: ModelBundle, _ times: StageTimes,
+/// The labels of a network's input on the source's voxels.
+func predictedLabels(
+  _ image: PreprocessedImage, _ window: SlidingWindow, _ times: StageTimes,
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
-  var assembly = LabelAssembly(image.plan, classes: bundle.network.classes)
+  var assembly = LabelAssembly(image.plan, classes: window.classes)
   let clock = ContinuousClock()
   let start = clock.now
   try Task.checkCancellation()
@@ -120,7 +122,7 @@ private func predictedLabels(
   ) throws {
     try timed(.network) { try forward(input, logits) }
   }
-  try SlidingWindow(bundle).forEachPlane(image.values, shape: image.shape, forward: network) {
+  try window.forEachPlane(image.values, shape: image.shape, forward: network) {
     done, total in
     progress(
       SegmentationProgress(
