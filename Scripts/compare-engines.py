@@ -54,16 +54,41 @@ def clean_environment(**extra):
 
 # What runs within the engines' environment: `worker STEP FOLDER VARIANT THREADS`.
 
+def center_and_scale(name, tensor, tokens):
+    """Of random weights under which activations neither vanish nor explode, so that an error of a logit says something."""
+    last = name.rpartition(".")[2]
+    if last in ("temperature", "temperature2"):
+        size = tokens ** 0.5 if last == "temperature2" else 4
+        return size, size / 2
+    if last == "running_var":
+        return 1, 0.5
+    if last == "gamma":
+        return 0.5, 0.25
+    if last in ("running_mean", "bias"):
+        return 0, 0.25
+    if last == "pos_embed":
+        return 0, 0.5
+    if last == "weight" and tensor.ndim == 1:
+        return 1, 0.25
+    inputs = tensor.shape[0] if last == "EF" or "transp_conv" in name else tensor[0].numel()
+    return 0, (2.5 if name.startswith("out") else 1.25) / inputs ** 0.5
+
+
 def build_network(variant):
     import torch
     sys.path.insert(0, str(ROOT / "Scripts/train"))
     import unetrpp
     torch.manual_seed(1)
     network = unetrpp.UNETRPP(getattr(unetrpp, variant.upper())).eval()
-    with torch.no_grad():  # gamma starts at 1e-6, which would hide the attention from the comparison
-        for name, parameter in network.named_parameters():
-            if name.endswith("gamma"):
-                parameter.fill_(0.5)
+    state = network.state_dict()
+    for name, tensor in state.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        block = name.rpartition(".")[0]
+        tokens = next((state[f"{block}.{key}"].shape[axis] for key, axis in (("E.weight", 1), ("EF", 0))
+                       if f"{block}.{key}" in state), None)
+        center, scale = center_and_scale(name, tensor, tokens)
+        tensor.copy_(center + scale * (2 * torch.rand(tensor.shape) - 1))
     return network
 
 
