@@ -24,7 +24,7 @@ callgrind_annotate --inclusive=yes --threshold=100 "$folder/out" 2>/dev/null |
       printf "%-14s %16s %28s\n", "kernel", "instructions", "per 1000 multiply-adds"
     }
     {
-      for (name in work) if ($0 ~ ":" name "( |$)" && !(name in seen)) {
+      for (name in work) if ($0 ~ ":" name "_[0-9]+x16_" isa "( |$)" && !(name in seen)) {
         seen[name] = 1
         count = $1
         gsub(",", "", count)

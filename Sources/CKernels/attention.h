@@ -2,7 +2,7 @@
 // that sums and the largest of a row need no exchange between lanes.
 
 // result[h][i][j] = sum over n tokens of a[h*d+i] * b[h*d+j]: the products of equal heads only.
-static void headProducts(
+static void KERNEL(headProducts)(
   const float *a, const float *b, int64_t n, int32_t channels, int32_t d, float *result) {
   for (int32_t column = 0; column < channels; column += LANES) {
     const int count = channels - column < LANES ? channels - column : LANES;
@@ -73,7 +73,7 @@ INLINE Floats attentionLogits(
 }
 
 // output[j][head][token] = softmax(queries · keys) · values; keys and values [head][d][projection].
-static void attend(
+static void KERNEL(attend)(
   const float *queries, int64_t n, const float *keys, const float *values, int32_t heads,
   int32_t d, int32_t projection, float *output, int64_t tokens) {
   Floats columns[MOST_CHANNELS], weights[MOST_PROJECTION];
@@ -113,7 +113,7 @@ static void attend(
 }
 
 // planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual), n voxels.
-static void head(
+static void KERNEL(head)(
   const float *values, const float *residual, ChannelAffine a, const float *weights,
   const float *bias, int64_t n, int32_t channels, int32_t classes, float *planar, int64_t plane) {
   Floats columns[MOST_CHANNELS];

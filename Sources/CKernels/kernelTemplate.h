@@ -1,8 +1,16 @@
 // The kernels, written once with vector types and compiled for each instruction set. The file
-// that includes this sets NAME, WIDEST (16 or 32), TILE16 and TILE32 (voxels that a register tile
+// that includes this sets ISA, WIDEST (16 or 32), TILE16 and TILE32 (voxels that a register tile
 // holds with 16 and 32 output channels) and the target attribute.
 
 #include "vectors.h"
+
+// A kernel's name, for profilers and debuggers: operation_tile_isa, the tile being the voxels and
+// the output channels that the registers hold.
+#define JOIN(operation, voxels, isa) operation##_##voxels##x16_##isa
+#define JOINED(operation, voxels, isa) JOIN(operation, voxels, isa)
+#define KERNEL(operation) JOINED(operation, TILE16, ISA)
+#define TEXT_OF(name) #name
+#define TEXT(name) TEXT_OF(name)
 
 // Sums of 27 taps for `voxels` voxels and `vectors` x 16 channels, kept in registers. The three
 // taps along x of all input channels are contiguous. Voxel v begins at offset[v], or at v*stride
@@ -90,7 +98,7 @@ INLINE void convolveVoxels(
   }
 }
 
-static void convolve3(
+static void KERNEL(convolve3)(
   const Convolution3 *c, int64_t row0, int64_t row1, int32_t block0, int32_t block1) {
   const int64_t first = row0 * c->width, end = row1 * c->width;
   const int wide = WIDEST == 32 && c->lanes == 32;
@@ -111,7 +119,7 @@ static void convolve3(
 #include "attention.h"
 #include "probabilities.h"
 
-static void layerNorm(
+static void KERNEL(layerNorm)(
   const float *tokens, const float *position, const float *weight, const float *bias, float *sum,
   float *normalised, int64_t n, int64_t channels) {
   for (int64_t t = 0; t < n; t++) {
@@ -143,7 +151,7 @@ static void layerNorm(
   }
 }
 
-static void softmax(float *values, int64_t rows, int64_t columns) {
+static void KERNEL(softmax)(float *values, int64_t rows, int64_t columns) {
   const int64_t whole = columns - columns % LANES;
   for (int64_t i = 0; i < rows; i++) {
     float *row = values + i * columns;
@@ -172,7 +180,7 @@ static void softmax(float *values, int64_t rows, int64_t columns) {
   }
 }
 
-static void channelSums(
+static void KERNEL(channelSums)(
   const float *values, int64_t n, int64_t channels, double *sum, double *squares) {
   const int64_t whole = channels - channels % LANES;
   for (int64_t c = 0; c < whole; c += LANES) {
@@ -193,7 +201,7 @@ static void channelSums(
   }
 }
 
-static void normalise(
+static void KERNEL(normalise)(
   const float *input, int64_t inputRow, const float *residual, int64_t residualRow, float *output,
   int64_t outputRow, int64_t rows, int64_t n, int64_t channels, ChannelAffine a, bool leaky) {
   const int64_t whole = channels - channels % LANES;
@@ -218,7 +226,7 @@ static void normalise(
   }
 }
 
-static void normaliseShortcut(
+static void KERNEL(normaliseShortcut)(
   const float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
   float *output, int64_t n, int64_t channels, ChannelAffine a) {
   for (int64_t c = 0; c < channels; c += LANES) {
@@ -236,7 +244,7 @@ static void normaliseShortcut(
 }
 
 // As many independent sums as the registers hold: the most that the machine can do.
-static float multiplyAdds(int64_t repetitions) {
+static float KERNEL(multiplyAdds)(int64_t repetitions) {
   Floats sum[PEAK_SUMS];
   Floats factor = splat(0.999f), term = splat(0.001f);
   UNROLL for (int i = 0; i < PEAK_SUMS; i++) sum[i] = splat((float)i);
@@ -248,24 +256,24 @@ static float multiplyAdds(int64_t repetitions) {
 }
 
 const KernelTable TABLE = {
-  .name = NAME,
+  .name = TEXT(ISA),
   .widestBlock = WIDEST,
-  .multiplyAdds = multiplyAdds,
+  .multiplyAdds = KERNEL(multiplyAdds),
   .multiplyAddsEach = PEAK_SUMS * LANES,
-  .convolve3 = convolve3,
-  .winogradWeights = winogradWeights,
-  .winogradInput = winogradInput,
-  .winogradMultiply = winogradMultiply,
-  .winogradOutput = winogradOutput,
-  .winogradStrip = winogradStrip,
-  .layerNorm = layerNorm,
-  .softmax = softmax,
-  .channelSums = channelSums,
-  .normalise = normalise,
-  .normaliseShortcut = normaliseShortcut,
-  .product = product,
-  .headProducts = headProducts,
-  .attend = attend,
-  .head = head,
-  .addProbabilities = addProbabilities,
+  .convolve3 = KERNEL(convolve3),
+  .winogradWeights = KERNEL(winogradWeights),
+  .winogradInput = KERNEL(winogradInput),
+  .winogradMultiply = KERNEL(winogradMultiply),
+  .winogradOutput = KERNEL(winogradOutput),
+  .winogradStrip = KERNEL(winogradStrip),
+  .layerNorm = KERNEL(layerNorm),
+  .softmax = KERNEL(softmax),
+  .channelSums = KERNEL(channelSums),
+  .normalise = KERNEL(normalise),
+  .normaliseShortcut = KERNEL(normaliseShortcut),
+  .product = KERNEL(product),
+  .headProducts = KERNEL(headProducts),
+  .attend = KERNEL(attend),
+  .head = KERNEL(head),
+  .addProbabilities = KERNEL(addProbabilities),
 };

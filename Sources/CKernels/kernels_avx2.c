@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define TABLE kernelsAVX2
-#define NAME "avx2"
+#define ISA avx2
 #define WIDEST 16
 #define TILE16 6
 #define TILE32 6

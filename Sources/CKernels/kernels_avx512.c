@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define TABLE kernelsAVX512
-#define NAME "avx512"
+#define ISA avx512
 #define WIDEST 32
 #define TILE16 16
 #define TILE32 13

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #define TABLE kernelsPortable
-#define NAME "portable"
+#define ISA portable
 #define WIDEST 16
 #define TILE16 3
 #define TILE32 3

@@ -34,7 +34,7 @@ INLINE void addVoxels(
   }
 }
 
-static void addProbabilities(
+static void KERNEL(addProbabilities)(
   const float *logits, int64_t plane, int32_t classes, const float *weights, float share,
   bool reversed, float *sums, int64_t sumsPlane, int64_t n) {
   for (int64_t x = 0; x < n; x += LANES) {

@@ -61,7 +61,7 @@ INLINE void productBlock(
 #undef ROWS
 }
 
-static void product(const Product *p, int64_t row0, int64_t row1) {
+static void KERNEL(product)(const Product *p, int64_t row0, int64_t row1) {
   const int blocks = (p->columns + p->lanes - 1) / p->lanes;
   for (int32_t block = 0; block < blocks; block++) {
     if (WIDEST == 32 && p->lanes == 32) productBlock(p, PRODUCT32, 2, row0, row1, block);

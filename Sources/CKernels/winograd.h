@@ -94,7 +94,7 @@ INLINE void winogradWeightsOf(
 
 // The transform of the taps of inputs [input0, input1) of one block of outputs. Done anew for each
 // patch: the taps are a quarter of their transform, which then never leaves the caches.
-static void winogradWeights(
+static void KERNEL(winogradWeights)(
   const Winograd *w, int32_t block, int32_t input0, int32_t input1, float *target) {
   if (w->tile == 4) winogradWeightsOf(w, 4, block, input0, input1, target);
   else winogradWeightsOf(w, 2, block, input0, input1, target);
@@ -195,7 +195,7 @@ INLINE void winogradInputOf(
   }
 }
 
-static void winogradInput(
+static void KERNEL(winogradInput)(
   const Winograd *w, int32_t z, int32_t tile0, int32_t tile1, float *target, int64_t stride) {
   if (w->tile == 4) winogradInputOf(w, 4, z, tile0, tile1, target, stride);
   else winogradInputOf(w, 2, z, tile0, tile1, target, stride);
@@ -237,7 +237,7 @@ INLINE void multiplyBlock(
 #undef ROWS
 }
 
-static void winogradMultiply(
+static void KERNEL(winogradMultiply)(
   const Winograd *w, int32_t frequency0, int32_t frequency1, const float *const *slices,
   int64_t stride, int64_t rows, float *products, int64_t productStride) {
   const int blocks = (w->outputChannels + w->lanes - 1) / w->lanes;
@@ -319,7 +319,7 @@ INLINE void winogradOutputOf(
   }
 }
 
-static void winogradOutput(
+static void KERNEL(winogradOutput)(
   const Winograd *w, int32_t z, int32_t tile0, int32_t tile1, const float *products,
   int64_t stride, double *moments) {
   if (w->tile == 4) winogradOutputOf(w, 4, z, tile0, tile1, products, stride, moments);
@@ -328,7 +328,7 @@ static void winogradOutput(
 
 // Slice after slice, with the transforms of three input slices kept in the scratch. The products of
 // a group of tiles stay in the first-level cache where their channels are few.
-static void winogradStrip(
+static void KERNEL(winogradStrip)(
   const Winograd *w, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1, float *scratch,
   double *moments) {
   const int64_t frequencies = (w->tile + 2) * (w->tile + 2), count = tile1 - tile0;
@@ -339,7 +339,7 @@ static void winogradStrip(
   int32_t ready = z0 > 0 ? z0 - 1 : 0;
   for (int32_t z = z0; z < z1; z++) {
     for (; ready <= z + 1 && ready < w->depth; ready++)
-      winogradInput(w, ready, tile0, tile1, scratch + ready % 3 * slice, stride);
+      KERNEL(winogradInput)(w, ready, tile0, tile1, scratch + ready % 3 * slice, stride);
     for (int32_t first = 0; first < count; first += group) {
       const int32_t rows = count - first < group ? (int32_t)count - first : group;
       const float *slices[3];
@@ -349,9 +349,9 @@ static void winogradStrip(
                        ? scratch + from % 3 * slice + first * w->inputChannels
                        : 0;
       }
-      winogradMultiply(
+      KERNEL(winogradMultiply)(
         w, 0, (int32_t)frequencies, slices, stride, rows, products, productStride);
-      winogradOutput(
+      KERNEL(winogradOutput)(
         w, z, tile0 + first, tile0 + first + rows, products, productStride, moments);
     }
   }
