@@ -2,6 +2,7 @@
 
 usage: network_peers.py phantom FOLDER [SIZE]              one file for each transfer syntax
        network_peers.py send PORT CALLED FILE...           C-STORE with pynetdicom
+       network_peers.py slowly PORT CALLED SECONDS FILE...  the same, with a pause after each
        network_peers.py parallel PORT CALLED COUNT FILE...  the same, COUNT associations at once
        network_peers.py drop PORT CALLED FILE              goes away in the middle of the dataset
        network_peers.py badly-named PORT CALLED FILE UID   C-STORE of an instance called UID
@@ -93,7 +94,11 @@ def phantom(folder, size="64"):
         d.save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
-def send(port, called, *files):
+def slowly(port, called, pause, *files):
+    send(port, called, *files, pause=float(pause))
+
+
+def send(port, called, *files, pause=0):
     from pynetdicom import AE
 
     datasets = [dcmread(file) for file in files]
@@ -112,6 +117,9 @@ def send(port, called, *files):
             sys.stdout.write(f"{association.send_c_store(d).get('Status', -1):#06x}\n")
         except ValueError as error:
             print(error)
+        except RuntimeError:  # the association is gone
+            return
+        time.sleep(pause)
     association.release()
 
 
@@ -238,6 +246,7 @@ if __name__ == "__main__":
     commands = {
         "phantom": phantom,
         "send": send,
+        "slowly": slowly,
         "parallel": parallel,
         "drop": drop,
         "badly-named": badly_named,
