@@ -74,25 +74,44 @@ public final class SafetensorsFile: Sendable {
     return try floats(name).withUnsafeBufferPointer(body)
   }
 
-  /// The tensor's values in the mapped file itself, valid as long as this object; nil where they are
-  /// not aligned F32 values.
+  /// The tensor's values in the mapped file itself, brought into memory, valid as long as this
+  /// object; nil where they are not aligned F32 values. Whoever overwrites the file changes them: a
+  /// file in use may be renamed or removed, not written.
   public func mappedFloats(_ name: String) throws(SafetensorsError) -> UnsafeBufferPointer<Float>? {
     let entry = try existing(name)
     let bytes = data(entry)
     guard entry.type == .float32, Int(bitPattern: bytes.baseAddress) % 4 == 0 else { return nil }
+    let pages = pages(bytes, rounded: .up)
+    // Who forecasts the memory of a job starts from what the process has already. Systems before
+    // Linux 5.14 do not know this advice and read the pages when they are used.
+    let populateRead: Int32 = 22
+    if let first = pages.baseAddress {
+      madvise(UnsafeMutableRawPointer(mutating: first), pages.count, populateRead)
+    }
     return bytes.bindMemory(to: Float.self)
   }
 
   /// Tells the system that a tensor's values were copied and will not be read again soon, so that
   /// the file's pages do not count twice. They may be read all the same.
   public func release(_ name: String) throws(SafetensorsError) {
-    let bytes = data(try existing(name))
-    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     // Whole pages within the tensor: its neighbours may be in use.
-    let first = (Int(bitPattern: bytes.baseAddress) + page - 1) / page * page
-    let end = (Int(bitPattern: bytes.baseAddress) + bytes.count) / page * page
-    guard first < end, let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
-    madvise(address, end - first, Int32(MADV_DONTNEED))
+    let pages = pages(data(try existing(name)), rounded: .down)
+    guard let first = pages.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: first), pages.count, Int32(MADV_DONTNEED))
+  }
+
+  private enum Rounding { case up, down }
+
+  /// The pages that a tensor touches (up) or fills (down).
+  private func pages(_ bytes: UnsafeRawBufferPointer, rounded: Rounding) -> UnsafeRawBufferPointer {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let (start, end) = (
+      Int(bitPattern: bytes.baseAddress), Int(bitPattern: bytes.baseAddress) + bytes.count
+    )
+    let first = (rounded == .up ? start : start + page - 1) / page * page
+    let last = (rounded == .up ? end + page - 1 : end) / page * page
+    return UnsafeRawBufferPointer(
+      start: first < last ? UnsafeRawPointer(bitPattern: first) : nil, count: max(0, last - first))
   }
 
   private func existing(_ name: String) throws(SafetensorsError) -> TensorEntry {
