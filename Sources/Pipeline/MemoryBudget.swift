@@ -10,11 +10,11 @@ public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertibl
   /// What sets this capacity.
   public var reason: String
   /// Whether waiting cannot help.
-  public var isLasting: Bool
+  public var isPermanent: Bool
 
   public var description: String {
     "the job needs \(gigabytes(job)) of memory at its peak beside the \(gigabytes(process)) in "
-      + "use, \(gigabytes(job + process)) in all; \(reason) \(isLasting ? "allows" : "leaves") "
+      + "use, \(gigabytes(job + process)) in all; \(reason) \(isPermanent ? "allows" : "leaves") "
       + gigabytes(capacity)
   }
 }
@@ -45,22 +45,22 @@ public struct MemoryBudget: Sendable {
   @discardableResult
   public func check(job: Int) throws(MemoryShortage) -> Int {
     let process = system.resident ?? 0
-    func shortage(_ capacity: Int, _ reason: String, isLasting: Bool) -> MemoryShortage {
+    func shortage(_ capacity: Int, _ reason: String, isPermanent: Bool) -> MemoryShortage {
       MemoryShortage(
-        job: job, process: process, capacity: capacity, reason: reason, isLasting: isLasting)
+        job: job, process: process, capacity: capacity, reason: reason, isPermanent: isPermanent)
     }
     var lasting: [(Int, String)] = []
     if let limit { lasting.append((limit, "the configured limit")) }
     if let group = system.groupLimit { lasting.append((group, "the control group's limit")) }
     if let total = system.total { lasting.append((total, "the machine")) }
     if let tightest = lasting.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
-      throw shortage(tightest.0, tightest.1, isLasting: true)
+      throw shortage(tightest.0, tightest.1, isPermanent: true)
     }
     var present: [(Int, String)] = []
     if let free = system.groupFree { present.append((free + process, "the control group now")) }
     if let free = system.available { present.append((free + process, "the machine now")) }
     if let tightest = present.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
-      throw shortage(tightest.0, tightest.1, isLasting: false)
+      throw shortage(tightest.0, tightest.1, isPermanent: false)
     }
     return process + job
   }

@@ -135,7 +135,7 @@ public struct SeriesProcessor: Sendable {
     switch error {
     // Our own disk or installation is at fault, not the series: that may pass.
     case let error as DICOMError: error.isOfTheFile ? [error.description] : nil
-    case let shortage as MemoryShortage: shortage.isLasting ? [shortage.description] : nil
+    case let shortage as MemoryShortage: shortage.isPermanent ? [shortage.description] : nil
     case let refusal as InputRefusal: [refusal.description]
     case let finding as GeometryFinding: [finding.message]
     case let problem as HeldSeries: problem.reasons

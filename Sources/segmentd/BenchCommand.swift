@@ -73,10 +73,10 @@ struct BenchCommand: AsyncParsableCommand {
     let peakMB = peakMemoryMB()
     // The profile's clock costs a little, so these runs are not among those above.
     let entries = try network.profile { for _ in 0..<repetitions { try forward() } }
-    let rehearsal = try StudyRehearsal.measure(
+    let estimate = try StudyTimeEstimate.measure(
       subject.description, inference: subject.inference, spacing: subject.spacing)
     let report = BenchReport(
-      subject: subject, rehearsal: rehearsal, network: network, seconds: seconds, peakMB: peakMB,
+      subject: subject, estimate: estimate, network: network, seconds: seconds, peakMB: peakMB,
       entries: entries,
       repetitions: repetitions, withLayers: profile)
     print(json ? try encodeJSON(report) : report.text)
@@ -169,7 +169,7 @@ struct BenchReport: Encodable {
   let layers: [Layer]?
 
   init(
-    subject: BenchSubject, rehearsal: StudyRehearsal, network: Network, seconds: [Double],
+    subject: BenchSubject, estimate: StudyTimeEstimate, network: Network, seconds: [Double],
     peakMB: Double,
     entries: [Profile.Entry], repetitions: Int, withLayers: Bool
   ) {
@@ -188,12 +188,12 @@ struct BenchReport: Encodable {
     self.peakMB = peakMB
     let shape = [150, 512, 512]
     let patches = PatchCount.of(
-      shape: StudyRehearsal.resampledShape(shape, spacing: subject.spacing),
+      shape: StudyTimeEstimate.resampledShape(shape, spacing: subject.spacing),
       patch: subject.description.patch, inference: subject.inference)
     study = Study(
       shape: shape, patches: patches,
-      seconds: Double(patches) * (medianSeconds + rehearsal.secondsPerPatch)
-        + Double(shape.reduce(1, *)) * rehearsal.secondsPerVoxel)
+      seconds: Double(patches) * (medianSeconds + estimate.secondsPerPatch)
+        + Double(shape.reduce(1, *)) * estimate.secondsPerVoxel)
     let each = 1 / Double(repetitions)
     layers =
       withLayers

@@ -31,15 +31,15 @@ import Testing
 
   @Test func theMachineBoundsAJob() {
     #expect(shortage(6000) == nil)
-    #expect(shortage(6001)?.isLasting == false)
-    #expect(shortage(15_500)?.isLasting == false)
-    #expect(shortage(15_501)?.isLasting == true)
+    #expect(shortage(6001)?.isPermanent == false)
+    #expect(shortage(15_500)?.isPermanent == false)
+    #expect(shortage(15_501)?.isPermanent == true)
   }
 
   @Test func theConfiguredLimitIsForTheWholeProcess() {
     #expect(shortage(1500, limit: 2000) == nil)
     let found = shortage(1501, limit: 2000)
-    #expect(found?.isLasting == true)
+    #expect(found?.isPermanent == true)
     #expect(found?.capacity == 2000 * 1024)
     #expect("\(found.map(String.init(describing:)) ?? "")".contains("the configured limit allows"))
   }
@@ -52,8 +52,8 @@ import Testing
     try write("sys/fs/cgroup/a/memory.current", "\(2500 * 1024)\n")
     try write("sys/fs/cgroup/a/memory.stat", "anon 1\ninactive_file \(1000 * 1024)\n")
     #expect(shortage(2500) == nil)
-    #expect(shortage(2501)?.isLasting == false)
-    #expect(shortage(3501)?.isLasting == true)
+    #expect(shortage(2501)?.isPermanent == false)
+    #expect(shortage(3501)?.isPermanent == true)
   }
 
   @Test func theFirstVersionOfControlGroupsIsRead() throws {
@@ -62,7 +62,7 @@ import Testing
     try write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "\(3000 * 1024)\n")
     try write("sys/fs/cgroup/memory/box/memory.usage_in_bytes", "\(1000 * 1024)\n")
     #expect(shortage(2000) == nil)
-    #expect(shortage(2001)?.isLasting == false)
+    #expect(shortage(2001)?.isPermanent == false)
   }
 
   @Test func thisSystemIsRead() throws {

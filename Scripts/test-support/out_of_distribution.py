@@ -1,6 +1,6 @@
 """Writes volumes of the right size and spacing that are no T1 image of a hippocampus.
 
-usage: unlike_volumes.py SERIES OUTPUT [TOTALSEG]
+usage: out_of_distribution.py SERIES OUTPUT [TOTALSEG]
 
 SERIES: folder of a synthetic DICOM subject. TOTALSEG: folder with example_ct_sm.nii.gz and
 example_mr_sm.nii.gz (3 mm), of which crops of the body and whole images in wrong spacing are made.

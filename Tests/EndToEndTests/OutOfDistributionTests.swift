@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The bundled model on what it was not made for: nothing comes out without a refusal or warning.
-@Suite struct UnlikeVolumesTests {
+@Suite struct OutOfDistributionTests {
   struct Report: Decodable {
     var volume: String?
     var state: String
@@ -25,8 +25,9 @@ import Testing
       [Report].self, from: Data(result.output[start.lowerBound..<end.upperBound].utf8))
   }
 
-  private func unlike(_ folder: TemporaryFolder, totalseg: URL?) async throws {
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/unlike_volumes.py")
+  private func makeVolumes(_ folder: TemporaryFolder, totalseg: URL?) async throws {
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/out_of_distribution.py")
     let made = try await runProcess(
       testPython,
       [script.path, series.appendingPathComponent("synthetic-1").path, folder.url.path]
@@ -34,9 +35,9 @@ import Testing
     try #require(made.status == 0, "\(made.output)")
   }
 
-  @Test func nothingUnlikeIsSegmentedInSilence() async throws {
+  @Test func nothingOutOfDistributionIsSegmentedInSilence() async throws {
     let folder = try TemporaryFolder()
-    try await unlike(folder, totalseg: nil)
+    try await makeVolumes(folder, totalseg: nil)
     let reports = try await run(folder.url)
     #expect(reports.count == 15)
     for report in reports {
@@ -58,7 +59,7 @@ import Testing
   func nothingOfAnotherBodyPartIsSegmentedInSilence() async throws {
     let folder = try TemporaryFolder()
     let data = try #require(TestFiles.shared).appendingPathComponent("realdata")
-    try await unlike(folder, totalseg: data.appendingPathComponent("nifti_labelled_totalseg"))
+    try await makeVolumes(folder, totalseg: data.appendingPathComponent("nifti_labelled_totalseg"))
     let reports = try await run(folder.url)
     #expect(reports.count == 15 + 50)
     for report in reports {

@@ -3,7 +3,7 @@ import Volumes
 
 /// Weighted sums of overlapping patches, in single precision as in the reference, over the planes of
 /// an image that further patches may still reach.
-struct OpenPlanes {
+struct PlaneAccumulator {
   private let grid: PatchGrid
   private let shape: [Int]
   private let classes: Int

@@ -101,7 +101,7 @@ struct SlidingWindow {
   ) throws {
     let grid = PatchGrid(shape: shape, patch: patch, step: step)
     var prediction = PatchPrediction(self)
-    var planes = OpenPlanes(grid, shape: shape, classes: classes)
+    var planes = PlaneAccumulator(grid, shape: shape, classes: classes)
     let share = 1 / Float(mirrorings.count)
     for (index, start) in grid.starts.enumerated() {
       try planes.finish(before: start[0], planeDone)
@@ -119,7 +119,7 @@ struct SlidingWindow {
   func scratchBytes(shape: [Int]) -> Int {
     let grid = PatchGrid(shape: shape, patch: patch, step: step)
     let size = patch.reduce(1, *)
-    let planes = OpenPlanes.floatCount(grid, shape: shape, classes: classes)
+    let planes = PlaneAccumulator.floatCount(grid, shape: shape, classes: classes)
     return 4 * (planes + PatchPrediction.floatCount(self) + (grid.starts.count > 1 ? size : 0))
   }
 }

@@ -3,7 +3,7 @@ import Volumes
 
 /// What a study takes beside its patches' arithmetic, measured on a small volume in memory: making the
 /// network's input, adding up probabilities, and resampling them back to labels.
-public struct StudyRehearsal: Sendable, Equatable {
+public struct StudyTimeEstimate: Sendable, Equatable {
   /// Seconds of cutting out a patch and adding up its probabilities.
   public let secondsPerPatch: Double
   /// Seconds of preprocessing and labels for each voxel of the source.
@@ -18,7 +18,7 @@ public struct StudyRehearsal: Sendable, Equatable {
   /// - Parameter spacing: the model's, z, y, x in mm.
   public static func measure(
     _ network: NetworkDescription, inference: ModelBundle.Inference, spacing: [Double]
-  ) throws -> StudyRehearsal {
+  ) throws -> StudyTimeEstimate {
     let preprocessing = Preprocessing(
       orientation: [], spacing: spacing, cropToNonzero: true,
       normalization: [Normalization](
@@ -39,7 +39,7 @@ public struct StudyRehearsal: Sendable, Equatable {
       shape: image.shape, patch: network.patch,
       inference: ModelBundle.Inference(step: inference.step, mirrorAxes: []))
     func seconds(_ stage: Stage) -> Double { times.seconds[stage.rawValue] ?? 0 }
-    return StudyRehearsal(
+    return StudyTimeEstimate(
       secondsPerPatch: seconds(.merging) / Double(patches),
       secondsPerVoxel: (seconds(.preprocessing) + seconds(.labels)) / Double(volume.grid.voxelCount)
     )
