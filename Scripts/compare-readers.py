@@ -1,8 +1,8 @@
-"""What segmentd inspect and four other readers make of the same series, as a Markdown table.
+"""What segmentd inspect and four other readers make of the same series, as CSV.
 
 usage: compare-readers.py --segmentd BINARY [--title TEXT FOLDER]... [--check]
 
-Each FOLDER holds one folder of DICOM files for each case, at any depth. A file expected.json beside
+Each FOLDER holds one folder of DICOM files for each case, at any depth. A file expected.json next to
 or above a case is compared with what segmentd says: a list with `affine_lps` and `dims` for each
 volume (real data, to 1e-3 mm), or a mapping from case to `verdicts`, `volumes` and `step`
 (make_series_defects.py). With --check the exit status tells whether all of them agree.
@@ -13,6 +13,7 @@ Each reader works in a process of its own, so that a crash or a hang is one cell
 
 import argparse
 import collections
+import csv
 import importlib.metadata
 import json
 import os
@@ -156,7 +157,7 @@ def run_segmentd(binary, folder):
 # Text of the table
 
 
-def shown_volumes(volumes):
+def formatted_volumes(volumes):
     texts = collections.Counter()
     for entry in volumes:
         dims = "×".join(str(n) for n in entry["dims"])
@@ -166,31 +167,31 @@ def shown_volumes(volumes):
     return "; ".join(parts[:3]) + ("; …" if len(parts) > 3 else "")
 
 
-def shown(result):
+def formatted(result):
     if "error" in result:
         return short(result["error"], 60)
-    text = shown_volumes(result["volumes"]) or "nothing"
+    text = formatted_volumes(result["volumes"]) or "nothing"
     return text + (" (warns)" if result.get("warned") else "")
 
 
-def shown_segmentd(result):
+def formatted_segmentd(result):
     if "error" in result:
         return short(result["error"], 90)
     cells = collections.OrderedDict()
     for entry in result["series"]:
         verdict = entry["verdict"]
         if verdict == "held":
-            text = "**held**: " + short(entry["reasons"][0] if entry["reasons"] else "", 110)
+            text = "held: " + short(entry["reasons"][0] if entry["reasons"] else "", 110)
         else:
-            text = f"**{verdict}** " + shown_volumes(entry["volumes"])
+            text = f"{verdict} " + formatted_volumes(entry["volumes"])
             if verdict == "repaired" and entry["reasons"]:
                 text += ": " + short(entry["reasons"][0], 90)
         cells[text] = cells.get(text, 0) + 1
-    return "<br>".join(f"{n} series {t}" if n > 1 else t for t, n in cells.items())
+    return "; ".join(f"{n} series {t}" if n > 1 else t for t, n in cells.items())
 
 
 def short(text, count):
-    text = re.sub(r"[\r\n|<>*]+", " ", text)
+    text = re.sub(r"[\r\n]+", " ", text)
     # UIDs and paths say nothing here, and differ in each run.
     text = re.sub(r"/\S*/", "", text)
     text = re.sub(r"\d+(\.\d+){4,}", "UID", text)
@@ -274,11 +275,10 @@ def main():
         return one(*options.one)
     readers = [] if options.only_segmentd else READERS
     failures = 0
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["group", "case", "segmentd", "expected", *readers])
     for title, folder in options.title:
         root = pathlib.Path(folder)
-        print(f"\n### {title}\n")
-        print("| case | segmentd | expected | " + " | ".join(readers) + " |")
-        print("|---" * (3 + len(readers)) + "|")
         for case, files in cases(root):
             with tempfile.TemporaryDirectory() as flat:
                 for index, file in enumerate(files):
@@ -286,13 +286,14 @@ def main():
                 ours = run_segmentd(options.segmentd, flat)
                 mark = judge(case, ours, nearest(case, root))
                 failures += mark.startswith("✘")
-                cells = [shown(run_reader(reader, flat)) for reader in readers]
+                cells = [formatted(run_reader(reader, flat)) for reader in readers]
             name = str(case.relative_to(root)).removesuffix("/dicom")
-            row = [name.replace("_", " "), shown_segmentd(ours), mark, *cells]
-            print("| " + " | ".join(row) + " |", flush=True)
+            table.writerow([title, name.replace("_", " "), formatted_segmentd(ours), mark, *cells])
+            sys.stdout.flush()
     if not options.only_segmentd:
         packages = ["SimpleITK", "dicom2nifti", "highdicom", "pydicom"]
-        print("\nVersions:", ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages))
+        versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
+        print("Versions:", versions, file=sys.stderr)
     if options.check and failures:
         sys.exit(f"{failures} cases are not as expected")
 

@@ -5,7 +5,7 @@ import Pipeline
 struct Segmentd: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "segmentd",
-    abstract: "Segments DICOM series with UNETR++ beside a PACS. Not for clinical use.",
+    abstract: "Segments DICOM series with UNETR++ next to a PACS. Not for clinical use.",
     version: SegmentdVersion.current,
     subcommands: [
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
