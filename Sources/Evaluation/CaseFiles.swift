@@ -58,7 +58,10 @@ extension CaseFiles {
   /// labels belongs to a single file, or to a folder of neither NIfTI nor folders, whatever the
   /// names.
   ///
-  /// - Parameter names: the cases wanted; nil for all.
+  /// - Parameters:
+  ///   - images: a NIfTI file, or a folder of NIfTI files or of DICOM series.
+  ///   - labels: a file of labels, or a folder of them.
+  ///   - names: the cases wanted; nil for all.
   /// - Throws: ``CaseListError``: nothing is left out in silence.
   public static func match(images: URL, labels: URL, names: [String]?) throws(CaseListError)
     -> [CaseFiles]

@@ -41,6 +41,8 @@ public struct RegionScore: Sendable, Equatable {
 /// - Parameters:
 ///   - found: the segmentation; its voxels may be stored in another order than the known ones.
 ///   - known: the reference labels.
+///   - regions: what is scored: a label each, or several labels as one.
+///   - convention: how empty regions and distances are counted.
 /// - Throws: ``EvaluationError/differentGrids(found:known:)`` where the volumes do not cover the
 ///   same voxels. Nothing is resampled.
 public func score(

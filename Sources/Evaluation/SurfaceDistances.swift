@@ -7,6 +7,7 @@ struct SurfaceDistances {
 
   /// - Parameters:
   ///   - a: a mask that is not empty, in the same box as `b`.
+  ///   - b: the other mask.
   ///   - spacing: distance between voxels along z, y, x.
   init(_ a: Mask, _ b: Mask, spacing: [Double]) {
     let (surfaceA, surfaceB) = (a.surface(), b.surface())
@@ -32,7 +33,9 @@ struct SurfaceDistances {
 
 /// A percentile with linear interpolation between the closest ranks, NumPy's default.
 ///
-/// - Parameter values: ascending, at least one.
+/// - Parameters:
+///   - percent: from 0 to 100.
+///   - values: ascending, at least one.
 func percentile(_ percent: Double, of values: [Double]) -> Double {
   let place = percent / 100 * Double(values.count - 1)
   let below = Int(place)

@@ -33,8 +33,10 @@ public struct NIfTIFile: Sendable, Equatable {
     try self.init(path: path, admitsShear: false)
   }
 
-  /// - Parameter admitsShear: takes axes that are not perpendicular, as labels on the slices of a
-  ///   tilted gantry have them.
+  /// - Parameters:
+  ///   - path: a `.nii` or `.nii.gz` file.
+  ///   - admitsShear: takes axes that are not perpendicular, as labels on the slices of a tilted
+  ///     gantry have them.
   init(path: String, admitsShear: Bool) throws(NIfTIError) {
     self.path = path
     guard Self.isNamed(path) else {

@@ -6,12 +6,13 @@ extension NIfTIFile {
   /// Writes labels as 8-bit NIfTI, readable by the owner alone, and reads them back.
   ///
   /// - Parameters:
+  ///   - labels: the labels, one byte a voxel.
   ///   - path: ends in `.nii` or `.nii.gz`; an older file there is replaced once the new one is
   ///     whole.
-  ///   - source: the file that the labels belong to: its version, sform and qform are taken over
-  ///     to the bit. nil writes NIfTI-1 with the labels' own grid as both; single precision then
-  ///     rounds it by less than 1e-4 mm within a metre of the origin. Where the grid is sheared, as
-  ///     the slices of a tilted gantry are, it is the sform alone and qform_code is 0: the standard
+  ///   - source: the file that the labels belong to: its version, sform and qform are taken over to
+  ///     the bit. nil writes NIfTI-1 with the labels' own grid as both; single precision then rounds
+  ///     it by less than 1e-4 mm within a metre of the origin. Where the grid is sheared, as the
+  ///     slices of a tilted gantry are, it is the sform alone and qform_code is 0: the standard
   ///     admits any affine map there (nifti1.h, method 3), and programs that read only qforms see
   ///     that they have none.
   /// - Throws: ``NIfTIError``.

@@ -13,8 +13,11 @@ public final class Convolution3x3x3 {
   /// - Parameters:
   ///   - weights: [output][input][3][3][3], as PyTorch stores them.
   ///   - bias: one value for each output channel.
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
   ///   - grid: the volume that it will be used on.
   ///   - method: nil for the one expected to be fastest.
+  ///   - compute: the kernels and worker threads.
   public init(
     weights: [Float], bias: [Float]?, inputChannels: Int, outputChannels: Int, grid: Grid,
     method: ConvolutionPlan.Method? = nil, compute: Compute
@@ -56,8 +59,11 @@ public final class Convolution3x3x3 {
   ///   - input: with a halo, unless the plan's method is minimal filtering.
   ///   - normalisation: input = LeakyReLU(normalised input) as it is read; not for a direct one.
   ///   - residual: may be the output.
+  ///   - activated: whether LeakyReLU follows.
+  ///   - output: channels-last.
   ///   - measured: takes the statistics of the output.
   ///   - scratch: `plan.scratch` floats.
+  ///   - compute: the kernels and worker threads.
   public func callAsFunction(
     _ input: Voxels, normalisedBy normalisation: Normalisation? = nil,
     plus residual: Voxels? = nil, activated: Bool = false, into output: Voxels,

@@ -11,7 +11,11 @@ public final class Downsampling {
 
   /// - Parameters:
   ///   - weights: [output][input][kz][ky][kx], as PyTorch stores them.
+  ///   - kernel: size of the kernel, which is its stride too.
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
   ///   - planarInput: the input is (C, D, H, W), the network's own; otherwise channels-last.
+  ///   - compute: the kernels and worker threads.
   public init(
     weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, planarInput: Bool,
     compute: Compute
@@ -47,7 +51,11 @@ public final class Downsampling {
   public func scratch(_ output: Grid) -> Int { output.width * columns }
 
   /// output (channels-last, grid = input grid / kernel) = convolution of `input`.
-  /// - Parameter scratch: room for every worker.
+  /// - Parameters:
+  ///   - input: the voxels, planar or channels-last as given to the initialiser.
+  ///   - output: channels-last, its grid that of the input divided by the kernel.
+  ///   - scratch: room for every worker.
+  ///   - compute: the kernels and worker threads.
   public func callAsFunction(
     _ input: UnsafePointer<Float>, into output: Activation, scratch: UnsafeMutablePointer<Float>,
     compute: Compute

@@ -43,7 +43,14 @@ extension Compute {
   /// - Parameters:
   ///   - queries: N x C.
   ///   - keys: C x P; so are the values.
+  ///   - values: C x P, projected like the keys.
   ///   - output: [C / heads][heads][N].
+  ///   - first: the first token of the block.
+  ///   - count: tokens in the block.
+  ///   - tokens: N, the tokens of the whole volume.
+  ///   - channels: C, of all heads together.
+  ///   - heads: heads that the channels are divided into.
+  ///   - projection: P, the projected tokens.
   public func attend(
     _ queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     into output: UnsafeMutablePointer<Float>, first: Int, count: Int, tokens: Int, channels: Int,

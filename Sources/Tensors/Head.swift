@@ -9,7 +9,11 @@ public final class Head {
   private let classes: Int
   private static let blockVoxels = 4096
 
-  /// - Parameter weights: [class][channel].
+  /// - Parameters:
+  ///   - weights: [class][channel].
+  ///   - bias: one value for each class.
+  ///   - channels: channels of the input.
+  ///   - classes: labels including the background.
   public init(weights: [Float], bias: [Float], channels: Int, classes: Int) {
     self.weights = Parameters(weights)
     self.bias = Parameters(bias)

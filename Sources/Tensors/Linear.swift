@@ -8,7 +8,11 @@ public struct PackedMatrix {
   /// The floats that it needs.
   public static func count(inner: Int, columns: Int) -> Int { inner * ((columns + 31) / 32) * 32 }
 
-  /// - Parameter pointer: `count` floats, zero beyond the columns of the last block.
+  /// - Parameters:
+  ///   - pointer: `count` floats, zero beyond the columns of the last block.
+  ///   - inner: rows of the matrix, the channels of the input.
+  ///   - columns: columns of the matrix, the channels of the output.
+  ///   - compute: the kernels and worker threads.
   public init(
     _ pointer: UnsafeMutablePointer<Float>, inner: Int, columns: Int, compute: Compute
   ) {
@@ -35,7 +39,12 @@ public final class Linear {
   private let storage: Parameters
   private let bias: Parameters?
 
-  /// - Parameter weights: [output][input].
+  /// - Parameters:
+  ///   - weights: [output][input].
+  ///   - bias: one value for each output channel.
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
+  ///   - compute: the kernels and worker threads.
   public init(
     weights: [Float], bias: [Float]? = nil, inputChannels: Int, outputChannels: Int,
     compute: Compute
@@ -105,7 +114,17 @@ extension Compute {
   /// Lines [y, y + rows) of plane z: channels [column, column + columns) of output = (input · matrix
   /// + bias + extra) * scale + residual, on the calling thread.
   /// - Parameters:
+  ///   - matrix: the packed weights.
   ///   - input: the first of these voxels, without gaps; so is `extra`, with output's channels.
+  ///   - output: the activation that the lines belong to.
+  ///   - column: the first channel of the output that is written.
+  ///   - z: the plane.
+  ///   - y: the first line.
+  ///   - rows: the number of lines.
+  ///   - bias: one value for each output channel.
+  ///   - extra: added before the scale.
+  ///   - scale: one factor for each output channel.
+  ///   - residual: added after the scale.
   public func product(
     _ matrix: PackedMatrix, _ input: UnsafePointer<Float>, into output: Voxels, column: Int = 0,
     z: Int, y: Int, rows: Int, bias: UnsafePointer<Float>? = nil,

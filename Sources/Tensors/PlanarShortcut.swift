@@ -11,7 +11,10 @@ public final class PlanarShortcut {
   private let factors: Parameters
   private static let blockVoxels = 8192
 
-  /// - Parameter weights: [output][input].
+  /// - Parameters:
+  ///   - weights: [output][input].
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
   public init(weights: [Float], inputChannels: Int, outputChannels: Int) {
     self.weights = weights
     self.inputChannels = inputChannels
@@ -68,7 +71,13 @@ public final class PlanarShortcut {
   /// shortcut(input)).
   /// - Parameters:
   ///   - values: the first of these voxels, channels-last.
+  ///   - normalisation: statistics and affine parameters of the values.
   ///   - input: (C, D, H, W), `voxels` of each channel.
+  ///   - voxels: voxels in each channel of the input.
+  ///   - first: the first voxel.
+  ///   - output: channels-last.
+  ///   - count: the number of voxels.
+  ///   - compute: the kernels and worker threads.
   public func activateRow(
     _ values: UnsafePointer<Float>, normalisedBy normalisation: Normalisation,
     plus input: UnsafePointer<Float>, voxels: Int, first: Int,

@@ -18,9 +18,14 @@ public struct ProbabilitySums: Sendable {
   ///
   /// - Parameters:
   ///   - logits: class k at `logitsPlane * k`.
+  ///   - logitsPlane: distance between the classes of the logits.
+  ///   - classes: the number of classes.
   ///   - weights: one for each sum; nil for 1.
+  ///   - share: factor of the whole row.
   ///   - isReversed: whether the logits lie in the opposite order, the last voxel's first.
   ///   - sums: class k at `sumsPlane * k`.
+  ///   - sumsPlane: distance between the classes of the sums.
+  ///   - count: voxels in the row.
   public func add(
     _ logits: UnsafePointer<Float>, logitsPlane: Int, classes: Int, weights: UnsafePointer<Float>?,
     share: Float, isReversed: Bool, to sums: UnsafeMutablePointer<Float>, sumsPlane: Int,

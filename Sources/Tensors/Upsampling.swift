@@ -5,7 +5,12 @@ public final class Upsampling {
   private let inputChannels: Int
   private let outputChannels: Int
 
-  /// - Parameter weights: [input][output][kz][ky][kx], as PyTorch stores them.
+  /// - Parameters:
+  ///   - weights: [input][output][kz][ky][kx], as PyTorch stores them.
+  ///   - kernel: size of the kernel, which is its stride too.
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
+  ///   - compute: the kernels and worker threads.
   public init(
     weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, compute: Compute
   ) {
@@ -42,7 +47,11 @@ public final class Upsampling {
   }
 
   /// output = transposed convolution of `input` + skip.
-  /// - Parameter skip: writes row (z, y) of the skip connection into its place in the output.
+  /// - Parameters:
+  ///   - input: channels-last, the coarser grid.
+  ///   - output: channels-last, the finer grid.
+  ///   - compute: the kernels and worker threads.
+  ///   - skip: writes row (z, y) of the skip connection into its place in the output.
   public func callAsFunction(
     _ input: Activation, into output: Activation, compute: Compute,
     skip: (_ z: Int, _ y: Int, _ target: UnsafeMutablePointer<Float>) -> Void

@@ -6,7 +6,11 @@ final class DecoderLevel {
   private let upsampling: Upsampling
   private let blocks: [TransformerBlock]
 
-  /// - Parameter index: 0 decoder5, 1 decoder4, 2 decoder3.
+  /// - Parameters:
+  ///   - weights: tensors of this level.
+  ///   - description: sizes of the network.
+  ///   - index: 0 decoder5, 1 decoder4, 2 decoder3.
+  ///   - compute: the kernels and worker threads.
   init(
     _ weights: Weights, description: NetworkDescription, index: Int, compute: Compute
   ) throws(NetworkError) {

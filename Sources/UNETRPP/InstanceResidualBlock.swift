@@ -87,6 +87,8 @@ final class InputResidualBlock {
   /// - Parameters:
   ///   - input: planar (C, D, H, W).
   ///   - x: its place with a halo, which may be that of full.b.
+  ///   - full: the activations at full resolution.
+  ///   - compute: the kernels and worker threads.
   func callAsFunction(
     _ input: UnsafePointer<Float>, x: HaloActivation, full: FullResolution, compute: Compute
   ) {

@@ -17,7 +17,9 @@ struct MemoryPlan {
   private let a, b, c: Slot
   private let description: NetworkDescription
 
-  /// - Parameter threads: each has scratch of its own.
+  /// - Parameters:
+  ///   - description: sizes of the network.
+  ///   - threads: each has scratch of its own.
   init(_ description: NetworkDescription, threads: Int) {
     self.description = description
     var layout = ArenaLayout()

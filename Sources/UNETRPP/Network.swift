@@ -20,6 +20,7 @@ public final class Network {
 
   /// Reads the weights and reserves all memory.
   /// - Parameters:
+  ///   - description: sizes of the network, which the tensors have to match.
   ///   - weights: tensors by the names of the reference implementation's state dictionary, in any
   ///     floating-point type. `*.num_batches_tracked`, `out2.*` and `out3.*` are not used.
   ///   - threads: worker threads; results do not depend on their number.

@@ -27,8 +27,11 @@ public struct WatchFolder: AsyncSequence, Sendable {
   private let settings: Settings
   private let report: @Sendable (WatchFolderError) -> Void
 
-  /// - Parameter report: called once for each thing in the folder that cannot be read, and again
-  ///   when it was readable in between; watching goes on.
+  /// - Parameters:
+  ///   - url: the folder.
+  ///   - settings: how long a file must rest, and how often the folder is read again.
+  ///   - report: called once for each thing in the folder that cannot be read, and again when it
+  ///     was readable in between; watching goes on.
   /// - Throws: ``WatchFolderError/unreadable(folder:reason:)`` where the folder itself cannot be
   ///   read now.
   public init(
