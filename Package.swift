@@ -5,7 +5,7 @@ import PackageDescription
 let optimisedKernels: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
 
 let dcmtkLibraries = [
-  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "openjp2", "z",
+  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
 ]
 
 let package = Package(
@@ -24,6 +24,8 @@ let package = Package(
     .target(
       name: "CDCMTK",
       linkerSettings: dcmtkLibraries.map { .linkedLibrary($0) }),
+    .target(
+      name: "CCodecs", linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
     .target(name: "CKernels", cSettings: optimisedKernels),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
@@ -52,7 +54,7 @@ let package = Package(
     .target(
       name: "DICOM",
       dependencies: [
-        "CDCMTK", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        "CDCMTK", "CCodecs", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(

@@ -21,12 +21,3 @@ package enum DCMTK {
     if let preparation { throw preparation }
   }
 }
-
-extension cdcmtk_error {
-  /// The message as text.
-  package var text: String {
-    withUnsafeBytes(of: message) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-  }
-}

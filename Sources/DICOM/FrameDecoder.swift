@@ -1,3 +1,4 @@
+import CCodecs
 import CDCMTK
 import Foundation
 
@@ -174,13 +175,13 @@ struct FrameDecoder {
     var values = [Int32](repeating: 0, count: rows * columns)
     var precision: UInt32 = 0
     var codestreamSigned: Int32 = 0
-    var error = cdcmtk_error()
+    var error = ccodecs_error()
     let status = code.withUnsafeBytes { raw in
-      cdcmtk_decode_jpeg2000(
+      ccodecs_decode_jpeg2000(
         raw.baseAddress?.assumingMemoryBound(to: UInt8.self), raw.count, UInt32(rows),
         UInt32(columns), &values, &precision, &codestreamSigned, &error)
     }
-    guard status == CDCMTK_OK.code else { throw DecodingFailure(stringLiteral: error.text) }
+    guard status == CCODECS_OK.code else { throw DecodingFailure(stringLiteral: error.text) }
     guard precision <= 8 * bytesPerSample else {
       throw "codestream has \(precision) bits, \(8 * bytesPerSample) are allocated"
     }

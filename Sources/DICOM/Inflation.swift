@@ -1,4 +1,4 @@
-import CDCMTK
+import CCodecs
 import Foundation
 
 /// Deflated datasets (PS3.5 A.5).
@@ -15,13 +15,13 @@ enum Inflation {
     let deflated = UnsafeRawBufferPointer(rebasing: raw[meta.end...])
     var inflated: UnsafeMutablePointer<UInt8>?
     var count = 0
-    var error = cdcmtk_error()
-    let code = cdcmtk_inflate(
+    var error = ccodecs_error()
+    let code = ccodecs_inflate(
       deflated.baseAddress?.assumingMemoryBound(to: UInt8.self), deflated.count,
       DICOMFile.maximumInflatedSize, &inflated, &count, &error)
     defer { free(inflated) }
-    guard code == CDCMTK_OK.code, let inflated else {
-      if code == CDCMTK_OUT_OF_MEMORY.code { throw .tooLarge(file: file, reason: error.text) }
+    guard code == CCODECS_OK.code, let inflated else {
+      if code == CCODECS_TOO_LARGE.code { throw .tooLarge(file: file, reason: error.text) }
       throw .malformed(file: file, tag: .transferSyntaxUID, reason: error.text)
     }
     var whole = Data(raw[..<meta.end])

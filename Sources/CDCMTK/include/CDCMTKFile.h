@@ -1,5 +1,5 @@
-// Files, datasets and pixel decoding by DCMTK and OpenJPEG behind plain C. No exception leaves
-// these functions: each returns a CDCMTK_* code and, when it is not CDCMTK_OK, fills `error`.
+// Files, datasets and JPEG decoding by DCMTK behind plain C. No exception leaves these
+// functions: each returns a CDCMTK_* code and, when it is not CDCMTK_OK, fills `error`.
 #ifndef CDCMTK_FILE_H
 #define CDCMTK_FILE_H
 
@@ -80,22 +80,12 @@ int cdcmtk_append_item(
 /// Writes the dataset with file meta information in Explicit VR Little Endian over the file `path`.
 int cdcmtk_builder_save(cdcmtk_builder *builder, const char *path, cdcmtk_error *error);
 
-/// Inflates a bare deflate stream of at most `limit` bytes. `inflated` is freed by the caller.
-/// CDCMTK_OUT_OF_MEMORY says that the limit is passed.
-int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
-                   size_t *count, cdcmtk_error *error);
-
 /// Decodes one JPEG or JPEG-LS frame of one component into samples of one byte (`precision` up to
 /// 8) or two. `count` bytes of `samples` must be exactly the frame. A warning of the decoder about
 /// corrupt data is an error here.
 int cdcmtk_decode_jpeg(
     const char *transfer_syntax, const uint8_t *codestream, size_t length, uint16_t rows,
     uint16_t columns, uint16_t precision, uint8_t *samples, size_t count, cdcmtk_error *error);
-
-/// Decodes one JPEG 2000 frame of one component. The image must be `rows` by `columns`.
-int cdcmtk_decode_jpeg2000(
-    const uint8_t *codestream, size_t length, uint32_t rows, uint32_t columns, int32_t *samples,
-    uint32_t *precision, int *is_signed, cdcmtk_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 // What the file functions share; not visible from Swift.
-#ifndef CDCMTK_FILE_SUPPORT_H
-#define CDCMTK_FILE_SUPPORT_H
+#ifndef CDCMTK_SUPPORT_H
+#define CDCMTK_SUPPORT_H
 
 #include "dcmtk/config/osconfig.h"
 

@@ -1,4 +1,4 @@
-#include "cdcmtk_file_support.h"
+#include "support.h"
 
 #include <zlib.h>
 
@@ -36,15 +36,17 @@ bool is_trailer(const uint8_t *trailer, const uint8_t *inflated, size_t count) {
 
 }  // namespace
 
-int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
-                   size_t *count, cdcmtk_error *error) {
-  return cdcmtk_guarded(error, [&] {
+int ccodecs_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
+                    size_t *count, ccodecs_error *error) {
+  return ccodecs_guarded(error, [&] {
     // A negative window: a bare deflate stream (RFC 1951), as PS3.5 A.5 asks.
     Inflating inflating;
     z_stream &stream = inflating.stream;
-    if (length > 0xFFFFFFFFu) return cdcmtk_fail(error, CDCMTK_OUT_OF_MEMORY, "too long");
+    if (length > 0xFFFFFFFFu) {
+      return ccodecs_fail(error, CCODECS_TOO_LARGE, "the deflated dataset is too long");
+    }
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
-      return cdcmtk_fail(error, CDCMTK_UNEXPECTED, "zlib cannot start");
+      return ccodecs_fail(error, CCODECS_UNEXPECTED, "zlib cannot start");
     }
     inflating.begun = true;
     stream.next_in = const_cast<Bytef *>(deflated);
@@ -56,12 +58,12 @@ int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t
     while (status != Z_STREAM_END) {
       if (used == capacity) {
         if (capacity == limit) {
-          return cdcmtk_fail(error, CDCMTK_OUT_OF_MEMORY,
-                             "the deflated dataset unfolds beyond what is read");
+          return ccodecs_fail(error, CCODECS_TOO_LARGE,
+                              "the deflated dataset unfolds beyond what is read");
         }
         capacity = std::min(limit, capacity ? 2 * capacity : std::max<size_t>(1 << 16, length));
         uint8_t *grown = static_cast<uint8_t *>(realloc(buffer.get(), capacity));
-        if (!grown) return cdcmtk_fail(error, CDCMTK_OUT_OF_MEMORY, "out of memory");
+        if (!grown) return ccodecs_fail(error, CCODECS_OUT_OF_MEMORY, "out of memory");
         (void)buffer.release();
         buffer.reset(grown);
       }
@@ -71,17 +73,18 @@ int cdcmtk_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t
       status = inflate(&stream, Z_NO_FLUSH);
       used += room - stream.avail_out;
       if (status != Z_OK && status != Z_STREAM_END) {
-        return cdcmtk_fail(error, CDCMTK_BAD_DATA, "the deflated dataset is damaged or cut off");
+        return ccodecs_fail(error, CCODECS_BAD_DATA, "the deflated dataset is damaged or cut off");
       }
     }
     // One byte may pad the stream to even length; some writers leave gzip's trailer behind it.
     const size_t rest = stream.avail_in;
-    const bool has_trailer = rest >= 8 && rest <= 9 && is_trailer(stream.next_in, buffer.get(), used);
+    const bool has_trailer =
+        rest >= 8 && rest <= 9 && is_trailer(stream.next_in, buffer.get(), used);
     if (rest > 1 && !has_trailer) {
-      return cdcmtk_fail(error, CDCMTK_BAD_DATA, "bytes follow the deflated dataset");
+      return ccodecs_fail(error, CCODECS_BAD_DATA, "bytes follow the deflated dataset");
     }
     *count = used;
     *inflated = buffer.release();
-    return int(CDCMTK_OK);
+    return int(CCODECS_OK);
   });
 }

@@ -1,7 +1,7 @@
-#include "cdcmtk_file_support.h"
+#include "support.h"
 
-#include "cdcmtk_network_association.h"
-#include "cdcmtk_network_receive.h"
+#include "networkAssociation.h"
+#include "networkReception.h"
 
 #include "dcmtk/dcmdata/dcuid.h"
 #include "dcmtk/dcmnet/lst.h"

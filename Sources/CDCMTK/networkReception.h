@@ -1,8 +1,8 @@
 // The dataset of one C-STORE request on its way to disk; not visible from Swift.
-#ifndef CDCMTK_NETWORK_RECEIVE_H
-#define CDCMTK_NETWORK_RECEIVE_H
+#ifndef CDCMTK_NETWORK_RECEPTION_H
+#define CDCMTK_NETWORK_RECEPTION_H
 
-#include "cdcmtk_network_association.h"
+#include "networkAssociation.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,6 @@
-#include "cdcmtk_file_support.h"
+#include "support.h"
 
-#include "cdcmtk_network_receive.h"
+#include "networkReception.h"
 
 #include "dcmtk/dcmdata/dcostrmf.h"
 

@@ -2,8 +2,8 @@
 // thread, which waits for a complete A-ASSOCIATE-RQ before DCMTK sees the socket, so that a silent
 // peer holds up nobody else.
 
-#include "cdcmtk_file_support.h"
-#include "cdcmtk_network_association.h"
+#include "support.h"
+#include "networkAssociation.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>

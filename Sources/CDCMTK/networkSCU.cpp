@@ -1,4 +1,4 @@
-#include "cdcmtk_file_support.h"
+#include "support.h"
 
 #include "CDCMTKNetwork.h"
 

@@ -1,4 +1,4 @@
-#include "cdcmtk_file_support.h"
+#include "support.h"
 
 #include <openjpeg-2.5/openjpeg.h>
 
@@ -43,8 +43,8 @@ OPJ_BOOL seek_source(OPJ_OFF_T position, void *user) {
 
 /// Keeps the first message of the codec.
 void keep_message(const char *message, void *user) {
-  cdcmtk_error *error = static_cast<cdcmtk_error *>(user);
-  if (error && error->message[0] == 0) cdcmtk_fail(error, CDCMTK_BAD_DATA, message);
+  ccodecs_error *error = static_cast<ccodecs_error *>(user);
+  if (error && error->message[0] == 0) ccodecs_fail(error, CCODECS_BAD_DATA, message);
 }
 
 struct CodecDeleter {
@@ -69,17 +69,17 @@ bool fits(const opj_image_t &image, uint32_t rows, uint32_t columns) {
 }
 
 int decode(Source &source, uint32_t rows, uint32_t columns, int32_t *samples, uint32_t *precision,
-           int *is_signed, cdcmtk_error *error) {
+           int *is_signed, ccodecs_error *error) {
   const bool boxed = is_file_format(source.bytes, source.length);
   std::unique_ptr<opj_codec_t, CodecDeleter> codec(
       opj_create_decompress(boxed ? OPJ_CODEC_JP2 : OPJ_CODEC_J2K));
   std::unique_ptr<opj_stream_t, StreamDeleter> stream(opj_stream_default_create(OPJ_TRUE));
-  if (!codec || !stream) return cdcmtk_fail(error, CDCMTK_OUT_OF_MEMORY, "out of memory");
+  if (!codec || !stream) return ccodecs_fail(error, CCODECS_OUT_OF_MEMORY, "out of memory");
 
-  cdcmtk_error message = {};
+  ccodecs_error message = {};
   opj_set_error_handler(codec.get(), keep_message, &message);
   // OpenJPEG goes on after a warning, with samples made up.
-  cdcmtk_error warning = {};
+  ccodecs_error warning = {};
   opj_set_warning_handler(codec.get(), keep_message, &warning);
   opj_stream_set_user_data(stream.get(), &source, nullptr);
   opj_stream_set_user_data_length(stream.get(), source.length);
@@ -95,35 +95,35 @@ int decode(Source &source, uint32_t rows, uint32_t columns, int32_t *samples, ui
                           opj_read_header(stream.get(), codec.get(), &header);
   std::unique_ptr<opj_image_t, ImageDeleter> image(header);
   if (!has_header || !image) {
-    return cdcmtk_fail(error, CDCMTK_BAD_DATA,
-                       message.message[0] ? message.message : "bad JPEG 2000 header");
+    return ccodecs_fail(error, CCODECS_BAD_DATA,
+                        message.message[0] ? message.message : "bad JPEG 2000 header");
   }
   if (!fits(*image, rows, columns)) {
-    return cdcmtk_fail(error, CDCMTK_BAD_DATA,
-                       "JPEG 2000 image size or components differ from the dataset's");
+    return ccodecs_fail(error, CCODECS_BAD_DATA,
+                        "JPEG 2000 image size or components differ from the dataset's");
   }
   if (!opj_decode(codec.get(), stream.get(), image.get()) ||
       !opj_end_decompress(codec.get(), stream.get())) {
-    return cdcmtk_fail(error, CDCMTK_BAD_DATA,
-                       message.message[0] ? message.message : "JPEG 2000 decoding failed");
+    return ccodecs_fail(error, CCODECS_BAD_DATA,
+                        message.message[0] ? message.message : "JPEG 2000 decoding failed");
   }
-  if (warning.message[0]) return cdcmtk_fail(error, CDCMTK_BAD_DATA, warning.message);
+  if (warning.message[0]) return ccodecs_fail(error, CCODECS_BAD_DATA, warning.message);
   const opj_image_comp_t &component = image->comps[0];
   if (component.w != columns || component.h != rows || !component.data) {
-    return cdcmtk_fail(error, CDCMTK_BAD_DATA, "JPEG 2000 decoding gave another image size");
+    return ccodecs_fail(error, CCODECS_BAD_DATA, "JPEG 2000 decoding gave another image size");
   }
   std::copy_n(component.data, size_t(rows) * columns, samples);
   *precision = component.prec;
   *is_signed = component.sgnd ? 1 : 0;
-  return CDCMTK_OK;
+  return CCODECS_OK;
 }
 
 }  // namespace
 
-int cdcmtk_decode_jpeg2000(
+int ccodecs_decode_jpeg2000(
     const uint8_t *codestream, size_t length, uint32_t rows, uint32_t columns, int32_t *samples,
-    uint32_t *precision, int *is_signed, cdcmtk_error *error) {
-  return cdcmtk_guarded(error, [&] {
+    uint32_t *precision, int *is_signed, ccodecs_error *error) {
+  return ccodecs_guarded(error, [&] {
     Source source = {codestream, length, 0};
     return decode(source, rows, columns, samples, precision, is_signed, error);
   });

@@ -1,0 +1,40 @@
+// Codecs behind plain C: inflate by zlib, JPEG 2000 by OpenJPEG. No exception leaves these
+// functions: each returns a CCODECS_* code and, when it is not CCODECS_OK, fills `error`.
+#ifndef CCODECS_H
+#define CCODECS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+  CCODECS_OK = 0,
+  CCODECS_BAD_DATA = 1,
+  CCODECS_OUT_OF_MEMORY = 2,
+  /// The output would be larger than the caller allows.
+  CCODECS_TOO_LARGE = 3,
+  CCODECS_UNEXPECTED = 4,
+} CCodecsCode;
+
+typedef struct {
+  char message[512];
+} ccodecs_error;
+
+/// Inflates a bare deflate stream (RFC 1951) into at most `limit` bytes. `inflated` is freed by the
+/// caller. A pad byte or gzip's trailer may follow the stream, and nothing else.
+int ccodecs_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
+                    size_t *count, ccodecs_error *error);
+
+/// Decodes one JPEG 2000 frame of one component (ITU-T T.800, T.814) into `rows` by `columns`
+/// samples, which the image must have exactly. A warning of the decoder is an error here.
+int ccodecs_decode_jpeg2000(
+    const uint8_t *codestream, size_t length, uint32_t rows, uint32_t columns, int32_t *samples,
+    uint32_t *precision, int *is_signed, ccodecs_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
