@@ -39,7 +39,9 @@ let package = Package(
     .target(name: "Evaluation", dependencies: ["Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
     .target(name: "Checkpoints", dependencies: ["CZip"]),
-    .target(name: "SeriesSelection"),
+    .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
+    .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
+    .target(name: "Configuration", dependencies: ["StrictYAML", "SeriesSelection", "Volumes"]),
     .target(name: "WatchFolder"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
@@ -74,8 +76,9 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation",
-        "SeriesSelection", "UNETRPP", "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
+        "Pipeline", "Configuration", "DICOM", "DICOMNetwork", "JobLedger", "Results",
+        "Segmentation", "SeriesSelection", "UNETRPP", "Tensors", "Checkpoints", "Volumes",
+        "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

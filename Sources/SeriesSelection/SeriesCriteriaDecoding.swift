@@ -1,4 +1,5 @@
 import Foundation
+import StrictYAML
 
 // The form that criteria have in YAML. Faults are `DecodingError`s whose coding path leads to the
 // key, so that a reader of configurations can name its line.

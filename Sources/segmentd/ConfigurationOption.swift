@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Logging
 import Pipeline
@@ -18,10 +19,10 @@ struct ConfigurationOption: ParsableArguments {
     file ?? ProcessInfo.processInfo.environment["SEGMENTD_CONFIG"] ?? Self.defaultFile
   }
 
-  func load() throws(ConfigurationError) -> Configuration { try Configuration.load(path) }
+  func load() throws(ConfigurationError) -> SiteConfiguration { try SiteConfiguration.load(path) }
 }
 
-extension Configuration {
+extension SiteConfiguration {
   /// Sends the log to standard error, one line an event.
   func startLogging() {
     let level = Logger.Level(rawValue: log.level.rawValue) ?? .info

@@ -1,14 +1,16 @@
+import Configuration
 import DICOMNetwork
 import Foundation
 import JobLedger
 import Logging
 import Pipeline
 import Segmentation
+import SeriesSelection
 import Volumes
 
 /// The parts of the pipeline as a configuration describes them.
 struct ConfiguredParts {
-  let configuration: Configuration
+  let configuration: SiteConfiguration
   let state: StateDirectory
   let ledger: JobLedger
   let models: ModelLibrary
@@ -17,7 +19,7 @@ struct ConfiguredParts {
   /// - Parameter mustExist: refuses a state directory that no daemon has made yet: one made by an
   ///   administrator's command would belong to the wrong user.
   /// - Throws: `StateDirectoryError` or `LedgerError`.
-  init(_ configuration: Configuration, mustExist: Bool = false) throws {
+  init(_ configuration: SiteConfiguration, mustExist: Bool = false) throws {
     self.configuration = configuration
     let ledgerFile = configuration.stateDirectory + "/ledger.sqlite"
     if mustExist, !FileManager.default.fileExists(atPath: ledgerFile) {
@@ -77,7 +79,7 @@ struct ConfiguredParts {
       callingAETitle: aeTitle, logger: logger)
   }
 
-  func listener(_ settings: Configuration.Listener) throws -> Listener {
+  func listener(_ settings: SiteConfiguration.Listener) throws -> Listener {
     var scp = StorageSCPConfiguration(
       aeTitle: settings.aeTitle, address: settings.address, port: settings.port,
       folder: state.incoming.path)
@@ -86,32 +88,18 @@ struct ConfiguredParts {
     return try Listener(scp, intake: intake, logger: logger)
   }
 
-  func watchedFolder(_ settings: Configuration.Watch) throws -> WatchedFolder {
+  func watchedFolder(_ settings: SiteConfiguration.Watch) throws -> WatchedFolder {
     try WatchedFolder(
       url: URL(fileURLWithPath: settings.folder), settleTime: settings.settleSeconds,
       intake: intake, logger: logger)
   }
 }
 
-extension Configuration {
+extension SiteConfiguration {
   var modelLibrary: ModelLibrary {
     ModelLibrary(
       directories: models.directories.map { URL(fileURLWithPath: $0) },
       threads: threadCount(inference.threads))
-  }
-
-  var modelRules: [ModelRule] {
-    rules.map {
-      ModelRule(
-        name: $0.name, model: $0.model, criteria: $0.criteria, selection: $0.select,
-        tieOrder: $0.tieOrder)
-    }
-  }
-
-  var geometryRules: GeometryRules {
-    var rules = geometry.rules
-    rules.minimumSlices = assembly.minimumSlices
-    return rules
   }
 }
 

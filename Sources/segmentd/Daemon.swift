@@ -1,3 +1,4 @@
+import Configuration
 import Pipeline
 import ServiceLifecycle
 
@@ -5,7 +6,7 @@ import ServiceLifecycle
 struct Daemon {
   private let parts: ConfiguredParts
 
-  init(_ configuration: Configuration) throws {
+  init(_ configuration: SiteConfiguration) throws {
     parts = try ConfiguredParts(configuration)
   }
 

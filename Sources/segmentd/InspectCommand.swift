@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Pipeline
 import Volumes
@@ -33,7 +34,7 @@ struct InspectCommand: ParsableCommand {
   var inputs: [String]
 
   func run() throws {
-    let rules = try config.map { try Configuration.load($0).geometryRules } ?? GeometryRules()
+    let rules = try config.map { try SiteConfiguration.load($0).geometryRules } ?? GeometryRules()
     let scan = try InputScan(inputs, takesEverything: true)
     var reports: [InspectedSeries] = []
     for series in scan.series {

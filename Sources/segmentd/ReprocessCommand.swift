@@ -1,6 +1,8 @@
 import ArgumentParser
+import Configuration
 import JobLedger
 import Pipeline
+import SeriesSelection
 
 struct ReprocessCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

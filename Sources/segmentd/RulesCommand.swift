@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import DICOM
 import Foundation
 import Pipeline

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

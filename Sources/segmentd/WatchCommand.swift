@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 
 struct WatchCommand: AsyncParsableCommand {
@@ -19,7 +20,7 @@ struct WatchCommand: AsyncParsableCommand {
     var configuration = try config.load()
     let path = URL(fileURLWithPath: folder).standardizedFileURL.path
     if !configuration.watch.contains(where: { $0.folder == path }) {
-      configuration.watch.append(Configuration.Watch(folder: path))
+      configuration.watch.append(SiteConfiguration.Watch(folder: path))
     }
     configuration.startLogging()
     try await Daemon(configuration).run()

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import SeriesSelection
 import UNETRPP
 import Yams
 

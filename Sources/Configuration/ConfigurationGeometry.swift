@@ -1,9 +1,10 @@
+import StrictYAML
 import Volumes
 
-extension Configuration {
+extension SiteConfiguration {
   /// The tolerances of the geometry gate and what it may mend; see `GeometryRules`.
-  struct Geometry: Decodable, Sendable {
-    private(set) var rules = GeometryRules()
+  public struct Geometry: Decodable, Sendable {
+    public private(set) var rules = GeometryRules()
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case spacingTolerance, spacingRelativeTolerance, positionTolerance, maximumTilt
@@ -11,9 +12,9 @@ extension Configuration {
       case goOnWithoutStrays, splitFramesOfReference
     }
 
-    init() {}
+    public init() {}
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       func read<Value: Decodable>(
         _ key: CodingKeys, into path: WritableKeyPath<GeometryRules, Value>
@@ -35,7 +36,7 @@ extension Configuration {
     }
 
     /// What no rule can mean; nil where all can.
-    var problem: String? {
+    public var problem: String? {
       let lengths = [
         ("spacingTolerance", rules.spacingTolerance),
         ("spacingRelativeTolerance", rules.spacingRelativeTolerance),
@@ -45,5 +46,14 @@ extension Configuration {
       return lengths.first { !($0.1 >= 0 && $0.1.isFinite) }
         .map { "\($0.0): \($0.1) is not zero or more" }
     }
+  }
+}
+
+extension SiteConfiguration {
+  /// The rules of the geometry gate.
+  public var geometryRules: GeometryRules {
+    var rules = geometry.rules
+    rules.minimumSlices = assembly.minimumSlices
+    return rules
   }
 }

@@ -1,15 +1,15 @@
-import Pipeline
 import SeriesSelection
+import StrictYAML
 
-extension Configuration {
+extension SiteConfiguration {
   /// Which model segments which series: one entry of `rules`.
-  struct Rule: Decodable, Sendable {
-    var name: String?
-    var model: String
-    var criteria: SeriesCriteria
+  public struct Rule: Decodable, Sendable {
+    public var name: String?
+    public var model: String
+    public var criteria: SeriesCriteria
     /// Left out: the best where preferences are given, otherwise all.
-    var select: ModelRule.Selection
-    var tieOrder: [TieOrder]
+    public var select: ModelRule.Selection
+    public var tieOrder: [TieOrder]
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case name, model, require, prefer, minimumScore, select, tieOrder
@@ -17,7 +17,7 @@ extension Configuration {
       case modalities, seriesDescription
     }
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       name = try values.decodeIfPresent(String.self, forKey: .name)
       model = try values.decode(String.self, forKey: .model)
@@ -44,6 +44,17 @@ extension Configuration {
         throw DecodingError.dataCorruptedError(
           forKey: .tieOrder, in: values, debugDescription: "means nothing without select: best")
       }
+    }
+  }
+}
+
+extension SiteConfiguration {
+  /// The rules of the file, in its order.
+  public var modelRules: [ModelRule] {
+    rules.map {
+      ModelRule(
+        name: $0.name, model: $0.model, criteria: $0.criteria, selection: $0.select,
+        tieOrder: $0.tieOrder)
     }
   }
 }

@@ -1,9 +1,11 @@
+import StrictYAML
+
 /// A configuration that cannot be used.
-enum ConfigurationError: Error, CustomStringConvertible, Equatable {
+public enum ConfigurationError: Error, CustomStringConvertible, Equatable {
   case unreadable(file: String, reason: String)
   case invalid(file: String, line: Int?, message: String)
 
-  var description: String {
+  public var description: String {
     switch self {
     case .unreadable(let file, let reason):
       "\(file): the configuration cannot be read: \(reason)"
@@ -11,6 +13,14 @@ enum ConfigurationError: Error, CustomStringConvertible, Equatable {
       "\(file):\(line): \(message)"
     case .invalid(let file, nil, let message):
       "\(file): \(message)"
+    }
+  }
+
+  init(_ error: YAMLFileError) {
+    switch error {
+    case .unreadable(let file, let reason): self = .unreadable(file: file, reason: reason)
+    case .invalid(let file, let line, let message):
+      self = .invalid(file: file, line: line, message: message)
     }
   }
 }

@@ -1,28 +1,28 @@
 import Foundation
-import SeriesSelection
+import StrictYAML
 
 /// The contents of `segmentd.yaml`. Relative paths are taken from the folder of that file.
-struct Configuration: Decodable, Sendable {
+public struct SiteConfiguration: Decodable, Sendable {
   /// Where spool, results and ledger live.
-  var stateDirectory = "/var/lib/segmentd"
-  var listener: Listener?
-  var watch: [Watch] = []
-  var assembly = Assembly()
-  var geometry = Geometry()
-  var models = Models()
-  var rules: [Rule] = []
-  var destinations: [Destination] = []
-  var inference = Inference()
-  var log = Log()
+  public var stateDirectory = "/var/lib/segmentd"
+  public var listener: Listener?
+  public var watch: [Watch] = []
+  public var assembly = Assembly()
+  public var geometry = Geometry()
+  public var models = Models()
+  public var rules: [Rule] = []
+  public var destinations: [Destination] = []
+  public var inference = Inference()
+  public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, assembly, geometry, models, rules, destinations,
       inference, log
   }
 
-  init() {}
+  public init() {}
 
-  init(from decoder: any Decoder) throws {
+  public init(from decoder: any Decoder) throws {
     let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
     stateDirectory =
       try values.decodeIfPresent(String.self, forKey: .stateDirectory) ?? stateDirectory
@@ -38,8 +38,15 @@ struct Configuration: Decodable, Sendable {
   }
 
   /// Reads and checks a configuration file.
-  static func load(_ file: String) throws(ConfigurationError) -> Configuration {
-    var configuration = try StrictYAML.decode(Configuration.self, file: file)
+  ///
+  /// - Throws: ``ConfigurationError`` with the line of an unknown key or a wrong value.
+  public static func load(_ file: String) throws(ConfigurationError) -> SiteConfiguration {
+    var configuration: SiteConfiguration
+    do {
+      configuration = try StrictYAMLDecoder().decode(SiteConfiguration.self, file: file)
+    } catch {
+      throw ConfigurationError(error)
+    }
     let base = URL(fileURLWithPath: file).deletingLastPathComponent()
     func resolve(_ path: String) -> String {
       URL(fileURLWithPath: path, relativeTo: base).standardizedFileURL.path
@@ -54,21 +61,21 @@ struct Configuration: Decodable, Sendable {
   }
 }
 
-extension Configuration {
+extension SiteConfiguration {
   /// The C-STORE listener.
-  struct Listener: Decodable, Sendable {
-    var aeTitle = "SEGMENTD"
-    var address = "0.0.0.0"
-    var port = 11112
+  public struct Listener: Decodable, Sendable {
+    public var aeTitle = "SEGMENTD"
+    public var address = "0.0.0.0"
+    public var port = 11112
     /// Application entities that may send; empty admits every caller.
-    var callingAETitles: [String] = []
-    var maximumAssociations = 16
+    public var callingAETitles: [String] = []
+    public var maximumAssociations = 16
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case aeTitle, address, port, callingAETitles, maximumAssociations
     }
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       aeTitle = try values.decodeIfPresent(String.self, forKey: .aeTitle) ?? aeTitle
       address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
@@ -80,16 +87,16 @@ extension Configuration {
   }
 
   /// One watch folder.
-  struct Watch: Decodable, Sendable {
-    var folder: String
+  public struct Watch: Decodable, Sendable {
+    public var folder: String
     /// A file is taken once its size has not changed for this long.
-    var settleSeconds = 5.0
+    public var settleSeconds = 5.0
 
     private enum CodingKeys: String, CodingKey, CaseIterable { case folder, settleSeconds }
 
-    init(folder: String) { self.folder = folder }
+    public init(folder: String) { self.folder = folder }
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       folder = try values.decode(String.self, forKey: .folder)
       settleSeconds =
@@ -98,15 +105,15 @@ extension Configuration {
   }
 
   /// When a series counts as complete.
-  struct Assembly: Decodable, Sendable {
-    var quietSeconds = 30.0
-    var minimumSlices = 3
+  public struct Assembly: Decodable, Sendable {
+    public var quietSeconds = 30.0
+    public var minimumSlices = 3
 
     private enum CodingKeys: String, CodingKey, CaseIterable { case quietSeconds, minimumSlices }
 
-    init() {}
+    public init() {}
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       quietSeconds = try values.decodeIfPresent(Double.self, forKey: .quietSeconds) ?? quietSeconds
       minimumSlices = try values.decodeIfPresent(Int.self, forKey: .minimumSlices) ?? minimumSlices
@@ -114,29 +121,29 @@ extension Configuration {
   }
 
   /// Where model bundles lie, beside those that come with the program.
-  struct Models: Decodable, Sendable {
-    var directories: [String] = []
+  public struct Models: Decodable, Sendable {
+    public var directories: [String] = []
 
     private enum CodingKeys: String, CodingKey, CaseIterable { case directories }
 
-    init() {}
+    public init() {}
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       directories = try values.decodeIfPresent([String].self, forKey: .directories) ?? []
     }
   }
 
   /// A PACS that receives results by C-STORE.
-  struct Destination: Decodable, Sendable {
-    var name: String
-    var aeTitle: String
-    var host: String
-    var port: Int
+  public struct Destination: Decodable, Sendable {
+    public var name: String
+    public var aeTitle: String
+    public var host: String
+    public var port: Int
 
     private enum CodingKeys: String, CodingKey, CaseIterable { case name, aeTitle, host, port }
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       name = try values.decode(String.self, forKey: .name)
       aeTitle = try values.decode(String.self, forKey: .aeTitle)
@@ -146,17 +153,17 @@ extension Configuration {
   }
 
   /// How the network runs.
-  struct Inference: Decodable, Sendable {
+  public struct Inference: Decodable, Sendable {
     /// Worker threads; 0 takes one for each processor.
-    var threads = 0
+    public var threads = 0
     /// Memory for the whole process in GB (10⁹ bytes); 0 for what the system has.
-    var memoryLimitGB = 0.0
+    public var memoryLimitGB = 0.0
 
     private enum CodingKeys: String, CodingKey, CaseIterable { case threads, memoryLimitGB }
 
-    init() {}
+    public init() {}
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
       memoryLimitGB =
@@ -164,15 +171,16 @@ extension Configuration {
     }
   }
 
-  struct Log: Decodable, Sendable {
-    enum Level: String, Decodable, Sendable { case debug, info, warning, error }
-    var level = Level.info
+  /// What is logged.
+  public struct Log: Decodable, Sendable {
+    public enum Level: String, Decodable, Sendable { case debug, info, warning, error }
+    public var level = Level.info
 
     private enum CodingKeys: String, CodingKey, CaseIterable { case level }
 
-    init() {}
+    public init() {}
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       level = try values.decodeIfPresent(Level.self, forKey: .level) ?? level
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-extension Configuration {
+extension SiteConfiguration {
   /// Judges what the types alone cannot.
   func check(file: String) throws(ConfigurationError) {
     func fail(_ message: String) -> ConfigurationError {

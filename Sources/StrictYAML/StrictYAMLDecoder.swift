@@ -1,10 +1,14 @@
 import Foundation
-import SeriesSelection
 import Yams
 
 /// Reads a YAML file into a type that refuses keys it does not know, with the line of each fault.
-enum StrictYAML {
-  static func decode<Value: Decodable>(_ type: Value.Type, file: String) throws(ConfigurationError)
+///
+/// The type itself refuses them, by decoding from a strict container.
+public struct StrictYAMLDecoder: Sendable {
+  public init() {}
+
+  /// - Throws: ``YAMLFileError``
+  public func decode<Value: Decodable>(_ type: Value.Type, file: String) throws(YAMLFileError)
     -> Value
   {
     let text: String
@@ -16,14 +20,14 @@ enum StrictYAML {
     do {
       return try YAMLDecoder().decode(type, from: text)
     } catch let error as DecodingError {
-      throw fault(error, file: file, text: text)
+      throw Self.fault(error, file: file, text: text)
     } catch {
       throw .invalid(file: file, line: nil, message: "\(error)")
     }
   }
 
   private static func fault(_ error: DecodingError, file: String, text: String)
-    -> ConfigurationError
+    -> YAMLFileError
   {
     let context: DecodingError.Context
     var path: [any CodingKey]

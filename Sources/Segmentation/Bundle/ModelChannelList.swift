@@ -1,0 +1,32 @@
+import SeriesSelection
+import Yams
+
+extension ModelChannel {
+  /// The channels in the network's order; exactly one becomes the reference.
+  static func list(_ node: BundleNode, inputChannels: Int) throws(ModelBundleError)
+    -> [ModelChannel]
+  {
+    var channels: [ModelChannel] = []
+    for item in try node.items() {
+      do {
+        channels.append(try YAMLDecoder().decode(ModelChannel.self, from: item.node))
+      } catch let error as DecodingError {
+        throw item.invalid("does not describe a channel: \(error.cause)")
+      } catch {
+        throw item.invalid("does not describe a channel: \(error)")
+      }
+    }
+    guard channels.count == inputChannels else {
+      throw node.invalid("has not one entry for each of \(inputChannels) channels")
+    }
+    guard Set(channels.map(\.name)).count == channels.count else {
+      throw node.invalid("gives a name to two channels")
+    }
+    switch channels.count(where: \.isReference) {
+    case 0: channels[0].isReference = true
+    case 1: break
+    default: throw node.invalid("has more than one reference")
+    }
+    return channels
+  }
+}

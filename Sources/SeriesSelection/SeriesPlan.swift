@@ -1,0 +1,30 @@
+/// What is to be done with one series.
+public struct SeriesPlan: Sendable, Equatable {
+  /// Models that segment it, each once, in the order of the rules.
+  public var models: [String] = []
+  /// Models of rules that could not decide, with the reason.
+  public var tied: [String: String] = [:]
+  /// Whether it matches a rule that selected another series instead.
+  public var isPassedOver = false
+  /// Why rules did not select it.
+  public var reasons: [String] = []
+
+  public init(_ series: String, _ outcomes: [RuleOutcome]) {
+    for outcome in outcomes {
+      for decision in outcome.decisions where decision.seriesInstanceUID == series {
+        let reason = "rule \(outcome.rule): \(decision.reason)"
+        switch decision.kind {
+        case .selected:
+          if !models.contains(outcome.model) { models.append(outcome.model) }
+          continue
+        case .tied: tied[outcome.model] = tied[outcome.model] ?? reason
+        case .passedOver: isPassedOver = true
+        case .noMatch: break
+        }
+        reasons.append(reason)
+      }
+    }
+    // What one rule selects, another's tie does not hold.
+    tied = tied.filter { !models.contains($0.key) }
+  }
+}
