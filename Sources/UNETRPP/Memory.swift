@@ -38,19 +38,10 @@ struct MemoryPlan {
     }
     let convolutions = description.convolutionPlans.map { $0.scratch(threads: threads) }
     convolution = layout.add(convolutions.max() ?? 0)
-    let patches = (0..<4).map { stage in
-      grids[stage].width
-        * (stage == 0
-          ? description.stemGrid.voxels * description.inputChannels
-          : 8 * description.dims[stage - 1])
-    }
     func most(_ count: (_ tokens: Int, _ channels: Int, _ projection: Int) -> Int) -> Int {
       description.mostOfStages(count)
     }
-    let keys = most { tokens, channels, _ in
-      EPABlock.Scratch.workerCount(tokens: tokens, channels: channels)
-    }
-    workers = layout.add(threads * max(keys, patches.max() ?? 0))
+    workers = layout.add(threads * Self.workerScratch(description))
     // The scratch of the transformer blocks is not live together with the full resolution.
     var tokens = layout
     normalised = tokens.add(most { tokens, channels, _ in tokens * channels })
@@ -73,6 +64,21 @@ struct MemoryPlan {
         HaloActivation.count(patch, channels: description.inputChannels)))
     c = layout.add(Activation.count(patch, channels: feature))
     self.layout = layout.bytes > tokens.bytes ? layout : tokens
+  }
+
+  /// The floats that each worker needs for the keys of a stage, or for the patches of a convolution
+  /// that shrinks the grid.
+  private static func workerScratch(_ description: NetworkDescription) -> Int {
+    let keys = description.mostOfStages { tokens, channels, _ in
+      EPABlock.Scratch.workerCount(tokens: tokens, channels: channels)
+    }
+    let patches = (0..<4).map { stage in
+      description.grid(ofStage: stage).width
+        * (stage == 0
+          ? description.stemGrid.voxels * description.inputChannels
+          : 8 * description.dims[stage - 1])
+    }
+    return max(keys, patches.max() ?? 0)
   }
 
   /// The activations in an arena of this layout.

@@ -131,11 +131,7 @@ public final class Network {
     let full = memory.full  // D x H x W, featureSize
     encoder1(x, x: memory.input, full: full, compute: compute)
     if let inspect {
-      for row in 0..<full.c.grid.rows {
-        let (z, y) = row.quotientAndRemainder(dividingBy: full.c.grid.height)
-        encoder1.row(
-          z, y, of: full, input: x, into: full.c.voxels.line(z, y), compute: compute)
-      }
+      finishEncoder1(x, in: full)
       inspect("encoder1", full.c)
     }
     upsampleToFull(deepest, full, x)
@@ -149,13 +145,27 @@ public final class Network {
         full.c, normalisedBy: decoder2Block.norm2, plus: full.a, into: output, compute: compute)
     }
     if let inspect {
-      for row in 0..<full.c.grid.rows {
-        let first = row * full.c.grid.width * full.c.channels
-        decoder2Block.norm2.activateRow(
-          full.c.data + first, plus: full.a.data + first, into: full.c.data + first,
-          count: full.c.grid.width, compute: compute)
-      }
+      finishDecoder2(in: full)
       inspect("decoder2", full.c)
+    }
+  }
+
+  /// full.c = encoder1's output, whose last step is otherwise done row by row where it is read.
+  private func finishEncoder1(_ input: UnsafePointer<Float>, in full: FullResolution) {
+    for row in 0..<full.c.grid.rows {
+      let (z, y) = row.quotientAndRemainder(dividingBy: full.c.grid.height)
+      encoder1.row(
+        z, y, of: full, input: input, into: full.c.voxels.line(z, y), compute: compute)
+    }
+  }
+
+  /// full.c = decoder2's output, whose last step is otherwise part of the last convolution.
+  private func finishDecoder2(in full: FullResolution) {
+    for row in 0..<full.c.grid.rows {
+      let first = row * full.c.grid.width * full.c.channels
+      decoder2Block.norm2.activateRow(
+        full.c.data + first, plus: full.a.data + first, into: full.c.data + first,
+        count: full.c.grid.width, compute: compute)
     }
   }
 
