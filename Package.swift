@@ -39,6 +39,7 @@ let package = Package(
     .target(name: "Evaluation", dependencies: ["Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
     .target(name: "Checkpoints", dependencies: ["CZip"]),
+    .target(name: "Terminology"),
     .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(name: "Configuration", dependencies: ["StrictYAML", "SeriesSelection", "Volumes"]),
@@ -48,7 +49,7 @@ let package = Package(
     .target(
       name: "Segmentation",
       dependencies: [
-        "UNETRPP", "Tensors", "Checkpoints", "SeriesSelection", "Volumes",
+        "UNETRPP", "Tensors", "Checkpoints", "SeriesSelection", "Terminology", "Volumes",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -62,13 +63,13 @@ let package = Package(
     .target(
       name: "DICOMNetwork",
       dependencies: ["CDCMTK", "DICOM", .product(name: "Logging", package: "swift-log")]),
-    .target(name: "Results", dependencies: ["DICOM", "Volumes", "CPNG"]),
+    .target(name: "Results", dependencies: ["DICOM", "Terminology", "Volumes", "CPNG"]),
     .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
     .target(
       name: "Pipeline",
       dependencies: [
         "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "SeriesSelection",
-        "Volumes", "WatchFolder", "NIfTI",
+        "Terminology", "Volumes", "WatchFolder", "NIfTI",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -77,8 +78,8 @@ let package = Package(
       name: "segmentd",
       dependencies: [
         "Pipeline", "Configuration", "DICOM", "DICOMNetwork", "JobLedger", "Results",
-        "Segmentation", "SeriesSelection", "UNETRPP", "Tensors", "Checkpoints", "Volumes",
-        "Evaluation", "NIfTI",
+        "Segmentation", "SeriesSelection", "Terminology", "UNETRPP", "Tensors", "Checkpoints",
+        "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -100,10 +101,12 @@ let package = Package(
       name: "UNETRPPTests", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "SegmentationTests",
-      dependencies: ["Segmentation", "Volumes", "UNETRPP", "Checkpoints", "TestSupport"]),
+      dependencies: [
+        "Segmentation", "Terminology", "Volumes", "UNETRPP", "Checkpoints", "TestSupport",
+      ]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
-    .testTarget(name: "ResultsTests", dependencies: ["Results", "TestSupport"]),
+    .testTarget(name: "ResultsTests", dependencies: ["Results", "Terminology", "TestSupport"]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
     .testTarget(
       name: "PipelineTests",

@@ -3,6 +3,7 @@ import Foundation
 import NIfTI
 import Results
 import Segmentation
+import Terminology
 import Volumes
 
 /// Writes and proves the objects and pictures of one series in its folder.
@@ -31,14 +32,11 @@ struct ResultExport {
     _ labels: LabelVolume, stack: SliceStack, warnings: [String], phase: SegmentedPhase? = nil,
     index: Int = 0
   ) throws -> Written {
-    let labelSegments = bundle.labels.map(SegmentDescription.init)
-    let segments =
-      bundle.writesGroupings
-      ? bundle.groupings.enumerated().map(SegmentDescription.init) : labelSegments
+    let segments = bundle.writesGroupings ? bundle.groupings : bundle.labels
     let suffix = phase.map { String(format: "-phase-%02d", $0.number) } ?? ""
     let picture = output.appendingPathComponent("contours\(suffix).png")
     try times.measure(.picture) {
-      try drawPicture(labels, of: stack, segments: labelSegments, to: picture)
+      try drawPicture(labels, of: stack, segments: bundle.labels, to: picture)
     }
     let file = output.appendingPathComponent("segmentation\(suffix).dcm")
     var origin = SegmentationObject.Origin(
@@ -157,26 +155,5 @@ extension VolumeGrid {
   fileprivate var isSheared: Bool {
     let step = affine.slice
     return (step * step).sum().squareRoot() > 1.000_001 * affine.stepAlongNormal
-  }
-}
-
-private func code(_ concept: Segmentation.CodedConcept) -> Results.CodedConcept {
-  Results.CodedConcept(value: concept.value, scheme: concept.scheme, meaning: concept.meaning)
-}
-
-extension SegmentDescription {
-  /// - Parameter index: from 0, among the model's groupings.
-  init(_ index: Int, _ grouping: LabelGrouping) {
-    self.init(
-      value: UInt8(clamping: index + 1), labels: Set(grouping.labels), name: grouping.name,
-      category: code(grouping.category), type: code(grouping.type),
-      anatomicRegion: grouping.region.map(code), color: grouping.color)
-  }
-
-  init(_ label: ModelLabel) {
-    self.init(
-      value: label.value, name: label.name, category: code(label.category),
-      type: code(label.type), modifier: label.modifier.map(code),
-      anatomicRegion: label.region.map(code), color: label.color)
   }
 }

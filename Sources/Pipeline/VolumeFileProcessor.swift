@@ -2,6 +2,7 @@ import Foundation
 import NIfTI
 import Results
 import Segmentation
+import Terminology
 import Volumes
 
 /// What became of a volume in NIfTI files.
@@ -38,7 +39,7 @@ public enum VolumeFileProcessor {
     let warnings = ModelWarnings()
     let labels = try await segmenter.segment(
       channels, warnings: warnings, times: times, progress: progress)
-    let segments = segmenter.bundle.labels.map(SegmentDescription.init)
+    let segments = segmenter.bundle.labels
     let picture = output.appendingPathComponent("contours.png")
     try times.measure(.picture) {
       try writePicture(channels[0], labels, segments: segments, to: picture)

@@ -4,6 +4,7 @@ import NIfTI
 import Pipeline
 import Results
 import Segmentation
+import Terminology
 import Volumes
 
 /// What is scored and by which convention, and the way from files to scores.
@@ -11,7 +12,7 @@ struct Scoring: Sendable {
   let regions: [Region]
   let convention: ScoringConvention
   let benchmark: Benchmark?
-  private let modelLabels: [ModelLabel]
+  private let modelLabels: [SegmentDescription]
   /// The values that known labels may have; nil takes all.
   private let labelValues: Set<UInt8>?
 

@@ -1,6 +1,7 @@
 import DICOM
 import Foundation
 import Results
+import Terminology
 import TestSupport
 import Volumes
 

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import SeriesSelection
+import Terminology
 import UNETRPP
 import Yams
 
@@ -34,9 +35,9 @@ public struct ModelBundle: Sendable, Equatable {
   /// Applied in this order after prediction; empty for none.
   public var postprocessing: [LargestComponents]
   /// One for each class of the network but the background, in ascending order of value.
-  public var labels: [ModelLabel]
+  public var labels: [SegmentDescription]
   /// Unions of labels that a result can hold in place of them.
-  public var groupings: [LabelGrouping]
+  public var groupings: [SegmentDescription]
   /// Whether a result holds the groupings, as segments that may overlap, and not the labels.
   public var writesGroupings: Bool
   public var input: InputLimits
@@ -106,7 +107,9 @@ public struct ModelBundle: Sendable, Equatable {
     groupings = []
     if let node = root.optional("groupings") {
       for item in try node.items() {
-        groupings.append(try LabelGrouping(item, classes: network.classes))
+        groupings.append(
+          try SegmentDescription(
+            grouping: item, value: UInt8(clamping: groupings.count + 1), classes: network.classes))
       }
     }
     writesGroupings = try Self.writesGroupings(root, groupings)
@@ -128,10 +131,12 @@ public struct ModelBundle: Sendable, Equatable {
   }
 
   private static func labels(_ node: BundleNode, classes: Int) throws(ModelBundleError)
-    -> [ModelLabel]
+    -> [SegmentDescription]
   {
-    var labels: [ModelLabel] = []
-    for item in try node.items() { labels.append(try ModelLabel(item, classes: classes)) }
+    var labels: [SegmentDescription] = []
+    for item in try node.items() {
+      labels.append(try SegmentDescription(label: item, classes: classes))
+    }
     labels.sort { $0.value < $1.value }
     guard labels.map({ Int($0.value) }) == Array(1..<classes) else {
       throw node.invalid("does not name each value from 1 to \(classes - 1) once")
@@ -140,7 +145,7 @@ public struct ModelBundle: Sendable, Equatable {
   }
 
   private static func writesGroupings(
-    _ root: BundleNode, _ groupings: [LabelGrouping]
+    _ root: BundleNode, _ groupings: [SegmentDescription]
   ) throws(ModelBundleError) -> Bool {
     guard let node = root.optional("segments") else { return false }
     switch try node.text() {

@@ -1,3 +1,4 @@
+import Terminology
 import UNETRPP
 import Volumes
 
@@ -65,10 +66,12 @@ extension ModelPreset {
       remarks: remarks)
   }
 
-  private static let organs: [ModelLabel] = [
+  private static let organs: [SegmentDescription] = [
     .anatomy(1, "Spleen", "78961009", "Spleen", [157, 108, 162]),
-    .anatomy(2, "Right kidney", "64033007", "Kidney", side: ModelLabel.right, [185, 102, 83]),
-    .anatomy(3, "Left kidney", "64033007", "Kidney", side: ModelLabel.left, [212, 141, 99]),
+    .anatomy(
+      2, "Right kidney", "64033007", "Kidney", side: SegmentDescription.right, [185, 102, 83]),
+    .anatomy(
+      3, "Left kidney", "64033007", "Kidney", side: SegmentDescription.left, [212, 141, 99]),
     .anatomy(4, "Gallbladder", "28231008", "Gallbladder", [139, 150, 98]),
     .anatomy(5, "Esophagus", "32849002", "Esophagus", [211, 171, 143]),
     .anatomy(6, "Liver", "10200004", "Liver", [221, 130, 101]),
@@ -79,10 +82,10 @@ extension ModelPreset {
       10, "Portal and splenic vein", "110765007", "Portal vein and splenic vein", [0, 151, 206]),
     .anatomy(11, "Pancreas", "15776009", "Pancreas", [249, 180, 111]),
     .anatomy(
-      12, "Right adrenal gland", "23451007", "Adrenal gland", side: ModelLabel.right,
+      12, "Right adrenal gland", "23451007", "Adrenal gland", side: SegmentDescription.right,
       [178, 128, 26]),
     .anatomy(
-      13, "Left adrenal gland", "23451007", "Adrenal gland", side: ModelLabel.left,
+      13, "Left adrenal gland", "23451007", "Adrenal gland", side: SegmentDescription.left,
       [241, 220, 34]),
   ]
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Terminology
 import UNETRPP
 
 /// `model.yaml` of an imported model.
@@ -100,13 +101,13 @@ struct BundleText {
     "{min: \(range.min), max: \(range.max)}"
   }
 
-  private func text(_ label: ModelLabel) -> String {
+  private func text(_ label: SegmentDescription) -> String {
     var lines = [
       "  - value: \(label.value)", "    name: \(quoted(label.name))",
       "    category: \(text(label.category))", "    type: \(text(label.type))",
     ]
     if let modifier = label.modifier { lines.append("    modifier: \(text(modifier))") }
-    if let region = label.region { lines.append("    region: \(text(region))") }
+    if let region = label.anatomicRegion { lines.append("    region: \(text(region))") }
     lines.append("    color: \(label.color)")
     return lines.joined(separator: "\n")
   }
@@ -115,10 +116,10 @@ struct BundleText {
     guard !preset.groupings.isEmpty else { return "" }
     let items = preset.groupings.map { grouping in
       var lines = [
-        "  - name: \(quoted(grouping.name))", "    labels: \(grouping.labels)",
+        "  - name: \(quoted(grouping.name))", "    labels: \(grouping.labels.sorted())",
         "    category: \(text(grouping.category))", "    type: \(text(grouping.type))",
       ]
-      if let region = grouping.region { lines.append("    region: \(text(region))") }
+      if let region = grouping.anatomicRegion { lines.append("    region: \(text(region))") }
       lines.append("    color: \(grouping.color)")
       return lines.joined(separator: "\n")
     }

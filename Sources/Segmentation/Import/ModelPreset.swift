@@ -1,3 +1,4 @@
+import Terminology
 import UNETRPP
 
 /// One of the published UNETR++ networks: all that its checkpoint does not say.
@@ -22,9 +23,9 @@ public struct ModelPreset: Sendable, Equatable {
   public var preprocessing: Preprocessing
   /// The axes along which the reference mirrors each patch, eight passes in all.
   public var mirrorAxes: [Int]
-  public var labels: [ModelLabel]
+  public var labels: [SegmentDescription]
   /// Unions of labels that the benchmark scores.
-  public var groupings: [LabelGrouping] = []
+  public var groupings: [SegmentDescription] = []
   /// What `model.yaml` says of its series, `channels` or `cine`; empty for nothing.
   public var seriesText = ""
   public var input: InputLimits
@@ -58,7 +59,7 @@ public struct ModelPreset: Sendable, Equatable {
 
 /// Codes and colours as in DICOM PS3.16 (CID 7150, 7151, 7152, 7159, 7168, 244) and the terminology
 /// of 3D Slicer and TotalSegmentator.
-extension ModelLabel {
+extension SegmentDescription {
   static let anatomy = CodedConcept(
     value: "91723000", scheme: "SCT", meaning: "Anatomical Structure")
   static let abnormality = CodedConcept(
@@ -70,8 +71,8 @@ extension ModelLabel {
   static func anatomy(
     _ value: UInt8, _ name: String, _ code: String, _ meaning: String,
     side: CodedConcept? = nil, _ color: [UInt8]
-  ) -> ModelLabel {
-    ModelLabel(
+  ) -> SegmentDescription {
+    SegmentDescription(
       value: value, name: name, category: anatomy,
       type: CodedConcept(value: code, scheme: "SCT", meaning: meaning), modifier: side,
       color: color)
@@ -81,8 +82,9 @@ extension ModelLabel {
   static func finding(
     _ value: UInt8, _ name: String, _ type: CodedConcept, in region: CodedConcept,
     _ color: [UInt8]
-  ) -> ModelLabel {
-    ModelLabel(
-      value: value, name: name, category: abnormality, type: type, region: region, color: color)
+  ) -> SegmentDescription {
+    SegmentDescription(
+      value: value, name: name, category: abnormality, type: type, anatomicRegion: region,
+      color: color)
   }
 }

@@ -1,3 +1,4 @@
+import Terminology
 import UNETRPP
 import Volumes
 
@@ -79,12 +80,12 @@ extension ModelPreset {
 
   /// A part of the tumour as BraTS scores it; DICOM's context groups have no code for each.
   private static func grouping(
-    _ name: String, _ labels: [UInt8], _ color: [UInt8]
-  ) -> LabelGrouping {
-    LabelGrouping(
-      name: name, labels: labels, category: ModelLabel.abnormality,
-      type: CodedConcept(value: "108369006", scheme: "SCT", meaning: "Neoplasm"), region: brain,
-      color: color)
+    _ value: UInt8, _ name: String, _ labels: Set<UInt8>, _ color: [UInt8]
+  ) -> SegmentDescription {
+    SegmentDescription(
+      value: value, labels: labels, name: name, category: SegmentDescription.abnormality,
+      type: CodedConcept(value: "108369006", scheme: "SCT", meaning: "Neoplasm"),
+      anatomicRegion: brain, color: color)
   }
 
   private static let brain = CodedConcept(value: "12738006", scheme: "SCT", meaning: "Brain")
@@ -110,9 +111,9 @@ extension ModelPreset {
         [255, 230, 60]),
     ],
     groupings: [
-      grouping("Whole tumour", [1, 2, 3], [140, 224, 228]),
-      grouping("Tumour core", [2, 3], [160, 32, 240]),
-      grouping("Enhancing tumour", [3], [255, 230, 60]),
+      grouping(1, "Whole tumour", [1, 2, 3], [140, 224, 228]),
+      grouping(2, "Tumour core", [2, 3], [160, 32, 240]),
+      grouping(3, "Enhancing tumour", [3], [255, 230, 60]),
     ],
     seriesText: """
       # Criteria by ours: the authors took the four files of each subject by name.

@@ -1,4 +1,5 @@
 import DICOM
+import Terminology
 import Volumes
 
 /// A segmentation object read back from disk, and the checks that need no labels.

@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import Terminology
 import Volumes
 
 /// DICOM segmentation objects (PS3.3 A.51, C.8.20): one binary object for all segments, frames on

@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import Terminology
 import Volumes
 
 /// Builds the dataset of a segmentation object.

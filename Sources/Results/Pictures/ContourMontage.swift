@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import Terminology
 import Volumes
 
 /// A picture for a person's first look: slices of a volume with the outlines of its segments.

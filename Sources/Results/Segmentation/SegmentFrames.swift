@@ -1,3 +1,4 @@
+import Terminology
 import Volumes
 
 /// Which frames a label volume needs: one for each segment and slice where the segment has a voxel,

@@ -1,4 +1,5 @@
 import DICOM
+import Terminology
 import Volumes
 
 /// Why a written segmentation does not prove to be the labels it was made from.
