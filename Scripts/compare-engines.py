@@ -269,7 +269,7 @@ def processor():
 
 
 def table(rows):
-    """Markdown: for each variant and number of threads, every engine beside OpenVINO in single precision."""
+    """Markdown: for each variant and number of threads, every engine compared with OpenVINO in single precision."""
     date = datetime.date.today()
     versions = "; ".join(dict.fromkeys(f"{NAMES[row['engine']]} {row['version']}" for row in rows))
     lines = [f"{date}, {processor()}, {os.cpu_count()} cores. {versions}.", "",

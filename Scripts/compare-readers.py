@@ -219,7 +219,7 @@ def differs(a, b):
     return max(abs(x - y) for r, s in zip(a[:3], b[:3]) for x, y in zip(r, s))
 
 
-def judge(case, result, expected):
+def compare(case, result, expected):
     """A mark for the table: what was expected, and whether it came. Empty where nothing is said."""
     if isinstance(expected, dict) and case.name in expected:
         entry = expected[case.name]
@@ -284,7 +284,7 @@ def main():
                 for index, file in enumerate(files):
                     shutil.copyfile(file, f"{flat}/{index:05}.dcm")
                 ours = run_segmentd(options.segmentd, flat)
-                mark = judge(case, ours, nearest(case, root))
+                mark = compare(case, ours, nearest(case, root))
                 failures += mark.startswith("✘")
                 cells = [formatted(run_reader(reader, flat)) for reader in readers]
             name = str(case.relative_to(root)).removesuffix("/dicom")

@@ -136,7 +136,7 @@ def processor():
 
 
 def table(rows):
-    """Markdown: seconds of each stage, ratios to OpenVINO in single precision, labels beside ours."""
+    """Markdown: seconds of each stage, ratios to OpenVINO in single precision, labels compared with ours."""
     base = next((row for row in rows if row["pipeline"] == "openvino"), None)
     first = rows[0]
     versions = "; ".join(row["version"] for row in rows if row["version"])
@@ -144,19 +144,19 @@ def table(rows):
         f"{datetime.date.today()}, {processor()}, {first['threads']} threads, {first['slices']} slices of 512×512 at "
         f"3×0.78×0.78 mm, {'all mirrorings' if first['mirrored'] else 'no mirroring'}. {versions}.", "",
         "| seconds | " + " | ".join(STAGES) + " | whole without start | whole / OpenVINO fp32 | peak MB "
-        "| voxels unlike segmentd's (their largest margin) |",
+        "| voxels that differ from segmentd's (their largest margin) |",
         "|---" * (len(STAGES) + 5) + "|"]
     for row in rows:
         isPart = row.get("share", 1) < 1
         ratio = f"{row['wallSeconds'] / base['wallSeconds']:.2f}" if base else ""
-        unlike = ""
+        differing = ""
         if "differing" in row:
-            unlike = f"{row['differing']} of {row['voxels']} ({row['largestMargin']:.1e})"
+            differing = f"{row['differing']} of {row['voxels']} ({row['largestMargin']:.1e})"
         cells = [f"{row['stages'][stage]:.1f}" for stage in STAGES]
         if isPart:
             cells[3] = f"≈ {cells[3]} (from {row['share'] * 100:.0f} % of the patches)"
         lines.append(f"| {NAMES[row['pipeline']]} | " + " | ".join(cells)
-                     + f" | {'≈ ' if isPart else ''}{row['wallSeconds']:.1f} | {ratio} | {row['peakMB']:.0f} | {unlike} |")
+                     + f" | {'≈ ' if isPart else ''}{row['wallSeconds']:.1f} | {ratio} | {row['peakMB']:.0f} | {differing} |")
     for row in rows:
         if "parts" in row:
             parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in row["parts"].items() if name != "total")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole road on this machine: a real PACS (Orthanc) and segmentd on loopback, a series sent by
+# The main job end to end on this machine: a real PACS (Orthanc) and segmentd on loopback, a series sent by
 # C-STORE, its segmentation fetched back by DICOMweb.
 #
 #   Scripts/demo.sh                  the bundled synthetic series
@@ -99,9 +99,9 @@ python3 Scripts/demo/fetch_segmentations.py "$web" "$result"
 for picture in "$work"/state/results/*/contours.png; do
   [ -f "$picture" ] && cp "$picture" "$result/contours-of-job-$(basename "$(dirname "$picture")").png"
 done
-ls "$result"/*.dcm >/dev/null 2>&1 || die "no segmentation was made: the reason stands in the table above"
+ls "$result"/*.dcm >/dev/null 2>&1 || die "no segmentation was made: the table above has the reason"
 if [ "$input" = "$PWD/Fixtures/series/synthetic-1" ]; then
-  say "beside the labels with which the series was drawn (a synthetic subject, noisier than real images):"
+  say "compared with the labels with which the series was drawn (a synthetic subject, noisier than real images):"
   "$segmentd" evaluate --model "$model" --predictions "$(ls "$result"/*.dcm)" \
     --labels "$input.labels.nii.gz"
 fi

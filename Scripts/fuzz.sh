@@ -19,7 +19,7 @@ swiftc -O -g -parse-as-library -module-name CheckpointFuzz -sanitize=fuzzer,addr
 # Small seeds only: libFuzzer changes a few bytes at a time.
 find Fixtures/checkpoints -size -8k -exec cp -n {} "$folder/corpus/" \;
 say "fuzzing for $seconds seconds"
-# Swift's own handler of signals stands in the sanitizer's way.
+# Swift's own signal handler interferes with the sanitizer.
 SWIFT_BACKTRACE=enable=no nice -n 19 "$folder/checkpoint" \
   -max_total_time="$seconds" -max_len=16384 -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=20 \
   -artifact_prefix="$folder/" -print_final_stats=1 "$folder/corpus"

@@ -1,4 +1,4 @@
-"""Times `segmentd resample` beside scikit-image, SciPy and SimpleITK on the same arrays, in turn.
+"""Times `segmentd resample` against scikit-image, SciPy and SimpleITK on the same arrays, in turn.
 
 Prints, for each case, the best time of each and the largest difference from scikit-image, whose
 resize is what the reference implementation's preprocessing calls.
@@ -56,7 +56,7 @@ def with_scipy(array, new_shape, order, axis):
 
 
 def with_simpleitk(array, new_shape, order, axis):
-    # The whole volume at once: SimpleITK has no rule for slices that lie far apart.
+    # The whole volume at once: SimpleITK has no rule for slices that are far apart.
     image = sitk.GetImageFromArray(array.astype(np.float64))
     old, new = image.GetSize(), tuple(reversed(new_shape))
     spacing = [o / n for o, n in zip(old, new)]

@@ -31,7 +31,7 @@ for frame, groups in zip(frames, segmentation.PerFrameFunctionalGroupsSequence):
               + cosines[3:, None] * down * rows)
     index = to_index[:3, :3] @ points + to_index[:3, 3:]
     nearest = numpy.rint(index).astype(int)
-    assert numpy.abs(index - nearest).max(initial=0) < 1e-2, "a voxel lies between voxels"
+    assert numpy.abs(index - nearest).max(initial=0) < 1e-2, "a voxel is between voxels"
     found[number][tuple(nearest)] = True
 for value in range(1, int(truth.max()) + 1):
     expected, got = truth == value, found.get(value, numpy.zeros(truth.shape, bool))

@@ -3,7 +3,7 @@
 usage: fuzz_series.py --segmentd BINARY [--seed N] [--count N | --seconds N] FOLDER...
 
 Each FOLDER holds the files of one series. Ends with 1, and keeps the files, where the program dies
-or hangs, or where a series that is not held has a volume that does not lie where the changed headers,
+or hangs, or where a series that is not held has a volume that is not where the changed headers,
 read by pydicom, say.
 """
 
@@ -142,11 +142,11 @@ def complaint(series, planes):
             ]  # fmt: skip
             for a, b, limit in zip(found, wanted, [0.3, 2e-3 * spacing[1], 2e-3 * spacing[0], 0]):
                 if numpy.abs(numpy.array(a) - b).max() > limit + 1e-3:
-                    return f"slice {k} lies at {list(b)}, not {list(a)}"
+                    return f"slice {k} is at {list(b)}, not {list(a)}"
     return ""
 
 
-def judge(binary, folder):
+def inspect(binary, folder):
     """(complaint, verdicts) of one changed series."""
     try:
         done = subprocess.run(
@@ -191,7 +191,7 @@ def main():
             shutil.rmtree(target)
             continue
         victim.write_bytes(data)
-        found, verdicts = judge(options.segmentd, str(target))
+        found, verdicts = inspect(options.segmentd, str(target))
         done += 1
         for verdict in verdicts:
             tally[verdict] = tally.get(verdict, 0) + 1

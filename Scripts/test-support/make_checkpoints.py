@@ -83,7 +83,7 @@ def network(shapes, shares_projection):
 
 
 def checkpoint(state):
-    """What the reference's trainer saves: optimiser, curves and best values beside the network."""
+    """What the reference's trainer saves: optimiser, curves and best values next to the network."""
     parameters = [v for v in state.values() if v.dtype == torch.float32][:4]
     momentum = {i: {"momentum_buffer": torch.zeros_like(p)} for i, p in enumerate(parameters)}
     curve = [np.float32(0.5), np.float64(-0.25)]

@@ -1,4 +1,4 @@
-"""Writes synthetic MR studies whose contents lie at known places in the patient.
+"""Writes synthetic MR studies whose contents are at known places in the patient.
 
 usage: make_study.py FOLDER brats [--without CHANNEL] [--twice CHANNEL]
        make_study.py FOLDER cine

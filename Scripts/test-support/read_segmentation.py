@@ -44,7 +44,7 @@ def by_highdicom(path, expected):
 
 
 def by_highdicom_volume(path, expected):
-    """Voxels go where highdicom says they lie in the patient."""
+    """Voxels go where highdicom says they are in the patient."""
     volume = highdicom.seg.segread(path).get_volume(combine_segments=True)
     numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
     affine = expected["affine"]
@@ -53,7 +53,7 @@ def by_highdicom_volume(path, expected):
     points = voxels @ volume.affine[:3, :3].T + volume.affine[:3, 3]
     index = (points - affine["origin"]) @ inverse.T
     if np.abs(index - index.round()).max() > 0.01:
-        raise ValueError("voxels beside the grid")
+        raise ValueError("voxels outside the grid")
     column, row, place = index.round().astype(int).T
     numbers[place, row, column] = volume.array[tuple(voxels.T)]
     return numbers
@@ -73,7 +73,7 @@ def by_pydicom(path, expected):
 
 
 def by_dcmqi(path, expected):
-    """Voxels go where dcmqi says they lie in the patient, not where their index says."""
+    """Voxels go where dcmqi says they are in the patient, not where their index says."""
     numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
     affine = expected["affine"]
     inverse = np.linalg.inv(np.array([affine["column"], affine["row"], affine["slice"]]).T)
@@ -89,7 +89,7 @@ def by_dcmqi(path, expected):
             points = image.GetOrigin() + (voxels * image.GetSpacing()) @ direction.T
             index = (points - affine["origin"]) @ inverse.T
             if np.abs(index - index.round()).max() > 0.01:
-                raise ValueError(f"segment {number} has voxels beside the grid")
+                raise ValueError(f"segment {number} has voxels outside the grid")
             column, row, place = index.round().astype(int).T
             numbers[place, row, column] = number
     return numbers

@@ -1,10 +1,10 @@
-"""Says where the segments of a segmentation object lie in the patient, read with pydicom.
+"""Says where the segments of a segmentation object are in the patient, read with pydicom.
 
 usage: segment_places.py SEGMENTATION [--sources FOLDER] [X,Y,Z ...]
 
 Prints a JSON object: for each segment number its voxels in ml, and for each place (LPS, mm) the ml
 within 9 mm of it and their centre; and the source images that the frames refer to. With --sources
-also the frames that do not lie where their source image of that folder lies.
+also the frames that are not where their source image of that folder is.
 """
 
 import json

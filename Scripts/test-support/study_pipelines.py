@@ -248,7 +248,7 @@ def compare(ours, peer):
     a, b = labels_of(ours), labels_of(peer / "segmentation.dcm")
     # Beside a segment on every plane the comparison would have to know the planes without one.
     margins = numpy.load(peer / "margins.npy", mmap_mode="r")
-    assert a.keys() == b.keys() and len(a) == margins.shape[0], "the segmentations lie on other planes"
+    assert a.keys() == b.keys() and len(a) == margins.shape[0], "the segmentations are on different planes"
     x, y = (numpy.stack([p[key] for key in sorted(a)]) for p in (a, b))
     differing = x != y
     dice = []

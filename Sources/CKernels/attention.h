@@ -1,4 +1,4 @@
-// Attention over a block of tokens, and the last layer. Sixteen tokens or voxels lie in the lanes, so
+// Attention over a block of tokens, and the last layer. Sixteen tokens or voxels are in the lanes, so
 // that sums and the largest of a row need no exchange between lanes.
 
 // result[h][i][j] = sum over n tokens of a[h*d+i] * b[h*d+j]: the products of equal heads only.

@@ -1,4 +1,4 @@
-// What the softmax over the classes of a row of voxels adds to weighted sums. Sixteen voxels lie in
+// What the softmax over the classes of a row of voxels adds to weighted sums. Sixteen voxels are in
 // the lanes; a row shorter than that, or the end of one, takes the same way with fewer.
 
 INLINE Floats reverse(Floats x) {

@@ -56,7 +56,7 @@ INLINE Floats sumOfLanes(Floats x) {
   return x + __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
 }
 
-// Four of these exchange rows and columns: each interleaves the rows that lie 8 apart.
+// Four of these exchange rows and columns: each interleaves the rows that are 8 apart.
 INLINE void transposePass(Floats *r) {
   Floats t[16];
   UNROLL for (int i = 0; i < 8; i++) {

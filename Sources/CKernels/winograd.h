@@ -125,7 +125,7 @@ INLINE void gatherTile(
   }
 }
 
-// The transform of one tile of 16 channels, whose samples lie row by row at `samples`.
+// The transform of one tile of 16 channels, whose samples are row by row at `samples`.
 INLINE void transformTile(
   const Winograd *w, const int tile, const bool normalised, const float *samples, int64_t row,
   int64_t step, int64_t ahead, int channel, int count, float *target, int64_t stride) {

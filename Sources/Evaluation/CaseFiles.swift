@@ -54,7 +54,7 @@ extension CaseFiles {
   /// files. Images lose a channel number such as `_0000` (nnU-Net) and labels an ending
   /// `.labels`, `_labels`, `_label`, `_seg` or `_gt`; `img0001` and `label0001` (BTCV) are one
   /// case. Files that begin with a dot are passed over. A folder with `imagesTr` or `images`
-  /// (`labelsTr` or `labels`) stands for that folder within it (Decathlon). A single file of
+  /// (`labelsTr` or `labels`) means that folder within it (Decathlon). A single file of
   /// labels belongs to a single file, or to a folder of neither NIfTI nor folders, whatever the
   /// names.
   ///

@@ -1,7 +1,7 @@
 /// Why a NIfTI file cannot be read or written. Every case names the file and the header's field.
 public enum NIfTIError: Error, Sendable, Equatable, CustomStringConvertible {
   case cannotRead(path: String)
-  /// The file does not begin with a NIfTI header; `reason` says what stands there.
+  /// The file does not begin with a NIfTI header; `reason` says what is there instead.
   case notNIfTI(path: String, reason: String)
   /// A header field has a value with which nothing can be done.
   case field(path: String, name: String, value: String, reason: String)
@@ -9,7 +9,7 @@ public enum NIfTIError: Error, Sendable, Equatable, CustomStringConvertible {
   case truncated(path: String, promisedBytes: Int, heldBytes: Int)
   /// The voxels cannot be read to their end: the file is cut off or its compression is damaged.
   case damagedVoxels(path: String)
-  /// Neither qform_code nor sform_code says where the voxels lie in the patient.
+  /// Neither qform_code nor sform_code says where the voxels are in the patient.
   case noOrientation(path: String)
   case severalVolumes(path: String, count: Int)
   /// A voxel of a label file is not a whole number from 0 to 255.
@@ -29,7 +29,7 @@ public enum NIfTIError: Error, Sendable, Equatable, CustomStringConvertible {
       "\(path): the voxels end early or their compression is damaged"
     case .noOrientation(let path):
       "\(path): the header fields qform_code and sform_code are both 0, so that nobody knows "
-        + "where the voxels lie in the patient"
+        + "where the voxels are in the patient"
     case .severalVolumes(let path, let count):
       "\(path): holds \(count) volumes (dim[4]), one was expected"
     case .notALabel(let path, let value, let column, let row, let slice):

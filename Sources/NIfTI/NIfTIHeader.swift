@@ -1,4 +1,4 @@
-/// The fields of a NIfTI header that say how to read the voxels and where they lie, checked.
+/// The fields of a NIfTI header that say how to read the voxels and where they are, checked.
 ///
 /// NIfTI-1: 348 bytes (nifti1.h); NIfTI-2: 540 bytes (nifti2.h). Only single files (magic "n+1"
 /// and "n+2") are taken, not pairs of .hdr and .img.
@@ -133,7 +133,7 @@ private struct FieldReader {
   func voxelOffset() throws(NIfTIError) -> Int {
     let least = version == 1 ? 352 : 544
     let offset = version == 1 ? fields.float(108) : Double(fields.int64(168))
-    // 0 stands for "right after the header" in files of some writers.
+    // 0 means "right after the header" in files of some writers.
     if offset == 0 { return least }
     guard offset.isFinite, offset == offset.rounded(), offset >= Double(least),
       offset <= Double(NIfTIHeader.maximumVoxelOffset)

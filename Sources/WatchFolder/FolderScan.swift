@@ -53,7 +53,7 @@ struct FolderScan {
     }
     var present: Set<String> = []
     let unread = visit(root, now: now, present: &present)
-    // What lies in a folder that cannot be read at the moment was not removed.
+    // What is in a folder that cannot be read at the moment was not removed.
     let gone = files.keys.filter { path in
       !present.contains(path) && !unread.contains { path.hasPrefix($0 + "/") }
     }
@@ -111,7 +111,7 @@ struct FolderScan {
     var unread: [String] = []
     var rest = [path]
     while let path = rest.popLast() {
-      // Links are not followed but for the watched folder itself: what they lead to may lie outside,
+      // Links are not followed but for the watched folder itself: what they lead to may be outside,
       // and grows without a notice here.
       guard let status = status(of: path, follow: path == root) else { continue }
       switch status.st_mode & S_IFMT {

@@ -31,7 +31,7 @@ public struct WatchFolder: AsyncSequence, Sendable {
   ///   - url: the folder.
   ///   - settings: how long a file must rest, and how often the folder is read again.
   ///   - report: called once for each thing in the folder that cannot be read, and again when it
-  ///     was readable in between; watching goes on.
+  ///     was readable in between; watching continues.
   /// - Throws: ``WatchFolderError/unreadable(folder:reason:)`` where the folder itself cannot be
   ///   read now.
   public init(

@@ -5,7 +5,7 @@ public enum WatchFolderError: Error, CustomStringConvertible, Hashable {
   case unreadableFile(path: String, reason: String)
   /// A file whose name is not UTF-8, here with `?` for what is not.
   case nameNotUTF8(path: String)
-  /// A symbolic link: what it leads to may lie outside the folder and is not watched.
+  /// A symbolic link: what it leads to may be outside the folder and is not watched.
   case linkNotFollowed(path: String)
   /// Changes are not reported by the system: they are found by the scans alone.
   case notNotified(folder: String, reason: String)

@@ -5,7 +5,7 @@ import Volumes
 
 @testable import Evaluation
 
-/// The measures beside MedPy, SciPy and the training script's on random masks.
+/// The measures compared with MedPy, SciPy and the training script's on random masks.
 @Suite struct MaskMeasuresTests {
   struct Case: Decodable {
     var name: String

@@ -7,7 +7,7 @@ public struct ProcessResult: Sendable {
   public var output: String
 }
 
-/// A program that runs beside the test and is killed with it.
+/// A program that runs along with the test and is killed with it.
 public final class ChildProcess: Sendable {
   private let process = Process()
   private let log: URL

@@ -9,7 +9,7 @@ public enum TestFiles {
   /// Files of ours that travel with the package.
   public static let fixtures = package.appendingPathComponent("Fixtures")
 
-  /// The folder of real scanner data and golden files beside the package, where it exists.
+  /// The folder of real scanner data and golden files next to the package, where it exists.
   public static let shared: URL? = {
     let folder = package.deletingLastPathComponent().appendingPathComponent("shared")
     return FileManager.default.fileExists(atPath: folder.path) ? folder : nil

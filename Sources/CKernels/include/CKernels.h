@@ -41,12 +41,12 @@ typedef struct {
   int32_t depth, height, width, inputChannels, outputChannels;
   int32_t lanes;          // output channels of a weight block: 16 or 32
   int32_t tile;           // 2 or 4
-  bool streams;           // stores pass the caches; the output's voxels lie on 64 bytes
+  bool streams;           // stores pass the caches; the output's voxels are aligned to 64 bytes
   bool halo;              // the input has one voxel of zeros on every side
   bool leaky;             // LeakyReLU of the output, slope 0.01
 } Winograd;
 
-// output = (input · weights + bias + extra) * scale + residual; rows lie in lines of `lineLength`.
+// output = (input · weights + bias + extra) * scale + residual; rows are in lines of `lineLength`.
 typedef struct {
   const float *input;     // row n at n*inputStride
   const float *weights;   // [block][inner][lanes], zero beyond columns
