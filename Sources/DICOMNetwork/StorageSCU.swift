@@ -5,6 +5,9 @@ import Dispatch
 /// What a peer answered to one C-STORE.
 public enum StoreOutcome: Sendable, Equatable {
   case stored
+  /// The peer has the object already (0x0111, Duplicate SOP Instance, PS3.7 C.4.2), as after an
+  /// answer that was lost.
+  case alreadyStored
   /// Stored, with a warning (0xBxxx).
   case storedWithWarning(status: UInt16, message: String)
   case refused(status: UInt16, message: String)
@@ -77,6 +80,7 @@ public struct StorageSCU: Sendable {
     }
     switch answer.status {
     case 0: return .stored
+    case 0x0111: return .alreadyStored
     case 0xB000...0xBFFF: return .storedWithWarning(status: answer.status, message: message)
     default: return .refused(status: answer.status, message: message)
     }

@@ -7,12 +7,8 @@ public struct ClaimedDelivery: Sendable, Equatable {
   public var job: Int64
   public var destination: String
   public var attempt: Int
-  /// Relative to the state directory.
-  public var path: String
-  /// SHA-256 of the file as it was proved.
-  public var sha256: String
-  /// Objects of the result beyond the first; all are sent, in this order.
-  public var furtherObjects: [ResultObject]
+  /// The DICOM objects of the result; all are sent, in this order.
+  public var objects: [StoredObject]
 }
 
 /// Why a destination has not taken a result.
@@ -35,33 +31,19 @@ extension JobLedger {
         sql: """
           UPDATE deliveries SET state = 'sending', attempt_count = attempt_count + 1
           WHERE id = (
-            SELECT id FROM deliveries JOIN results USING (job_id)
+            SELECT id FROM deliveries
             WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id = ?2)
-              AND (?3 IS NULL OR destination = ?3) AND path IS NOT NULL
+              AND (?3 IS NULL OR destination = ?3)
             ORDER BY scheduled_at, id LIMIT 1)
-          RETURNING *,
-            (SELECT path FROM results WHERE results.job_id = deliveries.job_id) AS path,
-            (SELECT sha256 FROM results WHERE results.job_id = deliveries.job_id) AS sha256
+          RETURNING *
           """, arguments: [now, job, destination])
       return try row.map {
         ClaimedDelivery(
           id: try $0.value("id"), job: try $0.value("job_id"),
           destination: try $0.value("destination"),
-          attempt: try $0.value("attempt_count"), path: try $0.value("path"),
-          sha256: try $0.value("sha256"),
-          furtherObjects: try furtherObjects(of: try $0.value("job_id"), db))
+          attempt: try $0.value("attempt_count"),
+          objects: try objects(job: try $0.value("job_id"), db).filter(\.kind.isSent))
       }
-    }
-  }
-
-  /// Objects of a result beyond the first.
-  func furtherObjects(of job: Int64, _ db: Database) throws -> [ResultObject] {
-    try Row.fetchAll(
-      db, sql: "SELECT * FROM result_objects WHERE job_id = ? ORDER BY number", arguments: [job]
-    ).map {
-      ResultObject(
-        sopInstanceUID: try $0.value("sop_uid"), path: try $0.value("path"),
-        sha256: try $0.value("sha256"))
     }
   }
 

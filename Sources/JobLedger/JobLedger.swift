@@ -38,8 +38,8 @@ public final class JobLedger: Sendable {
       configuration.foreignKeysEnabled = true
       queue = try DatabaseQueue(path: path, configuration: configuration)
       // One transaction: another process may be making the tables at this moment.
-      if let objection = try queue.read(Schema.objection) {
-        throw LedgerError.cannotOpen(path: path, reason: objection)
+      if let reason = try queue.read(Schema.incompatibility) {
+        throw LedgerError.cannotOpen(path: path, reason: reason)
       }
       try queue.writeWithoutTransaction { db in
         try Self.makeDurable(db, path: path)
@@ -74,7 +74,7 @@ public final class JobLedger: Sendable {
     }
     let folder = (path as NSString).deletingLastPathComponent
     guard access(path, R_OK | W_OK) == 0 else { throw failure() }
-    // SQLite keeps two more files beside the ledger.
+    // SQLite keeps two more files next to the ledger.
     guard access(folder.isEmpty ? "." : folder, W_OK | X_OK) == 0 else { throw failure() }
   }
 

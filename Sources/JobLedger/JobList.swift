@@ -37,13 +37,8 @@ public struct JobSummary: Sendable, Codable, Equatable {
   /// Numbers that the result comes to, such as an ejection fraction.
   public var measurements: [ResultMeasurement]
   public var modelVersion: String?
-  /// The DICOM SEG's SOP instance UID; nil while there is none.
-  public var sopInstanceUID: String?
-  /// The DICOM SEG and its picture, relative to the state directory.
-  public var segmentationPath: String?
-  /// Objects of the result beyond that one.
-  public var furtherObjects: [ResultObject]
-  public var picturePath: String?
+  /// The files of the result; empty while there is none.
+  public var objects: [StoredObject]
   /// The number of the job whose result takes this one's place.
   public var supersededBy: Int64?
   public var deliveries: [Delivery]
@@ -132,9 +127,8 @@ extension JobLedger {
     try Row.fetchAll(
       db,
       sql: """
-        SELECT jobs.*, series.study_uid, results.sop_uid, results.summary, results.superseded_by,
-          results.measurements,
-          results.model_version, results.path, results.picture_path,
+        SELECT jobs.*, series.study_uid, results.summary, results.superseded_by,
+          results.measurements, results.model_version,
           (SELECT count(*) FROM instances WHERE instances.series_uid = jobs.series_uid
             AND instances.revision <= jobs.revision) AS n
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
@@ -172,10 +166,7 @@ extension JobLedger {
       measurements: try measurements.map {
         try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
       } ?? [],
-      modelVersion: try row.value("model_version"),
-      sopInstanceUID: try row.value("sop_uid"), segmentationPath: try row.value("path"),
-      furtherObjects: try furtherObjects(of: id, db),
-      picturePath: try row.value("picture_path"), supersededBy: try row.value("superseded_by"),
-      deliveries: deliveries)
+      modelVersion: try row.value("model_version"), objects: try objects(job: id, db),
+      supersededBy: try row.value("superseded_by"), deliveries: deliveries)
   }
 }

@@ -99,7 +99,6 @@ extension JobLedger {
   struct EndedJob {
     var series: String
     var model: String
-    var sopUID: String
   }
 
   /// Leaves one of the states `from` and closes the attempt, whose outcome is the new state where
@@ -125,8 +124,7 @@ extension JobLedger {
         WHERE job_id = ? AND finished_at IS NULL
         """, arguments: [now, outcome ?? state, message, id])
     return EndedJob(
-      series: try row.value("series_uid"), model: try row.value("model"),
-      sopUID: try row.value("result_sop_uid"))
+      series: try row.value("series_uid"), model: try row.value("model"))
   }
 
   private func schedule(_ id: Int64, at time: Double, _ db: Database) throws {

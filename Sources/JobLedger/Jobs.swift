@@ -20,64 +20,6 @@ public struct JobInputFiles: Sendable, Equatable {
   public var spoolPaths: [String]
 }
 
-/// An object of a result beyond the first.
-public struct ResultObject: Sendable, Codable, Equatable {
-  public var sopInstanceUID: String
-  /// Relative to the state directory.
-  public var path: String
-  /// Of the file as it was proved, as 64 hexadecimal digits.
-  public var sha256: String
-
-  public init(sopInstanceUID: String, path: String, sha256: String) {
-    self.sopInstanceUID = sopInstanceUID
-    self.path = path
-    self.sha256 = sha256
-  }
-}
-
-/// A number that a result comes to.
-public struct ResultMeasurement: Sendable, Codable, Equatable {
-  public var name: String
-  public var value: Double
-  /// A UCUM unit: ml, %.
-  public var unit: String
-
-  public init(name: String, value: Double, unit: String) {
-    self.name = name
-    self.value = value
-    self.unit = unit
-  }
-}
-
-/// What a finished job leaves behind; paths are relative to the state directory.
-public struct JobResult: Sendable, Equatable {
-  /// The DICOM SEG, or nil where the model found nothing.
-  public var segmentationPath: String?
-  /// SHA-256 of that file as it was proved, as 64 hexadecimal digits.
-  public var segmentationSHA256: String?
-  public var picturePath: String?
-  public var modelVersion: String
-  /// One line for people: the segments and their volumes.
-  public var summary: String
-  /// Objects beyond the first.
-  public var furtherObjects: [ResultObject]
-  public var measurements: [ResultMeasurement]
-
-  public init(
-    segmentationPath: String?, segmentationSHA256: String?, picturePath: String?,
-    modelVersion: String, summary: String, furtherObjects: [ResultObject] = [],
-    measurements: [ResultMeasurement] = []
-  ) {
-    self.segmentationPath = segmentationPath
-    self.segmentationSHA256 = segmentationSHA256
-    self.picturePath = picturePath
-    self.modelVersion = modelVersion
-    self.summary = summary
-    self.furtherObjects = furtherObjects
-    self.measurements = measurements
-  }
-}
-
 extension JobLedger {
   /// Takes the job that has waited longest, or the given one; nil when none is due.
   ///
@@ -130,34 +72,22 @@ extension JobLedger {
           """, arguments: [job.series, job.model, id])
       try db.execute(
         sql: """
-          INSERT INTO results (job_id, sop_uid, path, sha256, picture_path, model_version,
-            summary, measurements, created_at, superseded_by)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO results (job_id, model_version, summary, measurements, created_at,
+            superseded_by)
+          VALUES (?, ?, ?, ?, ?, ?)
           """,
         arguments: [
-          id, result.segmentationPath == nil ? nil : job.sopUID, result.segmentationPath,
-          result.segmentationSHA256, result.picturePath, result.modelVersion, result.summary,
-          try Self.json(result.measurements), now, newer,
+          id, result.modelVersion, result.summary, try Self.json(result.measurements), now, newer,
         ])
-      for (index, object) in result.furtherObjects.enumerated() {
-        try db.execute(
-          sql:
-            "INSERT INTO result_objects (job_id, number, sop_uid, path, sha256) VALUES (?, ?, ?, ?, ?)",
-          arguments: [id, index + 2, object.sopInstanceUID, object.path, object.sha256])
-      }
+      try insert(result.objects, job: id, db)
       try event(db, "completed", series: job.series, job: id, result.summary)
       if let newer {
         try event(db, "superseded", series: job.series, job: id, "by job \(newer)")
       } else {
         try supersede(olderThan: id, series: job.series, model: job.model, db)
-        if result.segmentationPath != nil { try deliver(id, to: destinations, db) }
+        if result.objects.contains(where: \.kind.isSent) { try deliver(id, to: destinations, db) }
       }
     }
-  }
-
-  private static func json(_ measurements: [ResultMeasurement]) throws -> String? {
-    guard !measurements.isEmpty else { return nil }
-    return String(decoding: try JSONEncoder().encode(measurements), as: UTF8.self)
   }
 
   private func supersede(olderThan id: Int64, series: String, model: String, _ db: Database) throws

@@ -3,13 +3,13 @@ import GRDB
 /// The ledger's tables as SQL, and the way from an older version of them to the newest.
 enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
-  static let migrations = [first, second, third]
+  static let migrations = [first, second, third, fourth]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
   private static let applicationID: Int64 = 0x5345_474D
 
-  /// Says why a file is no ledger of ours; nil for one that is, and for an empty file.
-  static func objection(_ db: Database) throws -> String? {
+  /// Why this program cannot use the file; nil for a ledger that it can, and for an empty file.
+  static func incompatibility(_ db: Database) throws -> String? {
     let id = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
     let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
     guard id == applicationID || (id == 0 && isEmpty) else {
@@ -25,13 +25,19 @@ enum Schema {
 
   /// Brings the tables up to date in one transaction; two processes may do so at the same time.
   ///
+  /// Foreign keys are off meanwhile, as a table that others refer to can only be rebuilt so
+  /// (https://sqlite.org/lang_altertable.html, section 7), and checked before the commit.
+  ///
   /// - Parameter target: the version to stop at.
   static func migrate(_ db: Database, to target: Int) throws {
     guard try version(db) < target else { return }
+    try db.execute(sql: "PRAGMA foreign_keys = OFF")
+    defer { try? db.execute(sql: "PRAGMA foreign_keys = ON") }
     try db.inTransaction(.immediate) {
       for migration in migrations[..<target].dropFirst(try version(db)) {
         try db.execute(sql: migration)
       }
+      try db.checkForeignKeys()
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
       try db.execute(sql: "PRAGMA user_version = \(target)")
       return .commit
@@ -41,6 +47,50 @@ enum Schema {
   private static func version(_ db: Database) throws -> Int {
     try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
   }
+
+  private static let fourth = """
+    -- A result is a list of files, each of a kind: DICOM objects, which are sent, and pictures for
+    -- people, which are not.
+    CREATE TABLE new_results (
+      job_id        INTEGER PRIMARY KEY REFERENCES jobs,
+      model_version TEXT NOT NULL,
+      summary       TEXT NOT NULL,
+      -- A list of name, value and unit as JSON.
+      measurements  TEXT,
+      created_at    REAL NOT NULL,
+      superseded_by INTEGER REFERENCES jobs
+    ) STRICT;
+    INSERT INTO new_results
+      SELECT job_id, model_version, summary, measurements, created_at, superseded_by FROM results;
+
+    CREATE TABLE new_result_objects (
+      job_id  INTEGER NOT NULL REFERENCES results,
+      number  INTEGER NOT NULL CHECK (number > 0),
+      kind    TEXT NOT NULL CHECK (kind <> ''),
+      -- Null for a picture.
+      sop_uid TEXT UNIQUE CHECK (sop_uid <> ''),
+      path    TEXT NOT NULL,
+      -- Of the file as it was proved; null for a picture that an older version wrote.
+      sha256  TEXT CHECK (length(sha256) = 64),
+      PRIMARY KEY (job_id, number),
+      CHECK ((kind = 'picture') = (sop_uid IS NULL)),
+      CHECK (kind = 'picture' OR sha256 IS NOT NULL)
+    ) STRICT;
+    INSERT INTO new_result_objects (job_id, number, kind, sop_uid, path, sha256)
+      SELECT job_id, row_number() OVER (PARTITION BY job_id ORDER BY kind = 'picture', number), kind,
+        sop_uid, path, sha256
+      FROM (
+        SELECT job_id, 1 AS number, 'seg' AS kind, sop_uid, path, sha256 FROM results
+          WHERE path IS NOT NULL
+        UNION ALL SELECT job_id, number, 'seg', sop_uid, path, sha256 FROM result_objects
+        UNION ALL SELECT job_id, 1, 'picture', NULL, picture_path, NULL FROM results
+          WHERE picture_path IS NOT NULL);
+
+    DROP TABLE result_objects;
+    DROP TABLE results;
+    ALTER TABLE new_results RENAME TO results;
+    ALTER TABLE new_result_objects RENAME TO result_objects;
+    """
 
   private static let third = """
     -- What the geometry gate made of a series, each time that it was judged; the last one counts.

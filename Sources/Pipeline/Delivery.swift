@@ -4,7 +4,7 @@ import JobLedger
 import Logging
 import ServiceLifecycle
 
-/// Sends what lies in the outbox to its destinations by C-STORE, until it has arrived.
+/// Sends the results in the outbox to their destinations by C-STORE, until they have arrived.
 public struct Delivery: Service {
   private let state: StateDirectory
   private let ledger: JobLedger
@@ -54,26 +54,24 @@ public struct Delivery: Service {
       logger.warning("result not delivered: \(error)", metadata: metadata)
       let failure: DeliveryFailure =
         if case DeliveryError.refused = error { .refused } else { .unreachable }
-      try await untilRecorded(logger) {
+      try await retryingLedgerWrite(logger) {
         try ledger.markDeliveryFailed(delivery, failure, error: "\(error)")
       }
       return true
     }
-    try await untilRecorded(logger) { try ledger.markDelivered(delivery, warning: warning) }
+    try await retryingLedgerWrite(logger) { try ledger.markDelivered(delivery, warning: warning) }
     logger.info("result delivered", metadata: metadata)
     return true
   }
 
-  /// - Returns: what the destination said beside "success".
+  /// - Returns: what the destination said besides "success".
   private func send(_ delivery: ClaimedDelivery) async throws -> String? {
     guard let peer = destinations[delivery.destination] else {
       throw DeliveryError.unknownDestination(delivery.destination)
     }
-    let objects =
-      [(delivery.path, delivery.sha256)] + delivery.furtherObjects.map { ($0.path, $0.sha256) }
-    let files = objects.map { state.file($0.0) }
-    for (file, (_, sha256)) in zip(files, objects)
-    where try hexadecimalSHA256(ofFile: file) != sha256 {
+    let files = delivery.objects.map { state.file($0.path) }
+    for (file, object) in zip(files, delivery.objects)
+    where try hexadecimalSHA256(ofFile: file) != object.sha256 {
       throw DeliveryError.notWhatWasProved(path: file.path)
     }
     let answers = try await scu.store(files.map(\.path), to: peer)
@@ -84,6 +82,7 @@ public struct Delivery: Service {
     for answer in answers {
       switch answer {
       case .stored: break
+      case .alreadyStored: warning = warning ?? "0x0111: it had the object already"
       case .storedWithWarning(let status, let message):
         warning = warning ?? String(format: "warning 0x%04X: ", status) + message
       case .refused(let status, let message):

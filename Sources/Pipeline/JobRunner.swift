@@ -5,7 +5,7 @@ import Results
 import Segmentation
 import ServiceLifecycle
 
-/// Works off the ledger's jobs, one at a time.
+/// Runs the ledger's jobs, one at a time.
 public struct JobRunner: Service {
   private let state: StateDirectory
   private let ledger: JobLedger
@@ -49,7 +49,7 @@ public struct JobRunner: Service {
     do {
       let segmenter = try await models.segmenter(job.model)
       let processed = try await process(job, segmenter: segmenter, times, progress: progress)
-      try await untilRecorded(logger) {
+      try await retryingLedgerWrite(logger) {
         try finish(job, processed, modelVersion: segmenter.bundle.version, times)
       }
     } catch is CancellationError {
@@ -58,12 +58,12 @@ public struct JobRunner: Service {
       throw CancellationError()
     } catch let shortage as MemoryShortage {
       logger.notice("job waits: \(shortage)", metadata: metadata(job))
-      try await untilRecorded(logger) {
+      try await retryingLedgerWrite(logger) {
         try ledger.postponeJob(job.id, reason: "\(shortage)", pause: Self.memoryPause)
       }
     } catch {
       logger.error("job failed: \(error)", metadata: metadata(job))
-      try await untilRecorded(logger) {
+      try await retryingLedgerWrite(logger) {
         try ledger.failJob(job.id, reason: "\(error)", policy: policy)
       }
     }
@@ -119,15 +119,16 @@ public struct JobRunner: Service {
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts)
     case .nothingFound(let picture, let warnings):
-      try complete(
-        job, nil, picture: picture, verdicts: verdicts, modelVersion: modelVersion,
-        summary: (["no structure of the model was found"] + warnings.map { "warning: \($0)" })
-          .joined(separator: "; "))
+      let lines = ["no structure of the model was found"] + warnings.map { "warning: \($0)" }
+      let result = JobResult(
+        objects: [try stored(picture: picture, of: job)], modelVersion: modelVersion,
+        summary: lines.joined(separator: "; "))
+      try ledger.completeJob(
+        job.id, result: result, destinations: destinations, verdicts: verdicts)
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let result):
       for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
-      try complete(
-        job, result, verdicts: verdicts, modelVersion: modelVersion, summary: result.summary)
+      try complete(job, result, verdicts: verdicts, modelVersion: modelVersion)
       let memory = result.memory
       logger.info(
         "job completed in \(times.line)",
@@ -139,24 +140,26 @@ public struct JobRunner: Service {
   }
 
   private func complete(
-    _ job: ClaimedJob, _ series: SegmentedSeries?, picture: URL? = nil,
-    verdicts: [SeriesVerdict], modelVersion: String, summary: String
+    _ job: ClaimedJob, _ series: SegmentedSeries, verdicts: [SeriesVerdict], modelVersion: String
   ) throws {
-    let folder = folder(of: job)
-    func path(_ file: URL) -> String { "\(folder)/\(file.lastPathComponent)" }
-    let first = series?.objects.first
-    try ledger.completeJob(
-      job.id,
-      result: JobResult(
-        segmentationPath: first.map { path($0.segmentation) }, segmentationSHA256: first?.sha256,
-        picturePath: (first?.picture ?? picture).map(path),
-        modelVersion: modelVersion, summary: summary,
-        furtherObjects: (series?.objects ?? []).dropFirst().map {
-          ResultObject(
-            sopInstanceUID: $0.sopInstanceUID, path: path($0.segmentation), sha256: $0.sha256)
-        },
-        measurements: (series?.function ?? []).flatMap(\.measurements)),
-      destinations: destinations, verdicts: verdicts)
+    let segmentations = series.objects.map { object in
+      StoredObject.segmentation(
+        sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
+        sha256: object.sha256)
+    }
+    let pictures = try series.objects.map { try stored(picture: $0.picture, of: job) }
+    let result = JobResult(
+      objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
+      measurements: series.function.flatMap(\.measurements))
+    try ledger.completeJob(job.id, result: result, destinations: destinations, verdicts: verdicts)
+  }
+
+  private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {
+    .picture(path: path(picture, of: job), sha256: try hexadecimalSHA256(ofFile: picture))
+  }
+
+  private func path(_ file: URL, of job: ClaimedJob) -> String {
+    "\(folder(of: job))/\(file.lastPathComponent)"
   }
 
   private func folder(of job: ClaimedJob) -> String { "results/\(job.id)" }

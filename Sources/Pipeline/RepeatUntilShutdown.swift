@@ -25,7 +25,7 @@ func repeatUntilShutdown(
 
 /// Writes what has happened into the ledger, trying again while the ledger cannot be written: a
 /// change that is given up would leave its job or delivery stuck.
-func untilRecorded(_ logger: Logger, _ change: () throws -> Void) async throws {
+func retryingLedgerWrite(_ logger: Logger, _ change: () throws -> Void) async throws {
   while true {
     do {
       return try change()

@@ -4,7 +4,7 @@ import JobLedger
 
 struct JobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "jobs", abstract: "Show what stands in the ledger.",
+    commandName: "jobs", abstract: "List jobs.",
     discussion: """
       One line for each job: its state, the verdict of the geometry gate on its series (accepted, \
       repaired or held; "-" where it was not judged), and what came of it. With --job everything \

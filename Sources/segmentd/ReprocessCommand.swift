@@ -9,8 +9,8 @@ struct ReprocessCommand: AsyncParsableCommand {
     commandName: "reprocess",
     abstract: "Segment a study again.",
     discussion: """
-      Makes a new job for each series and model. A daemon on the same state directory works them \
-      off; without one this command does it, and sends the results.
+      Makes a new job for each series and model. A daemon on the same state directory runs them; \
+      without one this command does it, and sends the results.
       """)
 
   @OptionGroup var config: ConfigurationOption
@@ -54,7 +54,7 @@ struct ReprocessCommand: AsyncParsableCommand {
       return warn("a daemon works on this state directory and will run them")
     }
     try parts.ledger.rescue()
-    for job in jobs { try await work(off: job, parts) }
+    for job in jobs { try await runToCompletion(job, parts) }
     withExtendedLifetime(lock) {}
     guard try show(jobs, parts.ledger) else { throw ExitCode.failure }
   }
@@ -78,7 +78,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     return try parts.judge(parts.rules()).judge(study: study, series: [uid])[uid]?.plan.models ?? []
   }
 
-  /// The right to work jobs off here, or nil while a daemon has it.
+  /// The right to run jobs here, or nil while a daemon has it.
   private func daemonLock(_ state: StateDirectory) throws -> StateDirectoryLock? {
     do {
       return try state.lock()
@@ -87,7 +87,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     }
   }
 
-  private func work(off job: Int64, _ parts: ConfiguredParts) async throws {
+  private func runToCompletion(_ job: Int64, _ parts: ConfiguredParts) async throws {
     let line = ProgressLine()
     _ = try await parts.runner.runNext(id: job) { line.show($0) }
     while try await parts.delivery.deliverNext(job: job) {}

@@ -82,6 +82,15 @@ import Testing
     try await receiver.process.end(SIGKILL)
   }
 
+  /// Duplicate SOP Instance (PS3.7 C.4.2): the receiver has it.
+  @Test func anObjectThatTheReceiverHasIsNotRefused() async throws {
+    let receiver = try await Receiver.pynetdicom(answering: "0111")
+    let outcomes = try await scu.store(
+      [Phantom.file("segmentation").path], to: receiver.peer)
+    #expect(outcomes == [.alreadyStored])
+    try await receiver.process.end(SIGKILL)
+  }
+
   /// The receiver takes uncompressed objects only: the others still arrive.
   @Test func anObjectWithoutPresentationContextIsNotSent() async throws {
     let receiver = try await Receiver.storescp()

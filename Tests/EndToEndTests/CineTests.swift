@@ -94,7 +94,14 @@ import Testing
     let job = try #require(try await setup.endedJobs().first)
     #expect(job.state == "completed", "\(job.reason ?? "")")
     try await setup.delivered()
-    #expect(try await pacs.segmentations().count == 2)
+    let sent = try await pacs.segmentations()
+    #expect(sent.count == 2 && Set(sent) == Set(job.segmentations.compactMap(\.sopInstanceUID)))
+    #expect(job.objects.map(\.kind) == ["seg", "seg", "picture", "picture"])
+    for object in job.objects {
+      let file = setup.state.appendingPathComponent(object.path)
+      #expect(FileManager.default.fileExists(atPath: file.path), "\(object.path)")
+      #expect(object.sha256?.count == 64)
+    }
     let listed = try await segmentd("jobs", "--config", setup.configuration, "--json")
     let row = try #require(
       try JSONDecoder().decode([Row].self, from: Data(listed.output.utf8)).first)

@@ -19,6 +19,12 @@ struct JobRow: Decodable {
     var state: String
     var attempts: Int
   }
+  struct Object: Decodable {
+    var kind: String
+    var sopInstanceUID: String?
+    var path: String
+    var sha256: String?
+  }
   var id: Int64
   var state: String
   var model: String
@@ -27,10 +33,14 @@ struct JobRow: Decodable {
   var reason: String?
   var verdict: String?
   var verdictReasons: [String]
-  var segmentationPath: String?
   var attempts: Int
-  var sopInstanceUID: String?
+  var objects: [Object]
   var deliveries: [Delivery]
+
+  /// The DICOM segmentations of the result.
+  var segmentations: [Object] { objects.filter { $0.kind == "seg" } }
+  /// Of the first segmentation.
+  var sopInstanceUID: String? { segmentations.first?.sopInstanceUID }
 }
 
 /// A configuration in a folder of its own, and the daemon that runs on it.

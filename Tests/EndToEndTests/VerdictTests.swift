@@ -42,7 +42,7 @@ import Testing
   private func expectResult(of job: JobRow, _ setup: DaemonSetup, _ pacs: Orthanc) async throws {
     #expect(job.state == "completed", "\(job.reason ?? "")")
     #expect(try await pacs.segmentations() == [try #require(job.sopInstanceUID)])
-    let file = setup.state.appendingPathComponent(try #require(job.segmentationPath))
+    let file = setup.state.appendingPathComponent(try #require(job.segmentations.first).path)
     let places = try await SegmentPlaces.read(
       file, sources: setup.folder.url.appendingPathComponent("series"))
     #expect(!places.sources.isEmpty && places.misplaced == 0)

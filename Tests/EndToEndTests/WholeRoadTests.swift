@@ -105,6 +105,25 @@ import Testing
     #expect(try await daemon.end() == 0)
   }
 
+  /// 0x0111, Duplicate SOP Instance: it arrived before, and the answer was lost.
+  @Test func aResultThatTheDestinationHasIsDelivered() async throws {
+    let setup = try DaemonSetup()
+    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/network_peers.py")
+    let pacs = try ChildProcess(
+      testPython, [script.path, "receiver", "\(setup.destinationPort)", "PACS", "0111"],
+      log: setup.folder.url.appendingPathComponent("pacs.log"))
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    try await makeSeries(at: series)
+    #expect(try await setup.send(series).status == 0)
+    _ = try await setup.endedJobs()
+    try await setup.delivered()
+    let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
+    #expect(text.output.contains("0x0111"), "\(text.output)")
+    try await daemon.end()
+    try await pacs.end()
+  }
+
   @Test func anUnreachableDestinationKeepsTheResultUntilItAnswers() async throws {
     let setup = try DaemonSetup()
     let daemon = try await setup.start()

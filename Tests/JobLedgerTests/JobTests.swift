@@ -214,7 +214,7 @@ extension LedgerFixture {
     #expect(try fixture.ledger.jobs(study: "none").isEmpty)
     #expect(try fixture.ledger.jobCounts() == ["completed": 1, "available": 2])
     let summary = try #require(try fixture.ledger.jobs(study: "1.2").first)
-    #expect(summary.segmentationPath == "results/\(job)/seg.dcm")
+    #expect(summary.objects == JobResult.test(job).objects)
     #expect(summary.modelVersion == "1.0.0" && summary.instances == 3)
     let coded = try JSONEncoder().encode(summary)
     #expect(try JSONDecoder().decode(JobSummary.self, from: coded) == summary)

@@ -79,15 +79,18 @@ extension NewJob {
 extension JobResult {
   static func test(_ job: Int64) -> JobResult {
     JobResult(
-      segmentationPath: "results/\(job)/seg.dcm",
-      segmentationSHA256: String(repeating: "a", count: 64),
-      picturePath: "results/\(job)/contours.png",
+      objects: [
+        .segmentation(
+          sopInstanceUID: "2.25.\(job)", path: "results/\(job)/seg.dcm",
+          sha256: String(repeating: "a", count: 64)),
+        .picture(path: "results/\(job)/contours.png", sha256: String(repeating: "b", count: 64)),
+      ],
       modelVersion: "1.0.0", summary: "structure 1.00 ml")
   }
 
   static let nothingFound = JobResult(
-    segmentationPath: nil, segmentationSHA256: nil, picturePath: nil, modelVersion: "1.0.0",
-    summary: "nothing")
+    objects: [.picture(path: "results/contours.png", sha256: String(repeating: "b", count: 64))],
+    modelVersion: "1.0.0", summary: "nothing")
 }
 
 extension TemporaryFolder {

@@ -51,7 +51,7 @@ import Testing
     #expect(try next.claimDelivery() == nil)
     try next.rescue()
     let second = try #require(try next.claimDelivery())
-    #expect(second.id == first.id && second.attempt == 2 && second.path == first.path)
+    #expect(second.id == first.id && second.attempt == 2 && second.objects == first.objects)
     try next.markDelivered(second)
     #expect(throws: LedgerError.notSending(job: job, destination: "pacs")) {
       try fixture.ledger.markDelivered(first)

@@ -1,0 +1,106 @@
+import Foundation
+import GRDB
+
+/// A file of a result as the ledger keeps it.
+public struct StoredObject: Sendable, Codable, Equatable {
+  public enum Kind: String, Sendable, Codable {
+    /// A DICOM segmentation.
+    case segmentation = "seg"
+    /// A PNG for people, which stays here.
+    case picture
+
+    /// Whether destinations get it: every DICOM object.
+    var isSent: Bool { self != .picture }
+  }
+
+  public var kind: Kind
+  /// Nil for a picture.
+  public var sopInstanceUID: String?
+  /// Relative to the state directory.
+  public var path: String
+  /// SHA-256 of the file as it was proved, as 64 hexadecimal digits; nil for a picture that a
+  /// version of segmentd wrote which kept none.
+  public var sha256: String?
+
+  /// A DICOM segmentation.
+  public static func segmentation(sopInstanceUID: String, path: String, sha256: String)
+    -> StoredObject
+  {
+    StoredObject(
+      kind: .segmentation, sopInstanceUID: sopInstanceUID, path: path, sha256: sha256)
+  }
+
+  public static func picture(path: String, sha256: String) -> StoredObject {
+    StoredObject(kind: .picture, sopInstanceUID: nil, path: path, sha256: sha256)
+  }
+}
+
+/// A number that a result comes to.
+public struct ResultMeasurement: Sendable, Codable, Equatable {
+  public var name: String
+  public var value: Double
+  /// A UCUM unit: ml, %.
+  public var unit: String
+
+  public init(name: String, value: Double, unit: String) {
+    self.name = name
+    self.value = value
+    self.unit = unit
+  }
+}
+
+/// What a finished job leaves behind.
+public struct JobResult: Sendable, Equatable {
+  /// The files, DICOM objects in the order in which they are sent; without one of these the model
+  /// found nothing.
+  public var objects: [StoredObject]
+  public var modelVersion: String
+  /// One line for people: the segments and their volumes.
+  public var summary: String
+  public var measurements: [ResultMeasurement]
+
+  public init(
+    objects: [StoredObject], modelVersion: String, summary: String,
+    measurements: [ResultMeasurement] = []
+  ) {
+    self.objects = objects
+    self.modelVersion = modelVersion
+    self.summary = summary
+    self.measurements = measurements
+  }
+}
+
+extension JobLedger {
+  func insert(_ objects: [StoredObject], job: Int64, _ db: Database) throws {
+    for (index, object) in objects.enumerated() {
+      try db.execute(
+        sql: """
+          INSERT INTO result_objects (job_id, number, kind, sop_uid, path, sha256)
+          VALUES (?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          job, index + 1, object.kind.rawValue, object.sopInstanceUID, object.path, object.sha256,
+        ])
+    }
+  }
+
+  /// The objects of a job's result; none where it has no result.
+  func objects(job: Int64, _ db: Database) throws -> [StoredObject] {
+    try Row.fetchAll(
+      db, sql: "SELECT * FROM result_objects WHERE job_id = ? ORDER BY number", arguments: [job]
+    ).map { row in
+      let kind: String = try row.value("kind")
+      guard let kind = StoredObject.Kind(rawValue: kind) else {
+        throw LedgerError.failed(path: path, reason: "\"\(kind)\" is not a kind of object")
+      }
+      return StoredObject(
+        kind: kind, sopInstanceUID: try row.value("sop_uid"), path: try row.value("path"),
+        sha256: try row.value("sha256"))
+    }
+  }
+
+  static func json(_ measurements: [ResultMeasurement]) throws -> String? {
+    guard !measurements.isEmpty else { return nil }
+    return String(decoding: try JSONEncoder().encode(measurements), as: UTF8.self)
+  }
+}
