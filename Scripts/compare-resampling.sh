@@ -18,5 +18,5 @@ $environment/bin/pip install --quiet --disable-pip-version-check \
 say "building segmentd (release)"
 swift build -c release --product segmentd
 segmentd=$(swift build -c release --show-bin-path)/segmentd
-$environment/bin/python3 Scripts/test-support/compare_resampling.py \
+$environment/bin/python3 Scripts/test-support/oracles/compare_resampling.py \
   --segmentd "$segmentd" --slices "$slices" --rounds "$rounds"

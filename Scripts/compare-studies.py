@@ -6,7 +6,7 @@
 The study is a synthetic abdominal CT of 512x512 pixels; the network is the full Synapse one with weights that
 follow a formula. The peers do what the reference implementation does: pydicom, scikit-image's resampling, the
 network on overlapping patches by PyTorch or OpenVINO with Gaussian weights, resampling back, highdicom
-(Scripts/test-support/study_pipelines.py). All see the same weights, patches and number of threads, one after the
+(Scripts/test-support/oracles/study_pipelines.py). All see the same weights, patches and number of threads, one after the
 other. "start" is the time until the network is loaded. segmentd also draws a picture and proves what it wrote.
 --patches N computes only the first N patches of the peers and extrapolates. --write puts the table into
 Benchmarks.md. The first run makes an environment with the peers in .build/studies and builds segmentd.
@@ -70,11 +70,11 @@ def prepare(options, python, folder):
     def script(*arguments):
         subprocess.run([python, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL,
                        stderr=None if options.verbose else subprocess.DEVNULL)
-    script(SUPPORT / "make_series.py", folder / "series", "--slices", options.slices, "--size", 512,
+    script(SUPPORT / "generators/make_series.py", folder / "series", "--slices", options.slices, "--size", 512,
            "--spacing", 3.0, 0.78, 0.78)
-    script(SUPPORT / "make_seeded_bundle.py", folder / "bundle", *(["--mirror"] if options.mirror else []))
+    script(SUPPORT / "generators/make_seeded_bundle.py", folder / "bundle", *(["--mirror"] if options.mirror else []))
     if any(name.startswith("openvino") for name in options.pipelines):
-        script(SUPPORT / "study_pipelines.py", "export", folder / "bundle", folder / "network.onnx")
+        script(SUPPORT / "oracles/study_pipelines.py", "export", folder / "bundle", folder / "network.onnx")
 
 
 def run_ours(options, folder, output):
@@ -94,7 +94,7 @@ def run_ours(options, folder, output):
 
 def run_peer(name, options, python, folder, output):
     subprocess.run(
-        [python, SUPPORT / "study_pipelines.py", "run", name, folder / "bundle", folder / "series", output,
+        [python, SUPPORT / "oracles/study_pipelines.py", "run", name, folder / "bundle", folder / "series", output,
          str(options.threads), str(options.patches)], check=True, stdout=subprocess.DEVNULL,
         stderr=None if options.verbose else subprocess.DEVNULL,
         env=clean_environment(OMP_NUM_THREADS=str(options.threads)))
@@ -121,7 +121,7 @@ def compare(options, python):
         for row in rows:
             if ours and row is not ours and not options.patches:
                 row |= json.loads(subprocess.run(
-                    [python, SUPPORT / "study_pipelines.py", "compare", ours["segmentation"], folder / row["pipeline"]],
+                    [python, SUPPORT / "oracles/study_pipelines.py", "compare", ours["segmentation"], folder / row["pipeline"]],
                     check=True, stdout=subprocess.PIPE).stdout)
         if ours:
             del ours["segmentation"]

@@ -17,7 +17,7 @@ trap 'rm -rf "$folder"' EXIT
 say "building segmentd (release)"
 swift build -c release --product segmentd
 segmentd=$(swift build -c release --show-bin-path)/segmentd
-.venv/bin/python3 Scripts/test-support/make_seeded_bundle.py "$folder/bundle"
-.venv/bin/python3 Scripts/test-support/make_series.py "$folder/series" \
+.venv/bin/python3 Scripts/test-support/generators/make_seeded_bundle.py "$folder/bundle"
+.venv/bin/python3 Scripts/test-support/generators/make_series.py "$folder/series" \
   --slices "$slices" --size 512 --spacing "${spacing[@]}"
 time "$segmentd" run --model "$folder/bundle" --output "$folder/results" --json "$folder/series"

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Checkpoints
 
-/// Files that PyTorch wrote (Scripts/test-support/make_checkpoints.py).
+/// Files that PyTorch wrote (Scripts/test-support/generators/make_checkpoints.py).
 @Suite struct PyTorchFileTests {
   private static let folder = TestFiles.fixtures.appendingPathComponent("checkpoints")
 

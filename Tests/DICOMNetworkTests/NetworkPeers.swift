@@ -4,7 +4,7 @@ import TestSupport
 /// The script of DICOM peers.
 enum NetworkPeers {
   private static let script =
-    TestFiles.package.appendingPathComponent("Scripts/test-support/network_peers.py").path
+    TestFiles.package.appendingPathComponent("Scripts/test-support/peers/network_peers.py").path
 
   /// Runs one of its commands to the end.
   static func run(_ arguments: String...) async throws -> ProcessResult {

@@ -7,14 +7,14 @@ import Testing
 @Suite struct ChangedHeadersTests {
   @Test func noChangeIsOverlooked() async throws {
     let folder = try TemporaryFolder()
-    let made = try await script("make_series_defects.py", [folder.url.path])
+    let made = try await script("generators/make_series_defects.py", [folder.url.path])
     #expect(made.status == 0, "\(made.output)")
     let series = [
       "plain", "oblique", "two_echoes", "enhanced_two_phases", "mosaic_of_numaris_x",
       "bare_implicit_datasets", "table_instead_of_a_slope",
     ].map { folder.url.appendingPathComponent($0).path }
     let fuzzed = try await script(
-      "fuzz_series.py",
+      "generators/fuzz_series.py",
       ["--segmentd", segmentdBinary, "--seed", "6", "--count", "150"] + series)
     #expect(fuzzed.status == 0, "\(fuzzed.output)")
     #expect(fuzzed.output.contains("150 changed series"), "\(fuzzed.output)")

@@ -21,7 +21,7 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private func makeCine() async throws -> Cine {
-    try await runScript("make_study.py", [input.path, "cine"], as: Cine.self)
+    try await runScript("generators/make_study.py", [input.path, "cine"], as: Cine.self)
   }
 
   /// The object is about this phase's images, and its volume is the ball's.

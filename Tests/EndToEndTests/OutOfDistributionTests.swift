@@ -27,7 +27,7 @@ import Testing
 
   private func makeVolumes(_ folder: TemporaryFolder, totalseg: URL?) async throws {
     let script = TestFiles.package.appendingPathComponent(
-      "Scripts/test-support/out_of_distribution.py")
+      "Scripts/test-support/generators/out_of_distribution.py")
     let made = try await runProcess(
       testPython,
       [script.path, series.appendingPathComponent("synthetic-1").path, folder.url.path]

@@ -15,7 +15,7 @@ func runScript<Value: Decodable>(_ name: String, _ arguments: [String], as type:
 func makeThresholdBundle(_ kind: String, in folder: URL) async throws -> URL {
   let bundle = folder.appendingPathComponent("threshold-\(kind)")
   let script = TestFiles.package
-    .appendingPathComponent("Scripts/test-support/make_threshold_bundle.py").path
+    .appendingPathComponent("Scripts/test-support/generators/make_threshold_bundle.py").path
   let result = try await runProcess(testPython, [script, bundle.path, kind])
   guard result.status == 0 else { throw PhantomFailed(output: result.output) }
   return bundle
@@ -43,7 +43,7 @@ struct SegmentPlaces: Decodable {
     -> SegmentPlaces
   {
     try await runScript(
-      "segment_places.py",
+      "readers/segment_places.py",
       [file.path] + (sources.map { ["--sources", $0.path] } ?? [])
         + places.map { $0.map { "\($0)" }.joined(separator: ",") },
       as: SegmentPlaces.self)

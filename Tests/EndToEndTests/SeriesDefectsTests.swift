@@ -33,7 +33,7 @@ import Testing
   @Test func everyHabitAndDefectGetsItsVerdict() async throws {
     let folder = try TemporaryFolder()
     let script = TestFiles.package.appendingPathComponent(
-      "Scripts/test-support/make_series_defects.py")
+      "Scripts/test-support/generators/make_series_defects.py")
     let made = try await runProcess(testPython, ["-W", "ignore", script.path, folder.url.path])
     #expect(made.status == 0, "\(made.output)")
     let data = try Data(contentsOf: folder.url.appendingPathComponent("expected.json"))

@@ -6,7 +6,7 @@ import Volumes
 @testable import NIfTI
 
 let niftiScript = TestFiles.package
-  .appendingPathComponent("Scripts/test-support/nifti_files.py").path
+  .appendingPathComponent("Scripts/test-support/readers/nifti_files.py").path
 
 /// Beside nibabel: every datatype, both versions, both byte orders, compressed and not.
 @Suite struct NIfTIReadingTests {

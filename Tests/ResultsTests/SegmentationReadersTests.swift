@@ -103,7 +103,7 @@ import Volumes
     #expect(complaints == [])
     let expected = try write(expected(series, labels, numbers), labels, in: series.folder)
     let script = TestFiles.package.appendingPathComponent(
-      "Scripts/test-support/read_segmentation.py")
+      "Scripts/test-support/readers/read_segmentation.py")
     let result = try run(
       TestFiles.package.appendingPathComponent(".venv/bin/python3").path,
       [script.path, url.path, expected] + options)

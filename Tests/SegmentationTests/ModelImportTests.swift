@@ -7,7 +7,7 @@ import Volumes
 
 @testable import Segmentation
 
-/// Checkpoints that PyTorch wrote of tiny networks (Scripts/test-support/make_checkpoints.py), and
+/// Checkpoints that PyTorch wrote of tiny networks (Scripts/test-support/generators/make_checkpoints.py), and
 /// presets shrunk to them.
 @Suite struct ModelImportTests {
   private static let fixtures = TestFiles.fixtures.appendingPathComponent("checkpoints")

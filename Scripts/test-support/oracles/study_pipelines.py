@@ -23,7 +23,7 @@ import numpy
 import pydicom
 import yaml
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "train"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "train"))
 
 
 class Stages:

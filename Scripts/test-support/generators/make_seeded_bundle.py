@@ -12,7 +12,7 @@ import pathlib
 
 import numpy
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "Fixtures/golden"
+GOLDEN = pathlib.Path(__file__).parents[3] / "Fixtures/golden"
 
 MODEL = """\
 name: seeded-synapse

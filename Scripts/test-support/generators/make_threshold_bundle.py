@@ -11,7 +11,7 @@ import sys
 
 import numpy
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "Fixtures/golden"
+GOLDEN = pathlib.Path(__file__).parents[3] / "Fixtures/golden"
 
 SIZES = ("featureSize: 4, dims: [8, 16, 32, 64], heads: 4, depths: [1, 1, 1, 1],\n"
          "          decoderDepths: [1, 1, 1], projections: [16, 16, 8, 8],\n"

@@ -14,7 +14,7 @@ import numpy as np
 from medpy.metric import binary
 from scipy import ndimage
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "train"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "train"))
 import metrics  # noqa: E402
 
 

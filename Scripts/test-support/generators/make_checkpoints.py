@@ -237,7 +237,7 @@ def write_fixtures(folder):
 
 
 def write_full(variant, folder):
-    golden = Path(__file__).resolve().parents[3] / "shared/golden"
+    golden = Path(__file__).resolve().parents[4] / "shared/golden"
     shapes = [entry[:2] for entry in json.loads((golden / f"statedict_{variant}.json").read_text())]
     state = network(shapes, shares_projection=variant == "synapse")
     contents = checkpoint(state)

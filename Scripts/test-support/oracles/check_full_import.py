@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from make_checkpoints import uniform, write_full
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "generators"))
+from make_checkpoints import uniform, write_full  # noqa: E402
 
 PRESETS = {"synapse": "synapse", "acdc": "acdc", "lung": "lung", "tumor": "brats"}
-GOLDEN = Path(__file__).resolve().parents[3] / "shared/golden"
+GOLDEN = Path(__file__).resolve().parents[4] / "shared/golden"
 
 
 def patch(shape):
