@@ -18,7 +18,9 @@ import Testing
     let made = try await runProcess(
       testPython,
       [
-        TestFiles.package.appendingPathComponent("Scripts/test-support/generators/make_pixel_matrix.py").path,
+        TestFiles.package.appendingPathComponent(
+          "Scripts/test-support/generators/make_pixel_matrix.py"
+        ).path,
         folder.url.path,
       ])
     guard made.status == 0 else { throw MatrixError(output: made.output) }

@@ -19,7 +19,8 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private func makeStudy(_ options: String...) async throws -> Study {
-    try await runScript("generators/make_study.py", [input.path, "brats"] + options, as: Study.self)
+    try await runScript(
+      "generators/make_study.py", [input.path, "brats"] + options, as: Study.self)
   }
 
   /// The label that the network gives to what is bright in a channel.

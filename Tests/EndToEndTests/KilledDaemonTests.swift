@@ -15,7 +15,8 @@ import Testing
     async let sending = runProcess(
       testPython,
       [
-        TestFiles.package.appendingPathComponent("Scripts/test-support/peers/network_peers.py").path,
+        TestFiles.package.appendingPathComponent("Scripts/test-support/peers/network_peers.py")
+          .path,
         "slowly", "\(setup.port)", "SEGMENTD", "0.1",
       ] + files.map { series.appendingPathComponent($0).path })
     try await waitUntil("some instances") { spooled(setup) > 10 }

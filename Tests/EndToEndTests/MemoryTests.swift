@@ -32,7 +32,8 @@ import Testing
   func thePeakIsPredicted(_ options: [String]) async throws {
     let folder = try TemporaryFolder()
     let series = folder.url.appendingPathComponent("series")
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/generators/make_series.py")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/generators/make_series.py")
     let made = try await runProcess(
       testPython,
       [script.path, series.path, "--spacing", "0.8", "0.6", "0.6"] + options)

@@ -65,7 +65,8 @@ struct RealDataTests {
       let dice = try await runProcess(
         testPython,
         [
-          TestFiles.package.appendingPathComponent("Scripts/test-support/readers/dice.py").path, file.path,
+          TestFiles.package.appendingPathComponent("Scripts/test-support/readers/dice.py").path,
+          file.path,
           try #require(labels[job.seriesInstanceUID]).path,
         ])
       let values = dice.output.split(separator: "\n").compactMap { Double($0) }
@@ -77,7 +78,8 @@ struct RealDataTests {
 
   /// - Returns: the series instance UID.
   private func writeSeries(_ image: URL, to folder: URL) async throws -> String {
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/generators/nifti_to_series.py")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/generators/nifti_to_series.py")
     let result = try await runProcess(testPython, [script.path, image.path, folder.path])
     guard result.status == 0 else { throw PhantomFailed(output: result.output) }
     return result.output.trimmingCharacters(in: .whitespacesAndNewlines)

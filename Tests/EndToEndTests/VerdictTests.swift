@@ -9,7 +9,8 @@ import Testing
     _ setup: DaemonSetup, _ options: String..., pacs: Orthanc? = nil
   ) async throws -> JobRow {
     let series = setup.folder.url.appendingPathComponent("series")
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/generators/make_series.py")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/generators/make_series.py")
     let made = try await runProcess(testPython, [script.path, series.path] + options)
     try #require(made.status == 0, "\(made.output)")
     let daemon = try await setup.start()

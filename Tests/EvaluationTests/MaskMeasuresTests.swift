@@ -32,7 +32,8 @@ import Volumes
 
   @Test func agreesWithPublicImplementations() async throws {
     let folder = try TemporaryFolder()
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/oracles/mask_measures.py")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/oracles/mask_measures.py")
     let run = try await runProcess(testPython, [script.path, folder.url.path])
     try #require(run.status == 0, "\(run.output)")
     func file(_ name: String) throws -> Data {

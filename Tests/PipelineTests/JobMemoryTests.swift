@@ -52,7 +52,8 @@ import Volumes
 
   private func makeSeries(in folder: URL) async throws -> [URL] {
     let series = folder.appendingPathComponent("series")
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/generators/make_series.py")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/generators/make_series.py")
     let result = try await runProcess(
       testPython, [script.path, series.path, "--slices", "5", "--size", "32"])
     try #require(result.status == 0, "\(result.output)")
