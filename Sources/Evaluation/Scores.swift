@@ -38,6 +38,12 @@ public struct RegionScore: Sendable, Equatable {
 
 /// Scores every region of one case.
 ///
+/// ```swift
+/// let liver = Region(key: "1", name: "Liver", values: [1])
+/// let scores = try score(found, against: known, regions: [liver])
+/// scores[0].dice  // 1 where the masks are equal
+/// ```
+///
 /// - Parameters:
 ///   - found: the segmentation; its voxels may be stored in another order than the known ones.
 ///   - known: the reference labels.

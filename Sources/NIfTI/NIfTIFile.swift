@@ -10,6 +10,11 @@ import Volumes
 /// sform_code is set, else from the qform, as nibabel does; a file with neither is refused.
 ///
 /// Decompression, byte order and quaternions are nifti_clib's; its trust in the header is not ours.
+///
+/// ```swift
+/// let file = try NIfTIFile(path: "labels.nii.gz")
+/// let labels = try file.labels()  // in the file's voxel order, placed in LPS
+/// ```
 public struct NIfTIFile: Sendable, Equatable {
   public let path: String
   public let grid: VolumeGrid

@@ -35,6 +35,15 @@ extension Affine {
 }
 
 /// A regular grid of voxels in patient space.
+///
+/// ```swift
+/// // 100 axial slices of 256 × 256 pixels of 0.8 mm, 3 mm apart.
+/// let grid = VolumeGrid(
+///   columns: 256, rows: 256, slices: 100,
+///   affine: Affine(
+///     column: [0.8, 0, 0], row: [0, 0.8, 0], slice: [0, 0, 3], origin: [-102, -102, -150]))
+/// grid.affine.point([128, 128, 50])  // [0.4, 0.4, 0], in mm, LPS
+/// ```
 public struct VolumeGrid: Sendable, Equatable, Codable {
   public var columns: Int
   public var rows: Int
