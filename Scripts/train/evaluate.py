@@ -1,7 +1,8 @@
-"""Dice and HD95 on the held-out fifth of the split, by the inference that the bundle asks for.
+"""Dice and HD95 on the held-out fifth of the recipe's split, by the inference that the bundle asks for.
 
     python evaluate.py --data ../../../shared/hippocampus --bundle ../../Sources/Segmentation/Models/hippocampus
     python evaluate.py --data ... --checkpoint ~/hippocampus-training/checkpoint.pt
+    python evaluate.py --recipe cardiac --data ../../../shared/cardiac --checkpoint ~/cardiac-training/checkpoint.pt
     python evaluate.py --series ../../Fixtures/series --bundle ...          # make_synthetic.py's subjects instead
 
 Prints mean and worst case per class and, with --json FILE, writes them with every case's figures.
@@ -19,7 +20,8 @@ import yaml
 from safetensors.torch import load_file
 
 from metrics import dice, hd95
-from pipeline import read_nifti, segment
+from pipeline import segment
+from recipe import Recipe
 from unet import UNet
 from unetrpp import UNETRPP, Description, load_published
 
@@ -37,55 +39,57 @@ def load_bundle(folder):
     return load_model(Path(folder) / "model.yaml", load_file(Path(folder) / "weights.safetensors"))
 
 
-def load_checkpoint(path):
+def load_checkpoint(path, model_file=HERE / "hippocampus.yaml"):
     """The averaged weights of a training, with `model.steps`."""
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     network = {"unetrpp": UNETRPP, "unet": UNet}[checkpoint.get("network", "unetrpp")]
-    model = load_model(HERE / "hippocampus.yaml", checkpoint["average"], network)
+    model = load_model(model_file, checkpoint["average"], network)
     model.steps = checkpoint["step"]
     return model
 
 
-def evaluate(model, data, names, mirror_axes=(), other_side=False):
-    """Per case: Dice and HD95 of both classes, seconds; `other_side` mirrors the volumes from left to right."""
+def evaluate(model, data, names, mirror_axes=(), other_side=False, recipe=None):
+    """Per case: Dice and HD95 of every class, seconds; `other_side` mirrors the volumes from left to right."""
+    recipe = recipe or Recipe("hippocampus")
     cases = []
     for name in names:
-        image, labels = (read_nifti(Path(data) / kind / f"{name}.nii.gz") for kind in ("images", "labels"))
+        image, labels, spacing = recipe.read(data, name)
         if other_side:
             image, labels = image[..., ::-1].copy(), labels[..., ::-1]
-        cases.append(measure(model, name, image, labels, mirror_axes))
+        cases.append(measure(model, name, image, labels, recipe, mirror_axes, spacing))
     return cases
 
 
 def evaluate_series(model, folder):
-    """The same for the synthetic subjects that make_synthetic.py wrote to a folder."""
+    """The same for the synthetic hippocampus subjects that make_synthetic.py wrote to a folder."""
     cases = []
     for known in sorted(Path(folder).glob("*.labels.safetensors")):
         name = known.name.removesuffix(".labels.safetensors")
         planes = [pydicom.dcmread(path).pixel_array for path in sorted((known.parent / name).glob("*.dcm"))]
         # planes were written with rows towards P and columns towards L
         image = np.stack(planes)[:, ::-1, ::-1].astype(np.float32)
-        cases.append(measure(model, name, image, load_file(known)["labels"].numpy()[:, ::-1, ::-1]))
+        labels = load_file(known)["labels"].numpy()[:, ::-1, ::-1]
+        cases.append(measure(model, name, image, labels, Recipe("hippocampus")))
     return cases
 
 
-def measure(model, name, image, labels, mirror_axes=()):
+def measure(model, name, image, labels, recipe, mirror_axes=(), spacing=(1.0, 1.0, 1.0)):
     begun = time.perf_counter()
-    found = segment(model, image, model.description.patch, mirror_axes)
+    found = segment(model, image, model.description.patch, mirror_axes, spacing=spacing, target=recipe.spacing)
     seconds = time.perf_counter() - begun
     return {"case": name, "seconds": round(seconds, 2), "labels": [
-        {"label": label, "dice": dice(found == label, labels == label), "hd95": hd95(found == label, labels == label)}
-        for label in (1, 2)]}
+        {"label": label, "dice": dice(found == label, labels == label),
+         "hd95": hd95(found == label, labels == label, spacing)} for label in recipe.labels]}
 
 
 def summary(cases):
-    """Means over cases per class and over both classes, and the worst."""
+    """Means over cases per class and over all classes, and the worst."""
     scores = np.array([[[label["dice"], label["hd95"]] for label in case["labels"]] for case in cases])
     mean = scores.mean(0)
     return {"cases": len(cases),
             "mean": {"dice": mean[:, 0].mean(), "hd95": mean[:, 1].mean()},
-            "labels": [{"label": i + 1, "dice": mean[i, 0], "hd95": mean[i, 1], "worstDice": scores[:, i, 0].min(),
-                        "worstHd95": scores[:, i, 1].max()} for i in range(2)],
+            "labels": [{"label": cases[0]["labels"][i]["label"], "dice": mean[i, 0], "hd95": mean[i, 1], "worstDice": scores[:, i, 0].min(),
+                        "worstHd95": scores[:, i, 1].max()} for i in range(len(mean))],
             "secondsPerCase": float(np.median([case["seconds"] for case in cases]))}
 
 
@@ -100,6 +104,7 @@ def show(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", default="hippocampus")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--series", type=Path, help="folder of synthetic series instead of the held-out volumes")
     parser.add_argument("--bundle", type=Path)
@@ -110,12 +115,12 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
-    model = load_bundle(a.bundle) if a.bundle else load_checkpoint(a.checkpoint)
+    recipe = Recipe(a.recipe)
+    model = load_bundle(a.bundle) if a.bundle else load_checkpoint(a.checkpoint, recipe.model_file)
     if a.series:
         cases = evaluate_series(model, a.series)
     elif a.data:
-        held_out = json.loads((HERE / "split.json").read_text())["heldOut"]
-        cases = evaluate(model, a.data, held_out, a.mirror, a.other_side)
+        cases = evaluate(model, a.data, recipe.cases(a.data)[1], a.mirror, a.other_side, recipe)
     else:
         parser.error("--data or --series is needed")
     result = {**summary(cases), "steps": getattr(model, "steps", None),

@@ -1,7 +1,7 @@
-"""Inference as the reference does it, in NumPy and PyTorch: crop, normalise, sliding window with Gaussian weights.
+"""Inference as the reference does it, in NumPy and PyTorch: crop, resample, normalise, sliding window with Gaussian weights.
 
-The training volumes have 1 mm voxels, so no resampling happens here. Arrays are (z, y, x), growing towards S, A, R
-(a NIfTI file in RAS order, transposed). The Swift module Segmentation does the same; its figures must agree.
+Arrays are (z, y, x). A recipe's orientation says how they grow: towards S, A, R (a NIfTI file in RAS order, transposed),
+or as acquired (slices, rows, columns). The Swift module Segmentation does the same; its figures must agree.
 """
 
 from itertools import product
@@ -13,18 +13,31 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from resampling import resample
+
 
 def case_names(data):
     """Names of the labelled cases in a folder with `images` and `labels`, sorted."""
     return sorted(path.name.removesuffix(".nii.gz") for path in (Path(data) / "labels").glob("*.nii.gz"))
 
 
+def read_volume(path, acquired=False):
+    """The voxels as (z, y, x) and the spacing (mm, same order).
+
+    Unless `acquired`, the axes must grow towards S, A, R; files stored in another order are refused.
+    """
+    image = nibabel.load(path)
+    if not acquired and nibabel.aff2axcodes(image.affine) != ("R", "A", "S"):
+        raise ValueError(f"{path}: axes {nibabel.aff2axcodes(image.affine)} instead of R, A, S")
+    spacing = tuple(float(size) for size in image.header.get_zooms()[2::-1])
+    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
+        raise ValueError(f"{path}: spacing {spacing} is not positive")
+    return np.asarray(image.dataobj).transpose(2, 1, 0), spacing
+
+
 def read_nifti(path):
     """The voxels as (z, y, x) in axes growing towards S, A, R; refuses files stored in another order."""
-    image = nibabel.load(path)
-    if nibabel.aff2axcodes(image.affine) != ("R", "A", "S"):
-        raise ValueError(f"{path}: axes {nibabel.aff2axcodes(image.affine)} instead of R, A, S")
-    return np.asarray(image.dataobj).transpose(2, 1, 0)
+    return read_volume(path)[0]
 
 
 def nonzero_box(image):
@@ -83,10 +96,18 @@ def predict(model, image, patch, step=0.5, mirror_axes=(), autocast=False):
     return total[(slice(None), *inner)].numpy()
 
 
-def segment(model, image, patch, mirror_axes=(), autocast=False):
-    """Labels (z, y, x) uint8 of a raw volume: crop to what is not zero, normalise, predict, paste back."""
+def segment(model, image, patch, mirror_axes=(), autocast=False, spacing=None, target=None):
+    """Labels (z, y, x) uint8 of a raw volume: crop to what is not zero, resample, normalise, predict, back again.
+
+    Where `spacing` and `target` (mm along z, y, x) are given, the network sees the volume at `target`; probabilities are
+    resampled linearly to the volume's own voxels before the most probable label is chosen.
+    """
     box = nonzero_box(image)
-    probability = predict(model, normalise(image[box]), patch, mirror_axes=mirror_axes, autocast=autocast)
+    source = image[box]
+    resampled = resample(source.astype(np.float32), spacing, target) if spacing else source
+    probability = predict(model, normalise(resampled), patch, mirror_axes=mirror_axes, autocast=autocast)
+    if spacing:
+        probability = np.stack([resample(p, target, spacing, source.shape, order=1) for p in probability])
     labels = np.zeros(image.shape, np.uint8)
     labels[box] = probability.argmax(0)
     return labels

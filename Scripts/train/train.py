@@ -1,21 +1,23 @@
-"""Trains UNETR++ on the labelled hippocampus volumes of the Medical Segmentation Decathlon (Task04).
+"""Trains UNETR++ by a recipe: `hippocampus` (Medical Segmentation Decathlon, Task04) or `cardiac` (ACDC).
 
     python train.py --data ../../../shared/hippocampus --folder ~/hippocampus-training [--steps 9000]
                     [--network unet] [--deadline 2026-11-23T14:14]
+    python train.py --recipe cardiac --data ../../../shared/cardiac --folder ~/cardiac-training
 
-Split: `split.json` names the held-out fifth; it was drawn once by `make_split` below. Every step seeds its own random
-numbers, so a run that was stopped continues from `checkpoint.pt` in the folder as if nothing had happened. The learning
-rate falls polynomially (power 0.9) with the steps or, where a deadline is given, with the part of the time that is used
-up, whichever is further; `loss.csv` keeps step, seconds, learning rate and loss, `dice.csv` the Dice of the averaged
-weights on some held-out cases. An accelerator is used when present. On CPUs one thread is best: a step of this small
-network with two threads costs twice the processor time of one with a single thread, so `train.sh` gives the second core
+Split: the recipe's file names what is held out; it was drawn once (recipe.py). Every step seeds its own random numbers,
+so a run that was stopped, at whatever moment, continues from `checkpoint.pt` in the folder as if nothing had happened: the
+same command continues it. The learning rate is held for the part of the training that the recipe says (`hold`), then
+falls polynomially (power 0.9) with the steps or, where a deadline is given, with the part of the time that is used up,
+whichever is further; `loss.csv` keeps step, seconds, learning rate and loss, `dice.csv` the Dice of the averaged weights
+on some held-out cases. An accelerator is used when present. On CPUs one thread is best for the small hippocampus network:
+a step with two threads costs twice the processor time of one with a single thread, so `train.sh` gives the second core
 to the plain 3D U-Net that is trained beside it.
 """
 
 import argparse
-import csv
-import json
 import os
+import signal
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -23,112 +25,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-import yaml
 
+import augmentation
 from metrics import dice
-from pipeline import case_names, nonzero_box, normalise, read_nifti, segment
+from pipeline import segment
+from recipe import Recipe
 from unet import UNet
-from unetrpp import UNETRPP, Description
+from unetrpp import UNETRPP
 
-HERE = Path(__file__).parent
-LABELS = (1, 2)
 NETWORKS = {"unetrpp": UNETRPP, "unet": UNet}
-
-
-def make_split(names, seed=20261123):
-    """The held-out fifth: the first fifth of a seeded permutation of the sorted case names."""
-    order = np.random.default_rng(seed).permutation(len(names))
-    held_out = sorted(names[i] for i in order[: len(names) // 5])
-    return {"seed": seed, "heldOut": held_out, "training": [n for n in names if n not in set(held_out)]}
-
-
-def load_case(data, name):
-    """Image (normalised) and labels as (3, z, y, x) float32: image, label 1, label 2."""
-    image = read_nifti(Path(data) / "images" / f"{name}.nii.gz")
-    labels = read_nifti(Path(data) / "labels" / f"{name}.nii.gz")
-    box = nonzero_box(image)
-    planes = [normalise(image[box])] + [(labels[box] == label).astype(np.float32) for label in LABELS]
-    return torch.from_numpy(np.stack(planes))
-
-
-class Augmentation:
-    """Draws patches: position, rotation, scaling, mirroring, then intensity changes, in the manner of nnU-Net."""
-
-    def __init__(self, patch, mirror_x=0.3):
-        self.patch, self.mirror_x = patch, mirror_x
-
-    def __call__(self, case, rng):
-        patch = self.spatial(case, rng)
-        if rng.random() < self.mirror_x:  # left and right hippocampus are mirror images
-            patch = patch.flip(-1)
-        labels = torch.where(patch[2] > 0.5, 2, torch.where(patch[1] > 0.5, 1, 0))
-        # a voxel shared by both labels belongs to the larger part, if together they fill half of it
-        both = (patch[1] + patch[2] > 0.5) & (labels == 0)
-        labels = torch.where(both, torch.where(patch[2] > patch[1], 2, 1), labels)
-        return self.intensity(patch[:1], rng), labels
-
-    def spatial(self, case, rng):
-        size = np.array(case.shape[1:])
-        patch = np.array(self.patch)
-        spare = size - patch
-        # tiles start anywhere in a larger volume; a smaller one lies in the middle, give or take two voxels
-        start = np.where(spare > 0, rng.integers(0, np.maximum(spare, 0) + 1),
-                         spare // 2 + rng.integers(-2, 3, 3))
-        if rng.random() < 0.5:
-            return self.slice(case, start)
-        matrix = np.eye(3)
-        if rng.random() < 0.7:
-            for a, b in ((0, 1), (0, 2), (1, 2)):
-                angle = np.deg2rad(rng.uniform(-20, 20))
-                turn = np.eye(3)
-                turn[a, a] = turn[b, b] = np.cos(angle)
-                turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-                matrix = matrix @ turn
-        if rng.random() < 0.7:
-            matrix = matrix * rng.uniform(0.8, 1.2) * rng.uniform(0.9, 1.1, 3)
-        # positions of the patch's voxels in the volume, in grid_sample's units and order (x, y, z)
-        center = start + (patch - 1) / 2
-        theta = np.zeros((3, 4))
-        theta[:, :3] = matrix[::-1, ::-1] * patch[::-1][None] / size[::-1][:, None]
-        theta[:, 3] = ((2 * center + 1) / size - 1)[::-1]
-        grid = F.affine_grid(torch.tensor(theta[None], dtype=torch.float32), (1, 1, *self.patch), False)
-        return F.grid_sample(case[None], grid, align_corners=False)[0]
-
-    def slice(self, case, start):
-        result = torch.zeros(case.shape[0], *self.patch)
-        inside = [slice(max(0, s), min(n, s + p)) for s, n, p in zip(start, case.shape[1:], self.patch)]
-        target = [slice(i.start - s, i.stop - s) for i, s in zip(inside, start)]
-        result[(slice(None), *target)] = case[(slice(None), *inside)]
-        return result
-
-    def intensity(self, x, rng):
-        seed = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        if rng.random() < 0.15:
-            x = x + float(rng.uniform(0.05, 0.3)) * torch.randn(x.shape, generator=seed)
-        if rng.random() < 0.15:
-            x = blur(x, float(rng.uniform(0.4, 0.9)))
-        if rng.random() < 0.15:
-            factor = float(rng.uniform(0.5, 0.9))
-            small = F.interpolate(x[None], scale_factor=factor, mode="nearest")
-            x = F.interpolate(small, size=x.shape[1:], mode="trilinear")[0]
-        if rng.random() < 0.3:
-            x = x * float(rng.uniform(0.75, 1.25)) + float(rng.normal(0, 0.1))
-        if rng.random() < 0.3:
-            low, spread = x.min(), x.max() - x.min() + 1e-6
-            mean, sd = x.mean(), x.std()
-            x = ((x - low) / spread) ** float(np.exp(rng.uniform(-0.4, 0.4)))
-            x = (x - x.mean()) / (x.std() + 1e-6) * sd + mean
-        return x
-
-
-def blur(x, sigma):
-    """Gaussian blur of (1, D, H, W) with a kernel of five voxels."""
-    kernel = torch.exp(-torch.arange(-2.0, 3.0) ** 2 / (2 * sigma**2))
-    kernel /= kernel.sum()
-    x = x[None]
-    for shape, pad in (((5, 1, 1), (2, 0, 0)), ((1, 5, 1), (0, 2, 0)), ((1, 1, 5), (0, 0, 2))):
-        x = F.conv3d(x, kernel.reshape(1, 1, *shape), padding=pad)
-    return x[0]
 
 
 def loss_of(logits, labels):
@@ -136,8 +41,8 @@ def loss_of(logits, labels):
     total, weights = 0.0, (1.0, 0.5, 0.25)
     for weight, level in zip(weights, logits):
         level = level.float()
-        stride = labels.shape[-1] // level.shape[-1]
-        target = labels[:, ::stride, ::stride, ::stride]
+        z, y, x = (fine // coarse for fine, coarse in zip(labels.shape[1:], level.shape[2:]))
+        target = labels[:, ::z, ::y, ::x]
         probability = level.softmax(1)[:, 1:]
         wanted = F.one_hot(target, level.shape[1]).movedim(-1, 1)[:, 1:].float()
         over = (0, 2, 3, 4)
@@ -180,29 +85,49 @@ def keep_in_single_precision(module):
 
 
 def save(path, content):
-    """Writes to a neighbour first, so that a stop in between leaves the previous checkpoint whole."""
-    torch.save(content, f"{path}.new")
+    """Writes to a neighbour first, so that a stop (or a full disk) in between leaves the previous checkpoint whole."""
+    with open(f"{path}.new", "wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(f"{path}.new", path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def append(path, header, row):
-    new = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(header)
-        writer.writerow(row)
+    """Adds a row to a log in one write, with the header where there is none."""
+    rows = [row] if path.exists() else [header, row]
+    with open(path, "a") as file:
+        file.write("".join(",".join(map(str, entries)) + "\n" for entries in rows))
+
+
+def rows_of(path):
+    """Header and rows of a log as whole lines; a row that a stop cut short is left out, an empty log has no header."""
+    lines = path.read_bytes().decode().splitlines(keepends=True) if path.exists() else []
+    return [line for line in lines if line.endswith("\n")]
+
+
+def step_of(row):
+    return int(row.split(",")[0])
 
 
 def forget_after(path, step):
     """Drops the rows of a log that a resumed training will write again."""
-    if path.exists():
-        header, *rows = path.read_text().splitlines()
-        path.write_text("\n".join([header, *(row for row in rows if int(row.split(",")[0]) <= step)]) + "\n")
+    whole = rows_of(path)[:1] + [row for row in rows_of(path)[1:] if step_of(row) <= step]
+    if len(whole) < 2:  # the next row brings its header
+        path.unlink(missing_ok=True)
+        return
+    replacement = path.with_suffix(".new")
+    replacement.write_bytes("".join(whole).encode())
+    os.replace(replacement, path)
 
 
 def arguments():
+    """The command line's options, by default those of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", default="hippocampus", help="NAME of NAME.yaml and NAME.training.yaml")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="checkpoints and logs, outside the repository")
     parser.add_argument("--network", choices=NETWORKS, default="unetrpp")
@@ -210,13 +135,30 @@ def arguments():
     parser.add_argument("--deadline", type=datetime.fromisoformat, help="local time at which the rate reaches zero")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--hold", type=float, default=0.0, help="part of the training before the rate falls, below 1")
     parser.add_argument("--decay", type=float, default=1e-2)
     parser.add_argument("--average", type=float, default=0.999)
-    parser.add_argument("--evaluate-every", type=float, default=900, help="seconds between evaluations")
+    parser.add_argument("--store-seconds", type=float, default=100, help="seconds between checkpoints")
+    parser.add_argument("--evaluate-seconds", type=float, help="seconds between evaluations")
+    parser.add_argument("--evaluate-steps", type=int, help="steps between evaluations")
     parser.add_argument("--evaluate-cases", type=int, default=12)
+    parser.add_argument("--stop", type=int, help="stop after this step, as a kill would (to try resuming)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    recipe = Recipe(parser.parse_known_args()[0].recipe)
+    names = {"evaluateSeconds": "evaluate_seconds", "evaluateSteps": "evaluate_steps", "evaluateCases": "evaluate_cases",
+             "storeSeconds": "store_seconds"}
+    parser.set_defaults(**{names.get(key, key): value for key, value in recipe.options.items()
+                           if key not in ("split", "splitSeed", "splitByPatient", "columns", "cases", "augmentation")})
+    return parser.parse_args(), recipe
+
+
+def bfloat16_helps(device):
+    """Whether the processor multiplies in bfloat16; where it only emulates that, single precision is faster."""
+    if device != "cpu":
+        return True
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def make_model(network, description, device):
@@ -235,10 +177,11 @@ class Training:
     """The model, its averaged weights and the optimizer; stored in and continued from `checkpoint.pt`."""
 
     def __init__(self, a, description, device):
-        self.a, self.device = a, device
+        self.a, self.device, self.half = a, device, bfloat16_helps(device)
         self.model = make_model(a.network, description, device)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, a.decay), a.rate, fused=True)
         self.average, self.step, self.used, self.started = Average(self.model, a.average), 0, 0.0, time.time()
+        self.losses = []  # of the steps that loss.csv does not have yet
         self.checkpoint = a.folder / "checkpoint.pt"
         if self.checkpoint.exists():
             self.restore()
@@ -249,14 +192,25 @@ class Training:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.average.state = saved["average"]
         self.step, self.used, self.started = saved["step"], saved["used"], saved["started"]
+        self.losses = saved.get("losses", [])
         for log in ("loss.csv", "dice.csv"):
             forget_after(self.a.folder / log, self.step)
         print(f"continuing at step {self.step}", flush=True)
 
     def store(self):
+        """Writes the checkpoint; where it cannot be written, or a weight is not finite, the last good one stays."""
+        if not all(value.isfinite().all() for value in self.average.state.values() if value.is_floating_point()):
+            sys.exit(f"step {self.step}: a weight is not finite; {self.checkpoint} holds the last good ones")
+        try:
+            self.write()
+        except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError where the disk is full
+            Path(f"{self.checkpoint}.new").unlink(missing_ok=True)
+            print(f"step {self.step}: the checkpoint was not written, the last one stays: {error}", flush=True)
+
+    def write(self):
         save(self.checkpoint, {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                                "step": self.step, "average": self.average.state, "used": self.used,
-                               "started": self.started, "network": self.a.network})
+                               "started": self.started, "network": self.a.network, "losses": self.losses})
 
     def progress(self):
         """The part of the training that is done, by steps or by time."""
@@ -268,7 +222,8 @@ class Training:
     def train_step(self, cases, augmentation):
         """One step at the rate that the progress asks for; the loss and the rate."""
         warmup = min(1, (self.step + 1) / 50)
-        rate = self.a.rate * max(0, 1 - self.progress()) ** 0.9 * warmup
+        left = min(1, max(0, 1 - self.progress()) / (1 - self.a.hold))
+        rate = self.a.rate * left**0.9 * warmup
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         rng = np.random.default_rng((self.a.seed, self.step, 0))
@@ -276,9 +231,15 @@ class Training:
         x = torch.stack([image for image, _ in drawn]).to(self.device)
         labels = torch.stack([target for _, target in drawn]).to(self.device)
         self.model.train()
-        with torch.autocast(self.device, torch.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
             logits = self.model(x)
         loss = loss_of(logits, labels)
+        if not loss.isfinite():  # the running statistics of the normalisations may have taken it in
+            self.model.load_state_dict({**self.model.state_dict(), **{name: self.average.state[name] for name, _ in
+                                                                      self.model.named_buffers()}})
+            print(f"step {self.step}: the loss is not finite, weights kept", flush=True)
+            self.step += 1
+            return loss.item(), rate
         loss.backward()
         if torch.nn.utils.clip_grad_norm_(self.model.parameters(), 12).isfinite():
             self.optimizer.step()
@@ -290,55 +251,80 @@ class Training:
         return loss.item(), rate
 
 
+class Run:
+    """The loop over steps: logs, checkpoints, evaluations."""
+
+    def __init__(self, a, recipe):
+        self.a, self.recipe = a, recipe
+        self.training_names, self.held_out = recipe.cases(a.data)
+        self.training = Training(a, recipe.network, "cuda" if torch.cuda.is_available() else "cpu")
+        kind = augmentation.KINDS[recipe.options["cases"]]
+        self.augmentation = kind(recipe)
+        self.cases = [kind.prepare(recipe, *recipe.read(a.data, name)) for name in self.training_names]
+        self.asked_to_stop = False
+        signal.signal(signal.SIGTERM, self.stop)
+
+    def stop(self, *_):
+        self.asked_to_stop = True
+
+    def steps(self):
+        """Trains to the end, or until the process is asked to stop; True at the end."""
+        training, a = self.training, self.a
+        if self.evaluation_due() and training.step not in map(step_of, rows_of(a.folder / "dice.csv")[1:]):
+            self.evaluate()  # the stop came before the evaluation's end
+        begun = time.time() - training.used
+        last_save = last_evaluation = time.time()
+        while training.progress() < 1 and not self.asked_to_stop and training.step != a.stop:
+            loss, rate = training.train_step(self.cases, self.augmentation)
+            training.used = time.time() - begun
+            training.losses.append(loss)
+            if training.step % 20 == 0:
+                append(a.folder / "loss.csv", ["step", "seconds", "rate", "loss"],
+                       [training.step, round(training.used), f"{rate:.2e}", f"{np.mean(training.losses):.4f}"])
+                training.losses = []
+            if time.time() - last_save > a.store_seconds:
+                training.store()
+                last_save = time.time()
+            by_time = a.evaluate_seconds and time.time() - last_evaluation > a.evaluate_seconds
+            if by_time or self.evaluation_due():
+                training.store()
+                self.evaluate()
+                last_evaluation = time.time()
+        training.store()
+        return training.progress() >= 1
+
+    def evaluation_due(self):
+        """Whether this step is one of those after which the weights are evaluated."""
+        return self.training.step > 0 and self.a.evaluate_steps and self.training.step % self.a.evaluate_steps == 0
+
+    def evaluate(self):
+        """Dice of the averaged weights on the first held-out cases (of a fixed random order)."""
+        a, training, recipe = self.a, self.training, self.recipe
+        model = NETWORKS[a.network](recipe.network).cpu()
+        model.load_state_dict(training.average.state, strict=False)
+        model.eval()
+        names = np.random.default_rng(0).permutation(self.held_out)[: a.evaluate_cases]
+        scores = []
+        for name in names:
+            image, labels, spacing = recipe.read(a.data, name)
+            found = segment(model, image, recipe.network.patch, autocast=bfloat16_helps("cpu"), spacing=spacing,
+                            target=recipe.spacing)
+            scores.append([dice(found == label, labels == label) for label in recipe.labels])
+        mean = np.mean(scores, 0)
+        append(a.folder / "dice.csv", ["step", "seconds", *recipe.columns, "worst"],
+               [training.step, round(training.used), *(f"{m:.4f}" for m in mean), f"{np.min(scores):.4f}"])
+        print(f"step {training.step}, {training.used:.0f} s: Dice {mean.round(4)}, worst {np.min(scores):.3f}", flush=True)
+
+
 def main():
-    a = arguments()
+    a, recipe = arguments()
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     a.folder.mkdir(parents=True, exist_ok=True)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    split_file = HERE / "split.json"
-    if not split_file.exists():
-        split_file.write_text(json.dumps(make_split(case_names(a.data)), indent=1) + "\n")
-    split = json.loads(split_file.read_text())
-    description = Description.from_yaml(yaml.safe_load((HERE / "hippocampus.yaml").read_text())["network"])
-    cases = [load_case(a.data, name) for name in split["training"]]
-    training, augmentation, losses = Training(a, description, device), Augmentation(description.patch), []
-    begun = time.time() - training.used
-    last_save = last_evaluation = time.time()
-    while training.progress() < 1:
-        loss, rate = training.train_step(cases, augmentation)
-        training.used = time.time() - begun
-        losses.append(loss)
-        if training.step % 20 == 0:
-            append(a.folder / "loss.csv", ["step", "seconds", "rate", "loss"],
-                   [training.step, round(training.used), f"{rate:.2e}", f"{np.mean(losses):.4f}"])
-            losses = []
-        if time.time() - last_save > 100:
-            training.store()
-            last_save = time.time()
-        if time.time() - last_evaluation > a.evaluate_every:
-            evaluate(a, split, description, training)
-            last_evaluation = time.time()
-    training.store()
-    evaluate(a, split, description, training)
-    print(f"finished at step {training.step}", flush=True)
-
-
-def evaluate(a, split, description, training):
-    """Dice of the averaged weights on the first held-out cases (of a fixed random order)."""
-    model = NETWORKS[a.network](description).cpu()
-    model.load_state_dict(training.average.state, strict=False)
-    model.eval()
-    names = np.random.default_rng(0).permutation(split["heldOut"])[: a.evaluate_cases]
-    scores = []
-    for name in names:
-        image, labels = (read_nifti(a.data / kind / f"{name}.nii.gz") for kind in ("images", "labels"))
-        found = segment(model, image, description.patch, autocast=True)
-        scores.append([dice(found == label, labels == label) for label in LABELS])
-    mean = np.mean(scores, 0)
-    append(a.folder / "dice.csv", ["step", "seconds", "anterior", "posterior", "worst"],
-           [training.step, round(training.used), *(f"{m:.4f}" for m in mean), f"{np.min(scores):.4f}"])
-    print(f"step {training.step}, {training.used:.0f} s: Dice {mean.round(4)}, worst {np.min(scores):.3f}", flush=True)
+    run = Run(a, recipe)
+    if run.steps():
+        run.evaluate()
+        print(f"finished at step {run.training.step}", flush=True)
 
 
 if __name__ == "__main__":
