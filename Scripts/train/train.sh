@@ -13,13 +13,7 @@ data=$(realpath "${1:?folder with images/ and labels/}")
 mkdir -p "${2:?folder for checkpoints}"
 folder=$(realpath "$2")
 shift 2
-unset OPENBLAS_CORETYPE
-python=$folder/venv/bin/python
-if ! cmp -s "$here/requirements.txt" "$folder/venv/requirements.installed"; then
-  python3 -m venv "$folder/venv"
-  "$folder/venv/bin/pip" install -q -r "$here/requirements.txt"
-  cp "$here/requirements.txt" "$folder/venv/requirements.installed"
-fi
+source "$here/environment.sh" "$folder/venv"
 cd "$here"
 if [ -n "${GOLDEN:-}" ]; then
   "$python" check_golden.py "$GOLDEN"
