@@ -6,7 +6,8 @@
 # RECIPE is cardiac or hippocampus, DATA holds images/ and labels/; FOLDER, outside the repository, takes checkpoints and
 # logs (loss.csv, dice.csv, train.log). The Python environment is FOLDER/venv, or the folder that VENV names. The command
 # returns at once; the training goes on after a logout, may be killed at any moment and continues with the same command.
-# `kill $(cat FOLDER/pid)` ends it after the step in hand. A second one in the same folder is refused.
+# `kill $(cat FOLDER/pid)` ends it after the step in hand. A second one in the same folder is refused. Where memory runs out it
+# is the first to go.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 recipe=${1:?recipe: cardiac or hippocampus}
@@ -17,7 +18,7 @@ shift 3
 source "$here/environment.sh" "${VENV:-$folder/venv}"
 exec 9>"$folder/lock"
 flock -n 9 || { echo "a training already runs in $folder (process $(cat "$folder/pid"))" >&2; exit 1; }
-setsid nohup chrt -i 0 nice -n 19 "$python" "$here/train.py" --recipe "$recipe" --data "$data" --folder "$folder" "$@" \
+setsid nohup choom -n 1000 -- chrt -i 0 nice -n 19 "$python" "$here/train.py" --recipe "$recipe" --data "$data" --folder "$folder" "$@" \
   >>"$folder/train.log" 2>&1 </dev/null &
 echo $! >"$folder/pid"
 echo "process $!, log $folder/train.log"
