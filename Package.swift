@@ -36,13 +36,15 @@ let package = Package(
 
     // Modules, dependencies pointing down only (see Sources/README.md).
     .target(name: "Volumes"),
+    .target(name: "GeometryGate", dependencies: ["Volumes"]),
     .target(name: "Evaluation", dependencies: ["Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
     .target(name: "Checkpoints", dependencies: ["CZip"]),
     .target(name: "Terminology"),
     .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
-    .target(name: "Configuration", dependencies: ["StrictYAML", "SeriesSelection", "Volumes"]),
+    .target(
+      name: "Configuration", dependencies: ["StrictYAML", "SeriesSelection", "GeometryGate"]),
     .target(name: "WatchFolder"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
@@ -68,8 +70,8 @@ let package = Package(
     .target(
       name: "Pipeline",
       dependencies: [
-        "DICOM", "DICOMNetwork", "JobLedger", "Results", "Segmentation", "SeriesSelection",
-        "Terminology", "Volumes", "WatchFolder", "NIfTI",
+        "DICOM", "DICOMNetwork", "GeometryGate", "JobLedger", "Results", "Segmentation",
+        "SeriesSelection", "Terminology", "Volumes", "WatchFolder", "NIfTI",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -77,9 +79,9 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "Configuration", "DICOM", "DICOMNetwork", "JobLedger", "Results",
-        "Segmentation", "SeriesSelection", "Terminology", "UNETRPP", "Tensors", "Checkpoints",
-        "Volumes", "Evaluation", "NIfTI",
+        "Pipeline", "Configuration", "DICOM", "DICOMNetwork", "GeometryGate", "JobLedger",
+        "Results", "Segmentation", "SeriesSelection", "Terminology", "UNETRPP", "Tensors",
+        "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -87,8 +89,9 @@ let package = Package(
       ]),
 
     // Tests mirror the modules; TestSupport finds fixtures and runs peers.
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
-    .testTarget(name: "VolumesTests", dependencies: ["Volumes", "TestSupport"]),
+    .target(name: "TestSupport", dependencies: ["Volumes"], path: "Tests/TestSupport"),
+    .testTarget(name: "VolumesTests", dependencies: ["Volumes", "GeometryGate", "TestSupport"]),
+    .testTarget(name: "GeometryGateTests", dependencies: ["GeometryGate", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
     .testTarget(name: "NIfTITests", dependencies: ["NIfTI", "Volumes", "TestSupport"]),
     .testTarget(
@@ -104,15 +107,16 @@ let package = Package(
       dependencies: [
         "Segmentation", "Terminology", "Volumes", "UNETRPP", "Checkpoints", "TestSupport",
       ]),
-    .testTarget(name: "DICOMTests", dependencies: ["DICOM", "TestSupport"]),
+    .testTarget(name: "DICOMTests", dependencies: ["DICOM", "GeometryGate", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
-    .testTarget(name: "ResultsTests", dependencies: ["Results", "Terminology", "TestSupport"]),
+    .testTarget(
+      name: "ResultsTests", dependencies: ["Results", "Terminology", "GeometryGate", "TestSupport"]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "Pipeline", "DICOM", "DICOMNetwork", "JobLedger", "Segmentation", "SeriesSelection",
-        "Volumes", "TestSupport",
+        "Pipeline", "DICOM", "DICOMNetwork", "GeometryGate", "JobLedger", "Segmentation",
+        "SeriesSelection", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "EndToEndTests",

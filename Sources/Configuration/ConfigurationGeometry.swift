@@ -1,5 +1,5 @@
+import GeometryGate
 import StrictYAML
-import Volumes
 
 extension SiteConfiguration {
   /// The tolerances of the geometry gate and what it may mend; see `GeometryRules`.
@@ -9,7 +9,7 @@ extension SiteConfiguration {
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case spacingTolerance, spacingRelativeTolerance, positionTolerance, maximumTilt
       case acceptDerivedImages, resampleTilt, resampleUnevenSpacing, fillGapsUpTo
-      case goOnWithoutStrays, splitFramesOfReference
+      case excludeMismatchedImages, splitFramesOfReference
     }
 
     public init() {}
@@ -31,7 +31,7 @@ extension SiteConfiguration {
       try read(.resampleTilt, into: \.resamplesTilt)
       try read(.resampleUnevenSpacing, into: \.resamplesUnevenSpacing)
       try read(.fillGapsUpTo, into: \.fillsGapsUpTo)
-      try read(.goOnWithoutStrays, into: \.goesOnWithoutStrays)
+      try read(.excludeMismatchedImages, into: \.excludesMismatchedImages)
       try read(.splitFramesOfReference, into: \.splitsFramesOfReference)
     }
 

@@ -1,3 +1,4 @@
+import GeometryGate
 import Volumes
 
 /// A volume as a network can be shown it: upright and regular, whatever its source planes are.

@@ -1,4 +1,5 @@
 import Foundation
+import GeometryGate
 import Segmentation
 import Volumes
 
@@ -21,7 +22,7 @@ struct PhaseProcessor {
     self.rule = rule
     self.choice = choice
     self.export = export
-    let volumes = source.assessment.usableVolumes
+    let volumes = source.assessment.usableStacks
     guard let first = volumes.first, volumes.count > 1,
       volumes.allSatisfy({ $0.sourceGrid.coincides(with: first.sourceGrid) })
     else {

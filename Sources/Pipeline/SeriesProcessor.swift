@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import JobLedger
 import Results
 import Segmentation
@@ -160,7 +161,7 @@ private struct SeriesRun {
 
   func process(phases: PhaseChoice?) async throws -> SeriesOutcome {
     let cine = bundle.cine.flatMap { rule in
-      source.assessment.usableVolumes.count > 1 || phases != nil ? rule : nil
+      source.assessment.usableStacks.count > 1 || phases != nil ? rule : nil
     }
     if let cine {
       return try await PhaseProcessor(
@@ -255,7 +256,7 @@ struct HeldSeries: Error {
 extension SourceSeries {
   /// The one volume of the series.
   func onlyVolume() throws(HeldSeries) -> SliceStack {
-    let volumes = assessment.usableVolumes
+    let volumes = assessment.usableStacks
     guard volumes.count == 1 else { throw HeldSeries(reasons: assessment.reasons) }
     return volumes[0]
   }

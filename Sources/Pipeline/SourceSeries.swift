@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import JobLedger
 import SeriesSelection
 import Volumes
@@ -119,7 +120,7 @@ extension SeriesVerdict {
       }
     self.init(
       seriesInstanceUID: seriesInstanceUID, kind: kind, reasons: assessment.reasons,
-      volumes: assessment.volumes.map { stack in
+      volumes: assessment.volumes.map(\.stack).map { stack in
         Volume(
           dims: [stack.grid.columns, stack.grid.rows, stack.grid.slices],
           splitBy: stack.splitBy, images: stack.frames.count)

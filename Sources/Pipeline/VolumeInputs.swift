@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import NIfTI
 import Segmentation
 import Volumes

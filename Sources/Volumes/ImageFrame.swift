@@ -1,8 +1,8 @@
 /// One two-dimensional image of a series as its attributes describe it: a classic instance, or one
 /// frame of a multi-frame instance. Pixels are not held here.
 ///
-/// Values are as read: absent or unusable attributes are nil or empty, and judging them is the
-/// task of ``assess(frames:rules:)``.
+/// Values are as read: absent or unusable attributes are nil or empty, and assessing them is the
+/// task of the geometry gate.
 public struct ImageFrame: Sendable, Equatable, Codable {
   public var sopClassUID = ""
   public var sopInstanceUID = ""
@@ -89,7 +89,7 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public init() {}
 }
 
-/// Where an image lies in a Siemens mosaic or United Imaging grid: many slices tiled in one frame.
+/// The place of an image in a Siemens mosaic or United Imaging grid: many slices tiled in one frame.
 public struct MosaicTile: Sendable, Equatable, Codable {
   /// Tile number from 0, in rows of tiles.
   public var index: Int

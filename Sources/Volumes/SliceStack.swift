@@ -3,32 +3,26 @@ public struct SliceStack: Sendable, Equatable, Codable {
   /// The regular grid of the volume. Its slice axis is the exact step between slices, so that a
   /// tilted gantry appears as shear.
   public var grid: VolumeGrid
-  /// The source images. `frames[k]` lies at slice index k of `grid`, or at `sliceIndices[k]`.
+  /// The source images. `frames[k]` is at slice index k of `grid`, or at `sliceIndices[k]`.
   public var frames: [ImageFrame]
-  /// The attributes and values that set this volume apart within its series; empty when alone.
+  /// The attributes and values that tell this volume from others of its series; empty when alone.
   public var splitBy: [String: String]
-  /// Where each frame lies along the slice axis of `grid`, ascending; nil where frame k lies at k.
+  /// Where each frame is along the slice axis of `grid`, ascending; nil where frame k is at k.
   /// Whole numbers with gaps where missing slices are filled, fractions where steps are uneven.
   public var sliceIndices: [Double]?
-  /// The judgement on this volume.
-  public var verdict: Verdict
-  /// What was found in this volume.
-  public var findings: [GeometryFinding]
 
   public init(
     grid: VolumeGrid, frames: [ImageFrame], splitBy: [String: String] = [:],
-    sliceIndices: [Double]? = nil, verdict: Verdict = .accepted, findings: [GeometryFinding] = []
+    sliceIndices: [Double]? = nil
   ) {
     self.grid = grid
     self.frames = frames
     self.splitBy = splitBy
     self.sliceIndices = sliceIndices
-    self.verdict = verdict
-    self.findings = findings
   }
 
   /// The grid of arrays that hold one slice for each frame. It is `grid` but where frames are
-  /// missing or uneven: then its slice step is their mean, and only the frames say where they lie.
+  /// missing or uneven: then its slice step is their mean, and only the frames say where they are.
   public var sourceGrid: VolumeGrid {
     guard let sliceIndices, let last = sliceIndices.last else { return grid }
     var source = grid
@@ -40,7 +34,7 @@ public struct SliceStack: Sendable, Equatable, Codable {
   /// The volume's name among those of its series: `splitBy` as one line; empty when alone.
   public var name: String { Self.name(of: splitBy) }
 
-  static func name(of splitBy: [String: String]) -> String {
+  package static func name(of splitBy: [String: String]) -> String {
     splitBy.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
   }
 

@@ -24,8 +24,10 @@ public struct UprightResampling: Sendable, Equatable {
     var slice: Double
   }
 
-  /// - Returns: nil for a stack that is upright and regular as it is, to the given tilt in degrees.
-  public init?(_ stack: SliceStack, maximumTilt: Double = GeometryRules().maximumTilt) {
+  /// - Parameter maximumTilt: in degrees between slice axis and normal; a stack tilted by less is
+  ///   upright.
+  /// - Returns: nil for a stack that is upright and regular as it is.
+  public init?(_ stack: SliceStack, maximumTilt: Double) {
     let affine = stack.grid.affine
     let normal = affine.normal
     let step = dot(affine.slice, normal)

@@ -1,6 +1,7 @@
 import Configuration
 import DICOMNetwork
 import Foundation
+import GeometryGate
 import JobLedger
 import Logging
 import Pipeline

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import GeometryGate
 import Pipeline
 import Volumes
 
@@ -55,7 +56,7 @@ struct InspectCommand: ParsableCommand {
   /// The assessment with what reading the pixels brings to light.
   private func checkingPixels(of source: SourceSeries) -> SeriesAssessment {
     var findings: [GeometryFinding] = []
-    for volume in source.assessment.usableVolumes {
+    for volume in source.assessment.usableStacks {
       do {
         try SourceSeries.checkPixels(of: volume)
       } catch {
@@ -107,7 +108,7 @@ struct InspectedSeries: Encodable {
     self.seriesInstanceUID = seriesInstanceUID
     verdict = assessment.verdict
     reasons = assessment.reasons
-    volumes = assessment.volumes.map(Volume.init)
+    volumes = assessment.volumes.map { Volume($0.stack) }
   }
 
   /// Files that say they are DICOM and of which not even the series can be read.

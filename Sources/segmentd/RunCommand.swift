@@ -1,6 +1,7 @@
 import ArgumentParser
 import DICOM
 import Foundation
+import GeometryGate
 import Pipeline
 import Results
 import Segmentation

@@ -1,4 +1,5 @@
 import Foundation
+import GeometryGate
 import TestSupport
 import Testing
 import Volumes
@@ -21,7 +22,7 @@ import Volumes
       files[found[0].sopInstanceUID] = file.path
     }
     let assessment = assess(frames: frames, rules: GeometryRules())
-    let stack = try #require(assessment.volumes.first, "\(assessment.problems)")
+    let stack = try #require(assessment.volumes.first?.stack, "\(assessment.problems)")
     return try PixelReader.read(stack) { files[$0] }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GeometryGate
 import TestSupport
 import Testing
 import Volumes
@@ -40,7 +41,7 @@ struct RealSeriesTests {
     rules.minimumSlices = 2
     rules.acceptsDerivedImages = true
     let assessments = images.series.values.map { assessPlaces(of: $0, rules) }
-    let stacks = assessments.flatMap(\.volumes)
+    let stacks = assessments.flatMap(\.volumes).map(\.stack)
     let expected = try expected(in: folder)
     var digests: [String: SliceStack] = [:]
     for stack in stacks { digests[try digest(stack, images.files)] = stack }
@@ -85,7 +86,7 @@ struct RealSeriesTests {
       let problems = images.series.values.flatMap { assessPlaces(of: $0, rules).problems }
       let stack = try #require(
         images.series.values.first.flatMap {
-          assessPlaces(of: $0, rules).volumes.first
+          assessPlaces(of: $0, rules).volumes.first?.stack
         }, "\(problems)")
       let reference = try expected(in: folder)[0]
       #expect(try digest(stack, images.files) == reference.sha256StoredInt32LeKji)
@@ -192,7 +193,7 @@ struct RealSeriesTests {
     }
     var assessment = assess(frames: withReference, rules: rules)
     for volume in assessment.volumes.indices {
-      assessment.volumes[volume].frames = assessment.volumes[volume].frames.map {
+      assessment.volumes[volume].stack.frames = assessment.volumes[volume].stack.frames.map {
         original["\($0.sopInstanceUID)/\($0.frameNumber ?? 0)"] ?? $0
       }
     }

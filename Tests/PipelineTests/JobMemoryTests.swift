@@ -1,4 +1,5 @@
 import Foundation
+import GeometryGate
 import JobLedger
 import Logging
 import Segmentation

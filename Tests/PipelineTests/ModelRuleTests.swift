@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import JobLedger
 import Logging
 import SeriesSelection

@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import Results
 import Terminology
 import TestSupport
@@ -34,7 +35,9 @@ struct PhantomSeries {
       files[found[0].sopInstanceUID] = path
     }
     let assessment = assess(frames: frames.reversed(), rules: GeometryRules())
-    guard let stack = assessment.volumes.first else { throw PhantomError(assessment.problems) }
+    guard let stack = assessment.volumes.first?.stack else {
+      throw PhantomError(assessment.problems)
+    }
     self.stack = stack
   }
 

@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import TestSupport
 import Testing
 
@@ -88,7 +89,7 @@ struct Placing: CustomTestStringConvertible, Sendable {
   func maskReturnsToItsPlaceInThePatient(_ placing: Placing) throws {
     let series = try series(placing)
     let stack = series.stack
-    let resampling = UprightResampling(stack)
+    let resampling = UprightResampling(stack, maximumTilt: GeometryRules().maximumTilt)
     #expect((resampling == nil) == (placing.shear == [0, 0]))
     // Painted as a model sees the volume: upright, in the patient's own axes.
     let grid = resampling?.grid ?? stack.grid
@@ -218,8 +219,8 @@ struct Placing: CustomTestStringConvertible, Sendable {
     let file = try #require(TestFiles.shared).appendingPathComponent(
       "realdata/mr_mosaic_9_transfer_syntaxes/dicom/1.dcm")
     let frames = try DICOMFile(path: file.path).imageFrames()
-    let assessment = assess(frames: frames)
-    let stack = try #require(assessment.volumes.first, "\(assessment.reasons)")
+    let assessment = assess(frames: frames, rules: GeometryRules())
+    let stack = try #require(assessment.volumes.first?.stack, "\(assessment.reasons)")
     #expect(stack.frames.count == 35)
     let series = PhantomSeries(
       folder: try TemporaryFolder(), stack: stack,

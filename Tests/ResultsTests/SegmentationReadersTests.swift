@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GeometryGate
 import TestSupport
 import Testing
 import Volumes
@@ -55,7 +56,9 @@ import Volumes
   func tilesOfAMosaicAreReadBackByTheirPlaces() throws {
     let file = try #require(TestFiles.shared).appendingPathComponent(
       "realdata/mr_mosaic_9_transfer_syntaxes/dicom/1.dcm")
-    let stack = try #require(assess(frames: DICOMFile(path: file.path).imageFrames()).volumes.first)
+    let stack = try #require(
+      assess(frames: DICOMFile(path: file.path).imageFrames(), rules: GeometryRules()).volumes
+        .first?.stack)
     let series = PhantomSeries(
       folder: try TemporaryFolder(), stack: stack,
       files: [stack.frames[0].sopInstanceUID: file.path])
@@ -81,7 +84,7 @@ import Volumes
     var rules = GeometryRules()
     rules.acceptsDerivedImages = true
     let assessment = assess(frames: frames, rules: rules)
-    let stack = try #require(assessment.volumes.first, "\(assessment.problems)")
+    let stack = try #require(assessment.volumes.first?.stack, "\(assessment.problems)")
     try expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack, files: files))
   }
 

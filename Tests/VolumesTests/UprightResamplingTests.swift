@@ -1,4 +1,6 @@
 import Foundation
+import GeometryGate
+import TestSupport
 import Testing
 
 @testable import Volumes
@@ -26,7 +28,7 @@ import Testing
     var frames = regularSeries()
     for index in frames.indices { change(&frames[index], index) }
     let assessment = assess(frames: frames, rules: rules)
-    return try #require(assessment.volumes.first, "\(assessment.reasons)")
+    return try #require(assessment.volumes.first?.stack, "\(assessment.reasons)")
   }
 
   private static var mending: GeometryRules {
@@ -37,7 +39,7 @@ import Testing
   }
 
   @Test func aRegularUprightStackNeedsNone() throws {
-    #expect(UprightResampling(try stack { _, _ in }) == nil)
+    #expect(UprightResampling(try stack { _, _ in }, maximumTilt: 0.2) == nil)
   }
 
   /// Tilted, uneven, with a gap, and two of these at once.
@@ -51,7 +53,7 @@ import Testing
         frame.imagePosition[2] += added
         frame.imagePosition[1] += shear * added
       }, Self.mending)
-    let resampling = try #require(UprightResampling(stack))
+    let resampling = try #require(UprightResampling(stack, maximumTilt: 0.2))
     let result = resampling.apply(volume(stack), outside: -1024)
     let grid = resampling.grid
     #expect(result.grid == grid && result.storage.count == grid.voxelCount)
@@ -85,7 +87,7 @@ import Testing
   @Test func labelsReturnVoxelForVoxel() throws {
     // Shifted by whole pixels: one row of 4 mm for each slice.
     let stack = try stack { frame, index in frame.imagePosition[1] += 4 * Double(index) }
-    let resampling = try #require(UprightResampling(stack))
+    let resampling = try #require(UprightResampling(stack, maximumTilt: 0.2))
     #expect(resampling.grid.rows == 28 + 7)
     let source = Volume(
       grid: stack.sourceGrid,
@@ -103,7 +105,7 @@ import Testing
     let stack = try stack(
       { frame, index in if index >= 4 { frame.imagePosition[2] += 1.1 * Double(index - 3) } },
       Self.mending)
-    let resampling = try #require(UprightResampling(stack))
+    let resampling = try #require(UprightResampling(stack, maximumTilt: 0.2))
     let grid = resampling.grid
     let size = grid.rows * grid.columns
     let labels = LabelVolume(

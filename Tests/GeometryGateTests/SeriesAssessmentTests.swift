@@ -1,34 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
+import Volumes
 
-@testable import Volumes
-
-/// A regular CT series of axial slices 2.5 mm apart.
-func regularSeries(slices: Int = 8) -> [ImageFrame] {
-  (0..<slices).map { index in
-    var frame = ImageFrame()
-    frame.sopClassUID = "1.2.840.10008.5.1.4.1.1.2"
-    frame.sopInstanceUID = "1.2.3.\(index + 1)"
-    frame.studyInstanceUID = "1.2.3.100"
-    frame.seriesInstanceUID = "1.2.3.200"
-    frame.frameOfReferenceUID = "1.2.3.300"
-    frame.patientID = "secret-patient"
-    frame.modality = "CT"
-    frame.imageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    frame.instanceNumber = slices - index
-    frame.rows = 28
-    frame.columns = 64
-    frame.photometricInterpretation = "MONOCHROME2"
-    frame.bitsAllocated = 16
-    frame.bitsStored = 12
-    frame.highBit = 11
-    frame.imageOrientation = [1, 0, 0, 0, 1, 0]
-    frame.imagePosition = [-100, -120, 30 + 2.5 * Double(index)]
-    frame.pixelSpacing = [4, 6.4]
-    frame.sliceThickness = 5
-    return frame
-  }
-}
+@testable import GeometryGate
 
 /// A way to spoil a series, and the verdict and finding that it must lead to.
 struct Defect: CustomTestStringConvertible, Sendable {
@@ -66,7 +41,7 @@ private let imageDefects = [
     series in
     for index in series.indices { series[index].frameOfReferenceUID = "" }
   },
-  Defect("a localizer", .notMeasured, says: "1 image set apart", verdict: .repaired) {
+  Defect("a localizer", .notMeasured, says: "1 image excluded", verdict: .repaired) {
     $0[0].imageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
   },
   Defect("only localizers", .notMeasured, says: "LOCALIZER") { series in
@@ -175,14 +150,14 @@ private let seriesDefects = [
     copy.sopInstanceUID = "1.2.3.99"
     series.append(copy)
   },
-  Defect("a scout across the slices", .severalOrientations, says: "lies across", verdict: .repaired)
-  { series in
+  Defect("a scout across the slices", .severalOrientations, says: "is across", verdict: .repaired) {
+    series in
     var scout = series[2]
     scout.sopInstanceUID = "1.2.3.99"
     scout.imageOrientation = [0, 1, 0, 0, 0, -1]
     series.append(scout)
   },
-  Defect("all images at one position", .tooFewSlices, says: "all 8 images lie at one position") {
+  Defect("all images at one position", .tooFewSlices, says: "all 8 images are at one position") {
     series in
     for index in series.indices { series[index].imagePosition = [0, 0, 0] }
   },
@@ -208,10 +183,10 @@ private let seriesDefects = [
 @Suite struct SeriesAssessmentTests {
   @Test func regularSeriesIsAcceptedInOrderOfPosition() throws {
     let frames = regularSeries()
-    let assessment = assess(frames: frames.shuffled())
+    let assessment = assess(frames: frames.shuffled(), rules: GeometryRules())
     #expect(assessment.verdict == .accepted)
     #expect(assessment.problems.isEmpty)
-    let stack = try #require(assessment.volumes.first)
+    let stack = try #require(assessment.volumes.first?.stack)
     #expect(assessment.volumes.count == 1)
     #expect(stack.frames == frames)
     #expect(stack.splitBy.isEmpty)
@@ -227,7 +202,7 @@ private let seriesDefects = [
   func spoiledSeriesGetsItsVerdict(_ defect: Defect) throws {
     var frames = regularSeries()
     defect.spoil(&frames)
-    let assessment = assess(frames: frames.shuffled())
+    let assessment = assess(frames: frames.shuffled(), rules: GeometryRules())
     let text = assessment.reasons.joined(separator: "\n")
     #expect(assessment.verdict == defect.verdict, "\(text)")
     let findings: [GeometryFinding] =
@@ -240,10 +215,10 @@ private let seriesDefects = [
     #expect(messages.contains { $0.contains(defect.says) }, "\(text)")
     #expect(messages.allSatisfy { text.contains($0) })
     #expect(!text.contains("secret") && !text.contains("\"other"))
-    #expect(assessment.usableVolumes.isEmpty == (defect.verdict == .held))
-    // No image is lost: each lies in a volume or is set apart, unless the series is held.
+    #expect(assessment.usableStacks.isEmpty == (defect.verdict == .held))
+    // No image is lost: each lies in a volume or is excluded, unless the series is held.
     if defect.verdict != .held {
-      let placed = assessment.volumes.flatMap(\.frames).count + assessment.setApart.count
+      let placed = assessment.volumes.flatMap(\.stack.frames).count + assessment.excluded.count
       #expect(placed == frames.count)
     }
   }
@@ -255,7 +230,7 @@ private let seriesDefects = [
       frames[index].imagePosition[0] += index.isMultiple(of: 3) ? 0.001 : -0.001
       frames[index].imageOrientation[1] += 1e-4
     }
-    #expect(assess(frames: frames).verdict == .accepted)
+    #expect(assess(frames: frames, rules: GeometryRules()).verdict == .accepted)
   }
 
   @Test func obliqueSeriesRunsAlongItsNormal() throws {
@@ -266,7 +241,7 @@ private let seriesDefects = [
       frames[index].imageOrientation = [s, c, 0, 0, 0, -1]
       frames[index].imagePosition = [-c * 2.5 * Double(index), s * 2.5 * Double(index), 7]
     }
-    let stack = try #require(assess(frames: frames).volumes.first)
+    let stack = try #require(assess(frames: frames, rules: GeometryRules()).volumes.first?.stack)
     let last = stack.grid.affine.point([0, 0, 7])
     #expect(abs(last.x - stack.frames[7].imagePosition[0]) < 1e-9)
     #expect(abs(last.y - stack.frames[7].imagePosition[1]) < 1e-9)
@@ -278,9 +253,9 @@ private let seriesDefects = [
   @Test func tiltedStackKeepsItsExactAffine() throws {
     var frames = regularSeries()
     for index in frames.indices { frames[index].imagePosition[1] += 0.8 * Double(index) }
-    let assessment = assess(frames: frames)
+    let assessment = assess(frames: frames, rules: GeometryRules())
     #expect(assessment.verdict == .repaired)
-    let stack = try #require(assessment.volumes.first)
+    let stack = try #require(assessment.volumes.first?.stack)
     for (index, frame) in stack.frames.enumerated() {
       let point = stack.grid.affine.point([0, 0, Double(index)])
       #expect(length(point - position(frame)) < 1e-9)
@@ -299,13 +274,13 @@ private let seriesDefects = [
     for index in derived.indices { derived[index].imageType = ["DERIVED", "PRIMARY", "MPR"] }
     #expect(assess(frames: derived, rules: rules).verdict == .accepted)
     derived[0].imageType = ["DERIVED", "SECONDARY", "MIP"]
-    #expect(assess(frames: derived, rules: rules).volumes.map(\.frames.count) == [7])
-    rules.goesOnWithoutStrays = true
+    #expect(assess(frames: derived, rules: rules).volumes.map(\.stack.frames.count) == [7])
+    rules.excludesMismatchedImages = true
     var stray = regularSeries()
     stray[7].patientID = "other"
     let assessment = assess(frames: stray, rules: rules)
     #expect(assessment.verdict == .repaired)
-    #expect(assessment.setApart.map(\.sopInstanceUID) == ["1.2.3.8"])
+    #expect(assessment.excluded.map(\.sopInstanceUID) == ["1.2.3.8"])
   }
 
   @Test func framesOfAMultiFrameInstanceFormAVolume() {
@@ -315,6 +290,6 @@ private let seriesDefects = [
       frame.frameNumber = index + 1
       return frame
     }
-    #expect(assess(frames: frames).verdict == .accepted)
+    #expect(assess(frames: frames, rules: GeometryRules()).verdict == .accepted)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Volumes
 
 /// Frames of one orientation, gathered by their place along the slice normal.
 struct SlicePlaces {
@@ -88,51 +89,49 @@ struct StepPattern {
 }
 
 /// What became of the frames of one volume.
-struct StackJudgement {
+struct StackAssessment {
   /// nil where no regular grid describes the frames.
   var stack: SliceStack?
   var problems: [GeometryFinding] = []
   var repairs: [GeometryFinding] = []
 }
 
-/// Puts frames, one at each place, in order and judges their spacing, line and tilt.
-func judgeStack(_ frames: [ImageFrame], rules: GeometryRules) -> StackJudgement {
+/// Puts frames, one at each place, in order and assesses their spacing, line and tilt.
+func assessStack(_ frames: [ImageFrame], rules: GeometryRules) -> StackAssessment {
   guard let places = SlicePlaces(frames, rules: rules), places.frames.count == frames.count,
     frames.count > 1
   else {
-    return StackJudgement(problems: [tooFewSlices(frames, rules: rules)])
+    return StackAssessment(problems: [tooFewSlices(frames, rules: rules)])
   }
   let frames = places.frames.flatMap { $0 }
-  var judgement = StackJudgement()
+  var assessment = StackAssessment()
   if frames.count < rules.minimumSlices {
-    judgement.problems.append(tooFewSlices(frames, rules: rules))
+    assessment.problems.append(tooFewSlices(frames, rules: rules))
   }
   let line = StackLine(frames, places)
-  let placement = placeSlices(places, frames, rules: rules, &judgement)
+  let placement = placeSlices(places, frames, rules: rules, &assessment)
   let astray = lineProblems(frames, places, line, rules: rules)
-  judgement.problems += astray
-  guard let placement, astray.isEmpty else { return judgement }
-  judgeTilt(line, placement.step, frames, rules: rules, &judgement)
+  assessment.problems += astray
+  guard let placement, astray.isEmpty else { return assessment }
+  checkTilt(line, placement.step, frames, rules: rules, &assessment)
   let first = frames[0]
   let (row, column) = directions(first)
   let affine = Affine(
     column: row / length(row) * first.pixelSpacing[1],
     row: column / length(column) * first.pixelSpacing[0],
     slice: line.direction * placement.step, origin: position(first))
-  judgement.stack = SliceStack(
+  assessment.stack = SliceStack(
     grid: VolumeGrid(
       columns: first.columns, rows: first.rows, slices: placement.slices, affine: affine),
-    frames: frames, sliceIndices: placement.indices,
-    verdict: !judgement.problems.isEmpty
-      ? .held : judgement.repairs.isEmpty ? .accepted : .repaired)
-  return judgement
+    frames: frames, sliceIndices: placement.indices)
+  return assessment
 }
 
 func tooFewSlices(_ frames: [ImageFrame], rules: GeometryRules) -> GeometryFinding {
   GeometryFinding(
     .tooFewSlices,
     "\(counted(frames.count, "slice")), at least \(max(2, rules.minimumSlices)) make a volume: "
-      + shown(frames))
+      + formatted(frames))
 }
 
 /// The straight line on which the origins of the slices lie.
@@ -162,7 +161,7 @@ private struct Placement {
 
 private func placeSlices(
   _ places: SlicePlaces, _ frames: [ImageFrame], rules: GeometryRules,
-  _ judgement: inout StackJudgement
+  _ assessment: inout StackAssessment
 ) -> Placement? {
   let pattern = places.pattern(rules)
   let span = places.distances[frames.count - 1] - places.distances[0]
@@ -171,7 +170,7 @@ private func placeSlices(
     let step = span / Double(frames.count - 1)
     // Hundredths of a millimetre are no news.
     if let quantum = pattern.roundedTo, quantum > 0.01 {
-      judgement.repairs.append(roundingRepair(pattern, quantum, step, frames))
+      assessment.repairs.append(roundingRepair(pattern, quantum, step, frames))
     }
     return Placement(step: step, slices: frames.count)
   case .gaps:
@@ -181,10 +180,10 @@ private func placeSlices(
     let message = gapMessage(pattern, frames)
     let widest = pattern.steps.max() ?? 0
     guard widest <= rules.fillsGapsUpTo else {
-      judgement.problems.append(GeometryFinding(.missingSlices, message))
+      assessment.problems.append(GeometryFinding(.missingSlices, message))
       return nil
     }
-    judgement.repairs.append(
+    assessment.repairs.append(
       GeometryFinding(.missingSlices, message + "; filled by interpolation"))
     let indices = widths.reduce(into: [0.0]) { $0.append(($0.last ?? 0) + Double($1)) }
     let count = widths.reduce(1, +)
@@ -192,10 +191,10 @@ private func placeSlices(
   case .uneven:
     let message = unevenMessage(pattern, frames)
     guard rules.resamplesUnevenSpacing else {
-      judgement.problems.append(GeometryFinding(.unevenSpacing, message))
+      assessment.problems.append(GeometryFinding(.unevenSpacing, message))
       return nil
     }
-    return evenPlacement(places, pattern, message, &judgement)
+    return evenPlacement(places, pattern, message, &assessment)
   }
 }
 
@@ -205,15 +204,16 @@ private func roundingRepair(
   let (least, most) = (pattern.steps.min() ?? 0, pattern.steps.max() ?? 0)
   return GeometryFinding(
     .unevenSpacing,
-    "Image Position (Patient) (0020,0032) is rounded to \(shown(quantum)) mm in all images, so that "
-      + "steps run from \(shown(least)) to \(shown(most)) mm: taken as regular steps of "
-      + "\(shown(step)) mm, which explain every position within its rounding: \(shown(frames))")
+    "Image Position (Patient) (0020,0032) is rounded to \(formatted(quantum)) mm in all images, so that "
+      + "steps run from \(formatted(least)) to \(formatted(most)) mm: taken as regular steps of "
+      + "\(formatted(step)) mm, which explain every position within its rounding: \(formatted(frames))"
+  )
 }
 
 /// A regular axis at about the smallest step, unless that would make too many slices of few.
 private func evenPlacement(
   _ places: SlicePlaces, _ pattern: StepPattern, _ message: String,
-  _ judgement: inout StackJudgement
+  _ assessment: inout StackAssessment
 ) -> Placement {
   let distances = places.distances
   let span = distances[distances.count - 1] - distances[0]
@@ -221,17 +221,17 @@ private func evenPlacement(
   let finest = span / Double(4 * distances.count)
   let count = max(2, Int((span / max(smallest, finest)).rounded()) + 1)
   let step = span / Double(count - 1)
-  judgement.repairs.append(
+  assessment.repairs.append(
     GeometryFinding(
       .unevenSpacing,
-      "\(message); resampled to \(count) slices at steps of \(shown(step)) mm, the largest gap is "
-        + "\(shown(pattern.steps.max() ?? 0)) mm"))
+      "\(message); resampled to \(count) slices at steps of \(formatted(step)) mm, the largest gap is "
+        + "\(formatted(pattern.steps.max() ?? 0)) mm"))
   return Placement(
     step: step, slices: count, indices: distances.map { ($0 - distances[0]) / step })
 }
 
 private func gapMessage(_ pattern: StepPattern, _ frames: [ImageFrame]) -> String {
-  "slices are missing at the usual step of \(shown(pattern.median)) mm: "
+  "slices are missing at the usual step of \(formatted(pattern.median)) mm: "
     + listed(pattern.exceptions.map { gap($0, pattern, frames) })
 }
 
@@ -239,13 +239,13 @@ private func gap(
   _ exception: (index: Int, multiple: Int?), _ pattern: StepPattern, _ frames: [ImageFrame]
 ) -> String {
   let (below, above) = (frames[exception.index], frames[exception.index + 1])
-  let between = "between \(shown(below)) and \(shown(above))"
+  let between = "between \(formatted(below)) and \(formatted(above))"
   guard let multiple = exception.multiple else {
-    return "\(shown(pattern.steps[exception.index])) mm \(between)"
+    return "\(formatted(pattern.steps[exception.index])) mm \(between)"
   }
   let first = position(below) + (position(above) - position(below)) / Double(multiple)
   return
-    "\(multiple - 1) \(between), where the step is \(shown(pattern.steps[exception.index])) mm "
+    "\(multiple - 1) \(between), where the step is \(formatted(pattern.steps[exception.index])) mm "
     + "(the first at \(numbers([first.x, first.y, first.z])))"
 }
 
@@ -253,8 +253,9 @@ private func unevenMessage(_ pattern: StepPattern, _ frames: [ImageFrame]) -> St
   let (least, most) = (pattern.steps.min() ?? 0, pattern.steps.max() ?? 0)
   let uneven = pattern.exceptions.filter { $0.multiple == nil }
   let gaps = pattern.exceptions.filter { $0.multiple != nil }
-  return "steps between slices by Image Position (Patient) (0020,0032) run from \(shown(least)) to "
-    + "\(shown(most)) mm, median \(shown(pattern.median)) mm: "
+  return
+    "steps between slices by Image Position (Patient) (0020,0032) run from \(formatted(least)) to "
+    + "\(formatted(most)) mm, median \(formatted(pattern.median)) mm: "
     + listed((uneven + gaps).map { gap($0, pattern, frames) })
 }
 
@@ -276,28 +277,28 @@ private func lineProblems(
   return [
     GeometryFinding(
       .slicesOffLine,
-      "Image Position (Patient) (0020,0032) of \(counted(astray.count, "slice")) lies up to "
-        + "\(shown(worst.1)) mm beside the line through first and last: \(shown(worst.0))")
+      "Image Position (Patient) (0020,0032) of \(counted(astray.count, "slice")) is up to "
+        + "\(formatted(worst.1)) mm off the line through first and last: \(formatted(worst.0))")
   ]
 }
 
-private func judgeTilt(
+private func checkTilt(
   _ line: StackLine, _ step: Double, _ frames: [ImageFrame], rules: GeometryRules,
-  _ judgement: inout StackJudgement
+  _ assessment: inout StackAssessment
 ) {
   let tilt = atan(line.shear) * 180 / .pi
   guard tilt > rules.maximumTilt else { return }
   let message =
-    "the slices are tilted by \(shown(tilt)) degrees: each lies \(shown(line.shear * step)) mm "
-    + "beside the one before by Image Position (Patient) (0020,0032), \(shown(frames[0])) first"
+    "the slices are tilted by \(formatted(tilt)) degrees: each is shifted by \(formatted(line.shear * step)) mm "
+    + "against the one before by Image Position (Patient) (0020,0032), \(formatted(frames[0])) first"
   // Beyond this no gantry tilts and hardly any anatomy of one slice lies above that of the next.
   if rules.resamplesTilt, tilt <= 45 {
-    judgement.repairs.append(
+    assessment.repairs.append(
       GeometryFinding(
         .tilted,
         message + "; resampled to upright planes for the network, results return to the "
           + "source planes"))
   } else {
-    judgement.problems.append(GeometryFinding(.tilted, message))
+    assessment.problems.append(GeometryFinding(.tilted, message))
   }
 }

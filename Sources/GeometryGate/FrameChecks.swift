@@ -1,3 +1,5 @@
+import Volumes
+
 /// What makes one image unusable as a slice; empty where nothing does.
 func imageFindings(_ frame: ImageFrame, rules: GeometryRules) -> [GeometryFinding] {
   pixelFindings(frame) + geometryFindings(frame, rules: rules)
@@ -12,7 +14,7 @@ private func pixelFindings(_ frame: ImageFrame) -> [GeometryFinding] {
     found.append("Samples per Pixel (0028,0002) is \(frame.samplesPerPixel), not 1")
   }
   if !["MONOCHROME1", "MONOCHROME2"].contains(frame.photometricInterpretation) {
-    let value = shown(value: frame.photometricInterpretation)
+    let value = formatted(value: frame.photometricInterpretation)
     found.append("Photometric Interpretation (0028,0004) \(value) is not monochrome")
   }
   if ![8, 16].contains(frame.bitsAllocated) {
@@ -50,7 +52,7 @@ private func geometryFindings(_ frame: ImageFrame, rules: GeometryRules) -> [Geo
   }
   guard problems.isEmpty else { return problems }
   if !frame.pixelSpacing.allSatisfy({ $0 > 0 }) {
-    let values = frame.pixelSpacing.map { shown($0) }.joined(separator: "\\")
+    let values = frame.pixelSpacing.map { formatted($0) }.joined(separator: "\\")
     problems.append(
       GeometryFinding(.invalidGeometry, "Pixel Spacing (0028,0030) \(values) is not positive"))
   }
@@ -59,7 +61,7 @@ private func geometryFindings(_ frame: ImageFrame, rules: GeometryRules) -> [Geo
   if abs(length(row) - 1) > tolerance || abs(length(column) - 1) > tolerance
     || abs(dot(row, column)) >= tolerance
   {
-    let values = frame.imageOrientation.map { shown($0) }.joined(separator: "\\")
+    let values = frame.imageOrientation.map { formatted($0) }.joined(separator: "\\")
     problems.append(
       GeometryFinding(
         .invalidGeometry,

@@ -1,3 +1,5 @@
+import Volumes
+
 /// Says why the voxels of a CT cannot be Hounsfield units; nil where they can.
 ///
 /// Half of all voxels of a CT lie between air and dense bone; a wrong sign, a lost intercept or a

@@ -1,3 +1,5 @@
+import Volumes
+
 /// The fineness at which positions were written: some scanners and archives keep one or two decimals,
 /// or halves of a millimetre, and a regular stack then looks uneven.
 struct PositionRounding {

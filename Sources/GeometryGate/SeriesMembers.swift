@@ -1,3 +1,5 @@
+import Volumes
+
 /// Which of the frames of a series can be slices of its volumes.
 extension SeriesAssessor {
   /// Instances without the UIDs that a result would have to name.
@@ -15,7 +17,7 @@ extension SeriesAssessor {
         ("not a UID", wrong.filter { !value($0).isEmpty }),
       ]
       .filter { !$0.1.isEmpty }
-      .map { GeometryFinding(.blankUID, "\(name) is \($0.0): \(shown($0.1))") }
+      .map { GeometryFinding(.blankUID, "\(name) is \($0.0): \(formatted($0.1))") }
     }
   }
 
@@ -47,14 +49,14 @@ extension SeriesAssessor {
         GeometryFinding(
           .duplicateInstance,
           "SOP Instance UID (0008,0018) occurs more than once with the same pixels "
-            + "(\(digest(identical[0]))): one kept of \(shown(identical))"))
+            + "(\(digest(identical[0]))): one kept of \(formatted(identical))"))
     }
     if !different.isEmpty {
       problems.append(
         GeometryFinding(
           .duplicateInstance,
           "SOP Instance UID (0008,0018) occurs more than once with pixels or a place that differ "
-            + "or cannot be compared: \(shown(different))"))
+            + "or cannot be compared: \(formatted(different))"))
     }
     return kept
   }
@@ -74,7 +76,7 @@ extension SeriesAssessor {
     "SHA-256 " + (pixelHash(frame)?.prefix(16) ?? "unknown")
   }
 
-  /// Sets apart what is not a slice as measured: localizers, screens, projections, computed images.
+  /// Excludes what is not a slice as measured: localizers, screens, projections, computed images.
   mutating func withoutOtherKinds(_ frames: [ImageFrame]) -> [ImageFrame] {
     let kinds = frames.map { imageKind($0) }
     let slices = zip(frames, kinds).filter { $0.1 == .slice }.map(\.0)
@@ -85,39 +87,39 @@ extension SeriesAssessor {
     }
     let isEmpty = slices.isEmpty && computed.isEmpty
     for (what, group) in grouped(others, by: \.1) {
-      let message = "\(what): \(shown(group.map(\.0)))"
-      setApart += group.map(\.0)
+      let message = "\(what): \(formatted(group.map(\.0)))"
+      excluded += group.map(\.0)
       if isEmpty {
         problems.append(GeometryFinding(.notMeasured, message))
       } else {
         repairs.append(
-          GeometryFinding(.notMeasured, "\(counted(group.count, "image")) set apart, \(message)"))
+          GeometryFinding(.notMeasured, "\(counted(group.count, "image")) excluded, \(message)"))
       }
     }
     noteDerived(slices)
     guard !computed.isEmpty else { return slices }
     if slices.isEmpty {
-      // Judged all the same, so that a person sees what the series would be.
+      // Assessed all the same, so that a person sees what the series would be.
       problems.append(GeometryFinding(.notMeasured, notOriginal(computed)))
       return computed
     }
-    setApart += computed
+    excluded += computed
     repairs.append(derivedApart(computed))
     return slices
   }
 
   private func notOriginal(_ images: [ImageFrame]) -> String {
-    let type = shown(value: images[0].imageType.joined(separator: "\\"))
-    return "Image Type (0008,0008) \(type) is not an original image: \(shown(images))"
+    let type = formatted(value: images[0].imageType.joined(separator: "\\"))
+    return "Image Type (0008,0008) \(type) is not an original image: \(formatted(images))"
   }
 
   func derivedApart(_ images: [ImageFrame]) -> GeometryFinding {
     GeometryFinding(
-      .notMeasured, "\(counted(images.count, "image")) set apart, \(notOriginal(images))")
+      .notMeasured, "\(counted(images.count, "image")) excluded, \(notOriginal(images))")
   }
 
   /// Images call themselves derived also after lossy compression, cropping or correction: what they
-  /// show is the same, and their geometry is judged as ever.
+  /// show is the same, and their geometry is assessed as usual.
   private mutating func noteDerived(_ slices: [ImageFrame]) {
     let derived = slices.filter { isDerived($0) }
     guard !derived.isEmpty, derived.count == slices.count else { return }
@@ -148,10 +150,11 @@ extension SeriesAssessor {
       return .other("a segmentation is not a measured image")
     }
     if frame.rows == 0, frame.columns == 0, frame.bitsAllocated == 0 {
-      return .other("SOP Class UID (0008,0016) \(shown(uid: frame.sopClassUID)) is not an image")
+      return .other(
+        "SOP Class UID (0008,0016) \(formatted(uid: frame.sopClassUID)) is not an image")
     }
     let values = frame.imageType.map { trimmed($0).uppercased() }
-    let type = shown(value: frame.imageType.joined(separator: "\\"))
+    let type = formatted(value: frame.imageType.joined(separator: "\\"))
     if values.contains(where: ImageTypes.neverSlices.contains) {
       return .other("Image Type (0008,0008) \(type) is not a plain slice")
     }
@@ -168,7 +171,7 @@ extension SeriesAssessor {
     return values.dropFirst(2).contains(where: ImageTypes.isComputed) ? .computed : .slice
   }
 
-  /// Sets apart images whose pixels or place cannot be used.
+  /// Excludes images whose pixels or position cannot be used.
   mutating func withoutUnusable(_ frames: [ImageFrame]) -> [ImageFrame] {
     let findings = frames.map { imageFindings($0, rules: rules) }
     let unusable = zip(frames, findings).filter { !$0.1.isEmpty }
@@ -176,7 +179,7 @@ extension SeriesAssessor {
     let usable = zip(frames, findings).filter { $0.1.isEmpty }.map(\.0)
     let listed = unusable.flatMap { frame, found in found.map { (frame, $0) } }
     for (_, group) in grouped(listed, by: \.1.message) {
-      let message = "\(group[0].1.message): \(shown(group.map(\.0)))"
+      let message = "\(group[0].1.message): \(formatted(group.map(\.0)))"
       if usable.isEmpty {
         problems.append(GeometryFinding(group[0].1.kind, message))
       } else {
@@ -196,27 +199,9 @@ extension SeriesAssessor {
       problems.append(
         GeometryFinding(
           .notHounsfieldUnits,
-          "Rescale Type (0028,1054) \(shown(value: type)) of a CT image is not HU: \(shown(group))")
+          "Rescale Type (0028,1054) \(formatted(value: type)) of a CT image is not HU: \(formatted(group))"
+        )
       )
     }
   }
-}
-
-func trimmed(_ text: String) -> String {
-  let isSpace = { (c: Character) in c == " " || c == "\0" }
-  return String(text.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
-}
-
-/// The values by a key, in the order in which the keys first occur.
-func grouped<Value, Key: Hashable>(_ values: [Value], by key: (Value) -> Key) -> [(
-  key: Key, values: [Value]
-)] {
-  var order: [Key] = []
-  var groups: [Key: [Value]] = [:]
-  for value in values {
-    let key = key(value)
-    if groups[key] == nil { order.append(key) }
-    groups[key, default: []].append(value)
-  }
-  return order.map { ($0, groups[$0] ?? []) }
 }

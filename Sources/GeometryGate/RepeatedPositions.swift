@@ -1,3 +1,5 @@
+import Volumes
+
 /// An attribute by which images at one position may differ.
 struct Splitter: Sendable {
   var name: String
@@ -24,7 +26,7 @@ struct Splitter: Sendable {
 
   init(_ name: String, number: @escaping @Sendable (ImageFrame) -> Double?) {
     self.name = name
-    value = { number($0).map { shown($0) } ?? "" }
+    value = { number($0).map { formatted($0) } ?? "" }
   }
 
   init(_ name: String, integer: @escaping @Sendable (ImageFrame) -> Int?) {
@@ -245,12 +247,4 @@ struct RepeatResolver {
       return gap < 0 && -gap < (widths.min() ?? 0) / 2
     }
   }
-}
-
-/// A value of a file cut to printable characters.
-func printable(_ text: String) -> String {
-  String(
-    String.UnicodeScalarView(
-      text.unicodeScalars.filter { (32...126).contains($0.value) }.prefix(64))
-  )
 }

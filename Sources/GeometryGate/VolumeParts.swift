@@ -1,3 +1,5 @@
+import Volumes
+
 /// Frames of one volume and what told them apart from the others.
 struct VolumePart {
   var splitBy: [String: String] = [:]
@@ -40,17 +42,17 @@ extension SeriesAssessor {
     guard let places = SlicePlaces(frames, rules: rules) else {
       problems.append(
         GeometryFinding(
-          .invalidGeometry, "Image Orientation (Patient) gives no normal: \(shown(frames))"))
-      setApart += frames
+          .invalidGeometry, "Image Orientation (Patient) gives no normal: \(formatted(frames))"))
+      excluded += frames
       return []
     }
     guard places.frames.count > 1 else {
       problems.append(
         GeometryFinding(
           .tooFewSlices,
-          "all \(frames.count) images lie at one position, at least "
-            + "\(max(2, rules.minimumSlices)) make a volume: \(shown(frames))"))
-      setApart += frames
+          "all \(frames.count) images are at one position, at least "
+            + "\(max(2, rules.minimumSlices)) make a volume: \(formatted(frames))"))
+      excluded += frames
       return []
     }
     var resolver = RepeatResolver(rules: rules, isCopy: isCopy)
@@ -58,19 +60,19 @@ extension SeriesAssessor {
       reportCopies(resolver.copies)
       return parts
     }
-    setApart += frames
+    excluded += frames
     problems.append(unresolved(places))
     return []
   }
 
   private mutating func reportCopies(_ copies: [ImageFrame]) {
     guard let first = copies.first else { return }
-    setApart += copies
+    excluded += copies
     repairs.append(
       GeometryFinding(
         .duplicatePositions,
         "images whose position another image holds with the same pixels (\(digest(first))) were "
-          + "dropped: \(shown(copies))"))
+          + "dropped: \(formatted(copies))"))
   }
 
   private func unresolved(_ places: SlicePlaces) -> GeometryFinding {
@@ -80,11 +82,11 @@ extension SeriesAssessor {
       return GeometryFinding(
         .duplicatePositions,
         "\(examples.count) of \(places.frames.count) positions hold more than one image and "
-          + "nothing tells volumes apart: \(shown(examples[0]))")
+          + "nothing tells volumes apart: \(formatted(examples[0]))")
     }
     return GeometryFinding(
       .duplicatePositions,
       "each of \(places.frames.count) positions holds \(most) images and no attribute tells the "
-        + "volumes apart: \(shown(places.frames[0]))")
+        + "volumes apart: \(formatted(places.frames[0]))")
   }
 }

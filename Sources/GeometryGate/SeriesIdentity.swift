@@ -1,3 +1,5 @@
+import Volumes
+
 /// Attributes in which all images of one series must agree.
 extension SeriesAssessor {
   private struct Attribute {
@@ -38,10 +40,10 @@ extension SeriesAssessor {
     ]
   }
 
-  /// Sets apart the few images that belong to another patient, study, series, modality or side
+  /// Excludes the few images that belong to another patient, study, series, modality or side
   /// than most; where no value has the majority, nothing of the series can be trusted.
-  mutating func withoutStrangers(_ frames: [ImageFrame]) -> [ImageFrame] {
-    var strangers: Set<Int> = []
+  mutating func withoutMismatched(_ frames: [ImageFrame]) -> [ImageFrame] {
+    var mismatched: Set<Int> = []
     let isOnePatient =
       frames.first?.patientID.isEmpty == false && Set(frames.map(\.patientID)).count == 1
     for attribute in Self.attributes {
@@ -54,24 +56,24 @@ extension SeriesAssessor {
       let message = disagreement(attribute, groups.map { ($0.key, $0.values.map { frames[$0] }) })
       if groups[0].values.count * 2 <= indices.count {
         problems.append(GeometryFinding(attribute.kind, message))
-        setApart = frames
+        excluded = frames
         return []
       }
-      let others = groups.dropFirst().flatMap(\.values).filter { strangers.insert($0).inserted }
+      let others = groups.dropFirst().flatMap(\.values).filter { mismatched.insert($0).inserted }
       exclude(others.map { frames[$0] }, attribute.kind, message)
     }
-    return frames.indices.filter { !strangers.contains($0) }.map { frames[$0] }
+    return frames.indices.filter { !mismatched.contains($0) }.map { frames[$0] }
   }
 
   private func disagreement(
     _ attribute: Attribute, _ groups: [(key: String, images: [ImageFrame])]
   ) -> String {
-    let shownValue = { (value: String) in
-      if attribute.isHidden { return shown(hidden: value) }
-      return isUID(value) ? value : shown(value: value)
+    let formattedValue = { (value: String) in
+      if attribute.isHidden { return formatted(hidden: value) }
+      return isUID(value) ? value : formatted(value: value)
     }
     let values = groups.prefix(4).map {
-      "\(shownValue($0.key)) in \(counted($0.images.count, "image")) (\(shown($0.images)))"
+      "\(formattedValue($0.key)) in \(counted($0.images.count, "image")) (\(formatted($0.images)))"
     }
     return "\(attribute.name) differs: " + values.joined(separator: ", ")
   }

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
+import Volumes
 
-@testable import Volumes
+@testable import GeometryGate
 
 /// A series of several volumes, and how it must be split.
 struct Mixture: CustomTestStringConvertible, Sendable {
@@ -159,15 +161,16 @@ private let mixtures = [
 @Suite struct VolumeSplittingTests {
   @Test(arguments: mixtures) func seriesSplitsIntoItsVolumes(_ mixture: Mixture) {
     let frames = mixture.frames()
-    let assessment = assess(frames: frames.shuffled())
+    let assessment = assess(frames: frames.shuffled(), rules: GeometryRules())
     #expect(assessment.verdict == .accepted, "\(assessment.reasons)")
-    #expect(assessment.volumes.map(\.splitBy) == mixture.splitBy)
-    #expect(assessment.volumes.map(\.frames.count) == mixture.slices)
-    let placed = assessment.volumes.flatMap { $0.frames.map(\.sopInstanceUID) }
+    #expect(assessment.volumes.map(\.stack.splitBy) == mixture.splitBy)
+    #expect(assessment.volumes.map(\.stack.frames.count) == mixture.slices)
+    let placed = assessment.volumes.flatMap { $0.stack.frames.map(\.sopInstanceUID) }
     #expect(placed.sorted() == frames.map(\.sopInstanceUID).sorted())
     for volume in assessment.volumes {
       // The frames of a volume share the suffix that made it one.
-      #expect(Set(volume.frames.map { $0.sopInstanceUID.split(separator: ".").last }).count == 1)
+      #expect(
+        Set(volume.stack.frames.map { $0.sopInstanceUID.split(separator: ".").last }).count == 1)
     }
   }
 
@@ -176,21 +179,24 @@ private let mixtures = [
     var copy = frames[2]
     copy.sopInstanceUID = "1.2.3.99"
     frames.append(copy)
-    let assessment = assess(frames: frames, pixelHash: { "\($0.imagePosition)" })
+    let assessment = assess(
+      frames: frames, rules: GeometryRules(), pixelHash: { "\($0.imagePosition)" })
     #expect(assessment.verdict == .repaired)
     #expect(assessment.repairs.map(\.kind) == [.duplicatePositions])
-    #expect(assessment.volumes.map(\.frames.count) == [8])
-    #expect(assessment.setApart.map(\.sopInstanceUID) == ["1.2.3.99"])
+    #expect(assessment.volumes.map(\.stack.frames.count) == [8])
+    #expect(assessment.excluded.map(\.sopInstanceUID) == ["1.2.3.99"])
   }
 
   @Test func anInstanceSentTwiceIsKeptOnce() {
     let frames = regularSeries() + [regularSeries()[3]]
-    let same = assess(frames: frames, pixelHash: { "\($0.sopInstanceUID)" })
+    let same = assess(frames: frames, rules: GeometryRules(), pixelHash: { "\($0.sopInstanceUID)" })
     #expect(same.verdict == .repaired)
-    #expect(same.volumes.map(\.frames.count) == [8])
+    #expect(same.volumes.map(\.stack.frames.count) == [8])
     var moved = frames
     moved[8].imagePosition[2] += 1
-    #expect(assess(frames: moved, pixelHash: { "\($0.sopInstanceUID)" }).verdict == .held)
+    #expect(
+      assess(frames: moved, rules: GeometryRules(), pixelHash: { "\($0.sopInstanceUID)" }).verdict
+        == .held)
   }
 
   @Test func otherPixelsAtOnePositionAreNotDropped() {
@@ -198,12 +204,13 @@ private let mixtures = [
     var other = frames[2]
     other.sopInstanceUID = "1.2.3.99"
     frames.append(other)
-    let assessment = assess(frames: frames, pixelHash: { $0.sopInstanceUID })
+    let assessment = assess(
+      frames: frames, rules: GeometryRules(), pixelHash: { $0.sopInstanceUID })
     #expect(assessment.problems.map(\.kind) == [.duplicatePositions])
   }
 
   @Test func repeatedPositionsThatNothingTellsApartAreNotGuessed() {
-    let assessment = assess(frames: repeated([1, 2]) { _, _, _ in })
+    let assessment = assess(frames: repeated([1, 2]) { _, _, _ in }, rules: GeometryRules())
     #expect(assessment.problems.map(\.kind) == [.duplicatePositions])
     #expect(assessment.volumes.isEmpty)
   }
@@ -213,16 +220,16 @@ private let mixtures = [
     var frames = regularSeries(slices: 12)
     for index in 6..<12 { frames[index].acquisitionNumber = 2 }
     frames.remove(at: 6)
-    let assessment = assess(frames: frames)
+    let assessment = assess(frames: frames, rules: GeometryRules())
     #expect(assessment.problems.map(\.kind) == [.missingSlices])
   }
 
   @Test func acquisitionsThatChangeInTheMiddleAreOneVolume() {
     var frames = regularSeries(slices: 12)
     for index in 6..<12 { frames[index].acquisitionNumber = 2 }
-    let assessment = assess(frames: frames)
+    let assessment = assess(frames: frames, rules: GeometryRules())
     #expect(assessment.verdict == .accepted)
-    #expect(assessment.volumes.map(\.splitBy) == [[:]])
+    #expect(assessment.volumes.map(\.stack.splitBy) == [[:]])
   }
 
   @Test func aSmallGapIsFilledWhereTheRulesSaySo() throws {
@@ -232,7 +239,7 @@ private let mixtures = [
     rules.fillsGapsUpTo = 5
     let assessment = assess(frames: frames, rules: rules)
     #expect(assessment.verdict == .repaired)
-    let stack = try #require(assessment.volumes.first)
+    let stack = try #require(assessment.volumes.first?.stack)
     #expect(stack.grid.slices == 8 && stack.frames.count == 7)
     #expect(stack.sliceIndices == [0, 1, 2, 4, 5, 6, 7])
     #expect(stack.sourceGrid.slices == 7)
@@ -244,13 +251,13 @@ private let mixtures = [
   @Test func unevenStepsAreResampledWhereTheRulesSaySo() throws {
     var frames = regularSeries()
     for index in 4..<8 { frames[index].imagePosition[2] += Double(index - 3) * 1.3 }
-    #expect(assess(frames: frames).problems.map(\.kind) == [.unevenSpacing])
+    #expect(assess(frames: frames, rules: GeometryRules()).problems.map(\.kind) == [.unevenSpacing])
     var rules = GeometryRules()
     rules.resamplesUnevenSpacing = true
     let assessment = assess(frames: frames, rules: rules)
     #expect(assessment.verdict == .repaired)
     #expect(assessment.reasons.contains { $0.contains("largest gap is 3.8 mm") })
-    let stack = try #require(assessment.volumes.first)
+    let stack = try #require(assessment.volumes.first?.stack)
     let indices = try #require(stack.sliceIndices)
     for (index, frame) in zip(indices, stack.frames) {
       #expect(length(stack.grid.affine.point([0, 0, index]) - position(frame)) < 1e-9)
@@ -260,8 +267,9 @@ private let mixtures = [
 
   @Test func aCountOfThePACSIsHeldAgainstTheSeries() {
     let frames = regularSeries()
-    #expect(assess(frames: frames, expectedInstances: 8).verdict == .accepted)
-    let cut = assess(frames: frames, expectedInstances: 10)
+    #expect(
+      assess(frames: frames, rules: GeometryRules(), expectedInstances: 8).verdict == .accepted)
+    let cut = assess(frames: frames, rules: GeometryRules(), expectedInstances: 10)
     #expect(cut.problems.map(\.kind) == [.incomplete])
     #expect(cut.reasons[0].contains("8 instances where 10 are due"))
   }

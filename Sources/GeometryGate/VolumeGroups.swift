@@ -1,3 +1,5 @@
+import Volumes
+
 /// The volumes of a series: first by what no volume can mix, then by what tells repeats apart.
 extension SeriesAssessor {
   /// Frames that may share a volume: one frame of reference, image size, spacing and orientation.
@@ -10,13 +12,13 @@ extension SeriesAssessor {
   }
 
   /// Stacks of every volume, in a stable order; their problems are added to the series'.
-  mutating func volumes(of frames: [ImageFrame]) -> [SliceStack] {
+  mutating func volumes(of frames: [ImageFrame]) -> [AssessedVolume] {
     let all = groups(of: frames)
-    let groups = withoutStrays(all)
+    let groups = withoutMismatchedGroups(all)
     holdFramesOfReference(groups)
     let single = groups.filter { $0.frames.count < 2 }.flatMap(\.frames)
     if !single.isEmpty {
-      setApart += single
+      excluded += single
       problems.append(tooFewOfEach(single))
     }
     let large = groups.filter { $0.frames.count >= 2 }
@@ -26,7 +28,7 @@ extension SeriesAssessor {
         part.splitBy.merge(distinguishing(group, among: groups)) { own, _ in own }
         return part
       }
-    }.sortedParts().compactMap { stack(of: $0) }
+    }.sortedParts().compactMap { volume(of: $0) }
   }
 
   private func tooFewOfEach(_ single: [ImageFrame]) -> GeometryFinding {
@@ -34,7 +36,7 @@ extension SeriesAssessor {
     return GeometryFinding(
       .tooFewSlices,
       "\(single.count) images of which no two share frame of reference, Image Orientation (Patient) "
-        + "(0020,0037), size and spacing: \(shown(single))")
+        + "(0020,0037), size and spacing: \(formatted(single))")
   }
 
   // MARK: Groups
@@ -86,27 +88,27 @@ extension SeriesAssessor {
       GeometryFinding(
         .severalFramesOfReference,
         "Frame of Reference UID (0020,0052) is another one in each of \(references.count) images; "
-          + "they are taken as one frame of reference: \(shown(frames))"))
+          + "they are taken as one frame of reference: \(formatted(frames))"))
     return true
   }
 
-  /// Groups too small for a volume beside one that is: a scout lies across the others and is set
-  /// apart; an image that could have been one of their slices is a stray.
-  private mutating func withoutStrays(_ groups: [Group]) -> [Group] {
+  /// Groups too small for a volume next to one that is: a scout across the others is excluded; an
+  /// image that could have been one of their slices is a mismatched one.
+  private mutating func withoutMismatchedGroups(_ groups: [Group]) -> [Group] {
     guard let main = groups.max(by: { $0.frames.count < $1.frames.count }),
       groups.count > 1, main.frames.count >= rules.minimumSlices
     else { return groups }
     return groups.filter { group in
       guard group.frames.count < rules.minimumSlices else { return true }
-      if group.orientation != main.orientation, liesAcross(group.frames[0], main.frames[0]) {
-        setApart += group.frames
+      if group.orientation != main.orientation, isAcross(group.frames[0], main.frames[0]) {
+        excluded += group.frames
         repairs.append(
           GeometryFinding(
             .severalOrientations,
-            "\(counted(group.frames.count, "image")) set apart, Image Orientation (Patient) "
-              + "(0020,0037) lies across the others: \(shown(group.frames))"))
+            "\(counted(group.frames.count, "image")) excluded, Image Orientation (Patient) "
+              + "(0020,0037) is across the others: \(formatted(group.frames))"))
       } else if group.isDerived, !main.isDerived {
-        setApart += group.frames
+        excluded += group.frames
         repairs.append(derivedApart(group.frames))
       } else {
         let (kind, message) = difference(group, main)
@@ -116,21 +118,21 @@ extension SeriesAssessor {
     }
   }
 
-  private func liesAcross(_ a: ImageFrame, _ b: ImageFrame) -> Bool {
+  private func isAcross(_ a: ImageFrame, _ b: ImageFrame) -> Bool {
     abs(dot(unitNormal(a), unitNormal(b))) < 0.95
   }
 
   private func difference(_ group: Group, _ main: Group) -> (GeometryFinding.Kind, String) {
     let (a, b) = (main.frames[0], group.frames[0])
     func text(_ name: String, _ first: String, _ second: String) -> String {
-      "\(name) differs: \(first) in \(shown(a)), \(second) in \(shown(group.frames))"
+      "\(name) differs: \(first) in \(formatted(a)), \(second) in \(formatted(group.frames))"
     }
     if group.frameOfReference != main.frameOfReference {
       return (
         .severalFramesOfReference,
         text(
-          "Frame of Reference UID (0020,0052)", shown(uid: a.frameOfReferenceUID),
-          shown(uid: b.frameOfReferenceUID))
+          "Frame of Reference UID (0020,0052)", formatted(uid: a.frameOfReferenceUID),
+          formatted(uid: b.frameOfReferenceUID))
       )
     }
     if a.rows != b.rows {
@@ -158,7 +160,8 @@ extension SeriesAssessor {
     guard references.count > 1 else { return }
     let listed = references.map { reference, groups in
       let frames = groups.flatMap(\.frames)
-      return "\(shown(uid: reference)) in \(counted(frames.count, "image")) (\(shown(frames)))"
+      return
+        "\(formatted(uid: reference)) in \(counted(frames.count, "image")) (\(formatted(frames)))"
     }
     let finding = GeometryFinding(
       .severalFramesOfReference,
@@ -186,33 +189,30 @@ extension SeriesAssessor {
     return splitBy
   }
 
-  // MARK: Stacks
+  // MARK: Volumes
 
-  /// The stack of one part; nil, with a problem of the series, where it has no regular grid.
-  private mutating func stack(of part: VolumePart) -> SliceStack? {
-    var judgement = judgeStack(part.frames, rules: rules)
+  /// The volume of one part; nil, with a problem of the series, where it has no regular grid.
+  private mutating func volume(of part: VolumePart) -> AssessedVolume? {
+    var assessment = assessStack(part.frames, rules: rules)
     if part.lacking > 0 {
-      judgement.problems.append(
+      assessment.problems.append(
         GeometryFinding(
           .missingSlices,
           "\(counted(part.lacking, "position")) without an image where volumes measured with it "
-            + "have one: \(shown(part.frames))"))
-      judgement.stack?.verdict = .held
+            + "have one: \(formatted(part.frames))"))
     }
     let name = SliceStack.name(of: part.splitBy)
-    let prefix = name.isEmpty ? "" : "volume \(shown(value: name)): "
+    let prefix = name.isEmpty ? "" : "volume \(formatted(value: name)): "
     let named = { (finding: GeometryFinding) in
       GeometryFinding(finding.kind, prefix + finding.message)
     }
-    problems += judgement.problems.map(named).filter { !problems.contains($0) }
-    guard var stack = judgement.stack else { return nil }
+    problems += assessment.problems.map(named).filter { !problems.contains($0) }
+    guard var stack = assessment.stack else { return nil }
     stack.splitBy = part.splitBy
-    stack.findings = (judgement.problems + judgement.repairs).map(named)
-    return stack
+    return AssessedVolume(
+      stack: stack,
+      verdict: !assessment.problems.isEmpty
+        ? .held : assessment.repairs.isEmpty ? .accepted : .repaired,
+      findings: (assessment.problems + assessment.repairs).map(named))
   }
-}
-
-/// Values as DICOM writes them, one backslash between two.
-func numbers(_ values: [Double]) -> String {
-  values.map { shown($0) }.joined(separator: "\\")
 }

@@ -1,5 +1,5 @@
-/// How far a series may stray from a regular volume and still be taken as one, and what may be
-/// mended.
+/// How far a series may differ from a regular volume and still be taken as one, and what may be
+/// repaired.
 ///
 /// The defaults admit the rounding of real scanners (1e-3 to 1e-4 of a millimetre), mend what can
 /// be mended without inventing anatomy, and hold the rest.
@@ -10,7 +10,7 @@ public struct GeometryRules: Sendable, Equatable, Codable {
   /// of their median where that is more.
   public var spacingTolerance = 0.01
   public var spacingRelativeTolerance = 0.01
-  /// How far in mm a slice's origin may lie from the straight line through first and last.
+  /// How far in mm a slice's origin may be from the straight line through first and last.
   public var positionTolerance = 0.1
   /// The angle in degrees between slice normal and slice step up to which a stack is upright.
   public var maximumTilt = 0.2
@@ -22,7 +22,7 @@ public struct GeometryRules: Sendable, Equatable, Codable {
   /// Slices whose positions along the normal differ by no more than this many mm share a place.
   public var samePlaceTolerance = 0.01
   /// Whether reformats and computed maps among the images that call themselves DERIVED or SECONDARY
-  /// are taken as measured ones. Localizers, screens and projections are set apart in any case.
+  /// are taken as measured ones. Localizers, screens and projections are excluded in any case.
   public var acceptsDerivedImages = false
   /// Whether a tilted stack is resampled onto upright planes for the network; else it is held.
   public var resamplesTilt = true
@@ -31,9 +31,9 @@ public struct GeometryRules: Sendable, Equatable, Codable {
   /// The largest distance in mm between two neighbours across missing slices that is filled by
   /// interpolation; 0 fills none.
   public var fillsGapsUpTo = 0.0
-  /// Whether the series goes on without images that do not belong to it: another patient's, one
-  /// without a position, one of another size. Else a single such image holds it.
-  public var goesOnWithoutStrays = false
+  /// Whether images that do not belong to the series (another patient's, one without a position, one
+  /// of another size) are excluded and the rest is used. Else a single such image holds it.
+  public var excludesMismatchedImages = false
   /// Whether parts of a series with different frames of reference are volumes of their own; else
   /// they are listed and held.
   public var splitsFramesOfReference = false

@@ -1,0 +1,25 @@
+/// Something that the gate found in a series: a problem that holds it, a repair, or a note.
+public struct GeometryFinding: Error, Sendable, Equatable, Codable, CustomStringConvertible {
+  /// What was found; stable names, fit for a ledger's column or a metric's label.
+  public enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
+    case noImages, blankUID, notMeasured, pixelFormat, notHounsfieldUnits
+    case missingGeometry, invalidGeometry
+    case severalSeries, severalPatients, severalFramesOfReference, severalModalities
+    case severalLateralities, severalRescaleTypes
+    case severalImageSizes, severalPixelSpacings, severalOrientations, severalVolumes
+    case noFrameOfReference, duplicateInstance, duplicatePositions
+    case tooFewSlices, missingSlices, unevenSpacing, slicesOffLine, tilted
+    case incomplete, unreadable
+  }
+
+  public var kind: Kind
+  /// The finding with the attribute, its value and the instances; without patient data.
+  public var message: String
+
+  public init(_ kind: Kind, _ message: String) {
+    self.kind = kind
+    self.message = message
+  }
+
+  public var description: String { message }
+}

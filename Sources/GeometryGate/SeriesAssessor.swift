@@ -1,0 +1,86 @@
+import Volumes
+
+/// The steps of ``assess(frames:rules:expectedInstances:pixelHash:)`` and what they found so far.
+struct SeriesAssessor {
+  let rules: GeometryRules
+  let pixelHash: (ImageFrame) -> String?
+  var problems: [GeometryFinding] = []
+  var repairs: [GeometryFinding] = []
+  var notes: [GeometryFinding] = []
+  var excluded: [ImageFrame] = []
+
+  init(rules: GeometryRules, pixelHash: @escaping (ImageFrame) -> String?) {
+    self.rules = rules
+    self.pixelHash = pixelHash
+  }
+
+  mutating func assess(_ frames: [ImageFrame], expectedInstances: Int?) -> SeriesAssessment {
+    guard !frames.isEmpty else {
+      problems.append(GeometryFinding(.noImages, "the series has no images"))
+      return result([])
+    }
+    // The findings must not depend on the order of arrival.
+    var frames = frames.sorted {
+      ($0.sopInstanceUID, $0.frameNumber ?? 0, $0.mosaicTile?.index ?? 0, $0.file)
+        < ($1.sopInstanceUID, $1.frameNumber ?? 0, $1.mosaicTile?.index ?? 0, $1.file)
+    }
+    checkCount(frames, expected: expectedInstances)
+    let blank = blankUIDs(frames)
+    guard blank.isEmpty else {
+      problems += blank
+      return result([])
+    }
+    frames = withoutResent(frames)
+    frames = withoutOtherKinds(frames)
+    frames = withoutUnusable(frames)
+    frames = withoutMismatched(frames)
+    guard !frames.isEmpty else { return result([]) }
+    checkUnits(frames)
+    let volumes = volumes(of: frames)
+    return result(volumes)
+  }
+
+  private mutating func checkCount(_ frames: [ImageFrame], expected: Int?) {
+    let found = Set(frames.map(\.sopInstanceUID)).count
+    guard let expected, found != expected else { return }
+    let difference = found < expected ? "\(expected - found) are missing" : "more than there are"
+    problems.append(
+      GeometryFinding(
+        .incomplete, "the series has \(found) instances where \(expected) are due: \(difference)"))
+  }
+
+  /// Adds a finding that holds the series unless such images may be excluded.
+  mutating func exclude(_ frames: [ImageFrame], _ kind: GeometryFinding.Kind, _ message: String) {
+    excluded += frames
+    if rules.excludesMismatchedImages {
+      repairs.append(GeometryFinding(kind, message + "; excluded"))
+    } else {
+      problems.append(GeometryFinding(kind, message))
+    }
+  }
+
+  private func result(_ volumes: [AssessedVolume]) -> SeriesAssessment {
+    var notes = notes
+    if volumes.count > 1 {
+      let names = volumes.prefix(8).map { "\($0.stack.name) (\($0.stack.frames.count) images)" }
+      let more = volumes.count > 8 ? " and \(volumes.count - 8) more" : ""
+      notes.append(
+        GeometryFinding(
+          .severalVolumes,
+          "the series holds \(volumes.count) volumes: " + names.joined(separator: "; ") + more))
+    }
+    for volume in volumes where volume.verdict != .held {
+      notes += volume.findings.filter { !repairs.contains($0) && !notes.contains($0) }
+    }
+    let placeless = volumes.filter { !$0.stack.hasFrameOfReference }
+    if !placeless.isEmpty, !placeless.allSatisfy({ $0.verdict == .held }) {
+      notes.append(
+        GeometryFinding(
+          .noFrameOfReference,
+          "Frame of Reference UID (0020,0052) is not one for all images: a result refers to its "
+            + "source images and carries no place in the patient of its own"))
+    }
+    return SeriesAssessment(
+      problems: problems, repairs: repairs, notes: notes, volumes: volumes, excluded: excluded)
+  }
+}
