@@ -57,14 +57,16 @@ public struct SeriesAssessment: Sendable, Equatable, Codable {
 ///
 /// - Parameters:
 ///   - frames: the frames of the series, in any order.
+///   - replaced: earlier versions of these, which came again with other content: they are compared
+///     with them and nothing else.
 ///   - rules: the tolerances, and what may be mended.
 ///   - expectedInstances: how many instances the series has by another source, such as a PACS.
 ///   - pixelHash: a digest of an image's stored values, asked only of images that came twice; nil
 ///     where it cannot be had, so that such images are never taken as equal.
 public func assess(
-  frames: [ImageFrame], rules: GeometryRules, expectedInstances: Int? = nil,
-  pixelHash: @escaping (ImageFrame) -> String? = { _ in nil }
+  frames: [ImageFrame], replacing replaced: [ImageFrame] = [], rules: GeometryRules,
+  expectedInstances: Int? = nil, pixelHash: @escaping (ImageFrame) -> String? = { _ in nil }
 ) -> SeriesAssessment {
   var assessor = SeriesAssessor(rules: rules, pixelHash: pixelHash)
-  return assessor.assess(frames, expectedInstances: expectedInstances)
+  return assessor.assess(frames, replacing: replaced, expectedInstances: expectedInstances)
 }

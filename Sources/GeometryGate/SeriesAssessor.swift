@@ -14,16 +14,14 @@ struct SeriesAssessor {
     self.pixelHash = pixelHash
   }
 
-  mutating func assess(_ frames: [ImageFrame], expectedInstances: Int?) -> SeriesAssessment {
+  mutating func assess(
+    _ frames: [ImageFrame], replacing replaced: [ImageFrame], expectedInstances: Int?
+  ) -> SeriesAssessment {
     guard !frames.isEmpty else {
       problems.append(GeometryFinding(.noImages, "the series has no images"))
       return result([])
     }
-    // The findings must not depend on the order of arrival.
-    var frames = frames.sorted {
-      ($0.sopInstanceUID, $0.frameNumber ?? 0, $0.mosaicTile?.index ?? 0, $0.file)
-        < ($1.sopInstanceUID, $1.frameNumber ?? 0, $1.mosaicTile?.index ?? 0, $1.file)
-    }
+    var frames = inOrder(frames)
     checkCount(frames, expected: expectedInstances)
     let blank = blankUIDs(frames)
     guard blank.isEmpty else {
@@ -31,6 +29,8 @@ struct SeriesAssessor {
       return result([])
     }
     frames = withoutResent(frames)
+    compare(frames, withReplaced: replaced)
+    guard checkCorrection(frames, of: replaced) else { return result([]) }
     frames = withoutOtherKinds(frames)
     frames = withoutUnusable(frames)
     frames = withoutMismatched(frames)

@@ -2,7 +2,7 @@ import Volumes
 
 /// Attributes in which all images of one series must agree.
 extension SeriesAssessor {
-  private struct Attribute {
+  struct Attribute {
     var name: String
     var kind: GeometryFinding.Kind
     /// Whether the value must not be shown.
@@ -13,7 +13,7 @@ extension SeriesAssessor {
     var value: (ImageFrame) -> String
   }
 
-  private static var attributes: [Attribute] {
+  static var attributes: [Attribute] {
     [
       Attribute(
         name: "Patient ID (0010,0020)", kind: .severalPatients, isHidden: true,
@@ -65,7 +65,7 @@ extension SeriesAssessor {
     return frames.indices.filter { !mismatched.contains($0) }.map { frames[$0] }
   }
 
-  private func disagreement(
+  func disagreement(
     _ attribute: Attribute, _ groups: [(key: String, images: [ImageFrame])]
   ) -> String {
     let formattedValue = { (value: String) in

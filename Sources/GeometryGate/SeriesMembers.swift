@@ -21,28 +21,31 @@ extension SeriesAssessor {
     }
   }
 
-  /// Keeps one of each image that came more than once; the same UID with other pixels holds.
+  /// Keeps one of each image that is there more than once; the same UID with other pixels holds.
+  /// So does the same UID with another patient or study: nothing says which header is the newer one.
   mutating func withoutResent(_ frames: [ImageFrame]) -> [ImageFrame] {
-    struct Identity: Hashable {
-      var uid: String
-      var frame: Int?
-      var tile: Int?
-    }
-    let identity = { (frame: ImageFrame) in
-      Identity(
-        uid: frame.sopInstanceUID, frame: frame.frameNumber, tile: frame.mosaicTile?.index)
-    }
-    var first: [Identity: ImageFrame] = [:]
+    var first: [FrameIdentity: ImageFrame] = [:]
     var kept: [ImageFrame] = []
     var identical: [ImageFrame] = []
     var different: [ImageFrame] = []
+    var contradictions: [(attribute: String, kind: GeometryFinding.Kind, frame: ImageFrame)] = []
     for frame in frames {
-      guard let earlier = first[identity(frame)] else {
-        first[identity(frame)] = frame
+      guard let earlier = first[FrameIdentity(frame)] else {
+        first[FrameIdentity(frame)] = frame
         kept.append(frame)
         continue
       }
       if isCopy(frame, of: earlier) { identical.append(frame) } else { different.append(frame) }
+      for attribute in Self.attributes where attribute.value(frame) != attribute.value(earlier) {
+        contradictions.append((attribute.name, attribute.kind, frame))
+      }
+    }
+    for (name, group) in grouped(contradictions, by: \.attribute) {
+      problems.append(
+        GeometryFinding(
+          group[0].kind,
+          "\(name) differs between copies of one image (SOP Instance UID (0008,0018)), and nothing "
+            + "says which is current: \(formatted(group.map(\.frame)))"))
     }
     if !identical.isEmpty {
       repairs.append(

@@ -44,28 +44,36 @@ public enum InstanceOutcome: Sendable, Equatable {
   case added
   /// The same instance with the same content is there already; the new file is not needed.
   case identical
-  /// The same SOP instance UID is there with other content. Both are kept; within a series both
-  /// are judged, so that it is held.
+  /// The same SOP Instance UID is there with other content, as after a correction. Both are kept;
+  /// within a series the new one replaces the earlier one, with which its pixels are compared.
   case conflicting
+  /// A version of the instance that a later one had replaced came again: it counts again, and the
+  /// new file is not needed.
+  case restored
 }
 
 extension JobLedger {
   /// Records an instance whose file is on disk; when this returns, a loss of power does not undo it.
   ///
   /// The same record again changes no instance, but it holds back a series that is not assembled
-  /// yet: a sender that was interrupted and starts over has more to send.
+  /// yet: a sender that was interrupted and starts over has more to send. Of several versions of one
+  /// instance the one that was received last counts, whichever it is.
   public func recordInstance(_ record: InstanceRecord) throws(LedgerError) -> InstanceOutcome {
     try write { db in
       let isIdentical = try exists(
         "sop_uid = ? AND series_uid = ? AND content_hash = ?",
         [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash], db)
       if isIdentical {
-        try db.execute(
-          sql: """
-            UPDATE series SET last_received_at = ?
-            WHERE series_uid = ? AND assembled_revision < revision
-            """, arguments: [now, record.seriesInstanceUID])
-        return .identical
+        guard try !isCurrent(record, db) else {
+          try db.execute(
+            sql: """
+              UPDATE series SET last_received_at = ?
+              WHERE series_uid = ? AND assembled_revision < revision
+              """, arguments: [now, record.seriesInstanceUID])
+          return .identical
+        }
+        try restore(record, db)
+        return .restored
       }
       // In any series: an SOP Instance UID is unique in the world (PS3.3 C.12.1.1.1).
       let isKnown = try exists("sop_uid = ?", [record.sopInstanceUID], db)
@@ -78,6 +86,31 @@ extension JobLedger {
     }
   }
 
+  /// Whether no other version of the instance was received after this one.
+  private func isCurrent(_ record: InstanceRecord, _ db: Database) throws -> Bool {
+    try String.fetchOne(
+      db,
+      sql: """
+        SELECT content_hash FROM instances WHERE sop_uid = ? AND series_uid = ?
+        ORDER BY ifnull(restored_revision, revision) DESC LIMIT 1
+        """, arguments: [record.sopInstanceUID, record.seriesInstanceUID]) == record.contentHash
+  }
+
+  /// Makes an earlier version the one that was received last, for jobs that are made from now on.
+  private func restore(_ record: InstanceRecord, _ db: Database) throws {
+    try touchSeries(record, db)
+    try db.execute(
+      sql: """
+        UPDATE instances SET received_at = ?, restored_revision =
+          (SELECT revision FROM series WHERE series_uid = instances.series_uid)
+        WHERE sop_uid = ? AND series_uid = ? AND content_hash = ?
+        """,
+      arguments: [now, record.sopInstanceUID, record.seriesInstanceUID, record.contentHash])
+    try event(
+      db, "restored", series: record.seriesInstanceUID,
+      "instance \(record.sopInstanceUID) came again as it was before it was replaced")
+  }
+
   private func insert(_ record: InstanceRecord, _ db: Database) throws {
     if let title = record.callingAETitle {
       try db.execute(
@@ -86,18 +119,7 @@ extension JobLedger {
           ON CONFLICT (ae_title) DO UPDATE SET last_seen = excluded.last_seen
           """, arguments: [title, now])
     }
-    try db.execute(
-      sql: "INSERT INTO studies (study_uid, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
-      arguments: [record.studyInstanceUID, now])
-    // A series keeps the study it came with; the geometry gate sees the study of each instance.
-    try db.execute(
-      sql: """
-        INSERT INTO series (series_uid, study_uid, modality, revision, last_received_at)
-        VALUES (?, ?, ?, 1, ?)
-        ON CONFLICT (series_uid) DO UPDATE SET
-          revision = revision + 1, last_received_at = excluded.last_received_at
-        """,
-      arguments: [record.seriesInstanceUID, record.studyInstanceUID, record.modality, now])
+    try touchSeries(record, db)
     try db.execute(
       sql: """
         INSERT INTO instances (sop_uid, series_uid, revision, sop_class_uid, transfer_syntax,
@@ -111,7 +133,48 @@ extension JobLedger {
       ])
   }
 
-  /// Where the file of a recorded instance with the same content lies.
+  /// Makes the series of an instance where it is new, else begins its next revision and a whole quiet
+  /// period.
+  private func touchSeries(_ record: InstanceRecord, _ db: Database) throws {
+    try db.execute(
+      sql: "INSERT INTO studies (study_uid, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+      arguments: [record.studyInstanceUID, now])
+    // A series keeps the study it came with, unless an archive moves it: then instances that are
+    // known come again with another study. The geometry gate sees the study of each instance.
+    try db.execute(
+      sql: """
+        INSERT INTO series (series_uid, study_uid, modality, revision, last_received_at)
+        VALUES (?1, ?2, ?3, 1, ?4)
+        ON CONFLICT (series_uid) DO UPDATE SET
+          revision = revision + 1, last_received_at = excluded.last_received_at,
+          study_uid = iif(
+            EXISTS (SELECT 1 FROM instances WHERE sop_uid = ?5 AND series_uid = ?1),
+            excluded.study_uid, study_uid)
+        """,
+      arguments: [
+        record.seriesInstanceUID, record.studyInstanceUID, record.modality, now,
+        record.sopInstanceUID,
+      ])
+  }
+
+  /// Whether a job on the present instances of a series ended without a result.
+  private func isHeld(_ series: String, _ db: Database) throws -> Bool {
+    try Bool.fetchOne(
+      db,
+      sql: """
+        SELECT EXISTS (
+          SELECT 1 FROM series JOIN jobs ON jobs.series_uid = series.series_uid
+              AND jobs.revision = series.revision
+            WHERE series.series_uid = ?1 AND jobs.state IN ('held', 'discarded')
+          UNION ALL
+          SELECT 1 FROM series JOIN job_inputs ON job_inputs.series_uid = series.series_uid
+              AND job_inputs.revision = series.revision
+            JOIN jobs ON jobs.id = job_inputs.job_id
+            WHERE series.series_uid = ?1 AND jobs.state IN ('held', 'discarded'))
+        """, arguments: [series]) ?? false
+  }
+
+  /// Path of the file of a recorded instance with the same content.
   public func spoolPath(of record: InstanceRecord) throws(LedgerError) -> String? {
     try read { db in
       try String.fetchOne(
@@ -123,7 +186,9 @@ extension JobLedger {
     }
   }
 
-  /// Takes the file of `record` in the place of the one that was recorded and is lost.
+  /// Takes the file of `record` in the place of the one that was recorded and is lost or damaged.
+  ///
+  /// A series whose last job was held or discarded, as for want of the file, is assembled again.
   public func replaceFile(with record: InstanceRecord) throws(LedgerError) {
     try write { db in
       try db.execute(
@@ -134,76 +199,10 @@ extension JobLedger {
         arguments: [
           record.spoolPath, record.sopInstanceUID, record.seriesInstanceUID, record.contentHash,
         ])
+      if try isHeld(record.seriesInstanceUID, db) { try touchSeries(record, db) }
       try event(
         db, "replaced", series: record.seriesInstanceUID,
-        "the lost file of instance \(record.sopInstanceUID) came again")
-    }
-  }
-
-  /// The spool paths of every instance of a series, in the order of arrival.
-  public func spoolPaths(series: String) throws(LedgerError) -> [String] {
-    try read { db in
-      try String.fetchAll(
-        db, sql: "SELECT spool_path FROM instances WHERE series_uid = ? ORDER BY id",
-        arguments: [series])
-    }
-  }
-
-  /// The spool paths of the instances that a job is about, in the order of arrival.
-  ///
-  /// What arrived after its series was assembled is not among them: that is for the next job.
-  public func spoolPaths(job: Int64) throws(LedgerError) -> [String] {
-    try read { db in
-      try String.fetchAll(
-        db,
-        sql: """
-          SELECT spool_path FROM jobs JOIN instances USING (series_uid)
-          WHERE jobs.id = ? AND instances.revision <= jobs.revision ORDER BY instances.id
-          """, arguments: [job])
-    }
-  }
-
-  /// The files of each channel of a job, in the model's order; empty for a job of one series alone.
-  ///
-  /// As with ``spoolPaths(job:)``, what arrived after the job was made is not among them.
-  public func inputs(job: Int64) throws(LedgerError) -> [JobInputFiles] {
-    try read { db in
-      try Row.fetchAll(
-        db, sql: "SELECT * FROM job_inputs WHERE job_id = ? ORDER BY position", arguments: [job]
-      ).map { row in
-        let series: String = try row.value("series_uid")
-        let revision: Int = try row.value("revision")
-        return JobInputFiles(
-          channel: try row.value("channel"), seriesInstanceUID: series,
-          spoolPaths: try String.fetchAll(
-            db,
-            sql: """
-              SELECT spool_path FROM instances WHERE series_uid = ? AND revision <= ? ORDER BY id
-              """, arguments: [series, revision]))
-      }
-    }
-  }
-
-  /// Every instance of a series, in the order of arrival.
-  public func instances(series: String) throws(LedgerError) -> [InstanceRecord] {
-    try read { db in
-      try Row.fetchAll(
-        db,
-        sql: """
-          SELECT * FROM instances JOIN series USING (series_uid) WHERE series_uid = ?
-          ORDER BY instances.id
-          """, arguments: [series]
-      ).map {
-        InstanceRecord(
-          studyInstanceUID: try $0.value("study_uid"),
-          seriesInstanceUID: try $0.value("series_uid"),
-          sopInstanceUID: try $0.value("sop_uid"), sopClassUID: try $0.value("sop_class_uid"),
-          modality: try $0.value("modality"), transferSyntaxUID: try $0.value("transfer_syntax"),
-          spoolPath: try $0.value("spool_path"), byteCount: try $0.value("byte_count"),
-          contentHash: try $0.value("content_hash"),
-          source: InstanceSource(rawValue: try $0.value("source")) ?? .command,
-          callingAETitle: try $0.value("calling_ae"))
-      }
+        "the lost or damaged file of instance \(record.sopInstanceUID) came again")
     }
   }
 

@@ -129,8 +129,8 @@ extension JobLedger {
       sql: """
         SELECT jobs.*, series.study_uid, results.summary, results.superseded_by,
           results.measurements, results.model_version,
-          (SELECT count(*) FROM instances WHERE instances.series_uid = jobs.series_uid
-            AND instances.revision <= jobs.revision) AS n
+          (SELECT count(DISTINCT sop_uid) FROM instances
+            WHERE instances.series_uid = jobs.series_uid AND instances.revision <= jobs.revision) AS n
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
         WHERE \(condition) ORDER BY jobs.id
         """, arguments: arguments

@@ -12,14 +12,6 @@ public struct ClaimedJob: Sendable, Equatable {
   public var resultSOPInstanceUID: String
 }
 
-/// The files of one channel of a job.
-public struct JobInputFiles: Sendable, Equatable {
-  public var channel: String
-  public var seriesInstanceUID: String
-  /// Relative to the state directory.
-  public var spoolPaths: [String]
-}
-
 extension JobLedger {
   /// Takes the job that has waited longest, or the given one; nil when none is due.
   ///

@@ -90,6 +90,11 @@ enum Schema {
     DROP TABLE results;
     ALTER TABLE new_results RENAME TO results;
     ALTER TABLE new_result_objects RENAME TO result_objects;
+
+    -- The series' revision at which this version of the instance came again after a later one had
+    -- replaced it. Of the versions of an instance the one that was received last counts.
+    ALTER TABLE instances ADD COLUMN restored_revision INTEGER
+      CHECK (restored_revision > revision);
     """
 
   private static let third = """

@@ -58,7 +58,8 @@ extension JobLedger {
         db,
         sql: """
           SELECT study_uid, series_uid, modality, revision,
-            (SELECT count(*) FROM instances WHERE instances.series_uid = series.series_uid) AS n,
+            (SELECT count(DISTINCT sop_uid) FROM instances
+              WHERE instances.series_uid = series.series_uid) AS n,
             NOT EXISTS (SELECT 1 FROM series AS other
               WHERE other.study_uid = series.study_uid AND other.last_received_at > ?1) AS quiet
           FROM series WHERE assembled_revision < revision AND last_received_at <= ?1

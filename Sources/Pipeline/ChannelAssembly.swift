@@ -38,10 +38,8 @@ extension StudyJudge {
   ) throws -> Result<ChannelSelection, ChannelRefusal> {
     var candidates: [ChannelCandidate] = []
     for uid in series {
-      let files = try ledger.spoolPaths(series: uid).map(state.file)
-      if let candidate = try? ChannelCandidate(
-        SeriesFiles(seriesInstanceUID: uid, files: files), channels: channels)
-      {
+      let files = SeriesFiles(try ledger.instances(series: uid), in: state)
+      if let candidate = try? ChannelCandidate(files, channels: channels) {
         candidates.append(candidate)
       }
     }

@@ -112,6 +112,10 @@ public struct Intake: StoreHandler {
       switch try ledger.recordInstance(record) {
       case .added: break
       case .identical: try keepOneFile(of: record)
+      case .restored:
+        logger.info(
+          "instance \(identity.sopInstanceUID) came again as it was before it was replaced")
+        try keepOneFile(of: record)
       case .conflicting:
         logger.warning("instance \(identity.sopInstanceUID) came again with other content")
       }

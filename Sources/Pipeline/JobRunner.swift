@@ -78,21 +78,16 @@ public struct JobRunner: Service {
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> ProcessedSeries {
     logger.info("job started", metadata: metadata(job))
-    let files = try ledger.spoolPaths(job: job.id).map(state.file)
-    let channels = try ledger.inputs(job: job.id).map { input in
-      (
-        name: input.channel,
-        series: SeriesFiles(
-          seriesInstanceUID: input.seriesInstanceUID, files: input.spoolPaths.map(state.file))
-      )
-    }
+    let instances = try ledger.instances(job: job.id)
+    let channels = try ledger.channels(job: job.id)
     let output = try emptyFolder(of: job)
     let identifiers = SegmentationObject.Identifiers(
       seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID,
       dimensionOrganizationUID: SegmentationObject.Identifiers.generate().dimensionOrganizationUID)
     return try await processor.process(
       ModelInput(
-        SeriesFiles(seriesInstanceUID: job.seriesInstanceUID, files: files), channels: channels),
+        SeriesFiles(instances, in: state),
+        channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) }),
       segmenter: segmenter, identifiers: identifiers, output: output, times: times,
       progress: progress)
   }

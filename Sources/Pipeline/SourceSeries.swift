@@ -43,9 +43,18 @@ public struct SourceSeries: Sendable {
     self.bodyPart = bodyPart
     self.frames = frames
     self.headers = headers
+    var replaced: [ImageFrame] = []
+    for url in series.replaced {
+      do throws(DICOMError) {
+        replaced += try DICOMFile(path: url.path).imageFrames()
+      } catch {
+        guard error.isOfTheFile else { throw error }
+        unreadable.append(GeometryFinding(.unreadable, error.description))
+      }
+    }
     let digests = PixelDigests()
     let judged = assess(
-      frames: frames, rules: geometry, expectedInstances: expectedInstances,
+      frames: frames, replacing: replaced, rules: geometry, expectedInstances: expectedInstances,
       pixelHash: digests.digest)
     assessment = judged.held(because: unreadable)
   }

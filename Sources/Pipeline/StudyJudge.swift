@@ -52,10 +52,9 @@ public struct StudyJudge: Sendable {
     var verdicts: [String: SeriesVerdict] = [:]
     var unreadable: [String: String] = [:]
     for uid in candidates {
-      let files = try ledger.spoolPaths(series: uid).map(state.file)
+      let files = SeriesFiles(try ledger.instances(series: uid), in: state)
       do {
-        let source = try SourceSeries(
-          SeriesFiles(seriesInstanceUID: uid, files: files), geometry: geometry)
+        let source = try SourceSeries(files, geometry: geometry)
         verdicts[uid] = source.verdict
         if let found = source.facts {
           facts.append(found)

@@ -61,7 +61,7 @@ import Testing
     }
     #expect(outcomes.withLock { $0.filter { $0 == .added }.count } == 20)
     #expect(outcomes.withLock { $0.filter { $0 == .identical }.count } == 100)
-    #expect(try fixture.ledger.instances(series: "1.2.3").count == 20)
+    #expect(try fixture.ledger.instances(series: "1.2.3").all.count == 20)
   }
 
   @Test func readersSeeWholeTransactionsWhileOthersWrite() throws {

@@ -41,7 +41,7 @@ private struct Linear: RandomNumberGenerator {
     let path = folder.path("ledger.sqlite")
     do { _ = try JobLedger(path: path).recordInstance(.test(1)) }
     let ledger = try JobLedger(path: path)
-    #expect(try ledger.instances(series: "1.2.3").count == 1)
+    #expect(try ledger.instances(series: "1.2.3").all.count == 1)
     try ledger.checkIntegrity()
   }
 
@@ -58,7 +58,7 @@ private struct Linear: RandomNumberGenerator {
         try await group.waitForAll()
       }
       let ledger = try JobLedger(path: folder.path("ledger.sqlite"))
-      #expect(try ledger.instances(series: "1.2.3").count == 8)
+      #expect(try ledger.instances(series: "1.2.3").all.count == 8)
     }
   }
 
@@ -175,10 +175,12 @@ private struct Linear: RandomNumberGenerator {
     }
     #expect(error?.description.contains("full") == true)
     #expect(acknowledged > 0)
-    #expect(try fixture.ledger.spoolPaths(series: "1.2.3").count == acknowledged)
+    #expect(
+      try fixture.ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == acknowledged)
     try fixture.ledger.write { db in try db.execute(sql: "PRAGMA max_page_count = 100000") }
     try fixture.receive(.test(acknowledged))
-    #expect(try fixture.ledger.spoolPaths(series: "1.2.3").count == acknowledged + 1)
+    #expect(
+      try fixture.ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == acknowledged + 1)
     try fixture.ledger.checkIntegrity()
   }
 

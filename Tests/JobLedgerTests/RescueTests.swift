@@ -66,7 +66,7 @@ import Testing
       if number % 10 == 9 {
         let copy = try copyOfFiles(fixture)
         let ledger = try JobLedger(path: copy.path("ledger.sqlite"))
-        #expect(try ledger.spoolPaths(series: "1.2.3").count == number + 1)
+        #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == number + 1)
         try ledger.checkIntegrity()
       }
     }
@@ -84,8 +84,11 @@ import Testing
       .write(to: URL(fileURLWithPath: log))
     let ledger = try JobLedger(path: copy.path("ledger.sqlite"))
     try ledger.checkIntegrity()
-    let paths = try ledger.spoolPaths(series: "1.2.3")
-    #expect(paths == Array(try fixture.ledger.spoolPaths(series: "1.2.3").prefix(paths.count)))
+    let paths = try ledger.instances(series: "1.2.3").all.map(\.spoolPath)
+    #expect(
+      paths
+        == Array(
+          try fixture.ledger.instances(series: "1.2.3").all.map(\.spoolPath).prefix(paths.count)))
     #expect((18...19).contains(paths.count))
   }
 

@@ -110,9 +110,9 @@ import Testing
     let second = try fixture.makeJob(instances: 3..<4)
     #expect(second != first)
     // The running job goes on with what it was made of.
-    let all = try fixture.ledger.spoolPaths(series: "1.2.3")
-    #expect(try fixture.ledger.spoolPaths(job: first) == Array(all.prefix(3)))
-    #expect(try fixture.ledger.spoolPaths(job: second) == all)
+    let all = try fixture.ledger.instances(series: "1.2.3").current
+    #expect(try fixture.ledger.instances(job: first).current == Array(all.prefix(3)))
+    #expect(try fixture.ledger.instances(job: second).current == all)
     #expect(try fixture.ledger.jobs().map(\.instances) == [3, 4])
   }
 
@@ -132,7 +132,7 @@ import Testing
     let wanted = try fixture.ledger.reprocess(series: "1.2.3", job: .test(model: "other"))
     try fixture.makeJob(instances: 3..<4)
     #expect(try fixture.state(wanted) == "available")
-    #expect(try fixture.ledger.spoolPaths(job: wanted).count == 4)
+    #expect(try fixture.ledger.instances(job: wanted).current.count == 4)
   }
 
   @Test func aSeriesThatNoRuleMatchesIsHeldWithTheReason() throws {

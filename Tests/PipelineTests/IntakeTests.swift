@@ -51,7 +51,7 @@ import Testing
 
   @Test func anAcknowledgedInstanceIsInSpoolAndLedger() throws {
     #expect(try store(image()) == .success)
-    #expect(spooled == (try ledger.spoolPaths(series: "1.2.3")))
+    #expect(spooled == (try ledger.instances(series: "1.2.3").all.map(\.spoolPath)))
     #expect(spooled.count == 1)
     #expect(incoming.isEmpty)
     let mode = try FileManager.default.attributesOfItem(atPath: state.file(spooled[0]).path)
@@ -69,14 +69,14 @@ import Testing
     try FileManager.default.removeItem(at: state.file(spooled[0]))
     #expect(try store(image()) == .success)
     #expect(spooled.count == 1)
-    #expect(spooled == (try ledger.spoolPaths(series: "1.2.3")))
+    #expect(spooled == (try ledger.instances(series: "1.2.3").all.map(\.spoolPath)))
   }
 
   @Test func otherContentUnderTheSameUIDIsKeptToo() throws {
     #expect(try store(image()) == .success)
     #expect(try store(image(note: "other")) == .success)
     #expect(spooled.count == 2)
-    #expect(try ledger.spoolPaths(series: "1.2.3").count == 2)
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == 2)
   }
 
   @Test func anotherInstanceThanTheRequestSaidIsRefused() throws {
@@ -107,7 +107,7 @@ import Testing
         peerAddress: "127.0.0.1"))
     #expect(status == .cannotUnderstand)
     #expect(spooled.isEmpty && incoming.isEmpty)
-    #expect(try ledger.spoolPaths(series: "1.2.3").isEmpty)
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).isEmpty)
   }
 
   @Test func whatIsNoDICOMIsRefusedByName() throws {
@@ -125,7 +125,7 @@ import Testing
     let path = try Spool(state: state).keep(file)
     try Data("half".utf8).write(to: state.incoming.appendingPathComponent("y"))
     try intake.recover()
-    #expect(try ledger.spoolPaths(series: "1.2.3") == [path])
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath) == [path])
     #expect(incoming.isEmpty)
   }
 

@@ -76,7 +76,7 @@ import Volumes
 
   @Test func factsAreThoseOfMostImages() throws {
     try receive("1.2.3", "ven", slices: 3)
-    let files = try ledger.spoolPaths(series: "1.2.3").map(state.file)
+    let files = try ledger.instances(series: "1.2.3").all.map(\.spoolPath).map(state.file)
     let series = SeriesFiles(seriesInstanceUID: "1.2.3", files: files)
     let facts = try SeriesFacts(series, everyImage: true)
     #expect(facts[.echoTime] == .numbers([4]))
@@ -120,7 +120,8 @@ import Volumes
     let facts = try ["1.2.3", "1.2.4"].map { uid in
       try SeriesFacts(
         SeriesFiles(
-          seriesInstanceUID: uid, files: try ledger.spoolPaths(series: uid).map(state.file)),
+          seriesInstanceUID: uid,
+          files: try ledger.instances(series: uid).all.map(\.spoolPath).map(state.file)),
         everyImage: true)
     }
     let outcome = try #require(tied.outcomes(for: facts).first)
@@ -140,7 +141,7 @@ import Volumes
   }
 
   private func damage(_ series: String, _ count: Int) throws {
-    for path in try ledger.spoolPaths(series: series).prefix(count) {
+    for path in try ledger.instances(series: series).all.map(\.spoolPath).prefix(count) {
       try Data("damaged".utf8).write(to: state.file(path))
     }
   }
