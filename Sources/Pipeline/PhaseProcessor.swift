@@ -78,7 +78,7 @@ struct PhaseProcessor {
     for phase in try wanted(names) {
       let result = try await segmented(phase)
       let written = try export.write(
-        result.labels, stack: phases[phase].stack, warnings: result.warnings,
+        result, stack: phases[phase].stack,
         phase: SegmentedPhase(
           number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
           name: names[phase]), index: objects.count)

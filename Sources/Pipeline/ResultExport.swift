@@ -24,14 +24,14 @@ struct ResultExport {
   }
 
   /// - Parameters:
-  ///   - warnings: what is unusual; they stand in the object too.
+  ///   - segmented: its labels are on the stack's images; its warnings are written in the object too.
   ///   - phase: of a cine series; the object and its picture are named after it.
   ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
   /// - Throws: ``HeldSeries`` where the images have no place in the patient.
   func write(
-    _ labels: LabelVolume, stack: SliceStack, warnings: [String], phase: SegmentedPhase? = nil,
-    index: Int = 0
+    _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0
   ) throws -> Written {
+    let labels = segmented.labels
     let segments = bundle.writesGroupings ? bundle.groupings : bundle.labels
     let suffix = phase.map { String(format: "-phase-%02d", $0.number) } ?? ""
     let picture = output.appendingPathComponent("contours\(suffix).png")
@@ -42,7 +42,7 @@ struct ResultExport {
     var origin = SegmentationObject.Origin(
       modelName: bundle.name, modelVersion: bundle.version,
       softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
-      seriesNumber: 1000, date: Date(), remarks: warnings)
+      seriesNumber: 1000, date: Date(), remarks: segmented.warnings)
     origin.instanceNumber = index + 1
     origin.subject = phase?.text ?? ""
     var identifiers = identifiers
@@ -69,7 +69,7 @@ struct ResultExport {
       return sha256
     }
     var niftiFile: URL?
-    var warnings = warnings
+    var warnings = segmented.warnings
     if writesNIfTI {
       try refuseUnevenNIfTI(stack, file.path)
       if stack.sourceGrid.isSheared { warnings.append(Self.shearedLabels) }
@@ -82,7 +82,7 @@ struct ResultExport {
         segmentation: file, sopInstanceUID: identifiers.sopInstanceUID, sha256: sha256,
         picture: picture, labels: niftiFile,
         millilitres: Self.millilitres(labels, segments, depths: stack.sliceDepths),
-        phase: phase, warnings: warnings))
+        phase: phase, warnings: warnings, notes: segmented.notes))
   }
 
   private static let shearedLabels =

@@ -16,6 +16,8 @@ public struct ProvedSegmentation: Sendable, Equatable {
   public var phase: SegmentedPhase?
   /// What is unusual beside the model's training volumes: a person should look at the result.
   public var warnings: [String] = []
+  /// How the labels were made, where a reader should know.
+  public var notes: [String] = []
 }
 
 /// One phase of a cine series.
@@ -58,14 +60,22 @@ public struct SegmentedSeries: Sendable, Equatable {
     }
   }
 
-  /// One line for people: the segments and their volumes, and what is unusual.
+  /// How the labels were made, where a reader should know; each said once.
+  public var notes: [String] {
+    var seen: Set<String> = []
+    return objects.flatMap(\.notes).filter { seen.insert($0).inserted }
+  }
+
+  /// One line for people: the segments and their volumes, and what is unusual or worth knowing.
   public var summary: String {
     let objects = objects.map { object in
       let volumes = object.millilitres.sorted { $0.key < $1.key }
         .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
       return (object.phase.map { "\($0.text): " } ?? "") + volumes
     }
-    return (objects + function.map(\.text) + warnings.map { "warning: \($0)" })
+    return
+      (objects + function.map(\.text) + warnings.map { "warning: \($0)" }
+      + notes.map { "note: \($0)" })
       .joined(separator: "; ")
   }
 }

@@ -51,6 +51,8 @@ struct SegmentedStack {
   var labels: LabelVolume
   var predictedMemory: Int
   var warnings: [String]
+  /// How the labels were made, where a reader should know.
+  var notes: [String]
 }
 
 /// What became of an input, and the verdicts of the geometry gate that it rests on.
@@ -177,7 +179,7 @@ private struct SeriesRun {
     }
     let stacks = try stacks()
     let segmented = try await segment(stacks)
-    switch try export.write(segmented.labels, stack: stacks[0], warnings: segmented.warnings) {
+    switch try export.write(segmented, stack: stacks[0]) {
     case .nothingFound(let picture):
       return .nothingFound(picture: picture, warnings: segmented.warnings)
     case .proved(let object):
@@ -235,7 +237,7 @@ private struct SeriesRun {
       progress: progress)
     return SegmentedStack(
       labels: reference.sourceLabels(labels), predictedMemory: predicted,
-      warnings: warnings.all.map(\.description))
+      warnings: warnings.all.map(\.description), notes: warnings.notes.map(\.description))
   }
 }
 

@@ -14,6 +14,8 @@ public struct LabelledVolume: Sendable, Equatable {
   public var millilitres: [String: Double]
   /// What is unusual beside the model's training volumes.
   public var warnings: [String] = []
+  /// How the labels were made, where a reader should know.
+  public var notes: [String] = []
 }
 
 /// Takes one volume from NIfTI files to labels and a picture: the road without DICOM.
@@ -52,7 +54,7 @@ public enum VolumeFileProcessor {
     return LabelledVolume(
       labels: file, picture: picture,
       millilitres: ResultExport.millilitres(labels, segments),
-      warnings: warnings.all.map(\.description))
+      warnings: warnings.all.map(\.description), notes: warnings.notes.map(\.description))
   }
 
   /// NIfTI files often store rows from the back of the patient: a picture is seen as on a screen,

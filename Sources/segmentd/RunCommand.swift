@@ -44,6 +44,13 @@ struct RunCommand: AsyncParsableCommand {
   var phases: PhaseChoice?
 
   @Option(
+    name: .customLong("through-plane"),
+    help: ArgumentHelp(
+      "nearest or linear: how labels reach the image's slices where the network's are further "
+        + "apart; in place of the model's own inference.throughPlane.", valueName: "interpolation"))
+  var throughPlane: ThroughPlaneInterpolation?
+
+  @Option(
     name: .customLong("memory-limit-gb"),
     help: "Memory for the whole process in GB; 0 takes what the system has.")
   var memoryLimitGB = 0.0
@@ -61,7 +68,9 @@ struct RunCommand: AsyncParsableCommand {
     let library = ModelLibrary(
       directories: modelDirectories.map { URL(fileURLWithPath: $0) },
       threads: threadCount(threads))
-    let segmenter = try await library.segmenter(model)
+    var bundle = try library.bundle(model)
+    if let throughPlane { bundle.inference.throughPlane = throughPlane }
+    let segmenter = try Segmenter(bundle: bundle, threads: threadCount(threads))
     let scan = try InputScan(inputs)
     warn(about: scan)
     guard !scan.series.isEmpty || !scan.volumes.isEmpty else {
@@ -146,6 +155,8 @@ enum RunError: Error, CustomStringConvertible {
     }
   }
 }
+
+extension ThroughPlaneInterpolation: ExpressibleByArgument {}
 
 extension PhaseChoice: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

@@ -21,6 +21,8 @@ struct RunReport: Encodable {
   /// The same for people.
   private var time: String?
   var warnings: [String] = []
+  /// How the labels were made, where a reader should know.
+  var notes: [String] = []
   var reasons: [String] = []
 
   init(series: String? = nil, volume: String? = nil, failure: any Error) {
@@ -32,7 +34,7 @@ struct RunReport: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case seriesInstanceUID, volume, state, segmentation, labels, picture, millilitres, phases
-    case function, memory, seconds, warnings, reasons
+    case function, memory, seconds, warnings, notes, reasons
   }
 
   init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome, _ times: StageTimes) {
@@ -51,6 +53,7 @@ struct RunReport: Encodable {
       }
       memory = result.memory
       warnings = result.warnings
+      notes = result.notes
     case .nothingFound(let picture, let warnings):
       state = "nothing found"
       self.picture = picture.path
@@ -70,6 +73,7 @@ struct RunReport: Encodable {
     picture = result.picture.path
     millilitres = result.millilitres
     warnings = result.warnings
+    notes = result.notes
     take(times)
   }
 
@@ -91,6 +95,7 @@ struct RunReport: Encodable {
     for function in function ?? [] { lines.append("  " + function.text) }
     if let time { lines.append("  time: \(time)") }
     lines += warnings.map { "  warning: \($0)" }
+    lines += notes.map { "  note: \($0)" }
     lines += reasons.map { "  \($0)" }
     return lines.joined(separator: "\n")
   }

@@ -69,7 +69,7 @@ import Volumes
       Preprocessing(
         orientation: [.superior, .posterior, .left], spacing: grid.spacing, cropToNonzero: false,
         normalization: []), grid: grid)
-    var assembly = LabelAssembly(plan, classes: classes)
+    var assembly = LabelAssembly(plan, classes: classes, throughPlane: .nearest)
     let (plane, count) = (grid.rows * grid.columns, grid.voxelCount)
     for z in 0..<grid.slices {
       var values: [Float] = []

@@ -51,6 +51,7 @@ func untrainedBundle() throws -> ModelBundle {
   @Test(arguments: [
     ("[S, P, L]", "[S, P, A]", "preprocessing.orientation"),
     ("[S, P, L]", "[S, P, X]", "preprocessing.orientation[2]"),
+    ("mirrorAxes: []", "mirrorAxes: []\n  throughPlane: cubic", "inference.throughPlane"),
     ("step: 0.5", "step: 0", "inference.step"), ("step: 0.5", "step: half", "inference.step"),
     ("mirrorAxes: []", "mirrorAxes: [3]", "inference.mirrorAxes[0]"),
     ("sd: 136.94818", "sd: 0", "preprocessing.normalization[0]"),
@@ -74,6 +75,16 @@ func untrainedBundle() throws -> ModelBundle {
       Issue.record("\(String(describing: error))")
       return
     }
+  }
+
+  @Test func throughPlaneIsTheNearestUnlessStated() throws {
+    func inference(_ axes: String) throws -> ModelBundle.Inference {
+      let text = try text().replacingOccurrences(of: "mirrorAxes: []", with: axes)
+      return try ModelBundle(yaml: text, file: "model.yaml", directory: Self.folder).inference
+    }
+    #expect(try inference("mirrorAxes: []").throughPlane == .nearest)
+    #expect(try inference("mirrorAxes: []\n  throughPlane: nearest").throughPlane == .nearest)
+    #expect(try inference("mirrorAxes: []\n  throughPlane: linear").throughPlane == .linear)
   }
 
   @Test(arguments: ["", "- a", "name: [", "just text"])

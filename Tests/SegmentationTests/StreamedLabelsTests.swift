@@ -17,9 +17,10 @@ import Volumes
     var mirrorAxes: [Int] = []
     var orientation: [PatientDirection] = [.superior, .posterior, .left]
     var crop = false
+    var throughPlane = ThroughPlaneInterpolation.nearest
 
     var testDescription: String {
-      "\(shape) at \(spacing) to \(target), patch \(patch) step \(step) mirrored \(mirrorAxes)"
+      "\(shape) at \(spacing) to \(target), patch \(patch) step \(step) mirrored \(mirrorAxes) \(throughPlane)"
     }
   }
 
@@ -46,6 +47,16 @@ import Volumes
     Case(
       shape: [24, 28, 6], spacing: [0.9, 0.9, 5], target: [1.1, 1.2, 4], patch: [8, 8, 8],
       orientation: [.inferior, .anterior, .left], crop: true),
+    // The same, interpolated between slices.
+    Case(
+      shape: [6, 31, 26], spacing: [5, 0.7, 0.7], target: [3, 1, 1], patch: [8, 16, 16],
+      throughPlane: .linear),
+    Case(
+      shape: [33, 22, 25], spacing: [1, 0.8, 0.8], target: [3, 0.76, 0.76], patch: [8, 16, 16],
+      mirrorAxes: [1], throughPlane: .linear),
+    Case(
+      shape: [24, 28, 30], spacing: [0.9, 0.9, 1], target: [1.1, 1.2, 4], patch: [8, 8, 8],
+      orientation: [.inferior, .anterior, .left], crop: true, throughPlane: .linear),
     // Turned, and cut to what is not zero.
     Case(
       shape: [14, 21, 18], spacing: [2, 1.5, 1], target: [1.6, 1.6, 1.6], patch: [8, 8, 8],
@@ -64,7 +75,8 @@ import Volumes
     bundle.preprocessing = Preprocessing(
       orientation: item.orientation, spacing: item.target, cropToNonzero: item.crop,
       normalization: [.ct(lower: 0, upper: 1000, mean: 100, sd: 100)])
-    bundle.inference = .init(step: item.step, mirrorAxes: item.mirrorAxes)
+    bundle.inference = .init(
+      step: item.step, mirrorAxes: item.mirrorAxes, throughPlane: item.throughPlane)
     bundle.input.spacing = .init(min: [0, 0, 0], max: [99, 99, 99])
     bundle.input.extent = .init(min: [0, 0, 0], max: [9999, 9999, 9999])
     let volume = volume(item)
@@ -110,7 +122,10 @@ import Volumes
     let (classes, shape) = (bundle.network.classes, image.shape)
     let probabilities = try plainProbabilities(image.values, shape: shape, bundle)
     let count = shape.reduce(1, *)
-    let back = image.plan.resampling.inverse
+    let nearest = image.plan.resampling.inverse
+    let back =
+      bundle.inference.throughPlane == .nearest
+      ? nearest : Resampling(shape: nearest.shape, newShape: nearest.newShape, separateAxis: nil)
     var best = [Float](repeating: -.infinity, count: back.newShape.reduce(1, *))
     var labels = [UInt8](repeating: 0, count: best.count)
     for index in 0..<classes {

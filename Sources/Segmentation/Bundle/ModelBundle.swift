@@ -7,19 +7,6 @@ import Yams
 
 /// A trained model in its folder: `model.yaml`, the weights it names, and its card.
 public struct ModelBundle: Sendable, Equatable {
-  /// How patches are laid over an image.
-  public struct Inference: Sendable, Equatable, Codable {
-    /// Distance of patches as a part of their size.
-    public var step: Double
-    /// The axes (0, 1, 2 for z, y, x) along which each patch is also seen mirrored.
-    public var mirrorAxes: [Int]
-
-    public init(step: Double, mirrorAxes: [Int]) {
-      self.step = step
-      self.mirrorAxes = mirrorAxes
-    }
-  }
-
   public var name: String
   public var version: String
   public var summary: String
@@ -185,18 +172,6 @@ public struct ModelBundle: Sendable, Equatable {
     } catch {
       throw .unreadable(path: file.path, reason: error.localizedDescription)
     }
-  }
-}
-
-extension ModelBundle.Inference {
-  init(_ node: BundleNode) throws(ModelBundleError) {
-    let node = try node.allowing(["step", "mirrorAxes"])
-    step = try node.required("step").number()
-    guard step > 0, step <= 1 else { throw try node.required("step").invalid("is not in (0, 1]") }
-    mirrorAxes = []
-    let axes = try node.required("mirrorAxes")
-    for item in try axes.items() { mirrorAxes.append(try item.integer(in: 0...2)) }
-    guard Set(mirrorAxes).count == mirrorAxes.count else { throw axes.invalid("repeats an axis") }
   }
 }
 

@@ -45,6 +45,7 @@ struct BundleText {
       inference:
         step: \(inference.step)
         mirrorAxes: \(inference.mirrorAxes)   # the reference mirrors \(preset.mirrorAxes): eight passes
+        throughPlane: \(inference.throughPlane.rawValue)   # or linear: between slices that are far apart
       \(components)labels:
       \(preset.labels.map(text).joined(separator: "\n"))\(groupings)\(series)
       input:

@@ -73,19 +73,25 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Gathers what is unusual while a volume is segmented.
+/// Gathers what is unusual, and what else is to be said of the result, while a volume is segmented.
 public final class ModelWarnings: Sendable {
   private let list = Mutex<[ModelWarning]>([])
+  private let noteList = Mutex<[ModelNote]>([])
 
   public init() {}
 
   /// In the order in which they were found.
   public var all: [ModelWarning] { list.withLock { $0 } }
 
+  /// How the result was made, where its reader should know.
+  public var notes: [ModelNote] { noteList.withLock { $0 } }
+
   func add(_ warnings: [ModelWarning]) { list.withLock { $0 += warnings } }
+
+  func add(_ note: ModelNote) { noteList.withLock { $0.append(note) } }
 }
 
-private func rounded(_ value: Double) -> String {
+func rounded(_ value: Double) -> String {
   value.isFinite ? "\((value * 1000).rounded() / 1000)" : "\(value)"
 }
 

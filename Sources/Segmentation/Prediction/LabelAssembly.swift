@@ -4,8 +4,9 @@ import Volumes
 ///
 /// Each class's probabilities are resampled linearly in double precision (the reference
 /// implementation's export, order 1) and the most probable class of each voxel is kept; the first
-/// class wins ties. Only two planes of all classes are held, on the source's y and x, and none where
-/// no slice lies between two planes.
+/// class wins ties. Across slices that are far apart the nearest is taken, or, by
+/// ``ThroughPlaneInterpolation/linear``, both neighbours weighted by distance. Only two planes of all
+/// classes are held, on the source's y and x, and none where no slice is between two planes.
 struct LabelAssembly {
   private let plan: PreprocessingPlan
   private let classes: Int
@@ -28,10 +29,10 @@ struct LabelAssembly {
   private var planesSeen = 0
   private var slicesDone = 0
 
-  init(_ plan: PreprocessingPlan, classes: Int) {
+  init(_ plan: PreprocessingPlan, classes: Int, throughPlane: ThroughPlaneInterpolation) {
     self.plan = plan
     self.classes = classes
-    resampling = plan.resampling.inverse
+    resampling = plan.resampling.back(throughPlane)
     (below, share) = resampling.linearTaps(axis: 0)
     rows = resampling.linearTaps(axis: 1)
     columns = resampling.linearTaps(axis: 2)

@@ -37,7 +37,7 @@ extension ModelBundle {
     let mask = usesMask ? 2 * voxels + newVoxels : 0
     let window = SlidingWindow(self).scratchBytes(shape: resampling.newShape)
     let assembly = LabelAssembly.scratchBytes(
-      resampling.inverse, classes: network.classes)
+      resampling.back(inference.throughPlane), classes: network.classes)
     // The labels, what the proof reads back, and a bit for each voxel of each segment, twice.
     let bits = (network.classes - 1) * voxels / 8
     let source = channels * voxels * bytesPerVoxel

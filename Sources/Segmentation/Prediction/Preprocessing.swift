@@ -119,7 +119,8 @@ struct PreprocessingPlan {
       shape: box.map(\.count), spacing: turnedGrid.spacing, targetSpacing: targetSpacing)
   }
 
-  private let targetSpacing: [Double]
+  /// mm along the network's z, y, x.
+  let targetSpacing: [Double]
 
   /// The same for less of the image.
   func cropped(to box: [Range<Int>]) -> PreprocessingPlan {

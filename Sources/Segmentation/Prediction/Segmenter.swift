@@ -68,8 +68,10 @@ func segmentation(
   do {
     let image = try preprocessed(read, bundle, warnings, times)
     plan = image.plan
+    let throughPlane = bundle.inference.throughPlane
+    if let note = plan.note(throughPlane) { warnings?.add(note) }
     labels = try predictedLabels(
-      image, SlidingWindow(bundle), times, progress: progress, forward: forward)
+      image, SlidingWindow(bundle), throughPlane, times, progress: progress, forward: forward)
   }
   let voxelVolume = plan.grid.spacing.reduce(1, *)
   times.measure(.postprocessing) {
@@ -99,10 +101,12 @@ private func preprocessed(
 
 /// The labels of a network's input on the source's voxels.
 func predictedLabels(
-  _ image: PreprocessedImage, _ window: SlidingWindow, _ times: StageTimes,
+  _ image: PreprocessedImage, _ window: SlidingWindow, _ throughPlane: ThroughPlaneInterpolation,
+  _ times: StageTimes,
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
-  var assembly = LabelAssembly(image.plan, classes: window.classes)
+  var assembly = LabelAssembly(
+    image.plan, classes: window.classes, throughPlane: throughPlane)
   let clock = ContinuousClock()
   let start = clock.now
   try Task.checkCancellation()

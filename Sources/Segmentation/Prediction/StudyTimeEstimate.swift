@@ -34,7 +34,7 @@ public struct StudyTimeEstimate: Sendable, Equatable {
       patch: network.patch, channels: network.inputChannels, classes: network.classes,
       step: inference.step, mirrorAxes: [])
     _ = try predictedLabels(
-      image, window, times, progress: { _ in }, forward: { _, _ in })
+      image, window, inference.throughPlane, times, progress: { _ in }, forward: { _, _ in })
     let patches = PatchCount.of(
       shape: image.shape, patch: network.patch,
       inference: ModelBundle.Inference(step: inference.step, mirrorAxes: []))
