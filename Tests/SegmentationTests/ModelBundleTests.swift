@@ -51,7 +51,7 @@ func untrainedBundle() throws -> ModelBundle {
   @Test(arguments: [
     ("[S, P, L]", "[S, P, A]", "preprocessing.orientation"),
     ("[S, P, L]", "[S, P, X]", "preprocessing.orientation[2]"),
-    ("mirrorAxes: []", "mirrorAxes: []\n  throughPlane: cubic", "inference.throughPlane"),
+    ("mirrorAxes: []", "mirrorAxes: [], throughPlane: cubic", "inference.throughPlane"),
     ("step: 0.5", "step: 0", "inference.step"), ("step: 0.5", "step: half", "inference.step"),
     ("mirrorAxes: []", "mirrorAxes: [3]", "inference.mirrorAxes[0]"),
     ("sd: 136.94818", "sd: 0", "preprocessing.normalization[0]"),
@@ -83,8 +83,8 @@ func untrainedBundle() throws -> ModelBundle {
       return try ModelBundle(yaml: text, file: "model.yaml", directory: Self.folder).inference
     }
     #expect(try inference("mirrorAxes: []").throughPlane == .nearest)
-    #expect(try inference("mirrorAxes: []\n  throughPlane: nearest").throughPlane == .nearest)
-    #expect(try inference("mirrorAxes: []\n  throughPlane: linear").throughPlane == .linear)
+    #expect(try inference("mirrorAxes: [], throughPlane: nearest").throughPlane == .nearest)
+    #expect(try inference("mirrorAxes: [], throughPlane: linear").throughPlane == .linear)
   }
 
   @Test(arguments: ["", "- a", "name: [", "just text"])
