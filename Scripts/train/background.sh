@@ -18,7 +18,9 @@ shift 3
 source "$here/environment.sh" "${VENV:-$folder/venv}"
 exec 9>"$folder/lock"
 flock -n 9 || { echo "a training already runs in $folder (process $(cat "$folder/pid"))" >&2; exit 1; }
-setsid nohup choom -n 1000 -- chrt -i 0 nice -n 19 "$python" "$here/train.py" --recipe "$recipe" --data "$data" --folder "$folder" "$@" \
+# Linux weighs sessions against each other (autogroup), whatever the priorities within them: the new session is lowered too.
+setsid nohup bash -c '{ echo 19 >/proc/self/autogroup; } 2>/dev/null; exec "$@"' background \
+  choom -n 1000 -- chrt -i 0 nice -n 19 "$python" "$here/train.py" --recipe "$recipe" --data "$data" --folder "$folder" "$@" \
   >>"$folder/train.log" 2>&1 </dev/null &
 echo $! >"$folder/pid"
 echo "process $!, log $folder/train.log"
