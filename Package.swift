@@ -68,23 +68,42 @@ let package = Package(
     .target(name: "Results", dependencies: ["DICOM", "Terminology", "Volumes", "CPNG"]),
     .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
     .target(
+      name: "SeriesReading",
+      dependencies: [
+        "DICOM", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .target(
+      name: "SeriesProcessing",
+      dependencies: [
+        "SeriesReading", "Segmentation", "Results", "DICOM", "GeometryGate", "NIfTI",
+        "SeriesSelection",
+        "Terminology", "Volumes",
+      ]),
+    .target(
+      name: "Ingest",
+      dependencies: [
+        "SeriesReading", "DICOM", "DICOMNetwork", "JobLedger", "WatchFolder",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .target(
       name: "Pipeline",
       dependencies: [
-        "DICOM", "DICOMNetwork", "GeometryGate", "JobLedger", "Results", "Segmentation",
-        "SeriesSelection", "Terminology", "Volumes", "WatchFolder", "NIfTI",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "Configuration", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
+        "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Volumes",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "Configuration", "DICOM", "DICOMNetwork", "GeometryGate", "JobLedger",
-        "Results", "Segmentation", "SeriesSelection", "Terminology", "UNETRPP", "Tensors",
-        "Checkpoints", "Volumes", "Evaluation", "NIfTI",
+        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "Configuration", "DICOM",
+        "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Terminology",
+        "UNETRPP",
+        "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Yams", package: "Yams"),
       ]),
 
@@ -112,11 +131,27 @@ let package = Package(
     .testTarget(
       name: "ResultsTests", dependencies: ["Results", "Terminology", "GeometryGate", "TestSupport"]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
+    .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "TestSupport"]),
+    .testTarget(
+      name: "SeriesReadingTests",
+      dependencies: [
+        "SeriesReading", "DICOM", "GeometryGate", "SeriesSelection", "Volumes", "TestSupport",
+      ]),
+    .testTarget(
+      name: "SeriesProcessingTests",
+      dependencies: [
+        "SeriesProcessing", "SeriesReading", "GeometryGate", "Segmentation", "SeriesSelection",
+        "Volumes", "TestSupport",
+      ]),
+    .testTarget(
+      name: "IngestTests",
+      dependencies: ["Ingest", "DICOM", "DICOMNetwork", "JobLedger", "TestSupport"]),
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "Pipeline", "DICOM", "DICOMNetwork", "GeometryGate", "JobLedger", "Segmentation",
-        "SeriesSelection", "Volumes", "TestSupport",
+        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
+        "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "EndToEndTests",

@@ -1,14 +1,9 @@
+import DICOM
+
 /// What the listener accepts.
 public enum AcceptedObjects {
   /// CT and MR image storage, classic, enhanced and legacy converted (PS3.4 B.5).
-  public static let sopClasses = [
-    "1.2.840.10008.5.1.4.1.1.2",
-    "1.2.840.10008.5.1.4.1.1.2.1",
-    "1.2.840.10008.5.1.4.1.1.2.2",
-    "1.2.840.10008.5.1.4.1.1.4",
-    "1.2.840.10008.5.1.4.1.1.4.1",
-    "1.2.840.10008.5.1.4.1.1.4.4",
-  ]
+  public static let sopClasses = ImageStorage.sopClasses
 
   /// Transfer syntaxes (PS3.5 10 and A), the preferred one first.
   public static let transferSyntaxes = [

@@ -1,7 +1,8 @@
 import DICOM
 import Foundation
 import JobLedger
-import Segmentation
+import SeriesProcessing
+import SeriesReading
 import SeriesSelection
 
 extension StudyJudge {

@@ -1,7 +1,9 @@
 import DICOMNetwork
 import Foundation
+import Ingest
 import JobLedger
 import Logging
+import SeriesReading
 import ServiceLifecycle
 
 /// Sends the results in the outbox to their destinations by C-STORE, until they have arrived.

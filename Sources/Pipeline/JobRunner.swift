@@ -1,29 +1,32 @@
 import Foundation
+import Ingest
 import JobLedger
 import Logging
 import Results
 import Segmentation
+import SeriesProcessing
+import SeriesReading
 import ServiceLifecycle
 
-/// Runs the ledger's jobs, one at a time.
+/// Runs the ledger's jobs, one at a time: claims a job, has it executed, records its outcome.
 public struct JobRunner: Service {
   private let state: StateDirectory
   private let ledger: JobLedger
-  private let models: ModelLibrary
-  private let processor: SeriesProcessor
+  private let executor: any JobExecutor
   private let destinations: [String]
   private let policy: RetryPolicy
   private let logger: Logger
 
-  /// - Parameter destinations: the names under which results are put in the outbox.
+  /// - Parameters:
+  ///   - executor: does the jobs.
+  ///   - destinations: the names under which results are put in the outbox.
   public init(
-    state: StateDirectory, ledger: JobLedger, models: ModelLibrary, processor: SeriesProcessor,
-    destinations: [String], policy: RetryPolicy = .jobs, logger: Logger
+    state: StateDirectory, ledger: JobLedger, executor: any JobExecutor, destinations: [String],
+    policy: RetryPolicy = .jobs, logger: Logger
   ) {
     self.state = state
     self.ledger = ledger
-    self.models = models
-    self.processor = processor
+    self.executor = executor
     self.destinations = destinations
     self.policy = policy
     self.logger = logger
@@ -45,13 +48,10 @@ public struct JobRunner: Service {
     id: Int64? = nil, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> Bool {
     guard let job = try ledger.claimJob(id: id) else { return false }
-    let times = StageTimes()
     do {
-      let segmenter = try await models.segmenter(job.model)
-      let processed = try await process(job, segmenter: segmenter, times, progress: progress)
-      try await retryingLedgerWrite(logger) {
-        try finish(job, processed, modelVersion: segmenter.bundle.version, times)
-      }
+      logger.info("job started", metadata: metadata(job))
+      let outcome = try await executor.execute(request(job), progress: progress)
+      try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
       // The process is shutting down: the next one begins the job anew.
       try ledger.releaseJob(job.id)
@@ -73,23 +73,18 @@ public struct JobRunner: Service {
   /// Seconds after which a job that did not fit in memory is tried again.
   private static let memoryPause = 60.0
 
-  private func process(
-    _ job: ClaimedJob, segmenter: Segmenter, _ times: StageTimes,
-    progress: @escaping @Sendable (SegmentationProgress) -> Void
-  ) async throws -> ProcessedSeries {
-    logger.info("job started", metadata: metadata(job))
+  private func request(_ job: ClaimedJob) throws -> JobRequest {
     let instances = try ledger.instances(job: job.id)
     let channels = try ledger.channels(job: job.id)
-    let output = try emptyFolder(of: job)
     let identifiers = SegmentationObject.Identifiers(
       seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID,
       dimensionOrganizationUID: SegmentationObject.Identifiers.generate().dimensionOrganizationUID)
-    return try await processor.process(
-      ModelInput(
+    return JobRequest(
+      model: job.model,
+      input: ModelInput(
         SeriesFiles(instances, in: state),
         channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) }),
-      segmenter: segmenter, identifiers: identifiers, output: output, times: times,
-      progress: progress)
+      identifiers: identifiers, output: try emptyFolder(of: job))
   }
 
   /// A folder for the result, without what an attempt before may have left.
@@ -100,15 +95,14 @@ public struct JobRunner: Service {
     }
     try FileManager.default.createDirectory(
       at: output, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-    try Spool.sync(state.results.path)
+    try StateDirectory.sync(state.results.path)
     return output
   }
 
-  private func finish(
-    _ job: ClaimedJob, _ processed: ProcessedSeries, modelVersion: String, _ times: StageTimes
-  ) throws {
-    let verdicts = processed.verdicts
-    switch processed.outcome {
+  private func finish(_ job: ClaimedJob, _ outcome: JobOutcome) throws {
+    let verdicts = outcome.processed.assessments.map(SeriesVerdict.init)
+    let modelVersion = outcome.modelVersion
+    switch outcome.processed.outcome {
     case .held(let reasons):
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
@@ -126,7 +120,7 @@ public struct JobRunner: Service {
       try complete(job, result, verdicts: verdicts, modelVersion: modelVersion)
       let memory = result.memory
       logger.info(
-        "job completed in \(times.line)",
+        "job completed in \(outcome.times.line)",
         metadata: metadata(job).merging([
           "predictedMemoryBytes": "\(memory.predicted)",
           "peakMemoryBytes": "\(memory.peak ?? 0)",
@@ -161,23 +155,5 @@ public struct JobRunner: Service {
 
   private func metadata(_ job: ClaimedJob) -> Logger.Metadata {
     ["job": "\(job.id)", "series": "\(job.seriesInstanceUID)", "model": "\(job.model)"]
-  }
-}
-
-extension CardiacFunction {
-  fileprivate var measurements: [ResultMeasurement] {
-    var found = [
-      ResultMeasurement(
-        name: "\(cavity) end-diastolic volume", value: endDiastolicVolume, unit: "ml"),
-      ResultMeasurement(
-        name: "\(cavity) end-systolic volume", value: endSystolicVolume, unit: "ml"),
-      ResultMeasurement(name: "\(cavity) stroke volume", value: strokeVolume, unit: "ml"),
-    ]
-    if let ejectionFraction {
-      found.append(
-        ResultMeasurement(
-          name: "\(cavity) ejection fraction", value: ejectionFraction * 100, unit: "%"))
-    }
-    return found
   }
 }

@@ -1,6 +1,7 @@
 import DICOM
 import Foundation
 import GeometryGate
+import Ingest
 import JobLedger
 import Logging
 import Results

@@ -1,4 +1,6 @@
+import Ingest
 import JobLedger
+import SeriesReading
 
 extension SeriesFiles {
   /// The files of a received series in the spool.

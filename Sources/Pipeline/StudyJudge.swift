@@ -1,7 +1,9 @@
 import DICOM
 import Foundation
 import GeometryGate
+import Ingest
 import JobLedger
+import SeriesReading
 import SeriesSelection
 import Volumes
 
@@ -55,7 +57,7 @@ public struct StudyJudge: Sendable {
       let files = SeriesFiles(try ledger.instances(series: uid), in: state)
       do {
         let source = try SourceSeries(files, geometry: geometry)
-        verdicts[uid] = source.verdict
+        verdicts[uid] = SeriesVerdict(source.summary)
         if let found = source.facts {
           facts.append(found)
         } else {

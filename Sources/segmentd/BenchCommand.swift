@@ -1,8 +1,8 @@
 import ArgumentParser
 import Checkpoints
 import Foundation
-import Pipeline
 import Segmentation
+import SeriesProcessing
 import Tensors
 import UNETRPP
 

@@ -1,5 +1,5 @@
 import Foundation
-import Pipeline
+import SeriesReading
 
 /// Writes a line to standard error, which a script does not read.
 func warn(_ text: String) {

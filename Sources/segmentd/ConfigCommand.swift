@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Pipeline
+import SeriesProcessing
 
 struct ConfigCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

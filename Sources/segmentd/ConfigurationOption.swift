@@ -2,7 +2,6 @@ import ArgumentParser
 import Configuration
 import Foundation
 import Logging
-import Pipeline
 
 /// `--config`, shared by the commands that work on a state directory.
 struct ConfigurationOption: ParsableArguments {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Evaluation
 import Foundation
-import Pipeline
 import Segmentation
+import SeriesProcessing
 
 extension Benchmark: ExpressibleByArgument {}
 

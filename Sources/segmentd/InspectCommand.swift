@@ -2,7 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import GeometryGate
-import Pipeline
+import SeriesReading
 import Volumes
 
 struct InspectCommand: ParsableCommand {

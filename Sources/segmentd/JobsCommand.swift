@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JobLedger
+import Pipeline
 
 struct JobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Pipeline
 import Segmentation
+import SeriesProcessing
 
 struct ModelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

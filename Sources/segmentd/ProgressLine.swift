@@ -1,6 +1,6 @@
 import Foundation
-import Pipeline
 import Segmentation
+import SeriesProcessing
 
 /// Shows progress on standard error: one line rewritten on a terminal, else some plain lines.
 final class ProgressLine: Sendable {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Ingest
 import JobLedger
 import Pipeline
 import SeriesSelection

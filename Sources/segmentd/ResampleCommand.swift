@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SeriesProcessing
 import Volumes
 
 /// `segmentd resample`: the bare resampling of an array, for comparison with other

@@ -2,7 +2,8 @@ import ArgumentParser
 import Configuration
 import DICOM
 import Foundation
-import Pipeline
+import SeriesProcessing
+import SeriesReading
 import SeriesSelection
 
 struct RulesCommand: AsyncParsableCommand {

@@ -2,9 +2,10 @@ import ArgumentParser
 import DICOM
 import Foundation
 import GeometryGate
-import Pipeline
 import Results
 import Segmentation
+import SeriesProcessing
+import SeriesReading
 import Volumes
 
 struct RunCommand: AsyncParsableCommand {
@@ -101,7 +102,7 @@ struct RunCommand: AsyncParsableCommand {
     let folder = try makeFolder(series)
     let processor = SeriesProcessor(
       geometry: GeometryRules(), installation: "SEGMENTD",
-      memory: memoryBudget(gigabytes: memoryLimitGB), writesNIfTI: nifti)
+      memory: MemoryBudget(gigabytes: memoryLimitGB), writesNIfTI: nifti)
     let line = ProgressLine()
     let times = StageTimes()
     do {
@@ -125,7 +126,7 @@ struct RunCommand: AsyncParsableCommand {
     let times = StageTimes()
     do {
       let labelled = try await VolumeFileProcessor.process(
-        volume.files, segmenter: segmenter, memory: memoryBudget(gigabytes: memoryLimitGB),
+        volume.files, segmenter: segmenter, memory: MemoryBudget(gigabytes: memoryLimitGB),
         output: folder, times: times
       ) { line.show($0) }
       return RunReport(volume.name, labelled, times)

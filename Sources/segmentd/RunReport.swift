@@ -1,6 +1,6 @@
 import Foundation
-import Pipeline
 import Segmentation
+import SeriesProcessing
 
 /// The outcome for one DICOM series or NIfTI volume as `run` prints it.
 struct RunReport: Encodable {

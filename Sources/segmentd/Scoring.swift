@@ -1,9 +1,9 @@
 import Evaluation
 import Foundation
 import NIfTI
-import Pipeline
 import Results
 import Segmentation
+import SeriesProcessing
 import Terminology
 import Volumes
 

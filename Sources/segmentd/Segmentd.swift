@@ -1,5 +1,5 @@
 import ArgumentParser
-import Pipeline
+import SeriesProcessing
 
 @main
 struct Segmentd: AsyncParsableCommand {

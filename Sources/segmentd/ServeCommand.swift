@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Pipeline
 
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

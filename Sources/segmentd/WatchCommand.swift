@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Pipeline
 
 struct WatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

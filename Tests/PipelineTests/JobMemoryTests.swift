@@ -1,5 +1,6 @@
 import Foundation
 import GeometryGate
+import Ingest
 import JobLedger
 import Logging
 import Segmentation
@@ -8,6 +9,7 @@ import Testing
 import Volumes
 
 @testable import Pipeline
+@testable import SeriesProcessing
 
 @Suite struct JobMemoryTests {
   /// A job for which there is no memory now waits, keeps its attempts, and runs once there is.
@@ -29,12 +31,13 @@ import Volumes
         to: system.appendingPathComponent("proc/meminfo"), atomically: true, encoding: .utf8)
     }
     let models = TestFiles.fixtures.appendingPathComponent("models")
-    let runner = JobRunner(
-      state: state, ledger: ledger, models: ModelLibrary(directories: [models], threads: 1),
+    let executor = LocalExecutor(
+      models: ModelLibrary(directories: [models], threads: 1),
       processor: SeriesProcessor(
         geometry: GeometryRules(), installation: "TEST",
-        memory: MemoryBudget(limit: nil, system: SystemMemory(root: system.path + "/"))),
-      destinations: [], logger: logger)
+        memory: MemoryBudget(limit: nil, system: SystemMemory(root: system.path + "/"))))
+    let runner = JobRunner(
+      state: state, ledger: ledger, executor: executor, destinations: [], logger: logger)
 
     try setAvailable(100)
     #expect(try await runner.runNext { _ in })

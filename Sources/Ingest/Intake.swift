@@ -1,0 +1,151 @@
+import DICOM
+import DICOMNetwork
+import Foundation
+import JobLedger
+import Logging
+import SeriesReading
+
+/// Takes objects from the network and from folders into spool and ledger.
+///
+/// An object is acknowledged only after its file, its folder and its ledger row are on disk.
+public struct Intake: StoreHandler {
+  private let spool: Spool
+  private let ledger: JobLedger
+  private let logger: Logger
+
+  public init(state: StateDirectory, ledger: JobLedger, logger: Logger) {
+    self.spool = Spool(state: state)
+    self.ledger = ledger
+    self.logger = logger
+  }
+
+  /// The status of a C-STORE (PS3.4 B.2.3) whose dataset lies complete in a file of ours.
+  public func store(_ object: ReceivedObject) -> StoreStatus {
+    let file = URL(fileURLWithPath: object.path)
+    do throws(IntakeError) {
+      try take(
+        file, named: object.sopInstanceUID, source: .listener,
+        callingAETitle: object.callingAETitle, requested: object)
+      return .success
+    } catch {
+      logger.warning("\(error)", metadata: ["peer": "\(object.callingAETitle)"])
+      switch error {
+      case .notStored, .refused(.notReadable), .refused(.readerUnavailable):
+        return .outOfResources
+      case .otherInstance, .refused(.notAnImage): return .doesNotMatch
+      case .refused(.unreadable): return .cannotUnderstand
+      }
+    }
+  }
+
+  /// Copies a file that is not ours into the spool; the file itself stays as it is.
+  public func take(copyOf file: URL) throws(IntakeError) {
+    // Judged where it lies, so that nothing is copied that will not be kept.
+    _ = try identity(file.path, named: file.path)
+    let copy: URL
+    do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
+    try take(copy, named: file.path, source: .watch)
+  }
+
+  /// Takes up where a killed process stopped: what was not acknowledged is removed, what is in the
+  /// spool and not in the ledger is recorded.
+  public func recover() throws(IntakeError) {
+    spool.removeUnacknowledged()
+    for path in spool.files() {
+      do throws(LedgerError) {
+        guard try !ledger.knows(spoolPath: path) else { continue }
+      } catch {
+        throw .notStored(reason: error.description)
+      }
+      do throws(IntakeError) {
+        let file = spool.state.file(path)
+        let identity = try identity(file.path, named: path)
+        try record(file, path, identity, source: .command, callingAETitle: nil)
+        logger.notice("recorded a file of the spool that the ledger did not know: \(path)")
+      } catch {
+        logger.error("a file of the spool is not in the ledger and cannot be recorded: \(error)")
+      }
+    }
+  }
+
+  /// Moves a complete and synced file from `incoming` into the spool and writes it in the ledger.
+  private func take(
+    _ temporary: URL, named name: String, source: InstanceSource, callingAETitle: String? = nil,
+    requested: ReceivedObject? = nil
+  ) throws(IntakeError) {
+    var file = temporary
+    do throws(IntakeError) {
+      let identity = try identity(temporary.path, named: name)
+      if let requested {
+        guard requested.sopInstanceUID == identity.sopInstanceUID,
+          requested.sopClassUID == identity.sopClassUID
+        else {
+          throw .otherInstance(
+            requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
+            found: "\(identity.sopClassUID), \(identity.sopInstanceUID)")
+        }
+      }
+      let path: String
+      do { path = try spool.keep(temporary) } catch {
+        throw .notStored(reason: error.description)
+      }
+      file = spool.state.file(path)
+      try record(file, path, identity, source: source, callingAETitle: callingAETitle)
+    } catch {
+      // Nothing was acknowledged: the sender keeps its copy and is told so.
+      try? FileManager.default.removeItem(at: file)
+      throw error
+    }
+  }
+
+  private func identity(_ path: String, named name: String) throws(IntakeError) -> InstanceIdentity
+  {
+    do { return try ImageIdentity.read(path, named: name) } catch { throw .refused(error) }
+  }
+
+  /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
+  private func record(
+    _ file: URL, _ path: String, _ identity: InstanceIdentity, source: InstanceSource,
+    callingAETitle: String?
+  ) throws(IntakeError) {
+    do {
+      let (hash, byteCount) = try contentHash(of: file)
+      let record = InstanceRecord(
+        studyInstanceUID: identity.studyInstanceUID,
+        seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
+        sopClassUID: identity.sopClassUID, modality: identity.modality,
+        transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
+        contentHash: hash, source: source, callingAETitle: callingAETitle)
+      switch try ledger.recordInstance(record) {
+      case .added: break
+      case .identical: try keepOneFile(of: record)
+      case .restored:
+        logger.info(
+          "instance \(identity.sopInstanceUID) came again as it was before it was replaced")
+        try keepOneFile(of: record)
+      case .conflicting:
+        logger.warning("instance \(identity.sopInstanceUID) came again with other content")
+      }
+    } catch {
+      throw .notStored(reason: "\(error)")
+    }
+  }
+
+  /// Of two files with the same content the older stays, unless it is damaged or lost.
+  private func keepOneFile(of record: InstanceRecord) throws {
+    if let older = try ledger.spoolPath(of: record), older != record.spoolPath,
+      (try? contentHash(of: spool.state.file(older)).hash) == record.contentHash
+    {
+      try FileManager.default.removeItem(at: spool.state.file(record.spoolPath))
+    } else {
+      try ledger.replaceFile(with: record)
+    }
+  }
+
+  /// SHA-256 of the dataset, without the file meta information, which tells only who sent it.
+  private func contentHash(of file: URL) throws -> (hash: String, byteCount: Int) {
+    let bytes = try Data(contentsOf: file, options: .alwaysMapped)
+    let start = try DICOMFile(path: file.path).datasetOffset
+    return (hexadecimalSHA256(of: bytes.dropFirst(start)), bytes.count)
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Glibc
+
+/// Why the state directory cannot be used.
+public enum StateDirectoryError: Error, CustomStringConvertible, Equatable {
+  case notWritable(path: String, reason: String)
+  case inUse(path: String)
+  case writeFailed(path: String, reason: String)
+
+  public var description: String {
+    switch self {
+    case .notWritable(let path, let reason):
+      "\(path): the state directory cannot be written: \(reason)"
+    case .inUse(let path):
+      "\(path): another segmentd works on this state directory"
+    case .writeFailed(let path, let reason):
+      "\(path): \(reason)"
+    }
+  }
+}
+
+/// The folder that holds all that segmentd keeps: received instances, results, the ledger.
+///
+/// Files are named by us, never by a peer's string; folders have mode 0700.
+public struct StateDirectory: Sendable {
+  public let url: URL
+
+  /// Creates what is missing and checks that files can be written.
+  public init(path: String) throws(StateDirectoryError) {
+    url = URL(fileURLWithPath: path, isDirectory: true)
+    for folder in [url, spool, incoming, results] {
+      do {
+        try FileManager.default.createDirectory(
+          at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // A folder that somebody else made may be open to all.
+        try FileManager.default.setAttributes(
+          [.posixPermissions: 0o700], ofItemAtPath: folder.path)
+      } catch {
+        throw .notWritable(path: folder.path, reason: error.localizedDescription)
+      }
+      guard access(folder.path, W_OK | X_OK) == 0 else {
+        throw .notWritable(path: folder.path, reason: String(cString: strerror(errno)))
+      }
+    }
+    try Self.sync(url.path)
+  }
+
+  /// Instances that were acknowledged, in two levels of folders.
+  public var spool: URL { url.appendingPathComponent("spool", isDirectory: true) }
+  /// Instances on their way in, not acknowledged yet; on the file system of the spool.
+  public var incoming: URL { url.appendingPathComponent("incoming", isDirectory: true) }
+  /// One folder per job.
+  public var results: URL { url.appendingPathComponent("results", isDirectory: true) }
+  public var ledger: URL { url.appendingPathComponent("ledger.sqlite") }
+
+  /// Where a path relative to the state directory lies.
+  public func file(_ relativePath: String) -> URL { url.appendingPathComponent(relativePath) }
+
+  /// fsync of a file or folder.
+  package static func sync(_ path: String) throws(StateDirectoryError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw .writeFailed(path: path, reason: String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else {
+      throw .writeFailed(path: path, reason: String(cString: strerror(errno)))
+    }
+  }
+
+  /// Takes the directory for this process alone, for as long as the lock lives.
+  public func lock() throws(StateDirectoryError) -> StateDirectoryLock {
+    try StateDirectoryLock(path: url.appendingPathComponent("lock").path)
+  }
+}
+
+/// The right to process the jobs of a state directory; the kernel releases it with the process.
+public final class StateDirectoryLock: Sendable {
+  private let descriptor: Int32
+
+  fileprivate init(path: String) throws(StateDirectoryError) {
+    descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw .notWritable(path: path, reason: String(cString: strerror(errno)))
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      throw .inUse(path: path)
+    }
+  }
+
+  deinit { close(descriptor) }
+}

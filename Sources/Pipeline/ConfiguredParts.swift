@@ -1,0 +1,107 @@
+import Configuration
+import DICOMNetwork
+import Foundation
+import GeometryGate
+import Ingest
+import JobLedger
+import Logging
+import Segmentation
+import SeriesProcessing
+import SeriesSelection
+
+/// The parts of the pipeline as a configuration describes them.
+public struct ConfiguredParts {
+  public let configuration: SiteConfiguration
+  public let state: StateDirectory
+  public let ledger: JobLedger
+  public let models: ModelLibrary
+  public let logger = Logger(label: "segmentd")
+
+  /// - Parameter mustExist: refuses a state directory that no daemon has made yet: one made by an
+  ///   administrator's command would belong to the wrong user.
+  /// - Throws: `StateDirectoryError` or `LedgerError`.
+  public init(_ configuration: SiteConfiguration, mustExist: Bool = false) throws {
+    self.configuration = configuration
+    let ledgerFile = configuration.stateDirectory + "/ledger.sqlite"
+    if mustExist, !FileManager.default.fileExists(atPath: ledgerFile) {
+      throw ConfigurationError.invalid(
+        file: configuration.stateDirectory, line: nil,
+        message: "there is no ledger here: no daemon has run with this configuration yet")
+    }
+    state = try StateDirectory(path: configuration.stateDirectory)
+    ledger = try JobLedger(path: state.ledger.path)
+    models = configuration.modelLibrary
+  }
+
+  private var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
+
+  public var intake: Intake { Intake(state: state, ledger: ledger, logger: logger) }
+
+  /// The rules, with the channels of the models that they name.
+  ///
+  /// - Throws: `ModelLibraryError` or `ModelBundleError`.
+  public func rules() throws -> ModelRules {
+    var channels: [String: [ModelChannel]] = [:]
+    for name in Set(configuration.rules.map(\.model)) {
+      let bundle = try models.bundle(name)
+      if !bundle.channels.isEmpty, bundle.network.inputChannels > 1 {
+        channels[name] = bundle.channels
+      }
+    }
+    return ModelRules(configuration.modelRules, channels: channels)
+  }
+
+  public func judge(_ rules: ModelRules) -> StudyJudge {
+    StudyJudge(state: state, ledger: ledger, rules: rules, geometry: configuration.geometryRules)
+  }
+
+  public func assembler() throws -> SeriesAssembler {
+    SeriesAssembler(
+      state: state, ledger: ledger, rules: try rules(), geometry: configuration.geometryRules,
+      quietPeriod: configuration.assembly.quietSeconds, logger: logger)
+  }
+
+  public var runner: JobRunner {
+    JobRunner(
+      state: state, ledger: ledger,
+      executor: LocalExecutor(
+        models: models,
+        processor: SeriesProcessor(
+          geometry: configuration.geometryRules, installation: aeTitle,
+          memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB))),
+      destinations: configuration.destinations.map(\.name), logger: logger)
+  }
+
+  public var delivery: Delivery {
+    let peers = configuration.destinations.map {
+      ($0.name, Peer(aeTitle: $0.aeTitle, host: $0.host, port: $0.port))
+    }
+    return Delivery(
+      state: state, ledger: ledger,
+      destinations: Dictionary(peers, uniquingKeysWith: { first, _ in first }),
+      callingAETitle: aeTitle, logger: logger)
+  }
+
+  public func listener(_ settings: SiteConfiguration.Listener) throws -> Listener {
+    var scp = StorageSCPConfiguration(
+      aeTitle: settings.aeTitle, address: settings.address, port: settings.port,
+      folder: state.incoming.path)
+    scp.callingAETitles = settings.callingAETitles
+    scp.maximumAssociations = settings.maximumAssociations
+    return try Listener(scp, intake: intake, logger: logger)
+  }
+
+  public func watchedFolder(_ settings: SiteConfiguration.Watch) throws -> WatchedFolder {
+    try WatchedFolder(
+      url: URL(fileURLWithPath: settings.folder), settleTime: settings.settleSeconds,
+      intake: intake, logger: logger)
+  }
+}
+
+extension SiteConfiguration {
+  public var modelLibrary: ModelLibrary {
+    ModelLibrary(
+      directories: models.directories.map { URL(fileURLWithPath: $0) },
+      threads: threadCount(inference.threads))
+  }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import Results
+import Segmentation
+import SeriesProcessing
+
+/// A job as an executor is given it. It holds nothing of the ledger, so that the work can be done
+/// by another process or on another machine that sees the same files.
+public struct JobRequest: Sendable {
+  /// The model's name.
+  public var model: String
+  public var input: ModelInput
+  /// Of the result.
+  public var identifiers: SegmentationObject.Identifiers
+  /// An empty folder for the result.
+  public var output: URL
+
+  public init(
+    model: String, input: ModelInput, identifiers: SegmentationObject.Identifiers, output: URL
+  ) {
+    self.model = model
+    self.input = input
+    self.identifiers = identifiers
+    self.output = output
+  }
+}
+
+/// What an executor made of a job.
+public struct JobOutcome: Sendable {
+  public var processed: ProcessedSeries
+  /// Of the model that was used.
+  public var modelVersion: String
+  public var times: StageTimes
+
+  public init(processed: ProcessedSeries, modelVersion: String, times: StageTimes) {
+    self.processed = processed
+    self.modelVersion = modelVersion
+    self.times = times
+  }
+}
+
+/// Does the work of jobs, wherever that is.
+public protocol JobExecutor: Sendable {
+  /// Segments one input and leaves the proved result in the request's folder.
+  ///
+  /// - Throws: `MemoryShortage` where the job must wait for memory, `CancellationError` where it is
+  ///   to begin anew later; any other error fails the attempt. What is wrong with the series is not
+  ///   thrown but returned as `SeriesOutcome.held`.
+  func execute(
+    _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+  ) async throws -> JobOutcome
+}

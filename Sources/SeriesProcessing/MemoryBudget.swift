@@ -1,0 +1,76 @@
+import Foundation
+
+/// A job that does not fit in memory.
+public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The job's predicted peak and what the process takes without it, in bytes.
+  public var job: Int
+  public var process: Int
+  /// What there is for both.
+  public var capacity: Int
+  /// What sets this capacity.
+  public var reason: String
+  /// Whether waiting cannot help.
+  public var isPermanent: Bool
+
+  public var description: String {
+    "the job needs \(gigabytes(job)) of memory at its peak beside the \(gigabytes(process)) in "
+      + "use, \(gigabytes(job + process)) in all; \(reason) \(isPermanent ? "allows" : "leaves") "
+      + gigabytes(capacity)
+  }
+}
+
+private func gigabytes(_ bytes: Int) -> String {
+  String(format: "%.2f GB", Double(bytes) / 1e9)
+}
+
+/// The memory that this process may use: what the configuration allows, the control group that it
+/// runs in (cgroup v2 or v1) and the machine have.
+public struct MemoryBudget: Sendable {
+  /// Bytes for the whole process; nil for what the system has.
+  private let limit: Int?
+  private let system: SystemMemory
+
+  /// - Parameter gigabytes: 10⁹ bytes for the whole process; 0 asks for what the system has.
+  public init(gigabytes: Double) {
+    self.init(limit: gigabytes > 0 ? Int(gigabytes * 1e9) : nil)
+  }
+
+  public init(limit: Int? = nil) { self.init(limit: limit, system: SystemMemory()) }
+
+  init(limit: Int?, system: SystemMemory) {
+    self.limit = limit
+    self.system = system
+  }
+
+  /// Checks that a job fits now.
+  ///
+  /// - Parameter job: the bytes that it takes at its peak beyond what the process has already.
+  /// - Returns: what the process will have at its peak, in bytes.
+  /// - Throws: ``MemoryShortage`` with the tightest bound.
+  @discardableResult
+  public func check(job: Int) throws(MemoryShortage) -> Int {
+    let process = system.resident ?? 0
+    func shortage(_ capacity: Int, _ reason: String, isPermanent: Bool) -> MemoryShortage {
+      MemoryShortage(
+        job: job, process: process, capacity: capacity, reason: reason, isPermanent: isPermanent)
+    }
+    var lasting: [(Int, String)] = []
+    if let limit { lasting.append((limit, "the configured limit")) }
+    if let group = system.groupLimit { lasting.append((group, "the control group's limit")) }
+    if let total = system.total { lasting.append((total, "the machine")) }
+    if let tightest = lasting.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
+      throw shortage(tightest.0, tightest.1, isPermanent: true)
+    }
+    var present: [(Int, String)] = []
+    if let free = system.groupFree { present.append((free + process, "the control group now")) }
+    if let free = system.available { present.append((free + process, "the machine now")) }
+    if let tightest = present.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
+      throw shortage(tightest.0, tightest.1, isPermanent: false)
+    }
+    return process + job
+  }
+
+  /// The most memory that this process has had resident since its start, in bytes; nil where the
+  /// system does not say (proc(5), VmHWM).
+  public static var peakResident: Int? { SystemMemory().status("VmHWM") }
+}

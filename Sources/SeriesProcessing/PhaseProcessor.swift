@@ -1,0 +1,131 @@
+import Foundation
+import GeometryGate
+import Segmentation
+import SeriesReading
+import Volumes
+
+/// Segments phases of a cine series, one object for each.
+struct PhaseProcessor {
+  private let rule: CineRule
+  private let choice: PhaseChoice
+  private let export: ResultExport
+  /// The volumes of the phases by time.
+  private let phases: [Phase]
+
+  private struct Phase {
+    var stack: SliceStack
+    /// ms; nil where an image states none.
+    var triggerTime: Double?
+  }
+
+  /// - Throws: ``HeldSeries`` where the volumes of the series are not the phases of one slice stack.
+  init(source: SourceSeries, rule: CineRule, choice: PhaseChoice, export: ResultExport) throws {
+    self.rule = rule
+    self.choice = choice
+    self.export = export
+    let volumes = source.assessment.usableStacks
+    guard let first = volumes.first, volumes.count > 1,
+      volumes.allSatisfy({ $0.sourceGrid.coincides(with: first.sourceGrid) })
+    else {
+      throw HeldSeries(
+        reasons: ["the volumes of the series are not phases of one stack"]
+          + source.assessment.reasons)
+    }
+    let phases = volumes.map { stack in
+      let times = stack.frames.compactMap(\.triggerTime)
+      let isTimed = times.count == stack.frames.count
+      return Phase(
+        stack: stack, triggerTime: isTimed ? times.reduce(0, +) / Double(times.count) : nil)
+    }
+    let isTimed = phases.allSatisfy { $0.triggerTime != nil }
+    self.phases =
+      isTimed ? phases.sorted { ($0.triggerTime ?? 0) < ($1.triggerTime ?? 0) } : phases
+  }
+
+  /// - Parameter segment: the labels of a phase's stack.
+  func process(_ segment: (SliceStack) async throws -> SegmentedStack)
+    async throws -> SeriesOutcome
+  {
+    var known: [Int: SegmentedStack] = [:]
+    var memory = MemoryUse(predicted: 0)
+    func segmented(_ phase: Int) async throws -> SegmentedStack {
+      if let segmented = known[phase] { return segmented }
+      let segmented = try await segment(phases[phase].stack)
+      memory = MemoryUse(predicted: max(memory.predicted, segmented.predictedMemory))
+      known[phase] = segmented
+      return segmented
+    }
+    var names: [Int: String] = [:]
+    var function: [CardiacFunction] = []
+    if choice == .extremes {
+      let extremes = try await cycle().extremes { phase in
+        millilitres(try await segmented(phase).labels, rule.cavities[0], phase)
+      }
+      names = [extremes.endDiastole: "end-diastole", extremes.endSystole: "end-systole"]
+      let (diastole, systole) = (
+        try await segmented(extremes.endDiastole).labels,
+        try await segmented(extremes.endSystole).labels
+      )
+      function = rule.cavities.map { cavity in
+        CardiacFunction(
+          cavity: export.bundle.labels.first { $0.value == cavity }?.name ?? "\(cavity)",
+          endDiastolicVolume: millilitres(diastole, cavity, extremes.endDiastole),
+          endSystolicVolume: millilitres(systole, cavity, extremes.endSystole))
+      }
+    }
+    var objects: [ProvedSegmentation] = []
+    var firstPicture: URL?
+    var warnings: [String] = []
+    for phase in try wanted(names) {
+      let result = try await segmented(phase)
+      let written = try export.write(
+        result, stack: phases[phase].stack,
+        phase: SegmentedPhase(
+          number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
+          name: names[phase]), index: objects.count)
+      switch written {
+      case .proved(let object): objects.append(object)
+      case .nothingFound(let picture):
+        firstPicture = firstPicture ?? picture
+        warnings += result.warnings
+      }
+      // Only extremes are looked at twice.
+      if choice != .extremes { known[phase] = nil }
+    }
+    if let firstPicture, objects.isEmpty {
+      return .nothingFound(picture: firstPicture, warnings: warnings)
+    }
+    return .segmented(SegmentedSeries(objects: objects, function: function, memory: memory))
+  }
+
+  private func cycle() throws -> CardiacCycle {
+    let times = phases.compactMap(\.triggerTime)
+    guard times.count == phases.count, Set(times).count == times.count else {
+      throw HeldSeries(
+        reasons: [
+          "end-diastole and end-systole are chosen by Trigger Time (0018,1060), which the images do "
+            + "not state or which does not tell all \(phases.count) phases apart"
+        ])
+    }
+    return try CardiacCycle(triggerTimes: times)
+  }
+
+  private func wanted(_ extremes: [Int: String]) throws -> [Int] {
+    switch choice {
+    case .all: return Array(phases.indices)
+    case .extremes:
+      // Diastole before systole.
+      return extremes.sorted { $0.value < $1.value }.map(\.key)
+    case .list(let numbers):
+      if let number = numbers.first(where: { !phases.indices.contains($0 - 1) }) {
+        throw HeldSeries(
+          reasons: ["there is no phase \(number): the series has \(phases.count) phases"])
+      }
+      return numbers.map { $0 - 1 }
+    }
+  }
+
+  private func millilitres(_ labels: LabelVolume, _ label: UInt8, _ phase: Int) -> Double {
+    labels.millilitres(depths: phases[phase].stack.sliceDepths)[Int(label)]
+  }
+}

@@ -1,0 +1,139 @@
+import DICOM
+import Foundation
+import NIfTI
+import Results
+import Segmentation
+import SeriesReading
+import Terminology
+import Volumes
+
+/// Writes and proves the objects and pictures of one series in its folder.
+struct ResultExport {
+  let bundle: ModelBundle
+  let identifiers: SegmentationObject.Identifiers
+  /// Written as Device Serial Number (0018,1000).
+  let installation: String
+  let output: URL
+  /// Whether the labels are written as NIfTI beside the object.
+  let writesNIfTI: Bool
+  let times: StageTimes
+
+  /// What became of one label volume.
+  enum Written {
+    case proved(ProvedSegmentation)
+    case nothingFound(picture: URL)
+  }
+
+  /// - Parameters:
+  ///   - segmented: its labels are on the stack's images; its warnings are written in the object too.
+  ///   - phase: of a cine series; the object and its picture are named after it.
+  ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
+  /// - Throws: ``HeldSeries`` where the images have no place in the patient.
+  func write(
+    _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0
+  ) throws -> Written {
+    let labels = segmented.labels
+    let segments = bundle.writesGroupings ? bundle.groupings : bundle.labels
+    let suffix = phase.map { String(format: "-phase-%02d", $0.number) } ?? ""
+    let picture = output.appendingPathComponent("contours\(suffix).png")
+    try times.measure(.picture) {
+      try drawPicture(labels, of: stack, segments: bundle.labels, to: picture)
+    }
+    let file = output.appendingPathComponent("segmentation\(suffix).dcm")
+    var origin = SegmentationObject.Origin(
+      modelName: bundle.name, modelVersion: bundle.version,
+      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
+      seriesNumber: 1000, date: Date(), remarks: segmented.warnings)
+    origin.instanceNumber = index + 1
+    origin.subject = phase?.text ?? ""
+    var identifiers = identifiers
+    if index > 0 {
+      identifiers.sopInstanceUID = DICOMUID.derived(from: identifiers.sopInstanceUID, index)
+    }
+    let files = SourceSeries.files(of: stack)
+    let outcome: SegmentationObject.Outcome
+    do {
+      outcome = try times.measure(.writing) {
+        try SegmentationObject.write(
+          labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
+          to: file.path, fileOf: { files[$0] })
+      }
+    } catch let error as SegmentationError {
+      // The series has no place in the patient, and will not get one by another attempt.
+      guard case .noFrameOfReference = error else { throw error }
+      throw HeldSeries(reasons: [error.description])
+    }
+    guard case .written = outcome else { return .nothingFound(picture: picture) }
+    let sha256 = try times.measure(.proof) {
+      let sha256 = try hexadecimalSHA256(ofFile: file)
+      try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
+      return sha256
+    }
+    var niftiFile: URL?
+    var warnings = segmented.warnings
+    if writesNIfTI {
+      try refuseUnevenNIfTI(stack, file.path)
+      if stack.sourceGrid.isSheared { warnings.append(Self.shearedLabels) }
+      let url = output.appendingPathComponent("labels\(suffix).nii.gz")
+      try times.measure(.writing) { try NIfTIFile.write(labels, to: url.path) }
+      niftiFile = url
+    }
+    return .proved(
+      ProvedSegmentation(
+        segmentation: file, sopInstanceUID: identifiers.sopInstanceUID, sha256: sha256,
+        picture: picture, labels: niftiFile,
+        millilitres: Self.millilitres(labels, segments, depths: stack.sliceDepths),
+        phase: phase, warnings: warnings, notes: segmented.notes))
+  }
+
+  private static let shearedLabels =
+    "labels.nii.gz lies on the tilted slices of the scan: its sform is sheared and it has no qform, "
+    + "which programs that take only perpendicular axes refuse"
+
+  /// A NIfTI file has one distance between slices.
+  private func refuseUnevenNIfTI(_ stack: SliceStack, _ path: String) throws {
+    guard stack.sliceIndices != nil else { return }
+    throw NIfTIError.cannotWrite(
+      path: output.appendingPathComponent("labels.nii.gz").path,
+      reason: "the slices lie at uneven steps, which NIfTI cannot say; the DICOM object \(path) can"
+    )
+  }
+
+  /// Reads again the slices that are shown, and no others.
+  private func drawPicture(
+    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription], to picture: URL
+  ) throws {
+    let shown = ContourMontage.chosenSlices(labels)
+    var part = SliceStack(grid: stack.sourceGrid, frames: shown.map { stack.frames[$0] })
+    part.grid.slices = shown.count
+    let plane = part.grid.rows * part.grid.columns
+    let files = SourceSeries.files(of: stack)
+    let volume = try PixelReader.read(part) { files[$0] }
+    let partLabels = LabelVolume(
+      grid: part.grid,
+      labels: shown.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
+    try ContourMontage.write(volume, labels: partLabels, segments: segments, to: picture.path)
+  }
+
+  /// The volume of each segment that was found, by name.
+  ///
+  /// - Parameter depths: of each slice in mm, where they differ.
+  static func millilitres(
+    _ labels: LabelVolume, _ segments: [SegmentDescription], depths: [Double]? = nil
+  ) -> [String: Double] {
+    let volumes = labels.millilitres(depths: depths)
+    return Dictionary(
+      segments.map { segment in
+        (segment.name, segment.labels.reduce(0) { $0 + volumes[Int($1)] })
+      }.filter { $0.1 > 0 },
+      uniquingKeysWith: +)
+  }
+}
+
+extension VolumeGrid {
+  /// Whether the slice step leaves the normal, as on a tilted gantry.
+  fileprivate var isSheared: Bool {
+    let step = affine.slice
+    return (step * step).sum().squareRoot() > 1.000_001 * affine.stepAlongNormal
+  }
+}

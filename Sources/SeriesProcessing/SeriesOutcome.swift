@@ -1,0 +1,106 @@
+import Foundation
+import Segmentation
+
+/// A segmentation object that was read back from disk and found equal to the label volume.
+public struct ProvedSegmentation: Sendable, Equatable {
+  public var segmentation: URL
+  public var sopInstanceUID: String
+  /// Of the file as it was proved, as 64 hexadecimal digits.
+  public var sha256: String
+  public var picture: URL
+  /// The labels as NIfTI, where they were asked for.
+  public var labels: URL?
+  /// Volume of each segment that was found, in millilitres, by name.
+  public var millilitres: [String: Double]
+  /// The phase of a cine series that it is about; nil for an ordinary series.
+  public var phase: SegmentedPhase?
+  /// What is unusual beside the model's training volumes: a person should look at the result.
+  public var warnings: [String] = []
+  /// How the labels were made, where a reader should know.
+  public var notes: [String] = []
+}
+
+/// One phase of a cine series.
+public struct SegmentedPhase: Sendable, Equatable, Codable {
+  /// By time, from 1.
+  public var number: Int
+  public var count: Int
+  /// Trigger Time (0018,1060) in ms, the mean of the phase's images.
+  public var triggerTime: Double?
+  /// end-diastole or end-systole.
+  public var name: String?
+
+  /// For people: "end-diastole, phase 1 of 25 at 12 ms".
+  public var text: String {
+    let time = triggerTime.map { " at \(Int($0.rounded())) ms" } ?? ""
+    return (name.map { "\($0), " } ?? "") + "phase \(number) of \(count)\(time)"
+  }
+}
+
+/// Memory in bytes, the network's included.
+public struct MemoryUse: Sendable, Equatable, Codable {
+  /// The process's peak as it was predicted before the job began.
+  public var predicted: Int
+  /// The process's peak since its start; nil where the system does not say.
+  public var peak: Int?
+}
+
+/// The results of one series.
+public struct SegmentedSeries: Sendable, Equatable {
+  /// One, or one for each phase in which something was found; never empty.
+  public var objects: [ProvedSegmentation]
+  /// What the cavities do, where end-diastole and end-systole were segmented.
+  public var function: [CardiacFunction] = []
+  public var memory: MemoryUse
+
+  /// What is unusual, with the phase that it is about.
+  public var warnings: [String] {
+    objects.flatMap { object in
+      object.warnings.map { (object.phase.map { "\($0.text): " } ?? "") + $0 }
+    }
+  }
+
+  /// How the labels were made, where a reader should know; each said once.
+  public var notes: [String] {
+    var seen: Set<String> = []
+    return objects.flatMap(\.notes).filter { seen.insert($0).inserted }
+  }
+
+  /// One line for people: the segments and their volumes, and what is unusual or worth knowing.
+  public var summary: String {
+    let objects = objects.map { object in
+      let volumes = object.millilitres.sorted { $0.key < $1.key }
+        .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
+      return (object.phase.map { "\($0.text): " } ?? "") + volumes
+    }
+    return
+      (objects + function.map(\.text) + warnings.map { "warning: \($0)" }
+      + notes.map { "note: \($0)" })
+      .joined(separator: "; ")
+  }
+}
+
+extension CardiacFunction {
+  /// For people.
+  public var text: String {
+    let fraction = ejectionFraction.map { String(format: "ejection fraction %.1f %%, ", $0 * 100) }
+    return "\(cavity): \(fraction ?? "")"
+      + String(format: "stroke volume %.2f ml", strokeVolume)
+  }
+}
+
+/// What became of a series.
+public enum SeriesOutcome: Sendable, Equatable {
+  case segmented(SegmentedSeries)
+  /// The model found none of its structures; no object is written.
+  case nothingFound(picture: URL, warnings: [String])
+  /// The series cannot be segmented; each reason says why.
+  case held(reasons: [String])
+}
+
+extension MemoryUse {
+  /// The peak as it is now.
+  init(predicted: Int) {
+    self.init(predicted: predicted, peak: MemoryBudget.peakResident)
+  }
+}

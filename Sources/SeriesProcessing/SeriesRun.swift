@@ -1,0 +1,139 @@
+import DICOM
+import GeometryGate
+import Results
+import Segmentation
+import SeriesReading
+import Volumes
+
+/// The way of one input through a model.
+struct SeriesRun {
+  let source: SourceSeries
+  let channels: [(name: String, source: SourceSeries)]
+  let segmenter: Segmenter
+  let export: ResultExport
+  let geometry: GeometryRules
+  let memory: MemoryBudget
+  let times: StageTimes
+  let progress: @Sendable (SegmentationProgress) -> Void
+
+  private var bundle: ModelBundle { segmenter.bundle }
+
+  func process(phases: PhaseChoice?) async throws -> SeriesOutcome {
+    let cine = bundle.cine.flatMap { rule in
+      source.assessment.usableStacks.count > 1 || phases != nil ? rule : nil
+    }
+    if let cine {
+      return try await PhaseProcessor(
+        source: source, rule: cine, choice: phases ?? cine.phases, export: export
+      ).process { try await segment([$0]) }
+    }
+    guard phases == nil else {
+      throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
+    }
+    let stacks = try stacks()
+    let segmented = try await segment(stacks)
+    switch try export.write(segmented, stack: stacks[0]) {
+    case .nothingFound(let picture):
+      return .nothingFound(picture: picture, warnings: segmented.warnings)
+    case .proved(let object):
+      return .segmented(
+        SegmentedSeries(
+          objects: [object], memory: MemoryUse(predicted: segmented.predictedMemory)))
+    }
+  }
+
+  /// The volume of the series that the result lies on, then those of the model's channels.
+  private func stacks() throws -> [SliceStack] {
+    let reference = try source.onlyVolume()
+    guard bundle.network.inputChannels > 1 else { return [reference] }
+    guard channels.count == bundle.network.inputChannels else {
+      throw HeldSeries(
+        reasons: [
+          "\(ChannelRefusal.noChannels(model: bundle.name, inputChannels: bundle.network.inputChannels))"
+        ])
+    }
+    var stacks = [reference]
+    for (name, source) in channels {
+      do {
+        stacks.append(try source.onlyVolume())
+      } catch {
+        throw HeldSeries(
+          reasons: error.reasons.map {
+            "channel \(name), series \(source.seriesInstanceUID): \($0)"
+          })
+      }
+    }
+    return stacks
+  }
+
+  /// Labels on the images of the first stack; the others, where there are any, are the model's
+  /// channels.
+  private func segment(_ stacks: [SliceStack]) async throws -> SegmentedStack {
+    let reference = UprightVolume(stacks[0], geometry: geometry)
+    let channels =
+      stacks.count > 1
+      ? stacks[1...].map { UprightVolume($0, geometry: geometry) } : [reference]
+    for channel in channels {
+      try bundle.input.check(
+        modality: channel.stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
+    }
+    let grid = reference.grid
+    // A channel that is brought to another grid becomes floats.
+    let bytes = channels.count > 1 ? 4 : reference.bytesPerVoxel
+    let forecast = try bundle.memoryForecast(
+      of: grid, bytesPerVoxel: bytes, threads: segmenter.threads)
+    let predicted = try memory.check(job: forecast.peak)
+    // Read by the segmenter, which lets the voxels go as soon as it can.
+    let warnings = ModelWarnings()
+    let labels = try await segmenter.segment(
+      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings, times: times,
+      progress: progress)
+    return SegmentedStack(
+      labels: reference.sourceLabels(labels), predictedMemory: predicted,
+      warnings: warnings.all.map(\.description), notes: warnings.notes.map(\.description))
+  }
+}
+
+/// What the model found in one volume.
+struct SegmentedStack {
+  /// On the source images.
+  var labels: LabelVolume
+  var predictedMemory: Int
+  var warnings: [String]
+  /// How the labels were made, where a reader should know.
+  var notes: [String]
+}
+
+extension UprightVolume {
+  /// The voxels on a grid in the same frame of reference.
+  ///
+  /// - Throws: ``UnusablePixels``, ``HeldSeries`` where less than half of the grid is covered, or a
+  ///   `DICOMError` where our own disk is at fault.
+  fileprivate func read(on grid: VolumeGrid) throws -> Volume {
+    let series = stack.frames.first?.seriesInstanceUID ?? ""
+    let volume: Volume
+    do {
+      volume = try read()
+    } catch let finding as GeometryFinding {
+      throw UnusablePixels(series: series, finding: finding)
+    } catch let error as DICOMError where error.isFileFault {
+      throw UnusablePixels(
+        series: series, finding: GeometryFinding(.unreadable, error.description))
+    }
+    guard self.grid != grid else { return volume }
+    guard let placed = volume.resampled(onto: grid) else {
+      throw HeldSeries(reasons: ["series \(series): its axes do not span space"])
+    }
+    guard placed.coverage >= 0.5 else {
+      let percent = Int((placed.coverage * 100).rounded())
+      throw HeldSeries(
+        reasons: ["series \(series) covers \(percent) % of the images that the result lies on"])
+    }
+    return placed.volume
+  }
+}
+/// A series whose pixels cannot be used, which only reading them shows.
+struct UnusablePixels: Error {
+  var series: String
+  var finding: GeometryFinding
+}

@@ -1,0 +1,54 @@
+import DICOM
+import Foundation
+import GeometryGate
+import NIfTI
+import Segmentation
+import SeriesReading
+import Volumes
+
+/// Why files do not form the channels of one input.
+public enum VolumeInputError: Error, Sendable, Equatable, CustomStringConvertible {
+  case noImages(path: String)
+  case severalSeries(path: String, count: Int)
+  /// The geometry gate holds the series.
+  case held(path: String, reasons: [String])
+
+  public var description: String {
+    switch self {
+    case .noImages(let path): "\(path): holds no CT or MR image"
+    case .severalSeries(let path, let count):
+      "\(path): holds \(count) series, one was expected"
+    case .held(let path, let reasons): "\(path): \(reasons.joined(separator: "; "))"
+    }
+  }
+}
+
+/// The channels of a model's input, read from files.
+public enum VolumeInputs {
+  /// Reads NIfTI files, one for each channel or one with a fourth dimension, or the one series of
+  /// a DICOM file or folder, judged as the daemon judges it.
+  ///
+  /// - Parameter model: whose modalities and body parts are demanded of a DICOM series.
+  /// - Throws: ``VolumeInputError``, `NIfTIError`, `DICOMError` or `InputRefusal`.
+  public static func read(_ files: [URL], for model: ModelBundle) throws -> [Volume] {
+    guard let first = files.first, !NIfTIFile.isNamed(first.path) else {
+      return try files.flatMap { try NIfTIFile(path: $0.path).volumes() }
+    }
+    let scan = try InputScan([first.path])
+    guard let series = scan.series.first else {
+      throw VolumeInputError.noImages(path: first.path)
+    }
+    guard scan.series.count == 1 else {
+      throw VolumeInputError.severalSeries(path: first.path, count: scan.series.count)
+    }
+    do {
+      let source = try SourceSeries(series, geometry: GeometryRules())
+      let stack = try source.onlyVolume()
+      try model.input.check(
+        modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
+      return [try UprightVolume(stack, geometry: GeometryRules()).read()]
+    } catch let problem as HeldSeries {
+      throw VolumeInputError.held(path: first.path, reasons: problem.reasons)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import DICOM
+
+/// What an image says of itself before it is taken.
+public enum ImageIdentity {
+  /// - Parameter name: of the file in messages.
+  /// - Throws: ``ImageRefusal`` where the file is no CT or MR image, or its UIDs are blank.
+  public static func read(_ path: String, named name: String) throws(ImageRefusal)
+    -> InstanceIdentity
+  {
+    var identity: InstanceIdentity
+    do {
+      identity = try DICOMFile(path: path).identity()
+    } catch .cannotRead(_, let reason) {
+      throw .notReadable(name: name, reason: reason)
+    } catch .toolkitUnavailable(let reason) {
+      throw .readerUnavailable(reason: reason)
+    } catch {
+      // The path within the message may be one of ours, which says nothing to the reader.
+      throw .unreadable(
+        name: name, reason: error.description.replacingOccurrences(of: "\(path): ", with: ""))
+    }
+    guard ImageStorage.sopClasses.contains(identity.sopClassUID) else {
+      throw .notAnImage(name: name, sopClassUID: identity.sopClassUID)
+    }
+    // A code string (PS3.5 6.2) and nothing else, for it goes into the log.
+    identity.modality = String(
+      identity.modality.unicodeScalars.filter {
+        ("A"..."Z").contains($0) || ("0"..."9").contains($0) || $0 == "_"
+      }.prefix(16).map(Character.init))
+    return identity
+  }
+}

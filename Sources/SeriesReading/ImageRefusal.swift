@@ -1,0 +1,21 @@
+/// Why a file is not taken as an image.
+public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
+  /// No DICOM file, or one that cannot be read; `name` is a path or a SOP instance UID.
+  case unreadable(name: String, reason: String)
+  /// The file is there but cannot be read now.
+  case notReadable(name: String, reason: String)
+  /// A DICOM object of a kind that is not segmented.
+  case notAnImage(name: String, sopClassUID: String)
+  /// No file can be read on this machine.
+  case readerUnavailable(reason: String)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let name, let reason): "\(name): not taken: \(reason)"
+    case .notReadable(let name, let reason): "\(name): cannot be read: \(reason)"
+    case .notAnImage(let name, let sopClassUID):
+      "\(name): not taken: SOP class \(sopClassUID) is not a CT or MR image"
+    case .readerUnavailable(let reason): "no DICOM file can be read: \(reason)"
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import DICOM
+import Foundation
+
+/// Gathers files by their series; a damaged one counts to the series that it still names, so that
+/// the series is not judged as if the file had never been there.
+struct SeriesSorter {
+  private var files: [String: [URL]] = [:]
+  private var order: [String] = []
+  private var damaged: [(uid: String, file: URL, error: ImageRefusal)] = []
+  /// What belongs to no series.
+  private(set) var refused: [ImageRefusal] = []
+
+  mutating func add(_ file: URL, to uid: String) {
+    if files[uid] == nil { order.append(uid) }
+    files[uid, default: []].append(file)
+  }
+
+  mutating func add(damaged file: URL, _ error: ImageRefusal) {
+    if case .unreadable = error, let uid = DICOMFile.seriesInstanceUID(ofDamaged: file.path) {
+      damaged.append((uid, file, error))
+    } else {
+      refused.append(error)
+    }
+  }
+
+  /// - Parameter withDamagedAlone: whether a series of damaged files alone is one too.
+  mutating func series(withDamagedAlone: Bool) -> [SeriesFiles] {
+    for (uid, file, error) in damaged {
+      if files[uid] != nil || withDamagedAlone { add(file, to: uid) } else { refused.append(error) }
+    }
+    damaged = []
+    return order.map { SeriesFiles(seriesInstanceUID: $0, files: files[$0] ?? []) }
+  }
+}

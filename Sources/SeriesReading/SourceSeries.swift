@@ -1,0 +1,138 @@
+import DICOM
+import Foundation
+import GeometryGate
+import SeriesSelection
+import Volumes
+
+/// The files of a series, read and judged by the geometry gate.
+public struct SourceSeries: Sendable {
+  public let seriesInstanceUID: String
+  public private(set) var assessment: SeriesAssessment
+  /// Body Part Examined (0018,0015) of the first image that states one.
+  public let bodyPart: String?
+  /// Every image that could be read, also those that are in no volume.
+  private let frames: [ImageFrame]
+  /// What the top of each file says to rules, by its path.
+  private let headers: [String: HeaderFacts]
+
+  /// Reads the header of every file; pixels only of images that came twice.
+  ///
+  /// What is wrong with an image is a finding of the assessment.
+  ///
+  /// - Parameter expectedInstances: how many instances the series has by another source.
+  /// - Throws: `DICOMError` only where our own disk or installation is at fault.
+  public init(_ series: SeriesFiles, geometry: GeometryRules, expectedInstances: Int? = nil) throws
+  {
+    seriesInstanceUID = series.seriesInstanceUID
+    var frames: [ImageFrame] = []
+    var unreadable: [GeometryFinding] = []
+    var bodyPart: String?
+    var headers: [String: HeaderFacts] = [:]
+    for url in series.files {
+      do throws(DICOMError) {
+        let file = try DICOMFile(path: url.path)
+        frames += try file.imageFrames()
+        headers[url.path] = HeaderFacts(file.dataset)
+        bodyPart = bodyPart ?? file.dataset.text(.bodyPartExamined)
+      } catch {
+        guard error.isFileFault else { throw error }
+        unreadable.append(GeometryFinding(.unreadable, error.description))
+      }
+    }
+    self.bodyPart = bodyPart
+    self.frames = frames
+    self.headers = headers
+    var replaced: [ImageFrame] = []
+    for url in series.replaced {
+      do throws(DICOMError) {
+        replaced += try DICOMFile(path: url.path).imageFrames()
+      } catch {
+        guard error.isFileFault else { throw error }
+        unreadable.append(GeometryFinding(.unreadable, error.description))
+      }
+    }
+    let digests = PixelDigests()
+    let judged = assess(
+      frames: frames, replacing: replaced, rules: geometry, expectedInstances: expectedInstances,
+      pixelHash: digests.digest)
+    assessment = judged.held(because: unreadable)
+  }
+
+  /// What rules ask about the series as a whole; nil where none of its images could be read.
+  public var facts: SeriesFacts? {
+    guard !frames.isEmpty else { return nil }
+    return SeriesFacts(seriesInstanceUID: seriesInstanceUID, frames: frames, headers: headers)
+  }
+
+  /// What a report or the ledger keeps of the assessment.
+  public var summary: AssessmentSummary { AssessmentSummary(seriesInstanceUID, assessment) }
+
+  /// The same series held for one more reason.
+  public func held(because finding: GeometryFinding) -> SourceSeries {
+    var source = self
+    source.assessment = assessment.held(because: [finding])
+    return source
+  }
+
+  /// The voxels of a volume in modality units.
+  ///
+  /// - Throws: `DICOMError`, or `GeometryFinding` where the values cannot be what they say.
+  public static func pixels(of stack: SliceStack) throws -> Volume {
+    let files = files(of: stack)
+    let volume = try PixelReader.read(stack) { files[$0] }
+    if stack.frames.first?.modality == "CT", let finding = hounsfieldFinding(volume) {
+      throw finding
+    }
+    return volume
+  }
+
+  /// Decodes every voxel of a volume and keeps few, so that a series of thousands of slices needs no
+  /// more memory than some of them.
+  ///
+  /// - Throws: as ``pixels(of:)``.
+  public static func checkPixels(of stack: SliceStack) throws {
+    let files = files(of: stack)
+    let isClassic = stack.frames.allSatisfy { $0.frameNumber == nil && $0.mosaicTile == nil }
+    // The frames of one file are decoded together, for the file is read for each part.
+    let count = isClassic ? 32 : max(stack.frames.count, 1)
+    var sample: [Float] = []
+    for start in stride(from: 0, to: stack.frames.count, by: count) {
+      let frames = Array(stack.frames[start..<min(start + count, stack.frames.count)])
+      var part = SliceStack(grid: stack.sourceGrid, frames: frames)
+      part.grid.slices = frames.count
+      let storage = try PixelReader.read(part) { files[$0] }.storage
+      sample += stride(from: 0, to: storage.count, by: 17).map { storage[$0] }
+    }
+    guard stack.frames.first?.modality == "CT" else { return }
+    var grid = stack.grid
+    (grid.columns, grid.rows, grid.slices) = (sample.count, 1, 1)
+    if let finding = hounsfieldFinding(Volume(grid: grid, voxels: sample), step: 1) {
+      throw finding
+    }
+  }
+
+  /// The file of each instance of a volume.
+  public static func files(of stack: SliceStack) -> [String: String] {
+    Dictionary(
+      stack.frames.map { ($0.sopInstanceUID, $0.file) }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+/// Digests of stored values, each computed once.
+private final class PixelDigests {
+  private struct Key: Hashable {
+    var file: String
+    var frame: Int?
+    var tile: Int?
+  }
+
+  private var known: [Key: String?] = [:]
+
+  func digest(_ frame: ImageFrame) -> String? {
+    let key = Key(file: frame.file, frame: frame.frameNumber, tile: frame.mosaicTile?.index)
+    if let digest = known[key] { return digest }
+    let digest = try? PixelReader.digest(of: frame)
+    known[key] = .some(digest)
+    return digest
+  }
+}

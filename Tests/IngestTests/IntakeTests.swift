@@ -1,0 +1,137 @@
+import DICOM
+import Foundation
+import JobLedger
+import Logging
+import TestSupport
+import Testing
+
+@testable import DICOMNetwork
+@testable import Ingest
+
+@Suite struct IntakeTests {
+  private let folder: TemporaryFolder
+  private let state: StateDirectory
+  private let ledger: JobLedger
+  private let intake: Intake
+
+  init() throws {
+    folder = try TemporaryFolder()
+    state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
+    ledger = try JobLedger(path: state.ledger.path)
+    intake = Intake(state: state, ledger: ledger, logger: Logger(label: "test"))
+  }
+
+  /// A small MR image; no pixel is looked at during intake.
+  private func image(sop: String = "1.2.3.1", note: String = "") -> Dataset {
+    var image = Dataset()
+    image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.4")
+    image.set(.sopInstanceUID, .UI, sop)
+    image.set(.studyInstanceUID, .UI, "1.2")
+    image.set(.seriesInstanceUID, .UI, "1.2.3")
+    image.set(.modality, .CS, "MR")
+    image.set(.seriesDescription, .LO, note)
+    return image
+  }
+
+  /// Puts an image where the listener puts it and hands it to the intake.
+  private func store(_ image: Dataset, as sop: String = "1.2.3.1") throws -> StoreStatus {
+    let file = state.incoming.appendingPathComponent(UUID().uuidString)
+    try image.write(to: file.path)
+    return intake.store(
+      ReceivedObject(
+        path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: sop,
+        transferSyntaxUID: "1.2.840.10008.1.2.1", callingAETitle: "MODALITY",
+        peerAddress: "127.0.0.1"))
+  }
+
+  private var spooled: [String] { Spool(state: state).files() }
+  private var incoming: [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: state.incoming.path)) ?? []
+  }
+
+  @Test func anAcknowledgedInstanceIsInSpoolAndLedger() throws {
+    #expect(try store(image()) == .success)
+    #expect(spooled == (try ledger.instances(series: "1.2.3").all.map(\.spoolPath)))
+    #expect(spooled.count == 1)
+    #expect(incoming.isEmpty)
+    let mode = try FileManager.default.attributesOfItem(atPath: state.file(spooled[0]).path)
+    #expect(mode[.posixPermissions] as? Int == 0o600)
+  }
+
+  @Test func theSameInstanceAgainIsAcknowledgedAndKeptOnce() throws {
+    #expect(try store(image()) == .success)
+    #expect(try store(image()) == .success)
+    #expect(spooled.count == 1)
+  }
+
+  @Test func anInstanceWhoseFileIsLostIsTakenAgain() throws {
+    #expect(try store(image()) == .success)
+    try FileManager.default.removeItem(at: state.file(spooled[0]))
+    #expect(try store(image()) == .success)
+    #expect(spooled.count == 1)
+    #expect(spooled == (try ledger.instances(series: "1.2.3").all.map(\.spoolPath)))
+  }
+
+  @Test func otherContentUnderTheSameUIDIsKeptToo() throws {
+    #expect(try store(image()) == .success)
+    #expect(try store(image(note: "other")) == .success)
+    #expect(spooled.count == 2)
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == 2)
+  }
+
+  @Test func anotherInstanceThanTheRequestSaidIsRefused() throws {
+    #expect(try store(image(), as: "9.9") == .doesNotMatch)
+    #expect(spooled.isEmpty && incoming.isEmpty)
+  }
+
+  @Test(arguments: [DICOM.Tag.studyInstanceUID, .seriesInstanceUID, .sopClassUID])
+  func blankUIDsAreRefused(tag: DICOM.Tag) throws {
+    var blank = image()
+    blank.set(tag, .UI, "")
+    #expect(try store(blank) != .success)
+    #expect(spooled.isEmpty && incoming.isEmpty)
+  }
+
+  /// Sent by storescu it would never arrive: that refuses the file itself.
+  @Test func aTruncatedImageIsRefused() throws {
+    var whole = image()
+    whole.set(.pixelData, .OW, bytes: [UInt8](repeating: 7, count: 4096))
+    let file = state.incoming.appendingPathComponent("half")
+    try whole.write(to: file.path)
+    let bytes = try Data(contentsOf: file)
+    try bytes.prefix(bytes.count - 2000).write(to: file)
+    let status = intake.store(
+      ReceivedObject(
+        path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.1",
+        transferSyntaxUID: "1.2.840.10008.1.2.1", callingAETitle: "MODALITY",
+        peerAddress: "127.0.0.1"))
+    #expect(status == .cannotUnderstand)
+    #expect(spooled.isEmpty && incoming.isEmpty)
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).isEmpty)
+  }
+
+  @Test func whatIsNoDICOMIsRefusedByName() throws {
+    let file = folder.url.appendingPathComponent("letter.txt")
+    try Data("Dear colleague".utf8).write(to: file)
+    let error = #expect(throws: IntakeError.self) { try intake.take(copyOf: file) }
+    #expect(error?.description.contains("letter.txt") == true)
+    #expect(FileManager.default.fileExists(atPath: file.path))
+    #expect(spooled.isEmpty && incoming.isEmpty)
+  }
+
+  @Test func aFileOfTheSpoolThatTheLedgerDoesNotKnowIsRecorded() throws {
+    let file = state.incoming.appendingPathComponent("x")
+    try image().write(to: file.path)
+    let path = try Spool(state: state).keep(file)
+    try Data("half".utf8).write(to: state.incoming.appendingPathComponent("y"))
+    try intake.recover()
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath) == [path])
+    #expect(incoming.isEmpty)
+  }
+
+  @Test func aStateDirectoryHasOneOwner() throws {
+    let lock = try state.lock()
+    #expect(throws: StateDirectoryError.self) { try state.lock() }
+    withExtendedLifetime(lock) {}
+  }
+}

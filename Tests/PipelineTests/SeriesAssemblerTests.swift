@@ -1,0 +1,172 @@
+import DICOM
+import Foundation
+import GeometryGate
+import Ingest
+import JobLedger
+import Logging
+import SeriesReading
+import SeriesSelection
+import TestSupport
+import Testing
+import Volumes
+
+@testable import Pipeline
+
+@Suite struct SeriesAssemblerTests {
+  private let folder: TemporaryFolder
+  private let state: StateDirectory
+  private let ledger: JobLedger
+
+  init() throws {
+    folder = try TemporaryFolder()
+    state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
+    ledger = try JobLedger(path: state.ledger.path)
+  }
+
+  private static let venous = SeriesCriterion(
+    .seriesDescription, .texts(include: ["ven"], exclude: []))
+  private static let ct = SeriesCriterion(.modality, .texts(include: ["CT"], exclude: []))
+
+  private func best(_ order: TieOrder...) -> ModelRule {
+    ModelRule(
+      model: "liver",
+      criteria: SeriesCriteria(
+        required: [Self.ct], preferred: [.init([Self.venous], weight: 3)]), selection: .best,
+      tieOrder: order)
+  }
+
+  /// Slices of a series 2 mm apart, as files in the spool and rows in the ledger.
+  private func receive(
+    _ series: String, _ description: String, slices: Int = 4, study: String = "1.2"
+  ) throws {
+    let intake = Intake(state: state, ledger: ledger, logger: Logger(label: "test"))
+    for index in 0..<slices {
+      var image = Dataset()
+      image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.2")
+      image.set(.sopInstanceUID, .UI, "\(series).\(index + 1)")
+      image.set(.studyInstanceUID, .UI, study)
+      image.set(.seriesInstanceUID, .UI, series)
+      image.set(.modality, .CS, "CT")
+      image.set(.seriesDescription, .LO, description)
+      image.set(.seriesNumber, .IS, String(series.suffix(1)))
+      image.set(.sliceThickness, .DS, "2.5")
+      image.set(.echoTime, .DS, index == 0 ? "9" : "4")
+      image.set(.imageOrientation, .DS, "1\\0\\0\\0\\1\\0")
+      image.set(.imagePosition, .DS, ["0", "0", "\(2 * index)"])
+      image.set(.frameOfReferenceUID, .UI, "\(study).1")
+      image.set(.pixelSpacing, .DS, "1\\1")
+      for (tag, value) in [
+        (DICOM.Tag.rows, 4), (.columns, 4), (.samplesPerPixel, 1), (.bitsAllocated, 16),
+        (.bitsStored, 12), (.highBit, 11), (.pixelRepresentation, 0),
+      ] { image.set(tag, .US, value) }
+      image.set(.photometricInterpretation, .CS, "MONOCHROME2")
+      image.set(.pixelData, .OW, bytes: [UInt8](repeating: 0, count: 32))
+      let file = folder.url.appendingPathComponent(UUID().uuidString)
+      try image.write(to: file.path)
+      try intake.take(copyOf: file)
+    }
+  }
+
+  private func jobs(_ rules: ModelRule...) throws -> [String: [JobSummary]] {
+    let assembler = SeriesAssembler(
+      state: state, ledger: ledger, rules: ModelRules(rules), geometry: GeometryRules(),
+      quietPeriod: 0,
+      logger: Logger(label: "test"))
+    try assembler.assembleDue()
+    return Dictionary(grouping: try ledger.jobs(), by: \.seriesInstanceUID)
+  }
+
+  @Test func factsAreThoseOfMostImages() throws {
+    try receive("1.2.3", "ven", slices: 3)
+    let files = try ledger.instances(series: "1.2.3").all.map(\.spoolPath).map(state.file)
+    let series = SeriesFiles(seriesInstanceUID: "1.2.3", files: files)
+    let facts = try SeriesFacts(series, everyImage: true)
+    #expect(facts[.echoTime] == .numbers([4]))
+    #expect(facts[.coverage] == .numbers([6]))
+    #expect(facts[.orientation] == .codes(["AXIAL"]))
+    #expect(facts[.sliceThickness] == .numbers([2.5]))
+    #expect(facts.seriesNumber == 3)
+    let first = try SeriesFacts(series, everyImage: false)
+    #expect(first[.coverage] == nil && first[.orientation] == .codes(["AXIAL"]))
+  }
+
+  @Test func everySeriesThatMatchesGetsAJob() throws {
+    try receive("1.2.3", "art")
+    try receive("1.2.4", "ven")
+    let rule = ModelRule(model: "liver", criteria: SeriesCriteria(required: [Self.venous]))
+    let jobs = try jobs(rule, rule)
+    #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
+    #expect(jobs["1.2.3"]?.map(\.state) == ["held"])
+    let reason = try #require(jobs["1.2.3"]?.first?.reason)
+    #expect(reason.contains("rule liver: seriesDescription is another text, wanted ven"))
+    #expect(!reason.contains("art"))
+  }
+
+  @Test func theBestSeriesOfAStudyGetsTheJob() throws {
+    try receive("1.2.3", "art")
+    try receive("1.2.4", "ven")
+    try receive("1.9.5", "art", study: "1.9")
+    let jobs = try jobs(best())
+    #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
+    #expect(jobs["1.2.3"]?.map(\.state) == ["cancelled"])
+    #expect(
+      jobs["1.2.3"]?.first?.reason
+        == "passed over: rule liver: series 1.2.4 scores 3, this one 0")
+    #expect(jobs["1.9.5"]?.map(\.model) == ["liver"])
+  }
+
+  @Test func aTieIsHeldOrDecidedByTheOrder() throws {
+    try receive("1.2.3", "ven", slices: 4)
+    try receive("1.2.4", "ven", slices: 6)
+    let tied = ModelRules([best()])
+    let facts = try ["1.2.3", "1.2.4"].map { uid in
+      try SeriesFacts(
+        SeriesFiles(
+          seriesInstanceUID: uid,
+          files: try ledger.instances(series: uid).all.map(\.spoolPath).map(state.file)),
+        everyImage: true)
+    }
+    let outcome = try #require(tied.outcomes(for: facts).first)
+    #expect(outcome.decisions.map(\.kind) == [.tied, .tied])
+    #expect(SeriesPlan("1.2.3", [outcome]).tied["liver"]?.contains("series 1.2.4") == true)
+    let jobs = try jobs(best(.mostSlices))
+    #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
+    #expect(jobs["1.2.3"]?.first?.reason?.contains("first by mostSlices") == true)
+  }
+
+  @Test func aTiedSeriesIsHeldForItsModel() throws {
+    try receive("1.2.3", "ven")
+    try receive("1.2.4", "ven")
+    let jobs = try jobs(best(.mostSlices))
+    #expect(jobs.values.flatMap { $0 }.map(\.state) == ["held", "held"])
+    #expect(jobs["1.2.3"]?.map(\.model) == ["liver"])
+  }
+
+  private func damage(_ series: String, _ count: Int) throws {
+    for path in try ledger.instances(series: series).all.map(\.spoolPath).prefix(count) {
+      try Data("damaged".utf8).write(to: state.file(path))
+    }
+  }
+
+  /// What can be read of it says that it is the best: no other one takes its place in silence.
+  @Test func aSeriesWithADamagedFileIsHeldAndStaysTheBest() throws {
+    try receive("1.2.3", "ven")
+    try receive("1.2.4", "art")
+    try damage("1.2.3", 1)
+    let jobs = try jobs(best(.mostSlices))
+    #expect(jobs["1.2.3"]?.map(\.state) == ["held"])
+    #expect(jobs["1.2.3"]?.map(\.verdict) == [.held])
+    #expect(jobs["1.2.4"]?.map(\.state) == ["cancelled"])
+    #expect(jobs["1.2.4"]?.map(\.verdict) == [.accepted])
+  }
+
+  @Test func aSeriesOfWhichNothingCanBeReadIsHeldAndTheOthersGoOn() throws {
+    try receive("1.2.3", "ven")
+    try receive("1.2.4", "art")
+    try damage("1.2.3", 4)
+    let jobs = try jobs(best(.mostSlices))
+    #expect(jobs["1.2.3"]?.map(\.state) == ["held"])
+    #expect(jobs["1.2.3"]?.map(\.verdict) == [.held])
+    #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
+  }
+}
