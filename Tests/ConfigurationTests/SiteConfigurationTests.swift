@@ -1,0 +1,145 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Configuration
+
+@Suite struct SiteConfigurationTests {
+  private let folder: TemporaryFolder
+  private var file: String { folder.url.appendingPathComponent("segmentd.yaml").path }
+
+  init() throws {
+    folder = try TemporaryFolder()
+    for name in ["models", "in"] {
+      try FileManager.default.createDirectory(
+        at: folder.url.appendingPathComponent(name), withIntermediateDirectories: true)
+    }
+  }
+
+  private func load(_ text: String) throws(ConfigurationError) -> SiteConfiguration {
+    #expect(FileManager.default.createFile(atPath: file, contents: Data(text.utf8)))
+    return try SiteConfiguration.load(file)
+  }
+
+  private func fault(_ text: String) -> String? {
+    do {
+      _ = try load(text)
+      return nil
+    } catch { return error.description.replacingOccurrences(of: file, with: "FILE") }
+  }
+
+  @Test func theConfigurationThatComesWithTheProgramIsValid() throws {
+    let text = try String(
+      contentsOf: TestFiles.package.appendingPathComponent("Config/segmentd.yaml"), encoding: .utf8)
+    let configuration = try load(text)
+    #expect(configuration.listener?.port == 11112)
+    #expect(configuration.modelRules.map(\.model) == ["hippocampus"])
+  }
+
+  /// Relative paths are taken from the folder of the file, not of the process.
+  @Test func relativePathsAreTakenFromTheFolderOfTheFile() throws {
+    let configuration = try load(
+      """
+      stateDirectory: ../state
+      models: {directories: [models]}
+      watch: [{folder: ./in}]
+      """)
+    let base = folder.url.standardizedFileURL
+    #expect(configuration.stateDirectory == base.deletingLastPathComponent().path + "/state")
+    #expect(configuration.models.directories == [base.path + "/models"])
+    #expect(configuration.watch.map(\.folder) == [base.path + "/in"])
+  }
+
+  @Test(arguments: [
+    ("stateDirectory: x\nlistner: {}\n", 2, "listner"),
+    ("listener:\n  aeTitle: A\n  ports: 1\n", 3, "ports"),
+    ("watch:\n  - folder: in\n    settle: 1\n", 3, "settle"),
+    ("geometry:\n  maximumTilt: 1\n  spacing: 1\n", 3, "spacing"),
+    ("rules:\n  - model: m\n    requires: {}\n", 3, "requires"),
+    ("rules:\n  - model: m\n    require:\n      modalitie: CT\n", 4, "modalitie"),
+    ("destinations:\n  - name: a\n    aet: B\n", 3, "aet"),
+    ("inference:\n  thread: 1\n", 2, "thread"),
+    ("log:\n  colour: red\n", 2, "colour"),
+    ("assembly:\n  quiet: 3\n", 2, "quiet"),
+    ("models:\n  folders: []\n", 2, "folders"),
+  ])
+  func anUnknownKeyIsNamedWithItsLine(text: String, line: Int, key: String) {
+    #expect(fault(text)?.hasPrefix("FILE:\(line): unknown key \"\(key)\" (known here: ") == true)
+  }
+
+  @Test(arguments: [
+    ("listener: {port: 0}", "listener.port: port 0 is not between 1 and 65535"),
+    ("listener: {port: x}", "port"),
+    ("listener: {aeTitle: \"AB \"}", "is not an AE title"),
+    ("listener: {aeTitle: ABCDEFGHIJKLMNOPQ}", "is not an AE title"),
+    ("listener: {callingAETitles: [\"\"]}", "is not an AE title"),
+    ("listener: {maximumAssociations: 0}", "listener.maximumAssociations: 0 is not positive"),
+    ("assembly: {quietSeconds: 0}", "assembly.quietSeconds"),
+    ("assembly: {quietSeconds: .nan}", "assembly.quietSeconds"),
+    ("geometry: {maximumTilt: -1}", "geometry.maximumTilt: -1.0 is not zero or more"),
+    ("geometry: {spacingTolerance: .inf}", "geometry.spacingTolerance"),
+    ("watch: [{folder: in, settleSeconds: -1}]", "watch.settleSeconds"),
+    ("watch: [{folder: none}]", "none is not a folder"),
+    ("models: {directories: [segmentd.yaml]}", "FILE is not a folder"),
+    ("inference: {threads: 1025}", "inference.threads"),
+    ("inference: {memoryLimitGB: -1}", "inference.memoryLimitGB"),
+    ("log: {level: loud}", "log.level"),
+    ("destinations: [{name: a, aeTitle: A, host: h, port: 99999}]", "destinations.a: port 99999"),
+    ("destinations: [{name: a, aeTitle: A, host: \"\", port: 1}]", "destinations.a.host is empty"),
+    (
+      """
+      destinations:
+        - {name: a, aeTitle: A, host: h, port: 1}
+        - {name: a, aeTitle: B, host: h, port: 2}
+      """, "\"a\" is empty or used twice"
+    ),
+    ("rules: [{require: {modality: CT}}]", "model is missing"),
+    (
+      "rules: [{model: m, modalities: [CT], require: {modality: MR}}]", "modality"
+    ),
+    ("rules: [{model: m, tieOrder: [mostSlices]}]", "means nothing without select: best"),
+    ("rules: [{model: m, require: {seriesDescription: \"(\"}}]", "is not a regular expression"),
+  ])
+  func aWrongValueIsRefusedByName(text: String, message: String) {
+    let found = fault(text)
+    #expect(found?.contains(message) == true, "\(found ?? "no fault")")
+  }
+
+  /// What is not in the file has the defaults that the documentation names.
+  @Test func anEmptyMappingHasTheDefaults() throws {
+    let configuration = try load("{}")
+    #expect(configuration.stateDirectory == "/var/lib/segmentd")
+    #expect(configuration.listener == nil && configuration.destinations.isEmpty)
+    #expect(configuration.assembly.quietSeconds == 30)
+    #expect(configuration.geometryRules.minimumSlices == 3)
+  }
+
+  @Test func theRulesOfTheGateAreThoseOfTheFile() throws {
+    let rules = try load(
+      """
+      geometry:
+        spacingTolerance: 0.02
+        resampleTilt: false
+        fillGapsUpTo: 7.5
+        acceptDerivedImages: true
+      """
+    ).geometryRules
+    #expect(rules.spacingTolerance == 0.02)
+    #expect(rules.fillsGapsUpTo == 7.5)
+    #expect(!rules.resamplesTilt && rules.acceptsDerivedImages)
+  }
+
+  /// Preferences mean that the best series is wanted, unless the rule says otherwise.
+  @Test func aRuleWithPreferencesSelectsTheBest() throws {
+    let rules = try load(
+      """
+      rules:
+        - {model: a, prefer: [{seriesDescription: t1}]}
+        - {model: b, modalities: [CT], seriesDescription: ven}
+        - {model: c, prefer: [{seriesDescription: t1}], select: all}
+      """
+    ).modelRules
+    #expect(rules.map(\.selection) == [.best, .all, .all])
+    #expect(rules[1].criteria.required.map(\.attribute) == [.modality, .seriesDescription])
+  }
+}
