@@ -124,17 +124,19 @@ OFCondition visit_item(DcmItem &item, const cdcmtk_visitor &visitor) {
 
 }  // namespace
 
-int cdcmtk_parse_dataset(
-    const uint8_t *bytes, size_t count, const cdcmtk_visitor *visitor, cdcmtk_error *error) {
+int cdcmtk_parse_dataset(const uint8_t *bytes, size_t count, const char *transfer_syntax,
+                         const cdcmtk_visitor *visitor, cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
+    if (count == 0) return int(CDCMTK_OK);
     DcmInputBufferStream stream;
     stream.setBuffer(bytes, offile_off_t(count));
     stream.setEos();
-    DcmFileFormat file;
-    file.transferInit();
-    OFCondition condition = file.read(stream, EXS_Unknown, EGL_noChange);
-    file.transferEnd();
-    if (condition.good()) condition = visit_item(*file.getDataset(), *visitor);
+    DcmDataset dataset;
+    dataset.transferInit();
+    OFCondition condition =
+        dataset.read(stream, DcmXfer(transfer_syntax).getXfer(), EGL_noChange);
+    dataset.transferEnd();
+    if (condition.good()) condition = visit_item(dataset, *visitor);
     return cdcmtk_check(condition, CDCMTK_BAD_DATA, error);
   });
 }

@@ -13,6 +13,8 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   case nestedTooDeeply(file: String, tag: Tag, limit: Int)
   case tooLarge(file: String, reason: String)
   case unsupportedTransferSyntax(file: String, uid: String)
+  /// The dataset is not coded as Transfer Syntax UID (0002,0010) states.
+  case contradictsTransferSyntax(file: String, stated: String, reason: String)
   case missingAttribute(file: String, tag: Tag)
   case invalidAttribute(file: String, tag: Tag, value: String)
   /// The pixels are of a kind that is not read.
@@ -24,26 +26,45 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A value cannot be stored in an element.
   case notStorable(tag: Tag, reason: String)
 
-  public var description: String {
+  public var description: String { file.map { "\($0): \(reason)" } ?? reason }
+
+  /// The file that the error is about.
+  public var file: String? {
+    switch self {
+    case .cannotRead(let file, _), .cannotWrite(let file, _), .notDICOM(let file),
+      .truncated(let file, _, _, _), .malformed(let file, _, _), .nestedTooDeeply(let file, _, _),
+      .tooLarge(let file, _), .unsupportedTransferSyntax(let file, _),
+      .contradictsTransferSyntax(let file, _, _), .missingAttribute(let file, _),
+      .invalidAttribute(let file, _, _), .unsupportedPixels(let file, _),
+      .damagedPixels(let file, _, _):
+      file
+    case .toolkitUnavailable, .noFile, .notStorable: nil
+    }
+  }
+
+  /// The description without the file.
+  public var reason: String {
     switch self {
     case .toolkitUnavailable(let reason): "DCMTK cannot be used: \(reason)"
-    case .cannotRead(let file, let reason): "\(file): cannot be read: \(reason)"
-    case .cannotWrite(let file, let reason): "\(file): cannot be written: \(reason)"
-    case .notDICOM(let file): "\(file): not a DICOM file (no DICM prefix)"
-    case .truncated(let file, let tag, let needed, let available):
-      "\(file): ends within \(tag): \(needed) bytes needed, \(available) left"
-    case .malformed(let file, let tag, let reason): "\(file): malformed at \(tag): \(reason)"
-    case .nestedTooDeeply(let file, let tag, let limit):
-      "\(file): sequences nested more than \(limit) deep at \(tag)"
-    case .tooLarge(let file, let reason): "\(file): too large: \(reason)"
-    case .unsupportedTransferSyntax(let file, let uid):
-      "\(file): transfer syntax \(printable(uid)) is not supported"
-    case .missingAttribute(let file, let tag): "\(file): \(tag) is missing or empty"
-    case .invalidAttribute(let file, let tag, let value):
-      "\(file): \(tag) has the invalid value \"\(printable(value))\""
-    case .unsupportedPixels(let file, let reason): "\(file): pixels not supported: \(reason)"
-    case .damagedPixels(let file, let frame, let reason):
-      "\(file): frame \(frame): damaged \(Tag.pixelData): \(reason)"
+    case .cannotRead(_, let reason): "cannot be read: \(reason)"
+    case .cannotWrite(_, let reason): "cannot be written: \(reason)"
+    case .notDICOM: "not a DICOM file (no DICM prefix)"
+    case .truncated(_, let tag, let needed, let available):
+      "ends within \(tag): \(needed) bytes needed, \(available) left"
+    case .malformed(_, let tag, let reason): "malformed at \(tag): \(reason)"
+    case .nestedTooDeeply(_, let tag, let limit):
+      "sequences nested more than \(limit) deep at \(tag)"
+    case .tooLarge(_, let reason): "too large: \(reason)"
+    case .unsupportedTransferSyntax(_, let uid):
+      "transfer syntax \(printable(uid)) is not supported"
+    case .contradictsTransferSyntax(_, let stated, let reason):
+      "\(Tag.transferSyntaxUID) is \(printable(stated)), but \(reason)"
+    case .missingAttribute(_, let tag): "\(tag) is missing or empty"
+    case .invalidAttribute(_, let tag, let value):
+      "\(tag) has the invalid value \"\(printable(value))\""
+    case .unsupportedPixels(_, let reason): "pixels not supported: \(reason)"
+    case .damagedPixels(_, let frame, let reason):
+      "frame \(frame): damaged \(Tag.pixelData): \(reason)"
     case .noFile(let uid): "no file is known for instance \(printable(uid))"
     case .notStorable(let tag, let reason): "\(tag): value cannot be stored: \(reason)"
     }

@@ -12,6 +12,7 @@ public struct DICOMFile: Sendable {
   public static let maximumInflatedSize = 512 << 20
 
   public let path: String
+  /// How the dataset is coded, also where (0002,0010) says otherwise.
   public let transferSyntax: TransferSyntax
   /// All elements but the pixel data and what follows it.
   public let dataset: Dataset
@@ -19,6 +20,9 @@ public struct DICOMFile: Sendable {
 
   /// Where the dataset begins in the file, behind the file meta information.
   public var datasetOffset: Int { structure.datasetOffset }
+
+  /// The UID of (0002,0010) where it says otherwise than the dataset is coded.
+  package var contradictedTransferSyntaxUID: String? { structure.contradictedUID }
 
   /// - Throws: ``DICOMError`` where the file is not a whole, bounded, supported Part 10 file.
   public init(path: String) throws(DICOMError) {
@@ -49,18 +53,10 @@ public struct DICOMFile: Sendable {
   private static func parse(
     _ raw: UnsafeRawBufferPointer, _ structure: FileStructure, file: String
   ) throws(DICOMError) -> Dataset {
-    let header = raw[..<(structure.pixelData?.start ?? raw.count)]
-    let syntax = structure.transferSyntax
-    guard syntax.isBeyondDCMTK else {
-      return try Dataset(parsing: UnsafeRawBufferPointer(rebasing: header), file: file)
-    }
-    // What stands before the pixel data is Explicit VR Little Endian (PS3.5 A.4, A.5).
-    var plain = Data(header)
-    let range = structure.transferSyntaxRange
-    let uid = TransferSyntax.explicitLittleEndian.rawValue.utf8
-    plain.replaceSubrange(range, with: uid + [UInt8](repeating: 0, count: range.count - uid.count))
-    let parsed: Result<Dataset, DICOMError> = plain.withUnsafeBytes { raw in
-      Result { () throws(DICOMError) in try Dataset(parsing: raw, file: file) }
+    let parsed: Result<Dataset, DICOMError> = structure.withParsedHeader(raw) { header in
+      Result { () throws(DICOMError) in
+        try Dataset(parsing: header, in: structure.parsedSyntax, file: file)
+      }
     }
     return try parsed.get()
   }

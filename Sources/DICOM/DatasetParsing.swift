@@ -1,15 +1,18 @@
 import CDCMTK
 
 extension Dataset {
-  /// Parses a Part 10 file in memory by DCMTK. The structure must have been scanned before.
-  init(parsing bytes: UnsafeRawBufferPointer, file: String) throws(DICOMError) {
+  /// Parses elements in memory by DCMTK. Their structure must have been scanned before.
+  init(
+    parsing bytes: UnsafeRawBufferPointer, in syntax: TransferSyntax, file: String
+  ) throws(DICOMError) {
     try DCMTK.prepare()
     let collector = DatasetCollector()
     var error = cdcmtk_error()
     let code = withExtendedLifetime(collector) {
       var visitor = collector.visitor()
       return cdcmtk_parse_dataset(
-        bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &visitor, &error)
+        bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, syntax.rawValue,
+        &visitor, &error)
     }
     guard code == CDCMTK_OK.code, let dataset = collector.dataset else {
       throw .cannotRead(file: file, reason: "DCMTK: \(error.text)")

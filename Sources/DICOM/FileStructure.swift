@@ -1,3 +1,5 @@
+import Foundation
+
 /// Where the parts of a Part 10 file lie, found by walking over it without building anything.
 ///
 /// The walk refuses what the parser must not see: nesting that would overflow its stack, lengths
@@ -21,25 +23,69 @@ struct FileStructure: Sendable {
     var offsetTable: Range<Int> = 0..<0
   }
 
-  var transferSyntax: TransferSyntax
-  /// The bytes of the transfer syntax UID in the file meta information.
-  let transferSyntaxRange: Range<Int>
+  /// Bytes that are parsed in place of the file's.
+  struct Replacement: Sendable, Equatable {
+    var offset: Int
+    var bytes: [UInt8]
+  }
+
+  /// How dataset and pixels are coded.
+  let transferSyntax: TransferSyntax
+  /// The UID of (0002,0010) where it says otherwise.
+  let contradictedUID: String?
+  /// How elements are coded: one of the uncompressed transfer syntaxes.
+  let elementCoding: TransferSyntax
   /// Where the dataset begins, behind the file meta information.
   let datasetOffset: Int
-  var pixelData: PixelData?
+  let pixelData: PixelData?
+  /// By which the dataset becomes what DCMTK reads.
+  let replacements: [Replacement]
 
   init(scanning bytes: UnsafeRawBufferPointer, file: String) throws(DICOMError) {
     var scan = StructureScan(bytes: bytes, file: file)
     let meta = try scan.metaInformation()
-    guard let syntax = TransferSyntax(rawValue: meta.transferSyntaxUID) else {
+    guard let stated = TransferSyntax(rawValue: meta.transferSyntaxUID) else {
       throw .unsupportedTransferSyntax(file: file, uid: meta.transferSyntaxUID)
     }
-    transferSyntax = syntax
-    transferSyntaxRange = meta.transferSyntaxRange
     datasetOffset = meta.end
-    scan.take(syntax)
-    _ = try scan.elements(from: meta.end, to: bytes.count, depth: 0, delimited: false)
+    scan.take(stated)
+    let other = scan.codingOfDataset(at: meta.end, otherThan: stated)
+    if let other { scan.takeCoding(of: other) }
+    do throws(DICOMError) {
+      _ = try scan.elements(from: meta.end, to: bytes.count, depth: 0, delimited: false)
+    } catch {
+      throw scan.contradiction(stated, other, error, datasetOffset: meta.end) ?? error
+    }
     pixelData = scan.pixelData
+    replacements = scan.replacements
+    elementCoding = other ?? stated.elementCoding
+    let isNative = stated.coding == .none || scan.pixelData?.native != nil
+    transferSyntax = isNative && (other != nil || stated.coding != .none) ? elementCoding : stated
+    contradictedUID = other != nil || transferSyntax != stated ? stated.rawValue : nil
+  }
+
+  /// The transfer syntax by whose name DCMTK reads the elements before the pixel data.
+  var parsedSyntax: TransferSyntax {
+    guard elementCoding == .explicitLittleEndian else { return elementCoding }
+    guard transferSyntax.isUnsupportedByDCMTK else { return transferSyntax }
+    return transferSyntax.coding == .jpeg2000 ? .jpeg2000Lossless : .explicitLittleEndian
+  }
+
+  /// Calls `body` with the elements before the pixel data as they are parsed.
+  ///
+  /// - Parameter bytes: the file that was scanned.
+  func withParsedHeader<Value>(
+    _ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Value
+  ) -> Value {
+    let range = datasetOffset..<(pixelData?.start ?? bytes.count)
+    let header = UnsafeRawBufferPointer(rebasing: bytes[range])
+    guard !replacements.isEmpty else { return body(header) }
+    var copy = Data(header)
+    for replacement in replacements where replacement.offset < range.upperBound {
+      let start = replacement.offset - datasetOffset
+      copy.replaceSubrange(start..<start + replacement.bytes.count, with: replacement.bytes)
+    }
+    return copy.withUnsafeBytes(body)
   }
 
   /// The Series Instance UID of a file whose structure is damaged behind it; nil where it is not
@@ -52,10 +98,33 @@ struct FileStructure: Sendable {
       let syntax = TransferSyntax(rawValue: meta.transferSyntaxUID)
     else { return nil }
     scan.take(syntax)
+    if let other = scan.codingOfDataset(at: meta.end, otherThan: syntax) {
+      scan.takeCoding(of: other)
+    }
     _ = try? scan.elements(from: meta.end, to: bytes.count, depth: 0, delimited: false)
     guard let range = scan.seriesInstanceUID else { return nil }
     let uid = String(
       decoding: bytes[range].filter { $0 != 0 && $0 != 0x20 }, as: UTF8.self)
     return DICOMUID.isValid(uid) ? uid : nil
+  }
+}
+
+extension StructureScan {
+  /// The error of a dataset that is not coded as its transfer syntax says, in place of what the
+  /// walk met; nil where nothing shows that.
+  fileprivate func contradiction(
+    _ stated: TransferSyntax, _ found: TransferSyntax?, _ error: DICOMError, datasetOffset: Int
+  ) -> DICOMError? {
+    if let found {
+      return .contradictsTransferSyntax(
+        file: file, stated: stated.rawValue,
+        reason: "the dataset is coded in \(found.rawValue): \(error.reason)")
+    }
+    guard codingOfDataset(at: datasetOffset) == nil, datasetOffset + 8 <= bytes.count,
+      (try? header(at: datasetOffset, end: bytes.count)) == nil
+    else { return nil }
+    return .contradictsTransferSyntax(
+      file: file, stated: stated.rawValue,
+      reason: "no element in that coding is at the beginning of the dataset: \(error.reason)")
   }
 }

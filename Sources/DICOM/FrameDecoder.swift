@@ -123,7 +123,10 @@ struct FrameDecoder {
     let frameLength = rows * columns * bytesPerSample
     let (expected, overflow) = frameLength.multipliedReportingOverflow(by: frames)
     guard !overflow, value.count == expected + expected % 2 else {
-      throw "\(value.count) bytes of pixel data where \(expected) are due"
+      let stated = file.structure.contradictedUID.map {
+        ", and \(Tag.transferSyntaxUID) is \($0)"
+      }
+      throw "\(value.count) bytes of pixel data where \(expected) are due\(stated ?? "")"
     }
     let start = value.lowerBound + (number - 1) * frameLength
     // In big endian files OW is stored as swapped 16-bit words, whatever a sample is.

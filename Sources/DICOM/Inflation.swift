@@ -9,15 +9,18 @@ enum Inflation {
   ///   ``DICOMError/malformed(file:tag:reason:)`` where the stream is damaged or cut off.
   static func inflate(_ raw: UnsafeRawBufferPointer, file: String) throws(DICOMError) -> Data? {
     // What is wrong with the file meta information is told by the scan of the structure.
-    guard let meta = try? StructureScan(bytes: raw, file: file).metaInformation(),
-      meta.transferSyntaxUID == TransferSyntax.deflatedExplicitLittleEndian.rawValue
+    var scan = StructureScan(bytes: raw, file: file)
+    let deflated = TransferSyntax.deflatedExplicitLittleEndian
+    guard let meta = try? scan.metaInformation(), meta.transferSyntaxUID == deflated.rawValue
     else { return nil }
-    let deflated = UnsafeRawBufferPointer(rebasing: raw[meta.end...])
+    // No deflate stream begins as a dataset does: some writers state the syntax and do not deflate.
+    guard scan.codingOfDataset(at: meta.end) == nil else { return nil }
+    let stream = UnsafeRawBufferPointer(rebasing: raw[meta.end...])
     var inflated: UnsafeMutablePointer<UInt8>?
     var count = 0
     var error = ccodecs_error()
     let code = ccodecs_inflate(
-      deflated.baseAddress?.assumingMemoryBound(to: UInt8.self), deflated.count,
+      stream.baseAddress?.assumingMemoryBound(to: UInt8.self), stream.count,
       DICOMFile.maximumInflatedSize, &inflated, &count, &error)
     defer { free(inflated) }
     guard code == CCODECS_OK.code, let inflated else {

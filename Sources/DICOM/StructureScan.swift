@@ -2,17 +2,20 @@
 struct StructureScan {
   let bytes: UnsafeRawBufferPointer
   let file: String
+  /// What (0002,0010) says.
+  private var syntax = TransferSyntax.explicitLittleEndian
   var isExplicit = true
   var isBigEndian = false
-  var isEncapsulated = false
   var pixelData: FileStructure.PixelData?
   /// The value of Series Instance UID (0020,000E) at the top, once it was passed.
   private(set) var seriesInstanceUID: Range<Int>?
+  /// What is parsed otherwise than it is in the file.
+  private(set) var replacements: [FileStructure.Replacement] = []
   private var visited = 0
 
-  private static let undefined = 0xFFFF_FFFF
-  private static let item = Tag(0xFFFE, 0xE000)
-  private static let itemEnd = Tag(0xFFFE, 0xE00D)
+  static let undefined = 0xFFFF_FFFF
+  static let item = Tag(0xFFFE, 0xE000)
+  static let itemEnd = Tag(0xFFFE, 0xE00D)
   private static let sequenceEnd = Tag(0xFFFE, 0xE0DD)
   /// VRs with a four-byte length (PS3.5 7.1.2).
   private static let longVRs: Set<String> = [
@@ -20,11 +23,19 @@ struct StructureScan {
   ]
 
   /// Tag, VR and length before a value.
-  private struct Header {
+  struct Header {
     var tag: Tag
     var vr: String
     var length: Int
     var value: Int
+  }
+
+  /// How elements are coded (PS3.5 7.1, 7.3).
+  struct ElementCoding: Equatable {
+    static let implicit = ElementCoding(isExplicit: false, isBigEndian: false)
+
+    var isExplicit: Bool
+    var isBigEndian: Bool
   }
 
   init(bytes: UnsafeRawBufferPointer, file: String) {
@@ -32,79 +43,32 @@ struct StructureScan {
     self.file = file
   }
 
-  /// Walks on in this coding.
+  /// Walks on in this transfer syntax.
   mutating func take(_ syntax: TransferSyntax) {
-    isExplicit = syntax.isExplicit
-    isBigEndian = syntax.isBigEndian
-    isEncapsulated = syntax.coding != .none
+    self.syntax = syntax
+    takeCoding(of: syntax)
   }
 
-  /// What the file meta information says of the dataset.
-  struct MetaInformation {
-    var transferSyntaxUID: String
-    /// The bytes of that UID with its padding; empty where it was told from the dataset.
-    var transferSyntaxRange = 0..<0
-    /// Where the dataset begins.
-    var end: Int
+  var coding: ElementCoding {
+    get { ElementCoding(isExplicit: isExplicit, isBigEndian: isBigEndian) }
+    set { (isExplicit, isBigEndian) = (newValue.isExplicit, newValue.isBigEndian) }
   }
 
-  /// The file meta information (PS3.10 7.1).
-  ///
-  /// Old archives keep files without preamble, or bare datasets: these are taken where they begin
-  /// with an element of group 8, in the coding that its first bytes show.
-  ///
-  /// - Throws: ``DICOMError`` where nothing says how the dataset is coded.
-  func metaInformation() throws(DICOMError) -> MetaInformation {
-    let hasPrefix = bytes.count >= 132 && bytes[128..<132].elementsEqual("DICM".utf8)
-    var uid: (text: String, range: Range<Int>)?
-    var offset = hasPrefix ? 132 : 0
-    while offset + 8 <= bytes.count, number(offset, 2) == 2 {
-      let header = try header(at: offset, end: bytes.count)
-      guard header.length != Self.undefined else {
-        throw .malformed(file: file, tag: header.tag, reason: "undefined length")
-      }
-      let value = header.value..<header.value + header.length
-      if header.tag == .transferSyntaxUID {
-        let text = bytes[value].filter { $0 != 0 && $0 != 0x20 }
-        uid = (String(decoding: text, as: UTF8.self), value)
-      }
-      offset = value.upperBound
-    }
-    if let uid {
-      return MetaInformation(
-        transferSyntaxUID: uid.text, transferSyntaxRange: uid.range, end: offset)
-    }
-    guard let syntax = codingOfDataset(at: offset) else {
-      throw hasPrefix
-        ? .missingAttribute(file: file, tag: .transferSyntaxUID) : .notDICOM(file: file)
-    }
-    return MetaInformation(transferSyntaxUID: syntax.rawValue, end: offset)
-  }
-
-  /// How a dataset is coded that begins with an element of group 8, as every composite object does;
-  /// nil where none begins here.
-  private func codingOfDataset(at offset: Int) -> TransferSyntax? {
-    guard offset + 8 <= bytes.count else { return nil }
-    let group = (bytes[offset], bytes[offset + 1])
-    let vr = String(decoding: bytes[offset + 4..<offset + 6], as: UTF8.self)
-    let isExplicit = VR(rawValue: vr) != nil
-    if group == (0, 8), bytes[offset + 2] == 0 {
-      return isExplicit ? .explicitBigEndian : nil
-    }
-    guard group == (8, 0), bytes[offset + 3] == 0 else { return nil }
-    if isExplicit { return .explicitLittleEndian }
-    // The first values are short: group length, character set, image type, dates, UIDs.
-    return number(offset + 4, 4) <= 1024 ? .implicitLittleEndian : nil
+  /// Walks on over elements that are coded as in another transfer syntax.
+  mutating func takeCoding(of other: TransferSyntax) {
+    isExplicit = other.isExplicit
+    isBigEndian = other.isBigEndian
   }
 
   /// Walks over elements up to `end`, or to the item's delimiter; returns where they end.
   mutating func elements(
     from start: Int, to end: Int, depth: Int, delimited: Bool
   ) throws(DICOMError) -> Int {
+    let container = Container(end: end, depth: depth, isDelimited: delimited)
     var offset = start
     var values: [Tag: Range<Int>] = [:]
     while offset < end {
-      let header = try header(at: offset, end: end)
+      guard let header = try nextHeader(at: &offset, in: container) else { continue }
       if header.tag == Self.itemEnd, delimited { return header.value }
       try check(header, isNoOtherThan: &values)
       try count(header.tag)
@@ -120,7 +84,7 @@ struct StructureScan {
         if header.tag == .seriesInstanceUID, depth == 0, header.length <= 64 {
           seriesInstanceUID = header.value..<header.value + header.length
         }
-        offset = try value(header, end: end, depth: depth)
+        offset = try value(header, start: offset, end: end, depth: depth)
       }
     }
     if delimited {
@@ -129,7 +93,7 @@ struct StructureScan {
     return offset
   }
 
-  /// A standard element that stands twice in a dataset has two meanings (PS3.5 7.1 admits one), of
+  /// A standard element that appears twice in a dataset has two meanings (PS3.5 7.1 admits one), of
   /// which each reader takes its own. Copies of one value do no harm.
   private func check(
     _ header: Header, isNoOtherThan values: inout [Tag: Range<Int>]
@@ -141,38 +105,86 @@ struct StructureScan {
     if let other = values.updateValue(value, forKey: header.tag),
       !bytes[other].elementsEqual(bytes[value])
     {
-      throw .malformed(file: file, tag: header.tag, reason: "stands twice with other values")
+      throw .malformed(file: file, tag: header.tag, reason: "appears twice with different values")
     }
   }
 
-  private mutating func value(_ header: Header, end: Int, depth: Int) throws(DICOMError) -> Int {
+  /// - Parameters:
+  ///   - start: of the element, where its tag is.
+  ///   - end: of what holds it.
+  private mutating func value(
+    _ header: Header, start: Int, end: Int, depth: Int
+  ) throws(DICOMError) -> Int {
     let isUndefined = header.length == Self.undefined
     switch header.vr {
-    case "SQ":
-      return try sequence(header, end: end, depth: depth)
-    case "UN" where isUndefined:
-      // Such a sequence is coded in Implicit VR Little Endian (PS3.5 6.2.2 note 2).
-      let outer = (isExplicit, isBigEndian)
-      (isExplicit, isBigEndian) = (false, false)
-      defer { (isExplicit, isBigEndian) = outer }
-      return try sequence(header, end: end, depth: depth)
-    case "" where isUndefined:
-      return try sequence(header, end: end, depth: depth)
+    case "SQ": return try sequenceOfAnyCoding(header, start: start, end: end, depth: depth)
+    case "UN" where isUndefined, "" where isUndefined:
+      return try sequenceOfAnyCoding(header, start: start, end: end, depth: depth)
     case "" where startsWithItem(header):
       // Without a VR this may be a sequence or bytes that look like one: only depth is judged.
-      let before = visited
-      do {
+      let before = replacements.count
+      do throws(DICOMError) {
         return try sequence(header, end: end, depth: depth)
       } catch {
-        if case .nestedTooDeeply = error { throw error }
-        if case .tooLarge = error { throw error }
-        visited = before + 1
+        guard !error.isLimit else { throw error }
+        forgetReplacements(after: before)
+        // The dictionary may make a sequence of it.
+        if header.tag.isPrivate { skip(start..<header.value + header.length, header.tag) }
       }
       return header.value + header.length
     default:
-      if isUndefined {
+      guard isUndefined else { return header.value + header.length }
+      guard header.tag.isPrivate else {
         throw .malformed(file: file, tag: header.tag, reason: "undefined length")
       }
+      // A private value in fragments, as of encapsulated pixel data.
+      let after = try fragments(header, end: end).end
+      skip(start..<after, header.tag)
+      return after
+    }
+  }
+
+  /// A sequence in the coding that it should have, or in the other one that some writers give it:
+  /// explicit items in a UN element, implicit ones in an SQ element.
+  ///
+  /// Nothing is needed of a private sequence that can be read in neither: where its length is
+  /// known, it is skipped.
+  private mutating func sequenceOfAnyCoding(
+    _ header: Header, start: Int, end: Int, depth: Int
+  ) throws(DICOMError) -> Int {
+    let outer = coding
+    defer { coding = outer }
+    // A UN sequence is coded in Implicit VR Little Endian (PS3.5 6.2.2 note 2).
+    let nominal = header.vr == "UN" ? ElementCoding.implicit : outer
+    // What can be parsed in place of the other one has no Big Endian.
+    let other: ElementCoding? =
+      if nominal != outer { outer } else if outer.isBigEndian { nil } else {
+        ElementCoding(isExplicit: !outer.isExplicit, isBigEndian: false)
+      }
+    let isUndefined = header.length == Self.undefined
+    let found = isUndefined ? codingOfItems(header, nominal, other, end: end) : nominal
+    let before = replacements.count
+    do throws(DICOMError) {
+      coding = found
+      let after = try sequence(header, end: end, depth: depth)
+      guard found != nominal else { return after }
+      coding = outer
+      if outer.isExplicit {
+        // As the other VR its items are what they should be.
+        replace(start + 4, with: Array((header.vr == "UN" ? "SQ" : "UN").utf8))
+      } else {
+        guard header.tag.isPrivate else {
+          throw .malformed(file: file, tag: header.tag, reason: "items in explicit VRs")
+        }
+        forgetReplacements(after: before)
+        skip(start..<after, header.tag)
+      }
+      return after
+    } catch {
+      guard !error.isLimit, !isUndefined, header.tag.isPrivate else { throw error }
+      forgetReplacements(after: before)
+      coding = outer
+      skip(start..<header.value + header.length, header.tag)
       return header.value + header.length
     }
   }
@@ -182,7 +194,7 @@ struct StructureScan {
       && number(header.value + 2, 2) == 0xE000
   }
 
-  private mutating func sequence(
+  mutating func sequence(
     _ header: Header, end: Int, depth: Int
   ) throws(DICOMError) -> Int {
     guard depth < FileStructure.maximumNesting else {
@@ -208,38 +220,64 @@ struct StructureScan {
     return offset
   }
 
-  /// Where pixel data lies and the offset after it.
+  /// Where the pixel data is and the offset after it.
   private mutating func pixelData(
     _ header: Header, start: Int, end: Int
   ) throws(DICOMError) -> (location: FileStructure.PixelData, end: Int) {
     var found = FileStructure.PixelData(vr: header.vr.isEmpty ? "OW" : header.vr, start: start)
-    guard (header.length == Self.undefined) == isEncapsulated else {
-      throw .malformed(
-        file: file, tag: header.tag,
-        reason: isEncapsulated ? "pixel data is not encapsulated" : "undefined length")
-    }
-    guard isEncapsulated else {
+    guard header.length == Self.undefined else {
+      // Also where (0002,0010) says that they are compressed: the length will show it.
       let value = header.value..<header.value + header.length
       found.native = value
       return (found, value.upperBound)
     }
+    guard syntax.coding != .none else {
+      throw .contradictsTransferSyntax(
+        file: file, stated: syntax.rawValue,
+        reason: "\(header.tag) is encapsulated, as only compressed pixels are")
+    }
+    let (values, after) = try fragments(header, end: end)
+    found.offsetTable = values.first ?? 0..<0
+    found.fragments = Array(values.dropFirst())
+    return (found, after)
+  }
+
+  /// The fragments of an encapsulated value, the offset table first (PS3.5 A.4), and the offset
+  /// after them.
+  private mutating func fragments(
+    _ header: Header, end: Int
+  ) throws(DICOMError) -> (values: [Range<Int>], end: Int) {
+    var values: [Range<Int>] = []
     var offset = header.value
-    var isOffsetTable = true
     while true {
+      if let last = values.last, isPad(at: offset, after: last, end: end) { offset += 1 }
       let item = try delimiter(at: offset, end: end)
       try count(header.tag)
-      if item.tag == Self.sequenceEnd { return (found, item.value) }
+      if item.tag == Self.sequenceEnd { return (values, item.value) }
       guard item.tag == Self.item, item.length != Self.undefined else {
         throw .malformed(file: file, tag: header.tag, reason: "a fragment was expected")
       }
-      let value = item.value..<item.value + item.length
-      if isOffsetTable { found.offsetTable = value } else { found.fragments.append(value) }
-      isOffsetTable = false
-      offset = value.upperBound
+      values.append(item.value..<item.value + item.length)
+      offset = item.value + item.length
     }
   }
 
-  private mutating func count(_ tag: Tag) throws(DICOMError) {
+  /// Whether a zero byte makes a fragment of odd length even without being counted: what should
+  /// follow the fragment follows this byte.
+  private func isPad(at offset: Int, after fragment: Range<Int>, end: Int) -> Bool {
+    guard fragment.count % 2 == 1, offset + 9 <= end, bytes[offset] == 0 else { return false }
+    return [Self.item, Self.sequenceEnd].contains(storedTag(offset + 1))
+  }
+
+  mutating func replace(_ offset: Int, with bytes: [UInt8]) {
+    replacements.append(FileStructure.Replacement(offset: offset, bytes: bytes))
+  }
+
+  mutating func forgetReplacements(after count: Int) {
+    replacements.removeLast(replacements.count - count)
+  }
+
+  mutating func count(_ tag: Tag) throws(DICOMError) {
     visited += 1
     if visited > FileStructure.maximumElements {
       throw .tooLarge(
@@ -249,7 +287,7 @@ struct StructureScan {
 
   // MARK: Bytes
 
-  private func number(_ offset: Int, _ size: Int) -> Int {
+  func number(_ offset: Int, _ size: Int) -> Int {
     var value = 0
     for index in 0..<size {
       let byte = bytes[offset + (isBigEndian ? index : size - 1 - index)]
@@ -258,7 +296,7 @@ struct StructureScan {
     return value
   }
 
-  private func storedTag(_ offset: Int) -> Tag {
+  func storedTag(_ offset: Int) -> Tag {
     Tag(UInt16(number(offset, 2)), UInt16(number(offset + 2, 2)))
   }
 
@@ -277,12 +315,14 @@ struct StructureScan {
     return try checked(found, end: end)
   }
 
-  private func header(at offset: Int, end: Int) throws(DICOMError) -> Header {
+  func header(at offset: Int, end: Int) throws(DICOMError) -> Header {
     let tag = try tag(at: offset, end: end)
     if !isExplicit || tag.group == 0xFFFE { return try delimiter(at: offset, end: end) }
     let vr = String(decoding: bytes[offset + 4..<offset + 6], as: UTF8.self)
     guard VR(rawValue: vr) != nil else {
-      throw .malformed(file: file, tag: tag, reason: "unknown value representation")
+      let found = bytes[offset + 4..<offset + 6].map { hexadecimal($0) }.joined(separator: " ")
+      throw .malformed(
+        file: file, tag: tag, reason: "unknown value representation (bytes \(found))")
     }
     guard Self.longVRs.contains(vr) else {
       let found = Header(tag: tag, vr: vr, length: number(offset + 6, 2), value: offset + 8)
@@ -302,4 +342,18 @@ struct StructureScan {
     }
     return header
   }
+}
+
+extension DICOMError {
+  /// Whether a limit of what is read was met, and not an error of coding.
+  fileprivate var isLimit: Bool {
+    switch self {
+    case .nestedTooDeeply, .tooLarge: true
+    default: false
+    }
+  }
+}
+
+private func hexadecimal(_ byte: UInt8) -> String {
+  (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
 }

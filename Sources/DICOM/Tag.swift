@@ -14,6 +14,9 @@ public struct Tag: RawRepresentable, Hashable, Comparable, Sendable, CustomStrin
   public var group: UInt16 { UInt16(rawValue >> 16) }
   public var element: UInt16 { UInt16(rawValue & 0xFFFF) }
 
+  /// Whether a vendor defined the attribute (PS3.5 7.8).
+  public var isPrivate: Bool { group % 2 == 1 }
+
   public static func < (a: Tag, b: Tag) -> Bool { a.rawValue < b.rawValue }
 
   /// For example `(0028,0010) Rows`.

@@ -35,12 +35,20 @@ public enum TransferSyntax: String, Sendable, CaseIterable {
     }
   }
 
+  /// How the elements of a dataset are coded (PS3.5 A.1 to A.5), whatever its pixels are.
+  var elementCoding: TransferSyntax {
+    switch self {
+    case .implicitLittleEndian, .explicitBigEndian: self
+    default: .explicitLittleEndian
+    }
+  }
+
   var isExplicit: Bool { self != .implicitLittleEndian }
   var isBigEndian: Bool { self == .explicitBigEndian }
 
   /// Whether DCMTK 3.6.7 must not see the UID: it inflates without bound, sends deflated objects for
   /// ever, and does not know high-throughput JPEG 2000.
-  package var isBeyondDCMTK: Bool {
+  package var isUnsupportedByDCMTK: Bool {
     switch self {
     case .deflatedExplicitLittleEndian, .highThroughputJPEG2000Lossless,
       .highThroughputJPEG2000RPCLLossless, .highThroughputJPEG2000:

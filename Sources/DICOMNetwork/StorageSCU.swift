@@ -47,8 +47,13 @@ public struct StorageSCU: Sendable {
       do throws(DICOMError) {
         let parsed = try DICOMFile(path: file)
         let identity = try parsed.identity()
-        guard !parsed.transferSyntax.isBeyondDCMTK else {
+        guard !parsed.transferSyntax.isUnsupportedByDCMTK else {
           throw DICOMError.unsupportedTransferSyntax(file: file, uid: identity.transferSyntaxUID)
+        }
+        if let stated = parsed.contradictedTransferSyntaxUID {
+          throw DICOMError.contradictsTransferSyntax(
+            file: file, stated: stated,
+            reason: "the dataset is coded in \(identity.transferSyntaxUID)")
         }
         texts += [file, identity.sopClassUID, identity.transferSyntaxUID]
       } catch {

@@ -52,7 +52,7 @@ import Testing
       if isRefused {
         #expect(
           throws: DICOMError.malformed(
-            file: path, tag: .modality, reason: "stands twice with other values")
+            file: path, tag: .modality, reason: "appears twice with different values")
         ) { try DICOMFile(path: path) }
       } else {
         #expect(try DICOMFile(path: path).dataset.text(.modality) == "CT")

@@ -50,10 +50,10 @@ typedef struct {
   void (*end_sequence)(void *context);
 } cdcmtk_visitor;
 
-/// Parses a whole file held in memory and visits its dataset, without the file meta information.
-/// The caller has checked nesting depth and lengths.
-int cdcmtk_parse_dataset(
-    const uint8_t *bytes, size_t count, const cdcmtk_visitor *visitor, cdcmtk_error *error);
+/// Parses elements in memory, coded in a transfer syntax that DCMTK knows, and visits them. The
+/// caller has checked nesting depth and lengths.
+int cdcmtk_parse_dataset(const uint8_t *bytes, size_t count, const char *transfer_syntax,
+                         const cdcmtk_visitor *visitor, cdcmtk_error *error);
 
 /// A dataset being built. Items belong to it and live as long as it does.
 typedef struct cdcmtk_builder cdcmtk_builder;
