@@ -66,3 +66,15 @@ public final class Compute {
     }
   }
 }
+
+extension Compute {
+  /// Runs `body`; while there is a profile, its time and the work stated go there.
+  public func timed(
+    _ kind: String, multiplyAdds: Int = 0, exponentials: Int = 0, bytes: Int = 0,
+    _ body: () -> Void
+  ) {
+    guard let profile else { return body() }
+    let elapsed = ContinuousClock().measure(body)
+    profile.add(kind, elapsed / .seconds(1), multiplyAdds, exponentials, bytes)
+  }
+}

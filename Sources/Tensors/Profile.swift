@@ -17,7 +17,7 @@ public final class Profile {
 
   public init() {}
 
-  fileprivate func add(
+  func add(
     _ kind: String, _ seconds: Double, _ multiplyAdds: Int, _ exponentials: Int, _ bytes: Int
   ) {
     let index =
@@ -31,17 +31,5 @@ public final class Profile {
     entries[index].multiplyAdds += multiplyAdds
     entries[index].exponentials += exponentials
     entries[index].bytes += bytes
-  }
-}
-
-extension Compute {
-  /// Runs `body`; while there is a profile, its time and the work stated go there.
-  public func timed(
-    _ kind: String, multiplyAdds: Int = 0, exponentials: Int = 0, bytes: Int = 0,
-    _ body: () -> Void
-  ) {
-    guard let profile else { return body() }
-    let elapsed = ContinuousClock().measure(body)
-    profile.add(kind, elapsed / .seconds(1), multiplyAdds, exponentials, bytes)
   }
 }

@@ -1,14 +1,5 @@
 import Tensors
 
-/// The activations of one grid of the encoder and the decoder, which share them: the decoder adds
-/// to the encoder's output in place.
-struct Level {
-  let x: Activation
-  let halo, hidden: HaloActivation
-  /// What lies between two residual blocks, where there are two.
-  let between: HaloActivation
-}
-
 /// Where every activation of a network lies; nothing is allocated while it runs.
 struct MemoryPlan {
   private(set) var layout = ArenaLayout()

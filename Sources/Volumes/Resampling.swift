@@ -1,12 +1,5 @@
 import Foundation
 
-/// How values between voxels are found.
-public enum Interpolation: Sendable, Equatable {
-  case linear
-  /// Cubic B-spline through the voxel values.
-  case cubic
-}
-
 /// Resampling of a three-dimensional array (z, y, x) from one spacing to another, and back.
 ///
 /// Follows the preprocessing of the reference implementation (nnU-Net's, with the semantics of
