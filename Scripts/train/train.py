@@ -161,14 +161,21 @@ def bfloat16_helps(device):
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
+def on_small_grids(model, description):
+    """The modules whose grid measures three voxels or fewer along an axis."""
+    if isinstance(model, UNETRPP):
+        return [stage for i, stage in enumerate(model.unetr_pp_encoder.stages) if min(description.grid(i)) <= 3]
+    small = [i for i in range(len(model.down)) if min(description.patch) // 2**i <= 3]
+    return [module for i in small for module in (model.down[i], model.up[i - 1], *model.merge[i : i + 1])]
+
+
 def make_model(network, description, device):
     model = NETWORKS[network](description, deep_supervision=True).to(device)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout3d):
             module.p = 0.0  # a short training on a small network has no use for it
     if device == "cpu":
-        smallest = [model.unetr_pp_encoder.stages[3]] if network == "unetrpp" else [model.down[4], model.up[3]]
-        for module in smallest:
+        for module in on_small_grids(model, description):
             keep_in_single_precision(module)
     return model
 
