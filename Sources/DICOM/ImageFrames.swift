@@ -98,9 +98,10 @@ extension DICOMFile {
     frame.triggerTime =
       attributes.real(.nominalCardiacTriggerDelayTime, in: .cardiacSynchronizationSequence)
       ?? dataset.real(.triggerTime)
-    frame.cardiacPhase =
+    frame.cardiacPhase = dataset.reals(.philipsPhase).first
+    frame.nominalPercentageOfCardiacPhase =
       attributes.real(.nominalPercentageOfCardiacPhase, in: .cardiacSynchronizationSequence)
-      ?? dataset.reals(.philipsPhase).first
+      ?? dataset.real(.nominalPercentageOfCardiacPhase)
     frame.temporalPosition =
       attributes.integer(.temporalPositionIndex, in: .frameContentSequence)
       ?? dataset.integer(.temporalPositionIdentifier)
@@ -117,6 +118,7 @@ extension DICOMFile {
     // A kernel may have two values (Siemens: name and strength).
     frame.convolutionKernel = nonEmpty(
       attributes.text(.convolutionKernel, in: .ctReconstructionSequence))
+    frame.scanOptions = dataset.texts(.scanOptions)
     frame.tubeVoltage = attributes.real(.kvp, in: .ctXRayDetailsSequence)
     frame.contrast = nonEmpty(
       [dataset.text(.contrastBolusAgent), dataset.text(.contrastBolusStartTime)]

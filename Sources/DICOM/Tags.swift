@@ -92,6 +92,7 @@ extension Tag {
 
   // What tells volumes of one series apart
   public static let echoTime = Tag(0x0018, 0x0081)
+  public static let scanOptions = Tag(0x0018, 0x0022)
   public static let triggerTime = Tag(0x0018, 0x1060)
   public static let temporalPositionIdentifier = Tag(0x0020, 0x0100)
   public static let convolutionKernel = Tag(0x0018, 0x1210)

@@ -1,89 +1,5 @@
 import Volumes
 
-/// An attribute by which images at one position may differ.
-struct Splitter: Sendable {
-  var name: String
-  var value: @Sendable (ImageFrame) -> String
-  /// The day of a time, so that a scan may run over midnight.
-  var day: @Sendable (ImageFrame) -> String = { _ in "" }
-  /// Whether images of each value were measured at every position, so that a position without one
-  /// is a slice lost.
-  var coversEveryPosition = false
-
-  init(_ name: String, text: @escaping @Sendable (ImageFrame) -> String?) {
-    self.name = name
-    value = { text($0) ?? "" }
-  }
-
-  /// A time, with the date that it belongs to.
-  init(
-    _ name: String, time: @escaping @Sendable (ImageFrame) -> String?,
-    date: @escaping @Sendable (ImageFrame) -> String?
-  ) {
-    self.init(name, text: time)
-    day = { date($0) ?? "" }
-  }
-
-  init(_ name: String, number: @escaping @Sendable (ImageFrame) -> Double?) {
-    self.name = name
-    value = { number($0).map { formatted($0) } ?? "" }
-  }
-
-  init(_ name: String, integer: @escaping @Sendable (ImageFrame) -> Int?) {
-    self.name = name
-    value = { integer($0).map { "\($0)" } ?? "" }
-  }
-
-  /// What a volume is told by, the most telling first, by PS3.6 keyword where there is one.
-  static let values = [
-    Splitter("ImageType", text: { $0.imageType.joined(separator: "\\") }),
-    Splitter("ComplexImageComponent", text: { $0.complexComponent }).covering,
-    Splitter("StackID", text: { $0.stackID }),
-    Splitter("TemporalPositionIdentifier", integer: { $0.temporalPosition }).covering,
-    Splitter("FrameReferenceTime", number: { $0.frameReferenceTime }).covering,
-    Splitter("DiffusionBValue", number: { $0.bValue }).covering,
-    Splitter("DiffusionDirectionality", text: { $0.diffusionDirectionality }).covering,
-    Splitter("DiffusionGradientOrientation", text: { numbers($0.gradientDirection) }).covering,
-    Splitter("EchoTime", number: { $0.echoTime }).covering,
-    Splitter("EchoNumbers", integer: { $0.echoNumber }).covering,
-    Splitter("InversionTime", number: { $0.inversionTime }).covering,
-    Splitter("CardiacPhase", number: { $0.cardiacPhase }).covering,
-    Splitter("TriggerTime", number: { $0.triggerTime }).covering,
-    Splitter("ConvolutionKernel", text: { $0.convolutionKernel }),
-    Splitter("KVP", number: { $0.tubeVoltage }),
-    Splitter("ContrastBolus", text: { $0.contrast }),
-    Splitter("RescaleType", text: { $0.rescaleType }),
-    Splitter("AcquisitionNumber", integer: { $0.acquisitionNumber }),
-    acquisitionTime,
-  ]
-
-  private static let acquisitionTime = Splitter(
-    "AcquisitionTime", time: { $0.acquisitionTime }, date: { $0.acquisitionDate })
-
-  private var covering: Splitter {
-    var splitter = self
-    splitter.coversEveryPosition = true
-    return splitter
-  }
-
-  /// Attributes that count the volumes without being equal within one, such as the time at which
-  /// each slice was measured.
-  static let ranks = [
-    Splitter("TriggerTime", number: { $0.triggerTime }),
-    acquisitionTime,
-    Splitter("ContentTime", time: { $0.contentTime }, date: { $0.contentDate }),
-  ]
-
-  static let instanceNumber = Splitter("InstanceNumber", integer: { $0.instanceNumber })
-
-  /// The splitters of the dimensions that these frames name (PS3.3 C.7.6.17).
-  static func dimensions(of frames: [ImageFrame]) -> [Splitter] {
-    Set(frames.flatMap(\.dimensions.keys)).sorted().map { name in
-      Splitter(name, integer: { $0.dimensions[name] })
-    }
-  }
-}
-
 /// Sorts images that share positions into volumes.
 struct RepeatResolver {
   let rules: GeometryRules
@@ -91,6 +7,8 @@ struct RepeatResolver {
   let isCopy: (ImageFrame, ImageFrame) -> Bool
   /// Images left out because another one is equal.
   var copies: [ImageFrame] = []
+  /// Attributes that differ at every position and whose order proves nothing.
+  var unsteady: Set<String> = []
 
   init(rules: GeometryRules, isCopy: @escaping (ImageFrame, ImageFrame) -> Bool) {
     self.rules = rules
@@ -169,25 +87,25 @@ struct RepeatResolver {
   }
 
   /// The images of each position in the order of an attribute: the first of all positions make
-  /// the first volume, and so on.
+  /// the first volume, and so on. nil where that order is no proof.
   private mutating func rank(_ places: SlicePlaces, by splitter: Splitter) -> [VolumePart]? {
-    guard let count = places.repeats.first, places.repeats.allSatisfy({ $0 == count }) else {
+    let order = RankOrder(
+      places.frames.map { frames in
+        frames.enumerated().map { index, frame in
+          RankOrder.Entry(day: splitter.day(frame), value: splitter.value(frame), image: index)
+        }
+      })
+    guard let order else { return nil }
+    guard order.isSteady || (splitter.isCyclic && order.isCycle) else {
+      unsteady.insert(splitter.name)
       return nil
     }
-    var ranked: [[(day: String, value: String, frame: ImageFrame)]] = []
-    for frames in places.frames {
-      let values = frames.map { (day: splitter.day($0), value: splitter.value($0), frame: $0) }
-      guard values.allSatisfy({ !$0.value.isEmpty }), Set(values.map(\.value)).count == count
-      else { return nil }
-      ranked.append(
-        values.sorted { $0.day != $1.day ? $0.day < $1.day : precedes($0.value, $1.value) })
-    }
-    return (0..<count).map { rank in
-      let values = ranked.map { $0[rank].value }.sorted(by: precedes)
+    return (0..<order.count).map { rank in
+      let values = order.positions.map { $0[rank].value }.sorted(by: precedes)
       let (least, most) = (values[0], values[values.count - 1])
       return VolumePart(
         splitBy: [splitter.name: printable(least == most ? least : "\(least) to \(most)")],
-        frames: ranked.map { $0[rank].frame })
+        frames: zip(places.frames, order.positions).map { $0[$1[rank].image] })
     }
   }
 

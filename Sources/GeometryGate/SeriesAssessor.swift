@@ -74,11 +74,15 @@ struct SeriesAssessor {
     }
     let placeless = volumes.filter { !$0.stack.hasFrameOfReference }
     if !placeless.isEmpty, !placeless.allSatisfy({ $0.verdict == .held }) {
+      let isAbsent = placeless.flatMap(\.stack.frames).allSatisfy {
+        $0.frameOfReferenceUID.isEmpty
+      }
       notes.append(
         GeometryFinding(
           .noFrameOfReference,
-          "Frame of Reference UID (0020,0052) is not one for all images: a result refers to its "
-            + "source images and carries no place in the patient of its own"))
+          "Frame of Reference UID (0020,0052) is \(isAbsent ? "absent" : "not one for all images"): a "
+            + "result refers to its source images and carries no position in the patient of its own"
+        ))
     }
     return SeriesAssessment(
       problems: problems, repairs: repairs, notes: notes, volumes: volumes, excluded: excluded)

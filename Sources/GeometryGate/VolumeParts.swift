@@ -25,11 +25,13 @@ extension [VolumePart] {
 
 /// Whether a value comes before another: by number where both begin with one.
 func precedes(_ a: String, _ b: String) -> Bool {
-  let number = { (text: String) in
-    Double(text.prefix { $0.isNumber || $0 == "." || $0 == "-" })
-  }
-  if let x = number(a), let y = number(b), x != y { return x < y }
+  if let x = leadingNumber(a), let y = leadingNumber(b), x != y { return x < y }
   return a < b
+}
+
+/// The number with which a value begins.
+func leadingNumber(_ text: String) -> Double? {
+  Double(text.prefix { $0.isNumber || $0 == "." || $0 == "-" })
 }
 
 extension SeriesAssessor {
@@ -61,7 +63,7 @@ extension SeriesAssessor {
       return parts
     }
     excluded += frames
-    problems.append(unresolved(places))
+    problems.append(unresolved(places, unsteady: resolver.unsteady.sorted()))
     return []
   }
 
@@ -75,7 +77,7 @@ extension SeriesAssessor {
           + "dropped: \(formatted(copies))"))
   }
 
-  private func unresolved(_ places: SlicePlaces) -> GeometryFinding {
+  private func unresolved(_ places: SlicePlaces, unsteady: [String]) -> GeometryFinding {
     let most = places.repeats.max() ?? 1
     guard places.repeats.allSatisfy({ $0 == most }) else {
       let examples = places.frames.filter { $0.count > 1 }
@@ -87,6 +89,13 @@ extension SeriesAssessor {
     return GeometryFinding(
       .duplicatePositions,
       "each of \(places.frames.count) positions holds \(most) images and no attribute tells the "
-        + "volumes apart: \(formatted(places.frames[0]))")
+        + "volumes apart: \(formatted(places.frames[0]))" + noProof(unsteady))
+  }
+
+  /// Why attributes that differ do not tell volumes apart.
+  private func noProof(_ attributes: [String]) -> String {
+    guard !attributes.isEmpty else { return "" }
+    return "; the order of \(attributes.joined(separator: ", ")) proves nothing: it runs neither "
+      + "volume after volume nor position after position"
   }
 }

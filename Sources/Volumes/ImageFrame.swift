@@ -59,8 +59,10 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public var echoNumber: Int?
   public var inversionTime: Double?
   public var triggerTime: Double?
-  /// Index of the heart phase, or its nominal percentage.
+  /// Number of the heart phase (Philips (2001,1008)).
   public var cardiacPhase: Double?
+  /// Nominal Percentage of Cardiac Phase (0020,9241), in percent of the cycle.
+  public var nominalPercentageOfCardiacPhase: Double?
   public var temporalPosition: Int?
   /// s/mm², from the standard attribute or a vendor's.
   public var bValue: Double?
@@ -75,6 +77,8 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   public var contentDate: String?
   public var contentTime: String?
   public var convolutionKernel: String?
+  /// Scan Options (0018,0022), such as FS for fat saturation.
+  public var scanOptions: [String] = []
   /// Complex Image Component (0008,9208) of an enhanced instance, such as MAGNITUDE or PHASE.
   public var complexComponent: String?
   /// Contrast agent and start time, or phase.

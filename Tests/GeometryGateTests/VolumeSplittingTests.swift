@@ -25,7 +25,7 @@ struct Mixture: CustomTestStringConvertible, Sendable {
 }
 
 /// The regular series once for each value, changed by it.
-private func repeated<Value>(
+func repeated<Value>(
   _ values: [Value], _ change: (inout ImageFrame, Value, Int) -> Void
 ) -> [ImageFrame] {
   values.enumerated().flatMap { number, value in
@@ -91,6 +91,18 @@ private let mixtures = [
   },
   Mixture("kernel", [["ConvolutionKernel": "B30f"], ["ConvolutionKernel": "B70f"]]) {
     repeated(["B70f", "B30f"]) { frame, value, _ in frame.convolutionKernel = value }
+  },
+  Mixture("fat saturation", [["ScanOptions": "(absent)"], ["ScanOptions": "FS"]]) {
+    repeated([["FS"], []]) { frame, value, _ in frame.scanOptions = value }
+  },
+  Mixture(
+    "percentage of the heart cycle",
+    [
+      ["NominalPercentageOfCardiacPhase": "0.0"], ["NominalPercentageOfCardiacPhase": "50.0"],
+      ["NominalPercentageOfCardiacPhase": "75.0"],
+    ]
+  ) {
+    repeated([75, 0, 50]) { frame, value, _ in frame.nominalPercentageOfCardiacPhase = value }
   },
   Mixture("tube voltage", [["KVP": "80.0"], ["KVP": "140.0"]]) {
     repeated([140.0, 80]) { frame, value, _ in frame.tubeVoltage = value }
