@@ -10,10 +10,10 @@ import SeriesReading
 /// An object is acknowledged only after its file, its folder and its ledger row are on disk.
 public struct Intake: StoreHandler {
   private let spool: Spool
-  private let ledger: JobLedger
+  private let ledger: Ledger
   private let logger: Logger
 
-  public init(state: StateDirectory, ledger: JobLedger, logger: Logger) {
+  public init(state: StateDirectory, ledger: Ledger, logger: Logger) {
     self.spool = Spool(state: state)
     self.ledger = ledger
     self.logger = logger

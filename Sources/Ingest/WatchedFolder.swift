@@ -6,7 +6,7 @@ import WatchFolder
 
 /// A watch folder as a service of the daemon.
 public struct WatchedFolder: Service {
-  private let folder: WatchFolder
+  private let folder: FolderWatcher
   private let intake: Intake
   private let logger: Logger
 
@@ -14,7 +14,7 @@ public struct WatchedFolder: Service {
   public init(url: URL, settleTime: TimeInterval, intake: Intake, logger: Logger)
     throws(WatchFolderError)
   {
-    folder = try WatchFolder(
+    folder = try FolderWatcher(
       url: url, settings: .init(settleTime: settleTime, rescanInterval: 30)
     ) { logger.warning("\($0)") }
     self.intake = intake

@@ -19,7 +19,7 @@ public enum DeliveryFailure: String, Sendable, Codable {
   case refused
 }
 
-extension JobLedger {
+extension Ledger {
   /// Takes the delivery that is due longest, to the given destination or of the given job; nil when
   /// there is none.
   public func claimDelivery(destination: String? = nil, job: Int64? = nil) throws(LedgerError)

@@ -52,7 +52,7 @@ public enum InstanceOutcome: Sendable, Equatable {
   case restored
 }
 
-extension JobLedger {
+extension Ledger {
   /// Records an instance whose file is on disk; when this returns, a loss of power does not undo it.
   ///
   /// The same record again changes no instance, but it holds back a series that is not assembled

@@ -68,7 +68,7 @@ public struct JobDetail: Sendable, Codable, Equatable {
   public var events: [JobEvent]
 }
 
-extension JobLedger {
+extension Ledger {
   /// All jobs, or those of one study, in the order in which they were made.
   public func jobs(study: String? = nil) throws(LedgerError) -> [JobSummary] {
     try read { db in try summaries("?1 IS NULL OR series.study_uid = ?1", [study], db) }

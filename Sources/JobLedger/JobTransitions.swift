@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 
-extension JobLedger {
+extension Ledger {
   static let waitingStates = ["available", "retryable"]
   private static let finalStates = ["completed", "held", "cancelled", "discarded"]
 

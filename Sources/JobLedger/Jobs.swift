@@ -12,7 +12,7 @@ public struct ClaimedJob: Sendable, Equatable {
   public var resultSOPInstanceUID: String
 }
 
-extension JobLedger {
+extension Ledger {
   /// Takes the job that has waited longest, or the given one; nil when none is due.
   ///
   /// No other thread or process gets the same job. The given one is taken before its time is due.

@@ -8,7 +8,7 @@ public struct SeriesOfStudy: Sendable, Equatable {
   public var models: [String]
 }
 
-extension JobLedger {
+extension Ledger {
   /// The series of a study, or the one named.
   ///
   /// - Throws: ``LedgerError/unknownStudy(_:)`` or ``LedgerError/unknownSeries(series:study:)``

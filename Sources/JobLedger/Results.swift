@@ -70,7 +70,7 @@ public struct JobResult: Sendable, Equatable {
   }
 }
 
-extension JobLedger {
+extension Ledger {
   func insert(_ objects: [StoredObject], job: Int64, _ db: Database) throws {
     for (index, object) in objects.enumerated() {
       try db.execute(

@@ -50,7 +50,7 @@ public struct NewJob: Sendable, Equatable {
   }
 }
 
-extension JobLedger {
+extension Ledger {
   /// Series with instances that no job has seen, quiet for at least `quietPeriod` seconds.
   public func seriesDue(quietPeriod: TimeInterval) throws(LedgerError) -> [SeriesDue] {
     try read { db in

@@ -19,7 +19,7 @@ public struct JobChannel: Sendable, Equatable {
   public var instances: SeriesInstances
 }
 
-extension JobLedger {
+extension Ledger {
   /// The instances of a series, as far as they have come.
   public func instances(series: String) throws(LedgerError) -> SeriesInstances {
     try read { db in try instances(series, upTo: Int.max, db) }

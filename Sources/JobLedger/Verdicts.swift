@@ -58,7 +58,7 @@ public struct RecordedVerdict: Sendable, Codable, Equatable {
   public var job: Int64?
 }
 
-extension JobLedger {
+extension Ledger {
   /// Every verdict on a series, the oldest first; the last one counts.
   public func verdicts(series: String) throws(LedgerError) -> [RecordedVerdict] {
     try read { db in

@@ -13,7 +13,7 @@ import SeriesSelection
 public struct ConfiguredParts {
   public let configuration: SiteConfiguration
   public let state: StateDirectory
-  public let ledger: JobLedger
+  public let ledger: Ledger
   public let models: ModelLibrary
   public let logger = Logger(label: "segmentd")
 
@@ -29,7 +29,7 @@ public struct ConfiguredParts {
         message: "there is no ledger here: no daemon has run with this configuration yet")
     }
     state = try StateDirectory(path: configuration.stateDirectory)
-    ledger = try JobLedger(path: state.ledger.path)
+    ledger = try Ledger(path: state.ledger.path)
     models = configuration.modelLibrary
   }
 

@@ -9,13 +9,13 @@ import ServiceLifecycle
 /// Sends the results in the outbox to their destinations by C-STORE, until they have arrived.
 public struct Delivery: Service {
   private let state: StateDirectory
-  private let ledger: JobLedger
+  private let ledger: Ledger
   private let destinations: [String: Peer]
   private let scu: StorageSCU
   private let logger: Logger
 
   public init(
-    state: StateDirectory, ledger: JobLedger, destinations: [String: Peer],
+    state: StateDirectory, ledger: Ledger, destinations: [String: Peer],
     callingAETitle: String, logger: Logger
   ) {
     self.state = state

@@ -11,7 +11,7 @@ import ServiceLifecycle
 /// Runs the ledger's jobs, one at a time: claims a job, has it executed, records its outcome.
 public struct JobRunner: Service {
   private let state: StateDirectory
-  private let ledger: JobLedger
+  private let ledger: Ledger
   private let executor: any JobExecutor
   private let destinations: [String]
   private let policy: RetryPolicy
@@ -21,7 +21,7 @@ public struct JobRunner: Service {
   ///   - executor: does the jobs.
   ///   - destinations: the names under which results are put in the outbox.
   public init(
-    state: StateDirectory, ledger: JobLedger, executor: any JobExecutor, destinations: [String],
+    state: StateDirectory, ledger: Ledger, executor: any JobExecutor, destinations: [String],
     policy: RetryPolicy = .jobs, logger: Logger
   ) {
     self.state = state

@@ -24,14 +24,14 @@ extension NewJob {
 /// With a rule that selects the best series of a study, a study is assembled once nothing has
 /// arrived for any of its series.
 public struct SeriesAssembler: Service {
-  private let ledger: JobLedger
+  private let ledger: Ledger
   private let judge: StudyJudge
   private let rules: ModelRules
   private let quietPeriod: TimeInterval
   private let logger: Logger
 
   public init(
-    state: StateDirectory, ledger: JobLedger, rules: ModelRules, geometry: GeometryRules,
+    state: StateDirectory, ledger: Ledger, rules: ModelRules, geometry: GeometryRules,
     quietPeriod: TimeInterval, logger: Logger
   ) {
     self.ledger = ledger

@@ -29,12 +29,12 @@ public struct JudgedSeries: Sendable, Equatable {
 /// Judges received series by their geometry and by the rules.
 public struct StudyJudge: Sendable {
   let state: StateDirectory
-  let ledger: JobLedger
+  let ledger: Ledger
   let rules: ModelRules
   private let geometry: GeometryRules
 
   public init(
-    state: StateDirectory, ledger: JobLedger, rules: ModelRules, geometry: GeometryRules
+    state: StateDirectory, ledger: Ledger, rules: ModelRules, geometry: GeometryRules
   ) {
     self.state = state
     self.ledger = ledger

@@ -95,7 +95,7 @@ struct ReprocessCommand: AsyncParsableCommand {
   }
 
   /// - Returns: whether every job is completed and its result delivered.
-  private func show(_ jobs: [Int64], _ ledger: JobLedger) throws -> Bool {
+  private func show(_ jobs: [Int64], _ ledger: Ledger) throws -> Bool {
     let new = try ledger.jobs(study: study).filter { jobs.contains($0.id) }
     if json {
       print(try encodeJSON(new))

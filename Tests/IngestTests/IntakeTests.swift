@@ -11,13 +11,13 @@ import Testing
 @Suite struct IntakeTests {
   private let folder: TemporaryFolder
   private let state: StateDirectory
-  private let ledger: JobLedger
+  private let ledger: Ledger
   private let intake: Intake
 
   init() throws {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
-    ledger = try JobLedger(path: state.ledger.path)
+    ledger = try Ledger(path: state.ledger.path)
     intake = Intake(state: state, ledger: ledger, logger: Logger(label: "test"))
   }
 

@@ -19,7 +19,7 @@ private enum Operation: CaseIterable {
     }
   }
 
-  func apply(_ job: Int64, _ ledger: JobLedger) throws {
+  func apply(_ job: Int64, _ ledger: Ledger) throws {
     switch self {
     case .claim:
       guard try ledger.claimJob(id: job)?.id == job else { throw NotClaimed() }

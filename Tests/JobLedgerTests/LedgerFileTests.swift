@@ -30,7 +30,7 @@ private struct Linear: RandomNumberGenerator {
     // A file that somebody made readable is made private again.
     try Data().write(to: URL(fileURLWithPath: folder.path("ledger.sqlite")))
     chmod(folder.path("ledger.sqlite"), 0o644)
-    let ledger = try JobLedger(path: folder.path("ledger.sqlite"))
+    let ledger = try Ledger(path: folder.path("ledger.sqlite"))
     _ = try ledger.recordInstance(.test(1))
     let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(name))
     #expect(attributes[.posixPermissions] as? Int == 0o600)
@@ -39,8 +39,8 @@ private struct Linear: RandomNumberGenerator {
   @Test func aLedgerIsOpenedAgainAsItWas() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
-    do { _ = try JobLedger(path: path).recordInstance(.test(1)) }
-    let ledger = try JobLedger(path: path)
+    do { _ = try Ledger(path: path).recordInstance(.test(1)) }
+    let ledger = try Ledger(path: path)
     #expect(try ledger.instances(series: "1.2.3").all.count == 1)
     try ledger.checkIntegrity()
   }
@@ -52,12 +52,12 @@ private struct Linear: RandomNumberGenerator {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for number in 0..<8 {
           group.addTask {
-            _ = try JobLedger(path: folder.path("ledger.sqlite")).recordInstance(.test(number))
+            _ = try Ledger(path: folder.path("ledger.sqlite")).recordInstance(.test(number))
           }
         }
         try await group.waitForAll()
       }
-      let ledger = try JobLedger(path: folder.path("ledger.sqlite"))
+      let ledger = try Ledger(path: folder.path("ledger.sqlite"))
       #expect(try ledger.instances(series: "1.2.3").all.count == 8)
     }
   }
@@ -72,7 +72,7 @@ private struct Linear: RandomNumberGenerator {
   func aReadOnlyFileOrFolderIsNamed() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
-    do { _ = try JobLedger(path: path) }
+    do { _ = try Ledger(path: path) }
     chmod(path, 0o400)
     expectNotOpened(path)
     chmod(path, 0o600)
@@ -103,7 +103,7 @@ private struct Linear: RandomNumberGenerator {
   func theDatabaseOfAnotherProgramIsRefused(change: String, says: String) throws {
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
-    do { try JobLedger(path: path).write { db in try db.execute(sql: change) } }
+    do { try Ledger(path: path).write { db in try db.execute(sql: change) } }
     expectNotOpened(path, says: says)
   }
 
@@ -195,7 +195,7 @@ private struct Linear: RandomNumberGenerator {
   }
 
   private func fill(_ path: String) throws {
-    let ledger = try JobLedger(path: path)
+    let ledger = try Ledger(path: path)
     for series in 0..<3 {
       for number in 0..<20 { _ = try ledger.recordInstance(.test(number, series: "1.2.\(series)")) }
     }
@@ -213,7 +213,7 @@ private struct Linear: RandomNumberGenerator {
   /// - Returns: whether some of it said what is wrong.
   private func use(_ path: String) -> Bool {
     do {
-      let ledger = try JobLedger(path: path)
+      let ledger = try Ledger(path: path)
       var reported = false
       func attempt(_ step: () throws -> Void) {
         do { try step() } catch {
@@ -237,7 +237,7 @@ private struct Linear: RandomNumberGenerator {
   }
 
   private func expectNotOpened(_ path: String, says: String = " ") {
-    let error = #expect(throws: LedgerError.self) { try JobLedger(path: path) }
+    let error = #expect(throws: LedgerError.self) { try Ledger(path: path) }
     guard case .cannotOpen(let named, let reason)? = error else {
       Issue.record("\(error.map { "\($0)" } ?? "nothing") is not cannotOpen")
       return

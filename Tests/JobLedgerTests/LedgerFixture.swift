@@ -16,21 +16,21 @@ final class ManualClock: Sendable {
 struct LedgerFixture {
   let folder: TemporaryFolder
   let clock = ManualClock()
-  let ledger: JobLedger
+  let ledger: Ledger
 
   var path: String { folder.url.appendingPathComponent("ledger.sqlite").path }
 
   init() throws {
     folder = try TemporaryFolder()
     let clock = clock
-    ledger = try JobLedger(
+    ledger = try Ledger(
       path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: { clock.now })
   }
 
   /// The same file through another connection, as another process has it.
-  func reopened() throws -> JobLedger {
+  func reopened() throws -> Ledger {
     let clock = clock
-    return try JobLedger(path: path, clock: { clock.now })
+    return try Ledger(path: path, clock: { clock.now })
   }
 
   /// A series of some instances whose quiet period is over and whose job is made.

@@ -10,7 +10,7 @@ import Testing
   /// job 1 two phases, being delivered; job 2 one object, superseded by job 3; job 3 found nothing.
   private func makeLedgerWithFurtherObjects(_ path: String) throws {
     let hash = { (digit: String) in String(repeating: digit, count: 64) }
-    try JobLedger(path: path, version: 3).write { db in
+    try Ledger(path: path, version: 3).write { db in
       try db.execute(
         sql: """
           INSERT INTO studies VALUES ('1.2', 1.0);
@@ -43,7 +43,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
     try makeLedgerWithFurtherObjects(path)
-    let ledger = try JobLedger(path: path)
+    let ledger = try Ledger(path: path)
     try ledger.checkIntegrity()
     let jobs = try ledger.jobs()
     #expect(
@@ -69,7 +69,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
     try makeLedgerWithFurtherObjects(path)
-    let ledger = try JobLedger(path: path)
+    let ledger = try Ledger(path: path)
     #expect(try ledger.deliveryCounts() == ["waiting": 1, "delivered": 1])
     let delivery = try #require(try ledger.claimDelivery())
     #expect(delivery.job == 1 && delivery.attempt == 5)
@@ -92,7 +92,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
     try makeLedgerWithFurtherObjects(path)
-    let ledger = try JobLedger(path: path)
+    let ledger = try Ledger(path: path)
     #expect(throws: LedgerError.self) { try ledger.write { try $0.execute(sql: statement) } }
   }
 
@@ -101,7 +101,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
     try makeLedgerWithFurtherObjects(path)
-    try JobLedger(path: path, version: 3).write { db in
+    try Ledger(path: path, version: 3).write { db in
       try db.execute(
         sql: """
           PRAGMA writable_schema = 1;
@@ -110,7 +110,7 @@ import Testing
           """)
     }
     do {
-      try JobLedger(path: path, version: 3).write { db in
+      try Ledger(path: path, version: 3).write { db in
         try db.execute(
           sql: """
             INSERT INTO deliveries (job_id, destination, state, scheduled_at)
@@ -122,8 +122,8 @@ import Testing
             """)
       }
     }
-    #expect(throws: LedgerError.self) { try JobLedger(path: path) }
-    let older = try JobLedger(path: path, version: 3)
+    #expect(throws: LedgerError.self) { try Ledger(path: path) }
+    let older = try Ledger(path: path, version: 3)
     #expect(
       try older.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM result_objects") } == 2)
   }

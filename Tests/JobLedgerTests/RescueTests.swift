@@ -65,7 +65,7 @@ import Testing
       try fixture.receive(.test(number))
       if number % 10 == 9 {
         let copy = try copyOfFiles(fixture)
-        let ledger = try JobLedger(path: copy.path("ledger.sqlite"))
+        let ledger = try Ledger(path: copy.path("ledger.sqlite"))
         #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == number + 1)
         try ledger.checkIntegrity()
       }
@@ -82,7 +82,7 @@ import Testing
     let bytes = try Data(contentsOf: URL(fileURLWithPath: log))
     try (bytes.dropLast(lostBytes) + Data(repeating: 0xA5, count: lostBytes / 2))
       .write(to: URL(fileURLWithPath: log))
-    let ledger = try JobLedger(path: copy.path("ledger.sqlite"))
+    let ledger = try Ledger(path: copy.path("ledger.sqlite"))
     try ledger.checkIntegrity()
     let paths = try ledger.instances(series: "1.2.3").all.map(\.spoolPath)
     #expect(

@@ -143,7 +143,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("ledger.sqlite")
     do {
-      try JobLedger(path: path, version: 2).write { db in
+      try Ledger(path: path, version: 2).write { db in
         try db.execute(
           sql: """
             INSERT INTO studies VALUES ('1.2', 1.0);
@@ -157,7 +157,7 @@ import Testing
             """)
       }
     }
-    let ledger = try JobLedger(path: path)
+    let ledger = try Ledger(path: path)
     try ledger.checkIntegrity()
     let jobs = try ledger.jobs()
     #expect(jobs.map(\.state) == ["held", "available"])
@@ -168,6 +168,6 @@ import Testing
     try ledger.completeJob(
       job.id, result: .test(job.id), destinations: [], verdicts: [verdict(.repaired, "mended")])
     #expect(try ledger.jobs().map(\.verdict) == [nil, .repaired])
-    #expect(try JobLedger(path: path).jobs().map(\.verdict) == [nil, .repaired])
+    #expect(try Ledger(path: path).jobs().map(\.verdict) == [nil, .repaired])
   }
 }

@@ -17,7 +17,7 @@ import Volumes
     let folder = try TemporaryFolder()
     let logger = Logger(label: "test")
     let state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
-    let ledger = try JobLedger(path: state.ledger.path)
+    let ledger = try Ledger(path: state.ledger.path)
     let intake = Intake(state: state, ledger: ledger, logger: logger)
     for file in try await makeSeries(in: folder.url) { try intake.take(copyOf: file) }
     let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)

@@ -15,12 +15,12 @@ import Volumes
 @Suite struct SeriesAssemblerTests {
   private let folder: TemporaryFolder
   private let state: StateDirectory
-  private let ledger: JobLedger
+  private let ledger: Ledger
 
   init() throws {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
-    ledger = try JobLedger(path: state.ledger.path)
+    ledger = try Ledger(path: state.ledger.path)
   }
 
   private static let venous = SeriesCriterion(

@@ -8,9 +8,9 @@ import Foundation
 /// unfinished files, wait until they are renamed.
 ///
 /// ```swift
-/// for await file in try WatchFolder(url: url) { … }
+/// for await file in try FolderWatcher(url: url) { … }
 /// ```
-public struct WatchFolder: AsyncSequence, Sendable {
+public struct FolderWatcher: AsyncSequence, Sendable {
   public struct Settings: Sendable {
     /// Seconds without a change after which a file is taken.
     public var settleTime: TimeInterval

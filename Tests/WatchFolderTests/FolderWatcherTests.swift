@@ -4,12 +4,12 @@ import Testing
 
 @testable import WatchFolder
 
-@Suite(.serialized) struct WatchFolderTests {
-  private let settings = WatchFolder.Settings(settleTime: 0.3, rescanInterval: 60)
+@Suite(.serialized) struct FolderWatcherTests {
+  private let settings = FolderWatcher.Settings(settleTime: 0.3, rescanInterval: 60)
 
   /// The names of the first `count` files that come, below the folder.
   private func take(_ count: Int, from folder: TemporaryFolder) async throws -> Set<String> {
-    let watch = try WatchFolder(url: folder.url, settings: settings)
+    let watch = try FolderWatcher(url: folder.url, settings: settings)
     var names = Set<String>()
     for await file in watch {
       names.insert(String(file.path.dropFirst(folder.url.path.count + 1)))
@@ -39,7 +39,7 @@ import Testing
   @Test func aNewVersionOfAFileIsTakenAgainAndARenameIntoPlaceOnce() async throws {
     let folder = try TemporaryFolder()
     try write("one", "file", in: folder)
-    var iterator = try WatchFolder(url: folder.url, settings: settings).makeAsyncIterator()
+    var iterator = try FolderWatcher(url: folder.url, settings: settings).makeAsyncIterator()
     #expect(await iterator.next()?.lastPathComponent == "file")
     try write("three", "file", in: folder)
     #expect(await iterator.next()?.lastPathComponent == "file")
@@ -52,7 +52,7 @@ import Testing
 
   @Test func aMissingFolderIsNamed() throws {
     #expect(throws: WatchFolderError.self) {
-      try WatchFolder(url: URL(fileURLWithPath: "/nowhere/at/all"))
+      try FolderWatcher(url: URL(fileURLWithPath: "/nowhere/at/all"))
     }
   }
 
@@ -60,7 +60,7 @@ import Testing
     let folder = try TemporaryFolder()
     try write("x", "file", in: folder)
     #expect(throws: WatchFolderError.self) {
-      try WatchFolder(url: folder.url.appendingPathComponent("file"))
+      try FolderWatcher(url: folder.url.appendingPathComponent("file"))
     }
   }
 
@@ -68,7 +68,7 @@ import Testing
   @Test func manyFilesComeOnceEach() async throws {
     let folder = try TemporaryFolder()
     for number in 0..<150 { try write("x", "old/\(number)", in: folder) }
-    let watch = try WatchFolder(
+    let watch = try FolderWatcher(
       url: folder.url, settings: .init(settleTime: 0.3, rescanInterval: 3600))
     let writer = Task {
       for number in 0..<150 { try write("x", "new\(number % 7)/\(number)", in: folder) }
@@ -85,7 +85,7 @@ import Testing
   @Test func cancellationEndsTheSequenceAndClosesEverything() async throws {
     let folder = try TemporaryFolder()
     let before = openNotifiers()
-    let watch = try WatchFolder(url: folder.url, settings: settings)
+    let watch = try FolderWatcher(url: folder.url, settings: settings)
     let tasks = (0..<20).map { _ in Task { for await _ in watch {} } }
     for _ in 0..<100 where openNotifiers() < before + 20 {
       try await Task.sleep(for: .milliseconds(100))

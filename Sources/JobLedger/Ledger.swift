@@ -7,10 +7,10 @@ import GRDB
 /// the call returns. All methods may be called from any thread and block for a few milliseconds.
 ///
 /// ```swift
-/// let ledger = try JobLedger(path: "/var/lib/segmentd/ledger.sqlite")
+/// let ledger = try Ledger(path: "/var/lib/segmentd/ledger.sqlite")
 /// while let job = try ledger.claimJob() { … }
 /// ```
-public final class JobLedger: Sendable {
+public final class Ledger: Sendable {
   let path: String
   let clock: @Sendable () -> Date
   private let queue: DatabaseQueue
@@ -125,7 +125,7 @@ public final class JobLedger: Sendable {
 
   /// A number that is another one as soon as a different process has changed the ledger.
   ///
-  /// What this `JobLedger` itself changes leaves it as it is.
+  /// What this `Ledger` itself changes leaves it as it is.
   public func dataVersion() throws(LedgerError) -> Int {
     try read { db in try Int.fetchOne(db, sql: "PRAGMA data_version") ?? 0 }
   }
