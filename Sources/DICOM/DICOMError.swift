@@ -3,8 +3,9 @@
 public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   /// DCMTK cannot work in this process, for example without its data dictionary.
   case toolkitUnavailable(reason: String)
-  case cannotRead(file: String, reason: String)
-  case cannotWrite(file: String, reason: String)
+  /// `system` is the error of the operating system, where it is one.
+  case cannotRead(file: String, reason: String, system: SystemError? = nil)
+  case cannotWrite(file: String, reason: String, system: SystemError? = nil)
   /// No DICM prefix (PS3.10 7.1), and no dataset at the beginning either.
   case notDICOM(file: String)
   /// The file ends before the value of `tag` does.
@@ -26,12 +27,16 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A value cannot be stored in an element.
   case notStorable(tag: Tag, reason: String)
 
+  static func cannotRead(_ file: String, _ error: SystemError) -> DICOMError {
+    .cannotRead(file: file, reason: error.description, system: error)
+  }
+
   public var description: String { file.map { "\($0): \(reason)" } ?? reason }
 
   /// The file that the error is about.
   public var file: String? {
     switch self {
-    case .cannotRead(let file, _), .cannotWrite(let file, _), .notDICOM(let file),
+    case .cannotRead(let file, _, _), .cannotWrite(let file, _, _), .notDICOM(let file),
       .truncated(let file, _, _, _), .malformed(let file, _, _), .nestedTooDeeply(let file, _, _),
       .tooLarge(let file, _), .unsupportedTransferSyntax(let file, _),
       .contradictsTransferSyntax(let file, _, _), .missingAttribute(let file, _),
@@ -46,8 +51,8 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   public var reason: String {
     switch self {
     case .toolkitUnavailable(let reason): "DCMTK cannot be used: \(reason)"
-    case .cannotRead(_, let reason): "cannot be read: \(reason)"
-    case .cannotWrite(_, let reason): "cannot be written: \(reason)"
+    case .cannotRead(_, let reason, _): "cannot be read: \(reason)"
+    case .cannotWrite(_, let reason, _): "cannot be written: \(reason)"
     case .notDICOM: "not a DICOM file (no DICM prefix)"
     case .truncated(_, let tag, let needed, let available):
       "ends within \(tag): \(needed) bytes needed, \(available) left"

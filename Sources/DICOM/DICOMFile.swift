@@ -66,7 +66,7 @@ public struct DICOMFile: Sendable {
   static func load(_ path: String) throws(DICOMError) -> Data {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      throw .cannotRead(file: path, reason: String(cString: strerror(errno)))
+      throw .cannotRead(path, SystemError())
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw .cannotRead(file: path, reason: "not a regular file")
@@ -79,7 +79,8 @@ public struct DICOMFile: Sendable {
     do {
       bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
-      throw .cannotRead(file: path, reason: (error as NSError).localizedDescription)
+      throw .cannotRead(
+        file: path, reason: SystemError.text(of: error), system: SystemError(behind: error))
     }
     let inflated: Result<Data?, DICOMError> = bytes.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in try Inflation.inflate(raw, file: path) }

@@ -7,7 +7,7 @@ extension Dataset {
   /// It is written under a temporary name in the same folder, synced and renamed, so `path` never
   /// holds half a file; mode 0600. SOP class and instance UID must be set.
   ///
-  /// - Throws: ``DICOMError/cannotWrite(file:reason:)``, ``DICOMError/notStorable(tag:reason:)``.
+  /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``, ``DICOMError/notStorable(tag:reason:)``.
   public func write(to path: String) throws(DICOMError) {
     try DCMTK.prepare()
     guard let builder = cdcmtk_builder_create() else {

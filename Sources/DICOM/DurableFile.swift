@@ -2,40 +2,71 @@ import Foundation
 
 /// Files that are there whole or not at all, also after a power cut.
 public enum DurableFile {
-  /// Creates a file of mode 0600 under a temporary name beside `path`, lets `write` fill it, syncs
+  /// Creates a file of mode 0600 under a temporary name next to `path`, lets `write` fill it, syncs
   /// it, renames it to `path` and syncs the folder.
   ///
   /// - Parameter write: fills the file of the given name; returns the reason of a failure, or nil.
-  /// - Throws: ``DICOMError/cannotWrite(file:reason:)``; the temporary file is removed then.
+  /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``; the temporary file is removed then.
   public static func write(
     to path: String, _ write: (_ temporaryPath: String) -> String?
   ) throws(DICOMError) {
     let temporary = "\(path).\(UUID().uuidString).part"
-    if let reason = writeReason(path, temporary, write) {
+    do throws(Failure) {
+      try attempt(path, temporary, write)
+    } catch {
       unlink(temporary)
-      throw .cannotWrite(file: path, reason: reason)
+      switch error {
+      case .system(let error):
+        throw .cannotWrite(file: path, reason: error.description, system: error)
+      case .other(let reason): throw .cannotWrite(file: path, reason: reason)
+      }
     }
   }
 
-  private static func writeReason(
+  private enum Failure: Error {
+    case system(SystemError)
+    case other(reason: String)
+  }
+
+  private static func attempt(
     _ path: String, _ temporary: String, _ write: (String) -> String?
-  ) -> String? {
+  ) throws(Failure) {
     let created = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-    guard created >= 0 else { return systemReason() }
+    guard created >= 0 else { throw .system(SystemError()) }
     close(created)
-    if let reason = write(temporary) { return reason }
-    if let reason = sync(temporary, O_RDWR) { return reason }
-    guard rename(temporary, path) == 0 else { return systemReason() }
+    if let reason = write(temporary) {
+      if let error = appendingFails(temporary) { throw .system(error) }
+      throw .other(reason: reason)
+    }
+    try sync(temporary, O_RDWR)
+    guard rename(temporary, path) == 0 else { throw .system(SystemError()) }
     let folder = (path as NSString).deletingLastPathComponent
-    return sync(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY)
+    try sync(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY)
   }
 
-  private static func sync(_ path: String, _ flags: Int32) -> String? {
-    let descriptor = open(path, flags | O_CLOEXEC)
-    guard descriptor >= 0 else { return systemReason() }
+  /// Why no more can be written to a file; nil where it can. Libraries say only that writing failed:
+  /// on a full disk the next write fails too, and says why.
+  private static func appendingFails(_ path: String) -> SystemError? {
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard descriptor >= 0 else { return SystemError() }
     defer { close(descriptor) }
-    return fsync(descriptor) == 0 ? nil : systemReason()
+    let block = [UInt8](repeating: 0, count: 1 << 16)
+    var written = 0
+    while written < block.count {
+      let count = block.withUnsafeBytes {
+        Foundation.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return SystemError() }
+      written += count
+    }
+    return fsync(descriptor) == 0 ? nil : SystemError()
   }
 
-  private static func systemReason() -> String { String(cString: strerror(errno)) }
+  private static func sync(_ path: String, _ flags: Int32) throws(Failure) {
+    let descriptor = open(path, flags | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(SystemError()) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw .system(SystemError()) }
+  }
 }

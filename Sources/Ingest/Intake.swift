@@ -109,7 +109,7 @@ public struct Intake: StoreHandler {
     callingAETitle: String?
   ) throws(IntakeError) {
     do {
-      let (hash, byteCount) = try contentHash(of: file)
+      let (hash, byteCount) = try datasetHash(of: file)
       let record = InstanceRecord(
         studyInstanceUID: identity.studyInstanceUID,
         seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
@@ -134,18 +134,11 @@ public struct Intake: StoreHandler {
   /// Of two files with the same content the older stays, unless it is damaged or lost.
   private func keepOneFile(of record: InstanceRecord) throws {
     if let older = try ledger.spoolPath(of: record), older != record.spoolPath,
-      (try? contentHash(of: spool.state.file(older)).hash) == record.contentHash
+      (try? datasetHash(of: spool.state.file(older)).hash) == record.contentHash
     {
       try FileManager.default.removeItem(at: spool.state.file(record.spoolPath))
     } else {
       try ledger.replaceFile(with: record)
     }
-  }
-
-  /// SHA-256 of the dataset, without the file meta information, which tells only who sent it.
-  private func contentHash(of file: URL) throws -> (hash: String, byteCount: Int) {
-    let bytes = try Data(contentsOf: file, options: .alwaysMapped)
-    let start = try DICOMFile(path: file.path).datasetOffset
-    return (hexadecimalSHA256(of: bytes.dropFirst(start)), bytes.count)
   }
 }

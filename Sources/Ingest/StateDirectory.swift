@@ -45,6 +45,10 @@ public struct StateDirectory: Sendable {
     try Self.sync(url.path)
   }
 
+  /// The state directory that a daemon has made, as it is now: a command that looks at it needs no
+  /// right to write, nor a disk with space.
+  public init(existing path: String) { url = URL(fileURLWithPath: path, isDirectory: true) }
+
   /// Instances that were acknowledged, in two levels of folders.
   public var spool: URL { url.appendingPathComponent("spool", isDirectory: true) }
   /// Instances on their way in, not acknowledged yet; on the file system of the spool.

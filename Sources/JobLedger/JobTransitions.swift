@@ -38,10 +38,13 @@ extension Ledger {
     }
   }
 
-  /// Gives a running job back that cannot run now, as for want of memory, and takes it again after a
-  /// pause. It counts as no failure.
-  public func postponeJob(_ id: Int64, reason: String, pause: TimeInterval) throws(LedgerError) {
+  /// Gives a running job back that cannot run now, as for want of memory or space, and takes it again
+  /// after a pause. It counts as no failure and does so any number of times.
+  ///
+  /// - Parameter policy: gives the pause by how many times the job was postponed in a row.
+  public func postponeJob(_ id: Int64, reason: String, policy: RetryPolicy) throws(LedgerError) {
     try write { db in
+      let pause = policy.pause(after: try postponements(id, db) + 1) ?? policy.longestPause
       let job = try end(id, as: "retryable", attempt: "released", message: reason, db)
       try schedule(id, at: now + pause, db)
       try event(db, "postponed", series: job.series, job: id, reason)
@@ -129,6 +132,19 @@ extension Ledger {
 
   private func schedule(_ id: Int64, at time: Double, _ db: Database) throws {
     try db.execute(sql: "UPDATE jobs SET scheduled_at = ? WHERE id = ?", arguments: [time, id])
+  }
+
+  /// How many times a job was postponed since its last attempt of another outcome.
+  private func postponements(_ id: Int64, _ db: Database) throws -> Int {
+    try Int.fetchOne(
+      db,
+      sql: """
+        SELECT count(*) FROM attempts
+        WHERE job_id = ?1 AND outcome = 'released' AND message IS NOT NULL
+          AND number > (SELECT ifnull(max(number), 0) FROM attempts
+            WHERE job_id = ?1 AND (outcome <> 'released' OR message IS NULL)
+              AND finished_at IS NOT NULL)
+        """, arguments: [id]) ?? 0
   }
 
   private func attempts(_ id: Int64, outcome: String, _ db: Database) throws -> Int {

@@ -109,7 +109,7 @@ public final class Ledger: Sendable {
     } catch let error as LedgerError {
       throw error
     } catch {
-      throw .failed(path: path, reason: Self.reason(error))
+      throw failure(error)
     }
   }
 
@@ -119,7 +119,7 @@ public final class Ledger: Sendable {
     } catch let error as LedgerError {
       throw error
     } catch {
-      throw .failed(path: path, reason: Self.reason(error))
+      throw failure(error)
     }
   }
 
@@ -150,6 +150,29 @@ public final class Ledger: Sendable {
     try db.execute(
       sql: "INSERT INTO events (at, kind, series_uid, job_id, message) VALUES (?, ?, ?, ?, ?)",
       arguments: [now, kind, series, job, message])
+  }
+
+  private func failure(_ error: any Error) -> LedgerError {
+    let reason = Self.reason(error)
+    guard let error = error as? DatabaseError, let fault = Self.fault(error.resultCode) else {
+      return .failed(path: path, reason: reason)
+    }
+    return .unavailable(path: path, reason: "\(fault): \(reason)")
+  }
+
+  /// What is wrong with the machine, by SQLite's result code (https://sqlite.org/rescode.html); nil
+  /// where the fault is in the file or in the statement.
+  private static func fault(_ code: ResultCode) -> String? {
+    switch code {
+    case .SQLITE_FULL: "no space left on device"
+    case .SQLITE_READONLY: "its file system is read-only"
+    case .SQLITE_IOERR: "its disk cannot be read or written"
+    case .SQLITE_NOMEM: "not enough memory"
+    case .SQLITE_CANTOPEN: "its files cannot be opened"
+    case .SQLITE_PERM: "access is denied"
+    case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL: "another process has locked it"
+    default: nil
+    }
   }
 
   /// What SQLite says and the statement it says it of, on one line; values are left out.

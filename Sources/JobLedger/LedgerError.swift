@@ -4,7 +4,10 @@ import Foundation
 public enum LedgerError: Error, CustomStringConvertible, Equatable {
   /// The file cannot be opened or is not a ledger.
   case cannotOpen(path: String, reason: String)
-  /// A statement failed: a full disk, a lock that was never released, damage.
+  /// The machine is at fault, and the ledger can be used again once that has passed: a full disk, a
+  /// file system that became read-only, a lock that was never released, no memory.
+  case unavailable(path: String, reason: String)
+  /// A statement failed: damage, or a value that the tables forbid.
   case failed(path: String, reason: String)
   /// A job is not in the state that the change needs.
   case wrongState(job: Int64, state: String, needed: String)
@@ -17,6 +20,7 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .cannotOpen(let path, let reason): "\(path): the ledger cannot be opened: \(reason)"
+    case .unavailable(let path, let reason): "\(path): the ledger cannot be used now: \(reason)"
     case .failed(let path, let reason): "\(path): the ledger cannot be used: \(reason)"
     case .wrongState(let job, let state, let needed):
       "job \(job) is \(state), not \(needed)"

@@ -33,15 +33,17 @@ extension StudyJudge {
 
   /// The channels of a model among some series of a study.
   ///
-  /// - Throws: `LedgerError`. A series that cannot be read is no candidate.
+  /// - Throws: `LedgerError`, ``MachineFault``. A series that cannot be read is no candidate.
   public func selection(
     _ channels: [ModelChannel], of series: [String], chosen: [String: String]
   ) throws -> Result<ChannelSelection, ChannelRefusal> {
     var candidates: [ChannelCandidate] = []
     for uid in series {
       let files = SeriesFiles(try ledger.instances(series: uid), in: state)
-      if let candidate = try? ChannelCandidate(files, channels: channels) {
-        candidates.append(candidate)
+      do {
+        candidates.append(try ChannelCandidate(files, channels: channels))
+      } catch {
+        if let fault = MachineFault(error) { throw fault }
       }
     }
     do throws(ChannelRefusal) {

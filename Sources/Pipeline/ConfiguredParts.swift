@@ -28,7 +28,10 @@ public struct ConfiguredParts {
         file: configuration.stateDirectory, line: nil,
         message: "there is no ledger here: no daemon has run with this configuration yet")
     }
-    state = try StateDirectory(path: configuration.stateDirectory)
+    state =
+      mustExist
+      ? StateDirectory(existing: configuration.stateDirectory)
+      : try StateDirectory(path: configuration.stateDirectory)
     ledger = try Ledger(path: state.ledger.path)
     models = configuration.modelLibrary
   }

@@ -54,10 +54,8 @@ public struct Delivery: Service {
       warning = try await send(delivery)
     } catch {
       logger.warning("result not delivered: \(error)", metadata: metadata)
-      let failure: DeliveryFailure =
-        if case DeliveryError.refused = error { .refused } else { .unreachable }
       try await retryingLedgerWrite(logger) {
-        try ledger.markDeliveryFailed(delivery, failure, error: "\(error)")
+        try ledger.markDeliveryFailed(delivery, DeliveryFailure(error), error: "\(error)")
       }
       return true
     }
@@ -93,6 +91,17 @@ public struct Delivery: Service {
       }
     }
     return warning
+  }
+}
+
+extension DeliveryFailure {
+  /// What the destination has to do with an error of a delivery; nil where the fault is on our side.
+  fileprivate init?(_ error: any Error) {
+    switch error {
+    case DeliveryError.refused: self = .refused
+    case DeliveryError.notSent, NetworkError.noAssociation: self = .unreachable
+    default: return nil
+    }
   }
 }
 

@@ -16,6 +16,7 @@ public struct JobRunner: Service {
   private let destinations: [String]
   private let policy: RetryPolicy
   private let logger: Logger
+  private let stall = MachineStall()
 
   /// - Parameters:
   ///   - executor: does the jobs.
@@ -34,11 +35,25 @@ public struct JobRunner: Service {
 
   public func run() async throws {
     await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+      guard try await isReady() else { return false }
       let steps = ProgressSteps()
       return try await runNext { progress in
         if steps.isNew(progress) { logger.info("\(progress.line)") }
       }
     }
+  }
+
+  /// Whether jobs can be run: after a job was stopped by a fault of the machine none is begun while
+  /// that lasts, so that on a full disk a thousand jobs do not each fail again and again.
+  private func isReady() async throws -> Bool {
+    guard let (fault, bytes) = stall.fault else { return true }
+    guard MachineFault.present(in: state.results, bytes: bytes) == nil else {
+      try await Task.sleep(for: .seconds(2))
+      return false
+    }
+    stall.fault = nil
+    logger.notice("jobs resume after: \(fault)")
+    return true
   }
 
   /// Runs the job that has waited longest, or the given one.
@@ -50,7 +65,7 @@ public struct JobRunner: Service {
     guard let job = try ledger.claimJob(id: id) else { return false }
     do {
       logger.info("job started", metadata: metadata(job))
-      let outcome = try await executor.execute(request(job), progress: progress)
+      let outcome = try await executor.execute(try await request(job), progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
       // The process is shutting down: the next one begins the job anew.
@@ -59,23 +74,48 @@ public struct JobRunner: Service {
     } catch let shortage as MemoryShortage {
       logger.notice("job waits: \(shortage)", metadata: metadata(job))
       try await retryingLedgerWrite(logger) {
-        try ledger.postponeJob(job.id, reason: "\(shortage)", pause: Self.memoryPause)
+        try ledger.postponeJob(job.id, reason: "\(shortage)", policy: .memory)
+      }
+    } catch let damage as DamagedSpool {
+      logger.error("series held: \(damage)", metadata: metadata(job))
+      try await retryingLedgerWrite(logger) {
+        try ledger.holdJob(job.id, reason: "\(damage)")
       }
     } catch {
+      try await recordFailure(error, of: job)
+    }
+    return true
+  }
+
+  private func recordFailure(_ error: any Error, of job: ClaimedJob) async throws {
+    if let fault = MachineFault(error) ?? MachineFault.present(in: state.results) {
+      logger.error("job waits: \(fault)", metadata: metadata(job))
+      stall.fault = (fault, (try? spaceNeeded(job)) ?? 0)
+      try await retryingLedgerWrite(logger) {
+        try ledger.postponeJob(job.id, reason: "\(fault)", policy: .machineFaults)
+      }
+    } else {
       logger.error("job failed: \(error)", metadata: metadata(job))
       try await retryingLedgerWrite(logger) {
         try ledger.failJob(job.id, reason: "\(error)", policy: policy)
       }
     }
-    return true
   }
 
-  /// Seconds after which a job that did not fit in memory is tried again.
-  private static let memoryPause = 60.0
+  /// Bytes that the result of a job will need, about: one bit for each voxel of 16 bits, and its
+  /// picture. Without them the work of the network would be lost.
+  private func spaceNeeded(_ job: ClaimedJob) throws -> Int {
+    let bytes = try ledger.instances(job: job.id).current.map(\.byteCount).reduce(0, +)
+    return bytes / 16 + 65_536
+  }
 
-  private func request(_ job: ClaimedJob) throws -> JobRequest {
+  private func request(_ job: ClaimedJob) async throws -> JobRequest {
     let instances = try ledger.instances(job: job.id)
     let channels = try ledger.channels(job: job.id)
+    let output = try emptyFolder(of: job)
+    if let fault = MachineFault.present(in: output, bytes: try spaceNeeded(job)) { throw fault }
+    try await SpoolCheck(state: state).verify(
+      instances.all + channels.flatMap(\.instances.all))
     let identifiers = SegmentationObject.Identifiers(
       seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID,
       dimensionOrganizationUID: SegmentationObject.Identifiers.generate().dimensionOrganizationUID)
@@ -84,7 +124,7 @@ public struct JobRunner: Service {
       input: ModelInput(
         SeriesFiles(instances, in: state),
         channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) }),
-      identifiers: identifiers, output: try emptyFolder(of: job))
+      identifiers: identifiers, output: output)
   }
 
   /// A folder for the result, without what an attempt before may have left.

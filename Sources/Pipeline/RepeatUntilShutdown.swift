@@ -3,19 +3,27 @@ import Logging
 import ServiceLifecycle
 
 /// Calls `step` again and again until the service group shuts down: at once after a step that
-/// found work, else after a pause. A step that fails is logged and tried again.
+/// found work, else after a pause. A step that fails is tried again; it is logged when the reason is
+/// another one, and once a minute.
 func repeatUntilShutdown(
   every pause: Duration, logger: Logger, _ step: @escaping @Sendable () async throws -> Bool
 ) async {
   await cancelWhenGracefulShutdown {
+    var logged: (text: String, at: ContinuousClock.Instant)?
     while !Task.isCancelled {
       do {
-        if try await step() { continue }
+        let isAtWork = try await step()
+        logged = nil
+        if isAtWork { continue }
       } catch is CancellationError {
         return
       } catch {
         // A full disk, say, which does not pass within a moment.
-        logger.error("\(error)")
+        let text = "\(error)"
+        if logged?.text != text || logged.map({ .now - $0.at > .seconds(60) }) ?? true {
+          logger.error("\(text)")
+          logged = (text, .now)
+        }
         try? await Task.sleep(for: .seconds(5))
       }
       do { try await Task.sleep(for: pause) } catch { return }
@@ -23,14 +31,15 @@ func repeatUntilShutdown(
   }
 }
 
-/// Writes what has happened into the ledger, trying again while the ledger cannot be written: a
-/// change that is given up would leave its job or delivery stuck.
+/// Writes what has happened into the ledger, trying again while the machine is at fault: a change
+/// that is given up would leave its job or delivery stuck.
 func retryingLedgerWrite(_ logger: Logger, _ change: () throws -> Void) async throws {
   while true {
     do {
       return try change()
-    } catch LedgerError.failed(let path, let reason) {
-      logger.error("\(path): the ledger cannot be written, trying again: \(reason)")
+    } catch let error as LedgerError {
+      guard case .unavailable = error else { throw error }
+      logger.error("\(error); trying again")
       try await Task.sleep(for: .seconds(5))
     }
   }

@@ -55,25 +55,35 @@ public struct SeriesAssembler: Service {
     for series in due where !studies.contains(series.studyInstanceUID) {
       studies.append(series.studyInstanceUID)
     }
+    var fault: MachineFault?
     for study in studies {
-      let members = due.filter { $0.studyInstanceUID == study }
-      let due = Set(members.map(\.seriesInstanceUID))
-      let judged = try judge.judge(
-        study: study,
-        series: rules.channels.isEmpty
-          ? members.map(\.seriesInstanceUID)
-          : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
-      let channelJobs = try judge.channelJobs(plans: judged.mapValues(\.plan), due: due)
-      for series in members {
-        if let judged = judged[series.seriesInstanceUID] {
-          try assemble(series, judged, channelJobs[series.seriesInstanceUID] ?? [])
-        }
+      do {
+        try assemble(study, due)
+      } catch let error as MachineFault {
+        // The others go on; this one is due again as soon as the machine is well.
+        fault = error
       }
-      // A channel that came late, or came again, makes a new job of a series that is not due itself.
-      for (series, jobs) in channelJobs.sorted(by: { $0.key < $1.key }) where !due.contains(series)
-      {
-        for job in jobs { _ = try ledger.reprocess(series: series, job: job) }
+    }
+    if let fault { throw fault }
+  }
+
+  private func assemble(_ study: String, _ due: [SeriesDue]) throws {
+    let members = due.filter { $0.studyInstanceUID == study }
+    let due = Set(members.map(\.seriesInstanceUID))
+    let judged = try judge.judge(
+      study: study,
+      series: rules.channels.isEmpty
+        ? members.map(\.seriesInstanceUID)
+        : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
+    let channelJobs = try judge.channelJobs(plans: judged.mapValues(\.plan), due: due)
+    for series in members {
+      if let judged = judged[series.seriesInstanceUID] {
+        try assemble(series, judged, channelJobs[series.seriesInstanceUID] ?? [])
       }
+    }
+    // A channel that came late, or came again, makes a new job of a series that is not due itself.
+    for (series, jobs) in channelJobs.sorted(by: { $0.key < $1.key }) where !due.contains(series) {
+      for job in jobs { _ = try ledger.reprocess(series: series, job: job) }
     }
   }
 

@@ -45,7 +45,7 @@ public struct StudyJudge: Sendable {
   /// What is to be done with some series of a study, by Series Instance UID. The others of the
   /// study are read only where rules compare series.
   ///
-  /// - Throws: `LedgerError`
+  /// - Throws: `LedgerError`, ``MachineFault``
   public func judge(study: String, series: [String]) throws -> [String: JudgedSeries] {
     let candidates =
       rules.comparesSeries
@@ -54,7 +54,8 @@ public struct StudyJudge: Sendable {
     var verdicts: [String: SeriesVerdict] = [:]
     var unreadable: [String: String] = [:]
     for uid in candidates {
-      let files = SeriesFiles(try ledger.instances(series: uid), in: state)
+      let instances = try ledger.instances(series: uid)
+      let files = SeriesFiles(instances, in: state)
       do {
         let source = try SourceSeries(files, geometry: geometry)
         verdicts[uid] = SeriesVerdict(source.summary)
@@ -64,10 +65,11 @@ public struct StudyJudge: Sendable {
           unreadable[uid] = source.assessment.reasons.joined(separator: "; ")
         }
       } catch let error as DICOMError {
-        // A file of the spool is gone, or our disk is at fault.
-        unreadable[uid] = error.description
-        verdicts[uid] = SeriesVerdict(
-          seriesInstanceUID: uid, kind: .held, reasons: [error.description])
+        if let fault = MachineFault(error) { throw fault }
+        let reason =
+          SpoolCheck(state: state).missing(instances.all)?.description ?? error.description
+        unreadable[uid] = reason
+        verdicts[uid] = SeriesVerdict(seriesInstanceUID: uid, kind: .held, reasons: [reason])
       }
     }
     let outcomes = rules.outcomes(for: facts)

@@ -1,4 +1,5 @@
 import Crypto
+import DICOM
 import Foundation
 
 /// SHA-256 as 64 hexadecimal digits.
@@ -9,4 +10,14 @@ package func hexadecimalSHA256(of bytes: Data) -> String {
 /// SHA-256 of a file as 64 hexadecimal digits.
 package func hexadecimalSHA256(ofFile file: URL) throws -> String {
   hexadecimalSHA256(of: try Data(contentsOf: file, options: .alwaysMapped))
+}
+
+/// SHA-256 of the dataset of a file, without the file meta information, which tells only who sent it,
+/// and how long the file is.
+///
+/// - Throws: `DICOMError`, or an error of Foundation.
+package func datasetHash(of file: URL) throws -> (hash: String, byteCount: Int) {
+  let start = try DICOMFile(path: file.path).datasetOffset
+  let bytes = try Data(contentsOf: file, options: .alwaysMapped)
+  return (hexadecimalSHA256(of: bytes.dropFirst(start)), bytes.count)
 }

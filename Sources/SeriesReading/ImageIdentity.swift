@@ -10,7 +10,7 @@ public enum ImageIdentity {
     var identity: InstanceIdentity
     do {
       identity = try DICOMFile(path: path).identity()
-    } catch .cannotRead(_, let reason) {
+    } catch .cannotRead(_, let reason, _) {
       throw .notReadable(name: name, reason: reason)
     } catch .toolkitUnavailable(let reason) {
       throw .readerUnavailable(reason: reason)

@@ -70,7 +70,7 @@ public struct InputScan {
     let dataset: Dataset
     do {
       dataset = try DICOMFile(path: file.path).dataset
-    } catch .cannotRead(_, let reason) {
+    } catch .cannotRead(_, let reason, _) {
       throw .notReadable(name: file.path, reason: reason)
     } catch {
       throw .unreadable(name: file.path, reason: error.description)

@@ -55,6 +55,7 @@ public struct SourceSeries: Sendable {
     let judged = assess(
       frames: frames, replacing: replaced, rules: geometry, expectedInstances: expectedInstances,
       pixelHash: digests.digest)
+    if let fault = digests.fault { throw fault }
     assessment = judged.held(because: unreadable)
   }
 
@@ -127,11 +128,18 @@ private final class PixelDigests {
   }
 
   private var known: [Key: String?] = [:]
+  /// Why a file could not be read, where our own disk or installation is at fault.
+  private(set) var fault: DICOMError?
 
   func digest(_ frame: ImageFrame) -> String? {
     let key = Key(file: frame.file, frame: frame.frameNumber, tile: frame.mosaicTile?.index)
     if let digest = known[key] { return digest }
-    let digest = try? PixelReader.digest(of: frame)
+    var digest: String?
+    do throws(DICOMError) {
+      digest = try PixelReader.digest(of: frame)
+    } catch {
+      if !error.isFileFault { fault = error }
+    }
     known[key] = .some(digest)
     return digest
   }

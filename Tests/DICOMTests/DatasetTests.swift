@@ -57,7 +57,7 @@ import Testing
   @Test func aFolderThatDoesNotExistIsNamed() {
     #expect(
       throws: DICOMError.cannotWrite(
-        file: "/nowhere/x.dcm", reason: "No such file or directory")
+        file: "/nowhere/x.dcm", reason: "No such file or directory", system: SystemError(ENOENT))
     ) {
       try Phantom.slice(pixels: []).write(to: "/nowhere/x.dcm")
     }

@@ -170,7 +170,10 @@ import Testing
       try DICOMFile(path: "/dev/zero")
     }
     let missing = folder.url.appendingPathComponent("none").path
-    #expect(throws: DICOMError.cannotRead(file: missing, reason: "No such file or directory")) {
+    let error = SystemError(ENOENT)
+    #expect(
+      throws: DICOMError.cannotRead(file: missing, reason: error.description, system: error)
+    ) {
       try DICOMFile(path: missing)
     }
   }

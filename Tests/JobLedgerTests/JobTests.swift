@@ -27,7 +27,7 @@ private enum Operation: CaseIterable {
     case .hold: try ledger.holdJob(job, reason: "slices are missing")
     case .fail: try ledger.failJob(job, reason: "failed", policy: .jobs)
     case .release: try ledger.releaseJob(job)
-    case .postpone: try ledger.postponeJob(job, reason: "no room", pause: 60)
+    case .postpone: try ledger.postponeJob(job, reason: "no room", policy: .memory)
     case .cancel: try ledger.cancelJob(job, reason: "not wanted")
     }
   }
@@ -179,6 +179,34 @@ extension LedgerFixture {
       try fixture.ledger.releaseJob(job)
     }
     _ = try fixture.ledger.claimJob()
+    try fixture.ledger.failJob(job, reason: "failed", policy: .jobs)
+    #expect(try fixture.state(job) == "retryable")
+  }
+
+  /// A fault of the machine is not the study's: the job waits for as long as it takes, with longer
+  /// and longer pauses, and its attempts are all left.
+  @Test func aPostponedJobIsNeverDiscarded() throws {
+    let fixture = try LedgerFixture()
+    let job = try fixture.makeJob()
+    for pause in [5.0, 10, 20, 40, 80, 160, 320, 600] + [Double](repeating: 600, count: 40) {
+      _ = try #require(try fixture.ledger.claimJob())
+      try fixture.ledger.postponeJob(
+        job, reason: "no space left on device: /results", policy: .machineFaults)
+      fixture.clock.advance(pause - 1)
+      #expect(try fixture.ledger.claimJob() == nil)
+      fixture.clock.advance(1)
+    }
+    let waiting = try fixture.ledger.job(job)
+    #expect(waiting.job.state == "retryable")
+    #expect(waiting.job.reason == "no space left on device: /results")
+    // After another outcome the pauses begin anew.
+    _ = try #require(try fixture.ledger.claimJob())
+    try fixture.ledger.failJob(job, reason: "failed", policy: .jobs)
+    fixture.clock.advance(10)
+    _ = try #require(try fixture.ledger.claimJob())
+    try fixture.ledger.postponeJob(job, reason: "no space", policy: .machineFaults)
+    fixture.clock.advance(5)
+    _ = try #require(try fixture.ledger.claimJob())
     try fixture.ledger.failJob(job, reason: "failed", policy: .jobs)
     #expect(try fixture.state(job) == "retryable")
   }

@@ -173,7 +173,11 @@ private struct Linear: RandomNumberGenerator {
         acknowledged += 1
       }
     }
-    #expect(error?.description.contains("full") == true)
+    guard case .unavailable(fixture.path, let reason)? = error else {
+      Issue.record("\(error.map { "\($0)" } ?? "nothing")")
+      return
+    }
+    #expect(reason.hasPrefix("no space left on device: "), "\(reason)")
     #expect(acknowledged > 0)
     #expect(
       try fixture.ledger.instances(series: "1.2.3").all.map(\.spoolPath).count == acknowledged)

@@ -1,0 +1,33 @@
+import Foundation
+
+/// An error of the operating system (errno) in the words that people know it by.
+public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The errno, such as `ENOSPC`.
+  public var number: Int32
+
+  public init(_ number: Int32 = errno) { self.number = number }
+
+  /// The errno behind an error of Foundation; nil where there is none.
+  public init?(behind error: any Error) {
+    if let error = error as? POSIXError {
+      self.init(error.code.rawValue)
+      return
+    }
+    let error = error as NSError
+    if error.domain == NSPOSIXErrorDomain {
+      self.init(Int32(truncatingIfNeeded: error.code))
+    } else if let inner = error.userInfo[NSUnderlyingErrorKey] as? any Error {
+      self.init(behind: inner)
+    } else {
+      return nil
+    }
+  }
+
+  /// "No space left on device".
+  public var description: String { String(cString: strerror(number)) }
+
+  /// What is wrong, in the words of the system where it is one of its errors.
+  public static func text(of error: any Error) -> String {
+    SystemError(behind: error)?.description ?? (error as NSError).localizedDescription
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A small file system in memory, mounted for as long as the value lives.
+private final class SmallFileSystem: Sendable {
+  let url: URL
+
+  /// Mounts as root alone can.
+  static let isPossible: Bool = {
+    guard geteuid() == 0, let folder = try? TemporaryFolder() else { return false }
+    return (try? SmallFileSystem(at: folder.url, kilobytes: 64)) != nil
+  }()
+  static let isImpossible: Comment = "only root can mount a small file system"
+
+  init(at url: URL, kilobytes: Int) throws {
+    self.url = url
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    guard mount("tmpfs", url.path, "tmpfs", 0, "size=\(kilobytes)k,mode=700") == 0 else {
+      throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EPERM)
+    }
+  }
+
+  deinit { umount2(url.path, Int32(MNT_DETACH)) }
+
+  private var filler: URL { url.appendingPathComponent("filler") }
+
+  /// Takes all space but the last few bytes.
+  func fill() throws {
+    _ = FileManager.default.createFile(atPath: filler.path, contents: nil)
+    let handle = try FileHandle(forWritingTo: filler)
+    defer { try? handle.close() }
+    for size in [65_536, 4096] {
+      while (try? handle.write(contentsOf: Data(count: size))) != nil {}
+    }
+  }
+
+  func free() throws { try FileManager.default.removeItem(at: filler) }
+
+  func set(readOnly: Bool) {
+    let flags = UInt(MS_REMOUNT) | (readOnly ? UInt(MS_RDONLY) : 0)
+    #expect(mount("tmpfs", url.path, "tmpfs", flags, nil) == 0)
+  }
+}
+
+/// A disk that is full for a while, or that becomes read-only, is not a bad study: everything waits
+/// and goes on by itself.
+@Suite(.serialized, .enabled(if: SmallFileSystem.isPossible, SmallFileSystem.isImpossible))
+struct FullDiskTests {
+  private let setup: DaemonSetup
+  private var series: URL { setup.folder.url.appendingPathComponent("series") }
+
+  init() async throws {
+    setup = try DaemonSetup(hasDestination: false)
+    try await makeSeries(at: series)
+  }
+
+  /// The job once it waits.
+  private func waitingJob() async throws -> JobRow {
+    var waiting: JobRow?
+    try await waitUntil("a waiting job", within: 60) {
+      waiting = try await setup.jobs().first { $0.state == "retryable" }
+      return waiting != nil
+    }
+    return try #require(waiting)
+  }
+
+  @Test(arguments: ["No space left on device", "Read-only file system"])
+  func resultsWaitForTheirFileSystem(error: String) async throws {
+    let disk = try SmallFileSystem(
+      at: setup.state.appendingPathComponent("results"), kilobytes: 1024)
+    let isFull = error.contains("space")
+    if isFull { try disk.fill() } else { disk.set(readOnly: true) }
+    let daemon = try await (isFull ? setup.start() : startBeforeRemount(disk))
+    #expect(try await setup.send(series).status == 0)
+    let waiting = try await waitingJob()
+    #expect(waiting.reason?.lowercased().hasPrefix(error.lowercased() + ": ") == true)
+    #expect(waiting.reason?.contains("/results") == true, "\(waiting.reason ?? "")")
+    // Longer than three attempts take, of which none is counted while nothing changes.
+    try await Task.sleep(for: .seconds(20))
+    let still = try #require(try await setup.jobs().first)
+    #expect(still.state == "retryable" && still.attempts <= 2, "\(still)")
+    if isFull { try disk.free() } else { disk.set(readOnly: false) }
+    let job = try #require(try await setup.endedJobs(within: 40).first)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
+    #expect(!text.output.contains("failed"), "\(text.output)")
+    try await daemon.end()
+  }
+
+  /// A daemon refuses to start where it cannot write.
+  private func startBeforeRemount(_ disk: SmallFileSystem) async throws -> ChildProcess {
+    disk.set(readOnly: false)
+    let daemon = try await setup.start()
+    disk.set(readOnly: true)
+    return daemon
+  }
+
+  /// Spool and ledger: what cannot be stored is refused as out of resources, and taken later.
+  @Test func theSpoolRefusesAndTakesLater() async throws {
+    let disk = try SmallFileSystem(at: setup.state, kilobytes: 8192)
+    let daemon = try await setup.start()
+    try disk.fill()
+    let refused = try await runProcess(
+      "/usr/bin/storescu",
+      ["-v", "-R", "-aec", "SEGMENTD", "+sd", "127.0.0.1", "\(setup.port)", series.path])
+    #expect(refused.output.contains("Refused: OutOfResources"), "\(refused.output)")
+    #expect(try await setup.jobs().isEmpty)
+    try disk.free()
+    #expect(try await setup.send(series).status == 0)
+    let job = try #require(try await setup.endedJobs().last)
+    #expect(job.state == "completed" && job.instances == 16, "\(job.reason ?? "")")
+    try await daemon.end()
+  }
+
+  /// Full from the moment when everything has arrived: neither the assembly nor the job can be
+  /// written in the ledger.
+  @Test func theLedgerGoesOnWhenThereIsSpace() async throws {
+    let disk = try SmallFileSystem(at: setup.state, kilobytes: 8192)
+    let daemon = try await setup.start()
+    #expect(try await setup.send(series).status == 0)
+    try disk.fill()
+    try await Task.sleep(for: .seconds(12))
+    #expect(daemon.isRunning)
+    try disk.free()
+    let job = try #require(try await setup.endedJobs(within: 60).last)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    try await daemon.end()
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import GeometryGate
+import Ingest
+import JobLedger
+import Logging
+import SeriesSelection
+import TestSupport
+import Testing
+
+@testable import Pipeline
+@testable import SeriesProcessing
+
+/// A received series of five CT images, and the job that a tiny network has with it.
+struct SmallJob {
+  let folder: TemporaryFolder
+  let state: StateDirectory
+  let ledger: Ledger
+  let series: String
+  /// The job's number; 0 where the series is not assembled.
+  let id: Int64
+  private let models = TestFiles.fixtures.appendingPathComponent("models")
+  private let logger = Logger(label: "test")
+
+  init(isAssembled: Bool = true) async throws {
+    folder = try TemporaryFolder()
+    state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
+    ledger = try Ledger(path: state.ledger.path)
+    let intake = Intake(state: state, ledger: ledger, logger: logger)
+    for file in try await Self.makeSeries(in: folder.url) { try intake.take(copyOf: file) }
+    let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)
+    series = due.seriesInstanceUID
+    if isAssembled {
+      try ledger.assembleSeries(due, jobs: [NewJob(model: "untrained-tiny")])
+    }
+    id = try ledger.jobs().first?.id ?? 0
+  }
+
+  var intake: Intake { Intake(state: state, ledger: ledger, logger: logger) }
+
+  var runner: JobRunner { runner(memory: MemoryBudget()) }
+
+  func runner(memory: MemoryBudget) -> JobRunner {
+    let executor = LocalExecutor(
+      models: ModelLibrary(directories: [models], threads: 1),
+      processor: SeriesProcessor(
+        geometry: GeometryRules(), installation: "TEST", memory: memory))
+    return JobRunner(
+      state: state, ledger: ledger, executor: executor, destinations: [], logger: logger)
+  }
+
+  /// Assembles at once what has arrived.
+  var assembler: SeriesAssembler {
+    SeriesAssembler(
+      state: state, ledger: ledger, rules: ModelRules([ModelRule(model: "untrained-tiny")]),
+      geometry: GeometryRules(), quietPeriod: 0, logger: logger)
+  }
+
+  private static func makeSeries(in folder: URL) async throws -> [URL] {
+    let series = folder.appendingPathComponent("series")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/generators/make_series.py")
+    let result = try await runProcess(
+      testPython, [script.path, series.path, "--slices", "5", "--size", "32"])
+    try #require(result.status == 0, "\(result.output)")
+    return try FileManager.default.contentsOfDirectory(
+      at: series, includingPropertiesForKeys: nil)
+  }
+}
