@@ -92,6 +92,7 @@ let package = Package(
       dependencies: [
         "Configuration", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Volumes",
+        "UNETRPP", "Checkpoints",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -151,7 +152,8 @@ let package = Package(
       name: "PipelineTests",
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes", "TestSupport",
+        "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes", "UNETRPP",
+        "Checkpoints", "Results", "TestSupport",
       ]),
     .testTarget(
       name: "EndToEndTests",

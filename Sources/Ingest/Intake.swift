@@ -19,7 +19,7 @@ public struct Intake: StoreHandler {
     self.logger = logger
   }
 
-  /// The status of a C-STORE (PS3.4 B.2.3) whose dataset lies complete in a file of ours.
+  /// The status of a C-STORE (PS3.4 B.2.3) whose dataset is complete in a file of ours.
   public func store(_ object: ReceivedObject) -> StoreStatus {
     let file = URL(fileURLWithPath: object.path)
     do throws(IntakeError) {
@@ -40,7 +40,7 @@ public struct Intake: StoreHandler {
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is.
   public func take(copyOf file: URL) throws(IntakeError) {
-    // Judged where it lies, so that nothing is copied that will not be kept.
+    // Read in its place, so that nothing is copied that will not be kept.
     _ = try identity(file.path, named: file.path)
     let copy: URL
     do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }

@@ -1,3 +1,4 @@
+import DICOM
 import Foundation
 import Glibc
 
@@ -22,7 +23,7 @@ struct Spool: Sendable {
       try FileManager.default.createDirectory(
         at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
-      throw .writeFailed(path: folder.path, reason: error.localizedDescription)
+      throw .writeFailed(path: folder.path, reason: SystemError.text(of: error))
     }
     let file = folder.appendingPathComponent("\(name).dcm")
     guard rename(temporary.path, file.path) == 0 else {
@@ -43,7 +44,7 @@ struct Spool: Sendable {
       try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.path)
     } catch {
       try? FileManager.default.removeItem(at: copy)
-      throw .writeFailed(path: source.path, reason: error.localizedDescription)
+      throw .writeFailed(path: source.path, reason: SystemError.text(of: error))
     }
     try StateDirectory.sync(copy.path)
     return copy

@@ -1,3 +1,4 @@
+import DICOM
 import Foundation
 import Glibc
 
@@ -36,7 +37,7 @@ public struct StateDirectory: Sendable {
         try FileManager.default.setAttributes(
           [.posixPermissions: 0o700], ofItemAtPath: folder.path)
       } catch {
-        throw .notWritable(path: folder.path, reason: error.localizedDescription)
+        throw .notWritable(path: folder.path, reason: SystemError.text(of: error))
       }
       guard access(folder.path, W_OK | X_OK) == 0 else {
         throw .notWritable(path: folder.path, reason: String(cString: strerror(errno)))
@@ -57,7 +58,7 @@ public struct StateDirectory: Sendable {
   public var results: URL { url.appendingPathComponent("results", isDirectory: true) }
   public var ledger: URL { url.appendingPathComponent("ledger.sqlite") }
 
-  /// Where a path relative to the state directory lies.
+  /// The file of a path relative to the state directory.
   public func file(_ relativePath: String) -> URL { url.appendingPathComponent(relativePath) }
 
   /// fsync of a file or folder.

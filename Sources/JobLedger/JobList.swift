@@ -25,7 +25,7 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var finishedAt: Date?
   /// Why the job is held, waits for another attempt or was given up.
   public var reason: String?
-  /// What the geometry gate made of the series; nil where it was not judged, as by a version of
+  /// What the geometry gate made of the series; nil where it was not assessed, as by a version of
   /// segmentd that kept no verdicts.
   public var verdict: SeriesVerdict.Kind?
   /// Why, everything that was found, the gravest first.

@@ -82,7 +82,7 @@ extension Ledger {
   /// place; those for other models, made by `reprocess`, go on with the newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
   ///
-  /// - Parameter verdict: what the gate made of the series; nil where it was not judged.
+  /// - Parameter verdict: what the gate made of the series; nil where it was not assessed.
   public func assembleSeries(
     _ series: SeriesDue, jobs: [NewJob], verdict: SeriesVerdict? = nil
   ) throws(LedgerError) {

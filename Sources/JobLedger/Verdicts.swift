@@ -47,13 +47,13 @@ public struct SeriesVerdict: Sendable, Codable, Equatable {
   }
 }
 
-/// A verdict as it stands in the ledger.
+/// A verdict as the ledger keeps it.
 public struct RecordedVerdict: Sendable, Codable, Equatable {
   public var verdict: SeriesVerdict
-  /// How many instances of the series had come when it was judged.
+  /// How many instances of the series had come when it was assessed.
   public var revision: Int
   public var at: Date
-  /// The job that judged the series, its pixels included; nil where it was judged by its headers
+  /// The job that assessed the series, its pixels included; nil where it was assessed by its headers
   /// when it was assembled.
   public var job: Int64?
 }
@@ -104,7 +104,7 @@ extension Ledger {
   }
 
   func eventOfVerdict(_ verdict: SeriesVerdict, job: Int64, _ db: Database) throws {
-    try event(db, "judged", series: verdict.seriesInstanceUID, job: job, verdict.line)
+    try event(db, "assessed", series: verdict.seriesInstanceUID, job: job, verdict.line)
   }
 
   private func insert(_ verdict: SeriesVerdict, revision: Int, job: Int64?, _ db: Database) throws {

@@ -8,7 +8,7 @@ struct JobsCommand: AsyncParsableCommand {
     commandName: "jobs", abstract: "List jobs.",
     discussion: """
       One line for each job: its state, the verdict of the geometry gate on its series (accepted, \
-      repaired or held; "-" where it was not judged), and what came of it. With --job everything \
+      repaired or held; "-" where it was not assessed), and what came of it. With --job everything \
       about one job: why the verdict is what it is, in the words of `segmentd inspect`, the volumes, \
       each attempt, and each event.
       """)
@@ -83,7 +83,7 @@ extension JobDetail {
     let notes = [job.summary, job.reason].compactMap(\.self) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }
-    let verdict = job.verdict?.rawValue ?? "not judged"
+    let verdict = job.verdict?.rawValue ?? "not assessed"
     lines.append("series \(job.seriesInstanceUID): \(verdict)")
     lines += verdictLines(
       reasons: job.verdictReasons, volumes: job.volumes.map { (dims: $0.dims, splitBy: $0.splitBy) }

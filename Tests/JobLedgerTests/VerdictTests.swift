@@ -38,7 +38,7 @@ import Testing
     #expect(detail.job.verdict == kind)
     #expect(detail.job.verdictReasons == judged.reasons)
     #expect(detail.job.volumes == judged.volumes)
-    #expect(detail.events.map(\.kind) == ["created", "judged"])
+    #expect(detail.events.map(\.kind) == ["created", "assessed"])
     #expect(
       detail.events.last?.message
         == "\(kind): tilted by 15.0 degrees; the series holds 2 volumes")
@@ -52,7 +52,7 @@ import Testing
       fixture, verdict(.held, "slices are missing"), start: .held(reason: "no rule"))
     let detail = try fixture.ledger.job(job)
     #expect(detail.job.state == "held" && detail.job.verdict == .held)
-    #expect(detail.events.map(\.kind) == ["held", "judged"])
+    #expect(detail.events.map(\.kind) == ["held", "assessed"])
   }
 
   @Test func theVerdictOfAJobIsWrittenWithItsEnd() throws {
@@ -63,7 +63,7 @@ import Testing
     try fixture.ledger.holdJob(first, reason: "cut short", verdicts: [judged])
     let detail = try fixture.ledger.job(first)
     #expect(detail.job.verdict == .held && detail.job.verdictReasons == judged.reasons)
-    #expect(detail.events.map(\.kind) == ["created", "judged", "judged", "held"])
+    #expect(detail.events.map(\.kind) == ["created", "assessed", "assessed", "held"])
 
     // Reprocessed: the verdict of the assembly until the new job has its own.
     let second = try fixture.ledger.reprocess(series: "1.2.3", job: .test())

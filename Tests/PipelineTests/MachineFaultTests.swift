@@ -1,3 +1,4 @@
+import Checkpoints
 import DICOM
 import Foundation
 import Ingest
@@ -5,6 +6,7 @@ import JobLedger
 import Results
 import TestSupport
 import Testing
+import UNETRPP
 
 @testable import Pipeline
 
@@ -53,6 +55,10 @@ import Testing
       SegmentationError.invalidIdentifier(uid: "x"), LedgerError.failed(path: "x", reason: "y"),
       LedgerError.unknownJob(1),
     ]
+    // What is wrong with a bundle itself does not pass by itself.
+    #expect(MachineFault(SafetensorsError.malformedHeader(path: "x", byte: 0, reason: "y")) == nil)
+    #expect(MachineFault(SafetensorsError.unreadable(path: "x", reason: "y")) != nil)
+    #expect(MachineFault(UNETRPP.NetworkError.notEnoughMemory(bytes: 1)) != nil)
     for error in errors { #expect(MachineFault(error) == nil, "\(error)") }
     #expect(MachineFault(LedgerError.unavailable(path: "x", reason: "full")) != nil)
     #expect(MachineFault(StateDirectoryError.writeFailed(path: "x", reason: "full")) != nil)
