@@ -108,7 +108,8 @@ import Testing
   /// 0x0111, Duplicate SOP Instance: it arrived before, and the answer was lost.
   @Test func aResultThatTheDestinationHasIsDelivered() async throws {
     let setup = try DaemonSetup()
-    let script = TestFiles.package.appendingPathComponent("Scripts/test-support/network_peers.py")
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/peers/network_peers.py")
     let pacs = try ChildProcess(
       testPython, [script.path, "receiver", "\(setup.destinationPort)", "PACS", "0111"],
       log: setup.folder.url.appendingPathComponent("pacs.log"))
