@@ -122,7 +122,7 @@ import Testing
     let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
     #expect(text.output.contains("0x0111"), "\(text.output)")
     try await daemon.end()
-    try await pacs.end()
+    try await pacs.end(SIGKILL)
   }
 
   @Test func anUnreachableDestinationKeepsTheResultUntilItAnswers() async throws {
