@@ -40,9 +40,15 @@ struct FileStructure: Sendable {
   let pixelData: PixelData?
   /// By which the dataset becomes what DCMTK reads.
   let replacements: [Replacement]
+  /// Where the values that were asked for are; those that the file lacks are left out.
+  let values: [Tag: Range<Int>]
 
-  init(scanning bytes: UnsafeRawBufferPointer, file: String) throws(DICOMError) {
+  /// - Parameter tags: of elements at the top, no sequences, whose values are asked for.
+  init(
+    scanning bytes: UnsafeRawBufferPointer, file: String, valuesOf tags: Set<Tag> = []
+  ) throws(DICOMError) {
     var scan = StructureScan(bytes: bytes, file: file)
+    scan.sought = tags
     let meta = try scan.metaInformation()
     guard let stated = TransferSyntax(rawValue: meta.transferSyntaxUID) else {
       throw .unsupportedTransferSyntax(file: file, uid: meta.transferSyntaxUID)
@@ -58,6 +64,7 @@ struct FileStructure: Sendable {
     }
     pixelData = scan.pixelData
     replacements = scan.replacements
+    values = scan.values
     elementCoding = other ?? stated.elementCoding
     let isNative = stated.coding == .none || scan.pixelData?.native != nil
     transferSyntax = isNative && (other != nil || stated.coding != .none) ? elementCoding : stated

@@ -43,6 +43,11 @@ extension DICOMFile {
     frame.patientID = dataset.text(.patientID) ?? ""
     frame.patientName = dataset.text(.patientName) ?? ""
     frame.patientBirthDate = dataset.text(.patientBirthDate) ?? ""
+    frame.patientSex = dataset.text(.patientSex) ?? ""
+    frame.issuerOfPatientID = dataset.text(.issuerOfPatientID) ?? ""
+    frame.accessionNumber = dataset.text(.accessionNumber) ?? ""
+    frame.studyID = dataset.text(.studyID) ?? ""
+    frame.studyDate = dataset.text(.studyDate) ?? ""
     frame.laterality =
       nonEmpty(dataset.text(.laterality)) ?? dataset.text(.imageLaterality) ?? ""
     frame.modality = dataset.text(.modality) ?? ""

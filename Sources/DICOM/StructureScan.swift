@@ -11,6 +11,9 @@ struct StructureScan {
   private(set) var seriesInstanceUID: Range<Int>?
   /// What is parsed otherwise than it is in the file.
   private(set) var replacements: [FileStructure.Replacement] = []
+  /// Elements at the top whose values are asked for, and those that were passed.
+  var sought: Set<Tag> = []
+  private(set) var values: [Tag: Range<Int>] = [:]
   private var visited = 0
 
   static let undefined = 0xFFFF_FFFF
@@ -81,6 +84,9 @@ struct StructureScan {
         if depth == 0 { pixelData = found.location }
         offset = found.end
       } else {
+        if depth == 0, header.length != Self.undefined, sought.contains(header.tag) {
+          self.values[header.tag] = header.value..<header.value + header.length
+        }
         if header.tag == .seriesInstanceUID, depth == 0, header.length <= 64 {
           seriesInstanceUID = header.value..<header.value + header.length
         }

@@ -9,12 +9,14 @@ extension Tag {
   public static let sopClassUID = Tag(0x0008, 0x0016)
   public static let sopInstanceUID = Tag(0x0008, 0x0018)
   public static let instanceNumber = Tag(0x0020, 0x0013)
+  public static let timezoneOffsetFromUTC = Tag(0x0008, 0x0201)
   public static let numberOfFrames = Tag(0x0028, 0x0008)
 
   // Patient
   public static let patientName = Tag(0x0010, 0x0010)
   public static let patientID = Tag(0x0010, 0x0020)
   public static let issuerOfPatientID = Tag(0x0010, 0x0021)
+  public static let issuerOfPatientIDQualifiersSequence = Tag(0x0010, 0x0024)
   public static let patientBirthDate = Tag(0x0010, 0x0030)
   public static let patientSex = Tag(0x0010, 0x0040)
   public static let patientAge = Tag(0x0010, 0x1010)
@@ -22,6 +24,7 @@ extension Tag {
   public static let patientWeight = Tag(0x0010, 0x1030)
   public static let patientIdentityRemoved = Tag(0x0012, 0x0062)
   public static let deidentificationMethod = Tag(0x0012, 0x0063)
+  public static let deidentificationMethodCodeSequence = Tag(0x0012, 0x0064)
 
   // Study and series
   public static let studyInstanceUID = Tag(0x0020, 0x000D)
@@ -30,6 +33,7 @@ extension Tag {
   public static let studyTime = Tag(0x0008, 0x0030)
   public static let studyID = Tag(0x0020, 0x0010)
   public static let accessionNumber = Tag(0x0008, 0x0050)
+  public static let issuerOfAccessionNumberSequence = Tag(0x0008, 0x0051)
   public static let referringPhysicianName = Tag(0x0008, 0x0090)
   public static let studyDescription = Tag(0x0008, 0x1030)
   public static let modality = Tag(0x0008, 0x0060)

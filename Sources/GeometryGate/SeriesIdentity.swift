@@ -26,9 +26,25 @@ extension SeriesAssessor {
         admitsBlank: true,
         value: { $0.patientBirthDate.filter { !".- ".contains($0) } }),
       Attribute(
+        name: "Patient's Sex (0010,0040)", kind: .severalPatients, isHidden: true,
+        admitsBlank: true, value: \.patientSex),
+      Attribute(
+        name: "Issuer of Patient ID (0010,0021)", kind: .severalPatients, isHidden: true,
+        admitsBlank: true, value: \.issuerOfPatientID),
+      Attribute(
         name: "Study Instance UID (0020,000D)", kind: .severalSeries, value: \.studyInstanceUID),
       Attribute(
         name: "Series Instance UID (0020,000E)", kind: .severalSeries, value: \.seriesInstanceUID),
+      // A result carries these of one image, so that they must be those of all.
+      Attribute(
+        name: "Accession Number (0008,0050)", kind: .severalSeries, isHidden: true,
+        admitsBlank: true, value: \.accessionNumber),
+      Attribute(
+        name: "Study ID (0020,0010)", kind: .severalSeries, isHidden: true, admitsBlank: true,
+        value: \.studyID),
+      Attribute(
+        name: "Study Date (0008,0020)", kind: .severalSeries, isHidden: true, admitsBlank: true,
+        value: { $0.studyDate.filter { !".- ".contains($0) } }),
       Attribute(name: "Modality (0008,0060)", kind: .severalModalities, value: \.modality),
       // Some writers of MONOCHROME1 invert the stored values too, so that a mixture is no volume.
       Attribute(

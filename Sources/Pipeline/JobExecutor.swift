@@ -10,12 +10,12 @@ public struct JobRequest: Sendable {
   public var model: String
   public var input: ModelInput
   /// Of the result.
-  public var identifiers: SegmentationObject.Identifiers
+  public var identifiers: ResultIdentifiers
   /// An empty folder for the result.
   public var output: URL
 
   public init(
-    model: String, input: ModelInput, identifiers: SegmentationObject.Identifiers, output: URL
+    model: String, input: ModelInput, identifiers: ResultIdentifiers, output: URL
   ) {
     self.model = model
     self.input = input

@@ -116,9 +116,8 @@ public struct JobRunner: Service {
     if let fault = MachineFault.present(in: output, bytes: try spaceNeeded(job)) { throw fault }
     try await SpoolCheck(state: state).verify(
       instances.all + channels.flatMap(\.instances.all))
-    let identifiers = SegmentationObject.Identifiers(
-      seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID,
-      dimensionOrganizationUID: SegmentationObject.Identifiers.generate().dimensionOrganizationUID)
+    let identifiers = ResultIdentifiers(
+      seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID)
     return JobRequest(
       model: job.model,
       input: ModelInput(

@@ -12,7 +12,7 @@ import Volumes
 extension NewJob {
   /// A job with new identifiers for its result.
   public init(model: String, start: Start = .available) {
-    let identifiers = SegmentationObject.Identifiers.generate()
+    let identifiers = ResultIdentifiers.generate()
     self.init(
       model: model, resultSeriesInstanceUID: identifiers.seriesInstanceUID,
       resultSOPInstanceUID: identifiers.sopInstanceUID, start: start)

@@ -1,71 +1,94 @@
 import DICOM
 
+/// An attribute of a source image that a result cannot carry, so that the result could not be told
+/// to be of the same patient and study. Its value is never shown.
+public struct UncopiedAttribute: ResultError, Equatable, Sendable {
+  public var tag: Tag
+  public var sopInstanceUID: String
+  public var reason: String
+
+  public var isSourceFault: Bool { true }
+  public var description: String {
+    "\(tag) of the source instance \(sopInstanceUID) cannot be copied into a result: \(reason)"
+  }
+}
+
 /// Patient and study attributes that a result takes over from its source, so that an archive files
-/// it in the same study. The character set goes along, bytes stay as they are.
+/// it with the same patient in the same study.
 ///
-/// Values that break the rules of their VR would make the result invalid: required ones are
-/// emptied, optional ones left out.
+/// Values are copied byte for byte and never judged: what the archive holds of the patient is what
+/// it will compare with, also where a value is longer than its VR admits or not of its form. They
+/// are in the character set of the source, which is copied with them; texts of ours are ASCII,
+/// which every character set contains (PS3.3 C.12.1.1.2).
 enum CopiedAttributes {
   /// Type 2: present even without a value (PS3.3 C.7.1.1, C.7.2.1).
-  private static let required: [(Tag, VR)] = [
+  static let required: [(tag: Tag, vr: VR)] = [
     (.patientName, .PN), (.patientID, .LO), (.patientBirthDate, .DA), (.patientSex, .CS),
     (.studyDate, .DA), (.studyTime, .TM), (.referringPhysicianName, .PN), (.studyID, .SH),
     (.accessionNumber, .SH),
   ]
 
-  private static let optional: [Tag] = [
-    .specificCharacterSet, .issuerOfPatientID, .patientAge, .patientSize, .patientWeight,
-    .patientIdentityRemoved, .deidentificationMethod, .studyDescription, .bodyPartExamined,
-    .laterality,
+  private static let optional: [(tag: Tag, vr: VR)] = [
+    (.specificCharacterSet, .CS), (.issuerOfPatientID, .LO), (.patientAge, .AS),
+    (.patientSize, .DS), (.patientWeight, .DS), (.patientIdentityRemoved, .CS),
+    (.deidentificationMethod, .LO), (.studyDescription, .LO), (.bodyPartExamined, .CS),
+    (.laterality, .CS),
   ]
 
-  static func copy(from source: Dataset, to dataset: inout Dataset) {
+  private static let sequences: [Tag] = [
+    .issuerOfAccessionNumberSequence, .issuerOfPatientIDQualifiersSequence,
+    .deidentificationMethodCodeSequence,
+  ]
+
+  /// Longest value of an element whose VR has a length of 16 bits (PS3.5 7.1.2).
+  private static let maximumLength = 0xFFFE
+
+  static func copy(from source: Dataset, to dataset: inout Dataset) throws(UncopiedAttribute) {
     for (tag, vr) in required {
-      let element = source[tag].flatMap { isValid($0) ? $0 : nil }
-      dataset[tag] = element ?? DataElement(vr, .text([]))
+      dataset[tag] = try text(tag, vr, of: source) ?? DataElement(vr, .text([]))
     }
-    for tag in optional {
-      if let element = source[tag], !element.isEmpty, isValid(element) { dataset[tag] = element }
+    for (tag, vr) in optional {
+      if let element = try text(tag, vr, of: source) { dataset[tag] = element }
     }
-  }
-
-  /// Whether a text obeys the length and characters of its VR (PS3.5 6.2).
-  static func isValid(_ element: DataElement) -> Bool {
-    guard case .text(let bytes) = element.value else { return false }
-    let separator = UInt8(ascii: "\\")
-    return bytes.split(separator: separator, omittingEmptySubsequences: false).allSatisfy {
-      isValid(trimmed($0), element.vr)
+    for tag in sequences {
+      let items = source.items(tag)
+      if !items.isEmpty { dataset.set(tag, items.map(\.withoutPrivateElements)) }
     }
   }
 
-  private static func trimmed(_ value: ArraySlice<UInt8>) -> [UInt8] {
-    let isPadding = { (byte: UInt8) in byte == 0x20 || byte == 0 }
-    return value.drop(while: isPadding).reversed().drop(while: isPadding).reversed()
-  }
-
-  private static func isValid(_ value: [UInt8], _ vr: VR) -> Bool {
-    if value.isEmpty { return true }
-    let isDigit = { (byte: UInt8) in (0x30...0x39).contains(byte) }
-    // Control characters other than the escape of character sets are never allowed.
-    guard value.allSatisfy({ $0 >= 0x20 || $0 == 0x1B }) else { return false }
-    switch vr {
-    case .SH: return value.count <= 16
-    case .LO: return value.count <= 64
-    case .PN: return value.split(separator: UInt8(ascii: "=")).allSatisfy { $0.count <= 64 }
-    case .DA: return value.count == 8 && value.allSatisfy(isDigit)
-    case .TM:
-      return value.count <= 14 && value.count >= 2 && value[0..<2].allSatisfy(isDigit)
-        && value.allSatisfy { isDigit($0) || $0 == UInt8(ascii: ".") }
-    case .AS:
-      return value.count == 4 && value[0..<3].allSatisfy(isDigit) && "DWMY".utf8.contains(value[3])
-    case .CS:
-      return value.count <= 16
-        && value.allSatisfy {
-          isDigit($0) || (0x41...0x5A).contains($0) || $0 == 0x5F || $0 == 0x20
-        }
-    case .DS:
-      return value.count <= 16 && Double(String(decoding: value, as: UTF8.self))?.isFinite == true
-    default: return false
+  /// The element with the VR that the standard gives it; nil where the source has no value.
+  private static func text(
+    _ tag: Tag, _ vr: VR, of source: Dataset
+  ) throws(UncopiedAttribute) -> DataElement? {
+    guard let element = source[tag], !element.isEmpty else { return nil }
+    func refusal(_ reason: String) -> UncopiedAttribute {
+      UncopiedAttribute(
+        tag: tag, sopInstanceUID: source.text(.sopInstanceUID) ?? "", reason: reason)
     }
+    switch element.value {
+    // Some writers and routers give UN to what they do not know.
+    case .text(let bytes), .bytes(let bytes):
+      guard bytes.count <= maximumLength else {
+        throw refusal("\(bytes.count) bytes, of which VR \(vr) can hold \(maximumLength)")
+      }
+      return DataElement(vr, .text(bytes))
+    case .integers, .reals, .items:
+      throw refusal("its VR is \(element.vr) and not \(vr)")
+    }
+  }
+}
+
+extension Dataset {
+  /// The dataset without elements of odd groups, whose meaning is known to the source's maker.
+  fileprivate var withoutPrivateElements: Dataset {
+    var kept = Dataset()
+    for (tag, element) in elements where tag.group % 2 == 0 {
+      if case .items(let items) = element.value {
+        kept.set(tag, items.map(\.withoutPrivateElements))
+      } else {
+        kept[tag] = element
+      }
+    }
+    return kept
   }
 }

@@ -1,37 +1,68 @@
 import DICOM
 import Volumes
 
-/// What a segmentation takes from the files of its source images.
+/// What a result takes from the files of its source images.
 struct SourceImages {
-  /// Header of the first image, whose patient and study attributes are copied.
+  /// Header of the image whose patient and study attributes are copied: the first of those that
+  /// state the most of them.
   let header: Dataset
-  /// Its file.
-  let path: String
   /// The plane of each slice of the stack.
   let planes: [PlaneElements]
 
-  init(_ stack: SliceStack, fileOf: (String) -> String?) throws(DICOMError) {
+  /// - Throws: ``SegmentationError``: ``UncopiedAttribute`` where no image states all of what
+  ///   names the patient and the study that some images state.
+  init(_ stack: SliceStack) throws(SegmentationError) {
     var planes: [PlaneElements] = []
-    var first: DICOMFile?
+    var headers: [StatedIdentity] = []
     var file: DICOMFile?
     for frame in stack.frames {
-      guard let path = fileOf(frame.sopInstanceUID) else {
-        throw .noFile(sopInstanceUID: frame.sopInstanceUID)
-      }
-      if file?.path != path { file = try DICOMFile(path: path) }
-      guard let file else { continue }
-      guard file.dataset.text(.sopInstanceUID) == frame.sopInstanceUID else {
-        throw .invalidAttribute(
-          file: path, tag: .sopInstanceUID, value: file.dataset.text(.sopInstanceUID) ?? "")
-      }
-      if first == nil { first = file }
-      let plane = try file.planeElements(frameNumber: frame.frameNumber)
-      planes.append(frame.mosaicTile == nil ? plane : plane.moved(to: frame.imagePosition))
+      do throws(DICOMError) {
+        guard !frame.file.isEmpty else { throw .noFile(sopInstanceUID: frame.sopInstanceUID) }
+        if file?.path != frame.file {
+          let opened = try DICOMFile(path: frame.file)
+          let header = StatedIdentity(opened.dataset)
+          if !headers.contains(where: { $0.tags == header.tags }) { headers.append(header) }
+          file = opened
+        }
+        guard let file else { continue }
+        guard file.dataset.text(.sopInstanceUID) == frame.sopInstanceUID else {
+          throw .invalidAttribute(
+            file: file.path, tag: .sopInstanceUID, value: file.dataset.text(.sopInstanceUID) ?? "")
+        }
+        let plane = try file.planeElements(frameNumber: frame.frameNumber)
+        planes.append(frame.mosaicTile == nil ? plane : plane.moved(to: frame.imagePosition))
+      } catch { throw .dicom(error) }
     }
-    guard let first else { throw .noFile(sopInstanceUID: "") }
-    header = first.dataset
-    path = first.path
+    header = try Self.mostStated(headers).dataset
     self.planes = planes
+  }
+
+  private static func mostStated(
+    _ headers: [StatedIdentity]
+  ) throws(SegmentationError) -> StatedIdentity {
+    guard let most = headers.map(\.tags.count).max(),
+      let chosen = headers.first(where: { $0.tags.count == most })
+    else { throw .dicom(.noFile(sopInstanceUID: "")) }
+    for header in headers {
+      guard let tag = header.tags.subtracting(chosen.tags).min() else { continue }
+      throw .uncopied(
+        UncopiedAttribute(
+          tag: tag, sopInstanceUID: header.dataset.text(.sopInstanceUID) ?? "",
+          reason: "no image of the series states all that names the patient and the study"))
+    }
+    return chosen
+  }
+}
+
+/// A header, and which attributes that name patient and study have a value in it.
+private struct StatedIdentity {
+  let dataset: Dataset
+  let tags: Set<Tag>
+
+  init(_ dataset: Dataset) {
+    self.dataset = dataset
+    tags = Set(
+      CopiedAttributes.required.map(\.tag).filter { dataset[$0]?.isEmpty == false })
   }
 }
 

@@ -10,7 +10,7 @@ import Volumes
 /// Writes and proves the objects and pictures of one series in its folder.
 struct ResultExport {
   let bundle: ModelBundle
-  let identifiers: SegmentationObject.Identifiers
+  let identifiers: ResultIdentifiers
   /// Written as Device Serial Number (0018,1000).
   let installation: String
   let output: URL
@@ -28,7 +28,8 @@ struct ResultExport {
   ///   - segmented: its labels are on the stack's images; its warnings are written in the object too.
   ///   - phase: of a cine series; the object and its picture are named after it.
   ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
-  /// - Throws: ``HeldSeries`` where the images have no place in the patient.
+  /// - Throws: ``HeldSeries`` where the images have no place in the patient, or an identity that a
+  ///   result cannot carry.
   func write(
     _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0
   ) throws -> Written {
@@ -40,35 +41,11 @@ struct ResultExport {
       try drawPicture(labels, of: stack, segments: bundle.labels, to: picture)
     }
     let file = output.appendingPathComponent("segmentation\(suffix).dcm")
-    var origin = SegmentationObject.Origin(
-      modelName: bundle.name, modelVersion: bundle.version,
-      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
-      seriesNumber: 1000, date: Date(), remarks: segmented.warnings)
-    origin.instanceNumber = index + 1
-    origin.subject = phase?.text ?? ""
-    var identifiers = identifiers
-    if index > 0 {
-      identifiers.sopInstanceUID = DICOMUID.derived(from: identifiers.sopInstanceUID, index)
-    }
-    let files = SourceSeries.files(of: stack)
-    let outcome: SegmentationObject.Outcome
-    do {
-      outcome = try times.measure(.writing) {
-        try SegmentationObject.write(
-          labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
-          to: file.path, fileOf: { files[$0] })
-      }
-    } catch let error as SegmentationError {
-      // The series has no place in the patient, and will not get one by another attempt.
-      guard case .noFrameOfReference = error else { throw error }
-      throw HeldSeries(reasons: [error.description])
-    }
-    guard case .written = outcome else { return .nothingFound(picture: picture) }
-    let sha256 = try times.measure(.proof) {
-      let sha256 = try hexadecimalSHA256(ofFile: file)
-      try SegmentationProof.prove(file.path, labels: labels, stack: stack, segments: segments)
-      return sha256
-    }
+    let object = SegmentationObject(
+      labels, stack: stack, segments: segments,
+      origin: origin(segmented.warnings, phase: phase, instanceNumber: index + 1),
+      identifiers: identifiers.object(index))
+    guard let sha256 = try write(object, to: file) else { return .nothingFound(picture: picture) }
     var niftiFile: URL?
     var warnings = segmented.warnings
     if writesNIfTI {
@@ -80,10 +57,43 @@ struct ResultExport {
     }
     return .proved(
       ProvedSegmentation(
-        segmentation: file, sopInstanceUID: identifiers.sopInstanceUID, sha256: sha256,
+        segmentation: file, sopInstanceUID: object.identifiers.sopInstanceUID, sha256: sha256,
         picture: picture, labels: niftiFile,
         millilitres: Self.millilitres(labels, segments, depths: stack.sliceDepths),
         phase: phase, warnings: warnings, notes: segmented.notes))
+  }
+
+  private func origin(
+    _ warnings: [String], phase: SegmentedPhase?, instanceNumber: Int
+  ) -> ResultOrigin {
+    let now = Date()
+    var origin = ResultOrigin(
+      modelName: bundle.name, modelVersion: bundle.version,
+      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
+      seriesNumber: 1000, date: now, secondsFromUTC: LocalTime.secondsFromUTC(at: now),
+      remarks: warnings)
+    origin.instanceNumber = instanceNumber
+    origin.subject = phase?.text ?? ""
+    return origin
+  }
+
+  /// Writes an object and proves it.
+  ///
+  /// - Returns: SHA-256 of the file as it was proved; nil where there is nothing to say.
+  /// - Throws: ``HeldSeries`` where the source images are at fault, which another attempt will not
+  ///   change.
+  private func write(_ object: some ResultObject, to file: URL) throws -> String? {
+    do {
+      let outcome = try times.measure(.writing) { try object.write(to: file.path) }
+      guard outcome == .written else { return nil }
+    } catch let error as any ResultError where error.isSourceFault {
+      throw HeldSeries(reasons: [error.description])
+    }
+    return try times.measure(.proof) {
+      let sha256 = try hexadecimalSHA256(ofFile: file)
+      try object.prove(file.path)
+      return sha256
+    }
   }
 
   private static let shearedLabels =

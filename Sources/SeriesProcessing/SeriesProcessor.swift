@@ -43,7 +43,7 @@ public struct SeriesProcessor: Sendable {
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
-    _ input: ModelInput, segmenter: Segmenter, identifiers: SegmentationObject.Identifiers,
+    _ input: ModelInput, segmenter: Segmenter, identifiers: ResultIdentifiers,
     output: URL, times: StageTimes = StageTimes(),
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> ProcessedSeries {

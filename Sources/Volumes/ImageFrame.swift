@@ -22,6 +22,12 @@ public struct ImageFrame: Sendable, Equatable, Codable {
   /// PatientName (0010,0010) and PatientBirthDate (0010,0030), compared and never shown.
   public var patientName = ""
   public var patientBirthDate = ""
+  /// Further values by which archives tell patients and studies apart, compared and never shown.
+  public var patientSex = ""
+  public var issuerOfPatientID = ""
+  public var accessionNumber = ""
+  public var studyID = ""
+  public var studyDate = ""
   /// Laterality (0020,0060) or Image Laterality (0020,0062).
   public var laterality = ""
   public var modality = ""

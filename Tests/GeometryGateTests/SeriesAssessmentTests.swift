@@ -125,6 +125,26 @@ private let seriesDefects = [
     $0[3].patientBirthDate = "19700101"
     $0[4].patientBirthDate = "19700102"
   },
+  Defect("another sex", .severalPatients, says: "(0010,0040)") {
+    $0[3].patientSex = "M"
+    $0[4].patientSex = "F"
+  },
+  Defect("another issuer", .severalPatients, says: "(0010,0021)") {
+    $0[3].issuerOfPatientID = "A"
+    $0[4].issuerOfPatientID = "B"
+  },
+  Defect("another accession number", .severalSeries, says: "(0008,0050)") { series in
+    for index in series.indices { series[index].accessionNumber = "A1" }
+    series[4].accessionNumber = "A2"
+  },
+  Defect("another study ID", .severalSeries, says: "(0020,0010)") { series in
+    for index in series.indices { series[index].studyID = "1" }
+    series[4].studyID = "2"
+  },
+  Defect("another study date", .severalSeries, says: "(0008,0020)") {
+    $0[3].studyDate = "20260101"
+    $0[4].studyDate = "20260102"
+  },
   Defect("another side", .severalLateralities, says: "\"R\" in 1 image (1.2.3.5)") { series in
     for index in series.indices { series[index].laterality = "L" }
     series[4].laterality = "R"

@@ -10,7 +10,6 @@ import Volumes
 struct PhantomSeries {
   let folder: TemporaryFolder
   var stack: SliceStack
-  var files: [String: String] = [:]
 
   struct Shape {
     var rows = 9
@@ -30,9 +29,7 @@ struct PhantomSeries {
       change(&datasets[index])
       let path = folder.url.appendingPathComponent("\(index).dcm").path
       try datasets[index].write(to: path)
-      let found = try DICOMFile(path: path).imageFrames()
-      frames += found
-      files[found[0].sopInstanceUID] = path
+      frames += try DICOMFile(path: path).imageFrames()
     }
     let assessment = assess(frames: frames.reversed(), rules: GeometryRules())
     guard let stack = assessment.volumes.first?.stack else {
@@ -42,10 +39,19 @@ struct PhantomSeries {
   }
 
   /// A series that is there already.
-  init(folder: TemporaryFolder, stack: SliceStack, files: [String: String]) {
+  init(folder: TemporaryFolder, stack: SliceStack) {
     self.folder = folder
     self.stack = stack
-    self.files = files
+  }
+
+  /// A segmentation of the series.
+  func segmentation(
+    _ labels: LabelVolume, segments: [SegmentDescription] = PhantomLabels.segments,
+    origin: ResultOrigin = PhantomLabels.origin,
+    identifiers: ResultIdentifiers = PhantomLabels.identifiers
+  ) -> SegmentationObject {
+    SegmentationObject(
+      labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers)
   }
 
   struct PhantomError: Error {
@@ -113,7 +119,7 @@ struct PhantomSeries {
     dataset.set(.patientSex, .CS, "O")
     dataset.set(.studyDate, .DA, "20260102")
     dataset.set(.studyTime, .TM, "101112")
-    dataset.set(.studyID, .SH, "12345678901234567890")
+    dataset.set(.studyID, .SH, "S1")
     dataset.set(.accessionNumber, .SH, "A1")
     dataset.set(.referringPhysicianName, .PN, "")
     dataset.set(.sopClassUID, .UI, sopClassUID)
@@ -138,6 +144,13 @@ struct PhantomSeries {
 
 /// Labels and segments for tests.
 enum PhantomLabels {
+  static let origin = ResultOrigin(
+    modelName: "phantom", modelVersion: "1.0.0", softwareVersion: "0.1.0",
+    deviceSerialNumber: "SEGMENTD", seriesNumber: 9001,
+    date: Date(timeIntervalSince1970: 1_795_392_000), secondsFromUTC: 0)
+  static let identifiers = ResultIdentifiers(
+    seriesInstanceUID: "2.25.1", sopInstanceUID: "2.25.2")
+
   static let anatomy = CodedConcept(
     value: "91723000", scheme: "SCT", meaning: "Anatomical Structure")
 

@@ -103,12 +103,9 @@ struct Placing: CustomTestStringConvertible, Sendable {
     let labels = resampling?.sourceLabels(upright) ?? upright
 
     let path = series.folder.url.appendingPathComponent("seg.dcm").path
-    _ = try SegmentationObject.write(
-      labels, stack: stack, segments: PhantomLabels.segments,
-      origin: SegmentationObjectTests.origin, identifiers: .generate(), to: path
-    ) { series.files[$0] }
-    try SegmentationProof.prove(
-      path, labels: labels, stack: stack, segments: PhantomLabels.segments)
+    let object = series.segmentation(labels, identifiers: .generate())
+    #expect(try object.write(to: path) == .written)
+    try object.prove(path)
 
     // Where the object itself says that its pixels are, by nothing but its own attributes.
     let written = try pointsOfSegmentation(path)
@@ -173,12 +170,9 @@ struct Placing: CustomTestStringConvertible, Sendable {
   private func write(_ series: PhantomSeries) throws -> (path: String, labels: LabelVolume) {
     let labels = PhantomLabels.volume(on: series.stack.sourceGrid)
     let path = series.folder.url.appendingPathComponent("seg.dcm").path
-    _ = try SegmentationObject.write(
-      labels, stack: series.stack, segments: PhantomLabels.segments,
-      origin: SegmentationObjectTests.origin, identifiers: .generate(), to: path
-    ) { series.files[$0] }
-    try SegmentationProof.prove(
-      path, labels: labels, stack: series.stack, segments: PhantomLabels.segments)
+    let object = series.segmentation(labels, identifiers: .generate())
+    #expect(try object.write(to: path) == .written)
+    try object.prove(path)
     return (path, labels)
   }
 
@@ -197,10 +191,7 @@ struct Placing: CustomTestStringConvertible, Sendable {
     var other = labels
     other.labels.swapAt(0, labels.grid.rows * labels.grid.columns)
     if other != labels {
-      #expect(throws: SegmentationProofError.self) {
-        try SegmentationProof.prove(
-          path, labels: other, stack: series.stack, segments: PhantomLabels.segments)
-      }
+      #expect(throws: ProofError.self) { try series.segmentation(other).prove(path) }
     }
   }
 
@@ -222,9 +213,7 @@ struct Placing: CustomTestStringConvertible, Sendable {
     let assessment = assess(frames: frames, rules: GeometryRules())
     let stack = try #require(assessment.volumes.first?.stack, "\(assessment.reasons)")
     #expect(stack.frames.count == 35)
-    let series = PhantomSeries(
-      folder: try TemporaryFolder(), stack: stack,
-      files: [stack.frames[0].sopInstanceUID: file.path])
+    let series = PhantomSeries(folder: try TemporaryFolder(), stack: stack)
     let (path, _) = try write(series)
     let result = try await runProcess("/usr/bin/dciodvfy", [path])
     let complaints = result.output.split(separator: "\n").filter { $0.hasPrefix("Error") }

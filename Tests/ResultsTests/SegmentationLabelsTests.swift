@@ -21,12 +21,7 @@ import Volumes
     let grid = phantom.stack.grid
     let labels = LabelVolume(grid: grid, labels: (0..<grid.voxelCount).map(label))
     let path = phantom.folder.url.appendingPathComponent("seg.dcm").path
-    let origin = SegmentationObject.Origin(
-      modelName: "m", modelVersion: "1", softwareVersion: "1", deviceSerialNumber: "1",
-      seriesNumber: 1, date: Date())
-    _ = try SegmentationObject.write(
-      labels, stack: phantom.stack, segments: [1, 3, 7].map(segment), origin: origin,
-      identifiers: .generate(), to: path, fileOf: { phantom.files[$0] })
+    _ = try phantom.segmentation(labels, segments: [1, 3, 7].map(segment)).write(to: path)
     return (path, labels)
   }
 
@@ -66,7 +61,7 @@ import Volumes
 
   @Test func whatIsNoSegmentationIsRefused() throws {
     let phantom = try PhantomSeries()
-    let image = try #require(phantom.files.values.first)
+    let image = phantom.stack.frames[0].file
     #expect(throws: SegmentationLabelsError.self) {
       try SegmentationLabels.read(image, onto: phantom.stack.grid, label: byType)
     }

@@ -16,12 +16,7 @@ import Volumes
     series = try PhantomSeries()
     labels = PhantomLabels.volume(on: series.stack.grid)
     path = series.folder.url.appendingPathComponent("seg.dcm").path
-    let files = series.files
-    _ = try SegmentationObject.write(
-      labels, stack: series.stack, segments: PhantomLabels.segments,
-      origin: SegmentationObjectTests.origin, identifiers: SegmentationObjectTests.identifiers,
-      to: path
-    ) { files[$0] }
+    #expect(try series.segmentation(labels).write(to: path) == .written)
   }
 
   private func prove(_ labels: LabelVolume? = nil, _ stack: SliceStack? = nil) throws {
@@ -52,7 +47,7 @@ import Volumes
     var other = labels
     other.labels[50] = other.labels[50] == 1 ? 5 : 1
     #expect(
-      throws: SegmentationProofError.voxels(
+      throws: ProofError.voxels(
         file: path, slice: 1, row: 1, column: 0, written: labels.labels[50],
         labels: other.labels[50], count: 1)
     ) { try prove(other) }
@@ -60,7 +55,7 @@ import Volumes
 
   @Test func oneOtherBitOnDiskFails() throws {
     try rewrite { _, pixels in pixels[10] ^= 0x10 }
-    #expect(throws: SegmentationProofError.self) { try prove() }
+    #expect(throws: ProofError.self) { try prove() }
   }
 
   @Test func anotherPositionFails() throws {
@@ -71,7 +66,7 @@ import Volumes
         frame.set(.planePositionSequence, [plane])
       }
     }
-    let error = #expect(throws: SegmentationProofError.self) { try prove() }
+    let error = #expect(throws: ProofError.self) { try prove() }
     #expect("\(try #require(error))".contains("(0020,0032) ImagePositionPatient of frame 4"))
   }
 
@@ -83,7 +78,7 @@ import Volumes
         frame.set(.segmentIdentificationSequence, [identification])
       }
     }
-    #expect(throws: SegmentationProofError.self) { try prove() }
+    #expect(throws: ProofError.self) { try prove() }
   }
 
   @Test func anotherStudyOrientationSpacingOrSeriesFails() throws {
@@ -96,13 +91,13 @@ import Volumes
     ] as [(inout SliceStack) -> Void] {
       var stack = series.stack
       change(&stack)
-      #expect(throws: SegmentationProofError.self) { try prove(nil, stack) }
+      #expect(throws: ProofError.self) { try prove(nil, stack) }
     }
   }
 
   @Test func aCutFileFails() throws {
     let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     try bytes.prefix(bytes.count - 2).write(to: URL(fileURLWithPath: path))
-    #expect(throws: SegmentationProofError.self) { try prove() }
+    #expect(throws: ProofError.self) { try prove() }
   }
 }

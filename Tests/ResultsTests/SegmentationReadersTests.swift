@@ -59,9 +59,7 @@ import Volumes
     let stack = try #require(
       assess(frames: DICOMFile(path: file.path).imageFrames(), rules: GeometryRules()).volumes
         .first?.stack)
-    let series = PhantomSeries(
-      folder: try TemporaryFolder(), stack: stack,
-      files: [stack.frames[0].sopInstanceUID: file.path])
+    let series = PhantomSeries(folder: try TemporaryFolder(), stack: stack)
     try expectReaders(series, options: ["--by-place"])
   }
 
@@ -74,37 +72,26 @@ import Volumes
   func segmentationsOfRealSeriesAreReadBack(name: String) throws {
     let folder = try #require(TestFiles.shared).appendingPathComponent("realdata/\(name)")
     var frames: [ImageFrame] = []
-    var files: [String: String] = [:]
     for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
-      let image = try DICOMFile(path: folder.appendingPathComponent(file).path)
-      let found = try image.imageFrames()
-      frames += found
-      files[found[0].sopInstanceUID] = image.path
+      frames += try DICOMFile(path: folder.appendingPathComponent(file).path).imageFrames()
     }
     var rules = GeometryRules()
     rules.acceptsDerivedImages = true
     let assessment = assess(frames: frames, rules: rules)
     let stack = try #require(assessment.volumes.first?.stack, "\(assessment.problems)")
-    try expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack, files: files))
+    try expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack))
   }
 
   private func expectReaders(_ series: PhantomSeries, options: [String] = []) throws {
     let labels = PhantomLabels.volume(on: series.stack.grid)
     let url = series.folder.url.appendingPathComponent("seg.dcm")
-    let outcome = try SegmentationObject.write(
-      labels, stack: series.stack, segments: PhantomLabels.segments,
-      origin: SegmentationObjectTests.origin, identifiers: .generate(), to: url.path
-    ) { series.files[$0] }
-    guard case .written(let numbers, _) = outcome else {
-      Issue.record("nothing was written")
-      return
-    }
-    try SegmentationProof.prove(
-      url.path, labels: labels, stack: series.stack, segments: PhantomLabels.segments)
+    let object = series.segmentation(labels, identifiers: .generate())
+    #expect(try object.write(to: url.path) == .written)
+    try object.prove(url.path)
     let complaints = try run("/usr/bin/dciodvfy", [url.path]).output
       .split(separator: "\n").filter { $0.hasPrefix("Error") }
     #expect(complaints == [])
-    let expected = try write(expected(series, labels, numbers), labels, in: series.folder)
+    let expected = try write(try expected(series, labels), labels, in: series.folder)
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/readers/read_segmentation.py")
     let result = try run(
@@ -114,14 +101,15 @@ import Volumes
   }
 
   private func expected(
-    _ series: PhantomSeries, _ labels: LabelVolume, _ numbers: [UInt8: Int]
-  ) -> Expected {
+    _ series: PhantomSeries, _ labels: LabelVolume
+  ) throws -> Expected {
     let grid = series.stack.grid
     let list = { (vector: SIMD3<Double>) in [vector.x, vector.y, vector.z] }
     var segments: [String: Int] = [:]
     var colors: [String: [UInt8]] = [:]
-    for segment in PhantomLabels.segments {
-      guard let number = numbers[segment.value] else { continue }
+    let written = try SegmentFrames(labels, segments: PhantomLabels.segments).segments
+    for (index, segment) in written.enumerated() {
+      let number = index + 1
       segments["\(segment.value)"] = number
       colors["\(number)"] = segment.color
     }

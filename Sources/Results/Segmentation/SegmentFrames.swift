@@ -16,7 +16,6 @@ struct SegmentFrames {
   var frames: [Frame] = []
   /// The segments that have a voxel, in the order of their numbers.
   var segments: [SegmentDescription] = []
-  var segmentNumbers: [UInt8: Int] = [:]
   /// Slices that any frame lies on, ascending.
   var slices: [Int] = []
 
@@ -40,7 +39,6 @@ struct SegmentFrames {
       guard !present.isEmpty else { continue }
       self.segments.append(segment)
       let number = self.segments.count
-      segmentNumbers[segment.value] = number
       let holds = (0...255).map { segment.labels.contains(UInt8($0)) }
       frames += present.map { Frame(segmentNumber: number, holds: holds, slice: $0) }
     }

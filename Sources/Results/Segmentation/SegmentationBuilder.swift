@@ -8,15 +8,15 @@ struct SegmentationBuilder {
   let stack: SliceStack
   let source: SourceImages
   let frames: SegmentFrames
-  let origin: SegmentationObject.Origin
-  let identifiers: SegmentationObject.Identifiers
+  let origin: ResultOrigin
+  let identifiers: ResultIdentifiers
 
   /// Whether frames have a place in the patient, and not only images that they refer to.
   private var isPlaced: Bool { stack.hasFrameOfReference }
 
-  func dataset(_ labels: LabelVolume) -> Dataset {
+  func dataset(_ labels: LabelVolume) throws(UncopiedAttribute) -> Dataset {
     var dataset = Dataset()
-    CopiedAttributes.copy(from: source.header, to: &dataset)
+    try CopiedAttributes.copy(from: source.header, to: &dataset)
     addIdentity(&dataset)
     addEquipmentAndContent(&dataset)
     addImage(&dataset)
@@ -38,7 +38,8 @@ struct SegmentationBuilder {
     dataset.set(.studyInstanceUID, .UI, stack.frames[0].studyInstanceUID)
     if isPlaced {
       dataset.set(.frameOfReferenceUID, .UI, stack.frames[0].frameOfReferenceUID)
-      dataset.set(.positionReferenceIndicator, .LO, "")
+      let indicator = source.header[.positionReferenceIndicator]
+      dataset[.positionReferenceIndicator] = indicator ?? DataElement(.LO, .text([]))
     } else {
       // Type 2C: due where no frame has a position (PS3.3 C.7.6.1.1.1).
       dataset.set(.patientOrientation, .CS, "")
@@ -56,11 +57,10 @@ struct SegmentationBuilder {
     dataset.set(.manufacturerModelName, .LO, "segmentd")
     dataset.set(.deviceSerialNumber, .LO, PlainText.limited(origin.deviceSerialNumber, to: 64))
     dataset.set(.softwareVersions, .LO, PlainText.limited(origin.softwareVersion, to: 64))
-    let (date, time) = PlainText.dateAndTime(origin.date)
-    dataset.set(.contentDate, .DA, date)
-    dataset.set(.contentTime, .TM, time)
-    dataset.set(.seriesDate, .DA, date)
-    dataset.set(.seriesTime, .TM, time)
+    let made = ObjectTime(origin, source: source.header)
+    for tag in [Tag.contentDate, .seriesDate] { dataset.set(tag, .DA, made.date) }
+    for tag in [Tag.contentTime, .seriesTime] { dataset.set(tag, .TM, made.time) }
+    if let offset = made.offset { dataset.set(.timezoneOffsetFromUTC, .SH, offset.text) }
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
     dataset.set(
       .contentDescription, .LO,
@@ -187,7 +187,7 @@ struct SegmentationBuilder {
     var measures = Dataset()
     measures[.pixelSpacing] = source.planes[0].pixelSpacing
     let thickness = source.planes[0].sliceThickness
-    if let thickness, CopiedAttributes.isValid(thickness), !thickness.isEmpty {
+    if let thickness, Self.isDecimal(thickness) {
       measures[.sliceThickness] = thickness
     } else {
       measures.set(.sliceThickness, .DS, PlainText.decimal(step))
@@ -202,6 +202,13 @@ struct SegmentationBuilder {
     shared.set(.pixelMeasuresSequence, [measures])
     shared.set(.planeOrientationSequence, [orientation])
     return shared
+  }
+
+  /// Whether an element is one number as DICOM stores it (PS3.5 6.2).
+  private static func isDecimal(_ element: DataElement) -> Bool {
+    guard case .text(let bytes) = element.value, bytes.count <= 16 else { return false }
+    let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+    return Double(text)?.isFinite == true
   }
 
   private func frameGroups(_ frame: SegmentFrames.Frame) -> Dataset {

@@ -1,7 +1,7 @@
 import DICOM
 
 /// Why no segmentation object can be written.
-public enum SegmentationError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum SegmentationError: ResultError, Equatable, Sendable {
   /// The label volume is not on the grid of the source images.
   case gridsDiffer(reason: String)
   /// Voxels have a label that no segment describes.
@@ -10,6 +10,8 @@ public enum SegmentationError: Error, Equatable, Sendable, CustomStringConvertib
   case invalidSegment(name: String, reason: String)
   /// Without a frame of reference (0020,0052) the source has no place in the patient.
   case noFrameOfReference(sopInstanceUID: String)
+  /// The source's identity cannot be carried over.
+  case uncopied(UncopiedAttribute)
   case invalidIdentifier(uid: String)
   case dicom(DICOMError)
 
@@ -20,8 +22,16 @@ public enum SegmentationError: Error, Equatable, Sendable, CustomStringConvertib
     case .invalidSegment(let name, let reason): "segment \"\(name)\": \(reason)"
     case .noFrameOfReference(let uid):
       "\(Tag.frameOfReferenceUID) of the source instance \(uid) is missing or empty"
+    case .uncopied(let attribute): attribute.description
     case .invalidIdentifier(let uid): "\"\(uid)\" is not a DICOM UID"
     case .dicom(let error): error.description
+    }
+  }
+
+  public var isSourceFault: Bool {
+    switch self {
+    case .noFrameOfReference, .uncopied: true
+    default: false
     }
   }
 }

@@ -2,30 +2,9 @@ import DICOM
 import Terminology
 import Volumes
 
-/// Why a written segmentation does not prove to be the labels it was made from.
-public enum SegmentationProofError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The file cannot be read as what it should be.
-  case unreadable(DICOMError)
-  /// An attribute differs from what the source or the labels demand.
-  case differs(file: String, tag: Tag, frame: Int?, reason: String)
-  /// A voxel differs; the first one in order z, y, x, and how many do.
-  case voxels(
-    file: String, slice: Int, row: Int, column: Int, written: UInt8, labels: UInt8, count: Int)
-
-  public var description: String {
-    switch self {
-    case .unreadable(let error): "proof failed: \(error)"
-    case .differs(let file, let tag, let frame, let reason):
-      "\(file): proof failed: \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
-    case .voxels(let file, let slice, let row, let column, let written, let labels, let count):
-      "\(file): proof failed: \(count) voxels differ, first slice \(slice) row \(row) column "
-        + "\(column): \(written) written, \(labels) segmented"
-    }
-  }
-}
-
 /// The proof of a segmentation object: it is read back from disk and compared with the labels it
-/// was made from, voxel by voxel, on the planes of the source images.
+/// was made from, voxel by voxel, on the planes of the source images, and with the identity that
+/// their files state.
 ///
 /// It shares no code with the writer but the reading of files.
 public enum SegmentationProof {
@@ -34,10 +13,11 @@ public enum SegmentationProof {
   ///   - labels: the labels on the source grid, order z, y, x.
   ///   - stack: the source images; positions, orientation and references must equal theirs.
   ///   - segments: what the labels stand for.
-  /// - Throws: ``SegmentationProofError`` at the first thing that differs.
+  /// - Throws: ``ProofError`` at the first thing that differs.
   public static func prove(
     _ path: String, labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription]
-  ) throws(SegmentationProofError) {
+  ) throws(ProofError) {
+    try IdentityProof(path: path, stack: stack).prove()
     let reading = try SegmentationReading(path)
     try reading.checkObject(stack)
     let isPresent = LabelVolume.present(in: labels.labels[...])
@@ -61,7 +41,7 @@ public enum SegmentationProof {
 
   private static func compare(
     _ written: [UInt8], _ labels: LabelVolume, path: String
-  ) throws(SegmentationProofError) {
+  ) throws(ProofError) {
     guard written != labels.labels else { return }
     guard written.count == labels.labels.count else {
       throw .differs(

@@ -9,7 +9,7 @@ struct SegmentationReading {
   private let pixels: [UInt8]
   private let frames: [Dataset]
 
-  init(_ path: String) throws(SegmentationProofError) {
+  init(_ path: String) throws(ProofError) {
     self.path = path
     do {
       (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
@@ -20,7 +20,7 @@ struct SegmentationReading {
   }
 
   /// Checks everything that is not a voxel: kind, study, size, orientation, spacing.
-  func checkObject(_ stack: SliceStack) throws(SegmentationProofError) {
+  func checkObject(_ stack: SliceStack) throws(ProofError) {
     guard let source = stack.frames.first else { return }
     for (tag, wanted) in [
       (Tag.sopClassUID, SegmentationObject.sopClassUID), (.modality, "SEG"),
@@ -43,8 +43,7 @@ struct SegmentationReading {
   }
 
   /// The place in the patient must be the source's, or absent where the source has not one.
-  private func checkPlace(_ stack: SliceStack, _ source: ImageFrame) throws(SegmentationProofError)
-  {
+  private func checkPlace(_ stack: SliceStack, _ source: ImageFrame) throws(ProofError) {
     let shared = dataset.items(.sharedFunctionalGroups).first ?? Dataset()
     guard stack.hasFrameOfReference else {
       for tag in [Tag.planeOrientationSequence, .pixelMeasuresSequence] {
@@ -65,7 +64,7 @@ struct SegmentationReading {
   /// The segment of each segment number, found by the segments' codes and names.
   func segments(
     among segments: [SegmentDescription], present: Set<UInt8>
-  ) throws(SegmentationProofError) -> [Int: SegmentDescription] {
+  ) throws(ProofError) -> [Int: SegmentDescription] {
     let wanted = segments.filter { !present.isDisjoint(with: $0.labels) }
     let items = dataset.items(.segmentSequence)
     try expect(
@@ -92,7 +91,7 @@ struct SegmentationReading {
   ///   - segmentsOverlap: what Segments Overlap (0062,0013) must say.
   func labelVolume(
     _ stack: SliceStack, labelOfSegment: [Int: UInt8], only: Int? = nil, segmentsOverlap: String
-  ) throws(SegmentationProofError) -> [UInt8] {
+  ) throws(ProofError) -> [UInt8] {
     try expect(
       dataset.text(.segmentsOverlap) == segmentsOverlap, .segmentsOverlap,
       "is not \(segmentsOverlap)")
@@ -151,7 +150,7 @@ struct SegmentationReading {
   /// The slice a frame refers to, which must lie where the frame lies.
   private func slice(
     of frame: Dataset, at index: Int, _ slicesOf: [String: [Int]], _ stack: SliceStack
-  ) throws(SegmentationProofError) -> Int {
+  ) throws(ProofError) -> Int {
     let reference = frame.items(.derivationImageSequence).first?.items(.sourceImageSequence).first
     let uid = reference?.text(.referencedSOPInstanceUID) ?? ""
     let number = reference?.integer(.referencedFrameNumber) ?? 0
@@ -187,11 +186,11 @@ struct SegmentationReading {
 
   private func expect(
     _ holds: Bool, _ tag: Tag, _ reason: String
-  ) throws(SegmentationProofError) {
+  ) throws(ProofError) {
     if !holds { throw differs(tag, reason, frame: nil) }
   }
 
-  private func differs(_ tag: Tag, _ reason: String, frame: Int?) -> SegmentationProofError {
+  private func differs(_ tag: Tag, _ reason: String, frame: Int?) -> ProofError {
     .differs(file: path, tag: tag, frame: frame.map { $0 + 1 }, reason: reason)
   }
 }

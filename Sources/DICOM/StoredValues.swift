@@ -1,0 +1,19 @@
+extension DICOMFile {
+  /// The values of elements at the top of a file as they are on disk, byte for byte and with their
+  /// padding, without any parser but the walk over the file's structure.
+  ///
+  /// - Parameter tags: of elements that are no sequences; those that the file lacks are left out.
+  /// - Throws: ``DICOMError`` where the file cannot be read or its structure is damaged.
+  public static func storedValues(
+    of tags: Set<Tag>, path: String
+  ) throws(DICOMError) -> [Tag: [UInt8]] {
+    let bytes = try load(path)
+    let found: Result<[Tag: [UInt8]], DICOMError> = bytes.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in
+        let structure = try FileStructure(scanning: raw, file: path, valuesOf: tags)
+        return structure.values.mapValues { Array(raw[$0]) }
+      }
+    }
+    return try found.get()
+  }
+}

@@ -1,0 +1,23 @@
+import DICOM
+
+/// Why a written object does not prove to be what it was made from.
+public enum ProofError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The file, or a source file that it is compared with, cannot be read as what it should be.
+  case unreadable(DICOMError)
+  /// An attribute differs from what the source or the labels demand. The value is never shown.
+  case differs(file: String, tag: Tag, frame: Int?, reason: String)
+  /// A voxel differs; the first one in order z, y, x, and how many do.
+  case voxels(
+    file: String, slice: Int, row: Int, column: Int, written: UInt8, labels: UInt8, count: Int)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let error): "proof failed: \(error)"
+    case .differs(let file, let tag, let frame, let reason):
+      "\(file): proof failed: \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
+    case .voxels(let file, let slice, let row, let column, let written, let labels, let count):
+      "\(file): proof failed: \(count) voxels differ, first slice \(slice) row \(row) column "
+        + "\(column): \(written) written, \(labels) segmented"
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import DICOM
+
+/// A DICOM object that holds a result: it is written to disk, and proved from what is on disk.
+///
+/// Each kind of object has a folder of its own in this module. A conforming type is a value that
+/// holds all that the object is made from, so that writing and proving begin from the same facts:
+///
+/// ```swift
+/// let object = SegmentationObject(
+///   labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers)
+/// if try object.write(to: path) == .written { try object.prove(path) }
+/// ```
+public protocol ResultObject: Sendable {
+  var identifiers: ResultIdentifiers { get }
+
+  /// Writes the object under a temporary name, syncs and renames it; mode 0600.
+  ///
+  /// - Throws: a ``ResultError`` where the object cannot be written.
+  func write(to path: String) throws -> WriteOutcome
+
+  /// Reads the written object back and compares it with what it was made from and with its source.
+  ///
+  /// - Throws: ``ProofError`` at the first thing that differs.
+  func prove(_ path: String) throws
+}
+
+/// What became of a result that was to be written.
+public enum WriteOutcome: Sendable, Equatable {
+  case written
+  /// There is nothing to say, and no file.
+  case nothingFound
+}
+
+/// Why a result object cannot be written.
+public protocol ResultError: Error, CustomStringConvertible {
+  /// Whether the source images are at fault, so that no further attempt will succeed.
+  var isSourceFault: Bool { get }
+}
+
+/// UIDs of an object, chosen before it is written, so that writing again after a crash gives the
+/// same object.
+public struct ResultIdentifiers: Sendable, Equatable, Codable {
+  public var seriesInstanceUID: String
+  public var sopInstanceUID: String
+
+  public init(seriesInstanceUID: String, sopInstanceUID: String) {
+    self.seriesInstanceUID = seriesInstanceUID
+    self.sopInstanceUID = sopInstanceUID
+  }
+
+  public static func generate() -> ResultIdentifiers {
+    ResultIdentifiers(
+      seriesInstanceUID: DICOMUID.generate(), sopInstanceUID: DICOMUID.generate())
+  }
+
+  /// Of a further object in the same series.
+  ///
+  /// - Parameter index: from 0, which is the first object itself.
+  public func object(_ index: Int) -> ResultIdentifiers {
+    var identifiers = self
+    if index > 0 { identifiers.sopInstanceUID = DICOMUID.derived(from: sopInstanceUID, index) }
+    return identifiers
+  }
+
+  /// Dimension Organization UID (0020,9164) of the object.
+  var dimensionOrganizationUID: String { DICOMUID.derived(from: sopInstanceUID, 0) }
+}
