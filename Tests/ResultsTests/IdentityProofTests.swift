@@ -55,6 +55,7 @@ import Volumes
       dataset.set(.patientName, .PN, "Doe^Jane")
       dataset.set(.issuerOfPatientID, .LO, "Hospital A")
       dataset.set(.patientBirthDate, .DA, "19700101")
+      dataset.set(.accessionNumber, .SH, "ACC-77")
       dataset.set(.patientAge, .AS, "056Y")
       dataset.set(.referringPhysicianName, .PN, "Roe^Richard")
       dataset.set(.studyDescription, .LO, "CT abdomen")
@@ -80,7 +81,7 @@ import Volumes
     let text = "\(try #require(error))"
     // Swapped values are found at the first of the two.
     #expect(text.contains("\(fault.tag)"), "\(text)")
-    for value in ["Doe", "PHANTOM", "19700101", "A1", "Roe"] { #expect(!text.contains(value)) }
+    for value in ["Doe", "PHANTOM", "19700101", "ACC-77", "Roe"] { #expect(!text.contains(value)) }
   }
 
   /// A source that was replaced between assessment and proof.

@@ -88,8 +88,8 @@ import Volumes
     let object = series.segmentation(labels, identifiers: .generate())
     #expect(try object.write(to: url.path) == .written)
     try object.prove(url.path)
-    let complaints = try run("/usr/bin/dciodvfy", [url.path]).output
-      .split(separator: "\n").filter { $0.hasPrefix("Error") }
+    // Values of the source that break the rules of their VR are copied nevertheless.
+    let complaints = try errors(url.path).subtracting(errors(series.stack.frames[0].file))
     #expect(complaints == [])
     let expected = try write(try expected(series, labels), labels, in: series.folder)
     let script = TestFiles.package.appendingPathComponent(
@@ -98,6 +98,12 @@ import Volumes
       TestFiles.package.appendingPathComponent(".venv/bin/python3").path,
       [script.path, url.path, expected] + options)
     #expect(result.status == 0, "\(result.output)")
+  }
+
+  private func errors(_ path: String) throws -> Set<Substring> {
+    Set(
+      try run("/usr/bin/dciodvfy", [path]).output
+        .split(separator: "\n").filter { $0.hasPrefix("Error") })
   }
 
   private func expected(
