@@ -64,7 +64,7 @@ struct FileStructure: Sendable {
     }
     pixelData = scan.pixelData
     replacements = scan.replacements
-    values = scan.values
+    values = scan.soughtValues
     elementCoding = other ?? stated.elementCoding
     let isNative = stated.coding == .none || scan.pixelData?.native != nil
     transferSyntax = isNative && (other != nil || stated.coding != .none) ? elementCoding : stated

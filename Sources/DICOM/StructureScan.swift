@@ -13,7 +13,7 @@ struct StructureScan {
   private(set) var replacements: [FileStructure.Replacement] = []
   /// Elements at the top whose values are asked for, and those that were passed.
   var sought: Set<Tag> = []
-  private(set) var values: [Tag: Range<Int>] = [:]
+  private(set) var soughtValues: [Tag: Range<Int>] = [:]
   private var visited = 0
 
   static let undefined = 0xFFFF_FFFF
@@ -85,7 +85,7 @@ struct StructureScan {
         offset = found.end
       } else {
         if depth == 0, header.length != Self.undefined, sought.contains(header.tag) {
-          self.values[header.tag] = header.value..<header.value + header.length
+          soughtValues[header.tag] = header.value..<header.value + header.length
         }
         if header.tag == .seriesInstanceUID, depth == 0, header.length <= 64 {
           seriesInstanceUID = header.value..<header.value + header.length
