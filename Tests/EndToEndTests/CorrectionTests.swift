@@ -98,7 +98,7 @@ import Testing
   }
 
   /// A part of the correction came, and then nothing for longer than the quiet period.
-  @Test(arguments: ["PatientID", "PatientName", "StudyInstanceUID"])
+  @Test(arguments: ["PatientID", "PatientName", "StudyInstanceUID", "AccessionNumber", "StudyID"])
   func anIncompleteCorrectionIsHeldUntilTheRestComes(attribute: String) async throws {
     let daemon = try await setup.start()
     try await makeSeries(at: series)
@@ -109,8 +109,11 @@ import Testing
     #expect(held.state == "held" && held.verdict == "held")
     let reason = try #require(held.reason)
     #expect(reason.contains("only some images were received again"), "\(reason)")
-    let tag = ["PatientID": "(0010,0020)", "PatientName": "(0010,0010)"][attribute]
-    #expect(reason.contains(tag ?? "(0020,000D)"), "\(reason)")
+    let tags = [
+      "PatientID": "(0010,0020)", "PatientName": "(0010,0010)", "StudyInstanceUID": "(0020,000D)",
+      "AccessionNumber": "(0008,0050)", "StudyID": "(0020,0010)",
+    ]
+    #expect(try reason.contains(#require(tags[attribute])), "\(reason)")
     #expect(reason.contains("11 images") && reason.contains("5 images"), "\(reason)")
     #expect(attribute == "StudyInstanceUID" || !reason.contains(corrected), "\(reason)")
     expectNoGaps(held)

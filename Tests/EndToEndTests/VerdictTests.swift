@@ -105,7 +105,7 @@ import Testing
     try await expectTheSameOfInspect(job, setup, series)
     let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "\(job.id)")
     // By its headers, then by its pixels.
-    #expect(text.output.contains(" judged: accepted\n"))
-    #expect(text.output.contains(" judged: held: "))
+    #expect(text.output.contains(" assessed: accepted\n"))
+    #expect(text.output.contains(" assessed: held: "))
   }
 }
