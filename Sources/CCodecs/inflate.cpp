@@ -88,3 +88,24 @@ int ccodecs_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_
     return int(CCODECS_OK);
   });
 }
+
+size_t ccodecs_inflate_beginning(const uint8_t *deflated, size_t length, uint8_t *inflated,
+                                 size_t size) {
+  size_t count = 0;
+  ccodecs_guarded(nullptr, [&] {
+    Inflating inflating;
+    z_stream &stream = inflating.stream;
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return int(CCODECS_UNEXPECTED);
+    inflating.begun = true;
+    stream.next_in = const_cast<Bytef *>(deflated);
+    stream.avail_in = uInt(std::min<size_t>(length, 1u << 30));
+    stream.next_out = inflated;
+    stream.avail_out = uInt(std::min<size_t>(size, 1u << 30));
+    const uInt room = stream.avail_out;
+    // Whatever it says: what was inflated before is good.
+    (void)inflate(&stream, Z_SYNC_FLUSH);
+    count = room - stream.avail_out;
+    return int(CCODECS_OK);
+  });
+  return count;
+}

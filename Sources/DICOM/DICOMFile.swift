@@ -42,13 +42,6 @@ public struct DICOMFile: Sendable {
     self.path = path
   }
 
-  /// The Series Instance UID of a file that cannot be opened because it is cut off or damaged, so
-  /// that its series is not judged as if it had never been there; nil where the damage lies before.
-  public static func seriesInstanceUID(ofDamaged path: String) -> String? {
-    guard let bytes = try? load(path) else { return nil }
-    return bytes.withUnsafeBytes { FileStructure.seriesInstanceUID(ofDamaged: $0, file: path) }
-  }
-
   /// Parses all before the pixel data.
   private static func parse(
     _ raw: UnsafeRawBufferPointer, _ structure: FileStructure, file: String

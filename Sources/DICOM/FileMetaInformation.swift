@@ -25,6 +25,7 @@ extension StructureScan {
         throw .malformed(file: file, tag: header.tag, reason: "undefined length")
       }
       let value = header.value..<header.value + header.length
+      if sought.contains(header.tag) { soughtValues[header.tag] = value }
       if header.tag == .transferSyntaxUID {
         uid = String(decoding: bytes[value].filter { $0 != 0 && $0 != 0x20 }, as: UTF8.self)
       }

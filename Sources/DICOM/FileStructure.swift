@@ -94,26 +94,6 @@ struct FileStructure: Sendable {
     }
     return copy.withUnsafeBytes(body)
   }
-
-  /// The Series Instance UID of a file whose structure is damaged behind it; nil where it is not
-  /// reached.
-  static func seriesInstanceUID(
-    ofDamaged bytes: UnsafeRawBufferPointer, file: String
-  ) -> String? {
-    var scan = StructureScan(bytes: bytes, file: file)
-    guard let meta = try? scan.metaInformation(),
-      let syntax = TransferSyntax(rawValue: meta.transferSyntaxUID)
-    else { return nil }
-    scan.take(syntax)
-    if let other = scan.codingOfDataset(at: meta.end, otherThan: syntax) {
-      scan.takeCoding(of: other)
-    }
-    _ = try? scan.elements(from: meta.end, to: bytes.count, depth: 0, delimited: false)
-    guard let range = scan.seriesInstanceUID else { return nil }
-    let uid = String(
-      decoding: bytes[range].filter { $0 != 0 && $0 != 0x20 }, as: UTF8.self)
-    return DICOMUID.isValid(uid) ? uid : nil
-  }
 }
 
 extension StructureScan {

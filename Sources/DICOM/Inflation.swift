@@ -31,4 +31,16 @@ enum Inflation {
     whole.append(inflated, count: count)
     return whole
   }
+
+  /// As much of a deflated dataset as can be inflated into `size` bytes, where it is damaged or cut
+  /// off.
+  static func beginning(of deflated: UnsafeRawBufferPointer, size: Int) -> Data {
+    var inflated = Data(count: size)
+    let count = inflated.withUnsafeMutableBytes { buffer in
+      ccodecs_inflate_beginning(
+        deflated.baseAddress?.assumingMemoryBound(to: UInt8.self), deflated.count,
+        buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), size)
+    }
+    return inflated.prefix(count)
+  }
 }

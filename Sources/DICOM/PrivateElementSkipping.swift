@@ -101,7 +101,8 @@ extension StructureScan {
   /// behind two that are no VR, or with one of four bytes behind these and two more.
   private func possibleEnds(at start: Int, in container: Container) -> [Int] {
     var ends = [start + 8 + number(start + 4, 4), start + 8 + number(start + 6, 2)]
-    if number(start + 6, 2) == 0, start + 12 <= container.end {
+    // A header of 12 bytes has a VR, be it an unknown one; without, the length follows the tag.
+    if bytes[start + 4] != 0, number(start + 6, 2) == 0, start + 12 <= container.end {
       ends.append(start + 12 + number(start + 8, 4))
     }
     return ends.filter { $0 <= container.end }

@@ -7,13 +7,12 @@ struct StructureScan {
   var isExplicit = true
   var isBigEndian = false
   var pixelData: FileStructure.PixelData?
-  /// The value of Series Instance UID (0020,000E) at the top, once it was passed.
-  private(set) var seriesInstanceUID: Range<Int>?
   /// What is parsed otherwise than it is in the file.
   private(set) var replacements: [FileStructure.Replacement] = []
-  /// Elements at the top whose values are asked for, and those that were passed.
+  /// Elements at the top, or of the file meta information, whose values are asked for, and those
+  /// that were passed.
   var sought: Set<Tag> = []
-  private(set) var soughtValues: [Tag: Range<Int>] = [:]
+  var soughtValues: [Tag: Range<Int>] = [:]
   private var visited = 0
 
   static let undefined = 0xFFFF_FFFF
@@ -86,9 +85,6 @@ struct StructureScan {
       } else {
         if depth == 0, header.length != Self.undefined, sought.contains(header.tag) {
           soughtValues[header.tag] = header.value..<header.value + header.length
-        }
-        if header.tag == .seriesInstanceUID, depth == 0, header.length <= 64 {
-          seriesInstanceUID = header.value..<header.value + header.length
         }
         offset = try value(header, start: offset, end: end, depth: depth)
       }

@@ -2,6 +2,7 @@
 extension Tag {
   // Files and instances
   public static let transferSyntaxUID = Tag(0x0002, 0x0010)
+  public static let mediaStorageSOPClassUID = Tag(0x0002, 0x0002)
   public static let mediaStorageSOPInstanceUID = Tag(0x0002, 0x0003)
   public static let directoryRecordSequence = Tag(0x0004, 0x1220)
   public static let specificCharacterSet = Tag(0x0008, 0x0005)

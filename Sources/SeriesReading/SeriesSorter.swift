@@ -16,7 +16,9 @@ struct SeriesSorter {
   }
 
   mutating func add(damaged file: URL, _ error: ImageRefusal) {
-    if case .unreadable = error, let uid = DICOMFile.seriesInstanceUID(ofDamaged: file.path) {
+    if case .unreadable = error,
+      let uid = PartialIdentity(ofDamaged: file.path).seriesInstanceUID
+    {
       damaged.append((uid, file, error))
     } else {
       refused.append(error)

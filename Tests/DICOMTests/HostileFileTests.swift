@@ -68,9 +68,9 @@ import Testing
     try bytes.dropLast(20).write(to: cut)
     #expect(throws: DICOMError.self) { try DICOMFile(path: cut.path) }
     let uid = try DICOMFile(path: whole).dataset.text(.seriesInstanceUID)
-    #expect(DICOMFile.seriesInstanceUID(ofDamaged: cut.path) == uid)
+    #expect(PartialIdentity(ofDamaged: cut.path).seriesInstanceUID == uid)
     try bytes.prefix(150).write(to: cut)
-    #expect(DICOMFile.seriesInstanceUID(ofDamaged: cut.path) == nil)
+    #expect(PartialIdentity(ofDamaged: cut.path).seriesInstanceUID == nil)
   }
 
   @Test func lengthsBeyondTheFileAreNamed() throws {

@@ -28,6 +28,11 @@ typedef struct {
 int ccodecs_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
                     size_t *count, ccodecs_error *error);
 
+/// Inflates the beginning of a bare deflate stream, which may be damaged or cut off, into at most
+/// `size` bytes; returns how many there are.
+size_t ccodecs_inflate_beginning(const uint8_t *deflated, size_t length, uint8_t *inflated,
+                                 size_t size);
+
 /// Decodes one JPEG 2000 frame of one component (ITU-T T.800, T.814) into `rows` by `columns`
 /// samples, which the image must have exactly. A warning of the decoder is an error here.
 int ccodecs_decode_jpeg2000(
