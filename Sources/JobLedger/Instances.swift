@@ -57,33 +57,49 @@ extension Ledger {
   ///
   /// The same record again changes no instance, but it holds back a series that is not assembled
   /// yet: a sender that was interrupted and starts over has more to send. Of several versions of one
-  /// instance the one that was received last counts, whichever it is.
-  public func recordInstance(_ record: InstanceRecord) throws(LedgerError) -> InstanceOutcome {
+  /// instance the one that was received last counts, whichever it is. A refusal of the instance
+  /// before is resolved.
+  ///
+  /// - Parameters:
+  ///   - association: the one that it came over, which the first instance of it records.
+  ///   - file: the file of a watch folder that it is from.
+  public func recordInstance(
+    _ record: InstanceRecord, association: ReceivingAssociation? = nil, file: String? = nil
+  ) throws(LedgerError) -> InstanceOutcome {
     try write { db in
-      let isIdentical = try exists(
-        "sop_uid = ? AND series_uid = ? AND content_hash = ?",
-        [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash], db)
-      if isIdentical {
-        guard try !isCurrent(record, db) else {
-          try db.execute(
-            sql: """
-              UPDATE series SET last_received_at = ?
-              WHERE series_uid = ? AND assembled_revision < revision
-              """, arguments: [now, record.seriesInstanceUID])
-          return .identical
-        }
-        try restore(record, db)
-        return .restored
+      let outcome = try add(record, db)
+      if let association {
+        _ = try count(association, series: record.seriesInstanceUID, stored: 1, at: now, db)
       }
-      // In any series: an SOP Instance UID is unique in the world (PS3.3 C.12.1.1.1).
-      let isKnown = try exists("sop_uid = ?", [record.sopInstanceUID], db)
-      try insert(record, db)
-      guard isKnown else { return .added }
-      try event(
-        db, "conflict", series: record.seriesInstanceUID,
-        "instance \(record.sopInstanceUID) came again with other content")
-      return .conflicting
+      try resolveRefusals(sopInstanceUID: record.sopInstanceUID, file: file, db)
+      return outcome
     }
+  }
+
+  private func add(_ record: InstanceRecord, _ db: Database) throws -> InstanceOutcome {
+    let isIdentical = try exists(
+      "sop_uid = ? AND series_uid = ? AND content_hash = ?",
+      [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash], db)
+    if isIdentical {
+      guard try !isCurrent(record, db) else {
+        try db.execute(
+          sql: """
+            UPDATE series SET last_received_at = ?
+            WHERE series_uid = ? AND assembled_revision < revision
+            """, arguments: [now, record.seriesInstanceUID])
+        return .identical
+      }
+      try restore(record, db)
+      return .restored
+    }
+    // In any series: an SOP Instance UID is unique in the world (PS3.3 C.12.1.1.1).
+    let isKnown = try exists("sop_uid = ?", [record.sopInstanceUID], db)
+    try insert(record, db)
+    guard isKnown else { return .added }
+    try event(
+      db, "conflict", series: record.seriesInstanceUID,
+      "instance \(record.sopInstanceUID) came again with other content")
+    return .conflicting
   }
 
   /// Whether no other version of the instance was received after this one.
@@ -147,6 +163,7 @@ extension Ledger {
         VALUES (?1, ?2, ?3, 1, ?4)
         ON CONFLICT (series_uid) DO UPDATE SET
           revision = revision + 1, last_received_at = excluded.last_received_at,
+          modality = iif(modality = '', excluded.modality, modality),
           study_uid = iif(
             EXISTS (SELECT 1 FROM instances WHERE sop_uid = ?5 AND series_uid = ?1),
             excluded.study_uid, study_uid)

@@ -42,6 +42,8 @@ public struct JobSummary: Sendable, Codable, Equatable {
   /// The number of the job whose result takes this one's place.
   public var supersededBy: Int64?
   public var deliveries: [Delivery]
+  /// Of a held job: instances of the series that were refused and have not arrived since.
+  public var refusedInstances: [RefusalRecord]
 }
 
 /// One attempt at a job.
@@ -66,6 +68,10 @@ public struct JobDetail: Sendable, Codable, Equatable {
   public var job: JobSummary
   public var attempts: [JobAttempt]
   public var events: [JobEvent]
+  /// Every instance of the series that was refused, those that arrived later included.
+  public var refusals: [RefusalRecord]
+  /// The associations over which the series came.
+  public var associations: [AssociationRecord]
 }
 
 extension Ledger {
@@ -97,7 +103,9 @@ extension Ledger {
         events: try events.map {
           JobEvent(
             at: try $0.date("at"), kind: try $0.value("kind"), message: try $0.value("message"))
-        })
+        },
+        refusals: try refusals(of: job.seriesInstanceUID, db),
+        associations: try associations(series: job.seriesInstanceUID, db))
     }
   }
 
@@ -154,8 +162,9 @@ extension Ledger {
     let series: String = try row.value("series_uid")
     let verdict = try verdict(
       job: id, series: series, revision: try row.value("revision"), db)?.verdict
+    let state: String = try row.value("state")
     return JobSummary(
-      id: id, state: try row.value("state"), model: try row.value("model"),
+      id: id, state: state, model: try row.value("model"),
       studyInstanceUID: try row.value("study_uid"),
       seriesInstanceUID: series, instances: try row.value("n"),
       attempts: try row.value("attempt_count"),
@@ -167,6 +176,8 @@ extension Ledger {
         try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
       } ?? [],
       modelVersion: try row.value("model_version"), objects: try objects(job: id, db),
-      supersededBy: try row.value("superseded_by"), deliveries: deliveries)
+      supersededBy: try row.value("superseded_by"), deliveries: deliveries,
+      refusedInstances: state == "held"
+        ? try refusals(of: series, onlyUnresolved: true, db) : [])
   }
 }

@@ -65,6 +65,7 @@ extension Ledger {
   /// A job that was interrupted goes behind those that wait, and after `maximumRescues` times it is
   /// discarded: one that kills the process each time would keep all others from running. A series
   /// that is not assembled waits for a whole quiet period again, so that a sender can go on.
+  /// Associations that were open are closed as interrupted.
   ///
   /// Call it only while holding the lock of the state directory.
   /// - Returns: how many jobs will run again.
@@ -87,6 +88,7 @@ extension Ledger {
         }
       }
       try rescueDeliveries(db)
+      try closeInterruptedAssociations(db)
       try db.execute(
         sql: "UPDATE series SET last_received_at = ? WHERE assembled_revision < revision",
         arguments: [now])

@@ -51,7 +51,17 @@ public struct NewJob: Sendable, Equatable {
 }
 
 extension Ledger {
-  /// Series with instances that no job has seen, quiet for at least `quietPeriod` seconds.
+  /// Whether an association is open over which instances of a series came: it may still be aborted.
+  private static func isArriving(_ series: String) -> String {
+    """
+    EXISTS (SELECT 1 FROM association_series JOIN associations ON associations.id = association_id
+      WHERE association_series.series_uid = \(series).series_uid AND resolved_by IS NULL
+        AND ended_at IS NULL)
+    """
+  }
+
+  /// Series with instances that no job has seen, quiet for at least `quietPeriod` seconds and not
+  /// on their way over an open association.
   public func seriesDue(quietPeriod: TimeInterval) throws(LedgerError) -> [SeriesDue] {
     try read { db in
       try Row.fetchAll(
@@ -61,8 +71,10 @@ extension Ledger {
             (SELECT count(DISTINCT sop_uid) FROM instances
               WHERE instances.series_uid = series.series_uid) AS n,
             NOT EXISTS (SELECT 1 FROM series AS other
-              WHERE other.study_uid = series.study_uid AND other.last_received_at > ?1) AS quiet
+              WHERE other.study_uid = series.study_uid
+                AND (other.last_received_at > ?1 OR \(Self.isArriving("other")))) AS quiet
           FROM series WHERE assembled_revision < revision AND last_received_at <= ?1
+            AND NOT \(Self.isArriving("series"))
           ORDER BY last_received_at
           """, arguments: [now - quietPeriod]
       ).map {
@@ -82,16 +94,25 @@ extension Ledger {
   /// place; those for other models, made by `reprocess`, go on with the newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
   ///
-  /// - Parameter verdict: what the gate made of the series; nil where it was not assessed.
+  /// - Parameters:
+  ///   - verdict: what the gate made of the series; nil where it was not assessed.
+  ///   - isHeldAsIncomplete: whether it is held because instances may be missing: once nothing is
+  ///     missing any more, it is assembled again. Where that is so already, nothing happens.
   public func assembleSeries(
-    _ series: SeriesDue, jobs: [NewJob], verdict: SeriesVerdict? = nil
+    _ series: SeriesDue, jobs: [NewJob], verdict: SeriesVerdict? = nil,
+    isHeldAsIncomplete: Bool = false
   ) throws(LedgerError) {
     try write { db in
+      if isHeldAsIncomplete,
+        try incompleteness(series: series.seriesInstanceUID, db).isEmpty
+      {
+        return
+      }
       try db.execute(
         sql: """
-          UPDATE series SET assembled_revision = revision
+          UPDATE series SET assembled_revision = revision, held_as_incomplete = ?
           WHERE series_uid = ? AND revision = ? AND assembled_revision < revision
-          """, arguments: [series.seriesInstanceUID, series.revision])
+          """, arguments: [isHeldAsIncomplete, series.seriesInstanceUID, series.revision])
       guard db.changesCount == 1 else { return }
       let waiting = try Row.fetchAll(
         db,

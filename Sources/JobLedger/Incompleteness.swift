@@ -1,0 +1,165 @@
+import Foundation
+import GRDB
+
+/// Why instances of a series may be missing: what was refused and has not arrived since, and
+/// associations that broke off and that no later one has made up for.
+public struct SeriesIncompleteness: Sendable, Codable, Equatable {
+  public var refused: [RefusalRecord]
+  public var associations: [AssociationRecord]
+
+  public var isEmpty: Bool { refused.isEmpty && associations.isEmpty }
+
+  /// How many refused instances the reasons name.
+  private static let named = 5
+
+  /// For people, the gravest first; empty where nothing is known to be missing.
+  public var reasons: [String] {
+    var reasons = refused.prefix(Self.named).map { refusal in
+      let peer = refusal.callingAETitle.map { title in
+        ", from \(title)" + (refusal.peerAddress.map { " at \($0)" } ?? "")
+      }
+      return "instance \(refusal.instance.line)\(peer ?? "")"
+    }
+    if refused.count > Self.named {
+      reasons.append("\(refused.count - Self.named) more instances were refused")
+    }
+    return reasons + associations.map(\.reason)
+  }
+}
+
+extension AssociationRecord {
+  /// "the association of MODALITY at 10.0.0.5 …".
+  fileprivate var reason: String {
+    let end =
+      switch outcome {
+      case .abortedByPeer: "was aborted by the peer"
+      case .connectionLost: "ended with a lost connection"
+      case .timedOut: "was aborted because the peer was silent"
+      case .aborted: "was aborted for a violation of the protocol"
+      case .shutDown: "was aborted because segmentd was stopping"
+      case .interrupted: "was interrupted when segmentd ended"
+      case .released, nil: "is open"
+      }
+    let peer = callingAETitle.isEmpty ? peerAddress : "\(callingAETitle) at \(peerAddress)"
+    return "the association of \(peer) \(end) after \(stored) instances of the series: more may be "
+      + "missing, send the series again"
+  }
+}
+
+extension Ledger {
+  /// What is known to be missing of a series, or may be.
+  public func incompleteness(series: String) throws(LedgerError) -> SeriesIncompleteness {
+    try read { db in try incompleteness(series: series, db) }
+  }
+
+  /// Refused instances that have not arrived since, the oldest first.
+  ///
+  /// - Parameter withoutSeries: only those of which it cannot be told which series lacks them.
+  public func refusals(withoutSeries: Bool = false) throws(LedgerError) -> [RefusalRecord] {
+    try read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT * FROM refused_instances WHERE resolved_at IS NULL ORDER BY id"
+      ).filter { row in
+        guard withoutSeries else { return true }
+        return try seriesConcerned(byRefusal: try row.value("id"), db).isEmpty
+      }.map(refusal)
+    }
+  }
+
+  func incompleteness(series: String, _ db: Database) throws -> SeriesIncompleteness {
+    SeriesIncompleteness(
+      refused: try refusals(of: series, onlyUnresolved: true, db),
+      associations: try associations(series: series, db).filter(\.isUnresolved))
+  }
+
+  /// Refused instances that a series lacks or lacked, the oldest first.
+  func refusals(of series: String, onlyUnresolved: Bool = false, _ db: Database) throws
+    -> [RefusalRecord]
+  {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT refused_instances.* FROM series JOIN refused_instances ON \(Self.concerns)
+        WHERE series.series_uid = ? AND (NOT ? OR resolved_at IS NULL)
+        ORDER BY refused_instances.id
+        """, arguments: [series, onlyUnresolved]
+    ).map(refusal)
+  }
+
+  /// The series that a refused instance concerns.
+  func seriesConcerned(byRefusal id: Int64, _ db: Database) throws -> [String] {
+    try String.fetchAll(
+      db,
+      sql: """
+        SELECT series.series_uid FROM refused_instances JOIN series ON \(Self.concerns)
+        WHERE refused_instances.id = ? ORDER BY series.series_uid
+        """, arguments: [id])
+  }
+
+  /// Whether a refused instance concerns a series: the dataset names it, or where that cannot be read,
+  /// the study is the same or unknown, as is the SOP class, and both came over one association.
+  private static let concerns = """
+    (refused_instances.series_uid = series.series_uid
+     OR refused_instances.series_uid IS NULL
+      AND (refused_instances.study_uid = series.study_uid
+        OR refused_instances.study_uid IS NULL AND EXISTS
+          (SELECT 1 FROM association_series
+           WHERE association_series.association_id = refused_instances.association_id
+             AND association_series.series_uid = series.series_uid))
+      AND (refused_instances.sop_class_uid IS NULL OR EXISTS
+        (SELECT 1 FROM instances WHERE instances.series_uid = series.series_uid
+          AND instances.sop_class_uid = refused_instances.sop_class_uid)))
+    """
+
+  /// Notes that an instance arrived whole, and has series assembled anew that waited for it.
+  ///
+  /// - Parameter file: the file of a watch folder that it is from.
+  func resolveRefusals(sopInstanceUID: String, file: String?, _ db: Database) throws {
+    let resolved = try Int64.fetchAll(
+      db,
+      sql: """
+        UPDATE refused_instances SET resolved_at = ?, resolution = 'received'
+        WHERE resolved_at IS NULL AND (sop_uid = ? OR file = ?) RETURNING id
+        """, arguments: [now, sopInstanceUID, file])
+    for id in resolved {
+      for series in try seriesConcerned(byRefusal: id, db) {
+        try event(db, "received", series: series, "instance \(sopInstanceUID), refused before")
+        try reopenIfComplete(series, db)
+      }
+    }
+  }
+
+  /// Has a series assembled anew that was held as incomplete and of which nothing is missing now.
+  func reopenIfComplete(_ series: String, _ db: Database) throws {
+    let isHeld = try Bool.fetchOne(
+      db, sql: "SELECT held_as_incomplete FROM series WHERE series_uid = ?", arguments: [series])
+    guard isHeld == true, try incompleteness(series: series, db).isEmpty else { return }
+    try db.execute(
+      sql: """
+        UPDATE series
+        SET revision = revision + 1, last_received_at = ?, held_as_incomplete = 0
+        WHERE series_uid = ?
+        """, arguments: [now, series])
+  }
+
+  private func refusal(_ row: Row) throws -> RefusalRecord {
+    let source: String = try row.value("source")
+    var instance = RefusedInstance(
+      reason: try row.value("reason"), source: InstanceSource(rawValue: source) ?? .command)
+    instance.sopInstanceUID = try row.value("sop_uid")
+    instance.sopClassUID = try row.value("sop_class_uid")
+    instance.seriesInstanceUID = try row.value("series_uid")
+    instance.studyInstanceUID = try row.value("study_uid")
+    instance.modality = try row.value("modality")
+    instance.transferSyntaxUID = try row.value("transfer_syntax")
+    instance.status = (try row.value("status") as Int?).map { UInt16(clamping: $0) }
+    instance.file = try row.value("file")
+    return RefusalRecord(
+      instance: instance, callingAETitle: try row.value("calling_ae"),
+      peerAddress: try row.value("peer_address"), firstAt: try row.date("first_at"),
+      lastAt: try row.date("last_at"), count: try row.value("count"),
+      resolution: (try row.value("resolution") as String?)
+        .flatMap(RefusalRecord.Resolution.init(rawValue:)),
+      resolvedAt: try row.optionalDate("resolved_at"))
+  }
+}
