@@ -7,6 +7,7 @@
 #include "dcmtk/dcmnet/lst.h"
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <map>
 
@@ -36,7 +37,9 @@ public:
               const std::string &peer)
       : settings_(settings), association_(association), socket_(socket), peer_(peer),
         calling_(trimmed(association->params->DULparams.callingAPTitle)),
-        called_(trimmed(association->params->DULparams.calledAPTitle)) {
+        called_(trimmed(association->params->DULparams.calledAPTitle)),
+        identity_{settings.associations.fetch_add(1) + 1, seconds_now(), calling_.c_str(),
+                  called_.c_str(), peer_.c_str()} {
     settings_.open_associations += 1;
   }
 
@@ -52,15 +55,17 @@ public:
     OFCondition condition = EC_Normal;
     time_t last = time(nullptr);
     while (condition.good()) {
-      if (settings_.stopping) return abort("segmentd is stopping");
+      if (settings_.stopping) return abort(CDCMTK_EVENT_SHUT_DOWN, "segmentd is stopping");
       T_DIMSE_Message message;
       memset(&message, 0, sizeof message);
       T_ASC_PresentationContextID context = 0;
-      condition = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING, 1, &context, &message,
-                                       nullptr);
+      last_seen_ = incoming(socket_, 1000);
+      condition = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING,
+                                       last_seen_ == Incoming::nothing ? 0 : 1, &context,
+                                       &message, nullptr);
       if (condition == DIMSE_NODATAAVAILABLE) {
         if (time(nullptr) - last > time_t(settings_.idle_timeout)) {
-          return abort("the peer was silent for too long");
+          return abort(CDCMTK_EVENT_TIMED_OUT, "the peer was silent for too long");
         }
         condition = EC_Normal;
         continue;
@@ -103,7 +108,7 @@ private:
                     "none of the proposed SOP classes and transfer syntaxes is accepted");
     }
     const OFCondition condition = ASC_acknowledgeAssociation(association_);
-    if (condition.bad()) tell(CDCMTK_EVENT_FAILED, condition.text());
+    if (condition.bad()) tell(CDCMTK_EVENT_NO_ASSOCIATION, condition.text());
     hide_unknown_syntaxes();
     return condition.good();
   }
@@ -163,8 +168,8 @@ private:
   OFCondition answer(T_DIMSE_Message &message, T_ASC_PresentationContextID context) {
     switch (message.CommandField) {
       case DIMSE_C_ECHO_RQ:
-        return DIMSE_sendEchoResponse(association_, context, &message.msg.CEchoRQ, STATUS_Success,
-                                      nullptr);
+        return DIMSE_sendEchoResponse(association_, context, &message.msg.CEchoRQ,
+                                      settings_.echo(settings_.context, &identity_), nullptr);
       case DIMSE_C_STORE_RQ:
         return store(message.msg.CStoreRQ, context);
       default:
@@ -174,19 +179,43 @@ private:
 
   OFCondition store(T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context) {
     const std::string transfer_syntax = this->transfer_syntax(context);
-    ReceivedDataset dataset(settings_, association_, request, context, transfer_syntax);
+    ReceivedDataset dataset(settings_, association_, request, context, transfer_syntax, socket_);
     OFCondition condition = dataset.receive();
-    if (condition.bad()) return condition;
+    if (condition.bad()) {
+      last_seen_ = dataset.last_seen();
+      refused_ += 1;
+      refuse(dataset, request, transfer_syntax, -1, "the association ended before the dataset did");
+      return condition;
+    }
     uint16_t status = dataset.status();
     if (status == STATUS_Success) {
-      const cdcmtk_received object = {dataset.path().c_str(), request.AffectedSOPClassUID,
-                                      request.AffectedSOPInstanceUID, transfer_syntax.c_str(),
-                                      calling_.c_str(), peer_.c_str()};
+      const cdcmtk_received object = {&identity_,
+                                      dataset.path().c_str(),
+                                      request.AffectedSOPClassUID,
+                                      request.AffectedSOPInstanceUID,
+                                      transfer_syntax.c_str(),
+                                      dataset.began_at()};
       status = settings_.store(settings_.context, &object);
       dataset.hand_over();
+    } else {
+      refuse(dataset, request, transfer_syntax, status, dataset.reason());
     }
     (status == STATUS_Success ? stored_ : refused_) += 1;
     return respond(request, context, status);
+  }
+
+  void refuse(const ReceivedDataset &dataset, const T_DIMSE_C_StoreRQ &request,
+              const std::string &transfer_syntax, int status, const std::string &reason) {
+    const cdcmtk_refused object = {&identity_,
+                                   request.AffectedSOPClassUID,
+                                   request.AffectedSOPInstanceUID,
+                                   transfer_syntax.c_str(),
+                                   dataset.began_at(),
+                                   dataset.beginning().data(),
+                                   dataset.beginning().size(),
+                                   status,
+                                   reason.c_str()};
+    settings_.refusal(settings_.context, &object);
   }
 
   OFCondition respond(const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
@@ -210,26 +239,37 @@ private:
     if (condition == DUL_PEERREQUESTEDRELEASE) {
       ASC_acknowledgeRelease(association_);
       tell(CDCMTK_EVENT_RELEASED, "");
-    } else if (condition == DUL_PEERABORTEDASSOCIATION) {
-      tell(CDCMTK_EVENT_ABORTED, "the peer aborted");
+    } else if (last_seen_ == Incoming::abort) {
+      tell(CDCMTK_EVENT_ABORTED_BY_PEER, "the peer aborted");
+    } else if (settings_.out_of_time) {
+      abort(CDCMTK_EVENT_SHUT_DOWN, "segmentd is stopping");
+    } else if (condition == DIMSE_NODATAAVAILABLE || condition == DUL_READTIMEOUT) {
+      abort(CDCMTK_EVENT_TIMED_OUT, "the peer was silent in the middle of a message");
+    } else if (last_seen_ == Incoming::closed || condition == DUL_PEERABORTEDASSOCIATION ||
+               condition == DUL_NETWORKCLOSED || condition == DIMSE_SENDFAILED) {
+      abort(CDCMTK_EVENT_CONNECTION_LOST, "the connection was closed without release");
     } else {
-      abort(condition.text());
+      abort(CDCMTK_EVENT_ABORTED, condition.text());
     }
   }
 
-  void abort(const std::string &reason) {
+  void abort(int kind, const std::string &reason) {
     ASC_abortAssociation(association_);
-    tell(CDCMTK_EVENT_FAILED, reason);
+    tell(kind, reason);
   }
 
   void tell(int kind, const std::string &message) {
-    report(settings_, kind, calling_, peer_, message, stored_, refused_);
+    const cdcmtk_event event = {kind, &identity_, message.c_str(), stored_, refused_};
+    settings_.event(settings_.context, &event);
   }
 
   AssociationSettings &settings_;
   T_ASC_Association *association_;
   const int socket_;
   const std::string peer_, calling_, called_;
+  const cdcmtk_association identity_;
+  /// What was seen last of the connection.
+  Incoming last_seen_ = Incoming::nothing;
   unsigned stored_ = 0, refused_ = 0;
   std::map<T_ASC_PresentationContextID, std::string> hidden_syntaxes_;
 };
@@ -245,15 +285,21 @@ void AssociationSettings::read(const cdcmtk_scp_options &options) {
   maximum_associations = options.maximum_associations;
   idle_timeout = options.idle_timeout;
   store = options.store;
+  refusal = options.refusal;
+  echo = options.echo;
   event = options.event;
   context = options.context;
 }
 
-void report(const AssociationSettings &settings, int kind, const std::string &calling,
-            const std::string &peer, const std::string &message, unsigned stored,
-            unsigned refused) {
-  const cdcmtk_event event = {kind,    calling.c_str(), peer.c_str(), message.c_str(),
-                              stored, refused};
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void report_no_association(AssociationSettings &settings, const std::string &peer,
+                           const std::string &message) {
+  const cdcmtk_association nobody = {settings.associations.fetch_add(1) + 1, seconds_now(), "", "",
+                                     peer.c_str()};
+  const cdcmtk_event event = {CDCMTK_EVENT_NO_ASSOCIATION, &nobody, message.c_str(), 0, 0};
   settings.event(settings.context, &event);
 }
 

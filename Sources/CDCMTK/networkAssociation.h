@@ -25,6 +25,8 @@ struct AssociationSettings {
   unsigned maximum_associations = 1;
   unsigned idle_timeout = 60;
   cdcmtk_store_handler store = nullptr;
+  cdcmtk_refusal_handler refusal = nullptr;
+  cdcmtk_echo_handler echo = nullptr;
   cdcmtk_event_handler event = nullptr;
   void *context = nullptr;
 
@@ -33,13 +35,17 @@ struct AssociationSettings {
   std::atomic<bool> out_of_time{false};
   std::atomic<unsigned> open_associations{0};
   std::atomic<unsigned long> files{0};
+  std::atomic<uint64_t> associations{0};
 
   void read(const cdcmtk_scp_options &options);
 };
 
-void report(const AssociationSettings &settings, int kind, const std::string &calling,
-            const std::string &peer, const std::string &message, unsigned stored,
-            unsigned refused);
+/// Seconds since 1970.
+double seconds_now();
+
+/// Tells of a connection that never became an association.
+void report_no_association(AssociationSettings &settings, const std::string &peer,
+                           const std::string &message);
 
 /// Negotiates and serves an association to its end and destroys it.
 void serve_association(AssociationSettings &settings, T_ASC_Association *association, int socket,

@@ -5,25 +5,44 @@
 #include "dcmtk/dcmdata/dcostrmf.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace {
 
 // A dataset that stops in the middle is given up after so many seconds of silence.
 constexpr int data_timeout = 30;
+// So much of a dataset is kept in memory: identifiers come long before.
+constexpr size_t beginning_size = 256 * 1024;
 
 bool is_valid_uid(const char *uid) {
   return uid[0] && DcmUniqueIdentifier::checkStringValue(uid, "1").good();
 }
 
+std::string errno_text() { return std::strerror(errno); }
+
 }  // namespace
+
+Incoming incoming(int socket, int milliseconds) {
+  pollfd wait = {socket, POLLIN, 0};
+  if (poll(&wait, 1, milliseconds) <= 0) return Incoming::nothing;
+  unsigned char type = 0;
+  const ssize_t peeked = recv(socket, &type, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (peeked < 0 && (errno == EAGAIN || errno == EINTR)) return Incoming::nothing;
+  // PS3.8 9.3.8: an A-ABORT PDU is of type 7. DCMTK does not tell it from a closed connection.
+  return peeked <= 0 ? Incoming::closed : type == 7 ? Incoming::abort : Incoming::data;
+}
 
 ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                                  const T_DIMSE_C_StoreRQ &request,
                                  T_ASC_PresentationContextID context,
-                                 const std::string &transfer_syntax)
+                                 const std::string &transfer_syntax, int socket)
     : settings_(settings), association_(association), request_(request), context_(context),
-      transfer_syntax_(transfer_syntax) {
+      transfer_syntax_(transfer_syntax), socket_(socket) {
   path_ = settings.folder + "/" + std::to_string(getpid()) + "-" +
           std::to_string(settings.files.fetch_add(1));
   T_ASC_PresentationContext accepted;
@@ -31,11 +50,13 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
       ASC_findAcceptedPresentationContext(association->params, context, &accepted).good() &&
       strcmp(accepted.abstractSyntax, request.AffectedSOPClassUID) == 0;
   if (!matches) {
-    status_ = STATUS_STORE_Refused_SOPClassNotSupported;
+    fail(STATUS_STORE_Refused_SOPClassNotSupported,
+         "the SOP class of the request is not that of its presentation context");
   } else if (!is_valid_uid(request.AffectedSOPInstanceUID)) {
-    status_ = STATUS_STORE_Error_DataSetDoesNotMatchSOPClass;
+    fail(STATUS_STORE_Error_DataSetDoesNotMatchSOPClass,
+         "Affected SOP Instance UID (0000,1000) is not a UID");
   } else if (!write_meta_information()) {
-    status_ = STATUS_STORE_Refused_OutOfResources;
+    fail(STATUS_STORE_Refused_OutOfResources, errno_text());
   }
 }
 
@@ -83,20 +104,24 @@ OFCondition ReceivedDataset::receive() {
     write(pdv.data, pdv.fragmentLength);
   } while (!pdv.lastPDV);
   if (status_ == STATUS_Success && fsync(file_) != 0) {
-    status_ = STATUS_STORE_Refused_OutOfResources;
+    fail(STATUS_STORE_Refused_OutOfResources, errno_text());
   }
   return EC_Normal;
 }
 
+void ReceivedDataset::fail(uint16_t status, const std::string &reason) {
+  status_ = status;
+  reason_ = reason;
+}
+
 void ReceivedDataset::write(const void *bytes, size_t count) {
   const char *next = static_cast<const char *>(bytes);
+  const size_t kept = std::min(count, beginning_size - beginning_.size());
+  beginning_.insert(beginning_.end(), next, next + kept);
   while (count > 0 && status_ == STATUS_Success) {
     const ssize_t written = ::write(file_, next, count);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      status_ = STATUS_STORE_Refused_OutOfResources;
-      return;
-    }
+    if (written <= 0) return fail(STATUS_STORE_Refused_OutOfResources, errno_text());
     next += written;
     count -= size_t(written);
   }
@@ -106,7 +131,7 @@ OFCondition ReceivedDataset::next_pdv(DUL_PDV &pdv) {
   if (settings_.out_of_time) return DIMSE_NODATAAVAILABLE;
   OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
   if (condition.good()) return condition;
-  for (int waited = 0; !DUL_dataWaiting(association_->DULassociation, 1); ++waited) {
+  for (int waited = 0; (last_seen_ = incoming(socket_, 1000)) == Incoming::nothing; ++waited) {
     if (settings_.out_of_time || waited >= data_timeout) return DIMSE_NODATAAVAILABLE;
   }
   condition =

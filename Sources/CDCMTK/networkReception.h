@@ -8,6 +8,12 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+/// What is next to be read of a connection, without reading it.
+enum class Incoming { nothing, data, abort, closed };
+
+/// Waits for up to so many milliseconds.
+Incoming incoming(int socket, int milliseconds);
+
 /// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10) and syncs it.
 ///
 /// When the disk fails, the rest of the dataset is read and thrown away, so that the peer still
@@ -16,19 +22,27 @@ class ReceivedDataset {
 public:
   ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                   const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
-                  const std::string &transfer_syntax);
+                  const std::string &transfer_syntax, int socket);
   ~ReceivedDataset();
 
   /// Good when the whole dataset was read off the network, whatever became of the file.
   OFCondition receive();
   /// Success, or why the dataset is not on disk.
   uint16_t status() const { return status_; }
+  /// Why, where the status is not success.
+  const std::string &reason() const { return reason_; }
+  double began_at() const { return began_at_; }
+  /// The first bytes of the dataset, whatever became of the file.
+  const std::vector<uint8_t> &beginning() const { return beginning_; }
+  /// What was seen last before the receiving failed.
+  Incoming last_seen() const { return last_seen_; }
   const std::string &path() const { return path_; }
   void hand_over() { handed_over_ = true; }
 
 private:
   bool write_meta_information();
   void write(const void *bytes, size_t count);
+  void fail(uint16_t status, const std::string &reason);
   OFCondition next_pdv(DUL_PDV &pdv);
 
   AssociationSettings &settings_;
@@ -36,7 +50,11 @@ private:
   const T_DIMSE_C_StoreRQ &request_;
   const T_ASC_PresentationContextID context_;
   const std::string transfer_syntax_;
-  std::string path_;
+  const int socket_;
+  const double began_at_ = seconds_now();
+  std::vector<uint8_t> beginning_;
+  Incoming last_seen_ = Incoming::data;
+  std::string path_, reason_;
   int file_ = -1;
   uint16_t status_ = STATUS_Success;
   bool handed_over_ = false;

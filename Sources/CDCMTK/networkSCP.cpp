@@ -136,7 +136,7 @@ struct cdcmtk_scp {
       if (!wait_for_request(socket, request_timeout, settings.stopping)) {
         close(socket);
         if (!settings.stopping) {
-          report(settings, CDCMTK_EVENT_FAILED, "", peer, "no association request", 0, 0);
+          report_no_association(settings, peer, "no association request");
         }
         return 0;
       }
@@ -144,7 +144,7 @@ struct cdcmtk_scp {
       if (association) {
         serve_association(settings, association, socket, peer);
       } else {
-        report(settings, CDCMTK_EVENT_FAILED, "", peer, "unusable association request", 0, 0);
+        report_no_association(settings, peer, "unusable association request");
       }
       return 0;
     });

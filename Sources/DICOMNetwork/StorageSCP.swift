@@ -3,47 +3,39 @@ import DICOM
 import Dispatch
 import Synchronization
 
-/// How the listener listens.
+/// Where a listener listens, and to whom.
 public struct StorageSCPConfiguration: Sendable {
-  public var aeTitle: String
   public var address: String
   public var port: Int
   /// A folder on the file system where received objects will stay.
   public var folder: String
-  /// AE titles that may call; empty admits all.
-  public var callingAETitles: [String] = []
-  public var maximumAssociations = 16
-  /// Seconds that a caller has to send its association request.
-  public var requestTimeout = 5
-  /// Seconds of silence after which an association is aborted.
-  public var idleTimeout = 120
+  public var policy: AssociationPolicy
 
-  public init(aeTitle: String, address: String, port: Int, folder: String) {
-    self.aeTitle = aeTitle
+  public init(address: String, port: Int, folder: String, policy: AssociationPolicy) {
     self.address = address
     self.port = port
     self.folder = folder
+    self.policy = policy
   }
 }
 
-/// A storage SCP for CT and MR images, with verification (PS3.4 A and B).
+/// A storage SCP with verification (PS3.4 A and B).
 public final class StorageSCP: Sendable {
-  private let handlers: Handlers
+  private let callbacks: Callbacks
   // The address of the running `cdcmtk_scp`, 0 once somebody stops it.
   private let scp: Atomic<UInt>
 
   /// Starts to listen.
   ///
-  /// - Throws: ``NetworkError/cannotListen(address:port:reason:)`` where the port is taken.
+  /// - Throws: ``DICOMNetworkError/cannotListen(address:port:reason:)`` where the port is taken.
   public init(
-    _ configuration: StorageSCPConfiguration, handler: any StoreHandler,
-    onEvent: @escaping @Sendable (AssociationEvent) -> Void
-  ) throws(NetworkError) {
+    _ configuration: StorageSCPConfiguration, handlers: DIMSEHandlers
+  ) throws(DICOMNetworkError) {
     do { try DCMTK.prepare() } catch { throw .toolkit(error) }
-    handlers = Handlers(handler: handler, onEvent: onEvent)
+    callbacks = Callbacks(handlers)
     var error = cdcmtk_error()
     var started: OpaquePointer?
-    let code = Self.start(configuration, handlers, &started, &error)
+    let code = Self.start(configuration, callbacks, &started, &error)
     guard code == CDCMTK_OK.rawValue, let started else {
       throw .cannotListen(
         address: configuration.address, port: configuration.port, reason: error.text)
@@ -70,13 +62,14 @@ public final class StorageSCP: Sendable {
   }
 
   private static func start(
-    _ configuration: StorageSCPConfiguration, _ handlers: Handlers,
+    _ configuration: StorageSCPConfiguration, _ callbacks: Callbacks,
     _ started: inout OpaquePointer?, _ error: inout cdcmtk_error
   ) -> Int32 {
-    withCStrings(configuration.callingAETitles) { calling in
-      withCStrings(AcceptedObjects.sopClasses) { classes in
-        withCStrings(AcceptedObjects.transferSyntaxes) { syntaxes in
-          withCStrings([configuration.aeTitle, configuration.address, configuration.folder]) {
+    let policy = configuration.policy
+    return withCStrings(policy.callingAETitles) { calling in
+      withCStrings(policy.sopClasses) { classes in
+        withCStrings(policy.transferSyntaxes) { syntaxes in
+          withCStrings([policy.calledAETitle, configuration.address, configuration.folder]) {
             texts in
             var options = cdcmtk_scp_options()
             options.ae_title = texts[0]
@@ -89,61 +82,14 @@ public final class StorageSCP: Sendable {
             options.sop_class_count = classes.count
             options.transfer_syntaxes = syntaxes.baseAddress
             options.transfer_syntax_count = syntaxes.count
-            options.maximum_associations = UInt32(clamping: configuration.maximumAssociations)
-            options.request_timeout = UInt32(clamping: configuration.requestTimeout)
-            options.idle_timeout = UInt32(clamping: configuration.idleTimeout)
-            options.store = { Handlers.at($0)?.store($1) ?? StoreStatus.outOfResources.rawValue }
-            options.event = { Handlers.at($0)?.tell($1) }
-            // `stop` joins every thread that uses the handlers, and self keeps them until then.
-            options.context = Unmanaged.passUnretained(handlers).toOpaque()
+            options.maximum_associations = UInt32(clamping: policy.maximumAssociations)
+            options.request_timeout = UInt32(clamping: policy.requestTimeout)
+            options.idle_timeout = UInt32(clamping: policy.idleTimeout)
+            callbacks.set(&options)
             return cdcmtk_scp_start(&options, &started, &error)
           }
         }
       }
     }
-  }
-}
-
-/// Text that a peer may have chosen, fit for one line of a log.
-private func oneLine(_ text: UnsafePointer<CChar>) -> String {
-  String(cString: text).unicodeScalars
-    .map { (32..<127).contains($0.value) ? String($0) : " " }.joined()
-}
-
-/// What DCMTK's threads call.
-private final class Handlers: Sendable {
-  private let handler: any StoreHandler
-  private let onEvent: @Sendable (AssociationEvent) -> Void
-
-  init(handler: any StoreHandler, onEvent: @escaping @Sendable (AssociationEvent) -> Void) {
-    self.handler = handler
-    self.onEvent = onEvent
-  }
-
-  static func at(_ context: UnsafeMutableRawPointer?) -> Handlers? {
-    context.map { Unmanaged<Handlers>.fromOpaque($0).takeUnretainedValue() }
-  }
-
-  func store(_ object: UnsafePointer<cdcmtk_received>?) -> UInt16 {
-    guard let object = object?.pointee else { return StoreStatus.outOfResources.rawValue }
-    return handler.store(
-      ReceivedObject(
-        path: String(cString: object.path), sopClassUID: String(cString: object.sop_class_uid),
-        sopInstanceUID: String(cString: object.sop_instance_uid),
-        transferSyntaxUID: String(cString: object.transfer_syntax_uid),
-        callingAETitle: oneLine(object.calling_ae_title),
-        peerAddress: String(cString: object.peer_address))
-    ).rawValue
-  }
-
-  func tell(_ event: UnsafePointer<cdcmtk_event>?) {
-    guard let event = event?.pointee, let kind = AssociationEvent.Kind(rawValue: event.kind)
-    else { return }
-    onEvent(
-      AssociationEvent(
-        kind: kind, callingAETitle: oneLine(event.calling_ae_title),
-        peerAddress: oneLine(event.peer_address), message: oneLine(event.message),
-        stored: Int(event.stored),
-        refused: Int(event.refused)))
   }
 }

@@ -27,8 +27,8 @@ public struct StorageSCU: Sendable {
   }
 
   /// C-ECHO (PS3.4 A).
-  public func echo(_ peer: Peer) async throws(NetworkError) {
-    try await onQueue { () throws(NetworkError) in
+  public func echo(_ peer: Peer) async throws(DICOMNetworkError) {
+    try await onQueue { () throws(DICOMNetworkError) in
       try self.withPeer(peer) { cdcmtk_echo($0, $1) }
     }
   }
@@ -36,12 +36,16 @@ public struct StorageSCU: Sendable {
   /// C-STORE of files in one association.
   ///
   /// - Returns: one outcome for each file, in the same order.
-  /// - Throws: ``NetworkError/noAssociation(peer:callingAETitle:reason:)`` where nothing was sent.
-  public func store(_ files: [String], to peer: Peer) async throws(NetworkError) -> [StoreOutcome] {
-    try await onQueue { () throws(NetworkError) in try self.storeNow(files, to: peer) }
+  /// - Throws: ``DICOMNetworkError/noAssociation(peer:callingAETitle:reason:)`` where nothing was sent.
+  public func store(_ files: [String], to peer: Peer) async throws(DICOMNetworkError)
+    -> [StoreOutcome]
+  {
+    try await onQueue { () throws(DICOMNetworkError) in try self.storeNow(files, to: peer) }
   }
 
-  private func storeNow(_ files: [String], to peer: Peer) throws(NetworkError) -> [StoreOutcome] {
+  private func storeNow(_ files: [String], to peer: Peer) throws(DICOMNetworkError)
+    -> [StoreOutcome]
+  {
     var texts: [String] = []
     for file in files {
       do throws(DICOMError) {
@@ -61,13 +65,13 @@ public struct StorageSCU: Sendable {
       }
     }
     var answers = [cdcmtk_store_answer](repeating: cdcmtk_store_answer(), count: files.count)
-    let failure: NetworkError? = withCStrings(texts) { strings in
+    let failure: DICOMNetworkError? = withCStrings(texts) { strings in
       let outgoing = files.indices.map {
         cdcmtk_outgoing(
           path: strings[3 * $0], sop_class_uid: strings[3 * $0 + 1],
           transfer_syntax_uid: strings[3 * $0 + 2])
       }
-      do throws(NetworkError) {
+      do throws(DICOMNetworkError) {
         try withPeer(peer) { cdcmtk_store($0, outgoing, outgoing.count, &answers, $1) }
         return nil
       } catch {
@@ -101,7 +105,7 @@ public struct StorageSCU: Sendable {
   private func withPeer(
     _ peer: Peer,
     _ call: (UnsafePointer<cdcmtk_peer>, UnsafeMutablePointer<cdcmtk_error>) -> Int32
-  ) throws(NetworkError) {
+  ) throws(DICOMNetworkError) {
     do { try DCMTK.prepare() } catch { throw .toolkit(error) }
     var error = cdcmtk_error()
     let code = withCStrings([callingAETitle, peer.aeTitle, peer.host]) { texts in
@@ -117,11 +121,11 @@ public struct StorageSCU: Sendable {
 
   /// DCMTK's calls block, and the cooperative pool must not.
   private func onQueue<Value: Sendable>(
-    _ body: @escaping @Sendable () throws(NetworkError) -> Value
-  ) async throws(NetworkError) -> Value {
-    let result: Result<Value, NetworkError> = await withCheckedContinuation { continuation in
+    _ body: @escaping @Sendable () throws(DICOMNetworkError) -> Value
+  ) async throws(DICOMNetworkError) -> Value {
+    let result: Result<Value, DICOMNetworkError> = await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
-        continuation.resume(returning: Result { () throws(NetworkError) in try body() })
+        continuation.resume(returning: Result { () throws(DICOMNetworkError) in try body() })
       }
     }
     return try result.get()

@@ -11,40 +11,75 @@ import SeriesReading
 public struct Intake: StoreHandler {
   private let spool: Spool
   private let ledger: Ledger
+  private let receptions: ReceptionLog
   private let logger: Logger
 
-  public init(state: StateDirectory, ledger: Ledger, logger: Logger) {
+  public init(
+    state: StateDirectory, ledger: Ledger, receptions: ReceptionLog, logger: Logger
+  ) {
     self.spool = Spool(state: state)
     self.ledger = ledger
+    self.receptions = receptions
     self.logger = logger
   }
 
   /// The status of a C-STORE (PS3.4 B.2.3) whose dataset is complete in a file of ours.
   public func store(_ object: ReceivedObject) -> StoreStatus {
-    let file = URL(fileURLWithPath: object.path)
     do throws(IntakeError) {
+      // What waits for the ledger came before this instance.
+      do { try receptions.flush() } catch { throw .notStored(reason: error.description) }
       try take(
-        file, named: object.sopInstanceUID, source: .listener,
-        callingAETitle: object.callingAETitle, requested: object)
+        URL(fileURLWithPath: object.path), named: object.sopInstanceUID, source: .listener,
+        requested: object)
       return .success
     } catch {
-      logger.warning("\(error)", metadata: ["peer": "\(object.callingAETitle)"])
-      switch error {
-      case .notStored, .refused(.notReadable), .refused(.readerUnavailable):
-        return .outOfResources
-      case .otherInstance, .refused(.notAnImage): return .doesNotMatch
-      case .refused(.unreadable): return .cannotUnderstand
-      }
+      let partial = PartialIdentity(ofDamaged: object.path)
+      let refusal = RefusedInstance(object, partial, error)
+      receptions.record(refusal, over: object.association, at: object.beganAt)
+      log(refusal, of: object.association)
+      // Nothing was acknowledged: the sender keeps its copy and is told so.
+      try? FileManager.default.removeItem(atPath: object.path)
+      return error.status
     }
+  }
+
+  /// Records an object that the listener refused by itself, or that did not come to its end.
+  public func refused(_ object: RefusedObject) {
+    let refusal = RefusedInstance(object)
+    receptions.record(refusal, over: object.association, at: object.beganAt)
+    log(refusal, of: object.association)
+  }
+
+  /// Records how an association ended.
+  func ended(_ association: Association, _ end: AssociationEnd, message: String) {
+    receptions.record(end, of: association, message: message)
+  }
+
+  private func log(_ refusal: RefusedInstance, of association: Association) {
+    logger.warning(
+      "\(refusal.line)",
+      metadata: [
+        "peer": "\(association.callingAETitle)", "address": "\(association.peerAddress)",
+        "series": "\(refusal.seriesInstanceUID ?? "unknown")",
+      ])
   }
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is.
   public func take(copyOf file: URL) throws(IntakeError) {
-    // Read in its place, so that nothing is copied that will not be kept.
-    _ = try identity(file.path, named: file.path)
-    let copy: URL
-    do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
-    try take(copy, named: file.path, source: .watch)
+    do throws(IntakeError) {
+      // Read in its place, so that nothing is copied that will not be kept.
+      _ = try identity(file.path, named: file.path)
+      let copy: URL
+      do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
+      defer { try? FileManager.default.removeItem(at: copy) }
+      try take(copy, named: file.path, source: .watch, original: file)
+    } catch {
+      let partial = PartialIdentity(ofDamaged: file.path)
+      if let refusal = RefusedInstance(watched: file, partial, error) {
+        receptions.record(refusal, over: nil, at: Date())
+      }
+      throw error
+    }
   }
 
   /// Takes up where a killed process stopped: what was not acknowledged is removed, what is in the
@@ -60,7 +95,7 @@ public struct Intake: StoreHandler {
       do throws(IntakeError) {
         let file = spool.state.file(path)
         let identity = try identity(file.path, named: path)
-        try record(file, path, identity, source: .command, callingAETitle: nil)
+        try record(file, path, identity, source: .command)
         logger.notice("recorded a file of the spool that the ledger did not know: \(path)")
       } catch {
         logger.error("a file of the spool is not in the ledger and cannot be recorded: \(error)")
@@ -70,30 +105,31 @@ public struct Intake: StoreHandler {
 
   /// Moves a complete and synced file from `incoming` into the spool and writes it in the ledger.
   private func take(
-    _ temporary: URL, named name: String, source: InstanceSource, callingAETitle: String? = nil,
-    requested: ReceivedObject? = nil
+    _ temporary: URL, named name: String, source: InstanceSource,
+    requested: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    var file = temporary
+    let identity = try identity(temporary.path, named: name)
+    if let requested {
+      guard requested.sopInstanceUID == identity.sopInstanceUID,
+        requested.sopClassUID == identity.sopClassUID
+      else {
+        throw .otherInstance(
+          requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
+          found: "\(identity.sopClassUID), \(identity.sopInstanceUID)")
+      }
+    }
+    let path: String
+    do { path = try spool.keep(temporary) } catch {
+      throw .notStored(reason: error.description)
+    }
+    let file = spool.state.file(path)
     do throws(IntakeError) {
-      let identity = try identity(temporary.path, named: name)
-      if let requested {
-        guard requested.sopInstanceUID == identity.sopInstanceUID,
-          requested.sopClassUID == identity.sopClassUID
-        else {
-          throw .otherInstance(
-            requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
-            found: "\(identity.sopClassUID), \(identity.sopInstanceUID)")
-        }
-      }
-      let path: String
-      do { path = try spool.keep(temporary) } catch {
-        throw .notStored(reason: error.description)
-      }
-      file = spool.state.file(path)
-      try record(file, path, identity, source: source, callingAETitle: callingAETitle)
+      try record(
+        file, path, identity, source: source, association: requested?.association,
+        original: original)
     } catch {
-      // Nothing was acknowledged: the sender keeps its copy and is told so.
-      try? FileManager.default.removeItem(at: file)
+      // Back to where it was, so that what can be read of it is told.
+      try? FileManager.default.moveItem(at: file, to: temporary)
       throw error
     }
   }
@@ -106,7 +142,7 @@ public struct Intake: StoreHandler {
   /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
   private func record(
     _ file: URL, _ path: String, _ identity: InstanceIdentity, source: InstanceSource,
-    callingAETitle: String?
+    association: Association? = nil, original: URL? = nil
   ) throws(IntakeError) {
     do {
       let (hash, byteCount) = try datasetHash(of: file)
@@ -115,8 +151,10 @@ public struct Intake: StoreHandler {
         seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
         sopClassUID: identity.sopClassUID, modality: identity.modality,
         transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
-        contentHash: hash, source: source, callingAETitle: callingAETitle)
-      switch try ledger.recordInstance(record) {
+        contentHash: hash, source: source, callingAETitle: association?.callingAETitle)
+      let outcome = try ledger.recordInstance(
+        record, association: association.map(receptions.association), file: original?.path)
+      switch outcome {
       case .added: break
       case .identical: try keepOneFile(of: record)
       case .restored:

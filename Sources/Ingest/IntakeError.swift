@@ -1,3 +1,4 @@
+import DICOMNetwork
 import SeriesReading
 
 /// An object that was offered and not taken.
@@ -16,6 +17,23 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
       "not taken: C-STORE of SOP class and instance \(requested), but (0008,0016) and (0008,0018) "
         + "of the dataset are \(found)"
     case .notStored(let reason): "the object could not be stored: \(reason)"
+    }
+  }
+
+  /// The same without the name of the object.
+  var reason: String {
+    switch self {
+    case .refused(let refusal): refusal.reason
+    case .otherInstance, .notStored: description
+    }
+  }
+
+  /// The status of a C-STORE response (PS3.4 B.2.3).
+  var status: StoreStatus {
+    switch self {
+    case .notStored, .refused(.notReadable), .refused(.readerUnavailable): .outOfResources
+    case .otherInstance, .refused(.notAnImage): .doesNotMatch
+    case .refused(.unreadable): .cannotUnderstand
     }
   }
 }

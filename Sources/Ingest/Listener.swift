@@ -8,30 +8,46 @@ public struct Listener: Service {
 
   /// Starts to listen, so that a port that is taken is known before anything else starts.
   public init(_ configuration: StorageSCPConfiguration, intake: Intake, logger: Logger)
-    throws(NetworkError)
+    throws(DICOMNetworkError)
   {
-    scp = try StorageSCP(configuration, handler: intake) { event in
-      let metadata: Logger.Metadata = [
-        "peer": "\(event.callingAETitle)", "address": "\(event.peerAddress)",
-      ]
-      switch event.kind {
-      case .accepted: logger.debug("association accepted", metadata: metadata)
-      case .released:
-        logger.info(
-          "association released: \(event.stored) stored, \(event.refused) refused",
-          metadata: metadata)
-      case .rejected:
-        logger.warning("association rejected: \(event.message)", metadata: metadata)
-      case .aborted, .failed:
-        logger.warning(
-          "association ended: \(event.message); \(event.stored) stored, \(event.refused) refused",
-          metadata: metadata)
-      }
-    }
+    scp = try StorageSCP(
+      configuration,
+      handlers: DIMSEHandlers(store: intake) { event in
+        let association = event.association
+        if case .ended(let end) = event.kind {
+          intake.ended(association, end, message: event.message)
+        }
+        logger.log(
+          level: event.level, "\(event.line)",
+          metadata: [
+            "peer": "\(association.callingAETitle)", "address": "\(association.peerAddress)",
+          ])
+      })
   }
 
   public func run() async throws {
     try? await gracefulShutdown()
     await scp.stop()
+  }
+}
+
+extension AssociationEvent {
+  fileprivate var level: Logger.Level {
+    switch kind {
+    case .accepted: .debug
+    case .ended(.released): .info
+    case .rejected, .noAssociation, .ended: .warning
+    }
+  }
+
+  fileprivate var line: String {
+    let counts = "\(stored) stored, \(refused) refused"
+    return switch kind {
+    case .accepted: "association accepted"
+    case .rejected: "association rejected: \(message)"
+    case .noAssociation: "connection closed: \(message)"
+    case .ended(.released): "association released: \(counts)"
+    case .ended: "association ended: \(message); \(counts)"
+    }
   }
 }

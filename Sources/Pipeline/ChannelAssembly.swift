@@ -13,22 +13,35 @@ extension StudyJudge {
   /// cancelled one why they have none. Where channels are missing or in doubt, one held job says so.
   ///
   /// - Parameters:
-  ///   - plans: of all series of the study.
+  ///   - judged: all series of the study.
   ///   - due: the series in which something is new; a model none of whose series is due is left out.
   /// - Throws: `LedgerError`
-  func channelJobs(plans: [String: JudgedSeries.Plan], due: Set<String>) throws -> [String:
-    [NewJob]]
+  func channelJobs(_ judged: [String: JudgedSeries], due: Set<String>) throws -> [String: [NewJob]]
   {
     var jobs: [String: [NewJob]] = [:]
     for (model, channels) in rules.channels.sorted(by: { $0.key < $1.key }) {
-      let members = plans.filter { $0.value.models.contains(model) }.keys.sorted()
+      let members = judged.filter { $0.value.plan.models.contains(model) }.keys.sorted()
       guard !due.isDisjoint(with: members) else { continue }
       let found = try selection(channels, of: members, chosen: [:])
       for (series, job) in Self.jobs(found, model: model, members: members, due: due) {
-        jobs[series, default: []].append(job)
+        jobs[series, default: []].append(try holdingIncomplete(job))
       }
     }
     return jobs
+  }
+
+  /// The job, held where a series that it is shown is incomplete.
+  private func holdingIncomplete(_ job: NewJob) throws -> NewJob {
+    guard job.start == .available else { return job }
+    let reasons = try job.inputs.compactMap { input in
+      try reasonToWait(input.seriesInstanceUID).map {
+        "channel \(input.channel), series \(input.seriesInstanceUID): \($0)"
+      }
+    }
+    guard !reasons.isEmpty else { return job }
+    var held = job
+    held.start = .held(reason: reasons.joined(separator: "; "))
+    return held
   }
 
   /// The channels of a model among some series of a study.

@@ -1,4 +1,5 @@
 import Configuration
+import DICOM
 import DICOMNetwork
 import Foundation
 import GeometryGate
@@ -16,6 +17,7 @@ public struct ConfiguredParts {
   public let ledger: Ledger
   public let models: ModelLibrary
   public let logger = Logger(label: "segmentd")
+  private let receptions: ReceptionLog
 
   /// - Parameter mustExist: refuses a state directory that no daemon has made yet: one made by an
   ///   administrator's command would belong to the wrong user.
@@ -34,11 +36,14 @@ public struct ConfiguredParts {
       : try StateDirectory(path: configuration.stateDirectory)
     ledger = try Ledger(path: state.ledger.path)
     models = configuration.modelLibrary
+    receptions = ReceptionLog(ledger: ledger, logger: logger)
   }
 
   private var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
 
-  public var intake: Intake { Intake(state: state, ledger: ledger, logger: logger) }
+  public var intake: Intake {
+    Intake(state: state, ledger: ledger, receptions: receptions, logger: logger)
+  }
 
   /// The rules, with the channels of the models that they name.
   ///
@@ -55,12 +60,14 @@ public struct ConfiguredParts {
   }
 
   public func judge(_ rules: ModelRules) -> StudyJudge {
-    StudyJudge(state: state, ledger: ledger, rules: rules, geometry: configuration.geometryRules)
+    StudyJudge(
+      state: state, ledger: ledger, rules: rules, geometry: configuration.geometryRules,
+      incompleteSeries: configuration.assembly.incompleteSeries)
   }
 
   public func assembler() throws -> SeriesAssembler {
     SeriesAssembler(
-      state: state, ledger: ledger, rules: try rules(), geometry: configuration.geometryRules,
+      ledger: ledger, receptions: receptions, judge: judge(try rules()),
       quietPeriod: configuration.assembly.quietSeconds, logger: logger)
   }
 
@@ -86,12 +93,16 @@ public struct ConfiguredParts {
   }
 
   public func listener(_ settings: SiteConfiguration.Listener) throws -> Listener {
-    var scp = StorageSCPConfiguration(
-      aeTitle: settings.aeTitle, address: settings.address, port: settings.port,
-      folder: state.incoming.path)
-    scp.callingAETitles = settings.callingAETitles
-    scp.maximumAssociations = settings.maximumAssociations
-    return try Listener(scp, intake: intake, logger: logger)
+    var policy = AssociationPolicy(
+      calledAETitle: settings.aeTitle, sopClasses: ImageStorage.sopClasses,
+      transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
+    policy.callingAETitles = settings.callingAETitles
+    policy.maximumAssociations = settings.maximumAssociations
+    return try Listener(
+      StorageSCPConfiguration(
+        address: settings.address, port: settings.port, folder: state.incoming.path,
+        policy: policy),
+      intake: intake, logger: logger)
   }
 
   public func watchedFolder(_ settings: SiteConfiguration.Watch) throws -> WatchedFolder {

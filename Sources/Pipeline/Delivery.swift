@@ -99,7 +99,7 @@ extension DeliveryFailure {
   fileprivate init?(_ error: any Error) {
     switch error {
     case DeliveryError.refused: self = .refused
-    case DeliveryError.notSent, NetworkError.noAssociation: self = .unreachable
+    case DeliveryError.notSent, DICOMNetworkError.noAssociation: self = .unreachable
     default: return nil
     }
   }

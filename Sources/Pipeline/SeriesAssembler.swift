@@ -21,22 +21,25 @@ extension NewJob {
 
 /// Makes jobs of the series in which nothing has arrived for a while.
 ///
-/// With a rule that selects the best series of a study, a study is assembled once nothing has
-/// arrived for any of its series.
+/// A series of which instances were refused, or whose association broke off, is held until they
+/// arrive, and assembled anew then. With a rule that selects the best series of a study, a study is
+/// assembled once nothing has arrived for any of its series.
 public struct SeriesAssembler: Service {
   private let ledger: Ledger
   private let judge: StudyJudge
-  private let rules: ModelRules
+  private let receptions: ReceptionLog
   private let quietPeriod: TimeInterval
   private let logger: Logger
 
+  private var rules: ModelRules { judge.rules }
+
   public init(
-    state: StateDirectory, ledger: Ledger, rules: ModelRules, geometry: GeometryRules,
-    quietPeriod: TimeInterval, logger: Logger
+    ledger: Ledger, receptions: ReceptionLog, judge: StudyJudge, quietPeriod: TimeInterval,
+    logger: Logger
   ) {
     self.ledger = ledger
-    self.judge = StudyJudge(state: state, ledger: ledger, rules: rules, geometry: geometry)
-    self.rules = rules
+    self.receptions = receptions
+    self.judge = judge
     self.quietPeriod = quietPeriod
     self.logger = logger
   }
@@ -49,6 +52,8 @@ public struct SeriesAssembler: Service {
   }
 
   func assembleDue() throws {
+    // What was refused while the ledger could not be written counts too.
+    try receptions.flush()
     let due = try ledger.seriesDue(quietPeriod: quietPeriod)
       .filter { $0.isStudyQuiet || !rules.comparesSeries }
     var studies: [String] = []
@@ -75,7 +80,7 @@ public struct SeriesAssembler: Service {
       series: rules.channels.isEmpty
         ? members.map(\.seriesInstanceUID)
         : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
-    let channelJobs = try judge.channelJobs(plans: judged.mapValues(\.plan), due: due)
+    let channelJobs = try judge.channelJobs(judged, due: due)
     for series in members {
       if let judged = judged[series.seriesInstanceUID] {
         try assemble(series, judged, channelJobs[series.seriesInstanceUID] ?? [])
@@ -92,7 +97,7 @@ public struct SeriesAssembler: Service {
   {
     try ledger.assembleSeries(
       series, jobs: jobs(judged, modality: series.modality, channelJobs),
-      verdict: judged.verdict)
+      verdict: judged.verdict, isHeldAsIncomplete: judged.isHeldAsIncomplete)
     logger.info(
       "series complete",
       metadata: [
@@ -104,7 +109,10 @@ public struct SeriesAssembler: Service {
 
   private func jobs(_ judged: JudgedSeries, modality: String, _ channelJobs: [NewJob]) -> [NewJob] {
     switch judged.plan {
-    case .unreadable(let reason): return [NewJob(model: "", start: .held(reason: reason))]
+    case .unreadable(let reason):
+      // The verdict says more where instances were refused.
+      let reasons = judged.isHeldAsIncomplete ? judged.verdict.reasons : [reason]
+      return [NewJob(model: "", start: .held(reason: reasons.joined(separator: "; ")))]
     case .judged(let plan):
       // What the gate holds would be held by its job too.
       let verdict = judged.verdict

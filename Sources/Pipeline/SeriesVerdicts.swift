@@ -2,6 +2,15 @@ import JobLedger
 import SeriesReading
 
 extension SeriesVerdict {
+  /// The same with what is known to be missing, which comes first: it causes the gaps that it leaves.
+  ///
+  /// - Parameter isHeld: whether the series is held for it.
+  func incomplete(because missing: [String], isHeld: Bool) -> SeriesVerdict {
+    SeriesVerdict(
+      seriesInstanceUID: seriesInstanceUID, kind: isHeld ? .held : kind,
+      reasons: missing + reasons, volumes: volumes)
+  }
+
   /// An assessment as the ledger records it.
   init(_ summary: AssessmentSummary) {
     let kind: Kind =

@@ -1,3 +1,4 @@
+import Configuration
 import DICOM
 import Foundation
 import GeometryGate
@@ -22,8 +23,11 @@ public struct JudgedSeries: Sendable, Equatable {
   }
 
   public var plan: Plan
-  /// By the headers; the pixels of all images are read only once a job needs them.
+  /// By the headers; the pixels of all images are read only once a job needs them. What is known to
+  /// be missing is among the reasons.
   public var verdict: SeriesVerdict
+  /// Whether it is held because instances may be missing.
+  public var isHeldAsIncomplete = false
 }
 
 /// Judges received series by their geometry and by the rules.
@@ -32,14 +36,18 @@ public struct StudyJudge: Sendable {
   let ledger: Ledger
   let rules: ModelRules
   private let geometry: GeometryRules
+  private let incompleteSeries: IncompleteSeries
 
+  /// - Parameter incompleteSeries: whether a series is held of which instances may be missing.
   public init(
-    state: StateDirectory, ledger: Ledger, rules: ModelRules, geometry: GeometryRules
+    state: StateDirectory, ledger: Ledger, rules: ModelRules, geometry: GeometryRules,
+    incompleteSeries: IncompleteSeries
   ) {
     self.state = state
     self.ledger = ledger
     self.rules = rules
     self.geometry = geometry
+    self.incompleteSeries = incompleteSeries
   }
 
   /// What is to be done with some series of a study, by Series Instance UID. The others of the
@@ -78,8 +86,26 @@ public struct StudyJudge: Sendable {
       guard let verdict = verdicts[uid] else { continue }
       let plan: JudgedSeries.Plan =
         unreadable[uid].map { .unreadable(reason: $0) } ?? .judged(SeriesPlan(uid, outcomes))
-      judged[uid] = JudgedSeries(plan: plan, verdict: verdict)
+      let missing = try missing(from: uid)
+      judged[uid] = JudgedSeries(
+        plan: plan,
+        verdict: missing.isEmpty
+          ? verdict : verdict.incomplete(because: missing, isHeld: incompleteSeries == .hold),
+        isHeldAsIncomplete: !missing.isEmpty && incompleteSeries == .hold)
     }
     return judged
+  }
+
+  /// Why a job of a series has to wait for instances; nil where it need not.
+  ///
+  /// - Throws: `LedgerError`
+  public func reasonToWait(_ series: String) throws -> String? {
+    let missing = try missing(from: series)
+    return missing.isEmpty || incompleteSeries == .process
+      ? nil : missing.joined(separator: "; ")
+  }
+
+  private func missing(from series: String) throws -> [String] {
+    try ledger.incompleteness(series: series).reasons
   }
 }

@@ -18,4 +18,15 @@ public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .readerUnavailable(let reason): "no DICOM file can be read: \(reason)"
     }
   }
+
+  /// The same without the name of the file.
+  public var reason: String {
+    switch self {
+    case .unreadable(_, let reason): reason
+    case .notReadable(_, let reason): "cannot be read: \(reason)"
+    case .notAnImage(_, let sopClassUID):
+      "SOP class \(sopClassUID) is not a CT or MR image"
+    case .readerUnavailable: description
+    }
+  }
 }

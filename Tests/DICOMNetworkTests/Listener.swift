@@ -21,13 +21,16 @@ final class Listener: Sendable {
     folder = try TemporaryFolder()
     recorder = Recorder(status: status)
     var configuration = StorageSCPConfiguration(
-      aeTitle: Self.aeTitle, address: "127.0.0.1", port: port, folder: folder.url.path)
+      address: "127.0.0.1", port: port, folder: folder.url.path,
+      policy: .test(calledAETitle: Self.aeTitle))
     configure(&configuration)
     let recorder = recorder
-    scp = try StorageSCP(configuration, handler: recorder) { recorder.note($0) }
+    scp = try StorageSCP(
+      configuration, handlers: DIMSEHandlers(store: recorder) { recorder.note($0) })
   }
 
   var received: [ReceivedObject] { recorder.state.withLock { $0.objects } }
+  var refused: [RefusedObject] { recorder.state.withLock { $0.refused } }
   var events: [AssociationEvent] { recorder.state.withLock { $0.events } }
   var files: [String] {
     get throws { try FileManager.default.contentsOfDirectory(atPath: folder.url.path) }
@@ -53,6 +56,7 @@ final class Listener: Sendable {
   private final class Recorder: StoreHandler {
     struct State {
       var objects: [ReceivedObject] = []
+      var refused: [RefusedObject] = []
       var events: [AssociationEvent] = []
     }
     let state = Mutex(State())
@@ -65,6 +69,18 @@ final class Listener: Sendable {
       return status
     }
 
+    func refused(_ object: RefusedObject) { state.withLock { $0.refused.append(object) } }
+
     func note(_ event: AssociationEvent) { state.withLock { $0.events.append(event) } }
+  }
+}
+
+extension AssociationPolicy {
+  /// CT and MR images in every transfer syntax that is decoded.
+  static func test(calledAETitle: String) -> AssociationPolicy {
+    AssociationPolicy(
+      calledAETitle: calledAETitle,
+      sopClasses: ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"],
+      transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
   }
 }

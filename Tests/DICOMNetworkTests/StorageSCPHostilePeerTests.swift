@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test func halfARequestIsClosed() async throws {
-    let listener = try Listener { $0.requestTimeout = 1 }
+    let listener = try Listener { $0.policy.requestTimeout = 1 }
     let log = listener.folder.url.appendingPathComponent("half.log")
     let half = try NetworkPeers.start(
       ["half-request", "\(listener.port)", Listener.aeTitle], log: log)
@@ -36,7 +36,7 @@ import Testing
       "drop", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path)
     #expect(dropped.status == 0, "\(dropped.output)")
     try await waitUntil("the end of the association", within: 60) {
-      listener.events.contains { $0.kind == .failed || $0.kind == .aborted }
+      listener.events.contains { $0.kind == .ended(.connectionLost) }
     }
     #expect(try listener.files.isEmpty)
     #expect(listener.received.isEmpty)
@@ -55,11 +55,11 @@ import Testing
     await listener.stop()
     #expect(listener.received.count == 24)
     #expect(Set(listener.received.map(\.path)).count == 24)
-    #expect(listener.events.filter { $0.kind == .released }.allSatisfy { $0.stored == 3 })
+    #expect(listener.events.filter { $0.kind == .ended(.released) }.allSatisfy { $0.stored == 3 })
   }
 
   @Test func associationsBeyondTheLimitAreRejectedForNow() async throws {
-    let listener = try Listener { $0.maximumAssociations = 0 }
+    let listener = try Listener { $0.policy.maximumAssociations = 0 }
     let echo = try await listener.echo()
     #expect(echo.output.contains("Local Limit Exceeded"), "\(echo.output)")
     await listener.stop()
@@ -67,7 +67,7 @@ import Testing
 
   @Test func stopsWhileConnectionsAreOpen() async throws {
     // Far more than a busy machine needs: stopping must not wait for the request.
-    let listener = try Listener { $0.requestTimeout = 600 }
+    let listener = try Listener { $0.policy.requestTimeout = 600 }
     let log = listener.folder.url.appendingPathComponent("idle.log")
     let idle = try NetworkPeers.start(["idle", "\(listener.port)", "3"], log: log)
     try await waitUntil("3 connections") { idle.output.contains("ready 3") }
@@ -84,7 +84,7 @@ import Testing
   @Test(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
   func survivesMalformedPDUs() async throws {
     let shared = try #require(TestFiles.shared)
-    let listener = try Listener { $0.requestTimeout = 2 }
+    let listener = try Listener { $0.policy.requestTimeout = 2 }
     let probe = try await runProcess(
       testPython,
       [

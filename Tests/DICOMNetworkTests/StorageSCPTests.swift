@@ -10,9 +10,9 @@ import Testing
     let listener = try Listener()
     #expect(try await listener.echo().status == 0)
     await listener.stop()
-    #expect(listener.events.map(\.kind) == [.accepted, .released])
-    #expect(listener.events.first?.callingAETitle == "ECHO")
-    #expect(listener.events.first?.peerAddress == "127.0.0.1")
+    #expect(listener.events.map(\.kind) == [.accepted, .ended(.released)])
+    #expect(listener.events.first?.association.callingAETitle == "ECHO")
+    #expect(listener.events.first?.association.peerAddress == "127.0.0.1")
   }
 
   @Test(arguments: [
@@ -36,7 +36,7 @@ import Testing
     await listener.stop()
     let object = try #require(listener.received.first)
     #expect(object.transferSyntaxUID == transferSyntax)
-    #expect(object.callingAETitle == "CTSCANNER")
+    #expect(object.association.callingAETitle == "CTSCANNER")
     let received = URL(fileURLWithPath: object.path)
     #expect(try datasetBytes(received) == datasetBytes(file))
     let identity = try DICOMFile(path: object.path).identity()
@@ -80,7 +80,7 @@ import Testing
   }
 
   @Test func admitsCallersOnTheListOnly() async throws {
-    let listener = try Listener { $0.callingAETitles = ["CTSCANNER"] }
+    let listener = try Listener { $0.policy.callingAETitles = ["CTSCANNER"] }
     let stranger = try await listener.echo(calling: "STRANGER")
     #expect(stranger.output.contains("Calling AE Title Not Recognized"))
     #expect(try await listener.echo(calling: "CTSCANNER").status == 0)
@@ -132,16 +132,19 @@ import Testing
       "send", "\(listener.port)", Listener.aeTitle, file, file)
     #expect(sent.output == "0xa700\n0xa700\n")
     await listener.stop()
-    #expect(listener.events.map(\.kind) == [.accepted, .released])
+    #expect(listener.refused.map(\.status) == [0xA700, 0xA700])
+    #expect(listener.refused.first?.reason == "No such file or directory")
+    #expect(listener.events.map(\.kind) == [.accepted, .ended(.released)])
     #expect(listener.received.isEmpty)
   }
 
   @Test func saysWhyItCannotListen() async throws {
     let listener = try Listener()
     let taken = StorageSCPConfiguration(
-      aeTitle: "OTHER", address: "127.0.0.1", port: listener.port, folder: "/tmp")
-    let refused = #expect(throws: NetworkError.self) {
-      try StorageSCP(taken, handler: NoHandler()) { _ in }
+      address: "127.0.0.1", port: listener.port, folder: "/tmp",
+      policy: .test(calledAETitle: "OTHER"))
+    let refused = #expect(throws: DICOMNetworkError.self) {
+      try StorageSCP(taken, handlers: DIMSEHandlers(store: NoHandler()) { _ in })
     }
     #expect(
       refused?.description == "cannot listen on 127.0.0.1:\(listener.port): Address already in use")
@@ -151,4 +154,5 @@ import Testing
 
 private struct NoHandler: StoreHandler {
   func store(_ object: ReceivedObject) -> StoreStatus { .cannotUnderstand }
+  func refused(_ object: RefusedObject) {}
 }

@@ -111,7 +111,7 @@ import Testing
       { () async throws in try await self.scu.echo(peer) },
       { _ = try await self.scu.store([file], to: peer) },
     ] {
-      let error = await #expect(throws: NetworkError.self) { try await attempt() }
+      let error = await #expect(throws: DICOMNetworkError.self) { try await attempt() }
       let text = try #require(error?.description)
       #expect(text.contains("PACS at 127.0.0.1:\(peer.port)"))
       #expect(text.contains("Connection refused"), "\(text)")
@@ -123,7 +123,7 @@ import Testing
     let receiver = try await Receiver.pynetdicom(answering: "0000")
     var peer = receiver.peer
     peer.aeTitle = "WRONG"
-    let error = await #expect(throws: NetworkError.self) {
+    let error = await #expect(throws: DICOMNetworkError.self) {
       _ = try await scu.store([Phantom.file("mr").path], to: peer)
     }
     let text = try #require(error?.description)
@@ -136,7 +136,7 @@ import Testing
   @Test(.timeLimit(.minutes(5))) func givesUpOnASilentPeer() async throws {
     let silent = SilentServer()
     let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try silent.listen())
-    await #expect(throws: NetworkError.self) {
+    await #expect(throws: DICOMNetworkError.self) {
       try await StorageSCU(callingAETitle: "SEGMENTD", timeout: 2).echo(peer)
     }
   }
@@ -145,7 +145,7 @@ import Testing
   @Test func neverSendsDeflatedObjects() async throws {
     let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try freePort())
     let file = try await Phantom.file("deflated").path
-    let error = await #expect(throws: NetworkError.self) {
+    let error = await #expect(throws: DICOMNetworkError.self) {
       _ = try await scu.store([file], to: peer)
     }
     guard case .cannotSend = try #require(error) else {

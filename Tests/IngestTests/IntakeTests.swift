@@ -18,7 +18,10 @@ import Testing
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
     ledger = try Ledger(path: state.ledger.path)
-    intake = Intake(state: state, ledger: ledger, logger: Logger(label: "test"))
+    intake = Intake(
+      state: state, ledger: ledger,
+      receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
+      logger: Logger(label: "test"))
   }
 
   /// A small MR image; no pixel is looked at during intake.
@@ -39,9 +42,8 @@ import Testing
     try image.write(to: file.path)
     return intake.store(
       ReceivedObject(
-        path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: sop,
-        transferSyntaxUID: "1.2.840.10008.1.2.1", callingAETitle: "MODALITY",
-        peerAddress: "127.0.0.1"))
+        association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
+        sopInstanceUID: sop, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date()))
   }
 
   private var spooled: [String] { Spool(state: state).files() }
@@ -102,9 +104,8 @@ import Testing
     try bytes.prefix(bytes.count - 2000).write(to: file)
     let status = intake.store(
       ReceivedObject(
-        path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.1",
-        transferSyntaxUID: "1.2.840.10008.1.2.1", callingAETitle: "MODALITY",
-        peerAddress: "127.0.0.1"))
+        association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
+        sopInstanceUID: "1.2.3.1", transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date()))
     #expect(status == .cannotUnderstand)
     #expect(spooled.isEmpty && incoming.isEmpty)
     #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).isEmpty)
@@ -134,4 +135,10 @@ import Testing
     #expect(throws: StateDirectoryError.self) { try state.lock() }
     withExtendedLifetime(lock) {}
   }
+}
+
+extension Association {
+  static let test = Association(
+    number: 1, startedAt: Date(), callingAETitle: "MODALITY", calledAETitle: "SEGMENTD",
+    peerAddress: "127.0.0.1")
 }

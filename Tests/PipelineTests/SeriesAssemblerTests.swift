@@ -1,3 +1,4 @@
+import Configuration
 import DICOM
 import Foundation
 import GeometryGate
@@ -39,7 +40,10 @@ import Volumes
   private func receive(
     _ series: String, _ description: String, slices: Int = 4, study: String = "1.2"
   ) throws {
-    let intake = Intake(state: state, ledger: ledger, logger: Logger(label: "test"))
+    let intake = Intake(
+      state: state, ledger: ledger,
+      receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
+      logger: Logger(label: "test"))
     for index in 0..<slices {
       var image = Dataset()
       image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.2")
@@ -69,9 +73,11 @@ import Volumes
 
   private func jobs(_ rules: ModelRule...) throws -> [String: [JobSummary]] {
     let assembler = SeriesAssembler(
-      state: state, ledger: ledger, rules: ModelRules(rules), geometry: GeometryRules(),
-      quietPeriod: 0,
-      logger: Logger(label: "test"))
+      ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
+      judge: StudyJudge(
+        state: state, ledger: ledger, rules: ModelRules(rules), geometry: GeometryRules(),
+        incompleteSeries: .hold),
+      quietPeriod: 0, logger: Logger(label: "test"))
     try assembler.assembleDue()
     return Dictionary(grouping: try ledger.jobs(), by: \.seriesInstanceUID)
   }

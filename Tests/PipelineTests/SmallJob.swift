@@ -25,7 +25,9 @@ struct SmallJob {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
     ledger = try Ledger(path: state.ledger.path)
-    let intake = Intake(state: state, ledger: ledger, logger: logger)
+    let intake = Intake(
+      state: state, ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
+      logger: logger)
     for file in try await Self.makeSeries(in: folder.url) { try intake.take(copyOf: file) }
     let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)
     series = due.seriesInstanceUID
@@ -35,7 +37,11 @@ struct SmallJob {
     id = try ledger.jobs().first?.id ?? 0
   }
 
-  var intake: Intake { Intake(state: state, ledger: ledger, logger: logger) }
+  var intake: Intake {
+    Intake(
+      state: state, ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
+      logger: logger)
+  }
 
   var runner: JobRunner { runner(memory: MemoryBudget()) }
 
@@ -51,8 +57,11 @@ struct SmallJob {
   /// Assembles at once what has arrived.
   var assembler: SeriesAssembler {
     SeriesAssembler(
-      state: state, ledger: ledger, rules: ModelRules([ModelRule(model: "untrained-tiny")]),
-      geometry: GeometryRules(), quietPeriod: 0, logger: logger)
+      ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
+      judge: StudyJudge(
+        state: state, ledger: ledger, rules: ModelRules([ModelRule(model: "untrained-tiny")]),
+        geometry: GeometryRules(), incompleteSeries: .hold),
+      quietPeriod: 0, logger: logger)
   }
 
   private static func makeSeries(in folder: URL) async throws -> [URL] {

@@ -5,6 +5,10 @@ usage: network_peers.py phantom FOLDER [SIZE]              one file for each tra
        network_peers.py slowly PORT CALLED SECONDS FILE...  the same, with a pause after each
        network_peers.py parallel PORT CALLED COUNT FILE...  the same, COUNT associations at once
        network_peers.py drop PORT CALLED FILE              goes away in the middle of the dataset
+       network_peers.py leave PORT CALLED HOW FILE...      C-STORE, then release, abort, close, reset
+                                                           or silence; the last file is cut in half
+                                                           where HOW begins with half-
+       network_peers.py cut PORT CALLED COUNT FILE...      C-STORE; the last COUNT end too early
        network_peers.py badly-named PORT CALLED FILE UID   C-STORE of an instance called UID
        network_peers.py idle PORT COUNT                    silent connections until killed
        network_peers.py half-request PORT CALLED           half an A-ASSOCIATE-RQ, until killed
@@ -201,6 +205,60 @@ def drop(port, called, file):
     connection.close()
 
 
+def stored(connection, d, content):
+    """Sends a dataset and returns the status."""
+    connection.sendall(data(3, store_command(d.SOPClassUID, d.SOPInstanceUID)))
+    for start in range(0, len(content), 8000):
+        part = content[start : start + 8000]
+        connection.sendall(data(2 if start + 8000 >= len(content) else 0, part))
+    kind, answer = receive(connection)
+    if kind != 4:
+        sys.exit(f"answered with PDU {kind}")
+    status = answer.index(struct.pack("<HHI", 0, 0x0900, 2)) + 8
+    return struct.unpack("<H", answer[status : status + 2])[0]
+
+
+def leave(port, called, how, *files):
+    datasets = [dcmread(file) for file in files]
+    connection = associated(port, called, datasets[0])
+    for number, d in enumerate(datasets, 1):
+        content = encoded(d, d.file_meta.TransferSyntaxUID)
+        if how.startswith("half-") and number == len(datasets):
+            connection.sendall(data(3, store_command(d.SOPClassUID, d.SOPInstanceUID)))
+            connection.sendall(data(0, content[: len(content) // 2]))
+            time.sleep(0.5)  # a reset takes back what was not read yet
+        else:
+            print(f"{stored(connection, d, content):#06x}", flush=True)
+    match how.removeprefix("half-"):
+        case "release":
+            connection.sendall(struct.pack(">BBI", 5, 0, 4) + bytes(4))
+            receive(connection)
+        case "abort":
+            connection.sendall(struct.pack(">BBI", 7, 0, 4) + bytes(4))
+        case "reset":
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        case "garbage":
+            connection.sendall(b"\x63" + bytes(99))
+            time.sleep(1)
+        case "silence":
+            print("ready", flush=True)
+            time.sleep(600)
+    connection.close()
+
+
+def cut(port, called, count, *files):
+    datasets = [dcmread(file) for file in files]
+    connection = associated(port, called, datasets[0])
+    for number, d in enumerate(datasets):
+        content = encoded(d, d.file_meta.TransferSyntaxUID)
+        is_cut = number >= len(datasets) - int(count)
+        print(f"{stored(connection, d, content[:-400] if is_cut else content):#06x}", flush=True)
+    connection.sendall(struct.pack(">BBI", 5, 0, 4) + bytes(4))
+    receive(connection)
+    connection.close()
+
+
 def badly_named(port, called, file, instance):
     d = dcmread(file)
     connection = associated(port, called, d)
@@ -249,6 +307,8 @@ if __name__ == "__main__":
         "slowly": slowly,
         "parallel": parallel,
         "drop": drop,
+        "leave": leave,
+        "cut": cut,
         "badly-named": badly_named,
         "idle": idle,
         "half-request": half_request,

@@ -9,29 +9,62 @@
 extern "C" {
 #endif
 
+/// Who is at the other end. Texts are valid during the call only.
+typedef struct {
+  /// Unlike that of any other association of the SCP.
+  uint64_t number;
+  /// Seconds since 1970.
+  double started_at;
+  const char *calling_ae_title;
+  const char *called_ae_title;
+  const char *peer_address;
+} cdcmtk_association;
+
 /// An object of a C-STORE request. Its file is complete and synced; texts are valid during the
 /// call only.
 typedef struct {
+  const cdcmtk_association *association;
   const char *path;
   const char *sop_class_uid;
   const char *sop_instance_uid;
   const char *transfer_syntax_uid;
-  const char *calling_ae_title;
-  const char *peer_address;
+  /// When the request came, in seconds since 1970.
+  double began_at;
 } cdcmtk_received;
+
+/// An object of a C-STORE request that is not on disk. Valid during the call only.
+typedef struct {
+  const cdcmtk_association *association;
+  const char *sop_class_uid;
+  const char *sop_instance_uid;
+  const char *transfer_syntax_uid;
+  double began_at;
+  /// The first bytes of the dataset, as far as they came and are kept.
+  const uint8_t *beginning;
+  size_t beginning_count;
+  /// The status that will be answered, or -1 where the association ended before the dataset did.
+  int status;
+  const char *reason;
+} cdcmtk_refused;
 
 typedef enum {
   CDCMTK_EVENT_ACCEPTED = 0,
   CDCMTK_EVENT_REJECTED = 1,
-  CDCMTK_EVENT_RELEASED = 2,
-  CDCMTK_EVENT_ABORTED = 3,
-  CDCMTK_EVENT_FAILED = 4,
+  /// A connection that never became an association.
+  CDCMTK_EVENT_NO_ASSOCIATION = 2,
+  /// The ends of an association that was accepted.
+  CDCMTK_EVENT_RELEASED = 3,
+  CDCMTK_EVENT_ABORTED_BY_PEER = 4,
+  CDCMTK_EVENT_CONNECTION_LOST = 5,
+  CDCMTK_EVENT_TIMED_OUT = 6,
+  /// Aborted by us for a violation of the protocol.
+  CDCMTK_EVENT_ABORTED = 7,
+  CDCMTK_EVENT_SHUT_DOWN = 8,
 } cdcmtk_event_kind;
 
 typedef struct {
   int kind;
-  const char *calling_ae_title;
-  const char *peer_address;
+  const cdcmtk_association *association;
   const char *message;
   unsigned stored;
   unsigned refused;
@@ -40,6 +73,13 @@ typedef struct {
 /// Decides the DIMSE status of a received object. Called on the association's thread; from its
 /// return on the file belongs to the callee, whatever the status.
 typedef uint16_t (*cdcmtk_store_handler)(void *context, const cdcmtk_received *object)
+    __attribute__((swift_attr("@Sendable")));
+/// Told of an object that the SCP refuses by itself, before the status is sent, or that did not come
+/// to its end; on the association's thread.
+typedef void (*cdcmtk_refusal_handler)(void *context, const cdcmtk_refused *object)
+    __attribute__((swift_attr("@Sendable")));
+/// Decides the DIMSE status of a C-ECHO, on the association's thread.
+typedef uint16_t (*cdcmtk_echo_handler)(void *context, const cdcmtk_association *association)
     __attribute__((swift_attr("@Sendable")));
 /// Told of the beginning and end of associations, on their threads.
 typedef void (*cdcmtk_event_handler)(void *context, const cdcmtk_event *event)
@@ -65,6 +105,8 @@ typedef struct {
   /// Seconds of silence after which an association is aborted.
   unsigned idle_timeout;
   cdcmtk_store_handler store;
+  cdcmtk_refusal_handler refusal;
+  cdcmtk_echo_handler echo;
   cdcmtk_event_handler event;
   void *context;
 } cdcmtk_scp_options;

@@ -1,7 +1,7 @@
 import DICOM
 
 /// Why the network could not be used. Messages name host, port and AE titles.
-public enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum DICOMNetworkError: Error, Equatable, Sendable, CustomStringConvertible {
   case cannotListen(address: String, port: Int, reason: String)
   /// The peer is away, or refused the association.
   case noAssociation(peer: Peer, callingAETitle: String, reason: String)

@@ -1,0 +1,57 @@
+import Foundation
+
+/// An association that a peer opened (PS3.8 7.1). AE titles and address are fit for one line of a log.
+public struct Association: Sendable, Equatable {
+  /// Unlike that of any other association of the same listener.
+  public var number: UInt64
+  public var startedAt: Date
+  public var callingAETitle: String
+  public var calledAETitle: String
+  public var peerAddress: String
+
+  public init(
+    number: UInt64, startedAt: Date, callingAETitle: String, calledAETitle: String,
+    peerAddress: String
+  ) {
+    self.number = number
+    self.startedAt = startedAt
+    self.callingAETitle = callingAETitle
+    self.calledAETitle = calledAETitle
+    self.peerAddress = peerAddress
+  }
+}
+
+/// How an association ended.
+public enum AssociationEnd: Int32, Sendable, CaseIterable {
+  /// By A-RELEASE of the peer (PS3.8 7.2).
+  case released = 3
+  /// By A-ABORT of the peer (PS3.8 7.3).
+  case abortedByPeer
+  /// The connection was closed or reset without either.
+  case connectionLost
+  /// The peer was silent for too long, and was aborted.
+  case timedOut
+  /// The peer violated the protocol, and was aborted.
+  case aborted
+  /// The listener was told to stop, and aborted.
+  case shutDown
+}
+
+/// Something that happened to a connection or an association.
+public struct AssociationEvent: Sendable, Equatable {
+  public enum Kind: Sendable, Equatable {
+    case accepted
+    /// By A-ASSOCIATE-RJ (PS3.8 9.3.4).
+    case rejected
+    /// The connection ended without an association.
+    case noAssociation
+    case ended(AssociationEnd)
+  }
+  public var kind: Kind
+  public var association: Association
+  /// Why it was rejected or ended early.
+  public var message: String
+  /// Instances that were acknowledged and that were refused or did not come to their end.
+  public var stored: Int
+  public var refused: Int
+}

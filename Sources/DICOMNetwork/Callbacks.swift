@@ -1,0 +1,97 @@
+import CDCMTK
+import Foundation
+
+/// What DCMTK's threads call.
+final class Callbacks: Sendable {
+  private let handlers: DIMSEHandlers
+
+  init(_ handlers: DIMSEHandlers) { self.handlers = handlers }
+
+  /// Sets the callbacks; whoever starts the SCP keeps `self` until all its threads are joined.
+  func set(_ options: inout cdcmtk_scp_options) {
+    options.store = { Callbacks.at($0)?.store($1) ?? StoreStatus.outOfResources.rawValue }
+    options.refusal = { Callbacks.at($0)?.refuse($1) }
+    options.echo = { Callbacks.at($0)?.echo($1) ?? 0 }
+    options.event = { Callbacks.at($0)?.tell($1) }
+    options.context = Unmanaged.passUnretained(self).toOpaque()
+  }
+
+  private static func at(_ context: UnsafeMutableRawPointer?) -> Callbacks? {
+    context.map { Unmanaged<Callbacks>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  private func store(_ object: UnsafePointer<cdcmtk_received>?) -> UInt16 {
+    guard let object = object?.pointee, let association = Association(object.association) else {
+      return StoreStatus.outOfResources.rawValue
+    }
+    return handlers.store.store(
+      ReceivedObject(
+        association: association, path: String(cString: object.path),
+        sopClassUID: String(cString: object.sop_class_uid),
+        sopInstanceUID: String(cString: object.sop_instance_uid),
+        transferSyntaxUID: String(cString: object.transfer_syntax_uid),
+        beganAt: Date(timeIntervalSince1970: object.began_at))
+    ).rawValue
+  }
+
+  private func refuse(_ object: UnsafePointer<cdcmtk_refused>?) {
+    guard let object = object?.pointee, let association = Association(object.association) else {
+      return
+    }
+    handlers.store.refused(
+      RefusedObject(
+        association: association, sopClassUID: oneLine(object.sop_class_uid),
+        sopInstanceUID: oneLine(object.sop_instance_uid),
+        transferSyntaxUID: oneLine(object.transfer_syntax_uid),
+        beganAt: Date(timeIntervalSince1970: object.began_at),
+        beginning: object.beginning.map { Data(bytes: $0, count: object.beginning_count) }
+          ?? Data(),
+        status: object.status < 0 ? nil : UInt16(clamping: object.status),
+        reason: oneLine(object.reason)))
+  }
+
+  private func echo(_ association: UnsafePointer<cdcmtk_association>?) -> UInt16 {
+    Association(association).map(handlers.echo.echo) ?? 0
+  }
+
+  private func tell(_ event: UnsafePointer<cdcmtk_event>?) {
+    guard let event = event?.pointee, let association = Association(event.association),
+      let kind = AssociationEvent.Kind(event.kind)
+    else { return }
+    handlers.association(
+      AssociationEvent(
+        kind: kind, association: association, message: oneLine(event.message),
+        stored: Int(event.stored), refused: Int(event.refused)))
+  }
+}
+
+/// Text that a peer may have chosen, fit for one line of a log.
+private func oneLine(_ text: UnsafePointer<CChar>) -> String {
+  String(cString: text).unicodeScalars
+    .map { (32..<127).contains($0.value) ? String($0) : " " }.joined()
+}
+
+extension Association {
+  fileprivate init?(_ association: UnsafePointer<cdcmtk_association>?) {
+    guard let association = association?.pointee else { return nil }
+    self.init(
+      number: association.number,
+      startedAt: Date(timeIntervalSince1970: association.started_at),
+      callingAETitle: oneLine(association.calling_ae_title),
+      calledAETitle: oneLine(association.called_ae_title),
+      peerAddress: oneLine(association.peer_address))
+  }
+}
+
+extension AssociationEvent.Kind {
+  fileprivate init?(_ code: Int32) {
+    switch code {
+    case Int32(CDCMTK_EVENT_ACCEPTED.rawValue): self = .accepted
+    case Int32(CDCMTK_EVENT_REJECTED.rawValue): self = .rejected
+    case Int32(CDCMTK_EVENT_NO_ASSOCIATION.rawValue): self = .noAssociation
+    default:
+      guard let end = AssociationEnd(rawValue: code) else { return nil }
+      self = .ended(end)
+    }
+  }
+}

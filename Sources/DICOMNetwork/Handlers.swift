@@ -1,0 +1,94 @@
+import Foundation
+
+/// An object that came by C-STORE (PS3.7 9.1.1); its file is complete and synced.
+public struct ReceivedObject: Sendable {
+  public var association: Association
+  /// The file, which belongs to the handler from now on, whatever it answers.
+  public var path: String
+  public var sopClassUID: String
+  public var sopInstanceUID: String
+  public var transferSyntaxUID: String
+  /// When the request came.
+  public var beganAt: Date
+
+  public init(
+    association: Association, path: String, sopClassUID: String, sopInstanceUID: String,
+    transferSyntaxUID: String, beganAt: Date
+  ) {
+    self.association = association
+    self.path = path
+    self.sopClassUID = sopClassUID
+    self.sopInstanceUID = sopInstanceUID
+    self.transferSyntaxUID = transferSyntaxUID
+    self.beganAt = beganAt
+  }
+}
+
+/// An object of a C-STORE that never reached the handler: its request was faulty, the disk was full,
+/// or the association ended in the middle of it.
+public struct RefusedObject: Sendable {
+  public var association: Association
+  /// From the command set; may be blank, and anything that a peer may send.
+  public var sopClassUID: String
+  public var sopInstanceUID: String
+  public var transferSyntaxUID: String
+  /// When the request came.
+  public var beganAt: Date
+  /// The first bytes of the dataset, as far as they came: 256 KiB at most.
+  public var beginning: Data
+  /// What is answered; nil where the association ended before the dataset did.
+  public var status: UInt16?
+  public var reason: String
+}
+
+/// The status of a C-STORE response (PS3.4 B.2.3, PS3.7 C).
+public enum StoreStatus: UInt16, Sendable {
+  case success = 0x0000
+  /// Refused: out of resources. The peer may try again later.
+  case outOfResources = 0xA700
+  /// Error: the dataset does not match its SOP class.
+  case doesNotMatch = 0xA900
+  /// Error: the dataset cannot be understood.
+  case cannotUnderstand = 0xC000
+}
+
+/// The C-STORE service (PS3.7 9.1.1). Both methods are called on the association's own thread, so
+/// that they may block.
+public protocol StoreHandler: Sendable {
+  /// Decides what becomes of a received object: the status for the response, which is sent after
+  /// the return.
+  func store(_ object: ReceivedObject) -> StoreStatus
+
+  /// Told of an object that does not reach ``store(_:)``, before it is answered.
+  func refused(_ object: RefusedObject)
+}
+
+/// The C-ECHO service (PS3.7 9.1.5).
+public protocol EchoHandler: Sendable {
+  /// The status for the response; 0 for success.
+  func echo(_ association: Association) -> UInt16
+}
+
+/// Answers every C-ECHO with success.
+public struct Verification: EchoHandler {
+  public init() {}
+
+  public func echo(_ association: Association) -> UInt16 { 0 }
+}
+
+/// What a listener calls for each DIMSE service.
+public struct DIMSEHandlers: Sendable {
+  public var store: any StoreHandler
+  public var echo: any EchoHandler
+  /// Told of the beginning and end of associations, on the association's own thread.
+  public var association: @Sendable (AssociationEvent) -> Void
+
+  public init(
+    store: any StoreHandler, echo: any EchoHandler = Verification(),
+    association: @escaping @Sendable (AssociationEvent) -> Void
+  ) {
+    self.store = store
+    self.echo = echo
+    self.association = association
+  }
+}

@@ -1,0 +1,173 @@
+import DICOM
+import Foundation
+import Logging
+import TestSupport
+import Testing
+
+@testable import DICOMNetwork
+@testable import Ingest
+@testable import JobLedger
+
+/// What the intake refuses is in the ledger, with the series that lacks it.
+@Suite struct RefusalTests {
+  private let folder: TemporaryFolder
+  private let state: StateDirectory
+  private let ledger: Ledger
+  private let intake: Intake
+
+  init() throws {
+    folder = try TemporaryFolder()
+    state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
+    ledger = try Ledger(path: state.ledger.path)
+    let logger = Logger(label: "test")
+    intake = Intake(
+      state: state, ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
+      logger: logger)
+  }
+
+  private func image(_ number: Int, series: String = "1.2.3") -> Dataset {
+    var image = Dataset()
+    image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.4")
+    image.set(.sopInstanceUID, .UI, "1.2.3.\(number)")
+    image.set(.modality, .CS, "MR")
+    image.set(.studyInstanceUID, .UI, "1.2")
+    image.set(.seriesInstanceUID, .UI, series)
+    image.set(.pixelData, .OW, bytes: [UInt8](repeating: 7, count: 4096))
+    return image
+  }
+
+  /// A file of which `count` bytes are left, or all.
+  private func file(
+    _ image: Dataset, _ name: String = UUID().uuidString, bytes count: Int? = nil, in place: URL
+  ) throws -> URL {
+    let file = place.appendingPathComponent(name)
+    try image.write(to: file.path)
+    let bytes = try Data(contentsOf: file)
+    try bytes.prefix(count ?? bytes.count).write(to: file)
+    return file
+  }
+
+  private func store(_ image: Dataset, as number: Int, cut: Bool = false) throws -> StoreStatus {
+    let file = try file(image, in: state.incoming)
+    if cut { try Data(contentsOf: file).dropLast(400).write(to: file) }
+    return intake.store(
+      ReceivedObject(
+        association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
+        sopInstanceUID: "1.2.3.\(number)", transferSyntaxUID: "1.2.840.10008.1.2.1",
+        beganAt: Date()))
+  }
+
+  @Test func aCutOffInstanceIsMissingUntilItArrives() throws {
+    #expect(try store(image(1), as: 1) == .success)
+    #expect(try store(image(2), as: 2, cut: true) == .cannotUnderstand)
+    let missing = try #require(try ledger.incompleteness(series: "1.2.3").refused.first)
+    #expect(missing.instance.sopInstanceUID == "1.2.3.2")
+    #expect(missing.instance.studyInstanceUID == "1.2" && missing.instance.modality == "MR")
+    #expect(missing.instance.status == 0xC000 && missing.instance.source == .listener)
+    #expect(missing.instance.reason.contains("(7FE0,0010)"))
+    #expect(!missing.instance.reason.contains(state.incoming.path))
+    #expect(missing.callingAETitle == "MODALITY" && missing.peerAddress == "127.0.0.1")
+    #expect(try store(image(2), as: 2) == .success)
+    #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
+  }
+
+  @Test func anotherInstanceThanTheRequestSaidIsMissing() throws {
+    #expect(try store(image(1), as: 1) == .success)
+    #expect(try store(image(2), as: 9) == .doesNotMatch)
+    let missing = try ledger.incompleteness(series: "1.2.3").refused
+    #expect(missing.map(\.instance.sopInstanceUID) == ["1.2.3.9"])
+    #expect(missing.map(\.instance.status) == [0xA900])
+  }
+
+  /// The association says where an instance belongs whose series is blank.
+  @Test func anInstanceWithoutSeriesIsMissingFromItsAssociation() throws {
+    #expect(try store(image(1), as: 1) == .success)
+    #expect(try store(image(2, series: ""), as: 2) == .cannotUnderstand)
+    #expect(try ledger.incompleteness(series: "1.2.3").refused.count == 1)
+  }
+
+  @Test func whatTheListenerRefusesByItselfIsMissing() throws {
+    #expect(try store(image(1), as: 1) == .success)
+    let whole = try Data(contentsOf: try file(image(2), in: folder.url))
+    let start = try DICOMFile(path: try file(image(2), in: folder.url).path).datasetOffset
+    intake.refused(
+      RefusedObject(
+        association: .test, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.2",
+        transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date(),
+        beginning: whole.dropFirst(start).prefix(1000), status: 0xA700,
+        reason: "No space left on device"))
+    let missing = try #require(try ledger.incompleteness(series: "1.2.3").refused.first)
+    #expect(missing.instance.status == 0xA700)
+    #expect(missing.instance.reason == "No space left on device")
+    #expect(missing.instance.seriesInstanceUID == "1.2.3")
+  }
+
+  @Test func theEndOfAnAssociationIsRecorded() throws {
+    #expect(try store(image(1), as: 1) == .success)
+    #expect(try ledger.seriesDue(quietPeriod: -1).isEmpty)
+    intake.ended(.test, .connectionLost, message: "the connection was closed without release")
+    #expect(try ledger.seriesDue(quietPeriod: -1).count == 1)
+    let broken = try ledger.incompleteness(series: "1.2.3").associations
+    #expect(broken.map(\.outcome) == [.connectionLost])
+    #expect(broken.map(\.stored) == [1])
+  }
+
+  @Test func aCutOffFileOfAWatchFolderIsMissingUntilItIsWhole() throws {
+    try intake.take(copyOf: file(image(1), in: folder.url))
+    let cut = try file(image(2), "2.dcm", bytes: 600, in: folder.url)
+    for _ in 0..<2 {
+      #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }
+    }
+    let missing = try #require(try ledger.incompleteness(series: "1.2.3").refused.first)
+    #expect(missing.instance.sopInstanceUID == "1.2.3.2" && missing.instance.file == cut.path)
+    #expect(missing.instance.source == .watch && missing.instance.status == nil)
+    #expect(missing.count == 2)
+    try intake.take(copyOf: file(image(2), "2.dcm", in: folder.url))
+    #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
+  }
+
+  /// The letters DICM and nothing more: it may be an image, and nobody can tell of which series.
+  @Test func aFileThatSaysNothingIsRecordedByItsPath() throws {
+    let cut = try file(image(2), "2.dcm", bytes: 140, in: folder.url)
+    #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }
+    #expect(try ledger.refusals(withoutSeries: true).map(\.instance.file) == [cut.path])
+    try intake.take(copyOf: file(image(2), "2.dcm", in: folder.url))
+    #expect(try ledger.refusals().isEmpty)
+  }
+
+  /// No image is missing where a letter lies in the folder, or an object of another kind.
+  @Test func whatIsNoImageIsNotMissing() throws {
+    let letter = folder.url.appendingPathComponent("letter.txt")
+    try Data("Dear colleague".utf8).write(to: letter)
+    #expect(throws: IntakeError.self) { try intake.take(copyOf: letter) }
+    var report = image(3)
+    report.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.88.11")
+    let whole = try file(report, in: folder.url)
+    let cut = try file(report, bytes: 700, in: folder.url)
+    for file in [whole, cut] {
+      #expect(throws: IntakeError.self) { try intake.take(copyOf: file) }
+    }
+    #expect(try ledger.refusals().isEmpty)
+  }
+
+  /// While the ledger cannot be written, as on a full disk, nothing is forgotten.
+  @Test func aRefusalWaitsForTheLedger() throws {
+    #expect(try store(image(1), as: 1) == .success)
+    try ledger.write { db in
+      try db.execute(
+        sql: """
+          CREATE TRIGGER no_space BEFORE INSERT ON refused_instances
+          BEGIN SELECT RAISE(ABORT, 'no space'); END
+          """)
+    }
+    #expect(try store(image(2), as: 2, cut: true) == .cannotUnderstand)
+    intake.ended(.test, .released, message: "")
+    #expect(try ledger.refusals().isEmpty)
+    // What comes later is not acknowledged before.
+    #expect(try store(image(3), as: 3) == .outOfResources)
+    try ledger.write { db in try db.execute(sql: "DROP TRIGGER no_space") }
+    #expect(try store(image(3), as: 3) == .success)
+    let missing = try ledger.incompleteness(series: "1.2.3").refused
+    #expect(missing.map(\.instance.sopInstanceUID) == ["1.2.3.2"])
+  }
+}
