@@ -10,7 +10,9 @@ struct JobsCommand: AsyncParsableCommand {
       One line for each job: its state, the verdict of the geometry gate on its series (accepted, \
       repaired or held; "-" where it was not assessed), and what came of it. With --job everything \
       about one job: why the verdict is what it is, in the words of `segmentd inspect`, the volumes, \
-      each attempt, and each event.
+      each attempt, each event, the associations over which the series came and how they ended, and \
+      the instances that were refused. With --refused the instances that were refused and have not \
+      arrived since, those included of which it cannot be told which series lacks them.
       """)
 
   @OptionGroup var config: ConfigurationOption
@@ -21,12 +23,15 @@ struct JobsCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("All about this job.", valueName: "number"))
   var job: Int64?
 
+  @Flag(help: "List refused instances, not jobs.")
+  var refused = false
+
   @Flag(help: "Print JSON.")
   var json = false
 
   func validate() throws {
-    guard job == nil || study == nil else {
-      throw ValidationError("--job and --study cannot be given together")
+    guard [job != nil, study != nil, refused].filter(\.self).count <= 1 else {
+      throw ValidationError("--job, --study and --refused cannot be given together")
     }
   }
 
@@ -36,6 +41,10 @@ struct JobsCommand: AsyncParsableCommand {
       let detail = try ledger.job(job)
       return print(json ? try encodeJSON(detail) : detail.text)
     }
+    if refused {
+      let refusals = try ledger.refusals()
+      return print(json ? try encodeJSON(refusals) : refusalTable(refusals))
+    }
     let jobs = try ledger.jobs(study: study)
     if json {
       print(try encodeJSON(jobs))
@@ -44,6 +53,12 @@ struct JobsCommand: AsyncParsableCommand {
     } else {
       let head = ["JOB", "STATE", "MODEL", "IMAGES", "VERDICT", "SERIES", "NOTE"]
       print(formatTable([head] + jobs.map(row)))
+    }
+    let count = try ledger.refusals(withoutSeries: true).count
+    if count > 0, !json {
+      warn(
+        "\(count) refused instance(s) of which it cannot be told which series lacks them: "
+          + "segmentd jobs --refused")
     }
   }
 
@@ -95,6 +110,7 @@ extension JobDetail {
           + ([attempt.outcome ?? "running"] + [attempt.message].compactMap(\.self))
           .joined(separator: ": "))
     }
+    lines += associations.map(\.text) + refusals.map(\.text)
     lines += events.map { "\($0.at.formatted(.iso8601)) \($0.kind): \($0.message)" }
     return lines.joined(separator: "\n")
   }

@@ -11,7 +11,8 @@ struct ReprocessCommand: AsyncParsableCommand {
     abstract: "Segment a study again.",
     discussion: """
       Makes a new job for each series and model. A daemon on the same state directory runs them; \
-      without one this command does it, and sends the results.
+      without one this command does it, and sends the results. A series of which instances may be \
+      missing is held, unless assembly.incompleteSeries is process.
       """)
 
   @OptionGroup var config: ConfigurationOption
@@ -43,8 +44,10 @@ struct ReprocessCommand: AsyncParsableCommand {
         if bundle.network.inputChannels > 1, !bundle.channels.isEmpty {
           together.insert(name)
         } else {
+          let uid = found.seriesInstanceUID
           jobs.append(
-            try parts.ledger.reprocess(series: found.seriesInstanceUID, job: NewJob(model: name)))
+            try parts.ledger.reprocess(
+              series: uid, job: NewJob(model: name, start: start(of: [uid], parts))))
         }
       }
     }
@@ -66,9 +69,19 @@ struct ReprocessCommand: AsyncParsableCommand {
       parts.models.bundle(model).channels,
       of: parts.ledger.series(ofStudy: study).map(\.seriesInstanceUID), chosen: channels.chosen()
     ).get()
+    var job = NewJob(model: model, selection: selection)
+    job.start = try start(of: selection.series.map(\.seriesInstanceUID), parts)
     return try parts.ledger.reprocess(
-      series: selection.reference.seriesInstanceUID,
-      job: NewJob(model: model, selection: selection))
+      series: selection.reference.seriesInstanceUID, job: job)
+  }
+
+  /// A job of series of which instances may be missing is held, as by the daemon.
+  private func start(of series: [String], _ parts: ConfiguredParts) throws -> NewJob.Start {
+    let judge = parts.judge(ModelRules([]))
+    let reasons = try series.compactMap { uid in
+      try judge.reasonToWait(uid).map { series.count > 1 ? "series \(uid): \($0)" : $0 }
+    }
+    return reasons.isEmpty ? .available : .held(reason: reasons.joined(separator: "; "))
   }
 
   /// The models asked for, of earlier jobs, or of the rules.

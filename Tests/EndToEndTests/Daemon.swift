@@ -57,7 +57,8 @@ final class DaemonSetup: Sendable {
   ///   - more: further sections.
   init(
     models: [String: String] = ["CT": "untrained-tiny", "MR": "untrained-tiny-mr"],
-    rules ownRules: String? = nil, more: String = "", watch: URL? = nil,
+    rules ownRules: String? = nil, more: String = "",
+    assembly: String = "{quietSeconds: 1}", watch: URL? = nil,
     hasDestination: Bool = true
   ) throws {
     folder = try TemporaryFolder()
@@ -69,7 +70,7 @@ final class DaemonSetup: Sendable {
     var text = """
       stateDirectory: \(folder.url.path)/state
       listener: {aeTitle: SEGMENTD, address: 127.0.0.1, port: \(port)}
-      assembly: {quietSeconds: 1}
+      assembly: \(assembly)
       models: {directories: ["\(bundles)"]}
       \(rules)
       \(more)
