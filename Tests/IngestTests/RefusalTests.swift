@@ -135,7 +135,7 @@ import Testing
     #expect(try ledger.refusals().isEmpty)
   }
 
-  /// No image is missing where a letter lies in the folder, or an object of another kind.
+  /// No image is missing where a letter is in the folder, or an object of another kind.
   @Test func whatIsNoImageIsNotMissing() throws {
     let letter = folder.url.appendingPathComponent("letter.txt")
     try Data("Dear colleague".utf8).write(to: letter)

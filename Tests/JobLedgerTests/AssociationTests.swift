@@ -129,7 +129,7 @@ import Testing
     #expect(rows == 0)
   }
 
-  /// The evidence goes away between judging and assembling.
+  /// The evidence goes away between assessment and assembly.
   @Test func nothingIsHeldForWhatIsResolvedMeanwhile() throws {
     let fixture = try LedgerFixture()
     let broken = fixture.association()
