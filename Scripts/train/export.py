@@ -49,7 +49,7 @@ Data: Medical Segmentation Decathlon, Task04 Hippocampus, licence CC BY-SA 4.0: 
 - Adults, healthy or with a psychotic disorder (Simpson et al., 2019), T1-weighted MPRAGE of one centre; other scanners,
   sequences, tumours, resections and strong atrophy were never seen.
 - The border between anterior and posterior is a convention of the data's annotators.
-- All volumes show the same side (by its place beside the brain stem the left one); the other was learned from mirrored
+- All volumes show the same side (by its place next to the brain stem the left one); the other was learned from mirrored
   copies. On the held-out volumes mirrored from left to right the mean Dice is {other_side:.4f}.
 - Inputs whose fraction of zeros, coefficient of variation, skewness, median's position, correlation of neighbours or
   correlation with the mean training image leave the ranges of `model.yaml` are refused or carry a warning, as do results
@@ -78,7 +78,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path)
-    parser.add_argument("--baseline", type=Path, help="figures of the U-Net trained beside it (evaluate.py --json)")
+    parser.add_argument("--baseline", type=Path, help="figures of the U-Net trained along with it (evaluate.py --json)")
     parser.add_argument("--history", default="", help="what else should be said about the training")
     parser.add_argument("--note", default=NOTE, help="how the held-out cases were used while training")
     parser.add_argument("--processes", type=int, default=2)
@@ -155,7 +155,7 @@ def write_card(a, checkpoint, tensors, result, single, other_side, synthetic):
 
 
 def curves(folder):
-    """Copies the logs beside the scripts and draws them."""
+    """Copies the logs next to the scripts and draws them."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot

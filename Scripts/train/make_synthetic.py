@@ -47,7 +47,7 @@ def align(data, name):
     placed = np.zeros(FRAME, np.float32), np.zeros(FRAME, np.uint8), np.zeros(FRAME, bool)
     source = tuple(slice(max(0, -s), min(n, f - s)) for s, n, f in zip(shift, image.shape, FRAME))
     target = tuple(slice(i.start + s, i.stop + s) for i, s in zip(source, shift))
-    # beyond the crop the nearest voxel stands in, so that the components have no edge of the crop in them
+    # beyond the crop the nearest voxel is repeated, so that the components have no edge of the crop in them
     placed[2][target] = True
     nearest = ndimage.distance_transform_edt(~placed[2], return_distances=False, return_indices=True)
     placed[0][target], placed[1][target] = image[source], labels[source]

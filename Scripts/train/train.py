@@ -11,7 +11,7 @@ falls polynomially (power 0.9) with the steps or, where a deadline is given, wit
 whichever is further; `loss.csv` keeps step, seconds, learning rate and loss, `dice.csv` the Dice of the averaged weights
 on some held-out cases. An accelerator is used when present. On CPUs one thread is best for the small hippocampus network:
 a step with two threads costs twice the processor time of one with a single thread, so `train.sh` gives the second core
-to the plain 3D U-Net that is trained beside it.
+to the plain 3D U-Net that is trained along with it.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The shipped hippocampus model from nothing: environment, check of the network, training, measurement, bundle. A plain 3D
-# U-Net of equal size is trained beside it in the same way, so that the model's worth is seen.
+# U-Net of equal size is trained along with it in the same way, so that the model's worth is seen.
 #
 #   bash Scripts/train/train.sh DATA FOLDER [further arguments of train.py]
 #
