@@ -36,9 +36,6 @@ extension SiteConfiguration {
     guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw fail("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
-    guard assembly.minimumSlices >= 3 else {
-      throw fail("assembly.minimumSlices: \(assembly.minimumSlices) is less than 3")
-    }
     if let problem = geometry.problem { throw fail("geometry.\(problem)") }
     for entry in watch where !(entry.settleSeconds > 0 && entry.settleSeconds.isFinite) {
       throw fail("watch.settleSeconds: \(entry.settleSeconds) is not positive")

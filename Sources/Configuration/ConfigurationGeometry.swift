@@ -7,7 +7,7 @@ extension SiteConfiguration {
     public private(set) var rules = GeometryRules()
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case spacingTolerance, spacingRelativeTolerance, positionTolerance, maximumTilt
+      case minimumSlices, spacingTolerance, spacingRelativeTolerance, positionTolerance, maximumTilt
       case acceptDerivedImages, resampleTilt, resampleUnevenSpacing, fillGapsUpTo
       case excludeMismatchedImages, splitFramesOfReference
     }
@@ -23,6 +23,7 @@ extension SiteConfiguration {
           rules[keyPath: path] = value
         }
       }
+      try read(.minimumSlices, into: \.minimumSlices)
       try read(.spacingTolerance, into: \.spacingTolerance)
       try read(.spacingRelativeTolerance, into: \.spacingRelativeTolerance)
       try read(.positionTolerance, into: \.positionTolerance)
@@ -37,6 +38,9 @@ extension SiteConfiguration {
 
     /// What no rule can mean; nil where all can.
     public var problem: String? {
+      guard rules.minimumSlices >= 3 else {
+        return "minimumSlices: \(rules.minimumSlices) is less than 3"
+      }
       let lengths = [
         ("spacingTolerance", rules.spacingTolerance),
         ("spacingRelativeTolerance", rules.spacingRelativeTolerance),
@@ -51,9 +55,5 @@ extension SiteConfiguration {
 
 extension SiteConfiguration {
   /// The rules of the geometry gate.
-  public var geometryRules: GeometryRules {
-    var rules = geometry.rules
-    rules.minimumSlices = assembly.minimumSlices
-    return rules
-  }
+  public var geometryRules: GeometryRules { geometry.rules }
 }

@@ -107,12 +107,11 @@ extension SiteConfiguration {
   /// When a series counts as complete, and what becomes of one that does not.
   public struct Assembly: Decodable, Sendable {
     public var quietSeconds = 30.0
-    public var minimumSlices = 3
     /// What becomes of a series of which instances were refused, or whose association broke off.
     public var incompleteSeries = IncompleteSeries.hold
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case quietSeconds, minimumSlices, incompleteSeries
+      case quietSeconds, incompleteSeries
     }
 
     public init() {}
@@ -120,7 +119,6 @@ extension SiteConfiguration {
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       quietSeconds = try values.decodeIfPresent(Double.self, forKey: .quietSeconds) ?? quietSeconds
-      minimumSlices = try values.decodeIfPresent(Int.self, forKey: .minimumSlices) ?? minimumSlices
       incompleteSeries =
         try values.decodeIfPresent(IncompleteSeries.self, forKey: .incompleteSeries)
         ?? incompleteSeries

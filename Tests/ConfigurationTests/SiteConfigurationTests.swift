@@ -61,6 +61,8 @@ import Testing
     ("inference:\n  thread: 1\n", 2, "thread"),
     ("log:\n  colour: red\n", 2, "colour"),
     ("assembly:\n  quiet: 3\n", 2, "quiet"),
+    // It is a rule of the geometry gate.
+    ("assembly:\n  quietSeconds: 3\n  minimumSlices: 3\n", 3, "minimumSlices"),
     ("models:\n  folders: []\n", 2, "folders"),
   ])
   func anUnknownKeyIsNamedWithItsLine(text: String, line: Int, key: String) {
@@ -77,6 +79,7 @@ import Testing
     ("assembly: {quietSeconds: 0}", "assembly.quietSeconds"),
     ("assembly: {quietSeconds: .nan}", "assembly.quietSeconds"),
     ("geometry: {maximumTilt: -1}", "geometry.maximumTilt: -1.0 is not zero or more"),
+    ("geometry: {minimumSlices: 2}", "geometry.minimumSlices: 2 is less than 3"),
     ("geometry: {spacingTolerance: .inf}", "geometry.spacingTolerance"),
     ("watch: [{folder: in, settleSeconds: -1}]", "watch.settleSeconds"),
     ("watch: [{folder: none}]", "none is not a folder"),
@@ -118,12 +121,14 @@ import Testing
     let rules = try load(
       """
       geometry:
+        minimumSlices: 12
         spacingTolerance: 0.02
         resampleTilt: false
         fillGapsUpTo: 7.5
         acceptDerivedImages: true
       """
     ).geometryRules
+    #expect(rules.minimumSlices == 12)
     #expect(rules.spacingTolerance == 0.02)
     #expect(rules.fillsGapsUpTo == 7.5)
     #expect(!rules.resamplesTilt && rules.acceptsDerivedImages)
