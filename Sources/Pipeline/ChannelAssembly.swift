@@ -22,7 +22,8 @@ extension StudyJudge {
     for (model, channels) in rules.channels.sorted(by: { $0.key < $1.key }) {
       let members = judged.filter { $0.value.plan.models.contains(model) }.keys.sorted()
       guard !due.isDisjoint(with: members) else { continue }
-      let found = try selection(channels, of: members, chosen: [:])
+      let found = Self.selection(
+        channels, among: members.compactMap { judged[$0]?.candidate }, chosen: [:])
       for (series, job) in Self.jobs(found, model: model, members: members, due: due) {
         jobs[series, default: []].append(try holdingIncomplete(job))
       }
@@ -44,25 +45,29 @@ extension StudyJudge {
     return held
   }
 
-  /// The channels of a model among some series of a study.
+  /// The channels of a model among some series of a study, which are read for it.
   ///
-  /// - Throws: `LedgerError`, ``MachineFault``. A series that cannot be read is no candidate.
+  /// - Throws: `LedgerError`, ``MachineFault``. A series of which no image can be read is no candidate.
   public func selection(
     _ channels: [ModelChannel], of series: [String], chosen: [String: String]
   ) throws -> Result<ChannelSelection, ChannelRefusal> {
-    var candidates: [ChannelCandidate] = []
-    for uid in series {
+    let candidates = try series.compactMap { uid in
       let files = SeriesFiles(try ledger.instances(series: uid), in: state)
       do {
-        candidates.append(try ChannelCandidate(files, channels: channels))
-      } catch {
+        return ChannelCandidate(try SourceSeries(files, geometry: geometry))
+      } catch let error as DICOMError {
         if let fault = MachineFault(error) { throw fault }
+        return nil
       }
     }
-    do throws(ChannelRefusal) {
-      return .success(try ChannelSelection(channels, candidates: candidates, chosen: chosen))
-    } catch {
-      return .failure(error)
+    return Self.selection(channels, among: candidates, chosen: chosen)
+  }
+
+  private static func selection(
+    _ channels: [ModelChannel], among candidates: [ChannelCandidate], chosen: [String: String]
+  ) -> Result<ChannelSelection, ChannelRefusal> {
+    Result { () throws(ChannelRefusal) in
+      try ChannelSelection(channels, candidates: candidates, chosen: chosen)
     }
   }
 

@@ -4,6 +4,7 @@ import Foundation
 import GeometryGate
 import Ingest
 import JobLedger
+import SeriesProcessing
 import SeriesReading
 import SeriesSelection
 import Volumes
@@ -28,6 +29,8 @@ public struct JudgedSeries: Sendable, Equatable {
   public var verdict: SeriesVerdict
   /// Whether it is held because instances may be missing.
   public var isHeldAsIncomplete = false
+  /// The series as a channel of a model; nil where none of its images can be read.
+  public var candidate: ChannelCandidate?
 }
 
 /// Judges received series by their geometry and by the rules.
@@ -35,7 +38,7 @@ public struct StudyJudge: Sendable {
   let state: StateDirectory
   let ledger: Ledger
   let rules: ModelRules
-  private let geometry: GeometryRules
+  let geometry: GeometryRules
   private let incompleteSeries: IncompleteSeries
 
   /// - Parameter incompleteSeries: whether a series is held of which instances may be missing.
@@ -55,20 +58,22 @@ public struct StudyJudge: Sendable {
   ///
   /// - Throws: `LedgerError`, ``MachineFault``
   public func judge(study: String, series: [String]) throws -> [String: JudgedSeries] {
-    let candidates =
+    let members =
       rules.comparesSeries
       ? try ledger.series(ofStudy: study).map(\.seriesInstanceUID) : series
+    var candidates: [String: ChannelCandidate] = [:]
     var facts: [SeriesFacts] = []
     var verdicts: [String: SeriesVerdict] = [:]
     var unreadable: [String: String] = [:]
-    for uid in candidates {
+    for uid in members {
       let instances = try ledger.instances(series: uid)
       let files = SeriesFiles(instances, in: state)
       do {
         let source = try SourceSeries(files, geometry: geometry)
         verdicts[uid] = SeriesVerdict(source.summary)
-        if let found = source.facts {
-          facts.append(found)
+        if let candidate = ChannelCandidate(source) {
+          candidates[uid] = candidate
+          facts.append(candidate.facts)
         } else {
           unreadable[uid] = source.assessment.reasons.joined(separator: "; ")
         }
@@ -91,7 +96,8 @@ public struct StudyJudge: Sendable {
         plan: plan,
         verdict: missing.isEmpty
           ? verdict : verdict.incomplete(because: missing, isHeld: incompleteSeries == .hold),
-        isHeldAsIncomplete: !missing.isEmpty && incompleteSeries == .hold)
+        isHeldAsIncomplete: !missing.isEmpty && incompleteSeries == .hold,
+        candidate: candidates[uid])
     }
     return judged
   }

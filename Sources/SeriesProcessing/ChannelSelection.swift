@@ -1,4 +1,3 @@
-import DICOM
 import Foundation
 import SeriesReading
 import SeriesSelection
@@ -47,22 +46,20 @@ public enum ChannelRefusal: Error, Sendable, Equatable, CustomStringConvertible 
 }
 
 /// A series that may be a channel.
-public struct ChannelCandidate: Sendable {
+public struct ChannelCandidate: Sendable, Equatable {
   public var files: SeriesFiles
   public var facts: SeriesFacts
   /// Of the first image, empty where it has none.
   public var frameOfReferenceUID: String
   public var studyInstanceUID: String
 
-  /// - Throws: `DICOMError` where a file cannot be read.
-  public init(_ files: SeriesFiles, channels: [ModelChannel]) throws(DICOMError) {
-    self.files = files
-    facts = try SeriesFacts(
-      files, everyImage: channels.contains { $0.criteria.needsEveryImage })
-    guard let first = files.files.first else { throw .noFile(sopInstanceUID: "") }
-    let dataset = try DICOMFile(path: first.path).dataset
-    frameOfReferenceUID = dataset.text(.frameOfReferenceUID) ?? ""
-    studyInstanceUID = dataset.text(.studyInstanceUID) ?? ""
+  /// - Returns: nil where none of the images of the series could be read.
+  public init?(_ source: SourceSeries) {
+    guard let facts = source.facts else { return nil }
+    self.facts = facts
+    files = source.files
+    frameOfReferenceUID = source.frameOfReferenceUID
+    studyInstanceUID = source.studyInstanceUID
   }
 }
 

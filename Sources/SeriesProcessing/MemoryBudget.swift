@@ -35,7 +35,8 @@ public struct MemoryBudget: Sendable {
     self.init(limit: gigabytes > 0 ? Int(gigabytes * 1e9) : nil)
   }
 
-  public init(limit: Int? = nil) { self.init(limit: limit, system: SystemMemory()) }
+  /// - Parameter limit: bytes for the whole process; nil for what the system has.
+  public init(limit: Int?) { self.init(limit: limit, system: SystemMemory()) }
 
   init(limit: Int?, system: SystemMemory) {
     self.limit = limit

@@ -1,4 +1,4 @@
-import DICOM
+import GeometryGate
 import Segmentation
 import SeriesReading
 
@@ -27,17 +27,23 @@ public struct ModelInput: Sendable {
 }
 
 extension ModelInput {
+  /// An input with the name of its series in a report, or why there is none.
+  public typealias Input = (series: String, input: Result<ModelInput, ChannelRefusal>)
+
   /// What a model is shown of some series: each by itself, or for a model of several channels one
   /// input for each study.
   ///
-  /// - Parameter chosen: Series Instance UIDs that somebody chose, by channel.
+  /// - Parameters:
+  ///   - geometry: the rules by which series are read.
+  ///   - chosen: Series Instance UIDs that somebody chose, by channel.
   /// - Returns: for each input its name in a report, and why there is none where channels are
   ///   missing or in doubt.
-  /// - Throws: `DICOMError` where a file cannot be read.
+  /// - Throws: `DICOMError` only where our own disk or installation is at fault. A series of which no
+  ///   image can be read is no channel.
   public static func inputs(
-    of series: [SeriesFiles], for bundle: ModelBundle, chosen: [String: String],
-    phases: PhaseChoice?
-  ) throws -> [(series: String, input: Result<ModelInput, ChannelRefusal>)] {
+    of series: [SeriesFiles], for bundle: ModelBundle, geometry: GeometryRules,
+    chosen: [String: String], phases: PhaseChoice?
+  ) throws -> [Input] {
     guard bundle.network.inputChannels > 1 else {
       return series.map { ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases))) }
     }
@@ -50,15 +56,21 @@ extension ModelInput {
         )
       }
     }
+    var unreadable: [SeriesFiles] = []
     var studies: [String] = []
     var members: [String: [ChannelCandidate]] = [:]
     for files in series {
-      let candidate = try ChannelCandidate(files, channels: bundle.channels)
+      let source = try SourceSeries(files, geometry: geometry)
+      guard let candidate = ChannelCandidate(source) else {
+        // Held by its job, with what is wrong with its files.
+        unreadable.append(files)
+        continue
+      }
       let study = candidate.studyInstanceUID
       if members[study] == nil { studies.append(study) }
       members[study, default: []].append(candidate)
     }
-    return studies.compactMap { study in
+    let inputs: [Input] = studies.compactMap { study in
       guard let candidates = members[study], let first = candidates.first else { return nil }
       do throws(ChannelRefusal) {
         let selection = try ChannelSelection(
@@ -68,5 +80,6 @@ extension ModelInput {
         return (first.facts.seriesInstanceUID, .failure(error))
       }
     }
+    return inputs + unreadable.map { ($0.seriesInstanceUID, .success(ModelInput($0))) }
   }
 }

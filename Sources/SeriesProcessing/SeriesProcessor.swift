@@ -24,7 +24,7 @@ public struct SeriesProcessor: Sendable {
   private let writesNIfTI: Bool
 
   public init(
-    geometry: GeometryRules, installation: String, memory: MemoryBudget = MemoryBudget(),
+    geometry: GeometryRules, installation: String, memory: MemoryBudget,
     writesNIfTI: Bool = false
   ) {
     self.geometry = geometry

@@ -1,4 +1,5 @@
 import Foundation
+import GeometryGate
 import NIfTI
 import Results
 import Segmentation
@@ -22,16 +23,18 @@ public struct LabelledVolume: Sendable, Equatable {
 public enum VolumeFileProcessor {
   /// - Parameters:
   ///   - files: one NIfTI file for each channel, or one with the channels along its fourth axis.
+  ///   - geometry: the rules by which a DICOM series is assessed.
   ///   - output: an existing folder, which receives `labels.nii.gz` and `contours.png`.
   ///   - times: receives the time of each stage.
   /// - Throws: `NIfTIError`, `InputRefusal`, ``MemoryShortage``, or errors of segmenting and writing.
   public static func process(
-    _ files: [URL], segmenter: Segmenter, memory: MemoryBudget = MemoryBudget(), output: URL,
+    _ files: [URL], segmenter: Segmenter, geometry: GeometryRules, memory: MemoryBudget,
+    output: URL,
     times: StageTimes = StageTimes(),
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> LabelledVolume {
     let channels = try times.measure(.decoding) {
-      try VolumeInputs.read(files, for: segmenter.bundle)
+      try VolumeInputs.read(files, for: segmenter.bundle, geometry: geometry)
     }
     if let first = channels.first {
       let forecast = try segmenter.bundle.memoryForecast(

@@ -28,9 +28,13 @@ public enum VolumeInputs {
   /// Reads NIfTI files, one for each channel or one with a fourth dimension, or the one series of
   /// a DICOM file or folder, judged as the daemon judges it.
   ///
-  /// - Parameter model: whose modalities and body parts are demanded of a DICOM series.
+  /// - Parameters:
+  ///   - model: whose modalities and body parts are demanded of a DICOM series.
+  ///   - geometry: the rules by which a DICOM series is assessed.
   /// - Throws: ``VolumeInputError``, `NIfTIError`, `DICOMError` or `InputRefusal`.
-  public static func read(_ files: [URL], for model: ModelBundle) throws -> [Volume] {
+  public static func read(_ files: [URL], for model: ModelBundle, geometry: GeometryRules) throws
+    -> [Volume]
+  {
     guard let first = files.first, !NIfTIFile.isNamed(first.path) else {
       return try files.flatMap { try NIfTIFile(path: $0.path).volumes() }
     }
@@ -42,11 +46,11 @@ public enum VolumeInputs {
       throw VolumeInputError.severalSeries(path: first.path, count: scan.series.count)
     }
     do {
-      let source = try SourceSeries(series, geometry: GeometryRules())
+      let source = try SourceSeries(series, geometry: geometry)
       let stack = try source.onlyVolume()
       try model.input.check(
         modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
-      return [try UprightVolume(stack, geometry: GeometryRules()).read()]
+      return [try UprightVolume(stack, geometry: geometry).read()]
     } catch let problem as HeldSeries {
       throw VolumeInputError.held(path: first.path, reasons: problem.reasons)
     }

@@ -4,20 +4,6 @@ import SeriesSelection
 import Volumes
 
 extension SeriesFacts {
-  /// Gathers what rules ask about a series from the headers of its files.
-  ///
-  /// - Parameter everyImage: reads all files, not just the first, so that the number of slices,
-  ///   their spacing and what most images say are known.
-  /// - Throws: `DICOMError` where a file that is needed cannot be read.
-  public init(_ series: SeriesFiles, everyImage: Bool) throws(DICOMError) {
-    var gathered = GatheredFacts()
-    for url in everyImage ? series.files : Array(series.files.prefix(1)) {
-      let file = try DICOMFile(path: url.path)
-      gathered.add(HeaderFacts(file.dataset), frames: try file.imageFrames())
-    }
-    self = gathered.facts(of: series.seriesInstanceUID, hasEveryImage: everyImage)
-  }
-
   /// What some frames of a series say.
   ///
   /// - Parameter headers: of the files that the frames are from, by path.
@@ -31,7 +17,7 @@ extension SeriesFacts {
     for file in files where seen.insert(file).inserted {
       gathered.add(headers[file] ?? HeaderFacts(), frames: byFile[file] ?? [])
     }
-    self = gathered.facts(of: seriesInstanceUID, hasEveryImage: true)
+    self = gathered.facts(of: seriesInstanceUID)
   }
 }
 
@@ -107,7 +93,7 @@ private struct GatheredFacts {
     for frame in found { add(frame) }
   }
 
-  func facts(of series: String, hasEveryImage: Bool) -> SeriesFacts {
+  func facts(of series: String) -> SeriesFacts {
     var facts = SeriesFacts(
       seriesInstanceUID: series, seriesNumber: seriesNumber, imageCount: frames.count)
     for (attribute, values) in counts {
@@ -115,7 +101,7 @@ private struct GatheredFacts {
       let most = values.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
       facts[attribute] = most?.value.value
     }
-    setGeometry(&facts, hasEveryImage: hasEveryImage)
+    setGeometry(&facts)
     return facts
   }
 
@@ -143,7 +129,7 @@ private struct GatheredFacts {
   }
 
   /// Places along the normal that most images have; those of other orientations are left out.
-  private func setGeometry(_ facts: inout SeriesFacts, hasEveryImage: Bool) {
+  private func setGeometry(_ facts: inout SeriesFacts) {
     let placed = frames.filter {
       $0.imageOrientation.count == 6 && $0.imagePosition.count == 3
     }
@@ -169,7 +155,7 @@ private struct GatheredFacts {
       (SIMD3(frame.imagePosition[0], frame.imagePosition[1], frame.imagePosition[2]) * normal)
         .sum()
     }
-    facts.setGeometry(normal: normal, distances: hasEveryImage ? distances : [])
+    facts.setGeometry(normal: normal, distances: distances)
   }
 }
 

@@ -6,7 +6,9 @@ import Volumes
 
 /// The files of a series, read and judged by the geometry gate.
 public struct SourceSeries: Sendable {
-  public let seriesInstanceUID: String
+  public var seriesInstanceUID: String { files.seriesInstanceUID }
+  /// What was read.
+  public let files: SeriesFiles
   public private(set) var assessment: SeriesAssessment
   /// Body Part Examined (0018,0015) of the first image that states one.
   public let bodyPart: String?
@@ -23,7 +25,7 @@ public struct SourceSeries: Sendable {
   /// - Throws: `DICOMError` only where our own disk or installation is at fault.
   public init(_ series: SeriesFiles, geometry: GeometryRules, expectedInstances: Int? = nil) throws
   {
-    seriesInstanceUID = series.seriesInstanceUID
+    files = series
     var frames: [ImageFrame] = []
     var unreadable: [GeometryFinding] = []
     var bodyPart: String?
@@ -64,6 +66,11 @@ public struct SourceSeries: Sendable {
     guard !frames.isEmpty else { return nil }
     return SeriesFacts(seriesInstanceUID: seriesInstanceUID, frames: frames, headers: headers)
   }
+
+  /// Of the first image; empty where it has none.
+  public var studyInstanceUID: String { frames.first?.studyInstanceUID ?? "" }
+  /// Of the first image; empty where it has none.
+  public var frameOfReferenceUID: String { frames.first?.frameOfReferenceUID ?? "" }
 
   /// What a report or the ledger keeps of the assessment.
   public var summary: AssessmentSummary { AssessmentSummary(seriesInstanceUID, assessment) }

@@ -14,13 +14,6 @@ public struct ModelRules: Sendable {
     !channels.isEmpty || rules.contains { $0.selection == .best }
   }
 
-  /// Whether judging needs every image of a series, not just one.
-  public var needsEveryImage: Bool {
-    rules.contains { rule in
-      rule.criteria.needsEveryImage || rule.tieOrder.contains(where: \.needsEveryImage)
-    }
-  }
-
   /// What every rule decides about the series of one study.
   public func outcomes(for study: [SeriesFacts]) -> [RuleOutcome] {
     rules.map { rule in

@@ -95,14 +95,4 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
     case .contrast: .flag
     }
   }
-
-  /// Whether judging it needs every image of the series, not just one.
-  public var needsEveryImage: Bool {
-    switch self {
-    case .slices, .sliceSpacing, .coverage: true
-    // Scouts, echoes and derived images hide among the others.
-    case .imageType, .orientation, .echoTime, .bValue, .convolutionKernel, .contrastPhase: true
-    default: false
-    }
-  }
 }

@@ -12,14 +12,6 @@ public enum TieOrder: String, Sendable, Equatable, Codable, CaseIterable {
     case .highestSeriesNumber: facts.seriesNumber.map { -Double($0) }
     }
   }
-
-  /// The same for series whose number of slices or extent was not needed to score them.
-  public var needsEveryImage: Bool {
-    switch self {
-    case .mostSlices, .thinnestSlices, .largestCoverage: true
-    case .lowestSeriesNumber, .highestSeriesNumber: false
-    }
-  }
 }
 
 /// Which series of several fits criteria best. Indices are those of the candidates.

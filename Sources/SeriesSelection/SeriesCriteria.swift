@@ -26,11 +26,6 @@ public struct SeriesCriteria: Sendable, Equatable {
     self.minimumScore = minimumScore
   }
 
-  /// Whether judging needs every image of a series, not just one.
-  public var needsEveryImage: Bool {
-    (required + preferred.flatMap(\.criteria)).contains { $0.attribute.needsEveryImage }
-  }
-
   /// Judges a series by every criterion, also after one is not met.
   public func score(_ facts: SeriesFacts) -> SeriesScore {
     SeriesScore(

@@ -49,6 +49,8 @@ struct EvaluateCommand: AsyncParsableCommand {
   @Option(name: .customLong("models"), help: "A folder of further model bundles.")
   var modelDirectories: [String] = []
 
+  @OptionGroup var config: GeometryOption
+
   @Option(
     help: """
       Cases that are segmented side by side; 0 takes one for each processor where the model is \
@@ -82,7 +84,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     let files = try CaseFiles.match(
       images: URL(fileURLWithPath: images ?? predictions ?? ""),
       labels: URL(fileURLWithPath: labels), names: names)
-    let scoring = try Scoring(files, bundle: bundle, benchmark: benchmark)
+    let scoring = try Scoring(files, bundle: bundle, benchmark: benchmark, geometry: config.rules())
     let start = ContinuousClock.now
     let outcomes: [CaseOutcome]
     if let bundle, predictions == nil {

@@ -17,10 +17,7 @@ struct InspectCommand: ParsableCommand {
       when there was something to judge, whatever the verdicts.
       """)
 
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Judge by the geometry section of this configuration.", valueName: "file"))
-  var config: String?
+  @OptionGroup var config: GeometryOption
 
   @Option(help: ArgumentHelp("Hold a series that has not this many instances.", valueName: "n"))
   var expectedInstances: Int?
@@ -35,7 +32,7 @@ struct InspectCommand: ParsableCommand {
   var inputs: [String]
 
   func run() throws {
-    let rules = try config.map { try SiteConfiguration.load($0).geometryRules } ?? GeometryRules()
+    let rules = try config.rules()
     let scan = try InputScan(inputs, takesEverything: true)
     var reports: [InspectedSeries] = []
     for series in scan.series {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
-import DICOM
 import Foundation
+import GeometryGate
 import SeriesProcessing
 import SeriesReading
 import SeriesSelection
@@ -15,9 +15,9 @@ struct RulesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show what each rule makes of each series of a study; change nothing.",
       discussion: """
-        Reads the headers below STUDY_FOLDER and judges every series by every rule of the \
-        configuration, as the daemon would if the study arrived now. A series that misses a rule \
-        by one criterion is called a near miss.
+        Reads the headers below STUDY_FOLDER and judges every series by the geometry gate and by \
+        every rule of the configuration, as the daemon would if the study arrived now. A series \
+        that misses a rule by one criterion is called a near miss.
         """)
 
     @OptionGroup var config: ConfigurationOption
@@ -29,11 +29,13 @@ struct RulesCommand: AsyncParsableCommand {
     var folder: String
 
     func run() async throws {
-      let rules = ModelRules(try config.load().modelRules)
+      let configuration = try config.load()
       let scan = try InputScan([folder])
       warn(about: scan)
       guard !scan.series.isEmpty else { throw RunError.nothingToRead(inputs: [folder]) }
-      let studies = try RuleTrial.studies(scan.series, rules: rules)
+      let studies = try RuleTrial.studies(
+        scan.series, rules: ModelRules(configuration.modelRules),
+        geometry: configuration.geometryRules)
       if json {
         print(try encodeJSON(["studies": studies]))
       } else {
@@ -50,61 +52,53 @@ struct RuleTrial: Encodable {
     var images: Int
     /// What the rules were shown, by the keys of criteria.
     var attributes: [String: SeriesValue]
-    /// Why the series cannot be judged.
-    var fault: String?
+    /// Of the geometry gate, by the headers; what it holds, no rule's model segments.
+    var verdict: Verdict
+    /// Of the verdict.
+    var reasons: [String]
+
+    init(_ source: SourceSeries, _ facts: SeriesFacts?) {
+      seriesInstanceUID = source.seriesInstanceUID
+      images = facts?.imageCount ?? 0
+      let found = SeriesAttribute.allCases.compactMap { attribute in
+        facts?[attribute].map { (attribute.rawValue, $0) }
+      }
+      attributes = Dictionary(found, uniquingKeysWith: { $1 })
+      verdict = source.assessment.verdict
+      reasons = source.assessment.reasons
+    }
+
+    var text: String {
+      let verdict = ([verdict.rawValue] + reasons).joined(separator: "; ")
+      return "  series \(seriesInstanceUID): \(images) images, \(verdict)"
+    }
   }
 
+  /// Empty where no image of the series could be read.
   var studyInstanceUID: String
   var series: [Series]
   var rules: [RuleOutcome]
 
-  static func studies(_ series: [SeriesFiles], rules: ModelRules) throws -> [RuleTrial] {
-    var members: [String: [SeriesFiles]] = [:]
-    for entry in series {
-      guard let first = entry.files.first else { continue }
-      members[try DICOMFile(path: first.path).identity().studyInstanceUID, default: []]
-        .append(entry)
-    }
-    return members.sorted { $0.key < $1.key }.map { study, series in
-      RuleTrial(study: study, series, rules: rules)
-    }
+  /// - Throws: `DICOMError` only where our own disk or installation is at fault.
+  static func studies(_ series: [SeriesFiles], rules: ModelRules, geometry: GeometryRules) throws
+    -> [RuleTrial]
+  {
+    let sources = try series.map { try SourceSeries($0, geometry: geometry) }
+    return Dictionary(grouping: sources, by: \.studyInstanceUID).sorted { $0.key < $1.key }
+      .map { RuleTrial(study: $0, $1, rules: rules) }
   }
 
-  private init(study: String, _ members: [SeriesFiles], rules: ModelRules) {
+  private init(study: String, _ members: [SourceSeries], rules: ModelRules) {
     studyInstanceUID = study
-    var facts: [SeriesFacts] = []
-    series = []
-    for entry in members {
-      do throws(DICOMError) {
-        // Everything is shown, also what the rules as they are do not ask.
-        let found = try SeriesFacts(entry, everyImage: true)
-        facts.append(found)
-        let attributes = SeriesAttribute.allCases.compactMap { attribute in
-          found[attribute].map { (attribute.rawValue, $0) }
-        }
-        series.append(
-          Series(
-            seriesInstanceUID: entry.seriesInstanceUID, images: found.imageCount,
-            attributes: Dictionary(attributes, uniquingKeysWith: { $1 })))
-      } catch {
-        series.append(
-          Series(
-            seriesInstanceUID: entry.seriesInstanceUID, images: entry.files.count, attributes: [:],
-            fault: error.description))
-      }
-    }
-    self.rules = rules.outcomes(for: facts)
+    let facts = members.map(\.facts)
+    series = zip(members, facts).map(Series.init)
+    self.rules = rules.outcomes(for: facts.compactMap(\.self))
   }
 
   var text: String {
-    var lines = ["study \(studyInstanceUID): \(series.count) series"]
-    for entry in series {
-      if let fault = entry.fault {
-        lines.append("  series \(entry.seriesInstanceUID): cannot be judged: \(fault)")
-      } else {
-        lines.append("  series \(entry.seriesInstanceUID): \(entry.images) images")
-      }
-    }
+    let study = studyInstanceUID.isEmpty ? "(no image can be read)" : studyInstanceUID
+    var lines = ["study \(study): \(series.count) series"]
+    lines += series.map(\.text)
     if rules.isEmpty { lines.append("  the configuration has no rules") }
     for outcome in rules {
       lines.append("")

@@ -36,6 +36,8 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Worker threads; 0 takes one for each processor.")
   var threads = 0
 
+  @OptionGroup var config: GeometryOption
+
   @OptionGroup var channels: ChannelOptions
 
   @Option(
@@ -66,6 +68,7 @@ struct RunCommand: AsyncParsableCommand {
   var inputs: [String]
 
   func run() async throws {
+    let geometry = try config.rules()
     let library = ModelLibrary(
       directories: modelDirectories.map { URL(fileURLWithPath: $0) },
       threads: threadCount(threads))
@@ -88,20 +91,22 @@ struct RunCommand: AsyncParsableCommand {
       reports.append(report)
     }
     let found = try ModelInput.inputs(
-      of: scan.series, for: segmenter.bundle, chosen: channels.chosen(), phases: phases)
-    for (series, input) in found { add(try await segment(series, input, segmenter)) }
-    for volume in scan.volumes { add(try await segment(volume, segmenter)) }
+      of: scan.series, for: segmenter.bundle, geometry: geometry, chosen: channels.chosen(),
+      phases: phases)
+    for (series, input) in found { add(try await segment(series, input, segmenter, geometry)) }
+    for volume in scan.volumes { add(try await segment(volume, segmenter, geometry)) }
     if json { print(try encodeJSON(reports)) }
     let isComplete = reports.allSatisfy { ["segmented", "nothing found"].contains($0.state) }
     if !isComplete || scan.holdsDamagedImages { throw ExitCode(2) }
   }
 
   private func segment(
-    _ series: String, _ input: Result<ModelInput, ChannelRefusal>, _ segmenter: Segmenter
+    _ series: String, _ input: Result<ModelInput, ChannelRefusal>, _ segmenter: Segmenter,
+    _ geometry: GeometryRules
   ) async throws -> RunReport {
     let folder = try makeFolder(series)
     let processor = SeriesProcessor(
-      geometry: GeometryRules(), installation: "SEGMENTD",
+      geometry: geometry, installation: "SEGMENTD",
       memory: MemoryBudget(gigabytes: memoryLimitGB), writesNIfTI: nifti)
     let line = ProgressLine()
     let times = StageTimes()
@@ -119,15 +124,17 @@ struct RunCommand: AsyncParsableCommand {
     }
   }
 
-  private func segment(_ volume: VolumeFiles, _ segmenter: Segmenter) async throws -> RunReport {
+  private func segment(
+    _ volume: VolumeFiles, _ segmenter: Segmenter, _ geometry: GeometryRules
+  ) async throws -> RunReport {
     warn("volume \(volume.name): \(volume.files.count) files")
     let folder = try makeFolder(volume.name)
     let line = ProgressLine()
     let times = StageTimes()
     do {
       let labelled = try await VolumeFileProcessor.process(
-        volume.files, segmenter: segmenter, memory: MemoryBudget(gigabytes: memoryLimitGB),
-        output: folder, times: times
+        volume.files, segmenter: segmenter, geometry: geometry,
+        memory: MemoryBudget(gigabytes: memoryLimitGB), output: folder, times: times
       ) { line.show($0) }
       return RunReport(volume.name, labelled, times)
     } catch {

@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import GeometryGate
 import NIfTI
 import Results
 import Segmentation
@@ -12,13 +13,19 @@ struct Scoring: Sendable {
   let regions: [Region]
   let convention: ScoringConvention
   let benchmark: Benchmark?
+  private let geometry: GeometryRules
   private let modelLabels: [SegmentDescription]
   /// The values that known labels may have; nil takes all.
   private let labelValues: Set<UInt8>?
 
   /// Regions are those of the benchmark, or the model's labels, or else all values that the known
   /// labels have.
-  init(_ files: [CaseFiles], bundle: ModelBundle?, benchmark: Benchmark?) throws {
+  ///
+  /// - Parameter geometry: the rules by which DICOM images are assessed.
+  init(
+    _ files: [CaseFiles], bundle: ModelBundle?, benchmark: Benchmark?, geometry: GeometryRules
+  ) throws {
+    self.geometry = geometry
     self.benchmark = benchmark
     modelLabels = bundle?.labels ?? []
     convention = benchmark?.convention ?? .standard
@@ -40,7 +47,7 @@ struct Scoring: Sendable {
   }
 
   func segmentAndScore(_ files: CaseFiles, segmenter: Segmenter) async throws -> CaseScore {
-    let channels = try VolumeInputs.read(files.images, for: segmenter.bundle)
+    let channels = try VolumeInputs.read(files.images, for: segmenter.bundle, geometry: geometry)
     let clock = ContinuousClock()
     let start = clock.now
     let warnings = ModelWarnings()

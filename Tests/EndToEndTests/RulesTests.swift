@@ -67,6 +67,24 @@ import Testing
     #expect(left.sorted() == ["segmentd.yaml", "study"])
   }
 
+  /// The daemon keeps to its choice when a slice is damaged, and holds the series; so says the trial.
+  @Test func aDamagedSliceChangesTheVerdictAndNotTheChoice() async throws {
+    let folder = try TemporaryFolder()
+    let study = folder.url.appendingPathComponent("study")
+    let names = try await self.study(below: study)
+    let slice = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: study.path + "/more").sorted().last)
+    let file = study.appendingPathComponent("more/\(slice)")
+    try Data(try Data(contentsOf: file).dropLast(100)).write(to: file)
+    let configuration = folder.url.appendingPathComponent("segmentd.yaml").path
+    try "\(rules)\n".write(toFile: configuration, atomically: true, encoding: .utf8)
+    let result = try await runProcess(
+      segmentdBinary, ["rules", "test", "--config", configuration, study.path])
+    let more = try #require(names.first { $0.value == "more" }?.key)
+    #expect(result.output.contains("series \(more): 19 images, held; "), "\(result.output)")
+    #expect(result.output.contains("series \(more): score 3, selected"), "\(result.output)")
+  }
+
   @Test(arguments: [
     ("- {model: m, requires: {modality: CT}}", "2", "requires"),
     ("- model: m\n    require:\n      modality: CT\n      slises: {min: 3}", "5", "slises"),

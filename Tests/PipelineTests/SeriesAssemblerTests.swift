@@ -86,14 +86,12 @@ import Volumes
     try receive("1.2.3", "ven", slices: 3)
     let files = try ledger.instances(series: "1.2.3").all.map(\.spoolPath).map(state.file)
     let series = SeriesFiles(seriesInstanceUID: "1.2.3", files: files)
-    let facts = try SeriesFacts(series, everyImage: true)
+    let facts = try #require(SourceSeries(series, geometry: GeometryRules()).facts)
     #expect(facts[.echoTime] == .numbers([4]))
     #expect(facts[.coverage] == .numbers([6]))
     #expect(facts[.orientation] == .codes(["AXIAL"]))
     #expect(facts[.sliceThickness] == .numbers([2.5]))
     #expect(facts.seriesNumber == 3)
-    let first = try SeriesFacts(series, everyImage: false)
-    #expect(first[.coverage] == nil && first[.orientation] == .codes(["AXIAL"]))
   }
 
   @Test func everySeriesThatMatchesGetsAJob() throws {
@@ -126,11 +124,10 @@ import Volumes
     try receive("1.2.4", "ven", slices: 6)
     let tied = ModelRules([best()])
     let facts = try ["1.2.3", "1.2.4"].map { uid in
-      try SeriesFacts(
-        SeriesFiles(
-          seriesInstanceUID: uid,
-          files: try ledger.instances(series: uid).all.map(\.spoolPath).map(state.file)),
-        everyImage: true)
+      let files = SeriesFiles(
+        seriesInstanceUID: uid,
+        files: try ledger.instances(series: uid).all.map(\.spoolPath).map(state.file))
+      return try #require(SourceSeries(files, geometry: GeometryRules()).facts)
     }
     let outcome = try #require(tied.outcomes(for: facts).first)
     #expect(outcome.decisions.map(\.kind) == [.tied, .tied])

@@ -43,7 +43,7 @@ struct SmallJob {
       logger: logger)
   }
 
-  var runner: JobRunner { runner(memory: MemoryBudget()) }
+  var runner: JobRunner { runner(memory: MemoryBudget(limit: nil)) }
 
   func runner(memory: MemoryBudget) -> JobRunner {
     let executor = LocalExecutor(
