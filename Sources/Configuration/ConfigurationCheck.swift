@@ -1,7 +1,7 @@
 import Foundation
 
 extension SiteConfiguration {
-  /// Judges what the types alone cannot.
+  /// Checks what the types alone cannot.
   func check(file: String) throws(ConfigurationError) {
     func fail(_ message: String) -> ConfigurationError {
       .invalid(file: file, line: nil, message: message)

@@ -54,7 +54,7 @@ public struct DICOMFile: Sendable {
     return try parsed.get()
   }
 
-  /// The whole file in memory, so that what is judged is what is parsed. The dataset of a deflated
+  /// The whole file in memory, so that what is checked is what is parsed. The dataset of a deflated
   /// file is inflated.
   static func load(_ path: String) throws(DICOMError) -> Data {
     var status = stat()

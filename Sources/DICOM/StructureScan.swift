@@ -123,7 +123,7 @@ struct StructureScan {
     case "UN" where isUndefined, "" where isUndefined:
       return try sequenceOfAnyCoding(header, start: start, end: end, depth: depth)
     case "" where startsWithItem(header):
-      // Without a VR this may be a sequence or bytes that look like one: only depth is judged.
+      // Without a VR this may be a sequence or bytes that look like one: only depth is checked.
       let before = replacements.count
       do throws(DICOMError) {
         return try sequence(header, end: end, depth: depth)

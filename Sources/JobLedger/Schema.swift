@@ -98,13 +98,13 @@ enum Schema {
     """
 
   private static let third = """
-    -- What the geometry gate made of a series, each time that it was judged; the last one counts.
-    -- job_id is null where the series was judged when it was assembled. A series that was assembled
-    -- by an older version has none until it is judged again.
+    -- What the geometry gate made of a series, each time that it was assessed; the last one counts.
+    -- job_id is null where the series was assessed when it was assembled. A series that was assembled
+    -- by an older version has none until it is assessed again.
     CREATE TABLE verdicts (
       id         INTEGER PRIMARY KEY,
       series_uid TEXT NOT NULL REFERENCES series,
-      -- Of the series: it was judged by the instances up to this one.
+      -- Of the series: it was assessed by the instances up to this one.
       revision   INTEGER NOT NULL CHECK (revision > 0),
       job_id     INTEGER REFERENCES jobs,
       at         REAL NOT NULL,

@@ -5,7 +5,7 @@ import SeriesProcessing
 import SeriesReading
 import SeriesSelection
 
-extension StudyJudge {
+extension StudyAssessor {
   /// Jobs of the models that are shown several series of a study together, by the series whose job
   /// each one is.
   ///
@@ -13,17 +13,18 @@ extension StudyJudge {
   /// cancelled one why they have none. Where channels are missing or in doubt, one held job says so.
   ///
   /// - Parameters:
-  ///   - judged: all series of the study.
+  ///   - assessed: all series of the study.
   ///   - due: the series in which something is new; a model none of whose series is due is left out.
   /// - Throws: `LedgerError`
-  func channelJobs(_ judged: [String: JudgedSeries], due: Set<String>) throws -> [String: [NewJob]]
+  func channelJobs(_ assessed: [String: AssessedSeries], due: Set<String>) throws -> [String:
+    [NewJob]]
   {
     var jobs: [String: [NewJob]] = [:]
     for (model, channels) in rules.channels.sorted(by: { $0.key < $1.key }) {
-      let members = judged.filter { $0.value.plan.models.contains(model) }.keys.sorted()
+      let members = assessed.filter { $0.value.plan.models.contains(model) }.keys.sorted()
       guard !due.isDisjoint(with: members) else { continue }
       let found = Self.selection(
-        channels, among: members.compactMap { judged[$0]?.candidate }, chosen: [:])
+        channels, among: members.compactMap { assessed[$0]?.candidate }, chosen: [:])
       for (series, job) in Self.jobs(found, model: model, members: members, due: due) {
         jobs[series, default: []].append(try holdingIncomplete(job))
       }

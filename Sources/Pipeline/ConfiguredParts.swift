@@ -59,15 +59,15 @@ public struct ConfiguredParts {
     return ModelRules(configuration.modelRules, channels: channels)
   }
 
-  public func judge(_ rules: ModelRules) -> StudyJudge {
-    StudyJudge(
+  public func assessor(_ rules: ModelRules) -> StudyAssessor {
+    StudyAssessor(
       state: state, ledger: ledger, rules: rules, geometry: configuration.geometryRules,
       incompleteSeries: configuration.assembly.incompleteSeries)
   }
 
   public func assembler() throws -> SeriesAssembler {
     SeriesAssembler(
-      ledger: ledger, receptions: receptions, judge: judge(try rules()),
+      ledger: ledger, receptions: receptions, assessor: assessor(try rules()),
       quietPeriod: configuration.assembly.quietSeconds, logger: logger)
   }
 

@@ -26,20 +26,20 @@ extension NewJob {
 /// assembled once nothing has arrived for any of its series.
 public struct SeriesAssembler: Service {
   private let ledger: Ledger
-  private let judge: StudyJudge
+  private let assessor: StudyAssessor
   private let receptions: ReceptionLog
   private let quietPeriod: TimeInterval
   private let logger: Logger
 
-  private var rules: ModelRules { judge.rules }
+  private var rules: ModelRules { assessor.rules }
 
   public init(
-    ledger: Ledger, receptions: ReceptionLog, judge: StudyJudge, quietPeriod: TimeInterval,
+    ledger: Ledger, receptions: ReceptionLog, assessor: StudyAssessor, quietPeriod: TimeInterval,
     logger: Logger
   ) {
     self.ledger = ledger
     self.receptions = receptions
-    self.judge = judge
+    self.assessor = assessor
     self.quietPeriod = quietPeriod
     self.logger = logger
   }
@@ -75,15 +75,15 @@ public struct SeriesAssembler: Service {
   private func assemble(_ study: String, _ due: [SeriesDue]) throws {
     let members = due.filter { $0.studyInstanceUID == study }
     let due = Set(members.map(\.seriesInstanceUID))
-    let judged = try judge.judge(
+    let assessed = try assessor.assess(
       study: study,
       series: rules.channels.isEmpty
         ? members.map(\.seriesInstanceUID)
         : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
-    let channelJobs = try judge.channelJobs(judged, due: due)
+    let channelJobs = try assessor.channelJobs(assessed, due: due)
     for series in members {
-      if let judged = judged[series.seriesInstanceUID] {
-        try assemble(series, judged, channelJobs[series.seriesInstanceUID] ?? [])
+      if let assessed = assessed[series.seriesInstanceUID] {
+        try assemble(series, assessed, channelJobs[series.seriesInstanceUID] ?? [])
       }
     }
     // A channel that came late, or came again, makes a new job of a series that is not due itself.
@@ -92,30 +92,32 @@ public struct SeriesAssembler: Service {
     }
   }
 
-  private func assemble(_ series: SeriesDue, _ judged: JudgedSeries, _ channelJobs: [NewJob])
+  private func assemble(_ series: SeriesDue, _ assessed: AssessedSeries, _ channelJobs: [NewJob])
     throws
   {
     try ledger.assembleSeries(
-      series, jobs: jobs(judged, modality: series.modality, channelJobs),
-      verdict: judged.verdict, isHeldAsIncomplete: judged.isHeldAsIncomplete)
+      series, jobs: jobs(assessed, modality: series.modality, channelJobs),
+      verdict: assessed.verdict, isHeldAsIncomplete: assessed.isHeldAsIncomplete)
     logger.info(
       "series complete",
       metadata: [
         "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
-        "verdict": "\(judged.verdict.kind)",
-        "models": "\(judged.plan.models.joined(separator: ","))",
+        "verdict": "\(assessed.verdict.kind)",
+        "models": "\(assessed.plan.models.joined(separator: ","))",
       ])
   }
 
-  private func jobs(_ judged: JudgedSeries, modality: String, _ channelJobs: [NewJob]) -> [NewJob] {
-    switch judged.plan {
+  private func jobs(_ assessed: AssessedSeries, modality: String, _ channelJobs: [NewJob])
+    -> [NewJob]
+  {
+    switch assessed.plan {
     case .unreadable(let reason):
       // The verdict says more where instances were refused.
-      let reasons = judged.isHeldAsIncomplete ? judged.verdict.reasons : [reason]
+      let reasons = assessed.isHeldAsIncomplete ? assessed.verdict.reasons : [reason]
       return [NewJob(model: "", start: .held(reason: reasons.joined(separator: "; ")))]
-    case .judged(let plan):
+    case .assessed(let plan):
       // What the gate holds would be held by its job too.
-      let verdict = judged.verdict
+      let verdict = assessed.verdict
       let start: NewJob.Start =
         verdict.kind == .held
         ? .held(reason: verdict.reasons.joined(separator: "; ")) : .available

@@ -16,7 +16,7 @@ public struct UncopiedAttribute: ResultError, Equatable, Sendable {
 /// Patient and study attributes that a result takes over from its source, so that an archive files
 /// it with the same patient in the same study.
 ///
-/// Values are copied byte for byte and never judged: what the archive holds of the patient is what
+/// Values are copied byte for byte and never checked: what the archive holds of the patient is what
 /// it will compare with, also where a value is longer than its VR admits or not of its form. They
 /// are in the character set of the source, which is copied with them; texts of ours are ASCII,
 /// which every character set contains (PS3.3 C.12.1.1.2).

@@ -10,7 +10,7 @@ import Volumes
 public struct ProcessedSeries: Sendable, Equatable {
   public var outcome: SeriesOutcome
   /// On the series whose images the result lies on, then on those of the channels; the pixels are
-  /// part of the judgement as far as they were read.
+  /// part of the assessment as far as they were read.
   public var assessments: [AssessmentSummary]
 }
 
@@ -33,7 +33,7 @@ public struct SeriesProcessor: Sendable {
     self.writesNIfTI = writesNIfTI
   }
 
-  /// Judges, segments, writes and proves.
+  /// Assesses, segments, writes and proves.
   ///
   /// - Parameters:
   ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
@@ -48,7 +48,7 @@ public struct SeriesProcessor: Sendable {
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> ProcessedSeries {
     let (source, channels) = try times.measure(.reading) { try sources(input) }
-    var judged =
+    var assessed =
       [source] + channels.map(\.source).filter { $0.seriesInstanceUID != source.seriesInstanceUID }
     let export = ResultExport(
       bundle: segmenter.bundle, identifiers: identifiers, installation: installation,
@@ -61,17 +61,17 @@ public struct SeriesProcessor: Sendable {
       outcome = try await run.process(phases: input.phases)
     } catch let fault as UnusablePixels {
       // The pixels are part of the series that they belong to: the verdict on it is another one.
-      for index in judged.indices where judged[index].seriesInstanceUID == fault.series {
-        judged[index] = judged[index].held(because: fault.finding)
+      for index in assessed.indices where assessed[index].seriesInstanceUID == fault.series {
+        assessed[index] = assessed[index].held(because: fault.finding)
       }
       outcome = .held(
-        reasons: judged.first { $0.seriesInstanceUID == fault.series }?.assessment.reasons
+        reasons: assessed.first { $0.seriesInstanceUID == fault.series }?.assessment.reasons
           ?? [fault.finding.message])
     } catch {
       guard let reasons = reasonsToHold(error) else { throw error }
       outcome = .held(reasons: reasons)
     }
-    return ProcessedSeries(outcome: outcome, assessments: judged.map(\.summary))
+    return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))
   }
 
   private func sources(_ input: ModelInput) throws

@@ -26,7 +26,7 @@ public enum VolumeInputError: Error, Sendable, Equatable, CustomStringConvertibl
 /// The channels of a model's input, read from files.
 public enum VolumeInputs {
   /// Reads NIfTI files, one for each channel or one with a fourth dimension, or the one series of
-  /// a DICOM file or folder, judged as the daemon judges it.
+  /// a DICOM file or folder, assessed as by the daemon.
   ///
   /// - Parameters:
   ///   - model: whose modalities and body parts are demanded of a DICOM series.

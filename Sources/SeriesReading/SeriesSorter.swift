@@ -2,7 +2,7 @@ import DICOM
 import Foundation
 
 /// Gathers files by their series; a damaged one counts to the series that it still names, so that
-/// the series is not judged as if the file had never been there.
+/// the series is not assessed as if the file had never been there.
 struct SeriesSorter {
   private var files: [String: [URL]] = [:]
   private var order: [String] = []

@@ -4,7 +4,7 @@ import GeometryGate
 import SeriesSelection
 import Volumes
 
-/// The files of a series, read and judged by the geometry gate.
+/// The files of a series, read and assessed by the geometry gate.
 public struct SourceSeries: Sendable {
   public var seriesInstanceUID: String { files.seriesInstanceUID }
   /// What was read.
@@ -54,11 +54,11 @@ public struct SourceSeries: Sendable {
       }
     }
     let digests = PixelDigests()
-    let judged = assess(
+    let assessed = assess(
       frames: frames, replacing: replaced, rules: geometry, expectedInstances: expectedInstances,
       pixelHash: digests.digest)
     if let fault = digests.fault { throw fault }
-    assessment = judged.held(because: unreadable)
+    assessment = assessed.held(because: unreadable)
   }
 
   /// What rules ask about the series as a whole; nil where none of its images could be read.

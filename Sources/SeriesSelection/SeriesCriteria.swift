@@ -26,13 +26,13 @@ public struct SeriesCriteria: Sendable, Equatable {
     self.minimumScore = minimumScore
   }
 
-  /// Judges a series by every criterion, also after one is not met.
+  /// Assesses a series by every criterion, also after one is not met.
   public func score(_ facts: SeriesFacts) -> SeriesScore {
     SeriesScore(
-      required: required.map { $0.judge(facts) },
+      required: required.map { $0.assess(facts) },
       preferred: preferred.map { preference in
         SeriesScore.PreferenceFinding(
-          weight: preference.weight, findings: preference.criteria.map { $0.judge(facts) })
+          weight: preference.weight, findings: preference.criteria.map { $0.assess(facts) })
       }, minimumScore: minimumScore)
   }
 }

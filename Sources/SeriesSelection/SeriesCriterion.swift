@@ -43,8 +43,8 @@ public struct CriterionFinding: Sendable, Equatable, Codable {
 }
 
 extension SeriesCriterion {
-  /// Judges a series. An attribute that it lacks meets a criterion only where that merely excludes.
-  public func judge(_ facts: SeriesFacts) -> CriterionFinding {
+  /// Assesses a series. An attribute that it lacks meets a criterion only where that merely excludes.
+  public func assess(_ facts: SeriesFacts) -> CriterionFinding {
     let value = facts[attribute]
     return CriterionFinding(
       attribute: attribute, isMet: isMet(by: value), found: value.map(text), wanted: wanted)

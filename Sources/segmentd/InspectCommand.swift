@@ -8,13 +8,13 @@ import Volumes
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Judge the geometry of DICOM files or folders; segments nothing.",
+    abstract: "Assess the geometry of DICOM files or folders; segments nothing.",
     discussion: """
       Every series gets a verdict: accepted, repaired (and how), or held (and why). Each volume \
       that it splits into is listed with its size, its affine in mm (LPS) and what it was split \
       by. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each file \
       and folder is read once, and what is passed over is counted on standard error. Exits with 0 \
-      when there was something to judge, whatever the verdicts.
+      when there was something to assess, whatever the verdicts.
       """)
 
   @OptionGroup var config: GeometryOption
@@ -22,7 +22,7 @@ struct InspectCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Hold a series that has not this many instances.", valueName: "n"))
   var expectedInstances: Int?
 
-  @Flag(help: "Judge by headers alone: pixels that cannot be decoded go unnoticed.")
+  @Flag(help: "Assess by headers alone: pixels that cannot be decoded go unnoticed.")
   var headersOnly = false
 
   @Flag(help: "Print JSON.")

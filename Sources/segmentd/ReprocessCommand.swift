@@ -65,7 +65,7 @@ struct ReprocessCommand: AsyncParsableCommand {
 
   /// One job for the channels of a model, found in the whole study.
   private func reprocessTogether(_ model: String, _ parts: ConfiguredParts) throws -> Int64 {
-    let selection = try parts.judge(ModelRules([])).selection(
+    let selection = try parts.assessor(ModelRules([])).selection(
       parts.models.bundle(model).channels,
       of: parts.ledger.series(ofStudy: study).map(\.seriesInstanceUID), chosen: channels.chosen()
     ).get()
@@ -77,9 +77,9 @@ struct ReprocessCommand: AsyncParsableCommand {
 
   /// A job of series of which instances may be missing is held, as by the daemon.
   private func start(of series: [String], _ parts: ConfiguredParts) throws -> NewJob.Start {
-    let judge = parts.judge(ModelRules([]))
+    let assessor = parts.assessor(ModelRules([]))
     let reasons = try series.compactMap { uid in
-      try judge.reasonToWait(uid).map { series.count > 1 ? "series \(uid): \($0)" : $0 }
+      try assessor.reasonToWait(uid).map { series.count > 1 ? "series \(uid): \($0)" : $0 }
     }
     return reasons.isEmpty ? .available : .held(reason: reasons.joined(separator: "; "))
   }
@@ -89,7 +89,8 @@ struct ReprocessCommand: AsyncParsableCommand {
     if let model { return [model] }
     if !series.models.isEmpty { return series.models }
     let uid = series.seriesInstanceUID
-    return try parts.judge(parts.rules()).judge(study: study, series: [uid])[uid]?.plan.models ?? []
+    return try parts.assessor(parts.rules()).assess(study: study, series: [uid])[uid]?.plan.models
+      ?? []
   }
 
   /// The right to run jobs here, or nil while a daemon has it.

@@ -15,7 +15,7 @@ struct RulesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show what each rule makes of each series of a study; change nothing.",
       discussion: """
-        Reads the headers below STUDY_FOLDER and judges every series by the geometry gate and by \
+        Reads the headers below STUDY_FOLDER and assesses every series by the geometry gate and by \
         every rule of the configuration, as the daemon would if the study arrived now. A series \
         that misses a rule by one criterion is called a near miss.
         """)

@@ -13,7 +13,7 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Segment files or folders of DICOM or NIfTI once, without a daemon.",
     discussion: """
-      Every DICOM series of the input is judged by itself. For each one that forms a regular \
+      Every DICOM series of the input is assessed by itself. For each one that forms a regular \
       volume, OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png, with --nifti also \
       labels.nii.gz; each other one is held, with the reason.
 

@@ -134,7 +134,7 @@ private let real = [
   ExpectedVerdict("sts_002_tumour/PET_rtstruct", "held", "is not an image"),
 ]
 
-/// Series on disk through the command that judges them.
+/// Series on disk through the command that assesses them.
 @Suite(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
 struct InspectTests {
   @Test func everyDefectGetsItsVerdict() async throws {

@@ -44,7 +44,7 @@ import Testing
     return [axial.series: "axial", more.series: "more", coronal.series: "coronal"]
   }
 
-  @Test func aStudyIsJudgedWithoutChangingAnything() async throws {
+  @Test func aStudyIsAssessedWithoutChangingAnything() async throws {
     let folder = try TemporaryFolder()
     let names = try await study(below: folder.url.appendingPathComponent("study"))
     let file = folder.url.appendingPathComponent("segmentd.yaml").path

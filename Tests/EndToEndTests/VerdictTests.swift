@@ -75,7 +75,7 @@ import Testing
     #expect(job.reason?.contains("-20.0\\-30.0\\22.0") == true, "\(job.reason ?? "")")
   }
 
-  @Test func aSeriesThatNoRuleTakesIsJudgedToo() async throws {
+  @Test func aSeriesThatNoRuleTakesIsAssessedToo() async throws {
     let setup = try DaemonSetup(models: ["CT": "untrained-tiny"], hasDestination: false)
     let job = try await job(setup, "--modality", "MR")
     #expect(job.state == "held" && job.reason?.contains("no rule") == true)
@@ -83,7 +83,7 @@ import Testing
   }
 
   /// Only the pixels show it: what the headers promised does not hold.
-  @Test func thePixelsAreJudgedByTheJob() async throws {
+  @Test func thePixelsAreAssessedByTheJob() async throws {
     let setup = try DaemonSetup(hasDestination: false)
     let series = setup.folder.url.appendingPathComponent("series")
     try await makeSeries(at: series)

@@ -74,7 +74,7 @@ import Volumes
   }
 
   /// What differs within a series from the start is no correction.
-  @Test func aDifferenceThatWasThereBeforeIsJudgedAsEver() {
+  @Test func aDifferenceThatWasThereBeforeIsAssessedAsEver() {
     let mixed = changed { $0.patientName = $0.sopInstanceUID < "1.2.3.3" ? "OTHER" : "MOST" }
     let corrected = mixed.map { frame in
       var frame = frame

@@ -29,21 +29,21 @@ import Testing
   @Test(arguments: [SeriesVerdict.Kind.accepted, .repaired, .held])
   func everySeriesThatIsAssembledHasItsVerdict(kind: SeriesVerdict.Kind) throws {
     let fixture = try LedgerFixture()
-    let judged = verdict(kind, "tilted by 15.0 degrees", "the series holds 2 volumes")
-    let job = try assemble(fixture, judged)
+    let assessed = verdict(kind, "tilted by 15.0 degrees", "the series holds 2 volumes")
+    let job = try assemble(fixture, assessed)
     // As the next process finds it.
     let next = try fixture.reopened()
     try next.rescue()
     let detail = try next.job(job)
     #expect(detail.job.verdict == kind)
-    #expect(detail.job.verdictReasons == judged.reasons)
-    #expect(detail.job.volumes == judged.volumes)
+    #expect(detail.job.verdictReasons == assessed.reasons)
+    #expect(detail.job.volumes == assessed.volumes)
     #expect(detail.events.map(\.kind) == ["created", "assessed"])
     #expect(
       detail.events.last?.message
         == "\(kind): tilted by 15.0 degrees; the series holds 2 volumes")
     let recorded = try #require(try next.verdicts(series: "1.2.3").first)
-    #expect(recorded.verdict == judged && recorded.revision == 3 && recorded.job == nil)
+    #expect(recorded.verdict == assessed && recorded.revision == 3 && recorded.job == nil)
   }
 
   @Test func aSeriesThatIsHeldAtOnceHasItsVerdictToo() throws {
@@ -59,10 +59,10 @@ import Testing
     let fixture = try LedgerFixture()
     let first = try assemble(fixture, verdict(.accepted))
     _ = try fixture.ledger.claimJob()
-    let judged = verdict(.held, "the pixel data is cut short")
-    try fixture.ledger.holdJob(first, reason: "cut short", verdicts: [judged])
+    let assessed = verdict(.held, "the pixel data is cut short")
+    try fixture.ledger.holdJob(first, reason: "cut short", verdicts: [assessed])
     let detail = try fixture.ledger.job(first)
-    #expect(detail.job.verdict == .held && detail.job.verdictReasons == judged.reasons)
+    #expect(detail.job.verdict == .held && detail.job.verdictReasons == assessed.reasons)
     #expect(detail.events.map(\.kind) == ["created", "assessed", "assessed", "held"])
 
     // Reprocessed: the verdict of the assembly until the new job has its own.
@@ -98,7 +98,7 @@ import Testing
   }
 
   /// The verdict is on what had come: a slice that comes later makes another one.
-  @Test func aLateSliceIsJudgedAnew() throws {
+  @Test func aLateSliceIsAssessedAnew() throws {
     let fixture = try LedgerFixture()
     let first = try assemble(fixture, verdict(.held, "slices are missing"))
     let second = try assemble(fixture, verdict(.accepted), instances: 3..<4)
@@ -107,7 +107,7 @@ import Testing
     #expect(try fixture.ledger.verdicts(series: "1.2.3").map(\.revision) == [3, 4])
   }
 
-  @Test func theSeriesOfEachChannelIsJudged() throws {
+  @Test func theSeriesOfEachChannelIsAssessed() throws {
     let fixture = try LedgerFixture()
     try fixture.receive(.test(1, series: "1.2.4"))
     for number in 0..<2 { try fixture.receive(.test(number)) }
@@ -162,7 +162,7 @@ import Testing
     let jobs = try ledger.jobs()
     #expect(jobs.map(\.state) == ["held", "available"])
     #expect(jobs.map(\.reason) == ["missing", nil])
-    // Nobody judged them, and nobody pretends so.
+    // They were never assessed, and no verdict is made up.
     #expect(jobs.map(\.verdict) == [nil, nil])
     let job = try #require(try ledger.claimJob())
     try ledger.completeJob(

@@ -74,7 +74,7 @@ import Volumes
   private func jobs(_ rules: ModelRule...) throws -> [String: [JobSummary]] {
     let assembler = SeriesAssembler(
       ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
-      judge: StudyJudge(
+      assessor: StudyAssessor(
         state: state, ledger: ledger, rules: ModelRules(rules), geometry: GeometryRules(),
         incompleteSeries: .hold),
       quietPeriod: 0, logger: Logger(label: "test"))

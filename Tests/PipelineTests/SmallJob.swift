@@ -58,7 +58,7 @@ struct SmallJob {
   var assembler: SeriesAssembler {
     SeriesAssembler(
       ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
-      judge: StudyJudge(
+      assessor: StudyAssessor(
         state: state, ledger: ledger, rules: ModelRules([ModelRule(model: "untrained-tiny")]),
         geometry: GeometryRules(), incompleteSeries: .hold),
       quietPeriod: 0, logger: logger)

@@ -2,7 +2,7 @@ import Volumes
 
 /// A figure of a volume's intensities that does not change with their scale.
 ///
-/// A volume is judged by several, because each is blind to something: noise may have the usual
+/// A volume is assessed by several, because each is blind to something: noise may have the usual
 /// spread, a CT the usual smoothness.
 public enum IntensityStatistic: String, Sendable, Equatable, Codable, CaseIterable {
   /// Part of the voxels that are exactly 0.

@@ -10,15 +10,15 @@ import SeriesSelection
 import Volumes
 
 /// What becomes of a received series.
-public struct JudgedSeries: Sendable, Equatable {
+public struct AssessedSeries: Sendable, Equatable {
   public enum Plan: Sendable, Equatable {
-    case judged(SeriesPlan)
+    case assessed(SeriesPlan)
     /// None of its files can be read.
     case unreadable(reason: String)
 
     /// Models that segment the series.
     public var models: [String] {
-      guard case .judged(let plan) = self else { return [] }
+      guard case .assessed(let plan) = self else { return [] }
       return plan.models
     }
   }
@@ -33,8 +33,8 @@ public struct JudgedSeries: Sendable, Equatable {
   public var candidate: ChannelCandidate?
 }
 
-/// Judges received series by their geometry and by the rules.
-public struct StudyJudge: Sendable {
+/// Assesses received series by their geometry and by the rules.
+public struct StudyAssessor: Sendable {
   let state: StateDirectory
   let ledger: Ledger
   let rules: ModelRules
@@ -57,7 +57,7 @@ public struct StudyJudge: Sendable {
   /// study are read only where rules compare series.
   ///
   /// - Throws: `LedgerError`, ``MachineFault``
-  public func judge(study: String, series: [String]) throws -> [String: JudgedSeries] {
+  public func assess(study: String, series: [String]) throws -> [String: AssessedSeries] {
     let members =
       rules.comparesSeries
       ? try ledger.series(ofStudy: study).map(\.seriesInstanceUID) : series
@@ -86,20 +86,20 @@ public struct StudyJudge: Sendable {
       }
     }
     let outcomes = rules.outcomes(for: facts)
-    var judged: [String: JudgedSeries] = [:]
+    var assessed: [String: AssessedSeries] = [:]
     for uid in series {
       guard let verdict = verdicts[uid] else { continue }
-      let plan: JudgedSeries.Plan =
-        unreadable[uid].map { .unreadable(reason: $0) } ?? .judged(SeriesPlan(uid, outcomes))
+      let plan: AssessedSeries.Plan =
+        unreadable[uid].map { .unreadable(reason: $0) } ?? .assessed(SeriesPlan(uid, outcomes))
       let missing = try missing(from: uid)
-      judged[uid] = JudgedSeries(
+      assessed[uid] = AssessedSeries(
         plan: plan,
         verdict: missing.isEmpty
           ? verdict : verdict.incomplete(because: missing, isHeld: incompleteSeries == .hold),
         isHeldAsIncomplete: !missing.isEmpty && incompleteSeries == .hold,
         candidate: candidates[uid])
     }
-    return judged
+    return assessed
   }
 
   /// Why a job of a series has to wait for instances; nil where it need not.
