@@ -9,15 +9,15 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
   public var description: String {
     switch self {
     case .differentGrids(let found, let known):
-      "the segmentation's voxels (\(shown(found))) are not those of the known labels "
-        + "(\(shown(known))); resample one of them first"
+      "the segmentation's voxels (\(formatted(found))) are not those of the known labels "
+        + "(\(formatted(known))); resample one of them first"
     case .unknownLabel(let value, let expected):
       "the known labels hold the value \(value), which is none of "
         + expected.map { "\($0)" }.joined(separator: ", ")
     }
   }
 
-  private func shown(_ grid: VolumeGrid) -> String {
+  private func formatted(_ grid: VolumeGrid) -> String {
     func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
     let origin = grid.affine.origin
     return "\(grid.columns)×\(grid.rows)×\(grid.slices) of "

@@ -48,14 +48,14 @@ public struct ModelRules: Sendable {
   private func decision(
     _ index: Int, _ choice: SeriesChoice, _ study: [SeriesFacts], _ scores: [SeriesScore]
   ) -> (SeriesDecision.Kind, String) {
-    let own = shown(scores[index].points)
+    let own = formatted(scores[index].points)
     switch choice {
     case .best(index, let order):
       let tie = order.map { ", before others of that score by \($0.rawValue)" } ?? ""
       return (.selected, "the highest score, \(own)\(tie)")
     case .best(let best, let order):
       let other = "series \(study[best].seriesInstanceUID)"
-      let most = shown(scores[best].points)
+      let most = formatted(scores[best].points)
       return scores[best].points > scores[index].points
         ? (.passedOver, "\(other) scores \(most), this one \(own)")
         : (.passedOver, "\(other) scores \(most) too and comes first by \(order?.rawValue ?? "")")
@@ -67,7 +67,7 @@ public struct ModelRules: Sendable {
           + "them: add a preference or a tieOrder to the rule, or reprocess the right one by hand"
       )
     case .tie(let tied):
-      let most = shown(scores[tied[0]].points)
+      let most = formatted(scores[tied[0]].points)
       return (.passedOver, "other series score \(most), this one \(own)")
     case .none: return (.noMatch, "")
     }

@@ -46,7 +46,7 @@ public struct SeriesScore: Sendable, Equatable, Codable {
     public var isMet: Bool { findings.allSatisfy(\.isMet) }
     public var points: Double { isMet ? weight : 0 }
     /// For a message: what was earned of what can be.
-    public var pointsText: String { "\(shown(points)) of \(shown(weight))" }
+    public var pointsText: String { "\(formatted(points)) of \(formatted(weight))" }
   }
 
   public let required: [CriterionFinding]
@@ -73,7 +73,7 @@ public struct SeriesScore: Sendable, Equatable, Codable {
   }
 
   /// The points for a message.
-  public var pointsText: String { shown(points) }
+  public var pointsText: String { formatted(points) }
 
   /// Required criteria that the series does not meet.
   public var missed: [CriterionFinding] { required.filter { !$0.isMet } }
@@ -84,7 +84,7 @@ public struct SeriesScore: Sendable, Equatable, Codable {
   public func objections(showingText: Bool) -> [String] {
     var objections = missed.map { $0.description(showingText: showingText) }
     if let minimumScore, points < minimumScore {
-      objections.append("score is \(shown(points)), wanted at least \(shown(minimumScore))")
+      objections.append("score is \(formatted(points)), wanted at least \(formatted(minimumScore))")
     }
     return objections
   }

@@ -83,8 +83,8 @@ extension SeriesCriteria: Decodable {
         throw DecodingError.dataCorrupted(
           .init(
             codingPath: decoder.codingPath + [CodingKeys.minimumScore],
-            debugDescription: "\(shown(minimumScore)) is out of reach: the preferences give at "
-              + "most \(shown(most))"))
+            debugDescription: "\(formatted(minimumScore)) is out of reach: the preferences give at "
+              + "most \(formatted(most))"))
       }
     }
   }

@@ -97,9 +97,9 @@ extension SeriesCriterion {
   private var wanted: String {
     switch condition {
     case .flag(let wanted): wanted ? "yes" : "no"
-    case .range(let min?, let max?): "\(shown(min)) to \(shown(max))\(unit)"
-    case .range(let min?, nil): "at least \(shown(min))\(unit)"
-    case .range(nil, let max?): "at most \(shown(max))\(unit)"
+    case .range(let min?, let max?): "\(formatted(min)) to \(formatted(max))\(unit)"
+    case .range(let min?, nil): "at least \(formatted(min))\(unit)"
+    case .range(nil, let max?): "at most \(formatted(max))\(unit)"
     case .range(nil, nil): "any number"
     case .texts(let include, let exclude):
       [
@@ -115,7 +115,7 @@ extension SeriesCriterion {
     switch value {
     case .codes(let codes): printable(codes.joined(separator: "\\"))
     case .text(let text): "\"\(printable(text))\""
-    case .numbers(let numbers): numbers.map(shown).joined(separator: "\\") + unit
+    case .numbers(let numbers): numbers.map(formatted).joined(separator: "\\") + unit
     case .flag(let flag): flag ? "yes" : "no"
     }
   }
@@ -128,7 +128,7 @@ extension SeriesCriterion {
 }
 
 /// A number for a message, with at most three decimals.
-package func shown(_ number: Double) -> String {
+package func formatted(_ number: Double) -> String {
   let rounded = (number * 1000).rounded() / 1000
   return rounded == rounded.rounded() && abs(rounded) < 1e9 ? "\(Int(rounded))" : "\(rounded)"
 }

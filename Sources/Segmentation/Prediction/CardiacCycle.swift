@@ -10,12 +10,12 @@ public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertib
       "\(count) cardiac phases by Trigger Time (0018,1060): end-diastole and end-systole need at "
         + "least 3"
     case .noContraction(let endDiastolic, let endSystolic):
-      "the cavity does not contract: \(shown(endDiastolic)) ml at the phase taken as end-diastole, "
-        + "\(shown(endSystolic)) ml at that taken as end-systole"
+      "the cavity does not contract: \(formatted(endDiastolic)) ml at the phase taken as end-diastole, "
+        + "\(formatted(endSystolic)) ml at that taken as end-systole"
     }
   }
 
-  private func shown(_ number: Double) -> String { "\((number * 100).rounded() / 100)" }
+  private func formatted(_ number: Double) -> String { "\((number * 100).rounded() / 100)" }
 }
 
 /// The phases of a cine series over one heartbeat, and which of them are its extremes.
