@@ -142,7 +142,8 @@ let package = Package(
     .testTarget(
       name: "SeriesProcessingTests",
       dependencies: [
-        "SeriesProcessing", "SeriesReading", "GeometryGate", "Segmentation", "SeriesSelection",
+        "SeriesProcessing", "SeriesReading", "DICOM", "Results", "GeometryGate", "Segmentation",
+        "SeriesSelection",
         "Volumes", "TestSupport",
       ]),
     .testTarget(

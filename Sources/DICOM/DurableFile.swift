@@ -5,7 +5,9 @@ public enum DurableFile {
   /// Creates a file of mode 0600 under a temporary name next to `path`, lets `write` fill it, syncs
   /// it, renames it to `path` and syncs the folder.
   ///
-  /// - Parameter write: fills the file of the given name; returns the reason of a failure, or nil.
+  /// - Parameters:
+  ///   - path: of the file; an older one there is replaced.
+  ///   - write: fills the file of the given name; returns the reason of a failure, or nil.
   /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``; the temporary file is removed then.
   public static func write(
     to path: String, _ write: (_ temporaryPath: String) -> String?
@@ -15,17 +17,36 @@ public enum DurableFile {
       try attempt(path, temporary, write)
     } catch {
       unlink(temporary)
-      switch error {
-      case .system(let error):
-        throw .cannotWrite(file: path, reason: error.description, system: error)
-      case .other(let reason): throw .cannotWrite(file: path, reason: reason)
-      }
+      throw error.dicomError(path)
+    }
+  }
+
+  /// Gives a synced file its final name in the same folder, and syncs the folder.
+  ///
+  /// - Parameters:
+  ///   - temporary: path of the file as it was written.
+  ///   - path: its final path; an older file there is replaced.
+  /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``; the file then still has the temporary
+  ///   name, or the folder could not be synced.
+  public static func move(_ temporary: String, to path: String) throws(DICOMError) {
+    do throws(Failure) {
+      try rename(temporary, path)
+    } catch {
+      throw error.dicomError(path)
     }
   }
 
   private enum Failure: Error {
     case system(SystemError)
     case other(reason: String)
+
+    func dicomError(_ path: String) -> DICOMError {
+      switch self {
+      case .system(let error):
+        .cannotWrite(file: path, reason: error.description, system: error)
+      case .other(let reason): .cannotWrite(file: path, reason: reason)
+      }
+    }
   }
 
   private static func attempt(
@@ -39,7 +60,11 @@ public enum DurableFile {
       throw .other(reason: reason)
     }
     try sync(temporary, O_RDWR)
-    guard rename(temporary, path) == 0 else { throw .system(SystemError()) }
+    try rename(temporary, path)
+  }
+
+  private static func rename(_ temporary: String, _ path: String) throws(Failure) {
+    guard Foundation.rename(temporary, path) == 0 else { throw .system(SystemError()) }
     let folder = (path as NSString).deletingLastPathComponent
     try sync(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY)
   }

@@ -27,7 +27,7 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
     switch error {
     case let fault as MachineFault: self = fault
     case let error as DICOMError: self.init(error)
-    case SegmentationError.dicom(let error): self.init(error)
+    case SegmentationError.dicom(let error), ProofError.unreadable(let error): self.init(error)
     case let error as LedgerError:
       guard case .unavailable = error else { return nil }
       self.init(description: error.description)

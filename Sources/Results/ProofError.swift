@@ -10,14 +10,22 @@ public enum ProofError: Error, Equatable, Sendable, CustomStringConvertible {
   case voxels(
     file: String, slice: Int, row: Int, column: Int, written: UInt8, labels: UInt8, count: Int)
 
-  public var description: String {
+  /// What failed, without the path of the object.
+  public var reason: String {
     switch self {
     case .unreadable(let error): "proof failed: \(error)"
-    case .differs(let file, let tag, let frame, let reason):
-      "\(file): proof failed: \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
-    case .voxels(let file, let slice, let row, let column, let written, let labels, let count):
-      "\(file): proof failed: \(count) voxels differ, first slice \(slice) row \(row) column "
+    case .differs(_, let tag, let frame, let reason):
+      "proof failed: \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
+    case .voxels(_, let slice, let row, let column, let written, let labels, let count):
+      "proof failed: \(count) voxels differ, first slice \(slice) row \(row) column "
         + "\(column): \(written) written, \(labels) segmented"
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .unreadable: reason
+    case .differs(let file, _, _, _), .voxels(let file, _, _, _, _, _, _): "\(file): \(reason)"
     }
   }
 }

@@ -14,7 +14,7 @@ struct ResultExport {
   /// Written as Device Serial Number (0018,1000).
   let installation: String
   let output: URL
-  /// Whether the labels are written as NIfTI beside the object.
+  /// Whether the labels are written as NIfTI next to the object.
   let writesNIfTI: Bool
   let times: StageTimes
 
@@ -77,27 +77,19 @@ struct ResultExport {
     return origin
   }
 
-  /// Writes an object and proves it.
-  ///
-  /// - Returns: SHA-256 of the file as it was proved; nil where there is nothing to say.
+  /// - Returns: SHA-256 of the proved file; nil where there is nothing to say.
   /// - Throws: ``HeldSeries`` where the source images are at fault, which another attempt will not
-  ///   change.
+  ///   change; otherwise as ``ResultObject/writeProved(to:times:)``.
   private func write(_ object: some ResultObject, to file: URL) throws -> String? {
     do {
-      let outcome = try times.measure(.writing) { try object.write(to: file.path) }
-      guard outcome == .written else { return nil }
+      return try object.writeProved(to: file, times: times)
     } catch let error as any ResultError where error.isSourceFault {
       throw HeldSeries(reasons: [error.description])
-    }
-    return try times.measure(.proof) {
-      let sha256 = try hexadecimalSHA256(ofFile: file)
-      try object.prove(file.path)
-      return sha256
     }
   }
 
   private static let shearedLabels =
-    "labels.nii.gz lies on the tilted slices of the scan: its sform is sheared and it has no qform, "
+    "labels.nii.gz has the tilted slices of the scan: its sform is sheared and it has no qform, "
     + "which programs that take only perpendicular axes refuse"
 
   /// A NIfTI file has one distance between slices.
@@ -105,7 +97,8 @@ struct ResultExport {
     guard stack.sliceIndices != nil else { return }
     throw NIfTIError.cannotWrite(
       path: output.appendingPathComponent("labels.nii.gz").path,
-      reason: "the slices lie at uneven steps, which NIfTI cannot say; the DICOM object \(path) can"
+      reason:
+        "the slices are at uneven steps, which NIfTI cannot express; the DICOM object \(path) can"
     )
   }
 

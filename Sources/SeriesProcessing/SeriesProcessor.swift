@@ -68,7 +68,7 @@ public struct SeriesProcessor: Sendable {
         reasons: assessed.first { $0.seriesInstanceUID == fault.series }?.assessment.reasons
           ?? [fault.finding.message])
     } catch {
-      guard let reasons = reasonsToHold(error) else { throw error }
+      guard let reasons = Self.reasonsToHold(error) else { throw error }
       outcome = .held(reasons: reasons)
     }
     return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))
@@ -89,7 +89,7 @@ public struct SeriesProcessor: Sendable {
   }
 
   /// Why the series cannot be segmented; nil where something else is at fault.
-  private func reasonsToHold(_ error: any Error) -> [String]? {
+  static func reasonsToHold(_ error: any Error) -> [String]? {
     switch error {
     // Our own disk or installation is at fault, not the series: that may pass.
     case let error as DICOMError: error.isFileFault ? [error.description] : nil
@@ -98,6 +98,8 @@ public struct SeriesProcessor: Sendable {
     case let finding as GeometryFinding: [finding.message]
     case let problem as HeldSeries: problem.reasons
     case let refusal as CardiacCycleError: [refusal.description]
+    // The same series and model give the same object, and the same proof.
+    case let failure as ProofError: failure.isPermanent ? [failure.reason] : nil
     default: nil
     }
   }
