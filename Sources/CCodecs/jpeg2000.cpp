@@ -78,7 +78,7 @@ int decode(Source &source, uint32_t rows, uint32_t columns, int32_t *samples, ui
 
   ccodecs_error message = {};
   opj_set_error_handler(codec.get(), keep_message, &message);
-  // OpenJPEG goes on after a warning, with samples made up.
+  // OpenJPEG continues after a warning, with samples made up.
   ccodecs_error warning = {};
   opj_set_warning_handler(codec.get(), keep_message, &warning);
   opj_stream_set_user_data(stream.get(), &source, nullptr);

@@ -60,7 +60,7 @@ public enum Checkpoint {
     }
   }
 
-  /// What the file holds beside the network's tensors.
+  /// What the file holds besides the network's tensors.
   public var others: [(name: String, kind: String)] {
     switch self {
     case .pyTorch(let file): file.others

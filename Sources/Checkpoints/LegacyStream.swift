@@ -7,7 +7,7 @@ struct LegacyStream {
   private static let version = 1001
 
   let document: PickleDocument
-  /// Where each storage's elements lie in the file.
+  /// Where each storage's elements are in the file.
   let storages: [String: Range<Int>]
 
   /// Whether a file begins as such a stream.

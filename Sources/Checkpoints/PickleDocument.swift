@@ -13,7 +13,7 @@ struct PickleDocument {
     case largeInteger([UInt8])
     case float(Double)
     case string(String)
-    /// Where the bytes lie in the pickle.
+    /// Where the bytes are in the pickle.
     case bytes(Range<Int>)
     case list([Index])
     case tuple([Index])
@@ -25,7 +25,7 @@ struct PickleDocument {
     case call(PickleGlobal, arguments: Index, state: Index?)
   }
 
-  /// A tensor's elements, which lie elsewhere in the file.
+  /// A tensor's elements, which are elsewhere in the file.
   struct Storage: Equatable {
     var type: TensorType
     /// The name that the file has for it.

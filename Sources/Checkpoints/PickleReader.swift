@@ -20,7 +20,7 @@ struct PickleReader {
   private var marks: [Int] = []
   private var memo: [UInt32: PickleDocument.Index] = [:]
   private var items = 0
-  /// The opcode being carried out and where it stands.
+  /// The opcode being executed and its offset.
   private var opcode = UInt8(0)
   private var opcodeOffset = 0
 

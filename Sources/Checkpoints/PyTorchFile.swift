@@ -9,7 +9,7 @@ public final class PyTorchFile {
   public let container: Container
   /// In the file's order.
   public let tensorNames: [String]
-  /// What the file holds beside the network's tensors, such as the state of the optimiser.
+  /// What the file holds besides the network's tensors, such as the state of the optimiser.
   public let others: [(name: String, kind: String)]
 
   private let mapping: MappedFile
@@ -149,7 +149,7 @@ public final class PyTorchFile {
     }
   }
 
-  /// One key stands for one storage throughout.
+  /// One key means one storage throughout.
   private static func checkStorages(
     _ document: PickleDocument, path: String
   ) throws(CheckpointError) {

@@ -1,7 +1,7 @@
 /// The tensors of an unpickled checkpoint by name.
 ///
 /// A checkpoint of the reference implementation is a mapping with the network under `state_dict`
-/// beside the state of its training; a bare state dictionary is taken as well.
+/// with the state of its training; a bare state dictionary is taken as well.
 struct CheckpointContents {
   var tensors: [(name: String, view: TensorView)] = []
   /// What else the file holds, each with a word on its kind.

@@ -52,7 +52,7 @@ func load<Stored: FixedWidthInteger & BitwiseCopyable, Value>(
 }
 
 /// What a checkpoint says of one tensor: its type, its shape (row-major, last axis fastest) and
-/// where its bytes lie in the file's data section.
+/// where its bytes are in the file's data section.
 public struct TensorEntry: Sendable, Equatable {
   public let type: TensorType
   public let shape: [Int]

@@ -10,7 +10,7 @@ struct TensorView: Equatable {
   /// What is wrong with a view, after "the tensor …".
   struct Fault: Error { var reason: String }
 
-  /// Checks that the view lies within its storage and shows no element twice.
+  /// Checks that the view is within its storage and repeats no element.
   init(
     storage: PickleDocument.Storage, offset: Int, shape: [Int], strides: [Int]
   ) throws(Fault) {
@@ -47,7 +47,7 @@ struct TensorView: Equatable {
 
   var count: Int { shape.reduce(1, *) }
 
-  /// Whether the elements lie one behind the other in row-major order.
+  /// Whether the elements are contiguous in row-major order.
   private var isContiguous: Bool {
     var step = 1
     for axis in shape.indices.reversed() where shape[axis] != 1 {

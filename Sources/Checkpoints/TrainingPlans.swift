@@ -79,7 +79,7 @@ extension TrainingPlans {
       throw count > 0 ? .textReplaced(path: path, count: count) : .pickle(error)
     }
     var root = document.root
-    // A .model.pkl holds the plans beside the trainer's name.
+    // A .model.pkl holds the plans and the trainer's name.
     if let plans = document.value("plans", in: root) { root = plans }
     let values = NumPyValues(document: document, bytes: bytes)
     try self.init(PlansNode(values: values, path: path, key: "", index: root))

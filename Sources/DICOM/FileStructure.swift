@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where the parts of a Part 10 file lie, found by walking over it without building anything.
+/// Where the parts of a Part 10 file are, found by walking over it without building anything.
 ///
 /// The walk refuses what the parser must not see: nesting that would overflow its stack, lengths
 /// beyond the end of the file, element floods, inflating transfer syntaxes.
@@ -10,7 +10,7 @@ struct FileStructure: Sendable {
   /// Most elements and items that are read, a bound on the memory a small file can claim.
   static let maximumElements = 4_000_000
 
-  /// Where the pixel data lies.
+  /// Where the pixel data is.
   struct PixelData: Sendable, Equatable {
     var vr: String
     /// First byte of the element, where the header ends.

@@ -19,7 +19,7 @@ extension DICOMFile {
       if isMultiFrame { fillMultiFrame(&frame, attributes) }
       return frame
     }
-    // Numaris X cuts mosaics into frames and goes on to call them so.
+    // Numaris X cuts mosaics into frames and still calls them mosaics.
     guard frames.count == 1, let tiles = tiles(of: frames[0], in: described[0]) else {
       return frames
     }

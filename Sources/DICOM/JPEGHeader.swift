@@ -44,7 +44,7 @@ struct JPEGHeader: Equatable {
       throw "another codestream follows the first"
     }
     if !isJPEGLS, Self.hasForbiddenMarker(code, after: position) {
-      throw "a marker that may not stand within a scan"
+      throw "a marker that may not occur within a scan"
     }
     self = found
   }

@@ -1,4 +1,4 @@
-/// A table from stored values to modality units (PS3.3 C.11.1.1), which stands in the place of slope
+/// A table from stored values to modality units (PS3.3 C.11.1.1), which replaces slope
 /// and intercept.
 struct ModalityLUT {
   /// The stored value of the first entry; smaller ones take it too.
@@ -21,7 +21,7 @@ struct ModalityLUT {
     }
     // Exactly one of the two may be there (PS3.3 C.11.1).
     if let slope = file.dataset.text(.rescaleSlope), !slope.isEmpty {
-      throw invalid(.modalityLUTSequence, "a table beside Rescale Slope \(slope)")
+      throw invalid(.modalityLUTSequence, "a table and also Rescale Slope \(slope)")
     }
     let descriptor = item.integers(.lutDescriptor)
     guard descriptor.count == 3, (0...65_536).contains(descriptor[0]),
@@ -29,7 +29,7 @@ struct ModalityLUT {
     else {
       throw invalid(.lutDescriptor, descriptor.map { "\($0)" }.joined(separator: "\\"))
     }
-    // 0 stands for the number that does not fit in sixteen bits.
+    // 0 means 65536, which does not fit in sixteen bits.
     let count = descriptor[0] == 0 ? 65_536 : descriptor[0]
     let word = UInt16(truncatingIfNeeded: descriptor[1])
     let isSigned = file.dataset.integer(.pixelRepresentation) == 1

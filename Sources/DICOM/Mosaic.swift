@@ -139,7 +139,7 @@ private struct Plane {
 }
 
 /// What Siemens' headers say of a mosaic, wherever they say it: CSA headers up to Numaris 4, private
-/// attributes beside them, or their own sequence in Numaris X (XA), which writes no CSA header.
+/// attributes next to them, or their own sequence in Numaris X (XA), which writes no CSA header.
 private struct MosaicHeader {
   var count: Int?
   var normal: [Double]
@@ -190,7 +190,7 @@ private struct MosaicHeader {
     }
     if let ofProtocol, abs(step - ofProtocol) > max(0.01, 0.01 * step) {
       throw MosaicDefect(
-        reason: "Spacing Between Slices (0018,0088) is \(step) mm, the slices of its protocol lie "
+        reason: "Spacing Between Slices (0018,0088) is \(step) mm, the slices of its protocol are "
           + "\(ofProtocol) mm apart")
     }
     return step

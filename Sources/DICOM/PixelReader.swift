@@ -10,7 +10,7 @@ public enum PixelReader {
   /// Each slice has its own rescale slope and intercept, or table (PS3.3 C.11.1). Padding (PS3.3
   /// C.7.5.1.1.2) becomes air: -1024 for CT, else 0. MONOCHROME1 is a matter of display and never
   /// inverts values. Real World Value Mapping (0040,9096) and Philips' private scale slope
-  /// (2005,xx0E) are other units beside these, and are not applied.
+  /// (2005,xx0E) are for other units and are not applied.
   ///
   /// - Parameters:
   ///   - stack: frames in the order of its grid.
@@ -153,7 +153,7 @@ public enum PixelReader {
     }
   }
 
-  /// Stored values that stand for no measurement.
+  /// Stored values that are no measurement.
   private static func paddingRange(_ frame: ImageFrame) -> ClosedRange<Int>? {
     guard let value = frame.pixelPaddingValue else { return nil }
     let limit = frame.pixelPaddingRangeLimit ?? value

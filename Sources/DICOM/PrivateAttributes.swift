@@ -1,4 +1,4 @@
-/// A vendor's private attribute, found by its creator (PS3.5 7.8.1): the block in which it lies may
+/// A vendor's private attribute, found by its creator (PS3.5 7.8.1): the block in which it is may
 /// be another one in each file.
 struct PrivateAttribute {
   var group: UInt16
@@ -55,7 +55,7 @@ struct PrivateAttribute {
 }
 
 extension Dataset {
-  /// Where the attribute lies here; nil where its creator reserved no block.
+  /// The attribute's tag in this dataset; nil where its creator reserved no block.
   func tag(_ attribute: PrivateAttribute) -> Tag? {
     for block in UInt16(0x10)...0xFF {
       let text = text(Tag(attribute.group, block)) ?? ""

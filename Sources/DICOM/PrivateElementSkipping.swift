@@ -108,8 +108,8 @@ extension StructureScan {
     return ends.filter { $0 <= container.end }
   }
 
-  /// Whether a dataset goes on or ends at an offset: with the end of what holds it, or with elements
-  /// in ascending order.
+  /// Whether a dataset continues or ends at an offset: with the end of what holds it, or with
+  /// elements in ascending order.
   ///
   /// - Parameter headers: how many of them are looked at.
   func isStructure(at offset: Int, after tag: Tag, in container: Container, headers: Int) -> Bool {

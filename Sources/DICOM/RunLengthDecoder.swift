@@ -1,4 +1,4 @@
-/// RLE of PS3.5 annex G. Unlike DCMTK's decoder, missing data is an error here, not filled in.
+/// RLE of PS3.5 annex G. Missing data is an error here, where DCMTK's decoder fills it in.
 enum RunLengthDecoder {
   /// Decodes a frame into little-endian samples.
   ///

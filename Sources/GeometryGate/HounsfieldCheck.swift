@@ -2,7 +2,7 @@ import Volumes
 
 /// Says why the voxels of a CT cannot be Hounsfield units; nil where they can.
 ///
-/// Half of all voxels of a CT lie between air and dense bone; a wrong sign, a lost intercept or a
+/// Half of all voxels of a CT are between air and dense bone; a wrong sign, a lost intercept or a
 /// scale of another kind moves their median far out of that.
 ///
 /// - Parameter step: how far apart the voxels are that are looked at. Every 17th is enough for a

@@ -5,7 +5,7 @@ import Volumes
 struct PositionRounding {
   /// All coordinates that differ between images are multiples of so many mm.
   let quantum: Double
-  /// How far in mm along the normal a position may lie from where it was measured.
+  /// How far in mm along the normal a position may be from where it was measured.
   let error: Double
 
   /// nil where the coordinates are finer than a hundredth of a millimetre.

@@ -160,7 +160,7 @@ struct RepeatResolver {
       let step = (end - below.distances[0]) / Double(below.distances.count - 1)
       let gap = above.distances[0] - end
       if gap > 10 * step { return true }
-      // Blocks that lie within each other for the most part are passes of one stack.
+      // Blocks that mostly overlap are passes of one stack.
       let widths = [below, above].map { $0.distances[$0.distances.count - 1] - $0.distances[0] }
       return gap < 0 && -gap < (widths.min() ?? 0) / 2
     }

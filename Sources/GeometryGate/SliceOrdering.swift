@@ -110,9 +110,9 @@ func assessStack(_ frames: [ImageFrame], rules: GeometryRules) -> StackAssessmen
   }
   let line = StackLine(frames, places)
   let placement = placeSlices(places, frames, rules: rules, &assessment)
-  let astray = lineProblems(frames, places, line, rules: rules)
-  assessment.problems += astray
-  guard let placement, astray.isEmpty else { return assessment }
+  let displaced = lineProblems(frames, places, line, rules: rules)
+  assessment.problems += displaced
+  guard let placement, displaced.isEmpty else { return assessment }
   checkTilt(line, placement.step, frames, rules: rules, &assessment)
   let first = frames[0]
   let (row, column) = directions(first)
@@ -134,7 +134,7 @@ func tooFewSlices(_ frames: [ImageFrame], rules: GeometryRules) -> GeometryFindi
       + formatted(frames))
 }
 
-/// The straight line on which the origins of the slices lie.
+/// The straight line through the origins of the slices.
 private struct StackLine {
   /// Way in mm for each mm along the normal.
   let direction: SIMD3<Double>
@@ -150,12 +150,12 @@ private struct StackLine {
   }
 }
 
-/// Where the frames lie on a regular slice axis.
+/// The places of the frames on a regular slice axis.
 private struct Placement {
   /// mm along the normal.
   var step: Double
   var slices: Int
-  /// nil where frame k lies at k.
+  /// nil where frame k is at k.
   var indices: [Double]?
 }
 
@@ -264,20 +264,20 @@ private func listed(_ items: [String]) -> String {
   return items.count > 3 ? "\(first); and \(items.count - 3) more" : first
 }
 
-/// Every slice must lie on the line, also across the normal.
+/// Every slice must be on the line, also across the normal.
 private func lineProblems(
   _ frames: [ImageFrame], _ places: SlicePlaces, _ line: StackLine, rules: GeometryRules
 ) -> [GeometryFinding] {
-  let astray = frames.enumerated().compactMap { index, frame -> (ImageFrame, Double)? in
+  let displaced = frames.enumerated().compactMap { index, frame -> (ImageFrame, Double)? in
     let way = places.distances[index] - places.distances[0]
     let distance = length(position(frame) - (position(frames[0]) + way * line.direction))
     return distance <= rules.positionTolerance ? nil : (frame, distance)
   }
-  guard let worst = astray.max(by: { $0.1 < $1.1 }) else { return [] }
+  guard let worst = displaced.max(by: { $0.1 < $1.1 }) else { return [] }
   return [
     GeometryFinding(
       .slicesOffLine,
-      "Image Position (Patient) (0020,0032) of \(counted(astray.count, "slice")) is up to "
+      "Image Position (Patient) (0020,0032) of \(counted(displaced.count, "slice")) is up to "
         + "\(formatted(worst.1)) mm off the line through first and last: \(formatted(worst.0))")
   ]
 }
@@ -291,7 +291,7 @@ private func checkTilt(
   let message =
     "the slices are tilted by \(formatted(tilt)) degrees: each is shifted by \(formatted(line.shear * step)) mm "
     + "against the one before by Image Position (Patient) (0020,0032), \(formatted(frames[0])) first"
-  // Beyond this no gantry tilts and hardly any anatomy of one slice lies above that of the next.
+  // Beyond this no gantry tilts and hardly any anatomy of one slice is above that of the next.
   if rules.resamplesTilt, tilt <= 45 {
     assessment.repairs.append(
       GeometryFinding(

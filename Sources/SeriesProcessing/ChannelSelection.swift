@@ -67,7 +67,7 @@ public struct ChannelCandidate: Sendable, Equatable {
 public struct ChannelSelection: Sendable {
   /// One for each channel of the model, in its order.
   public private(set) var series: [SeriesFiles]
-  /// The series whose images the result lies on.
+  /// The series whose images the result refers to.
   public private(set) var reference: SeriesFiles
   /// The channels' names in the same order.
   public let names: [String]
@@ -144,7 +144,7 @@ private struct ChannelFinder {
     case .none:
       var listed = zip(near, scores).map { candidate, score in
         "series \(candidate.facts.seriesInstanceUID): "
-          + score.objections(showingText: false).joined(separator: ", ")
+          + score.incompatibilities(showingText: false).joined(separator: ", ")
       }
       listed += free.filter { one in
         !near.contains { $0.facts.seriesInstanceUID == one.facts.seriesInstanceUID }

@@ -13,7 +13,7 @@ public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertibl
   public var isPermanent: Bool
 
   public var description: String {
-    "the job needs \(gigabytes(job)) of memory at its peak beside the \(gigabytes(process)) in "
+    "the job needs \(gigabytes(job)) of memory at its peak on top of the \(gigabytes(process)) in "
       + "use, \(gigabytes(job + process)) in all; \(reason) \(isPermanent ? "allows" : "leaves") "
       + gigabytes(capacity)
   }

@@ -4,7 +4,7 @@ import SeriesReading
 
 /// What a model is shown: a series, or one for each of its channels.
 public struct ModelInput: Sendable {
-  /// The series whose images the result lies on.
+  /// The series whose images the result refers to.
   public var series: SeriesFiles
   /// The series of each channel by name, in the model's order; empty for a model of one channel.
   public var channels: [(name: String, series: SeriesFiles)]

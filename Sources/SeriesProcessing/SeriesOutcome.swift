@@ -14,7 +14,8 @@ public struct ProvedSegmentation: Sendable, Equatable {
   public var millilitres: [String: Double]
   /// The phase of a cine series that it is about; nil for an ordinary series.
   public var phase: SegmentedPhase?
-  /// What is unusual beside the model's training volumes: a person should look at the result.
+  /// What is unusual compared with the model's training volumes: a person should look at the
+  /// result.
   public var warnings: [String] = []
   /// How the labels were made, where a reader should know.
   public var notes: [String] = []

@@ -9,7 +9,7 @@ import Volumes
 /// What became of an input, and the assessments that this is based on.
 public struct ProcessedSeries: Sendable, Equatable {
   public var outcome: SeriesOutcome
-  /// On the series whose images the result lies on, then on those of the channels; the pixels are
+  /// On the series whose images the result refers to, then on those of the channels; the pixels are
   /// part of the assessment as far as they were read.
   public var assessments: [AssessmentSummary]
 }
@@ -20,7 +20,7 @@ public struct SeriesProcessor: Sendable {
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   private let installation: String
   private let memory: MemoryBudget
-  /// Whether `labels.nii.gz` is written beside the segmentation.
+  /// Whether `labels.nii.gz` is written next to the segmentation.
   private let writesNIfTI: Bool
 
   public init(
@@ -78,7 +78,7 @@ public struct SeriesProcessor: Sendable {
     -> (SourceSeries, channels: [(name: String, source: SourceSeries)])
   {
     let source = try SourceSeries(input.series, geometry: geometry)
-    // The series that the result lies on may be a channel itself.
+    // The series that the result refers to may be a channel itself.
     let channels = try input.channels.map { name, series in
       let isSource = series.seriesInstanceUID == source.seriesInstanceUID
       return (

@@ -42,7 +42,7 @@ struct SeriesRun {
     }
   }
 
-  /// The volume of the series that the result lies on, then those of the model's channels.
+  /// The volume of the series that the result refers to, then those of the model's channels.
   private func stacks() throws -> [SliceStack] {
     let reference = try source.onlyVolume()
     guard bundle.network.inputChannels > 1 else { return [reference] }
@@ -127,7 +127,7 @@ extension UprightVolume {
     guard placed.coverage >= 0.5 else {
       let percent = Int((placed.coverage * 100).rounded())
       throw HeldSeries(
-        reasons: ["series \(series) covers \(percent) % of the images that the result lies on"])
+        reasons: ["series \(series) covers \(percent) % of the images that the result refers to"])
     }
     return placed.volume
   }

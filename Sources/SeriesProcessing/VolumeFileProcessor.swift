@@ -13,7 +13,7 @@ public struct LabelledVolume: Sendable, Equatable {
   public var picture: URL
   /// Volume of each structure that was found, in millilitres, by name.
   public var millilitres: [String: Double]
-  /// What is unusual beside the model's training volumes.
+  /// What is unusual compared with the model's training volumes.
   public var warnings: [String] = []
   /// How the labels were made, where a reader should know.
   public var notes: [String] = []

@@ -10,7 +10,7 @@ public struct PassedOverEntry: Sendable, Equatable {
 /// The files of an input, each once, and what was passed over.
 ///
 /// Symbolic links are followed to files and folders, wherever they lead: who names a folder on the
-/// command line means what lies in it. A file or folder that was met before, by another link or
+/// command line means what is in it. A file or folder that was met before, by another link or
 /// name, is not read again, so that a link to a folder above ends there.
 struct FileListing {
   private(set) var files: [URL] = []

@@ -14,7 +14,8 @@ public struct VolumeFiles: Sendable, Equatable {
   }
 }
 
-/// Finds the images in files and folders and sorts them by series; NIfTI files stand beside.
+/// Finds the images in files and folders and sorts them by series; NIfTI files are listed
+/// separately.
 public struct InputScan {
   /// Series in the order in which they were found.
   public private(set) var series: [SeriesFiles] = []

@@ -6,7 +6,7 @@ public struct ModelChannel: Sendable, Equatable {
   public var name: String
   /// What the series must be, and what makes one better than another.
   public var criteria: SeriesCriteria
-  /// Whether the result lies on this series' images; the other series are brought to its grid.
+  /// Whether the result refers to this series' images; the other series are brought to its grid.
   public var isReference: Bool
 
   public init(name: String, criteria: SeriesCriteria, isReference: Bool = false) {

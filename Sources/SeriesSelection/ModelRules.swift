@@ -32,7 +32,7 @@ public struct ModelRules: Sendable {
       let (kind, reason): (SeriesDecision.Kind, String)
       if !scores[index].isMatch {
         kind = .noMatch
-        reason = scores[index].objections(showingText: false).joined(separator: "; ")
+        reason = scores[index].incompatibilities(showingText: false).joined(separator: "; ")
       } else if rule.selection == .all {
         (kind, reason) = (.selected, "every series that matches is selected")
       } else {

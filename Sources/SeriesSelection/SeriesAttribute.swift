@@ -22,7 +22,7 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
   /// Manufacturer (0008,0070).
   case manufacturer
 
-  /// The plane of the slices: AXIAL, CORONAL or SAGITTAL where their normal lies within 30 degrees
+  /// The plane of the slices: AXIAL, CORONAL or SAGITTAL where their normal is within 30 degrees
   /// of that axis of the patient, otherwise OBLIQUE.
   case orientation
   /// The number of places along the slice normal that hold an image.
@@ -31,7 +31,7 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
   case sliceSpacing
   /// Slice Thickness (0018,0050) in mm.
   case sliceThickness
-  /// Pixel Spacing (0028,0030) in mm: both numbers must lie within the range.
+  /// Pixel Spacing (0028,0030) in mm: both numbers must be within the range.
   case pixelSpacing
   /// From the outer face of the first to that of the last slice along their normal, in mm.
   case coverage
@@ -74,7 +74,7 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
     case codes
     /// Free text: one of the regular expressions must match somewhere, without regard to case.
     case text
-    /// A number or several: all must lie within a range whose ends belong to it.
+    /// A number or several: all must be within a range, its ends included.
     case number(unit: String)
     case flag
   }

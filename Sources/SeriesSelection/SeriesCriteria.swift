@@ -81,11 +81,12 @@ public struct SeriesScore: Sendable, Equatable, Codable {
   /// Why the series does not match; empty where it does.
   ///
   /// - Parameter showingText: whether free text of the file may be quoted, which a log must not.
-  public func objections(showingText: Bool) -> [String] {
-    var objections = missed.map { $0.description(showingText: showingText) }
+  public func incompatibilities(showingText: Bool) -> [String] {
+    var incompatibilities = missed.map { $0.description(showingText: showingText) }
     if let minimumScore, points < minimumScore {
-      objections.append("score is \(formatted(points)), wanted at least \(formatted(minimumScore))")
+      incompatibilities.append(
+        "score is \(formatted(points)), wanted at least \(formatted(minimumScore))")
     }
-    return objections
+    return incompatibilities
   }
 }

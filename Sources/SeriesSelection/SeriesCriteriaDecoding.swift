@@ -13,7 +13,7 @@ import StrictYAML
 //   prefer:
 //     - {seriesDescription: "mprage", weight: 5}
 
-/// The criteria that stand under one key, in the order of ``SeriesAttribute``.
+/// The criteria under one key, in the order of ``SeriesAttribute``.
 struct CriteriaByAttribute: Decodable {
   var criteria: [SeriesCriterion]
 
@@ -91,7 +91,7 @@ extension SeriesCriteria: Decodable {
 }
 
 extension SeriesCriterion.Condition {
-  /// Reads what stands under the key of an attribute.
+  /// Reads the value of an attribute's key.
   package init(from decoder: any Decoder, for attribute: SeriesAttribute) throws {
     switch attribute.kind {
     case .flag: self = .flag(try decoder.singleValueContainer().decode(Bool.self))

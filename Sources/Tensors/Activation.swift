@@ -5,7 +5,7 @@ public struct Voxels {
   public let grid: Grid
   public let channels: Int
   let row, plane: Int
-  /// Whether one voxel of zeros lies on every side.
+  /// Whether there is one voxel of zeros on every side.
   let hasHalo: Bool
 
   /// Voxel (z, y, 0).

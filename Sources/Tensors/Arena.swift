@@ -35,7 +35,7 @@ public final class Arena {
     base = memory.base.bindMemory(to: Float.self, capacity: max(16, layout.count))
   }
 
-  /// Where the slot lies.
+  /// Where the slot is.
   public subscript(slot: Slot) -> UnsafeMutablePointer<Float> { base + slot.offset }
 }
 

@@ -22,7 +22,7 @@ public struct ProbabilitySums: Sendable {
   ///   - classes: the number of classes.
   ///   - weights: one for each sum; nil for 1.
   ///   - share: factor of the whole row.
-  ///   - isReversed: whether the logits lie in the opposite order, the last voxel's first.
+  ///   - isReversed: whether the logits are in the opposite order, the last voxel's first.
   ///   - sums: class k at `sumsPlane * k`.
   ///   - sumsPlane: distance between the classes of the sums.
   ///   - count: voxels in the row.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Memory that is zero and on a cache line's boundary. Large pieces lie on large pages where the
+/// Memory that is zero and on a cache line's boundary. Large pieces are on large pages where the
 /// system has them: convolutions walk through many rows at once, each on a small page of its own.
 final class ZeroedMemory {
   private static let largePage = 2 << 20

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Where every activation of a network lies; nothing is allocated while it runs.
+/// Where every activation of a network is; nothing is allocated while it runs.
 struct MemoryPlan {
   private(set) var layout = ArenaLayout()
   private let levels: [(x: Slot, halo: Slot, hidden: Slot, between: Slot)]
@@ -48,7 +48,7 @@ struct MemoryPlan {
         EPABlock.Scratch.smallCount(channels: $1, heads: description.heads, projection: $2)
       })
     a = layout.add(Activation.count(patch, channels: feature))
-    // The input with its halo lies in b until the first convolution is done.
+    // The input with its halo is in b until the first convolution is done.
     b = layout.add(
       max(
         Activation.count(patch, channels: feature),

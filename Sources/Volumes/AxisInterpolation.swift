@@ -39,7 +39,7 @@ struct AxisInterpolation: Sendable {
     self.weights = weights
   }
 
-  /// Where a result lies among the samples, in samples.
+  /// Where a result is among the samples, in samples.
   private static func place(_ index: Int, count: Int, newCount: Int) -> Double {
     (Double(index) + 0.5) * (Double(count) / Double(newCount)) - 0.5
   }

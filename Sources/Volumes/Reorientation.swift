@@ -122,7 +122,7 @@ public struct Reorientation: Sendable, Equatable {
     return LabelVolume(grid: grid, labels: original)
   }
 
-  /// Where the result's first voxel lies in the source, and how far its axes step there.
+  /// Where the result's first voxel is in the source, and how far its axes step there.
   package func walk(_ grid: VolumeGrid) -> (start: Int, strides: [Int]) {
     let shape = grid.shape
     let sourceStrides = [shape[1] * shape[2], shape[2], 1]

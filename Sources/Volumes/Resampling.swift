@@ -3,7 +3,7 @@ import Foundation
 /// Resampling of a three-dimensional array (z, y, x) from one spacing to another, and back.
 ///
 /// Follows the preprocessing of the reference implementation (nnU-Net's, with the semantics of
-/// scikit-image 0.19 and later): voxel i of the result lies at `(i + 0.5) * old / new - 0.5`, edges
+/// scikit-image 0.19 and later): voxel i of the result is at `(i + 0.5) * old / new - 0.5`, edges
 /// are repeated, the arithmetic is in double precision and results keep to the range of the
 /// input. Where slices are far apart, each is resampled in its plane, keeps to its own range, and
 /// the nearest is taken across.
@@ -82,7 +82,7 @@ public struct Resampling: Sendable, Equatable {
     }
   }
 
-  /// Whether each voxel of the new shape lies inside a mask: where the share of its surrounding
+  /// Whether each voxel of the new shape is inside a mask: where the share of its surrounding
   /// voxels that are 1, and not 0, reaches one half.
   ///
   /// - Parameter mask: has `shape`.
@@ -99,7 +99,7 @@ public struct Resampling: Sendable, Equatable {
     }
   }
 
-  /// Where the results along an axis lie for linear interpolation: the sample at or before each
+  /// Where the results along an axis are for linear interpolation: the sample at or before each
   /// one, and the share of the sample after it. The share is 0 along `separateAxis`.
   package func linearTaps(axis: Int) -> (below: [Int], share: [Double]) {
     let (count, newCount) = (shape[axis], newShape[axis])
@@ -120,7 +120,7 @@ public struct Resampling: Sendable, Equatable {
     }
   }
 
-  /// The bytes that `apply` uses beside source and result.
+  /// The bytes that `apply` uses in addition to source and result.
   public func scratchBytes(threads: Int) -> Int {
     guard shape != newShape else { return 0 }
     return VolumeResampler.scratchBytes(self, threads: threads)

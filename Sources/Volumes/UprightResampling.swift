@@ -3,7 +3,7 @@ import Foundation
 /// The way from the source planes of a stack to an upright, regular grid and back, for stacks that
 /// are tilted, uneven or lack slices.
 ///
-/// The grid has the directions of the source's rows and columns; its slices lie straight above each
+/// The grid has the directions of the source's rows and columns; its slices are straight above each
 /// other at one step. Values are interpolated linearly, within each source plane and between the
 /// two next to a slice. Labels return to each source pixel as the label that has the most weight
 /// among the voxels around it. All comes from Image Position (Patient); no attribute of tilt or
@@ -15,7 +15,7 @@ public struct UprightResampling: Sendable, Equatable {
   public let grid: VolumeGrid
   private let planes: [Plane]
 
-  /// Where a source plane lies on the grid.
+  /// Where a source plane is on the grid.
   private struct Plane: Equatable {
     /// Column and row of its first pixel on the grid.
     var column: Double

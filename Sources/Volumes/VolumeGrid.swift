@@ -136,7 +136,7 @@ public struct LabelVolume: Sendable, Equatable {
 }
 
 extension VolumeGrid {
-  /// Whether the grids have one shape and no voxel's centre lies further apart than `tolerance`
+  /// Whether the grids have one shape and no voxel's centre is further apart than `tolerance`
   /// times the smallest voxel size; centres differ most at corners.
   public func isClose(to other: VolumeGrid, tolerance: Double = 1e-3) -> Bool {
     guard columns == other.columns, rows == other.rows, slices == other.slices else { return false }

@@ -1,5 +1,5 @@
 extension Affine {
-  /// The voxel index (column, row, slice) at a point in patient space (mm); fractions lie between
+  /// The voxel index (column, row, slice) at a point in patient space (mm); fractions are between
   /// voxel centres. nil where the grid's axes do not span space.
   public func index(of point: SIMD3<Double>) -> SIMD3<Double>? {
     guard let inverse else { return nil }
@@ -19,7 +19,7 @@ extension Affine {
 }
 
 extension VolumeGrid {
-  /// Whether every voxel of both grids lies at the same place to within a tolerance in mm.
+  /// Whether every voxel of both grids is at the same place to within a tolerance in mm.
   public func coincides(with other: VolumeGrid, tolerance: Double = 0.01) -> Bool {
     guard shape == other.shape else { return false }
     return [0.0, 1.0].allSatisfy { x in
@@ -38,7 +38,7 @@ extension Volume {
   /// A volume on another grid, and how much of that grid it covers.
   public struct Placed: Sendable, Equatable {
     public var volume: Volume
-    /// The part of the grid's voxels that lie within the source, from 0 to 1.
+    /// The part of the grid's voxels that are within the source, from 0 to 1.
     public var coverage: Double
   }
 

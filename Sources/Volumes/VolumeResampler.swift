@@ -132,7 +132,7 @@ private enum AxisPass: Sendable {
   /// One axis of a plane.
   ///
   /// - Parameter alongRows: whether the axis is x.
-  /// - Returns: where the result lies: `target`, or `plane` where nothing changes.
+  /// - Returns: where the result is: `target`, or `plane` where nothing changes.
   func apply(
     _ plane: UnsafeMutablePointer<Double>, to target: UnsafeMutablePointer<Double>, rows: Int,
     columns: Int, alongRows: Bool, _ scratch: UnsafeMutablePointer<Double>

@@ -134,7 +134,7 @@ struct RuleTrial: Encodable {
           + findings.joined(separator: "; "))
     }
     if case .noMatch = decision.kind, score.missed.isEmpty {
-      lines += score.objections(showingText: true).map { "      NO  \($0)" }
+      lines += score.incompatibilities(showingText: true).map { "      NO  \($0)" }
     }
     return lines
   }

@@ -236,7 +236,7 @@ private let seriesDefects = [
     #expect(messages.allSatisfy { text.contains($0) })
     #expect(!text.contains("secret") && !text.contains("\"other"))
     #expect(assessment.usableStacks.isEmpty == (defect.verdict == .held))
-    // No image is lost: each lies in a volume or is excluded, unless the series is held.
+    // No image is lost: each is in a volume or is excluded, unless the series is held.
     if defect.verdict != .held {
       let placed = assessment.volumes.flatMap(\.stack.frames).count + assessment.excluded.count
       #expect(placed == frames.count)
@@ -296,9 +296,9 @@ private let seriesDefects = [
     derived[0].imageType = ["DERIVED", "SECONDARY", "MIP"]
     #expect(assess(frames: derived, rules: rules).volumes.map(\.stack.frames.count) == [7])
     rules.excludesMismatchedImages = true
-    var stray = regularSeries()
-    stray[7].patientID = "other"
-    let assessment = assess(frames: stray, rules: rules)
+    var mismatched = regularSeries()
+    mismatched[7].patientID = "other"
+    let assessment = assess(frames: mismatched, rules: rules)
     #expect(assessment.verdict == .repaired)
     #expect(assessment.excluded.map(\.sopInstanceUID) == ["1.2.3.8"])
   }

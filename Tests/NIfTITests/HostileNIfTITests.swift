@@ -5,7 +5,7 @@ import Volumes
 
 @testable import NIfTI
 
-/// Headers that lie and files that end early.
+/// Headers with false values and files that end early.
 @Suite struct HostileNIfTITests {
   private let folder: TemporaryFolder
 

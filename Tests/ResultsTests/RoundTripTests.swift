@@ -7,14 +7,14 @@ import Testing
 @testable import Results
 @testable import Volumes
 
-/// How a test series lies in the patient.
+/// How a test series is placed in the patient.
 struct Placing: CustomTestStringConvertible, Sendable {
   /// Direction cosines of a row and of a column.
   var row: SIMD3<Double>
   var column: SIMD3<Double>
   /// Whether the first file is the last slice along the normal.
   var descends = false
-  /// mm that each slice lies across the normal from the one before: columns, rows.
+  /// mm that each slice is displaced across the normal from the one before: columns, rows.
   var shear = SIMD2(0.0, 0.0)
   var testDescription: String {
     "\(row)/\(column)\(descends ? " descending" : "")\(shear == [0, 0] ? "" : " tilted \(shear)")"

@@ -7,7 +7,7 @@ import Volumes
 
 @testable import Segmentation
 
-/// The whole road with small networks against the reference implementation's own run of it.
+/// The whole prediction with small networks against the reference implementation's own run of it.
 @Suite struct GoldenPredictionTests {
   @Test(arguments: [
     ("A_mirror_gauss", [0, 1, 2]), ("B_pad_nomirror", []), ("C_singletile_pad_mirror", [0, 1, 2]),

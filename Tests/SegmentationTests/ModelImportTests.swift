@@ -50,7 +50,7 @@ import Volumes
       #expect(reasons["a counter of training"] == 14)
       #expect(reasons["a head of deep supervision, for training only"] == 4)
       #expect(
-        reasons["no tensor but what training keeps beside"]
+        reasons["not a tensor but state of the training"]
           == (file.hasSuffix("safetensors") ? nil : 5))
       #expect(reasons.values.reduce(0, +) == report.left.count)
     }
@@ -332,7 +332,7 @@ import Volumes
     #expect(card.contains("28 × a counter of training"))
   }
 
-  /// A volume acquired as it lies, its axes exchanged by the plans, comes back to its own voxels.
+  /// A volume taken as acquired, its axes exchanged by the plans, comes back to its own voxels.
   @Test(arguments: [[0, 1, 2], [1, 0, 2], [2, 0, 1]])
   func acquiredOrderAndTransposesAreUndone(_ order: [Int]) throws {
     let grid = uprightGrid(shape: [3, 4, 5], spacing: [3, 2, 1])

@@ -44,7 +44,7 @@ import Testing
     let hard = root.appendingPathComponent("z-hard").path
     try FileManager.default.linkItem(atPath: root.appendingPathComponent("b").path, toPath: hard)
     let listing = try FileListing(root.path)
-    // The loop leads to the folder above, and from there to what lies outside.
+    // The loop leads to the folder above, and from there to what is outside.
     #expect(names(listing) == ["b", "loop/outside/c", "loop/outside/deep/d", "sub/a"])
     let reasons = Set(listing.passedOver.map(\.reason))
     #expect(reasons == ["other names of what is read already"])

@@ -81,7 +81,9 @@ import Yams
     #expect(score.points == 4)
     #expect(!score.isMatch && score.isNearMiss)
     #expect(
-      score.objections(showingText: true) == ["sliceThickness is 1.5 mm, wanted at most 1 mm"])
+      score.incompatibilities(showingText: true) == [
+        "sliceThickness is 1.5 mm, wanted at most 1 mm"
+      ])
   }
 
   @Test func tooFewPointsAreAFault() {
@@ -93,10 +95,10 @@ import Yams
     #expect(!score.isNearMiss)
     // What a technologist typed may name a patient and stays out of a log.
     #expect(
-      score.objections(showingText: false) == [
+      score.incompatibilities(showingText: false) == [
         "seriesDescription is another text, wanted art", "score is 0, wanted at least 1",
       ])
-    #expect(score.objections(showingText: true)[0].contains("Abdomen VEN"))
+    #expect(score.incompatibilities(showingText: true)[0].contains("Abdomen VEN"))
   }
 
   @Test(arguments: [

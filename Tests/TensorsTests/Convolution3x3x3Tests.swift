@@ -128,7 +128,7 @@ struct Convolution3x3x3Tests {
     }
   }
 
-  /// The input is normalised as it is read, and what lies outside is zero all the same.
+  /// The input is normalised as it is read, and what is outside is zero all the same.
   @Test(arguments: InstructionSet.allCases.filter(\.isAvailable))
   func normalisesItsInput(set: InstructionSet) throws {
     let compute = try #require(Compute(threads: 2, instructions: set))

@@ -36,7 +36,7 @@ struct ProbabilitySumsTests {
             0.125 * weight * exp(values[index] - most) / sum)
         }
       }
-      // What lies between the rows stays as it was.
+      // What is between the rows stays as it was.
       #expect(before.indices.allSatisfy { abs(found[$0] - expected[$0]) < 3e-7 })
     }
   }

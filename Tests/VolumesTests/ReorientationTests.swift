@@ -3,7 +3,7 @@ import Testing
 @testable import Volumes
 
 @Suite struct ReorientationTests {
-  /// A grid whose axes lie near, not along, the patient's.
+  /// A grid whose axes are near, not along, the patient's.
   private let grid = VolumeGrid(
     columns: 4, rows: 3, slices: 2,
     affine: Affine(

@@ -140,7 +140,7 @@ struct TileScale {
     return labels.labels[base + y * grid.columns + x]
   }
 
-  /// Whether a pixel of a segment lies within two pixels of another label.
+  /// Whether a pixel of a segment is within two pixels of another label.
   func isEdge(_ labels: LabelVolume, base: Int, column: Int, row: Int) -> Bool {
     let own = label(labels, base: base, column: column, row: row)
     return [(-2, 0), (2, 0), (0, -2), (0, 2)].contains { dx, dy in

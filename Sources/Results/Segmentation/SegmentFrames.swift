@@ -16,7 +16,7 @@ struct SegmentFrames {
   var frames: [Frame] = []
   /// The segments that have a voxel, in the order of their numbers.
   var segments: [SegmentDescription] = []
-  /// Slices that any frame lies on, ascending.
+  /// Slices that have any frame, ascending.
   var slices: [Int] = []
 
   /// - Throws: ``SegmentationError/unknownLabel(value:)``.

@@ -7,7 +7,7 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
   case unreadable(DICOMError)
   /// An attribute is absent or unusable.
   case attribute(file: String, tag: Tag, frame: Int?, reason: String)
-  /// A frame's voxels lie beside those of the grid.
+  /// A frame's pixels are not on the voxels of the grid.
   case besideGrid(file: String, frame: Int)
   case overlap(file: String, frame: Int)
 
@@ -17,7 +17,7 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
     case .attribute(let file, let tag, let frame, let reason):
       "\(file): \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
     case .besideGrid(let file, let frame):
-      "\(file): \(Tag.imagePosition) of frame \(frame): its pixels do not lie on the voxels of "
+      "\(file): \(Tag.imagePosition) of frame \(frame): its pixels are not on the voxels of "
         + "the known labels"
     case .overlap(let file, let frame):
       "\(file): frame \(frame) overlaps another segment, so that a voxel has two labels"
@@ -149,7 +149,7 @@ private struct Reader {
     return (start, across, down)
   }
 
-  /// The voxel whose centre a point is, which may lie beyond the grid; nil between voxels.
+  /// The voxel whose centre a point is, which may be outside the grid; nil between voxels.
   private func voxel(_ point: SIMD3<Double>) -> SIMD3<Int>? {
     let affine = grid.affine
     let offset = point - affine.origin

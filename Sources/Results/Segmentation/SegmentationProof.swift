@@ -12,7 +12,7 @@ public enum SegmentationProof {
   ///   - path: the written object.
   ///   - labels: the labels on the source grid, order z, y, x.
   ///   - stack: the source images; positions, orientation and references must equal theirs.
-  ///   - segments: what the labels stand for.
+  ///   - segments: what the labels mean.
   /// - Throws: ``ProofError`` at the first thing that differs.
   public static func prove(
     _ path: String, labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription]

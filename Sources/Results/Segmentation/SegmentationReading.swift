@@ -147,7 +147,7 @@ struct SegmentationReading {
     }
   }
 
-  /// The slice a frame refers to, which must lie where the frame lies.
+  /// The slice a frame refers to, which must have the frame's position.
   private func slice(
     of frame: Dataset, at index: Int, _ slicesOf: [String: [Int]], _ stack: SliceStack
   ) throws(ProofError) -> Int {

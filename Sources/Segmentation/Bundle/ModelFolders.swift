@@ -1,8 +1,8 @@
 import Foundation
 
-/// Where model bundles lie: those delivered with the program, and folders of the site's own.
+/// Where model bundles are: those delivered with the program, and folders of the site's own.
 public enum ModelFolders {
-  /// The folder of bundles beside the executable.
+  /// The folder of bundles next to the executable.
   public static let embedded = Bundle.main.bundleURL
     .appendingPathComponent("segmentd_Segmentation.resources/Models")
 

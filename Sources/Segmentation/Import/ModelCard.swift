@@ -52,8 +52,8 @@ struct ModelCard {
   private var confirmation: String {
     guard preset.sources.contains(where: { !$0.isConfirmed }) else { return "" }
     return """
-      What is to be confirmed does not stand in what the authors publish. The plans that come with \
-      their preprocessed data (or the `.model.pkl` beside a checkpoint) settle spacing and \
+      What is to be confirmed is not in what the authors publish. The plans that come with \
+      their preprocessed data (or the `.model.pkl` next to a checkpoint) settle spacing and \
       intensities: import again with `--plans`. An orientation is settled by a look at the header \
       of one training file: `--orientation` overrides it.
 

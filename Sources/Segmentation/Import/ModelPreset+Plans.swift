@@ -7,7 +7,7 @@ extension ModelPreset {
   /// with.
   ///
   /// The patch stays the network's: its weights fit no other, and the reference's trainers leave
-  /// another one in the plans. Returns what was noticed beside.
+  /// another one in the plans. Returns what else was noticed.
   ///
   /// - Parameter path: named in errors and as the source.
   mutating func apply(_ plans: TrainingPlans, path: String) throws(ModelImportError) -> [String] {

@@ -8,7 +8,7 @@ extension ModelPreset {
     name: "acdc", summary: "Ventricles and myocardium on short-axis MR (UNETR++, ACDC)",
     network: .acdc,
     preprocessing: Preprocessing(
-      // Short-axis slices lie across the body's axes; the files hold them as acquired.
+      // Short-axis slices are oblique to the body's axes; the files hold them as acquired.
       orientation: [], spacing: [6.35, 1.52, 1.52], cropToNonzero: true,
       normalization: [.zscore(insideMask: false)]),
     mirrorAxes: [0, 1, 2],
@@ -28,7 +28,8 @@ extension ModelPreset {
       architecture,
       Source(
         subject: "orientation",
-        source: "taken as acquired: the files' short-axis slices lie across the patient's axes, "
+        source:
+          "taken as acquired: the files' short-axis slices are oblique to the patient's axes, "
           + "and training mirrored all axes at random; the files were not seen",
         isConfirmed: false),
       Source(

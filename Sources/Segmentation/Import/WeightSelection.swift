@@ -58,7 +58,7 @@ public struct WeightSelection: Sendable, Equatable {
       left.append(Left(name: source, reason: Self.reason(known[source] ?? source, expected)))
     }
     left += checkpoint.others.map {
-      Left(name: "\($0.name) (\($0.kind))", reason: "no tensor but what training keeps beside")
+      Left(name: "\($0.name) (\($0.kind))", reason: "not a tensor but state of the training")
     }
   }
 

@@ -11,7 +11,7 @@ public struct InputLimits: Sendable, Equatable, Codable {
       self.max = max
     }
 
-    /// The first axis whose value lies outside.
+    /// The first axis whose value is outside.
     fileprivate func violated(by values: [Double]) -> Int? {
       values.indices.first { values[$0] < min[$0] - 1e-6 || values[$0] > max[$0] + 1e-6 }
     }
@@ -61,7 +61,7 @@ public struct InputLimits: Sendable, Equatable, Codable {
     for item in try node.optional("intensity")?.items() ?? [] {
       let limit = try IntensityLimit(item, channels: channels)
       if limit.statistic == .patternCorrelation, pattern == nil {
-        throw item.invalid("needs a pattern beside it")
+        throw item.invalid("needs the key pattern too")
       }
       intensity.append(limit)
     }
@@ -103,7 +103,7 @@ public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .channelCount(let found, let expected):
       "\(found) image channels, the model takes \(expected)"
     case .channelsOnDifferentGrids(let channel):
-      "channel \(channel) does not lie on the voxels of channel 0"
+      "channel \(channel) is not on the voxels of channel 0"
     case .voxelCount(let channel, let found, let expected):
       "channel \(channel) has \(found) voxels, its grid \(expected)"
     case .spacing(let axis, let found, let min, let max):
@@ -152,7 +152,7 @@ extension InputLimits {
   }
 }
 
-/// Checks that the channels lie on one grid and hold finite values that differ.
+/// Checks that the channels are on one grid and hold finite values that differ.
 func checkVoxels(_ channels: [Volume], expected: Int) throws(InputRefusal) {
   guard channels.count == expected, let first = channels.first else {
     throw .channelCount(found: channels.count, expected: expected)

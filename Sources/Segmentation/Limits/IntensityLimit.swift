@@ -1,7 +1,7 @@
 import Synchronization
 import Volumes
 
-/// The range in which a statistic of the intensities lies where the model applies.
+/// The range in which a statistic of the intensities must be for the model to apply.
 public struct IntensityLimit: Sendable, Equatable, Codable {
   public var statistic: IntensityStatistic
   /// The channel it is measured on.
@@ -100,7 +100,7 @@ extension InputLimits {
   ///
   /// - Parameter reorientation: to the model's orientation.
   /// - Returns: what is unusual and yet accepted.
-  /// - Throws: `InputRefusal` where a statistic lies outside the accepted range.
+  /// - Throws: `InputRefusal` where a statistic is outside the accepted range.
   func check(
     intensitiesOf channels: [Volume], _ reorientation: Reorientation
   ) throws(InputRefusal) -> [ModelWarning] {

@@ -12,7 +12,7 @@ public enum IntensityStatistic: String, Sendable, Equatable, Codable, CaseIterab
   case coefficientOfVariation
   /// Third standardised moment.
   case skewness
-  /// Where the median lies between the 1st (0) and the 99th percentile (1).
+  /// Where the median is between the 1st (0) and the 99th percentile (1).
   case medianPosition
   /// Correlation of voxels with their neighbours, mean over the three axes: 0 for noise, near 1
   /// for an image that was enlarged.

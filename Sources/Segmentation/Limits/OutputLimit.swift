@@ -5,7 +5,7 @@ public struct OutputLimit: Sendable, Equatable, Codable {
   public var label: UInt8
   /// Volume in millilitres, least and most.
   public var millilitres: [Double]
-  /// The least part of the voxels that lie in the largest part connected over faces.
+  /// The least part of the voxels that are in the largest part connected over faces.
   public var largestPart: Double
 
   public init(label: UInt8, millilitres: [Double], largestPart: Double) {
@@ -39,7 +39,7 @@ public struct OutputLimit: Sendable, Equatable, Codable {
 }
 
 extension ModelBundle {
-  /// What is unusual about a result beside the training labels; empty as a rule.
+  /// What is unusual about a result compared with the training labels; empty as a rule.
   func warnings(of labels: LabelVolume) -> [ModelWarning] {
     output.compactMap { limit in
       let name = self.labels.first { $0.value == limit.label }?.name ?? "label \(limit.label)"

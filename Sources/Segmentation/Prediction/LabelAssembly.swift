@@ -17,7 +17,7 @@ struct LabelAssembly {
   private let rows: (below: [Int], share: [Double])
   private let columns: (below: [Int], share: [Double])
   private let isResampled: Bool
-  /// Whether every source slice lies on a plane and none between two.
+  /// Whether every source slice is on a plane and none between two.
   private let isOnPlanes: Bool
 
   private var labels: [UInt8]
@@ -42,7 +42,7 @@ struct LabelAssembly {
     slice = [UInt8](repeating: 0, count: resampling.newShape[1] * resampling.newShape[2])
   }
 
-  /// The bytes held beside the labels.
+  /// The bytes held in addition to the labels.
   static func scratchBytes(_ resampling: Resampling, classes: Int) -> Int {
     let (old, new) = (resampling.shape, resampling.newShape)
     let planes = isOnPlanes(resampling) ? 0 : 2
@@ -63,7 +63,7 @@ struct LabelAssembly {
       return
     }
     guard slicesDone < below.count else { return }
-    // Planes that no slice lies at or after are not needed.
+    // Planes after the last slice are not needed.
     guard index == below[slicesDone] || index == below[slicesDone] + 1 else { return }
     if isOnPlanes {
       chooseResampled(plane)

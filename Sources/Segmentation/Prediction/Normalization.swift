@@ -36,7 +36,7 @@ public enum Normalization: Sendable, Equatable, Codable {
 
   /// - Parameters:
   ///   - values: the channel's voxels, changed in place.
-  ///   - mask: whether each voxel lies inside; only read where the scheme uses it.
+  ///   - mask: whether each voxel is inside; only read where the scheme uses it.
   func apply(_ values: UnsafeMutableBufferPointer<Float>, mask: [Bool]) {
     switch self {
     case .ct(let lower, let upper, let mean, let sd, let insideMask):

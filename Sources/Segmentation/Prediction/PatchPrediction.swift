@@ -21,7 +21,7 @@ struct PatchPrediction {
   }
 
   /// - Parameters:
-  ///   - place: of the patch's first voxel in the image; beyond it lie zeros.
+  ///   - place: of the patch's first voxel in the image; beyond it are zeros.
   ///   - found: called for each mirroring with the logits (class, z, y, x) of the mirrored patch.
   mutating func predict(
     _ image: [Float], shape: [Int], at place: [Int], forward: SlidingWindow.Forward,
@@ -64,7 +64,7 @@ struct PatchPrediction {
   private mutating func extract(_ image: [Float], shape: [Int], at place: [Int], mirroring: Int) {
     let (channels, patch) = (window.channels, window.patch)
     let (depth, height, width) = (patch[0], patch[1], patch[2])
-    // Where the image's columns lie in a row of the patch that is not mirrored.
+    // Where the image's columns are in a row of the patch that is not mirrored.
     let columns = max(0, -place[2])..<min(width, shape[2] - place[2])
     image.withUnsafeBufferPointer { image in
       input.withUnsafeMutableBufferPointer { input in

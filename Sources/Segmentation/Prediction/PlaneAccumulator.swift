@@ -9,7 +9,7 @@ struct PlaneAccumulator {
   private let classes: Int
   /// Planes that are held: those of one layer of patches.
   private let depth: Int
-  /// Plane z of the image lies at z modulo `depth`: class, y, x.
+  /// Plane z of the image is at z modulo `depth`: class, y, x.
   private var sums: [Float]
   /// The weights of a patch's voxels; empty for a single patch, whose weights are 1.
   private let weights: [Float]
@@ -32,12 +32,12 @@ struct PlaneAccumulator {
     min(grid.patch[0], shape[0]) * classes * shape[1] * shape[2]
   }
 
-  /// Adds the probabilities of a patch that begins at `start` in the padded image; what lies beyond
+  /// Adds the probabilities of a patch that begins at `start` in the padded image; what is beyond
   /// the image is left out.
   ///
   /// - Parameters:
   ///   - logits: class, z, y, x of the patch mirrored along the axes of `mirroring`.
-  ///   - share: how much they count beside other mirrorings of the patch.
+  ///   - share: how much they count among the mirrorings of the patch.
   mutating func add(
     _ logits: UnsafeBufferPointer<Float>, mirroring: Int, share: Float, at start: [Int]
   ) {

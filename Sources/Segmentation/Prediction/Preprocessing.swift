@@ -3,7 +3,7 @@ import Volumes
 /// How a series becomes the network's input: reordering of axes, crop, resampling, intensities.
 public struct Preprocessing: Sendable, Equatable, Codable {
   /// The patient direction in which each axis z, y, x of the training arrays grows; empty where
-  /// they were taken as acquired (slices, rows, columns), whatever way they lie in the patient.
+  /// they were taken as acquired (slices, rows, columns), whatever their orientation in the patient.
   public var orientation: [PatientDirection]
   /// Exchange of axes after that, as numpy's `transpose` (the plans' `transpose_forward`).
   public var transpose: [Int]

@@ -5,7 +5,7 @@ import Volumes
 /// Segments volumes with one model, one at a time.
 ///
 /// Runs on a thread of its own and not on the cooperative pool, which is as wide as the cores and
-/// would stand still for the minutes that a volume takes.
+/// would be blocked for the minutes that a volume takes.
 public actor Segmenter {
   public nonisolated let bundle: ModelBundle
   private let executor = SerialQueueExecutor(label: "segmentd.segmenter")

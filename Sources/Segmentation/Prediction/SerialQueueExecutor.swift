@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Runs an actor's work in order on a queue of its own, beside the cooperative pool.
+/// Runs an actor's work in order on a queue of its own, outside the cooperative pool.
 final class SerialQueueExecutor: SerialExecutor {
   private let queue: DispatchQueue
 

@@ -1,7 +1,7 @@
 import Foundation
 import Volumes
 
-/// Where overlapping patches lie in an image, and how much each voxel of a patch counts.
+/// Where overlapping patches are in an image, and how much each voxel of a patch counts.
 ///
 /// Shapes are z, y, x. Follows the reference implementation (nnU-Net's tiled prediction).
 struct PatchGrid: Equatable {
@@ -53,7 +53,7 @@ struct PatchGrid: Equatable {
   }
 
   /// The weights' sum at each voxel of the image is the product of these sums along the axes,
-  /// because patches lie on a grid; of a single patch all weights are 1.
+  /// because patches are on a grid; of a single patch all weights are 1.
   func weightSums() -> [[Double]] {
     guard starts.count > 1 else { return padded.map { [Double](repeating: 1, count: $0) } }
     let lines = Self.importanceLines(patch: patch)
@@ -115,7 +115,7 @@ struct SlidingWindow {
     try planes.finish(before: grid.padded[0], planeDone)
   }
 
-  /// The bytes that `forEachPlane` holds beside the image and the network.
+  /// The bytes that `forEachPlane` holds in addition to the image and the network.
   func scratchBytes(shape: [Int]) -> Int {
     let grid = PatchGrid(shape: shape, patch: patch, step: step)
     let size = patch.reduce(1, *)

@@ -26,7 +26,7 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
 
 /// Adds up the time that each stage of a job takes.
 ///
-/// Times are of the clock on the wall; stages that run beside each other overlap.
+/// Times are wall-clock times; stages that run concurrently overlap.
 public final class StageTimes: Sendable {
   private let times = Mutex<[Stage: Duration]>([:])
   private let start = ContinuousClock.now

@@ -1,8 +1,8 @@
 import UNETRPP
 import Volumes
 
-/// What a study takes beside its patches' arithmetic, measured on a small volume in memory: making the
-/// network's input, adding up probabilities, and resampling them back to labels.
+/// What a study takes in addition to its patches' arithmetic, measured on a small volume in memory:
+/// making the network's input, adding up probabilities, and resampling them back to labels.
 public struct StudyTimeEstimate: Sendable, Equatable {
   /// Seconds of cutting out a patch and adding up its probabilities.
   public let secondsPerPatch: Double
@@ -12,8 +12,8 @@ public struct StudyTimeEstimate: Sendable, Equatable {
   /// The pixels of a study are larger than the model's by this factor, so that it is resampled.
   public static let pixelFactor = 1.03
 
-  /// Goes the way of a volume about as deep as a patch and twice as wide, with a network that
-  /// computes nothing.
+  /// Processes a volume about as deep as a patch and twice as wide, with a network that computes
+  /// nothing.
   ///
   /// - Parameter spacing: the model's, z, y, x in mm.
   public static func measure(
