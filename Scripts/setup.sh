@@ -62,7 +62,7 @@ need_test_environment() {
   fi
 }
 
-# free_port: a TCP port on loopback that nobody uses now.
+# free_port: a TCP port on loopback that is not in use.
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }

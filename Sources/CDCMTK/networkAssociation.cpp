@@ -113,7 +113,7 @@ private:
     return condition.good();
   }
 
-  /// DCMTK 3.6.7 neither answers nor stores in a transfer syntax younger than itself. The peer knows
+  /// DCMTK 3.6.7 neither answers nor stores in a transfer syntax newer than itself. The peer knows
   /// what was accepted by now; DCMTK is told of another compressed syntax, and the true one is kept.
   void hide_unknown_syntaxes() {
     // DCMTK looks into either list.
@@ -297,9 +297,9 @@ double seconds_now() {
 
 void report_no_association(AssociationSettings &settings, const std::string &peer,
                            const std::string &message) {
-  const cdcmtk_association nobody = {settings.associations.fetch_add(1) + 1, seconds_now(), "", "",
+  const cdcmtk_association unidentified = {settings.associations.fetch_add(1) + 1, seconds_now(), "", "",
                                      peer.c_str()};
-  const cdcmtk_event event = {CDCMTK_EVENT_NO_ASSOCIATION, &nobody, message.c_str(), 0, 0};
+  const cdcmtk_event event = {CDCMTK_EVENT_NO_ASSOCIATION, &unidentified, message.c_str(), 0, 0};
   settings.event(settings.context, &event);
 }
 

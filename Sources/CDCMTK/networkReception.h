@@ -25,14 +25,14 @@ public:
                   const std::string &transfer_syntax, int socket);
   ~ReceivedDataset();
 
-  /// Good when the whole dataset was read off the network, whatever became of the file.
+  /// Good when the whole dataset was read off the network, even if the file could not be written.
   OFCondition receive();
   /// Success, or why the dataset is not on disk.
   uint16_t status() const { return status_; }
   /// Why, where the status is not success.
   const std::string &reason() const { return reason_; }
   double began_at() const { return began_at_; }
-  /// The first bytes of the dataset, whatever became of the file.
+  /// The first bytes of the dataset, even if the file could not be written.
   const std::vector<uint8_t> &beginning() const { return beginning_; }
   /// What was seen last before the receiving failed.
   Incoming last_seen() const { return last_seen_; }

@@ -1,6 +1,6 @@
 // A storage SCP with its own accept loop. The accept thread only accepts; each connection has a
 // thread, which waits for a complete A-ASSOCIATE-RQ before DCMTK sees the socket, so that a silent
-// peer holds up nobody else.
+// peer does not hold up the others.
 
 #include "support.h"
 #include "networkAssociation.h"
@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 // Connections that have not sent a request yet take a thread each; further ones are closed.
 constexpr size_t maximum_waiting_connections = 64;
 constexpr size_t maximum_request_length = 128 * 1024;
-// What has not ended so long after the SCP was told to stop is cut off.
+// An association that is still open so many seconds after the SCP was told to stop is aborted.
 constexpr std::chrono::seconds stop_timeout(20);
 
 // DCMTK takes descriptors from a global variable; whoever sets it holds this.
@@ -35,7 +35,7 @@ std::mutex external_socket;
 
 std::string errno_text() { return std::strerror(errno); }
 
-/// Whether a whole A-ASSOCIATE-RQ (PS3.8 9.3.2) lies in the socket's buffer before the deadline.
+/// Whether a whole A-ASSOCIATE-RQ (PS3.8 9.3.2) is in the socket's buffer before the deadline.
 bool wait_for_request(int socket, unsigned seconds, const std::atomic<bool> &stopping) {
   const auto deadline = Clock::now() + std::chrono::seconds(seconds);
   while (Clock::now() < deadline && !stopping) {

@@ -2,7 +2,7 @@ import GeometryGate
 import StrictYAML
 
 extension SiteConfiguration {
-  /// The tolerances of the geometry gate and what it may mend; see `GeometryRules`.
+  /// The tolerances of the geometry gate and what it may repair; see `GeometryRules`.
   public struct Geometry: Decodable, Sendable {
     public private(set) var rules = GeometryRules()
 
@@ -36,7 +36,7 @@ extension SiteConfiguration {
       try read(.splitFramesOfReference, into: \.splitsFramesOfReference)
     }
 
-    /// What no rule can mean; nil where all can.
+    /// What is wrong with a value; nil where none is.
     public var problem: String? {
       guard rules.minimumSlices >= 3 else {
         return "minimumSlices: \(rules.minimumSlices) is less than 3"

@@ -30,7 +30,7 @@ extension SiteConfiguration {
         guard !criteria.required.contains(where: { $0.attribute == attribute }) else {
           throw DecodingError.dataCorruptedError(
             forKey: key, in: values,
-            debugDescription: "stands under require as \(attribute.rawValue) too")
+            debugDescription: "is set under require as \(attribute.rawValue) too")
         }
         let condition = try SeriesCriterion.Condition(
           from: values.superDecoder(forKey: key), for: attribute)

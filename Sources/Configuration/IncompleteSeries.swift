@@ -1,5 +1,5 @@
-/// What becomes of a series of which it is known that instances may be missing: some were refused and
-/// have not arrived since, or an association broke off and nothing was sent again.
+/// What happens to a series that is known to lack instances, or may lack some: instances were refused
+/// and have not arrived since, or an association was interrupted and nothing was sent again.
 public enum IncompleteSeries: String, Decodable, Sendable, CaseIterable {
   /// It is held until they arrive.
   case hold

@@ -2,8 +2,13 @@ import Foundation
 import StrictYAML
 
 /// The contents of `segmentd.yaml`. Relative paths are taken from the folder of that file.
+///
+/// ```swift
+/// let configuration = try SiteConfiguration.load("/etc/segmentd/segmentd.yaml")
+/// print(configuration.stateDirectory, configuration.rules.map(\.model))
+/// ```
 public struct SiteConfiguration: Decodable, Sendable {
-  /// Where spool, results and ledger live.
+  /// The folder of spool, results and ledger.
   public var stateDirectory = "/var/lib/segmentd"
   public var listener: Listener?
   public var watch: [Watch] = []
@@ -104,10 +109,10 @@ extension SiteConfiguration {
     }
   }
 
-  /// When a series counts as complete, and what becomes of one that does not.
+  /// When a series counts as complete, and what happens to one that does not.
   public struct Assembly: Decodable, Sendable {
     public var quietSeconds = 30.0
-    /// What becomes of a series of which instances were refused, or whose association broke off.
+    /// What happens to a series with refused instances or an interrupted association.
     public var incompleteSeries = IncompleteSeries.hold
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
@@ -125,7 +130,7 @@ extension SiteConfiguration {
     }
   }
 
-  /// Where model bundles lie, beside those that come with the program.
+  /// Folders of model bundles, in addition to those that come with the program.
   public struct Models: Decodable, Sendable {
     public var directories: [String] = []
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// An association that a peer opened (PS3.8 7.1). AE titles and address are fit for one line of a log.
 public struct Association: Sendable, Equatable {
-  /// Unlike that of any other association of the same listener.
+  /// Unique among the associations of one listener.
   public var number: UInt64
   public var startedAt: Date
   public var callingAETitle: String
@@ -51,7 +51,7 @@ public struct AssociationEvent: Sendable, Equatable {
   public var association: Association
   /// Why it was rejected or ended early.
   public var message: String
-  /// Instances that were acknowledged and that were refused or did not come to their end.
+  /// Instances that were acknowledged and that were refused or not received completely.
   public var stored: Int
   public var refused: Int
 }

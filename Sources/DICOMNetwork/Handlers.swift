@@ -55,7 +55,7 @@ public enum StoreStatus: UInt16, Sendable {
 /// The C-STORE service (PS3.7 9.1.1). Both methods are called on the association's own thread, so
 /// that they may block.
 public protocol StoreHandler: Sendable {
-  /// Decides what becomes of a received object: the status for the response, which is sent after
+  /// Decides what happens to a received object: the status for the response, which is sent after
   /// the return.
   func store(_ object: ReceivedObject) -> StoreStatus
 

@@ -20,9 +20,21 @@ public struct StorageSCPConfiguration: Sendable {
 }
 
 /// A storage SCP with verification (PS3.4 A and B).
+///
+/// ```swift
+/// let policy = AssociationPolicy(
+///   calledAETitle: "SEGMENTD", sopClasses: ["1.2.840.10008.5.1.4.1.1.4"],
+///   transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
+/// let scp = try StorageSCP(
+///   StorageSCPConfiguration(
+///     address: "127.0.0.1", port: 11112, folder: "/var/lib/segmentd/incoming", policy: policy),
+///   handlers: DIMSEHandlers(store: handler) { event in print(event) })
+/// // … until the program ends:
+/// await scp.stop()
+/// ```
 public final class StorageSCP: Sendable {
   private let callbacks: Callbacks
-  // The address of the running `cdcmtk_scp`, 0 once somebody stops it.
+  // The address of the running `cdcmtk_scp`, 0 once it is being stopped.
   private let scp: Atomic<UInt>
 
   /// Starts to listen.

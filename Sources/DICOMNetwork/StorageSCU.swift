@@ -16,6 +16,13 @@ public enum StoreOutcome: Sendable, Equatable {
 }
 
 /// Sends objects to a peer.
+///
+/// ```swift
+/// let scu = StorageSCU(callingAETitle: "SEGMENTD")
+/// let pacs = Peer(aeTitle: "PACS", host: "127.0.0.1", port: 4242)
+/// try await scu.echo(pacs)
+/// for outcome in try await scu.store(["segmentation.dcm"], to: pacs) { print(outcome) }
+/// ```
 public struct StorageSCU: Sendable {
   private let callingAETitle: String
   /// Seconds for the connection, the association and each answer.

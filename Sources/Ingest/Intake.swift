@@ -43,7 +43,7 @@ public struct Intake: StoreHandler {
     }
   }
 
-  /// Records an object that the listener refused by itself, or that did not come to its end.
+  /// Records an object that the listener refused by itself, or that was not received completely.
   public func refused(_ object: RefusedObject) {
     let refusal = RefusedInstance(object)
     receptions.record(refusal, over: object.association, at: object.beganAt)
@@ -82,7 +82,7 @@ public struct Intake: StoreHandler {
     }
   }
 
-  /// Takes up where a killed process stopped: what was not acknowledged is removed, what is in the
+  /// Recovers from a process that was killed: what was not acknowledged is removed, what is in the
   /// spool and not in the ledger is recorded.
   public func recover() throws(IntakeError) {
     spool.removeUnacknowledged()
@@ -128,7 +128,7 @@ public struct Intake: StoreHandler {
         file, path, identity, source: source, association: requested?.association,
         original: original)
     } catch {
-      // Back to where it was, so that what can be read of it is told.
+      // Back to where it was, so that it can be identified as far as possible.
       try? FileManager.default.moveItem(at: file, to: temporary)
       throw error
     }

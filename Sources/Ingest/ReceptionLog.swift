@@ -16,7 +16,7 @@ public final class ReceptionLog: Sendable {
 
   private let ledger: Ledger
   private let logger: Logger
-  /// Tells the associations of this process from those of others.
+  /// Distinguishes the associations of this process from those of others.
   private let session = UUID().uuidString.lowercased()
   private let waiting = Mutex<[Entry]>([])
   private static let maximumWaiting = 10_000
@@ -33,7 +33,10 @@ public final class ReceptionLog: Sendable {
       startedAt: association.startedAt)
   }
 
-  /// - Parameter time: when the instance began to come.
+  /// - Parameters:
+  ///   - refusal: the instance, as far as it could be identified.
+  ///   - association: the association that it came over; nil for a file of a watch folder.
+  ///   - time: when the instance began to come.
   func record(_ refusal: RefusedInstance, over association: Association?, at time: Date) {
     add(.refusal(refusal, association.map(self.association), at: time))
   }

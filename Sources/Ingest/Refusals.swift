@@ -5,7 +5,7 @@ import JobLedger
 import SeriesReading
 
 extension RefusedInstance {
-  /// An object that the listener refused by itself, or that did not come to its end.
+  /// An object that the listener refused by itself, or that was not received completely.
   init(_ object: RefusedObject) {
     self.init(
       PartialIdentity(
@@ -15,7 +15,7 @@ extension RefusedInstance {
     status = object.status
   }
 
-  /// An object that came whole and was refused for what it is, or for want of space.
+  /// An object that arrived completely and was refused for its contents, or for lack of space.
   init(_ object: ReceivedObject, _ partial: PartialIdentity, _ error: IntakeError) {
     self.init(partial, reason: error.reason, source: .listener)
     take(sopClassUID: object.sopClassUID, sopInstanceUID: object.sopInstanceUID)

@@ -13,7 +13,7 @@ public enum StateDirectoryError: Error, CustomStringConvertible, Equatable {
     case .notWritable(let path, let reason):
       "\(path): the state directory cannot be written: \(reason)"
     case .inUse(let path):
-      "\(path): another segmentd works on this state directory"
+      "\(path): another segmentd is using this state directory"
     case .writeFailed(let path, let reason):
       "\(path): \(reason)"
     }
@@ -33,7 +33,7 @@ public struct StateDirectory: Sendable {
       do {
         try FileManager.default.createDirectory(
           at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        // A folder that somebody else made may be open to all.
+        // A folder that was made by other means may be open to all.
         try FileManager.default.setAttributes(
           [.posixPermissions: 0o700], ofItemAtPath: folder.path)
       } catch {

@@ -25,7 +25,7 @@ public struct WatchedFolder: Service {
     await cancelWhenGracefulShutdown {
       await withDiscardingTaskGroup { group in
         for await file in folder where !isSettled(file) {
-          // On a full disk, say: tried until it can be stored, while other files go on.
+          // As on a full disk: tried until it can be stored, without delaying other files.
           group.addTask {
             repeat {
               try? await Task.sleep(for: .seconds(10))

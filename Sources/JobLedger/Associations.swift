@@ -3,7 +3,7 @@ import GRDB
 
 /// An association (PS3.8) over which a peer sends instances.
 public struct ReceivingAssociation: Sendable, Equatable {
-  /// Tells it from every other association, those of earlier processes included.
+  /// Unique among all associations, those of earlier processes included.
   public var key: String
   public var callingAETitle: String
   public var calledAETitle: String
@@ -135,8 +135,12 @@ extension Ledger {
   /// Notes that an instance came over an association, which is recorded with its first one.
   ///
   /// - Parameters:
+  ///   - association: the association.
   ///   - series: nil where it could not be read.
+  ///   - stored: how many instances were acknowledged.
+  ///   - refused: how many instances were refused.
   ///   - time: when the instance began to come.
+  ///   - db: the transaction.
   /// - Returns: the association's row.
   func count(
     _ association: ReceivingAssociation, series: String?, stored: Int = 0, refused: Int = 0,

@@ -15,7 +15,7 @@ public struct ClaimedDelivery: Sendable, Equatable {
 public enum DeliveryFailure: String, Sendable, Codable {
   /// It did not answer, or the connection broke.
   case unreachable
-  /// It answered, and would not have the object.
+  /// It answered, and refused the object.
   case refused
 }
 
@@ -47,7 +47,7 @@ extension Ledger {
     }
   }
 
-  /// The destination has taken the result; `warning` is what it said besides.
+  /// The destination has taken the result; `warning` is what it reported besides success.
   public func markDelivered(_ delivery: ClaimedDelivery, warning: String? = nil)
     throws(LedgerError)
   {

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// Why instances of a series may be missing: what was refused and has not arrived since, and
-/// associations that broke off and that no later one has made up for.
+/// interrupted associations that no later one has made up for.
 public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   public var refused: [RefusalRecord]
   public var associations: [AssociationRecord]
@@ -47,7 +47,7 @@ extension AssociationRecord {
 }
 
 extension Ledger {
-  /// What is known to be missing of a series, or may be.
+  /// What a series lacks, or may lack.
   public func incompleteness(series: String) throws(LedgerError) -> SeriesIncompleteness {
     try read { db in try incompleteness(series: series, db) }
   }
@@ -111,9 +111,12 @@ extension Ledger {
           AND instances.sop_class_uid = refused_instances.sop_class_uid)))
     """
 
-  /// Notes that an instance arrived whole, and has series assembled anew that waited for it.
+  /// Notes that an instance arrived completely, and has the series that waited for it assembled again.
   ///
-  /// - Parameter file: the file of a watch folder that it is from.
+  /// - Parameters:
+  ///   - sopInstanceUID: the instance's SOP Instance UID.
+  ///   - file: the file of a watch folder that it is from.
+  ///   - db: the transaction.
   func resolveRefusals(sopInstanceUID: String, file: String?, _ db: Database) throws {
     let resolved = try Int64.fetchAll(
       db,
@@ -129,7 +132,7 @@ extension Ledger {
     }
   }
 
-  /// Has a series assembled anew that was held as incomplete and of which nothing is missing now.
+  /// Has a series assembled again that was held as incomplete and that lacks nothing now.
   func reopenIfComplete(_ series: String, _ db: Database) throws {
     let isHeld = try Bool.fetchOne(
       db, sql: "SELECT held_as_incomplete FROM series WHERE series_uid = ?", arguments: [series])

@@ -61,6 +61,7 @@ extension Ledger {
   /// before is resolved.
   ///
   /// - Parameters:
+  ///   - record: the instance.
   ///   - association: the one that it came over, which the first instance of it records.
   ///   - file: the file of a watch folder that it is from.
   public func recordInstance(
@@ -205,7 +206,7 @@ extension Ledger {
 
   /// Takes the file of `record` in the place of the one that was recorded and is lost or damaged.
   ///
-  /// A series whose last job was held or discarded, as for want of the file, is assembled again.
+  /// A series whose last job was held or discarded, as for lack of the file, is assembled again.
   public func replaceFile(with record: InstanceRecord) throws(LedgerError) {
     try write { db in
       try db.execute(

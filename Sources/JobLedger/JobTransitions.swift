@@ -7,7 +7,10 @@ extension Ledger {
 
   /// Ends a running job whose series cannot be segmented.
   ///
-  /// - Parameter verdicts: what the gate made of the job's series, written in the same transaction.
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - reason: why, for people; without patient data.
+  ///   - verdicts: what the gate made of the job's series, written in the same transaction.
   public func holdJob(_ id: Int64, reason: String, verdicts: [SeriesVerdict] = [])
     throws(LedgerError)
   {
@@ -34,14 +37,17 @@ extension Ledger {
   public func releaseJob(_ id: Int64) throws(LedgerError) {
     try write { db in
       let job = try end(id, as: "available", attempt: "released", message: nil, db)
-      try event(db, "released", series: job.series, job: id, "the process ended in order")
+      try event(db, "released", series: job.series, job: id, "the process shut down")
     }
   }
 
-  /// Gives a running job back that cannot run now, as for want of memory or space, and takes it again
+  /// Gives a running job back that cannot run now, as for lack of memory or space, and takes it again
   /// after a pause. It counts as no failure and does so any number of times.
   ///
-  /// - Parameter policy: gives the pause by how many times the job was postponed in a row.
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - reason: why, for people; without patient data.
+  ///   - policy: gives the pause by how many times the job was postponed in a row.
   public func postponeJob(_ id: Int64, reason: String, policy: RetryPolicy) throws(LedgerError) {
     try write { db in
       let pause = policy.pause(after: try postponements(id, db) + 1) ?? policy.longestPause
@@ -51,7 +57,7 @@ extension Ledger {
     }
   }
 
-  /// Ends a job that waits or runs, by somebody's wish.
+  /// Ends a job that waits or runs, on request.
   ///
   /// The process that runs it learns of it when it wants to complete it, and sends nothing.
   public func cancelJob(_ id: Int64, reason: String) throws(LedgerError) {
@@ -64,7 +70,7 @@ extension Ledger {
   ///
   /// A job that was interrupted goes behind those that wait, and after `maximumRescues` times it is
   /// discarded: one that kills the process each time would keep all others from running. A series
-  /// that is not assembled waits for a whole quiet period again, so that a sender can go on.
+  /// that is not assembled waits for a whole quiet period again, so that a sender can continue.
   /// Associations that were open are closed as interrupted.
   ///
   /// Call it only while holding the lock of the state directory.

@@ -49,7 +49,11 @@ extension Ledger {
   /// is not sent any more. Where a newer job for them completed earlier, it is this result that is
   /// superseded from the start and not sent.
   ///
-  /// - Parameter verdicts: what the gate made of the job's series, written in the same transaction.
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - result: the files of the result and what was measured.
+  ///   - destinations: names of the destinations that the result is sent to.
+  ///   - verdicts: what the gate made of the job's series, written in the same transaction.
   public func completeJob(
     _ id: Int64, result: JobResult, destinations: [String], verdicts: [SeriesVerdict] = []
   ) throws(LedgerError) {

@@ -17,7 +17,9 @@ public final class Ledger: Sendable {
 
   /// Opens the ledger, creating it (mode 0600) or bringing its tables up to date.
   ///
-  /// - Parameter clock: tells the time for everything that is written and everything that is due.
+  /// - Parameters:
+  ///   - path: the SQLite file.
+  ///   - clock: tells the time for everything that is written and everything that is due.
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``
   public convenience init(path: String, clock: @escaping @Sendable () -> Date = { Date() })
     throws(LedgerError)
@@ -25,7 +27,10 @@ public final class Ledger: Sendable {
     try self.init(path: path, version: Schema.migrations.count, clock: clock)
   }
 
-  /// - Parameter version: of the tables; only a test makes those of an older program.
+  /// - Parameters:
+  ///   - path: the SQLite file.
+  ///   - version: of the tables; only a test makes those of an older program.
+  ///   - clock: tells the time for everything that is written and everything that is due.
   init(path: String, version: Int, clock: @escaping @Sendable () -> Date = { Date() })
     throws(LedgerError)
   {

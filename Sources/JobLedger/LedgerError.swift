@@ -11,7 +11,7 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   case failed(path: String, reason: String)
   /// A job is not in the state that the change needs.
   case wrongState(job: Int64, state: String, needed: String)
-  /// A delivery of a job was ended by somebody else in the meantime.
+  /// A delivery of a job was ended by another thread or process in the meantime.
   case notSending(job: Int64, destination: String)
   case unknownJob(Int64)
   case unknownStudy(String)

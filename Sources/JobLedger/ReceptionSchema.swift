@@ -22,7 +22,7 @@ extension Schema {
 
     -- The series that came over an association. last_at is when the last instance began to come;
     -- resolved_by is the association itself once it is released, and the later one that made up for
-    -- one that broke off.
+    -- an interrupted one.
     CREATE TABLE association_series (
       association_id INTEGER NOT NULL REFERENCES associations,
       series_uid     TEXT NOT NULL,

@@ -49,11 +49,14 @@ public struct RefusalRecord: Sendable, Codable, Equatable {
 extension Ledger {
   /// Records a refused instance; the same one again is counted.
   ///
-  /// The series that lacks it is assembled anew, to be held with the instance named: the one that
+  /// The series that lacks it is assembled again, to be held with the instance named: the one that
   /// the dataset names, or, where that cannot be read, those of the same study and those that came
   /// over the same association. An instance that was received whole before is not missing.
   ///
-  /// - Parameter time: when the instance began to come; nil for now.
+  /// - Parameters:
+  ///   - refusal: the instance, as far as it could be identified.
+  ///   - association: the association that it came over; nil for a file of a watch folder.
+  ///   - time: when the instance began to come; nil for now.
   public func recordRefusal(
     _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: Date? = nil
   ) throws(LedgerError) {
@@ -123,7 +126,7 @@ extension Ledger {
     return db.lastInsertedRowID
   }
 
-  /// A series of refused instances alone is held too, and shown.
+  /// A series of refused instances alone is held too, and listed.
   private func addSeries(of refusal: RefusedInstance, _ db: Database) throws {
     guard let series = refusal.seriesInstanceUID, let study = refusal.studyInstanceUID else {
       return

@@ -42,7 +42,7 @@ extension Ledger {
 
   /// Makes one more job for a series, whatever became of earlier ones.
   ///
-  /// A daemon that has the ledger open works it off. Its result has new UIDs and supersedes those
+  /// A daemon that has the ledger open runs it. Its result has new UIDs and supersedes those
   /// of earlier jobs for the same series and model.
   ///
   /// - Returns: the job's number.

@@ -14,12 +14,12 @@ public struct RetryPolicy: Sendable {
     self.maximumAttempts = maximumAttempts
   }
 
-  /// Segmentation: what fails three times would fail for ever.
+  /// Segmentation: what fails three times would always fail.
   public static let jobs = RetryPolicy(firstPause: 10, longestPause: 600, maximumAttempts: 3)
   /// A job for which there is no memory now.
   public static let memory = RetryPolicy(firstPause: 60, longestPause: 60, maximumAttempts: nil)
-  /// A job that a fault of this machine stopped, such as a full disk: that passes, or somebody sees
-  /// to it, and the study is none the worse for it.
+  /// A job that a fault of this machine stopped, such as a full disk: that passes, or an
+  /// administrator resolves it, and the study is not affected.
   public static let machineFaults = RetryPolicy(
     firstPause: 5, longestPause: 600, maximumAttempts: nil)
   /// Delivery: a PACS that is away comes back, so that a result is never given up.

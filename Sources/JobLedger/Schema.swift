@@ -28,7 +28,9 @@ enum Schema {
   /// Foreign keys are off meanwhile, as a table that others refer to can only be rebuilt so
   /// (https://sqlite.org/lang_altertable.html, section 7), and checked before the commit.
   ///
-  /// - Parameter target: the version to stop at.
+  /// - Parameters:
+  ///   - db: a connection outside a transaction.
+  ///   - target: the version to stop at.
   static func migrate(_ db: Database, to target: Int) throws {
     guard try version(db) < target else { return }
     try db.execute(sql: "PRAGMA foreign_keys = OFF")
@@ -121,7 +123,7 @@ enum Schema {
     """
 
   private static let second = """
-    -- The series that a job is shown together, for a model with several channels.
+    -- The input series of a job, for a model with several channels.
     CREATE TABLE job_inputs (
       job_id     INTEGER NOT NULL REFERENCES jobs,
       position   INTEGER NOT NULL,

@@ -28,7 +28,7 @@ public struct NewJob: Sendable, Equatable {
   /// The series of each channel, in the model's order; empty for a model of one channel.
   public var inputs: [Input] = []
 
-  /// A series that is shown to the model as one of its channels.
+  /// A series that the model takes as one of its channels.
   public struct Input: Sendable, Equatable {
     public var channel: String
     public var seriesInstanceUID: String
@@ -91,10 +91,12 @@ extension Ledger {
   /// with the verdict on it.
   ///
   /// Jobs of an older revision that have not started are cancelled where a new one takes their
-  /// place; those for other models, made by `reprocess`, go on with the newer files.
+  /// place; those for other models, made by `reprocess`, use the newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
   ///
   /// - Parameters:
+  ///   - series: the series, as ``seriesDue(quietPeriod:)`` returned it.
+  ///   - jobs: the jobs to make, held and cancelled ones included.
   ///   - verdict: what the gate made of the series; nil where it was not assessed.
   ///   - isHeldAsIncomplete: whether it is held because instances may be missing: once nothing is
   ///     missing any more, it is assembled again. Where that is so already, nothing happens.

@@ -16,7 +16,7 @@ public struct SeriesVerdict: Sendable, Codable, Equatable {
   public struct Volume: Sendable, Codable, Equatable {
     /// Columns, rows, slices.
     public var dims: [Int]
-    /// What sets it apart from the other volumes; empty when alone.
+    /// What distinguishes it from the other volumes; empty when alone.
     public var splitBy: [String: String]
     public var images: Int
 

@@ -6,8 +6,8 @@ import SeriesReading
 import SeriesSelection
 
 extension StudyAssessor {
-  /// Jobs of the models that are shown several series of a study together, by the series whose job
-  /// each one is.
+  /// Jobs of the models that take several series of a study together, by the series whose job each
+  /// one is.
   ///
   /// Once every channel is there, the reference series has the job, and the other series know from a
   /// cancelled one why they have none. Where channels are missing or in doubt, one held job says so.
@@ -32,7 +32,7 @@ extension StudyAssessor {
     return jobs
   }
 
-  /// The job, held where a series that it is shown is incomplete.
+  /// The job, held where one of its input series is incomplete.
   private func holdingIncomplete(_ job: NewJob) throws -> NewJob {
     guard job.start == .available else { return job }
     let reasons = try job.inputs.compactMap { input in
@@ -108,7 +108,7 @@ extension StudyAssessor {
 }
 
 extension NewJob {
-  /// A job that is shown the channels of a selection.
+  /// A job on the channels of a selection.
   public init(model: String, selection: ChannelSelection) {
     self.init(model: model)
     inputs = zip(selection.names, selection.series).map {

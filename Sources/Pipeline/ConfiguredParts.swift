@@ -11,6 +11,11 @@ import SeriesProcessing
 import SeriesSelection
 
 /// The parts of the pipeline as a configuration describes them.
+///
+/// ```swift
+/// let parts = try ConfiguredParts(try SiteConfiguration.load("segmentd.yaml"))
+/// let jobs = try parts.ledger.jobs()
+/// ```
 public struct ConfiguredParts {
   public let configuration: SiteConfiguration
   public let state: StateDirectory
@@ -19,8 +24,10 @@ public struct ConfiguredParts {
   public let logger = Logger(label: "segmentd")
   private let receptions: ReceptionLog
 
-  /// - Parameter mustExist: refuses a state directory that no daemon has made yet: one made by an
-  ///   administrator's command would belong to the wrong user.
+  /// - Parameters:
+  ///   - configuration: the configuration file's contents.
+  ///   - mustExist: refuses a state directory that no daemon has made yet: one made by an
+  ///     administrator's command would belong to the wrong user.
   /// - Throws: `StateDirectoryError` or `LedgerError`.
   public init(_ configuration: SiteConfiguration, mustExist: Bool = false) throws {
     self.configuration = configuration

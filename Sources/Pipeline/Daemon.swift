@@ -2,6 +2,10 @@ import Configuration
 import ServiceLifecycle
 
 /// Listener, watch folders and the stages behind them in one process.
+///
+/// ```swift
+/// try await Daemon(try SiteConfiguration.load("segmentd.yaml")).run()
+/// ```
 public struct Daemon {
   private let parts: ConfiguredParts
 
@@ -9,7 +13,7 @@ public struct Daemon {
     parts = try ConfiguredParts(configuration)
   }
 
-  /// Works until SIGTERM or SIGINT.
+  /// Runs until SIGTERM or SIGINT.
   ///
   /// Whatever is wrong with the configuration, the models, the port or the disk is thrown before
   /// anything is received.

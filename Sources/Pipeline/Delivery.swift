@@ -26,7 +26,7 @@ public struct Delivery: Service {
   }
 
   public func run() async throws {
-    // One loop for each destination: one that is away does not hold up the others.
+    // One loop for each destination: one that is unreachable does not hold up the others.
     await withDiscardingTaskGroup { group in
       for destination in destinations.keys {
         group.addTask {
@@ -64,7 +64,7 @@ public struct Delivery: Service {
     return true
   }
 
-  /// - Returns: what the destination said besides "success".
+  /// - Returns: what the destination reported besides success.
   private func send(_ delivery: ClaimedDelivery) async throws -> String? {
     guard let peer = destinations[delivery.destination] else {
       throw DeliveryError.unknownDestination(delivery.destination)

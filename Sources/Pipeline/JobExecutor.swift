@@ -38,12 +38,12 @@ public struct JobOutcome: Sendable {
   }
 }
 
-/// Does the work of jobs, wherever that is.
+/// Runs jobs: in this process, in another one, or on another machine.
 public protocol JobExecutor: Sendable {
   /// Segments one input and leaves the proved result in the request's folder.
   ///
   /// - Throws: `MemoryShortage` where the job must wait for memory, `CancellationError` where it is
-  ///   to begin anew later; any other error fails the attempt. What is wrong with the series is not
+  ///   to start again later; any other error fails the attempt. What is wrong with the series is not
   ///   thrown but returned as `SeriesOutcome.held`.
   func execute(
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void

@@ -19,8 +19,12 @@ public struct JobRunner: Service {
   private let stall = MachineStall()
 
   /// - Parameters:
-  ///   - executor: does the jobs.
+  ///   - state: the state directory.
+  ///   - ledger: the ledger.
+  ///   - executor: runs the jobs.
   ///   - destinations: the names under which results are put in the outbox.
+  ///   - policy: when a failed job is tried again, and how often.
+  ///   - logger: receives the beginning, progress and outcome of each job.
   public init(
     state: StateDirectory, ledger: Ledger, executor: any JobExecutor, destinations: [String],
     policy: RetryPolicy = .jobs, logger: Logger
@@ -68,7 +72,7 @@ public struct JobRunner: Service {
       let outcome = try await executor.execute(try await request(job), progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
-      // The process is shutting down: the next one begins the job anew.
+      // The process is shutting down: the next one starts the job again.
       try ledger.releaseJob(job.id)
       throw CancellationError()
     } catch let shortage as MemoryShortage {
@@ -103,7 +107,7 @@ public struct JobRunner: Service {
   }
 
   /// Bytes that the result of a job will need, about: one bit for each voxel of 16 bits, and its
-  /// picture. Without them the work of the network would be lost.
+  /// picture. Without them the result of the network would be lost.
   private func spaceNeeded(_ job: ClaimedJob) throws -> Int {
     let bytes = try ledger.instances(job: job.id).current.map(\.byteCount).reduce(0, +)
     return bytes / 16 + 65_536

@@ -9,7 +9,7 @@ import Synchronization
 import UNETRPP
 
 /// A fault of this machine and not of a study: no space, a read-only file system, no file
-/// descriptors, no memory, access denied. It passes, or an administrator sees to it; what it stopped
+/// descriptors, no memory, access denied. It passes, or an administrator resolves it; what it stopped
 /// waits for that and is never given up.
 struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// "no space left on device: /var/lib/segmentd/results/7/segmentation.dcm".
@@ -58,7 +58,9 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// The fault that keeps files from being written in a folder now; nil where they can be.
   ///
-  /// - Parameter bytes: that such a file needs. They are allocated and given back at once.
+  /// - Parameters:
+  ///   - folder: the folder to write in.
+  ///   - bytes: that such a file needs. They are allocated and given back at once.
   static func present(in folder: URL, bytes: Int = 4096) -> MachineFault? {
     let path = folder.appendingPathComponent(".\(UUID().uuidString).part").path
     let descriptor = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)

@@ -3,8 +3,8 @@ import Logging
 import ServiceLifecycle
 
 /// Calls `step` again and again until the service group shuts down: at once after a step that
-/// found work, else after a pause. A step that fails is tried again; it is logged when the reason is
-/// another one, and once a minute.
+/// found work, else after a pause. A step that fails is tried again; it is logged when the reason
+/// changes, and once a minute.
 func repeatUntilShutdown(
   every pause: Duration, logger: Logger, _ step: @escaping @Sendable () async throws -> Bool
 ) async {
@@ -18,7 +18,7 @@ func repeatUntilShutdown(
       } catch is CancellationError {
         return
       } catch {
-        // A full disk, say, which does not pass within a moment.
+        // Such as a full disk, which does not pass within a moment.
         let text = "\(error)"
         if logged?.text != text || logged.map({ .now - $0.at > .seconds(60) }) ?? true {
           logger.error("\(text)")

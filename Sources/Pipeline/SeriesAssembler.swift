@@ -21,8 +21,8 @@ extension NewJob {
 
 /// Makes jobs of the series in which nothing has arrived for a while.
 ///
-/// A series of which instances were refused, or whose association broke off, is held until they
-/// arrive, and assembled anew then. With a rule that selects the best series of a study, a study is
+/// A series with refused instances or an interrupted association is held until they arrive, and then
+/// assembled again. With a rule that selects the best series of a study, a study is
 /// assembled once nothing has arrived for any of its series.
 public struct SeriesAssembler: Service {
   private let ledger: Ledger
@@ -65,7 +65,7 @@ public struct SeriesAssembler: Service {
       do {
         try assemble(study, due)
       } catch let error as MachineFault {
-        // The others go on; this one is due again as soon as the machine is well.
+        // The other studies continue; this one is due again once the fault has passed.
         fault = error
       }
     }

@@ -9,7 +9,7 @@ import SeriesReading
 import SeriesSelection
 import Volumes
 
-/// What becomes of a received series.
+/// What is to be done with a received series.
 public struct AssessedSeries: Sendable, Equatable {
   public enum Plan: Sendable, Equatable {
     case assessed(SeriesPlan)
@@ -34,6 +34,13 @@ public struct AssessedSeries: Sendable, Equatable {
 }
 
 /// Assesses received series by their geometry and by the rules.
+///
+/// ```swift
+/// let assessor = parts.assessor(try parts.rules())
+/// for (uid, series) in try assessor.assess(study: study, series: [uid]) {
+///   print(uid, series.verdict.kind, series.plan.models)
+/// }
+/// ```
 public struct StudyAssessor: Sendable {
   let state: StateDirectory
   let ledger: Ledger
@@ -41,7 +48,12 @@ public struct StudyAssessor: Sendable {
   let geometry: GeometryRules
   private let incompleteSeries: IncompleteSeries
 
-  /// - Parameter incompleteSeries: whether a series is held of which instances may be missing.
+  /// - Parameters:
+  ///   - state: the state directory, for the files of the spool.
+  ///   - ledger: the ledger, for the instances of each series.
+  ///   - rules: which model segments which series.
+  ///   - geometry: the geometry gate's rules.
+  ///   - incompleteSeries: whether a series is held of which instances may be missing.
   public init(
     state: StateDirectory, ledger: Ledger, rules: ModelRules, geometry: GeometryRules,
     incompleteSeries: IncompleteSeries

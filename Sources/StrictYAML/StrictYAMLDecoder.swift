@@ -3,7 +3,18 @@ import Yams
 
 /// Reads a YAML file into a type that refuses keys it does not know, with the line of each fault.
 ///
-/// The type itself refuses them, by decoding from a strict container.
+/// The type itself refuses them, by decoding from a strict container:
+///
+/// ```swift
+/// struct Peer: Decodable {
+///   var host: String
+///   private enum CodingKeys: String, CodingKey, CaseIterable { case host }
+///   init(from decoder: any Decoder) throws {
+///     host = try decoder.strictContainer(keyedBy: CodingKeys.self).decode(String.self, forKey: .host)
+///   }
+/// }
+/// let peer = try StrictYAMLDecoder().decode(Peer.self, file: "peer.yaml")
+/// ```
 public struct StrictYAMLDecoder: Sendable {
   public init() {}
 

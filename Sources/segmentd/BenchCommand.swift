@@ -34,7 +34,7 @@ struct BenchCommand: AsyncParsableCommand {
   @Option(name: .customLong("repeat"), help: "How often to run, after a first time not counted.")
   var repetitions = 7
 
-  @Flag(help: "Where the time goes, by kind of layer, beside what the machine's peak allows.")
+  @Flag(help: "Show the time of each kind of layer, compared with what the machine's peak allows.")
   var profile = false
 
   @Flag(help: "Print the figures as JSON.")
@@ -214,8 +214,8 @@ struct BenchReport: Encodable {
     }
     var lines = [
       "\(network), \(threads) threads, \(isa), OpenBLAS core \(blasCore)",
-      "patch: median \(number(medianSeconds, 4)) s, least \(number(minSeconds, 4)) s",
-      "\(number(gflop)) GFLOP a patch, \(number(gflops, 0)) GFLOP/s, "
+      "patch: median \(number(medianSeconds, 4)) s, minimum \(number(minSeconds, 4)) s",
+      "\(number(gflop)) GFLOP per patch, \(number(gflops, 0)) GFLOP/s, "
         + "\(number(shareOfPeak * 100, 0)) % of the measured peak of \(number(peakGflops, 0))",
       "peak memory \(number(peakMB, 0)) MB; bandwidth \(number(bandwidthGBs, 0)) GB/s",
       "a study of 150 x 512 x 512 voxels: \(study.patches) patches, "

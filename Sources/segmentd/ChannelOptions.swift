@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Channels that somebody chooses by hand.
+/// Channels that the user chooses by hand.
 struct ChannelOptions: ParsableArguments {
   @Option(
     name: .customLong("channel"),

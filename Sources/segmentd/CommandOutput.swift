@@ -1,12 +1,12 @@
 import Foundation
 import SeriesReading
 
-/// Writes a line to standard error, which a script does not read.
+/// Writes a line to standard error, out of the way of scripts.
 func warn(_ text: String) {
   FileHandle.standardError.write(Data((text + "\n").utf8))
 }
 
-/// Names what a scan did not take, and counts what it passed over.
+/// Names what a scan refused, and counts what it passed over.
 func warn(about scan: InputScan) {
   for refused in scan.refused { warn(refused.description) }
   for (reason, entries) in Dictionary(grouping: scan.passedOver, by: \.reason)

@@ -5,7 +5,7 @@ import SeriesProcessing
 
 struct ConfigCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "config", abstract: "Work on the configuration file.", subcommands: [Check.self])
+    commandName: "config", abstract: "Check the configuration file.", subcommands: [Check.self])
 
   struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

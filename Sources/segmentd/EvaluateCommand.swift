@@ -9,7 +9,7 @@ extension Benchmark: ExpressibleByArgument {}
 struct EvaluateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score a model, or segmentations that are there, against known labels.",
+    abstract: "Score a model, or existing segmentations, against known labels.",
     discussion: """
       Segments every image with --model, or takes the segmentations of --predictions, and prints \
       Dice, HD95 and the difference of volumes for each structure: mean and worst case.
@@ -31,7 +31,8 @@ struct EvaluateCommand: AsyncParsableCommand {
   @Option(help: "The folder of images, or one image.")
   var images: String?
 
-  @Option(help: "Segmentations to be scored instead: a folder, or one file (NIfTI or DICOM SEG).")
+  @Option(
+    help: "Existing segmentations to score instead: a folder, or one file (NIfTI or DICOM SEG).")
   var predictions: String?
 
   @Option(help: "The folder of known labels, or one file.")
@@ -53,7 +54,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   @Option(
     help: """
-      Cases that are segmented side by side; 0 takes one for each processor where the model is \
+      Cases that are segmented in parallel; 0 takes one for each processor where the model is \
       small, else 1.
       """)
   var jobs = 0
@@ -128,12 +129,12 @@ struct EvaluateCommand: AsyncParsableCommand {
   }
 }
 
-/// How many cases run side by side, and with how many threads each.
+/// How many cases run in parallel, and with how many threads each.
 private struct EvaluationPlan {
   let jobs: Int
   let threads: Int
 
-  /// A patch of a small model keeps no two threads busy, and its memory is small.
+  /// A patch of a small model does not keep two threads busy, and its memory is small.
   private static let smallPatch = 1 << 18
 
   init(_ bundle: ModelBundle, jobs: Int, threads: Int) {

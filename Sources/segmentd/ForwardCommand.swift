@@ -98,7 +98,7 @@ struct ForwardCommand: AsyncParsableCommand {
       encoder.outputFormatting = [.sortedKeys]
       print(String(decoding: try encoder.encode(report), as: UTF8.self))
     } else {
-      print("median \(report.medianSeconds) s, least \(report.minSeconds) s of \(seconds.count)")
+      print("median \(report.medianSeconds) s, minimum \(report.minSeconds) s of \(seconds.count)")
       print(
         "\(report.threads) threads, \(report.isa), OpenBLAS core \(report.blasCore), "
           + "peak memory \(Int(report.peakMB)) MB")

@@ -19,7 +19,8 @@ struct InspectCommand: ParsableCommand {
 
   @OptionGroup var config: GeometryOption
 
-  @Option(help: ArgumentHelp("Hold a series that has not this many instances.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Hold a series that does not have this many instances.", valueName: "n"))
   var expectedInstances: Int?
 
   @Flag(help: "Assess by headers alone: pixels that cannot be decoded go unnoticed.")
@@ -50,7 +51,7 @@ struct InspectCommand: ParsableCommand {
     if json { print(try encodeJSON(["series": reports])) }
   }
 
-  /// The assessment with what reading the pixels brings to light.
+  /// The assessment with what reading the pixels reveals.
   private func checkingPixels(of source: SourceSeries) -> SeriesAssessment {
     var findings: [GeometryFinding] = []
     for volume in source.assessment.usableStacks {

@@ -27,7 +27,7 @@ struct ModelsImportCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "nnU-Net's plans.pkl, or the .model.pkl beside a checkpoint: spacing, intensities and "
+      "nnU-Net's plans.pkl, or the .model.pkl next to a checkpoint: spacing, intensities and "
         + "transposes in place of the preset's.", valueName: "file"))
   var plans: String?
 
@@ -43,7 +43,8 @@ struct ModelsImportCommand: AsyncParsableCommand {
         + "place of the preset's.", valueName: "directions"))
   var orientation: String?
 
-  @Flag(help: "See each patch also mirrored along all axes, as published: eight times the work.")
+  @Flag(
+    help: "Predict each patch also mirrored along all axes, as published: eight times the work.")
   var mirror = false
 
   @Flag(
@@ -117,7 +118,8 @@ struct ModelsImportCommand: AsyncParsableCommand {
     }
     lines.append(
       mirror
-        ? "mirroring: on, as published" : "mirroring: off; the published figures have it (--mirror)"
+        ? "mirroring: on, as published"
+        : "mirroring: off; the published figures were obtained with it (--mirror)"
     )
     return lines.joined(separator: "\n")
   }

@@ -55,7 +55,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     guard !jobs.isEmpty else { throw ReprocessError.noModel(study: study) }
     guard let lock = try daemonLock(parts.state) else {
       _ = try show(jobs, parts.ledger)
-      return warn("a daemon works on this state directory and will run them")
+      return warn("a daemon is using this state directory and will run them")
     }
     try parts.ledger.rescue()
     for job in jobs { try await runToCompletion(job, parts) }
@@ -93,7 +93,7 @@ struct ReprocessCommand: AsyncParsableCommand {
       ?? []
   }
 
-  /// The right to run jobs here, or nil while a daemon has it.
+  /// The lock of the state directory, or nil while a daemon holds it.
   private func daemonLock(_ state: StateDirectory) throws -> StateDirectoryLock? {
     do {
       return try state.lock()

@@ -8,7 +8,7 @@ import SeriesSelection
 
 struct RulesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rules", abstract: "Work on the rules that give series to models.",
+    commandName: "rules", abstract: "Try the rules that assign series to models.",
     subcommands: [Test.self])
 
   struct Test: AsyncParsableCommand {
@@ -50,7 +50,7 @@ struct RuleTrial: Encodable {
   struct Series: Encodable {
     var seriesInstanceUID: String
     var images: Int
-    /// What the rules were shown, by the keys of criteria.
+    /// What the rules compare, by the keys of criteria.
     var attributes: [String: SeriesValue]
     /// Of the geometry gate, by the headers; what it holds, no rule's model segments.
     var verdict: Verdict

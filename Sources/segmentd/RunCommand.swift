@@ -157,7 +157,7 @@ enum RunError: Error, CustomStringConvertible {
   var description: String {
     switch self {
     case .sameName(let files):
-      "the results of \(files.joined(separator: " and ")) would lie in one folder"
+      "the results of \(files.joined(separator: " and ")) would be in one folder"
     case .nothingToRead(let inputs):
       "no CT or MR image and no NIfTI file was found in \(inputs.joined(separator: ", "))"
     }

@@ -81,7 +81,7 @@ struct Scoring: Sendable {
     return CaseScore(name: name, scores: scores, seconds: seconds)
   }
 
-  /// Labels of a NIfTI file as they are, or of a segmentation object on the grid.
+  /// Labels of a NIfTI file unchanged, or of a segmentation object on the grid.
   private func labels(_ url: URL, onto grid: VolumeGrid) throws -> LabelVolume {
     if NIfTIFile.isNamed(url.path) { return try NIfTIFile(path: url.path).labels() }
     return try SegmentationLabels.read(url.path, onto: grid, label: label(of:))

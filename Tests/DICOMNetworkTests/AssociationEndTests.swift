@@ -5,9 +5,9 @@ import TestSupport
 import Testing
 
 /// How the listener tells the ends of an association from each other, and what it keeps of an object
-/// that did not come to its end.
+/// that was not received completely.
 @Suite struct AssociationEndTests {
-  /// Stores one image, leaves in some way, and returns the end that was told.
+  /// Stores one image, leaves in some way, and returns the end that was reported.
   private func end(
     _ how: String, within seconds: Double = 60,
     configure: (inout StorageSCPConfiguration) -> Void = { _ in }

@@ -3,12 +3,12 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A storage SCP on loopback, and what it received and told.
+/// A storage SCP on loopback, and what it received and reported.
 final class Listener: Sendable {
   static let aeTitle = "SEGMENTD"
 
   let port: Int
-  /// Where received files lie.
+  /// The folder of received files.
   let folder: TemporaryFolder
   private let recorder: Recorder
   private let scp: StorageSCP

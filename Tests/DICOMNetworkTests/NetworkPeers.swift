@@ -11,7 +11,7 @@ enum NetworkPeers {
     try await runProcess(testPython, [script] + arguments)
   }
 
-  /// Starts one of its commands beside the test.
+  /// Starts one of its commands, which runs along with the test.
   static func start(_ arguments: [String], log: URL) throws -> ChildProcess {
     try ChildProcess(testPython, [script] + arguments, log: log)
   }

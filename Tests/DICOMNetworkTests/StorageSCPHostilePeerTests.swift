@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The listener against peers that are silent, go away, come all at once, or mean harm.
+/// The listener against peers that are silent, go away, come all at once, or are malicious.
 @Suite struct StorageSCPHostilePeerTests {
   @Test func silentConnectionsHoldUpNobody() async throws {
     let listener = try Listener()
@@ -80,7 +80,7 @@ import Testing
     try await idle.end(SIGKILL)
   }
 
-  /// Malformed PDUs and lies about lengths; the last line of the probe is an echo after all that.
+  /// Malformed PDUs and wrong lengths; the last line of the probe is an echo after all that.
   @Test(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
   func survivesMalformedPDUs() async throws {
     let shared = try #require(TestFiles.shared)

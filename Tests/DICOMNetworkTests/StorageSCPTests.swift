@@ -47,7 +47,7 @@ import Testing
     #expect(attributes[.posixPermissions] as? Int == 0o600)
   }
 
-  /// DCMTK's senders do not know these, or send them for ever.
+  /// DCMTK's senders do not know these, or never stop sending them.
   @Test(arguments: [
     ("jpeg-lossless", "1.2.840.10008.1.2.4.57"), ("mr", "1.2.840.10008.1.2.1"),
     ("deflated", "1.2.840.10008.1.2.1.99"), ("htj2k-lossless", "1.2.840.10008.1.2.4.201"),
@@ -65,7 +65,7 @@ import Testing
     let identity = try DICOMFile(path: object.path).identity()
     #expect(identity.transferSyntaxUID == transferSyntax)
     #expect(identity.sopInstanceUID == object.sopInstanceUID)
-    // pynetdicom deflates anew, so that only what is inflated can be the same.
+    // pynetdicom deflates again, so that only the inflated datasets can be compared.
     guard name != "deflated" else { return }
     #expect(try datasetBytes(URL(fileURLWithPath: object.path)) == datasetBytes(file))
   }
@@ -81,8 +81,8 @@ import Testing
 
   @Test func admitsCallersOnTheListOnly() async throws {
     let listener = try Listener { $0.policy.callingAETitles = ["CTSCANNER"] }
-    let stranger = try await listener.echo(calling: "STRANGER")
-    #expect(stranger.output.contains("Calling AE Title Not Recognized"))
+    let unknown = try await listener.echo(calling: "STRANGER")
+    #expect(unknown.output.contains("Calling AE Title Not Recognized"))
     #expect(try await listener.echo(calling: "CTSCANNER").status == 0)
     await listener.stop()
   }
@@ -123,8 +123,8 @@ import Testing
     #expect(try listener.files.isEmpty)
   }
 
-  /// A folder that cannot be written stands for the full disk: the whole dataset is read, and the
-  /// same association goes on.
+  /// A folder that cannot be written, in place of a full disk: the whole dataset is read, and the
+  /// same association continues.
   @Test func answersWhenTheDiskFails() async throws {
     let listener = try Listener { $0.folder = "/proc/nowhere" }
     let file = try await Phantom.file("mr").path

@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  /// DCMTK 3.6.7 would try for ever.
+  /// DCMTK 3.6.7 would never stop trying.
   @Test func neverSendsDeflatedObjects() async throws {
     let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try freePort())
     let file = try await Phantom.file("deflated").path

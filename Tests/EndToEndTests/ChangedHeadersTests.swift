@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// One element of one header changed at random: never a crash, never a volume that lies elsewhere
+/// One element of one header changed at random: never a crash, never a volume that is elsewhere
 /// than the headers say.
 @Suite struct ChangedHeadersTests {
   @Test func noChangeIsOverlooked() async throws {

@@ -3,7 +3,7 @@ import TestSupport
 
 /// The real binary, as the tests built it.
 let segmentdBinary: String = {
-  // The test bundle lies beside the executable.
+  // The test bundle is next to the executable.
   Bundle.main.bundleURL.appendingPathComponent("segmentd").path
 }()
 

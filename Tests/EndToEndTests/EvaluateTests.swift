@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `segmentd evaluate` and `run` on NIfTI, beside nibabel and the training script's measures.
+/// `segmentd evaluate` and `run` on NIfTI, compared with nibabel and the training script's measures.
 @Suite struct EvaluateTests {
   struct Report: Decodable {
     struct Mean: Decodable { var dice: Double, hd95: Double }
@@ -157,9 +157,9 @@ import Testing
   @Test func whatCannotBeScoredIsNamed() async throws {
     let unmatched = try await segmentd(
       "evaluate", "--predictions", series.appendingPathComponent("synthetic-1.labels.nii.gz").path,
-      "--labels", series.path, "--cases", "nobody")
+      "--labels", series.path, "--cases", "unknown-case")
     #expect(unmatched.status != 0)
-    #expect(unmatched.output.contains("nobody"))
+    #expect(unmatched.output.contains("unknown-case"))
     let elsewhere = try await segmentd(
       "evaluate", "--predictions", series.appendingPathComponent("synthetic-1.labels.nii.gz").path,
       "--labels", series.appendingPathComponent("synthetic-2.labels.nii.gz").path)

@@ -44,7 +44,7 @@ private final class SmallFileSystem: Sendable {
 }
 
 /// A disk that is full for a while, or that becomes read-only, is not a bad study: everything waits
-/// and goes on by itself.
+/// and resumes by itself.
 @Suite(.serialized, .enabled(if: SmallFileSystem.isPossible, SmallFileSystem.isImpossible))
 struct FullDiskTests {
   private let setup: DaemonSetup

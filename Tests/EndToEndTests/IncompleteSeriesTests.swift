@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A series of which instances were refused, or whose association broke off, is never segmented as a
-/// whole one.
+/// A series with refused instances or an interrupted association is never segmented as if it were
+/// complete.
 @Suite(.serialized) struct IncompleteSeriesTests {
   private static let slices = 8
 
@@ -109,7 +109,7 @@ import Testing
     #expect(try await send(setup, "leave", "half-close", Array(files.prefix(5))).count == 4)
     let missing = try await sopInstanceUID(of: files[4])
     try await expectHeld(setup, "instance \(missing) refused", "lost connection")
-    // The peer goes on with the next one, as if nothing had happened.
+    // The peer continues with the next one, as if nothing had happened.
     #expect(try await send(setup, "leave", "release", Array(files.suffix(3))).count == 3)
     let jobs = try await setup.endedJobs(2)
     #expect(jobs.last?.state == "held" && jobs.last?.reason?.contains(missing) == true)
@@ -176,7 +176,7 @@ import Testing
     #expect(try await second.end() == 0)
   }
 
-  /// One transfer syntax among others that nobody here decodes: the same verdict at every entrance.
+  /// One transfer syntax among others that is not decoded: the same verdict at every entrance.
   @Test func aTransferSyntaxThatIsNotDecoded() async throws {
     let watch = try TemporaryFolder()
     let setup = try DaemonSetup(watch: watch.url, hasDestination: false)
@@ -220,7 +220,7 @@ import Testing
     #expect(try await daemon.end() == 0)
   }
 
-  /// Nothing whole arrived: it is held, and shown.
+  /// No instance arrived completely: the series is held, and listed.
   @Test func aSeriesOfRefusedInstancesAlone() async throws {
     let setup = try DaemonSetup(hasDestination: false)
     let files = try await series(setup)

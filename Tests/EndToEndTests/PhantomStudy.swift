@@ -21,7 +21,7 @@ func makeThresholdBundle(_ kind: String, in folder: URL) async throws -> URL {
   return bundle
 }
 
-/// Where the segments of a segmentation object lie, as pydicom reads it.
+/// Where the segments of a segmentation object are, as pydicom reads it.
 struct SegmentPlaces: Decodable {
   struct Near: Decodable {
     var millilitres: Double
@@ -36,7 +36,7 @@ struct SegmentPlaces: Decodable {
   var instanceNumber: Int
   var series: String
   var description: String
-  /// How many frames do not lie where their source image lies; nil where no sources were given.
+  /// How many frames are not where their source image is; nil where no sources were given.
   var misplaced: Int?
 
   static func read(_ file: URL, sources: URL? = nil, near places: [[Double]] = []) async throws

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Real scanner data through the daemon; it lies beside the package where it is to be had.
+/// Real scanner data through the daemon; it is next to the package where it is available.
 @Suite(
   .serialized,
   .enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))

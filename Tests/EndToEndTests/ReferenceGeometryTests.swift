@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Volumes
 
-/// Volumes of real series lie where an independent converter's NIfTI files say.
+/// Volumes of real series are where an independent converter's NIfTI files say.
 @Suite(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
 struct ReferenceGeometryTests {
   @Test(arguments: [

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// To whom and to when a result of the program belongs.
+/// The patient, study and time that a result names.
 @Suite struct ResultIdentityTests {
   private let folder: TemporaryFolder
   private let input: URL

@@ -43,7 +43,7 @@ import Testing
     try await daemon.end()
   }
 
-  @Test func aStudyIsReprocessedBesideTheDaemonAndWithoutIt() async throws {
+  @Test func aStudyIsReprocessedWithTheDaemonRunningAndWithout() async throws {
     let setup = try DaemonSetup()
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
     let daemon = try await setup.start()
@@ -52,16 +52,16 @@ import Testing
     #expect(try await setup.send(series).status == 0)
     _ = try await setup.endedJobs()
 
-    let beside = try await segmentd(
+    let running = try await segmentd(
       "reprocess", "--config", setup.configuration, "--study", uids.study)
-    #expect(beside.status == 0, "\(beside.output)")
+    #expect(running.status == 0, "\(running.output)")
     _ = try await setup.endedJobs(2)
     try await setup.delivered()
     #expect(try await daemon.end() == 0)
 
-    let without = try await segmentd(
+    let stopped = try await segmentd(
       "reprocess", "--config", setup.configuration, "--study", uids.study, "--series", uids.series)
-    #expect(without.status == 0, "\(without.output)")
+    #expect(stopped.status == 0, "\(stopped.output)")
     let jobs = try await setup.endedJobs(3)
     #expect(jobs.allSatisfy { $0.state == "completed" })
     try await setup.delivered()

@@ -39,7 +39,7 @@ import Testing
     for reason in job.verdictReasons { #expect(table.output.contains(reason)) }
   }
 
-  /// The result is in the PACS and lies on the source images, as they lie.
+  /// The result is in the PACS and on the grid of the source images.
   private func expectResult(of job: JobRow, _ setup: DaemonSetup, _ pacs: Orthanc) async throws {
     #expect(job.state == "completed", "\(job.reason ?? "")")
     #expect(try await pacs.segmentations() == [try #require(job.sopInstanceUID)])
@@ -71,7 +71,7 @@ import Testing
     let setup = try DaemonSetup(hasDestination: false)
     let job = try await job(setup, "--without", "7")
     #expect(job.state == "held" && job.verdict == "held" && job.sopInstanceUID == nil)
-    // Slice 7 lies 12 mm from the first, which lies at 10 mm.
+    // Slice 7 is 12 mm from the first, which is at 10 mm.
     #expect(job.reason?.contains("-20.0\\-30.0\\22.0") == true, "\(job.reason ?? "")")
   }
 

@@ -126,7 +126,7 @@ import Testing
     #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
   }
 
-  /// The letters DICM and nothing more: it may be an image, and nobody can tell of which series.
+  /// The letters DICM and nothing more: it may be an image, of an unknown series.
   @Test func aFileThatSaysNothingIsRecordedByItsPath() throws {
     let cut = try file(image(2), "2.dcm", bytes: 140, in: folder.url)
     #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }

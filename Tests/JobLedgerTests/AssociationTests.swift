@@ -3,7 +3,7 @@ import Testing
 
 @testable import JobLedger
 
-/// How associations ended, and what makes up for one that broke off.
+/// How associations ended, and what makes up for an interrupted one.
 @Suite struct AssociationTests {
   @Test func nothingIsAssembledWhileAnAssociationIsOpen() throws {
     let fixture = try LedgerFixture()
@@ -57,7 +57,7 @@ import Testing
     #expect(try fixture.ledger.job(1).associations.map(\.isUnresolved) == [false, false])
   }
 
-  /// Everything had come before the association broke off: nothing new arrives.
+  /// Everything had come before the association was interrupted: nothing new arrives.
   @Test func theSameInstancesAgainMakeUpForItToo() throws {
     let fixture = try LedgerFixture()
     let broken = fixture.association()

@@ -199,7 +199,7 @@ extension LedgerFixture {
     let waiting = try fixture.ledger.job(job)
     #expect(waiting.job.state == "retryable")
     #expect(waiting.job.reason == "no space left on device: /results")
-    // After another outcome the pauses begin anew.
+    // After another outcome the pauses start from the first again.
     _ = try #require(try fixture.ledger.claimJob())
     try fixture.ledger.failJob(job, reason: "failed", policy: .jobs)
     fixture.clock.advance(10)

@@ -27,7 +27,7 @@ private struct Linear: RandomNumberGenerator {
   @Test(arguments: ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"])
   func onlyItsOwnerReadsIt(name: String) throws {
     let folder = try TemporaryFolder()
-    // A file that somebody made readable is made private again.
+    // A file that was made readable by others is made private again.
     try Data().write(to: URL(fileURLWithPath: folder.path("ledger.sqlite")))
     chmod(folder.path("ledger.sqlite"), 0o644)
     let ledger = try Ledger(path: folder.path("ledger.sqlite"))
@@ -162,7 +162,7 @@ private struct Linear: RandomNumberGenerator {
     #expect(try ledger.jobCounts() == ["available": 1])
   }
 
-  /// On a full disk nothing is acknowledged, and what was stays; with room again it goes on.
+  /// On a full disk nothing is acknowledged, and what was stays; once there is room it resumes.
   @Test func aFullDiskIsReportedAndSurvived() throws {
     let fixture = try LedgerFixture()
     try fixture.ledger.write { db in try db.execute(sql: "PRAGMA max_page_count = 45") }

@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import JobLedger
 
-/// A clock that stands still until a test moves it.
+/// A clock that a test sets.
 final class ManualClock: Sendable {
   private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
 

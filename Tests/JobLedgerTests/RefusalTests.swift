@@ -2,7 +2,7 @@ import Testing
 
 @testable import JobLedger
 
-/// Refused instances: never forgotten, until they arrive whole.
+/// Refused instances: never forgotten, until they arrive completely.
 @Suite struct RefusalTests {
   @Test func aSeriesIsHeldUntilTheRefusedInstanceArrives() throws {
     let fixture = try LedgerFixture()
@@ -104,7 +104,7 @@ import Testing
     #expect(try fixture.ledger.refusals(withoutSeries: true).count == 1)
   }
 
-  /// A file of a watch folder of which nothing can be read, and which is written anew.
+  /// A file of a watch folder of which nothing can be read, and which is written again.
   @Test func aFileIsResolvedByItsPath() throws {
     let fixture = try LedgerFixture()
     var refused = RefusedInstance.test(
@@ -117,7 +117,7 @@ import Testing
     #expect(try fixture.ledger.refusals().isEmpty)
   }
 
-  /// After a restart a watch folder is read anew, with the damaged file next to the whole one.
+  /// After a restart a watch folder is read again, with the damaged file next to the whole one.
   @Test func aResolvedFileThatIsReadAgainChangesNothing() throws {
     let fixture = try LedgerFixture()
     let refused = RefusedInstance.test(1, status: nil, source: .watch, file: "/watch/cut.dcm")

@@ -20,7 +20,7 @@ import Testing
     #expect(try next.job(job).attempts.map(\.outcome) == ["rescued", nil])
   }
 
-  /// A job that kills the process must not keep the others from running, nor come back for ever.
+  /// A job that kills the process must not keep the others from running, nor be rescued endlessly.
   @Test func aJobThatKillsTheProcessGoesBehindTheOthersAndIsDiscardedInTheEnd() throws {
     let fixture = try LedgerFixture()
     let killer = try fixture.makeJob(series: "1.1")

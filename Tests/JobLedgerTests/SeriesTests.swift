@@ -47,7 +47,7 @@ import Testing
   }
 
   /// Half a series, a broken connection, and the sender starts over: what is there already comes
-  /// first, and must not let the half series pass for a whole one.
+  /// first, and must not make half a series look complete.
   @Test func aSenderThatStartsOverHoldsTheSeriesBack() throws {
     let fixture = try LedgerFixture()
     for number in 0..<3 { try fixture.receive(.test(number)) }
@@ -109,7 +109,7 @@ import Testing
     #expect(running.id == first)
     let second = try fixture.makeJob(instances: 3..<4)
     #expect(second != first)
-    // The running job goes on with what it was made of.
+    // The running job continues with the instances it was made of.
     let all = try fixture.ledger.instances(series: "1.2.3").current
     #expect(try fixture.ledger.instances(job: first).current == Array(all.prefix(3)))
     #expect(try fixture.ledger.instances(job: second).current == all)

@@ -84,13 +84,13 @@ import Testing
     let job = try assemble(fixture, verdict(.accepted))
     _ = try fixture.ledger.claimJob()
     let before = try fixture.ledger.job(job)
-    let stranger = verdict(.held, "why", series: "9.9")
+    let unrelated = verdict(.held, "why", series: "9.9")
     #expect(throws: LedgerError.unknownSeries(series: "9.9", study: nil)) {
-      try fixture.ledger.holdJob(job, reason: "held", verdicts: [verdict(.held, "why"), stranger])
+      try fixture.ledger.holdJob(job, reason: "held", verdicts: [verdict(.held, "why"), unrelated])
     }
     #expect(throws: LedgerError.unknownSeries(series: "9.9", study: nil)) {
       try fixture.ledger.completeJob(
-        job, result: .test(job), destinations: ["pacs"], verdicts: [stranger])
+        job, result: .test(job), destinations: ["pacs"], verdicts: [unrelated])
     }
     #expect(try fixture.ledger.job(job) == before)
     #expect(try fixture.ledger.verdicts(series: "1.2.3").count == 1)
@@ -98,7 +98,7 @@ import Testing
   }
 
   /// The verdict is on what had come: a slice that comes later makes another one.
-  @Test func aLateSliceIsAssessedAnew() throws {
+  @Test func aLateSliceIsAssessedAgain() throws {
     let fixture = try LedgerFixture()
     let first = try assemble(fixture, verdict(.held, "slices are missing"))
     let second = try assemble(fixture, verdict(.accepted), instances: 3..<4)

@@ -74,12 +74,12 @@ import UNETRPP
     #expect(MachineFault.present(in: folder.url, bytes: 1 << 60) != nil)
   }
 
-  /// Results cannot be written: the job waits with its attempts, and goes on once they can.
+  /// Results cannot be written: the job keeps its attempts, and resumes once they can.
   @Test func aJobWaitsWhileResultsCannotBeWritten() async throws {
     let job = try await SmallJob()
     let kept = job.state.results.path + ".kept"
     try FileManager.default.moveItem(atPath: job.state.results.path, toPath: kept)
-    // Nobody makes folders there, root neither.
+    // Not even root can make folders there.
     try FileManager.default.createSymbolicLink(
       atPath: job.state.results.path, withDestinationPath: "/sys/kernel")
     for _ in 0..<5 {

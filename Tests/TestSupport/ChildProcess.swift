@@ -80,7 +80,7 @@ public func waitUntil(
   }
 }
 
-/// A TCP port on loopback that nobody listens on now.
+/// A TCP port on loopback that is not in use.
 public func freePort() throws -> Int {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   defer { close(descriptor) }
