@@ -71,3 +71,13 @@ void cdcmtk_tag_name(uint32_t tag, char *name, size_t size) {
     return int(CDCMTK_OK);
   });
 }
+
+void cdcmtk_uid_name(const char *uid, char *name, size_t size) {
+  if (size == 0) return;
+  name[0] = 0;
+  cdcmtk_guarded(nullptr, [&] {
+    const char *known = dcmFindNameOfUID(uid, "");
+    snprintf(name, size, "%s", known ? known : "");
+    return int(CDCMTK_OK);
+  });
+}

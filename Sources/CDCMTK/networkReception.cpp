@@ -19,10 +19,6 @@ constexpr int data_timeout = 30;
 // So much of a dataset is kept in memory: identifiers come long before.
 constexpr size_t beginning_size = 256 * 1024;
 
-bool is_valid_uid(const char *uid) {
-  return uid[0] && DcmUniqueIdentifier::checkStringValue(uid, "1").good();
-}
-
 std::string errno_text() { return std::strerror(errno); }
 
 }  // namespace
@@ -52,9 +48,6 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
   if (!matches) {
     fail(STATUS_STORE_Refused_SOPClassNotSupported,
          "the SOP class of the request is not that of its presentation context");
-  } else if (!is_valid_uid(request.AffectedSOPInstanceUID)) {
-    fail(STATUS_STORE_Error_DataSetDoesNotMatchSOPClass,
-         "Affected SOP Instance UID (0000,1000) is not a UID");
   } else if (!write_meta_information()) {
     fail(STATUS_STORE_Refused_OutOfResources, errno_text());
   }

@@ -18,6 +18,8 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
   case contradictsTransferSyntax(file: String, stated: String, reason: String)
   case missingAttribute(file: String, tag: Tag)
   case invalidAttribute(file: String, tag: Tag, value: String)
+  /// Images of a kind that has no planes in the patient's space.
+  case unsupportedSOPClass(file: String, uid: String)
   /// The pixels are of a kind that is not read.
   case unsupportedPixels(file: String, reason: String)
   /// The pixel data of a frame (from 1) does not decode to exactly the frame.
@@ -39,7 +41,8 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
     case .cannotRead(let file, _, _), .cannotWrite(let file, _, _), .notDICOM(let file),
       .truncated(let file, _, _, _), .malformed(let file, _, _), .nestedTooDeeply(let file, _, _),
       .tooLarge(let file, _), .unsupportedTransferSyntax(let file, _),
-      .contradictsTransferSyntax(let file, _, _), .missingAttribute(let file, _),
+      .contradictsTransferSyntax(let file, _, _), .unsupportedSOPClass(let file, _),
+      .missingAttribute(let file, _),
       .invalidAttribute(let file, _, _), .unsupportedPixels(let file, _),
       .damagedPixels(let file, _, _):
       file
@@ -64,6 +67,8 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
       "transfer syntax \(printable(uid)) is not supported"
     case .contradictsTransferSyntax(_, let stated, let reason):
       "\(Tag.transferSyntaxUID) is \(printable(stated)), but \(reason)"
+    case .unsupportedSOPClass(_, let uid):
+      "SOP class \(DICOMUID.described(uid)) is not a CT or MR image"
     case .missingAttribute(_, let tag): "\(tag) is missing or empty"
     case .invalidAttribute(_, let tag, let value):
       "\(tag) has the invalid value \"\(printable(value))\""
@@ -74,12 +79,19 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
     case .notStorable(let tag, let reason): "\(tag): value cannot be stored: \(reason)"
     }
   }
+}
 
-  /// Text from a file made safe for one line of a log.
-  private func printable(_ text: String) -> String {
-    let shown = text.unicodeScalars.prefix(80).map {
-      (32..<127).contains($0.value) ? Character($0) : "?"
-    }
-    return String(shown)
+/// Text from a file made safe for one line of a log.
+private func printable(_ text: String) -> String {
+  let shown = text.unicodeScalars.prefix(80).map {
+    (32..<127).contains($0.value) ? Character($0) : "?"
+  }
+  return String(shown)
+}
+
+extension DICOMUID {
+  /// A UID with its keyword for a message, whatever text it is.
+  public static func described(_ uid: String) -> String {
+    keyword(of: uid).map { "\($0) (\(uid))" } ?? printable(uid)
   }
 }

@@ -1,3 +1,4 @@
+import CDCMTK
 import Crypto
 import Foundation
 
@@ -18,13 +19,32 @@ public enum DICOMUID {
     return "2.25." + decimal(bytes)
   }
 
-  /// Whether a text is a UID: 1 to 64 digits and dots, components without leading zeros.
+  /// Whether a text is taken as a UID, wherever it comes from: components of digits with dots
+  /// between them, 64 characters at most.
+  ///
+  /// Leading zeros in a component are against PS3.5 9.1; anonymisers and phantoms have them all the
+  /// same, and a UID names nothing here, so that it is taken as it is. Padding is none of it: see
+  /// ``trimmed(_:)``.
   public static func isValid(_ uid: String) -> Bool {
     guard (1...64).contains(uid.utf8.count) else { return false }
-    return uid.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { component in
-      !component.isEmpty && component.utf8.allSatisfy { (0x30...0x39).contains($0) }
-        && (component.count == 1 || component.first != "0")
-    }
+    return uid.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+      .allSatisfy { !$0.isEmpty && $0.allSatisfy { (0x30...0x39).contains($0) } }
+  }
+
+  /// A UID without the padding around it: zero bytes (PS3.5 6.2), or spaces, as some write.
+  public static func trimmed(_ uid: String) -> String {
+    let isPadding = { (c: Unicode.Scalar) in c == " " || c == "\0" }
+    let kept = uid.unicodeScalars.drop(while: isPadding).reversed().drop(while: isPadding)
+    return String(String.UnicodeScalarView(kept.reversed()))
+  }
+
+  /// The keyword of a UID of the standard (PS3.6), such as `CTImageStorage`; nil where the dictionary
+  /// has none.
+  public static func keyword(of uid: String) -> String? {
+    var name = [CChar](repeating: 0, count: 128)
+    cdcmtk_uid_name(uid, &name, name.count)
+    let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
   }
 
   /// A big-endian number in decimal digits, by repeated division by ten.

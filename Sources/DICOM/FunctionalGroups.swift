@@ -68,6 +68,10 @@ extension DICOMFile {
     let count = try frameCount()
     guard hasFunctionalGroups else {
       guard count == 1 else {
+        let sopClass = dataset.text(.sopClassUID) ?? ""
+        guard sopClass.isEmpty || ImageStorage.sopClasses.contains(sopClass) else {
+          throw .unsupportedSOPClass(file: path, uid: sopClass)
+        }
         throw .missingAttribute(file: path, tag: .perFrameFunctionalGroups)
       }
       return [FrameAttributes(classic: dataset)]

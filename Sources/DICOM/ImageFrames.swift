@@ -5,9 +5,13 @@ extension DICOMFile {
   /// frame for an enhanced instance, one per tile for a Siemens mosaic or a United Imaging grid.
   /// Attributes that are absent or not numbers stay empty.
   ///
-  /// - Throws: ``DICOMError`` where a multi-frame instance does not describe each of its frames.
+  /// - Throws: ``DICOMError`` where a multi-frame instance does not describe each of its frames, or
+  ///   is of a class that has no planes.
   public func imageFrames() throws(DICOMError) -> [ImageFrame] {
     let instance = instanceFrame()
+    guard !ImageStorage.hasNoPlanes(instance.sopClassUID) else {
+      throw .unsupportedSOPClass(file: path, uid: instance.sopClassUID)
+    }
     let isMultiFrame = hasFunctionalGroups
     let described = try frameAttributes()
     var frames = described.enumerated().map { index, attributes in

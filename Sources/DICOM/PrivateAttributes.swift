@@ -73,6 +73,7 @@ extension Dataset {
     }
     let values = reals(tag)
     guard values.isEmpty, let bytes = bytes(tag) else { return values }
+    if let numbers = numbersInText(bytes) { return finite(numbers) }
     // Implicit VR and unknown to the dictionary: FL or FD by length, as both vendors store them.
     switch bytes.count {
     case 4: return finite([Double(Float(bitPattern: littleEndian(bytes)))])
@@ -83,6 +84,21 @@ extension Dataset {
         })
     default: return []
     }
+  }
+
+  /// Numbers that are text whatever the VR: Siemens keeps a b-value as IS, which leaves some archives
+  /// as OB. No number in binary that a vendor stores here consists of digits.
+  private func numbersInText(_ bytes: [UInt8]) -> [Double]? {
+    let isNumeric = { (byte: UInt8) in
+      (0x30...0x39).contains(byte) || [0, 0x20, 0x2B, 0x2D, 0x2E, 0x45, 0x5C, 0x65].contains(byte)
+    }
+    guard bytes.allSatisfy(isNumeric), bytes.contains(where: { (0x30...0x39).contains($0) }) else {
+      return nil
+    }
+    var text = Dataset()
+    text.set(.codeValue, .DS, String(decoding: bytes, as: UTF8.self))
+    let numbers = text.reals(.codeValue)
+    return numbers.isEmpty ? nil : numbers
   }
 
   private func finite(_ values: [Double]) -> [Double] {

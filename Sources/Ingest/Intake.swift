@@ -110,8 +110,8 @@ public struct Intake: StoreHandler {
   ) throws(IntakeError) {
     let identity = try identity(temporary.path, named: name)
     if let requested {
-      guard requested.sopInstanceUID == identity.sopInstanceUID,
-        requested.sopClassUID == identity.sopClassUID
+      guard DICOMUID.trimmed(requested.sopInstanceUID) == identity.sopInstanceUID,
+        DICOMUID.trimmed(requested.sopClassUID) == identity.sopClassUID
       else {
         throw .otherInstance(
           requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",

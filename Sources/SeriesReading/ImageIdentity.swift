@@ -15,9 +15,8 @@ public enum ImageIdentity {
     } catch .toolkitUnavailable(let reason) {
       throw .readerUnavailable(reason: reason)
     } catch {
-      // The path within the message may be one of ours, which says nothing to the reader.
-      throw .unreadable(
-        name: name, reason: error.description.replacingOccurrences(of: "\(path): ", with: ""))
+      // Without the path, which may be one of ours and says nothing to the reader.
+      throw .unreadable(name: name, reason: error.reason)
     }
     guard ImageStorage.sopClasses.contains(identity.sopClassUID) else {
       throw .notAnImage(name: name, sopClassUID: identity.sopClassUID)

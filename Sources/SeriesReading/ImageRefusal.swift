@@ -1,3 +1,5 @@
+import DICOM
+
 /// Why a file is not taken as an image.
 public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
   /// No DICOM file, or one that cannot be read; `name` is a path or a SOP instance UID.
@@ -14,7 +16,7 @@ public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .unreadable(let name, let reason): "\(name): not taken: \(reason)"
     case .notReadable(let name, let reason): "\(name): cannot be read: \(reason)"
     case .notAnImage(let name, let sopClassUID):
-      "\(name): not taken: SOP class \(sopClassUID) is not a CT or MR image"
+      "\(name): not taken: SOP class \(DICOMUID.described(sopClassUID)) is not a CT or MR image"
     case .readerUnavailable(let reason): "no DICOM file can be read: \(reason)"
     }
   }
@@ -25,8 +27,16 @@ public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .unreadable(_, let reason): reason
     case .notReadable(_, let reason): "cannot be read: \(reason)"
     case .notAnImage(_, let sopClassUID):
-      "SOP class \(sopClassUID) is not a CT or MR image"
+      "SOP class \(DICOMUID.described(sopClassUID)) is not a CT or MR image"
     case .readerUnavailable: description
+    }
+  }
+
+  /// The file; nil where none can be read.
+  var name: String? {
+    switch self {
+    case .unreadable(let name, _), .notReadable(let name, _), .notAnImage(let name, _): name
+    case .readerUnavailable: nil
     }
   }
 }

@@ -26,9 +26,10 @@ public struct InputScan {
   /// Entries that are no file of their own, such as a broken link.
   public private(set) var passedOver: [PassedOverEntry] = []
 
-  /// Whether some file claims to be DICOM and cannot be read, so that a series may lack a slice.
-  public var holdsDamagedImages: Bool {
-    refused.contains { error in
+  /// Files that claim to be DICOM and cannot be read, or do not say to which series they belong: a
+  /// series may lack a slice.
+  public var damagedImages: [ImageRefusal] {
+    refused.filter { error in
       switch error {
       case .unreadable(let name, _), .notReadable(let name, _):
         // PS3.10 7.1: 128 bytes, then the letters DICM.
@@ -40,7 +41,7 @@ public struct InputScan {
   }
 
   /// - Parameter takesEverything: sorts every DICOM file by its series UID, also one that no job
-  ///   could be made of: over-anonymised, or of another kind than CT and MR images.
+  ///   could be made of because it is of another kind than CT and MR images.
   /// - Throws: ``InputScanError`` when an input does not exist.
   public init(_ inputs: [String], takesEverything: Bool = false) throws(InputScanError) {
     var sorter = SeriesSorter()
@@ -67,20 +68,24 @@ public struct InputScan {
     refused = sorter.refused
   }
 
+  /// The series of an object whatever its class.
   private static func anySeries(of file: URL) throws(ImageRefusal) -> String {
-    let dataset: Dataset
+    let identity: InstanceIdentity?
     do {
-      dataset = try DICOMFile(path: file.path).dataset
+      let read = try DICOMFile(path: file.path)
+      // A DICOMDIR (PS3.10 8.6) lists other files and belongs to no series.
+      let isDirectory = read.dataset.contains(.directoryRecordSequence)
+      identity = isDirectory ? nil : try read.identity()
     } catch .cannotRead(_, let reason, _) {
       throw .notReadable(name: file.path, reason: reason)
     } catch {
-      throw .unreadable(name: file.path, reason: error.description)
+      throw .unreadable(name: file.path, reason: error.reason)
     }
-    // A DICOMDIR (PS3.10 8.6) lists other files and belongs to no series.
-    guard !dataset.contains(.directoryRecordSequence) else {
-      throw .notAnImage(name: file.path, sopClassUID: "1.2.840.10008.1.3.10 (a DICOMDIR)")
+    guard let identity, !ImageStorage.hasNoPlanes(identity.sopClassUID) else {
+      throw .notAnImage(
+        name: file.path, sopClassUID: identity?.sopClassUID ?? "1.2.840.10008.1.3.10")
     }
-    return dataset.text(.seriesInstanceUID) ?? ""
+    return identity.seriesInstanceUID
   }
 
   /// nnU-Net's names: NAME_0000.nii.gz, NAME_0001.nii.gz … are the channels of NAME.

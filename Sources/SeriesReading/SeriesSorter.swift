@@ -6,6 +6,7 @@ import Foundation
 struct SeriesSorter {
   private var files: [String: [URL]] = [:]
   private var order: [String] = []
+  private var others: [(uid: String, file: URL, error: ImageRefusal)] = []
   private var damaged: [(uid: String, file: URL, error: ImageRefusal)] = []
   /// What belongs to no series.
   private(set) var refused: [ImageRefusal] = []
@@ -16,7 +17,11 @@ struct SeriesSorter {
   }
 
   mutating func add(damaged file: URL, _ error: ImageRefusal) {
-    if case .unreadable = error,
+    if case .notAnImage = error,
+      let uid = PartialIdentity(ofDamaged: file.path).seriesInstanceUID
+    {
+      others.append((uid, file, error))
+    } else if case .unreadable = error,
       let uid = PartialIdentity(ofDamaged: file.path).seriesInstanceUID
     {
       damaged.append((uid, file, error))
@@ -25,12 +30,21 @@ struct SeriesSorter {
     }
   }
 
-  /// - Parameter withDamagedAlone: whether a series of damaged files alone is one too.
+  /// - Parameter withDamagedAlone: whether a series of damaged files alone, or of objects that are no
+  ///   images, is one too.
   mutating func series(withDamagedAlone: Bool) -> [SeriesFiles] {
     for (uid, file, error) in damaged {
       if files[uid] != nil || withDamagedAlone { add(file, to: uid) } else { refused.append(error) }
     }
-    damaged = []
+    let ofImages = Set(files.keys)
+    for (uid, file, error) in others {
+      if withDamagedAlone, !ofImages.contains(uid) {
+        add(file, to: uid)
+      } else {
+        refused.append(error)
+      }
+    }
+    (damaged, others) = ([], [])
     return order.map { SeriesFiles(seriesInstanceUID: $0, files: files[$0] ?? []) }
   }
 }

@@ -33,6 +33,8 @@ public struct SourceSeries: Sendable {
     for url in series.files {
       do throws(DICOMError) {
         let file = try DICOMFile(path: url.path)
+        // No result could refer to an image without UIDs.
+        _ = try file.identity()
         frames += try file.imageFrames()
         headers[url.path] = HeaderFacts(file.dataset)
         bodyPart = bodyPart ?? file.dataset.text(.bodyPartExamined)
@@ -60,6 +62,9 @@ public struct SourceSeries: Sendable {
     if let fault = digests.fault { throw fault }
     assessment = assessed.held(because: unreadable)
   }
+
+  /// Whether any image could be read.
+  public var hasImages: Bool { !frames.isEmpty }
 
   /// What rules ask about the series as a whole; nil where none of its images could be read.
   public var facts: SeriesFacts? {

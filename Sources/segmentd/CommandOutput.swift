@@ -8,7 +8,7 @@ func warn(_ text: String) {
 
 /// Names what a scan refused, and counts what it passed over.
 func warn(about scan: InputScan) {
-  for refused in scan.refused { warn(refused.description) }
+  for line in RefusalSummary(scan.refused).lines { warn(line) }
   for (reason, entries) in Dictionary(grouping: scan.passedOver, by: \.reason)
     .sorted(by: { $0.key < $1.key })
   {

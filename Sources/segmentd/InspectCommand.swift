@@ -14,7 +14,8 @@ struct InspectCommand: ParsableCommand {
       that it splits into is listed with its size, its affine in mm (LPS) and what it was split \
       by. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each file \
       and folder is read once, and what is passed over is counted on standard error. Exits with 0 \
-      when there was something to assess, whatever the verdicts.
+      when the images of at least one series could be read, whatever the verdicts, and with 2 when \
+      none could.
       """)
 
   @OptionGroup var config: GeometryOption
@@ -36,19 +37,25 @@ struct InspectCommand: ParsableCommand {
     let rules = try config.rules()
     let scan = try InputScan(inputs, takesEverything: true)
     var reports: [InspectedSeries] = []
+    var hasImages = false
     for series in scan.series {
       let source = try SourceSeries(series, geometry: rules, expectedInstances: expectedInstances)
+      hasImages = hasImages || source.hasImages
       let report = InspectedSeries(
         series.seriesInstanceUID, headersOnly ? source.assessment : checkingPixels(of: source))
       if !json { print(report.text) }
       reports.append(report)
     }
     warn(about: scan)
-    if scan.holdsDamagedImages {
-      reports.append(InspectedSeries(damaged: scan.refused.map(\.description)))
+    let damaged = scan.damagedImages
+    if !damaged.isEmpty {
+      let report = InspectedSeries(damaged: RefusalSummary(damaged).lines)
+      if !json { print(report.text) }
+      reports.append(report)
     }
     guard !reports.isEmpty else { throw RunError.nothingToRead(inputs: inputs) }
     if json { print(try encodeJSON(["series": reports])) }
+    if !hasImages { throw ExitCode(2) }
   }
 
   /// The assessment with what reading the pixels reveals.
@@ -118,9 +125,10 @@ struct InspectedSeries: Encodable {
   }
 
   var text: String {
-    let name = seriesInstanceUID.isEmpty ? "(no UID)" : seriesInstanceUID
+    let name =
+      seriesInstanceUID.isEmpty ? "files of no known series" : "series \(seriesInstanceUID)"
     return
-      (["series \(name): \(verdict.rawValue)"]
+      (["\(name): \(verdict.rawValue)"]
       + verdictLines(
         reasons: reasons, volumes: volumes.map { (dims: $0.dims, splitBy: $0.splitBy) }))
       .joined(separator: "\n")

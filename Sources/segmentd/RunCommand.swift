@@ -97,7 +97,7 @@ struct RunCommand: AsyncParsableCommand {
     for volume in scan.volumes { add(try await segment(volume, segmenter, geometry)) }
     if json { print(try encodeJSON(reports)) }
     let isComplete = reports.allSatisfy { ["segmented", "nothing found"].contains($0.state) }
-    if !isComplete || scan.holdsDamagedImages { throw ExitCode(2) }
+    if !isComplete || !scan.damagedImages.isEmpty { throw ExitCode(2) }
   }
 
   private func segment(

@@ -111,15 +111,28 @@ import Testing
     #expect(listener.events.last?.stored == 0)
   }
 
-  @Test(arguments: ["../../etc/passwd", "", "1..2", "1.2.x"])
-  func refusesWhatIsNoUID(uid: String) async throws {
-    let listener = try Listener()
+  /// One function decides what is a UID, for files as for requests: the handler asks it, and DCMTK
+  /// hands on whatever came.
+  @Test(arguments: ["../../etc/passwd", "1..2", "1.2.x", "1.2.007.1"])
+  func leavesTheUIDToTheHandler(uid: String) async throws {
+    let listener = try Listener(answering: .doesNotMatch)
     let sent = try await NetworkPeers.run(
       "badly-named", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path, uid)
-    #expect(sent.output != "0x0000\n")
+    #expect(sent.output.hasSuffix("0xa900\n"))
     #expect(try await listener.echo().status == 0)
     await listener.stop()
-    #expect(listener.received.isEmpty)
+    #expect(listener.received.map(\.sopInstanceUID) == [uid])
+    // Never named by what the peer says.
+    let paths = listener.received.map(\.path)
+    #expect(paths.allSatisfy { $0.hasPrefix(listener.folder.url.path) && !$0.contains(uid) })
+  }
+
+  @Test func aRequestWithoutUIDIsRefused() async throws {
+    let listener = try Listener()
+    let sent = try await NetworkPeers.run(
+      "badly-named", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path, "")
+    #expect(sent.output != "0x0000\n")
+    await listener.stop()
     #expect(try listener.files.isEmpty)
   }
 

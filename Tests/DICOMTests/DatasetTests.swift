@@ -71,9 +71,57 @@ import Testing
     let uids = Set((0..<100).map { _ in DICOMUID.generate() })
     #expect(uids.count == 100)
     #expect(uids.allSatisfy { $0.hasPrefix("2.25.") && DICOMUID.isValid($0) })
-    for wrong in ["", "1..2", "1.02", "1.2.", "1.2a", String(repeating: "1", count: 65), "1.2\0"] {
+    for odd in ["1.02", "00.1", "1.2.840.99.007", String(repeating: "1", count: 64)] {
+      #expect(DICOMUID.isValid(odd), "\(odd)")
+    }
+    for wrong in [
+      "", "1..2", "1.2.", ".1", "1.2a", "1.٢", "1 .2", String(repeating: "1", count: 65), "1.2\0",
+    ] {
       #expect(!DICOMUID.isValid(wrong))
     }
+  }
+
+  @Test func paddingIsNoneOfAUID() {
+    for padded in ["1.2.3", "1.2.3\0", "1.2.3\0\0\0", "1.2.3 ", " 1.2.3", "1.2.3 \0"] {
+      #expect(DICOMUID.trimmed(padded) == "1.2.3")
+      var dataset = Dataset()
+      dataset.set(.sopInstanceUID, .UI, padded)
+      #expect(dataset.text(.sopInstanceUID) == "1.2.3")
+    }
+    #expect(DICOMUID.trimmed("") == "" && DICOMUID.trimmed("\0\0") == "")
+  }
+
+  @Test func classesHaveTheirKeywords() {
+    #expect(DICOMUID.keyword(of: "1.2.840.10008.5.1.4.1.1.2") == "CTImageStorage")
+    #expect(DICOMUID.keyword(of: "1.2.3") == nil)
+    #expect(DICOMUID.described("../\n") == "../?")
+    for uid in ["3.1", "6.1", "7.2", "77.1.6"] {
+      #expect(ImageStorage.hasNoPlanes("1.2.840.10008.5.1.4.1.1." + uid))
+    }
+    for uid in ["2", "4.1", "7", "128", "77"] {
+      #expect(!ImageStorage.hasNoPlanes("1.2.840.10008.5.1.4.1.1." + uid))
+    }
+  }
+
+  /// Siemens keeps it as IS; archives that do not know it hand it on as OB or UN.
+  @Test(arguments: [VR.IS, .OB, .UN, .DS]) func aBValueIsReadAsText(vr: VR) throws {
+    let folder = try TemporaryFolder()
+    for (text, value) in [("50", 50.0), ("1000", 1000), ("00000800", 800), ("0 ", 0)] {
+      var dataset = Phantom.slice(pixels: Array(repeating: 0, count: 24))
+      dataset.set(.modality, .CS, "MR")
+      dataset.set(Tag(0x0019, 0x0010), .LO, "SIEMENS MR HEADER")
+      dataset[Tag(0x0019, 0x100C)] = DataElement(
+        vr, vr == .OB || vr == .UN ? .bytes(Array(text.utf8)) : .text(Array(text.utf8)))
+      let path = try Phantom.write(dataset, "b.dcm", in: folder)
+      #expect(try DICOMFile(path: path).imageFrames().first?.bValue == value, "\(vr) \(text)")
+    }
+  }
+
+  @Test func aBValueInBinaryIsReadToo() throws {
+    var dataset = Dataset()
+    dataset.set(Tag(0x2001, 0x0010), .LO, "Philips Imaging DD 001")
+    dataset.set(Tag(0x2001, 0x1003), .OB, bytes: [0, 0, 0x7A, 0x44])
+    #expect(dataset.reals(.philipsBValue) == [1000])
   }
 
   @Test func tagsAreShownWithTheirNames() {

@@ -204,4 +204,40 @@ import Testing
       try FrameDecoder(path: path).storedValues(frame: 1)
     }
   }
+
+  /// Pictures without planes are named by their class, with functional groups and without.
+  @Test func otherClassesAreNamed() throws {
+    for (uid, name) in [
+      ("1.2.840.10008.5.1.4.1.1.77.1.6", "VLWholeSlideMicroscopyImageStorage"),
+      ("1.2.840.10008.5.1.4.1.1.3.1", "UltrasoundMultiframeImageStorage"),
+      ("1.2.840.10008.5.1.4.1.1.7.2", "MultiframeGrayscaleByteSecondaryCaptureImageStorage"),
+      ("1.2.840.10008.5.1.4.1.1.12.1", "XRayAngiographicImageStorage"),
+    ] {
+      for frames in ["1", "3"] where frames == "3" || !uid.hasSuffix("12.1") {
+        var dataset = Phantom.slice(pixels: Array(repeating: 0, count: 24))
+        dataset.set(.sopClassUID, .UI, uid)
+        dataset.set(.numberOfFrames, .IS, frames)
+        let path = try Phantom.write(dataset, "other.dcm", in: folder)
+        let error = #expect(throws: DICOMError.unsupportedSOPClass(file: path, uid: uid)) {
+          try DICOMFile(path: path).imageFrames()
+        }
+        #expect(error?.description.contains(name) == true, "\(String(describing: error))")
+      }
+    }
+  }
+
+  /// A compressed syntax that nobody here decodes: the series is known all the same.
+  @Test func aFileOfAnUnknownSyntaxStillNamesItsSeries() throws {
+    var elements = ElementBytes(.explicit)
+    elements.append(.modality, "CS", "MR")
+    elements.append(.seriesInstanceUID, "UI", "1.2.03.4")
+    elements.append(.pixelData, "OB", length: ElementBytes.undefined)
+    elements.delimiter(0xE000)
+    elements.delimiter(0xE0DD)
+    let path = try elements.file(in: folder, stating: "1.2.840.10008.1.2.4.110")
+    #expect(
+      throws: DICOMError.unsupportedTransferSyntax(file: path, uid: "1.2.840.10008.1.2.4.110")
+    ) { try DICOMFile(path: path) }
+    #expect(PartialIdentity(ofDamaged: path).seriesInstanceUID == "1.2.03.4")
+  }
 }

@@ -22,7 +22,8 @@ struct Inspection: Decodable {
 
   static func run(_ arguments: String...) async throws -> [Series] {
     let result = try await runProcess(segmentdBinary, ["inspect", "--json"] + arguments)
-    #expect(result.status == 0, "\(result.output.suffix(500))")
+    // 2 where no image could be read, which the verdicts say too.
+    #expect([0, 2].contains(result.status), "\(result.output.suffix(500))")
     // Standard error comes first: the JSON is printed at the end.
     let json = try #require(result.output.range(of: "{\n  \"series\""))
     return try JSONDecoder().decode(
@@ -90,7 +91,7 @@ private let defects = [
 ]
 
 private let real = [
-  ExpectedVerdict("ct_blank_uids_original", "held", "SOP Instance UID (0008,0018) is blank"),
+  ExpectedVerdict("ct_blank_uids_original", "held", "(0008,0016) SOPClassUID is missing or empty"),
   ExpectedVerdict("ct_ge_liver_3slice_dcmqi", "accepted", dims: [[512, 512, 3]]),
   ExpectedVerdict(
     "ct_philips_chest_lidc_jpegls", "repaired", "another one in each of 25 images",
@@ -189,7 +190,7 @@ struct InspectTests {
     for file in files {
       let path = folder.appendingPathComponent(file).path
       let result = try await runProcess(segmentdBinary, ["inspect", "--json", path])
-      #expect(result.status == 0 || result.status == 1, "\(file): \(result.output)")
+      #expect((0...2).contains(result.status), "\(file): \(result.output)")
       #expect(!result.output.contains("\"verdict\" : \"accepted\""), "\(file)")
       #expect(result.output.count > 40, "\(file) is passed over in silence")
     }

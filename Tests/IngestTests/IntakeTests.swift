@@ -60,6 +60,22 @@ import Testing
     #expect(mode[.posixPermissions] as? Int == 0o600)
   }
 
+  /// With leading zeros in the dataset and padding in the request it is one UID.
+  @Test(arguments: [
+    ("1.2.007.1", "1.2.007.1"), ("1.2.3.1", "1.2.3.1\0"), ("1.2.3.01", "1.2.3.01 "),
+  ])
+  func oddUIDsAreTakenAsTheyAre(sop: String, requested: String) throws {
+    #expect(try store(image(sop: sop), as: requested) == .success)
+    #expect(try ledger.instances(series: "1.2.3").all.map(\.sopInstanceUID) == [sop])
+  }
+
+  @Test(arguments: ["../../etc/passwd", "1..2", "1.2.x", ""])
+  func whatIsNoUIDIsRefusedAndLeavesNothing(uid: String) throws {
+    #expect(try store(image(sop: uid), as: uid) == .cannotUnderstand)
+    #expect(try store(image(), as: uid) == .doesNotMatch)
+    #expect(spooled.isEmpty && incoming.isEmpty)
+  }
+
   @Test func theSameInstanceAgainIsAcknowledgedAndKeptOnce() throws {
     #expect(try store(image()) == .success)
     #expect(try store(image()) == .success)

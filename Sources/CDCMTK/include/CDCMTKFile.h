@@ -36,6 +36,10 @@ int cdcmtk_initialize(cdcmtk_log_handler handler, cdcmtk_error *error);
 /// Writes the name of a tag in the data dictionary, at most `size` bytes with the final zero.
 void cdcmtk_tag_name(uint32_t tag, char *name, size_t size);
 
+/// Writes the keyword of a UID in DCMTK's list, at most `size` bytes with the final zero; nothing
+/// where it is not there.
+void cdcmtk_uid_name(const char *uid, char *name, size_t size);
+
 /// Receives the elements of a dataset in file order. Tags are group << 16 | element; `vr` is two
 /// letters; memory is valid during the call only.
 typedef struct {
