@@ -9,7 +9,7 @@ public struct GeometryFinding: Error, Sendable, Equatable, Codable, CustomString
     case severalImageSizes, severalPixelSpacings, severalOrientations, severalVolumes
     case noFrameOfReference, duplicateInstance, duplicatePositions
     case tooFewSlices, missingSlices, unevenSpacing, slicesOffLine, tilted
-    case incomplete, incompleteCorrection, unreadable
+    case stackOfSeries, incomplete, incompleteCorrection, unreadable
   }
 
   public var kind: Kind

@@ -3,6 +3,9 @@ import Volumes
 /// Sorts images that share positions into volumes.
 struct RepeatResolver {
   let rules: GeometryRules
+  /// Whether each position is a series by itself, so that numbers and times give no order between
+  /// positions.
+  let isStackOfSeries: Bool
   /// Whether two images show the same pixels at the same place.
   let isCopy: (ImageFrame, ImageFrame) -> Bool
   /// Images left out because another one is equal.
@@ -10,8 +13,12 @@ struct RepeatResolver {
   /// Attributes that differ at every position and whose order proves nothing.
   var unsteady: Set<String> = []
 
-  init(rules: GeometryRules, isCopy: @escaping (ImageFrame, ImageFrame) -> Bool) {
+  init(
+    rules: GeometryRules, isStackOfSeries: Bool,
+    isCopy: @escaping (ImageFrame, ImageFrame) -> Bool
+  ) {
     self.rules = rules
+    self.isStackOfSeries = isStackOfSeries
     self.isCopy = isCopy
   }
 
@@ -96,7 +103,8 @@ struct RepeatResolver {
         }
       })
     guard let order else { return nil }
-    guard order.isSteady || (splitter.isCyclic && order.isCycle) else {
+    let isProof = splitter.isCyclic && order.isCycle || order.isSteady && !isStackOfSeries
+    guard isProof else {
       unsteady.insert(splitter.name)
       return nil
     }

@@ -4,6 +4,8 @@ import Volumes
 struct SeriesAssessor {
   let rules: GeometryRules
   let pixelHash: (ImageFrame) -> String?
+  /// Whether the images are of several series that are one stack.
+  var isStackOfSeries = false
   var problems: [GeometryFinding] = []
   var repairs: [GeometryFinding] = []
   var notes: [GeometryFinding] = []

@@ -10,6 +10,8 @@ extension SeriesAssessor {
     /// Whether an image without a value agrees with every other; of what names the patient, only
     /// where all images have the same Patient ID.
     var admitsBlank = false
+    /// Whether series of one stack may differ in it.
+    var isOfSeries = false
     var value: (ImageFrame) -> String
   }
 
@@ -34,7 +36,8 @@ extension SeriesAssessor {
       Attribute(
         name: "Study Instance UID (0020,000D)", kind: .severalSeries, value: \.studyInstanceUID),
       Attribute(
-        name: "Series Instance UID (0020,000E)", kind: .severalSeries, value: \.seriesInstanceUID),
+        name: "Series Instance UID (0020,000E)", kind: .severalSeries, isOfSeries: true,
+        value: \.seriesInstanceUID),
       // A result carries these of one image, so that they must be those of all.
       Attribute(
         name: "Accession Number (0008,0050)", kind: .severalSeries, isHidden: true,
@@ -62,7 +65,7 @@ extension SeriesAssessor {
     var mismatched: Set<Int> = []
     let isOnePatient =
       frames.first?.patientID.isEmpty == false && Set(frames.map(\.patientID)).count == 1
-    for attribute in Self.attributes {
+    for attribute in Self.attributes where !(isStackOfSeries && attribute.isOfSeries) {
       let admitsBlank =
         attribute.admitsBlank && (attribute.kind != .severalPatients || isOnePatient)
       let indices = frames.indices.filter { !admitsBlank || !attribute.value(frames[$0]).isEmpty }

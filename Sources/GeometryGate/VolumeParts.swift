@@ -57,7 +57,8 @@ extension SeriesAssessor {
       excluded += frames
       return []
     }
-    var resolver = RepeatResolver(rules: rules, isCopy: isCopy)
+    var resolver = RepeatResolver(
+      rules: rules, isStackOfSeries: isStackOfSeries, isCopy: isCopy)
     if let parts = resolver.parts(of: places) {
       reportCopies(resolver.copies)
       return parts

@@ -97,6 +97,11 @@ enum Schema {
     -- replaced it. Of the versions of an instance the one that was received last counts.
     ALTER TABLE instances ADD COLUMN restored_revision INTEGER
       CHECK (restored_revision > revision);
+
+    -- What an input is: a channel of the model, or a further series of the stack of which the job's
+    -- series is one, which has no channel.
+    ALTER TABLE job_inputs ADD COLUMN role TEXT NOT NULL DEFAULT 'channel'
+      CHECK (role IN ('channel', 'stack') AND (role = 'channel') = (channel <> ''));
     """
 
   private static let third = """

@@ -25,15 +25,17 @@ public struct NewJob: Sendable, Equatable {
   public var resultSeriesInstanceUID: String
   public var resultSOPInstanceUID: String
   public var start: Start
-  /// The series of each channel, in the model's order; empty for a model of one channel.
+  /// The series of each channel, in the model's order, and the further series of a stack; empty for
+  /// a model of one channel and a series by itself.
   public var inputs: [Input] = []
 
-  /// A series that the model takes as one of its channels.
+  /// A series that the model takes besides the job's own.
   public struct Input: Sendable, Equatable {
-    public var channel: String
+    /// The model's channel; nil for a series of one stack with the job's.
+    public var channel: String?
     public var seriesInstanceUID: String
 
-    public init(channel: String, seriesInstanceUID: String) {
+    public init(channel: String?, seriesInstanceUID: String) {
       self.channel = channel
       self.seriesInstanceUID = seriesInstanceUID
     }
@@ -165,9 +167,13 @@ extension Ledger {
     for (position, input) in job.inputs.enumerated() {
       try db.execute(
         sql: """
-          INSERT INTO job_inputs (job_id, position, channel, series_uid, revision)
-          SELECT ?, ?, ?, series_uid, revision FROM series WHERE series_uid = ?
-          """, arguments: [id, position, input.channel, input.seriesInstanceUID])
+          INSERT INTO job_inputs (job_id, position, role, channel, series_uid, revision)
+          SELECT ?, ?, ?, ?, series_uid, revision FROM series WHERE series_uid = ?
+          """,
+        arguments: [
+          id, position, input.channel == nil ? "stack" : "channel", input.channel ?? "",
+          input.seriesInstanceUID,
+        ])
       guard db.changesCount == 1 else {
         throw LedgerError.unknownSeries(series: input.seriesInstanceUID, study: nil)
       }

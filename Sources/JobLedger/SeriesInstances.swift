@@ -45,12 +45,31 @@ extension Ledger {
   public func channels(job: Int64) throws(LedgerError) -> [JobChannel] {
     try read { db in
       try Row.fetchAll(
-        db, sql: "SELECT * FROM job_inputs WHERE job_id = ? ORDER BY position", arguments: [job]
+        db,
+        sql: """
+          SELECT * FROM job_inputs WHERE job_id = ? AND role = 'channel' ORDER BY position
+          """, arguments: [job]
       ).map { row in
         JobChannel(
           name: try row.value("channel"),
           instances: try instances(
             try row.value("series_uid"), upTo: try row.value("revision"), db))
+      }
+    }
+  }
+
+  /// The further series of the stack that a job is about; empty for a job of a series by itself.
+  ///
+  /// As with ``instances(job:)``, what arrived after the job was made is not among them.
+  public func stackedSeries(job: Int64) throws(LedgerError) -> [SeriesInstances] {
+    try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM job_inputs WHERE job_id = ? AND role = 'stack' ORDER BY position
+          """, arguments: [job]
+      ).map { row in
+        try instances(try row.value("series_uid"), upTo: try row.value("revision"), db)
       }
     }
   }

@@ -37,7 +37,7 @@ extension StudyAssessor {
     guard job.start == .available else { return job }
     let reasons = try job.inputs.compactMap { input in
       try reasonToWait(input.seriesInstanceUID).map {
-        "channel \(input.channel), series \(input.seriesInstanceUID): \($0)"
+        "\(input.channel.map { "channel \($0), " } ?? "")series \(input.seriesInstanceUID): \($0)"
       }
     }
     guard !reasons.isEmpty else { return job }

@@ -109,23 +109,27 @@ public struct JobRunner: Service {
   /// Bytes that the result of a job will need, about: one bit for each voxel of 16 bits, and its
   /// picture. Without them the result of the network would be lost.
   private func spaceNeeded(_ job: ClaimedJob) throws -> Int {
-    let bytes = try ledger.instances(job: job.id).current.map(\.byteCount).reduce(0, +)
+    let series = try [ledger.instances(job: job.id)] + ledger.stackedSeries(job: job.id)
+    let bytes = series.flatMap(\.current).map(\.byteCount).reduce(0, +)
     return bytes / 16 + 65_536
   }
 
   private func request(_ job: ClaimedJob) async throws -> JobRequest {
     let instances = try ledger.instances(job: job.id)
     let channels = try ledger.channels(job: job.id)
+    let stacked = try ledger.stackedSeries(job: job.id)
     let output = try emptyFolder(of: job)
     if let fault = MachineFault.present(in: output, bytes: try spaceNeeded(job)) { throw fault }
     try await SpoolCheck(state: state).verify(
-      instances.all + channels.flatMap(\.instances.all))
+      instances.all + stacked.flatMap(\.all) + channels.flatMap(\.instances.all))
+    var series = SeriesFiles(instances, in: state)
+    series.stackedWith = stacked.map { SeriesFiles($0, in: state) }
     let identifiers = ResultIdentifiers(
       seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID)
     return JobRequest(
       model: job.model,
       input: ModelInput(
-        SeriesFiles(instances, in: state),
+        series,
         channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) }),
       identifiers: identifiers, output: output)
   }

@@ -11,25 +11,29 @@ import Volumes
 
 extension NewJob {
   /// A job with new identifiers for its result.
-  public init(model: String, start: Start = .available) {
+  ///
+  /// - Parameter stackedWith: the further series of the stack of which the job's series is one.
+  public init(model: String, start: Start = .available, stackedWith: [String] = []) {
     let identifiers = ResultIdentifiers.generate()
     self.init(
       model: model, resultSeriesInstanceUID: identifiers.seriesInstanceUID,
       resultSOPInstanceUID: identifiers.sopInstanceUID, start: start)
+    inputs = stackedWith.map { Input(channel: nil, seriesInstanceUID: $0) }
   }
 }
 
 /// Makes jobs of the series in which nothing has arrived for a while.
 ///
 /// A series with refused instances or an interrupted association is held until they arrive, and then
-/// assembled again. With a rule that selects the best series of a study, a study is
-/// assembled once nothing has arrived for any of its series.
+/// assembled again. With a rule that selects the best series of a study, a study is assembled once
+/// nothing has arrived for any of its series. So is a series that may be a slice of a stack of series.
 public struct SeriesAssembler: Service {
   private let ledger: Ledger
   private let assessor: StudyAssessor
   private let receptions: ReceptionLog
   private let quietPeriod: TimeInterval
   private let logger: Logger
+  private let waiting = WaitingSeries()
 
   private var rules: ModelRules { assessor.rules }
 
@@ -55,7 +59,7 @@ public struct SeriesAssembler: Service {
     // What was refused while the ledger could not be written counts too.
     try receptions.flush()
     let due = try ledger.seriesDue(quietPeriod: quietPeriod)
-      .filter { $0.isStudyQuiet || !rules.comparesSeries }
+      .filter { $0.isStudyQuiet || !(rules.comparesSeries || waiting.contains($0)) }
     var studies: [String] = []
     for series in due where !studies.contains(series.studyInstanceUID) {
       studies.append(series.studyInstanceUID)
@@ -79,11 +83,23 @@ public struct SeriesAssembler: Service {
       study: study,
       series: rules.channels.isEmpty
         ? members.map(\.seriesInstanceUID)
-        : ledger.series(ofStudy: study).map(\.seriesInstanceUID))
+        : ledger.series(ofStudy: study).map(\.seriesInstanceUID),
+      isQuiet: members.allSatisfy(\.isStudyQuiet))
     let channelJobs = try assessor.channelJobs(assessed, due: due)
     for series in members {
-      if let assessed = assessed[series.seriesInstanceUID] {
+      guard let assessed = assessed[series.seriesInstanceUID] else { continue }
+      if case .waitsForStudy = assessed.plan {
+        waiting.insert(series)
+      } else {
         try assemble(series, assessed, channelJobs[series.seriesInstanceUID] ?? [])
+        waiting.remove(series)
+      }
+    }
+    // A slice of a stack that came late makes a new job of the series by which the stack goes.
+    let stacks = assessed.filter { !$0.value.stackedWith.isEmpty && !due.contains($0.key) }
+    for (series, stack) in stacks.sorted(by: { $0.key < $1.key }) {
+      for job in jobs(stack, modality: members[0].modality, []) {
+        _ = try ledger.reprocess(series: series, job: job)
       }
     }
     // A channel that came late, or came again, makes a new job of a series that is not due itself.
@@ -115,6 +131,11 @@ public struct SeriesAssembler: Service {
       // The verdict says more where instances were refused.
       let reasons = assessed.isHeldAsIncomplete ? assessed.verdict.reasons : [reason]
       return [NewJob(model: "", start: .held(reason: reasons.joined(separator: "; ")))]
+    case .sliceOfStack(let series):
+      return [
+        NewJob(model: "", start: .cancelled(reason: "a slice of the stack of series \(series)"))
+      ]
+    case .waitsForStudy: return []
     case .assessed(let plan):
       // What the gate holds would be held by its job too.
       let verdict = assessed.verdict
@@ -122,7 +143,7 @@ public struct SeriesAssembler: Service {
         verdict.kind == .held
         ? .held(reason: verdict.reasons.joined(separator: "; ")) : .available
       var jobs = plan.models.filter { rules.channels[$0] == nil }
-        .map { NewJob(model: $0, start: start) }
+        .map { NewJob(model: $0, start: start, stackedWith: assessed.stackedWith) }
       jobs += channelJobs
       jobs += plan.tied.sorted { $0.key < $1.key }
         .map { NewJob(model: $0.key, start: .held(reason: $0.value)) }

@@ -15,6 +15,10 @@ public struct AssessedSeries: Sendable, Equatable {
     case assessed(SeriesPlan)
     /// None of its files can be read.
     case unreadable(reason: String)
+    /// It is a slice of the stack of series that goes by another one's UID.
+    case sliceOfStack(series: String)
+    /// It may be a slice of a stack whose other series are still to come.
+    case waitsForStudy
 
     /// Models that segment the series.
     public var models: [String] {
@@ -31,6 +35,8 @@ public struct AssessedSeries: Sendable, Equatable {
   public var isHeldAsIncomplete = false
   /// The series as a channel of a model; nil where none of its images can be read.
   public var candidate: ChannelCandidate?
+  /// The further series of the stack of which this is one.
+  public var stackedWith: [String] = []
 }
 
 /// Assesses received series by their geometry and by the rules.
@@ -66,50 +72,61 @@ public struct StudyAssessor: Sendable {
   }
 
   /// What is to be done with some series of a study, by Series Instance UID. The others of the
-  /// study are read only where rules compare series.
+  /// study are read only where rules compare series, or where one of these may be a slice of a stack
+  /// of series: then the stack's first series is among the answers too.
   ///
+  /// - Parameter isQuiet: whether nothing more of the study is expected; else a series that may be a
+  ///   slice of a stack waits for the others.
   /// - Throws: `LedgerError`, ``MachineFault``
-  public func assess(study: String, series: [String]) throws -> [String: AssessedSeries] {
-    let members =
-      rules.comparesSeries
-      ? try ledger.series(ofStudy: study).map(\.seriesInstanceUID) : series
-    var candidates: [String: ChannelCandidate] = [:]
-    var facts: [SeriesFacts] = []
-    var verdicts: [String: SeriesVerdict] = [:]
-    var unreadable: [String: String] = [:]
-    for uid in members {
-      let instances = try ledger.instances(series: uid)
-      let files = SeriesFiles(instances, in: state)
-      do {
-        let source = try SourceSeries(files, geometry: geometry)
-        verdicts[uid] = SeriesVerdict(source.summary)
-        if let candidate = ChannelCandidate(source) {
-          candidates[uid] = candidate
-          facts.append(candidate.facts)
-        } else {
-          unreadable[uid] = source.assessment.reasons.joined(separator: "; ")
-        }
-      } catch let error as DICOMError {
-        if let fault = MachineFault(error) { throw fault }
-        let reason =
-          SpoolCheck(state: state).missing(instances.all)?.description ?? error.description
-        unreadable[uid] = reason
-        verdicts[uid] = SeriesVerdict(seriesInstanceUID: uid, kind: .held, reasons: [reason])
+  public func assess(study: String, series: [String], isQuiet: Bool = true) throws -> [String:
+    AssessedSeries]
+  {
+    let known = try ledger.series(ofStudy: study)
+    let all = known.map(\.seriesInstanceUID)
+    var read = ReadSeries()
+    for uid in rules.comparesSeries ? all : series { try add(uid, to: &read) }
+    let slices = series.filter { read.sources[$0]?.isSliceLocation(geometry) == true }
+    var assessed: [String: AssessedSeries] = [:]
+    var units = read.inOrder(of: all)
+    if !slices.isEmpty, isQuiet {
+      for uid in all where !read.isRead(uid) { try add(uid, to: &read) }
+      let withJobs = known.filter { !$0.models.isEmpty }.map(\.seriesInstanceUID)
+      units = try SourceSeries.stacked(
+        read.inOrder(of: all), geometry: geometry, preferred: Set(withJobs))
+    }
+    let outcomes = rules.outcomes(for: units.compactMap(\.facts))
+    for unit in units {
+      let uid = unit.seriesInstanceUID
+      let members = unit.stackMembers.filter { $0 != uid }
+      guard series.contains(uid) || members.contains(where: series.contains) else { continue }
+      let plan: AssessedSeries.Plan =
+        unit.facts == nil
+        ? .unreadable(reason: unit.assessment.reasons.joined(separator: "; "))
+        : .assessed(SeriesPlan(uid, outcomes))
+      var verdict = SeriesVerdict(unit.summary)
+      assessed[uid] = AssessedSeries(
+        plan: plan, verdict: verdict, candidate: ChannelCandidate(unit), stackedWith: members)
+      for member in members {
+        verdict.seriesInstanceUID = member
+        assessed[member] = AssessedSeries(plan: .sliceOfStack(series: uid), verdict: verdict)
       }
     }
-    let outcomes = rules.outcomes(for: facts)
-    var assessed: [String: AssessedSeries] = [:]
+    if !isQuiet {
+      for uid in slices { assessed[uid]?.plan = .waitsForStudy }
+    }
     for uid in series {
-      guard let verdict = verdicts[uid] else { continue }
-      let plan: AssessedSeries.Plan =
-        unreadable[uid].map { .unreadable(reason: $0) } ?? .assessed(SeriesPlan(uid, outcomes))
-      let missing = try missing(from: uid)
+      guard let reason = read.faults[uid] else { continue }
       assessed[uid] = AssessedSeries(
-        plan: plan,
-        verdict: missing.isEmpty
-          ? verdict : verdict.incomplete(because: missing, isHeld: incompleteSeries == .hold),
-        isHeldAsIncomplete: !missing.isEmpty && incompleteSeries == .hold,
-        candidate: candidates[uid])
+        plan: .unreadable(reason: reason),
+        verdict: SeriesVerdict(seriesInstanceUID: uid, kind: .held, reasons: [reason]))
+    }
+    for (uid, one) in assessed {
+      // What a slice lacks the stack lacks.
+      let missing = try ([uid] + one.stackedWith).flatMap { try self.missing(from: $0) }
+      guard !missing.isEmpty else { continue }
+      let isHeld = incompleteSeries == .hold
+      assessed[uid]?.verdict = one.verdict.incomplete(because: missing, isHeld: isHeld)
+      assessed[uid]?.isHeldAsIncomplete = isHeld
     }
     return assessed
   }
@@ -126,4 +143,42 @@ public struct StudyAssessor: Sendable {
   private func missing(from series: String) throws -> [String] {
     try ledger.incompleteness(series: series).reasons
   }
+
+  /// The stacks of series in a study: the other members of each by the series that has its job.
+  ///
+  /// - Throws: `LedgerError`, ``MachineFault``
+  public func stacks(ofStudy study: String) throws -> [String: [String]] {
+    let known = try ledger.series(ofStudy: study)
+    guard known.count > 2 else { return [:] }
+    var read = ReadSeries()
+    for series in known { try add(series.seriesInstanceUID, to: &read) }
+    let units = try SourceSeries.stacked(
+      read.inOrder(of: known.map(\.seriesInstanceUID)), geometry: geometry,
+      preferred: Set(known.filter { !$0.models.isEmpty }.map(\.seriesInstanceUID)))
+    let stacks = units.filter { !$0.stackMembers.isEmpty }.map { unit in
+      (unit.seriesInstanceUID, unit.stackMembers.filter { $0 != unit.seriesInstanceUID })
+    }
+    return Dictionary(stacks, uniquingKeysWith: { first, _ in first })
+  }
+
+  private func add(_ uid: String, to read: inout ReadSeries) throws {
+    let instances = try ledger.instances(series: uid)
+    do {
+      read.sources[uid] = try SourceSeries(SeriesFiles(instances, in: state), geometry: geometry)
+    } catch let error as DICOMError {
+      if let fault = MachineFault(error) { throw fault }
+      read.faults[uid] =
+        SpoolCheck(state: state).missing(instances.all)?.description ?? error.description
+    }
+  }
+}
+
+/// Series of a study that were read, and why some could not be.
+private struct ReadSeries {
+  var sources: [String: SourceSeries] = [:]
+  var faults: [String: String] = [:]
+
+  func isRead(_ uid: String) -> Bool { sources[uid] != nil || faults[uid] != nil }
+
+  func inOrder(of uids: [String]) -> [SourceSeries] { uids.compactMap { sources[$0] } }
 }

@@ -30,8 +30,8 @@ extension ModelInput {
   /// An input with the name of its series in a report, or why there is none.
   public typealias Input = (series: String, input: Result<ModelInput, ChannelRefusal>)
 
-  /// What a model is shown of some series: each by itself, or for a model of several channels one
-  /// input for each study.
+  /// What a model is shown of some series: each by itself, series that are one stack together,
+  /// or for a model of several channels one input for each study.
   ///
   /// - Parameters:
   ///   - geometry: the rules by which series are read.
@@ -45,7 +45,9 @@ extension ModelInput {
     chosen: [String: String], phases: PhaseChoice?
   ) throws -> [Input] {
     guard bundle.network.inputChannels > 1 else {
-      return series.map { ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases))) }
+      return try series.stacked(geometry: geometry).map {
+        ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases)))
+      }
     }
     guard !bundle.channels.isEmpty else {
       return series.map {

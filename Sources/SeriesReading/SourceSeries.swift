@@ -4,18 +4,25 @@ import GeometryGate
 import SeriesSelection
 import Volumes
 
-/// The files of a series, read and assessed by the geometry gate.
+/// The files of a series, or of several that are one stack, read and assessed by the geometry gate.
 public struct SourceSeries: Sendable {
+  /// Of the series by which the stack goes where there are several.
   public var seriesInstanceUID: String { files.seriesInstanceUID }
   /// What was read.
   public let files: SeriesFiles
   public private(set) var assessment: SeriesAssessment
+  /// The series of which this is made, in the order of their slices; empty for a series by itself.
+  public private(set) var stackMembers: [String] = []
   /// Body Part Examined (0018,0015) of the first image that states one.
   public let bodyPart: String?
   /// Every image that could be read, also those that are in no volume.
-  private let frames: [ImageFrame]
+  let frames: [ImageFrame]
   /// What the top of each file says to rules, by its path.
-  private let headers: [String: HeaderFacts]
+  let headers: [String: HeaderFacts]
+  /// Earlier versions of some images.
+  let replaced: [ImageFrame]
+  /// Files that could not be read.
+  let unreadable: [GeometryFinding]
 
   /// Reads the header of every file; pixels only of images that came twice.
   ///
@@ -25,6 +32,10 @@ public struct SourceSeries: Sendable {
   /// - Throws: `DICOMError` only where our own disk or installation is at fault.
   public init(_ series: SeriesFiles, geometry: GeometryRules, expectedInstances: Int? = nil) throws
   {
+    guard series.stackedWith.isEmpty else {
+      self = try Self(stackOf: series, geometry: geometry)
+      return
+    }
     files = series
     var frames: [ImageFrame] = []
     var unreadable: [GeometryFinding] = []
@@ -55,12 +66,30 @@ public struct SourceSeries: Sendable {
         unreadable.append(GeometryFinding(.unreadable, error.description))
       }
     }
+    self.replaced = replaced
+    self.unreadable = unreadable
     let digests = PixelDigests()
     let assessed = assess(
       frames: frames, replacing: replaced, rules: geometry, expectedInstances: expectedInstances,
       pixelHash: digests.digest)
     if let fault = digests.fault { throw fault }
     assessment = assessed.held(because: unreadable)
+  }
+
+  /// A series put together of others.
+  init(
+    files: SeriesFiles, assessment: SeriesAssessment, stackMembers: [String],
+    bodyPart: String?, frames: [ImageFrame], headers: [String: HeaderFacts],
+    replaced: [ImageFrame], unreadable: [GeometryFinding]
+  ) {
+    self.files = files
+    self.assessment = assessment
+    self.stackMembers = stackMembers
+    self.bodyPart = bodyPart
+    self.frames = frames
+    self.headers = headers
+    self.replaced = replaced
+    self.unreadable = unreadable
   }
 
   /// Whether any image could be read.
@@ -128,31 +157,5 @@ public struct SourceSeries: Sendable {
   public static func files(of stack: SliceStack) -> [String: String] {
     Dictionary(
       stack.frames.map { ($0.sopInstanceUID, $0.file) }, uniquingKeysWith: { first, _ in first })
-  }
-}
-
-/// Digests of stored values, each computed once.
-private final class PixelDigests {
-  private struct Key: Hashable {
-    var file: String
-    var frame: Int?
-    var tile: Int?
-  }
-
-  private var known: [Key: String?] = [:]
-  /// Why a file could not be read, where our own disk or installation is at fault.
-  private(set) var fault: DICOMError?
-
-  func digest(_ frame: ImageFrame) -> String? {
-    let key = Key(file: frame.file, frame: frame.frameNumber, tile: frame.mosaicTile?.index)
-    if let digest = known[key] { return digest }
-    var digest: String?
-    do throws(DICOMError) {
-      digest = try PixelReader.digest(of: frame)
-    } catch {
-      if !error.isFileFault { fault = error }
-    }
-    known[key] = .some(digest)
-    return digest
   }
 }

@@ -37,12 +37,12 @@ struct InspectCommand: ParsableCommand {
     let rules = try config.rules()
     let scan = try InputScan(inputs, takesEverything: true)
     var reports: [InspectedSeries] = []
-    var hasImages = false
-    for series in scan.series {
-      let source = try SourceSeries(series, geometry: rules, expectedInstances: expectedInstances)
-      hasImages = hasImages || source.hasImages
+    let sources = try scan.series.map {
+      try SourceSeries($0, geometry: rules, expectedInstances: expectedInstances)
+    }
+    for source in try SourceSeries.stacked(sources, geometry: rules) {
       let report = InspectedSeries(
-        series.seriesInstanceUID, headersOnly ? source.assessment : checkingPixels(of: source))
+        source.seriesInstanceUID, headersOnly ? source.assessment : checkingPixels(of: source))
       if !json { print(report.text) }
       reports.append(report)
     }
@@ -55,7 +55,7 @@ struct InspectCommand: ParsableCommand {
     }
     guard !reports.isEmpty else { throw RunError.nothingToRead(inputs: inputs) }
     if json { print(try encodeJSON(["series": reports])) }
-    if !hasImages { throw ExitCode(2) }
+    guard sources.contains(where: \.hasImages) else { throw ExitCode(2) }
   }
 
   /// The assessment with what reading the pixels reveals.

@@ -38,16 +38,20 @@ struct ReprocessCommand: AsyncParsableCommand {
     if let model { _ = try parts.models.bundle(model) }
     var jobs: [Int64] = []
     var together: Set<String> = []
-    for found in try parts.ledger.series(ofStudy: study, only: series) {
+    let stacks = try parts.assessor(ModelRules([])).stacks(ofStudy: study)
+    for found in try unitsAsked(stacks, parts.ledger) {
       for name in try models(for: found, parts) {
         let bundle = try parts.models.bundle(name)
         if bundle.network.inputChannels > 1, !bundle.channels.isEmpty {
           together.insert(name)
         } else {
           let uid = found.seriesInstanceUID
+          let stacked = stacks[uid] ?? []
           jobs.append(
             try parts.ledger.reprocess(
-              series: uid, job: NewJob(model: name, start: start(of: [uid], parts))))
+              series: uid,
+              job: NewJob(
+                model: name, start: start(of: [uid] + stacked, parts), stackedWith: stacked)))
         }
       }
     }
@@ -61,6 +65,17 @@ struct ReprocessCommand: AsyncParsableCommand {
     for job in jobs { try await runToCompletion(job, parts) }
     withExtendedLifetime(lock) {}
     guard try show(jobs, parts.ledger) else { throw ExitCode.failure }
+  }
+
+  /// The series asked for; of a stack of series the one by which it goes.
+  private func unitsAsked(_ stacks: [String: [String]], _ ledger: Ledger) throws
+    -> [SeriesOfStudy]
+  {
+    let first = Dictionary(
+      stacks.flatMap { first, others in others.map { ($0, first) } },
+      uniquingKeysWith: { first, _ in first })
+    return try ledger.series(ofStudy: study, only: series.map { first[$0] ?? $0 })
+      .filter { first[$0.seriesInstanceUID] == nil }
   }
 
   /// One job for the channels of a model, found in the whole study.

@@ -49,6 +49,8 @@ struct RulesCommand: AsyncParsableCommand {
 struct RuleTrial: Encodable {
   struct Series: Encodable {
     var seriesInstanceUID: String
+    /// The series of which a stack of series is made, in slice order; empty for a series by itself.
+    var stackMembers: [String]
     var images: Int
     /// What the rules compare, by the keys of criteria.
     var attributes: [String: SeriesValue]
@@ -59,6 +61,7 @@ struct RuleTrial: Encodable {
 
     init(_ source: SourceSeries, _ facts: SeriesFacts?) {
       seriesInstanceUID = source.seriesInstanceUID
+      stackMembers = source.stackMembers
       images = facts?.imageCount ?? 0
       let found = SeriesAttribute.allCases.compactMap { attribute in
         facts?[attribute].map { (attribute.rawValue, $0) }
@@ -84,7 +87,8 @@ struct RuleTrial: Encodable {
     -> [RuleTrial]
   {
     let sources = try series.map { try SourceSeries($0, geometry: geometry) }
-    return Dictionary(grouping: sources, by: \.studyInstanceUID).sorted { $0.key < $1.key }
+    let units = try SourceSeries.stacked(sources, geometry: geometry)
+    return Dictionary(grouping: units, by: \.studyInstanceUID).sorted { $0.key < $1.key }
       .map { RuleTrial(study: $0, $1, rules: rules) }
   }
 

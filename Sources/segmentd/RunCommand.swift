@@ -112,7 +112,7 @@ struct RunCommand: AsyncParsableCommand {
     let times = StageTimes()
     do {
       let input = try input.get()
-      warn("series \(series): \(input.series.files.count) files")
+      warn("series \(series): \(input.series.allFiles.count) files")
       let processed = try await processor.process(
         input, segmenter: segmenter, identifiers: .generate(), output: folder, times: times
       ) { line.show($0) }

@@ -33,6 +33,8 @@ struct SegmentPlaces: Decodable {
   }
   var segments: [String: Segment]
   var sources: [String]
+  /// The images of each item of the Referenced Series Sequence, by its series.
+  var references: [String: [String]]
   var instanceNumber: Int
   var series: String
   var description: String

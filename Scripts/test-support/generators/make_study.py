@@ -2,12 +2,17 @@
 
 usage: make_study.py FOLDER brats [--without CHANNEL] [--twice CHANNEL]
        make_study.py FOLDER cine
+       make_study.py FOLDER slices [--lacking SLICE] [--short SLICE] [--again SLICE] [--long-axis]
 
 brats: four series of one head on different grids, FOLDER/flair, t1, t1ce and t2, each with a bright
        ball of 6 mm radius at a place of its own. Prints a JSON object of the series and the places
        (LPS, mm).
 cine:  one series of 10 phases with a beating ball. Prints its series, the radius in mm of each phase,
        the time of each in ms, and its images.
+slices: the same cine as scanners store short-axis stacks: a series for each slice location, each
+       measured in heartbeats of its own length, in a random order of series numbers. Without one
+       slice, with one phase less of a slice, with one measured twice, or with a series across.
+       Prints also the series in slice order.
 """
 
 import argparse
@@ -105,39 +110,86 @@ def brats(folder, options):
     return found
 
 
+RADII = [20, 19, 17, 15, 13, 14, 16, 17.5, 18.5, 19.5]
+CINE = (AXIAL, 64, 64, 12, 1.5, 1.5, 8.0)
+CINE_SEQUENCE = {"ScanningSequence": "GR", "RepetitionTime": "40", "EchoTime": "1.5",
+                 "CardiacNumberOfImages": len(RADII)}
+
+
+def beating(places, radius):
+    return numpy.where(numpy.sqrt((places**2).sum(-1)) < radius, 900, 200)
+
+
 def cine(folder):
-    grid = (AXIAL, 64, 64, 12, 1.5, 1.5, 8.0)
-    radii = [20, 19, 17, 15, 13, 14, 16, 17.5, 18.5, 19.5]
-    times = [80 * n + 10 for n in range(len(radii))]
+    times = [80 * n + 10 for n in range(len(RADII))]
     shared = {"StudyInstanceUID": generate_uid(prefix="2.25."),
               "SeriesInstanceUID": generate_uid(prefix="2.25."),
               "FrameOfReferenceUID": generate_uid(prefix="2.25."), "SeriesNumber": 1,
-              "SeriesDescription": "cine", "ScanningSequence": "GR", "RepetitionTime": "40",
-              "EchoTime": "1.5", "CardiacNumberOfImages": len(radii)}
-    places, origins = points(grid)
-    distance = numpy.sqrt((places**2).sum(-1))
+              "SeriesDescription": "cine", **CINE_SEQUENCE}
+    places, origins = points(CINE)
     folder.mkdir(parents=True, exist_ok=True)
-    images = [[] for _ in radii]
-    for phase, (radius, time) in enumerate(zip(radii, times)):
-        values = numpy.where(distance < radius, 900, 200)
+    images = [[] for _ in RADII]
+    for phase, (radius, time) in enumerate(zip(RADII, times)):
+        values = beating(places, radius)
         for k, origin in enumerate(origins):
-            number = k * len(radii) + phase + 1
-            made = image(shared, grid, values[k], origin, number, TriggerTime=str(time))
+            number = k * len(RADII) + phase + 1
+            made = image(shared, CINE, values[k], origin, number, TriggerTime=str(time))
             made.save_as(folder / f"IM{number:03d}.dcm", enforce_file_format=True)
             images[phase].append(made.SOPInstanceUID)
     return {"study": shared["StudyInstanceUID"], "series": shared["SeriesInstanceUID"],
-            "radii": radii, "times": times, "images": images}
+            "radii": RADII, "times": times, "images": images}
+
+
+def slices(folder, options):
+    study, frame = generate_uid(prefix="2.25."), generate_uid(prefix="2.25.")
+    places, origins = points(CINE)
+    volumes = [beating(places, radius) for radius in RADII]
+    numbers = numpy.random.default_rng(7)
+    found = {"study": study, "slices": [], "radii": RADII, "images": [[] for _ in RADII]}
+
+    def write(name, grid, plane, origin, phases=len(RADII)):
+        uid, beat = generate_uid(prefix="2.25."), 800 + int(numbers.integers(-60, 60))
+        shared = {"StudyInstanceUID": study, "SeriesInstanceUID": uid, "FrameOfReferenceUID": frame,
+                  "SeriesNumber": int(numbers.integers(1, 1000)), "SeriesDescription": name,
+                  **CINE_SEQUENCE}
+        target = folder / f"{int(numbers.integers(1000)):03d}-{name}"
+        target.mkdir(parents=True)
+        for phase in range(phases):
+            made = image(shared, grid, plane(phase), origin, phase + 1,
+                         TriggerTime=f"{phase * beat / len(RADII):.1f}")
+            made.save_as(target / f"IM{phase + 1:02d}.dcm", enforce_file_format=True)
+            found["images"][phase].append(made.SOPInstanceUID)
+        return uid
+
+    for k, origin in enumerate(origins):
+        if k != options.lacking:
+            phases = len(RADII) - (k == options.short)
+            found["slices"].append(
+                write(f"sax_{k + 1}", CINE, lambda p, k=k: volumes[p][k], origin, phases))
+    if options.again is not None:
+        k = options.again
+        found["again"] = write(f"sax_{k + 1}b", CINE, lambda p: volumes[p][k], origins[k])
+    if options.long_axis:
+        grid = (CORONAL, *CINE[1:])
+        values, origin = points(grid)[0][6], points(grid)[1][6]
+        found["long"] = write("lax", grid, lambda p: beating(values, RADII[p]), origin)
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("kind", choices=["brats", "cine"])
+    parser.add_argument("kind", choices=["brats", "cine", "slices"])
     parser.add_argument("--without", choices=GRIDS)
     parser.add_argument("--twice", choices=GRIDS)
+    parser.add_argument("--lacking", type=int)
+    parser.add_argument("--short", type=int)
+    parser.add_argument("--again", type=int)
+    parser.add_argument("--long-axis", action="store_true")
     options = parser.parse_args()
-    made = brats(options.folder, options) if options.kind == "brats" else cine(options.folder)
-    print(json.dumps(made))
+    make = {"brats": lambda: brats(options.folder, options), "cine": lambda: cine(options.folder),
+            "slices": lambda: slices(options.folder, options)}
+    print(json.dumps(make[options.kind]()))
 
 
 main()

@@ -3,7 +3,8 @@
 usage: segment_places.py SEGMENTATION [--sources FOLDER] [X,Y,Z ...]
 
 Prints a JSON object: for each segment number its voxels in ml, and for each place (LPS, mm) the ml
-within 9 mm of it and their centre; and the source images that the frames refer to. With --sources
+within 9 mm of it and their centre; the source images that the frames refer to, and those that
+each item of the Referenced Series Sequence lists. With --sources
 also the frames that are not where their source image of that folder is.
 """
 
@@ -54,7 +55,10 @@ for segment, parts in points.items():
         near.append({"millilitres": len(own) * voxel,
                      "centre": own.mean(0).tolist() if len(own) else None})
     found[str(segment)] = {"millilitres": len(places) * voxel, "near": near}
-print(json.dumps({"segments": found, "sources": sorted(sources),
+references = {s.SeriesInstanceUID: sorted(i.ReferencedSOPInstanceUID
+                                          for i in s.ReferencedInstanceSequence)
+              for s in d.ReferencedSeriesSequence}
+print(json.dumps({"references": references, "segments": found, "sources": sorted(sources),
                   "instanceNumber": int(d.InstanceNumber), "series": d.SeriesInstanceUID,
                   "description": d.ContentDescription,
                   "misplaced": misplaced if images else None}))

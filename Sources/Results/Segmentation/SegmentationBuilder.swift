@@ -24,7 +24,7 @@ struct SegmentationBuilder {
     dataset.set(.segmentSequence, frames.segments.indices.map(segment))
     dataset.set(.sharedFunctionalGroups, [sharedGroups()])
     dataset.set(.perFrameFunctionalGroups, frames.frames.map(frameGroups))
-    dataset.set(.referencedSeriesSequence, [referencedSeries()])
+    dataset.set(.referencedSeriesSequence, referencedSeries())
     dataset.set(.pixelData, .OB, bytes: pixels(labels))
     return dataset
   }
@@ -117,20 +117,25 @@ struct SegmentationBuilder {
     return dimension
   }
 
-  /// All images of the source series that made the volume, also those without a frame here.
-  private func referencedSeries() -> Dataset {
+  /// All images that made the volume, also those without a frame here: an item for each of the
+  /// series that they are of (PS3.3 C.12.4).
+  private func referencedSeries() -> [Dataset] {
     var listed: Set<String> = []
-    let instances = stack.frames.filter { listed.insert($0.sopInstanceUID).inserted }.map {
-      frame in
+    var order: [String] = []
+    var instances: [String: [Dataset]] = [:]
+    for frame in stack.frames where listed.insert(frame.sopInstanceUID).inserted {
       var instance = Dataset()
       instance.set(.referencedSOPClassUID, .UI, frame.sopClassUID)
       instance.set(.referencedSOPInstanceUID, .UI, frame.sopInstanceUID)
-      return instance
+      if instances[frame.seriesInstanceUID] == nil { order.append(frame.seriesInstanceUID) }
+      instances[frame.seriesInstanceUID, default: []].append(instance)
     }
-    var series = Dataset()
-    series.set(.seriesInstanceUID, .UI, stack.frames[0].seriesInstanceUID)
-    series.set(.referencedInstanceSequence, instances)
-    return series
+    return order.map { uid in
+      var series = Dataset()
+      series.set(.seriesInstanceUID, .UI, uid)
+      series.set(.referencedInstanceSequence, instances[uid] ?? [])
+      return series
+    }
   }
 
   // MARK: Segments

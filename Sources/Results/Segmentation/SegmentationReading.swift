@@ -31,15 +31,27 @@ struct SegmentationReading {
       (.bitsStored, 1), (.numberOfFrames, frames.count),
     ] { try expect(dataset.integer(tag) == wanted, tag, "is not \(wanted)") }
     try checkPlace(stack, source)
+    try checkReferences(stack)
+  }
+
+  /// Each source series must be named with exactly its images that made the volume.
+  private func checkReferences(_ stack: SliceStack) throws(ProofError) {
+    var wanted: [String: Set<String>] = [:]
+    for frame in stack.frames {
+      wanted[frame.seriesInstanceUID, default: []].insert(frame.sopInstanceUID)
+    }
     let series = dataset.items(.referencedSeriesSequence)
     try expect(
-      series.first?.text(.seriesInstanceUID) == source.seriesInstanceUID,
-      .referencedSeriesSequence, "does not name the source series")
-    let referenced = series.flatMap { $0.items(.referencedInstanceSequence) }
-      .compactMap { $0.text(.referencedSOPInstanceUID) }
-    try expect(
-      Set(referenced) == Set(stack.frames.map(\.sopInstanceUID)), .referencedInstanceSequence,
-      "does not name exactly the source images")
+      series.count == wanted.count
+        && Set(series.compactMap { $0.text(.seriesInstanceUID) }) == Set(wanted.keys),
+      .referencedSeriesSequence, "does not name exactly the source series")
+    for item in series {
+      let referenced = item.items(.referencedInstanceSequence)
+        .compactMap { $0.text(.referencedSOPInstanceUID) }
+      try expect(
+        Set(referenced) == wanted[item.text(.seriesInstanceUID) ?? ""],
+        .referencedInstanceSequence, "does not name exactly the source images")
+    }
   }
 
   /// The place in the patient must be the source's, or absent where the source has not one.
