@@ -23,7 +23,10 @@ public struct WeightSelection: Sendable, Equatable {
   /// Wrappers that training adds before every name.
   private static let prefixes = ["module.", "_orig_mod."]
 
-  /// - Parameter preset: named in errors.
+  /// - Parameters:
+  ///   - checkpoint: the file's tensors.
+  ///   - network: whose tensors are wanted.
+  ///   - preset: named in errors.
   init(
     _ checkpoint: Checkpoint, network: NetworkDescription, preset: String
   ) throws(ModelImportError) {
