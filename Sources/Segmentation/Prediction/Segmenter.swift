@@ -6,6 +6,11 @@ import Volumes
 ///
 /// Runs on a thread of its own and not on the cooperative pool, which is as wide as the cores and
 /// would be blocked for the minutes that a volume takes.
+///
+/// ```swift
+/// let segmenter = try Segmenter(bundle: ModelBundle.load(at: folder), threads: 4)
+/// let labels = try await segmenter.segment([volume])  // on the grid of the volume
+/// ```
 public actor Segmenter {
   public nonisolated let bundle: ModelBundle
   private let executor = SerialQueueExecutor(label: "segmentd.segmenter")
