@@ -3,6 +3,11 @@ import Synchronization
 import Volumes
 
 /// Reads the voxels of a stack of slices.
+///
+/// ```swift
+/// let files = SourceSeries.files(of: stack)
+/// let volume = try PixelReader.read(stack) { files[$0] }  // Hounsfield units for CT
+/// ```
 public enum PixelReader {
   /// The volume of a stack in modality units: Hounsfield units for CT, rescaled values otherwise;
   /// kept as 16-bit whole numbers where all of them are such.
@@ -88,7 +93,7 @@ public enum PixelReader {
     return values.withUnsafeBytes { bytes in
       var hash = SHA256()
       hash.update(bufferPointer: bytes)
-      return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      return hexadecimal(hash.finalize())
     }
   }
 

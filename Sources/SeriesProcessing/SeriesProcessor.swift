@@ -6,7 +6,7 @@ import Segmentation
 import SeriesReading
 import Volumes
 
-/// What became of an input, and the assessments that this is based on.
+/// The outcome for an input, and the assessments that this is based on.
 public struct ProcessedSeries: Sendable, Equatable {
   public var outcome: SeriesOutcome
   /// On the series whose images the result refers to, then on those of the channels; the pixels are
@@ -15,6 +15,15 @@ public struct ProcessedSeries: Sendable, Equatable {
 }
 
 /// Takes one series from its files to proved segmentations.
+///
+/// ```swift
+/// let processor = SeriesProcessor(
+///   geometry: GeometryRules(), installation: "SEGMENTD", memory: MemoryBudget(gigabytes: 0))
+/// let processed = try await processor.process(
+///   ModelInput(series), segmenter: segmenter, identifiers: .generate(), output: folder
+/// ) { print($0.line) }
+/// if case .segmented(let result) = processed.outcome { print(result.summary) }
+/// ```
 public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
@@ -36,9 +45,13 @@ public struct SeriesProcessor: Sendable {
   /// Assesses, segments, writes and proves.
   ///
   /// - Parameters:
-  ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
-  ///     or one of both for each phase.
+  ///   - input: the series of each channel, and the phases of a cine series.
+  ///   - segmenter: the model.
+  ///   - identifiers: UIDs of the result, chosen before it is written.
+  ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`, or one
+  ///     of both for each phase.
   ///   - times: receives the time of each stage.
+  ///   - progress: called from the segmenter's thread.
   /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.

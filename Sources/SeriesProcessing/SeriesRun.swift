@@ -5,7 +5,7 @@ import Segmentation
 import SeriesReading
 import Volumes
 
-/// The way of one input through a model.
+/// One input on its way through a model: assessed, segmented, written and proved.
 struct SeriesRun {
   let source: SourceSeries
   let channels: [(name: String, source: SourceSeries)]
@@ -94,20 +94,10 @@ struct SeriesRun {
   }
 }
 
-/// What the model found in one volume.
-struct SegmentedStack {
-  /// On the source images.
-  var labels: LabelVolume
-  var predictedMemory: Int
-  var warnings: [String]
-  /// How the labels were made, where a reader should know.
-  var notes: [String]
-}
-
 extension UprightVolume {
   /// The voxels on a grid in the same frame of reference.
   ///
-  /// - Throws: ``UnusablePixels``, ``HeldSeries`` where less than half of the grid is covered, or a
+  /// - Throws: ``UnusablePixels``, `HeldSeries` where less than half of the grid is covered, or a
   ///   `DICOMError` where our own disk is at fault.
   fileprivate func read(on grid: VolumeGrid) throws -> Volume {
     let series = stack.frames.first?.seriesInstanceUID ?? ""
@@ -132,6 +122,7 @@ extension UprightVolume {
     return placed.volume
   }
 }
+
 /// A series whose pixels cannot be used, which only reading them shows.
 struct UnusablePixels: Error {
   var series: String

@@ -8,7 +8,9 @@ public struct ImageIdentity: Sendable, Equatable {
 
   /// Opens the file once.
   ///
-  /// - Parameter name: of the file in messages.
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - name: of the file in messages.
   /// - Throws: ``ImageRefusal`` where the file is no CT or MR image, or its UIDs are blank.
   public static func read(_ path: String, named name: String) throws(ImageRefusal)
     -> ImageIdentity

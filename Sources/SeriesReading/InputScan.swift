@@ -16,6 +16,12 @@ public struct VolumeFiles: Sendable, Equatable {
 
 /// Finds the images in files and folders and sorts them by series; NIfTI files are listed
 /// separately.
+///
+/// ```swift
+/// let scan = try InputScan(["/data/study"])
+/// for series in scan.series { print(series.seriesInstanceUID, series.files.count) }
+/// for refusal in scan.refused { print(refusal) }
+/// ```
 public struct InputScan {
   /// Series in the order in which they were found.
   public private(set) var series: [SeriesFiles] = []
@@ -40,8 +46,10 @@ public struct InputScan {
     }
   }
 
-  /// - Parameter takesEverything: sorts every DICOM file by its series UID, also one that no job
-  ///   could be made of because it is of another kind than CT and MR images.
+  /// - Parameters:
+  ///   - inputs: paths of files and folders.
+  ///   - takesEverything: sorts every DICOM file by its series UID, also one that no job could be
+  ///     made of because it is of another kind than CT and MR images.
   /// - Throws: ``InputScanError`` when an input does not exist.
   public init(_ inputs: [String], takesEverything: Bool = false) throws(InputScanError) {
     var sorter = SeriesSorter()
@@ -106,17 +114,6 @@ public struct InputScan {
       volumes[sibling].files.append(file)
     } else {
       volumes.append(VolumeFiles(name: stem, files: [file]))
-    }
-  }
-}
-
-/// An input that is not there.
-public enum InputScanError: Error, CustomStringConvertible, Equatable {
-  case missing(path: String)
-
-  public var description: String {
-    switch self {
-    case .missing(let path): "\(path): there is no such file or folder"
     }
   }
 }

@@ -5,6 +5,13 @@ import SeriesSelection
 import Volumes
 
 /// The files of a series, or of several that are one stack, read and assessed by the geometry gate.
+///
+/// ```swift
+/// let source = try SourceSeries(
+///   SeriesFiles(seriesInstanceUID: uid, files: files), geometry: GeometryRules())
+/// if source.assessment.verdict == .held { print(source.assessment.reasons) }
+/// let volume = try SourceSeries.pixels(of: source.onlyVolume())
+/// ```
 public struct SourceSeries: Sendable {
   /// Of the series by which the stack goes where there are several.
   public var seriesInstanceUID: String { files.seriesInstanceUID }
@@ -28,7 +35,10 @@ public struct SourceSeries: Sendable {
   ///
   /// What is wrong with an image is a finding of the assessment.
   ///
-  /// - Parameter expectedInstances: how many instances the series has by another source.
+  /// - Parameters:
+  ///   - series: the files of one series.
+  ///   - geometry: the rules of the geometry gate.
+  ///   - expectedInstances: how many instances the series has by another source.
   /// - Throws: `DICOMError` only where our own disk or installation is at fault.
   public init(_ series: SeriesFiles, geometry: GeometryRules, expectedInstances: Int? = nil) throws
   {

@@ -6,6 +6,12 @@ import Tensors
 /// full resolution.
 ///
 /// Not Sendable: its activations belong to one caller at a time.
+///
+/// ```swift
+/// let network = try Network(
+///   description: description, weights: SafetensorsFile(path: "weights.safetensors"), threads: 4)
+/// try network.forward(patch, logits: logits)  // C, D, H, W to classes, D, H, W
+/// ```
 public final class Network {
   public let description: NetworkDescription
   private let compute: Compute

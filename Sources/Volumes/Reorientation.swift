@@ -24,6 +24,13 @@ public enum PatientDirection: String, Sendable, Equatable, Codable, CaseIterable
 ///
 /// Voxels are only reordered, never interpolated, so that labels return to exactly the voxels
 /// they belong to. Axes are named in array order z, y, x (0, 1, 2).
+///
+/// ```swift
+/// if let turn = Reorientation(of: volume.grid, to: [.superior, .posterior, .left]) {
+///   let turned = turn.apply(volume)  // its array axes z, y, x grow towards S, P, L
+///   let labels = turn.undo(segment(turned), to: volume.grid)
+/// }
+/// ```
 public struct Reorientation: Sendable, Equatable {
   /// Which axis of the source each axis of the result runs along.
   public let axes: [Int]
@@ -33,7 +40,9 @@ public struct Reorientation: Sendable, Equatable {
   /// The reordering after which array axis z, y, x grows towards the given directions, as nearly
   /// as the grid's own axes allow.
   ///
-  /// - Parameter directions: three directions, one of each pair L/R, A/P, S/I; else nil.
+  /// - Parameters:
+  ///   - grid: the grid whose axes are reordered.
+  ///   - directions: three directions, one of each pair L/R, A/P, S/I; else nil.
   public init?(of grid: VolumeGrid, to directions: [PatientDirection]) {
     guard directions.count == 3,
       (0..<3).allSatisfy({ component in
@@ -108,7 +117,9 @@ public struct Reorientation: Sendable, Equatable {
 
   /// Labels of the reordered grid brought back to the original one.
   ///
-  /// - Parameter grid: the grid that the reordering was made for.
+  /// - Parameters:
+  ///   - labels: on the reordered grid, order z, y, x.
+  ///   - grid: the grid that the reordering was made for.
   public func undo(_ labels: LabelVolume, to grid: VolumeGrid) -> LabelVolume {
     let (start, strides) = walk(grid)
     var original = [UInt8](repeating: 0, count: labels.labels.count)

@@ -42,7 +42,9 @@ public struct InputLimits: Sendable, Equatable, Codable {
     self.pattern = pattern
   }
 
-  /// - Parameter channels: how many the network takes.
+  /// - Parameters:
+  ///   - node: the section `input` of `model.yaml`.
+  ///   - channels: how many the network takes.
   init(_ node: BundleNode, channels: Int) throws(ModelBundleError) {
     let node = try node.allowing([
       "modalities", "bodyParts", "spacing", "extent", "intensity", "pattern",
@@ -77,58 +79,12 @@ extension InputLimits.Range {
   }
 }
 
-/// Why a model does not take an input.
-public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
-  case modality(found: String, accepted: [String])
-  case bodyPart(found: String, accepted: [String])
-  case channelCount(found: Int, expected: Int)
-  case channelsOnDifferentGrids(channel: Int)
-  case voxelCount(channel: Int, found: Int, expected: Int)
-  /// Spacing in mm along an axis of the model's orientation (0, 1, 2 for z, y, x).
-  case spacing(axis: Int, found: Double, min: Double, max: Double)
-  case extent(axis: Int, found: Double, min: Double, max: Double)
-  case orientation([PatientDirection])
-  case notFinite(channel: Int)
-  case constant(channel: Int, value: Float)
-  /// The intensities are not those of the images the model was made for.
-  case intensity(
-    channel: Int, statistic: IntensityStatistic, found: Double, min: Double, max: Double)
-
-  public var description: String {
-    switch self {
-    case .modality(let found, let accepted):
-      "Modality (0008,0060) is \(found.prefix(16)), the model takes \(listed(accepted))"
-    case .bodyPart(let found, let accepted):
-      "Body Part Examined (0018,0015) is \(found.prefix(16)), the model takes \(listed(accepted))"
-    case .channelCount(let found, let expected):
-      "\(found) image channels, the model takes \(expected)"
-    case .channelsOnDifferentGrids(let channel):
-      "channel \(channel) is not on the voxels of channel 0"
-    case .voxelCount(let channel, let found, let expected):
-      "channel \(channel) has \(found) voxels, its grid \(expected)"
-    case .spacing(let axis, let found, let min, let max):
-      "spacing along \(axisName(axis)) is \(found) mm, the model takes \(min) to \(max)"
-    case .extent(let axis, let found, let min, let max):
-      "extent along \(axisName(axis)) is \(found) mm, the model takes \(min) to \(max)"
-    case .orientation(let directions):
-      "the model's orientation \(directions.map(\.rawValue)) is not three different axes"
-    case .notFinite(let channel): "channel \(channel) holds values that are not numbers"
-    case .constant(let channel, let value): "all voxels of channel \(channel) are \(value)"
-    case .intensity(let channel, let statistic, let found, let min, let max):
-      "the \(statistic.rawValue) of channel \(channel) is \(found), the model takes \(min) to "
-        + "\(max): this does not look like the images it was made for"
-    }
-  }
-
-  private func listed(_ values: [String]) -> String { values.joined(separator: ", ") }
-
-  private func axisName(_ axis: Int) -> String { ["z", "y", "x"][axis] }
-}
-
 extension InputLimits {
   /// Checks what the series says of itself.
   ///
-  /// - Parameter bodyPart: Body Part Examined, empty or nil where absent.
+  /// - Parameters:
+  ///   - modality: Modality (0008,0060).
+  ///   - bodyPart: Body Part Examined, empty or nil where absent.
   public func check(modality: String, bodyPart: String?) throws(InputRefusal) {
     guard modalities.contains(modality) else {
       throw .modality(found: modality, accepted: modalities)
@@ -149,6 +105,37 @@ extension InputLimits {
     if let axis = extent.violated(by: size) {
       throw .extent(axis: axis, found: size[axis], min: extent.min[axis], max: extent.max[axis])
     }
+  }
+
+  /// Checks the intensities of channels.
+  ///
+  /// - Parameters:
+  ///   - channels: the image channels in the order of the model, in one orientation.
+  ///   - reorientation: from that orientation to the model's.
+  /// - Returns: what is unusual and yet accepted.
+  /// - Throws: `InputRefusal` where a statistic is outside the accepted range.
+  func check(
+    intensitiesOf channels: [Volume], _ reorientation: Reorientation
+  ) throws(InputRefusal) -> [ModelWarning] {
+    var warnings: [ModelWarning] = []
+    for (index, channel) in channels.enumerated() {
+      let limits = intensity.filter { $0.channel == index }
+      guard !limits.isEmpty else { continue }
+      let figures = IntensityFigures(reorientation.apply(channel))
+      for limit in limits {
+        let found = figures.value(limit.statistic, pattern: pattern)
+        guard found >= limit.accepted[0], found <= limit.accepted[1] else {
+          throw .intensity(
+            channel: index, statistic: limit.statistic, found: found, min: limit.accepted[0],
+            max: limit.accepted[1])
+        }
+        if found < limit.usual[0] || found > limit.usual[1] {
+          warnings.append(
+            .intensity(statistic: limit.statistic, found: found, usual: limit.usual))
+        }
+      }
+    }
+    return warnings
   }
 }
 

@@ -1,6 +1,3 @@
-import Synchronization
-import Volumes
-
 /// The range in which a statistic of the intensities must be for the model to apply.
 public struct IntensityLimit: Sendable, Equatable, Codable {
   public var statistic: IntensityStatistic
@@ -46,82 +43,5 @@ extension BundleNode {
       throw invalid("is not two numbers, the smaller first")
     }
     return values
-  }
-}
-
-/// Something about an input or a result that the model's training volumes do not show: the result
-/// is given, and a person should look at it.
-public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
-  case intensity(statistic: IntensityStatistic, found: Double, usual: [Double])
-  case notFound(name: String)
-  case volume(name: String, millilitres: Double, usual: [Double])
-  case scattered(name: String, largestPart: Double, usual: Double)
-
-  public var description: String {
-    switch self {
-    case .intensity(let statistic, let found, let usual):
-      "the image's \(statistic.rawValue) is \(rounded(found)), in training "
-        + "\(rounded(usual[0])) to \(rounded(usual[1])): look at the result with care"
-    case .notFound(let name): "\(name) was not found"
-    case .volume(let name, let millilitres, let usual):
-      "\(name) has \(rounded(millilitres)) ml, usual are \(rounded(usual[0])) to "
-        + "\(rounded(usual[1])): look at the result with care"
-    case .scattered(let name, let part, let usual):
-      "the largest connected part of \(name) has \(rounded(100 * part)) % of its voxels, usual "
-        + "are at least \(rounded(100 * usual)) %: look at the result with care"
-    }
-  }
-}
-
-/// Gathers what is unusual, and what else is to be said of the result, while a volume is segmented.
-public final class ModelWarnings: Sendable {
-  private let list = Mutex<[ModelWarning]>([])
-  private let noteList = Mutex<[ModelNote]>([])
-
-  public init() {}
-
-  /// In the order in which they were found.
-  public var all: [ModelWarning] { list.withLock { $0 } }
-
-  /// How the result was made, where its reader should know.
-  public var notes: [ModelNote] { noteList.withLock { $0 } }
-
-  func add(_ warnings: [ModelWarning]) { list.withLock { $0 += warnings } }
-
-  func add(_ note: ModelNote) { noteList.withLock { $0.append(note) } }
-}
-
-func rounded(_ value: Double) -> String {
-  value.isFinite ? "\((value * 1000).rounded() / 1000)" : "\(value)"
-}
-
-extension InputLimits {
-  /// Checks the intensities of channels.
-  ///
-  /// - Parameter reorientation: to the model's orientation.
-  /// - Returns: what is unusual and yet accepted.
-  /// - Throws: `InputRefusal` where a statistic is outside the accepted range.
-  func check(
-    intensitiesOf channels: [Volume], _ reorientation: Reorientation
-  ) throws(InputRefusal) -> [ModelWarning] {
-    var warnings: [ModelWarning] = []
-    for (index, channel) in channels.enumerated() {
-      let limits = intensity.filter { $0.channel == index }
-      guard !limits.isEmpty else { continue }
-      let figures = IntensityFigures(reorientation.apply(channel))
-      for limit in limits {
-        let found = figures.value(limit.statistic, pattern: pattern)
-        guard found >= limit.accepted[0], found <= limit.accepted[1] else {
-          throw .intensity(
-            channel: index, statistic: limit.statistic, found: found, min: limit.accepted[0],
-            max: limit.accepted[1])
-        }
-        if found < limit.usual[0] || found > limit.usual[1] {
-          warnings.append(
-            .intensity(statistic: limit.statistic, found: found, usual: limit.usual))
-        }
-      }
-    }
-    return warnings
   }
 }

@@ -55,7 +55,9 @@ public struct IntensityPattern: Sendable, Equatable, Codable {
 
   /// The best correlation over the allowed mirrorings.
   ///
-  /// - Parameter shape: of the voxels, z, y, x in the model's orientation.
+  /// - Parameters:
+  ///   - voxels: intensities, order z, y, x.
+  ///   - full: shape of the voxels, z, y, x in the model's orientation.
   func correlation(with voxels: [Float], shape full: [Int]) -> Double {
     let blocks = blockMeans(voxels, full)
     let mirrorings = (0..<8).filter { mirroring in
@@ -114,7 +116,7 @@ public struct IntensityPattern: Sendable, Equatable, Codable {
   }
 }
 
-/// The statistics of one volume in the model's orientation, reckoned when asked for.
+/// The statistics of one volume in the model's orientation, computed when asked for.
 struct IntensityFigures {
   /// z, y, x.
   private let shape: [Int]

@@ -1,6 +1,6 @@
 import Volumes
 
-/// What a structure measures as a rule; a result beyond it carries a warning.
+/// The usual size of a structure; a result beyond it carries a warning.
 public struct OutputLimit: Sendable, Equatable, Codable {
   public var label: UInt8
   /// Volume in millilitres, least and most.
@@ -35,15 +35,5 @@ public struct OutputLimit: Sendable, Equatable, Codable {
     let part = Double(most) / Double(count)
     return part < largestPart
       ? .scattered(name: name, largestPart: part, usual: largestPart) : nil
-  }
-}
-
-extension ModelBundle {
-  /// What is unusual about a result compared with the training labels; empty as a rule.
-  func warnings(of labels: LabelVolume) -> [ModelWarning] {
-    output.compactMap { limit in
-      let name = self.labels.first { $0.value == limit.label }?.name ?? "label \(limit.label)"
-      return limit.warning(labels, name: name)
-    }
   }
 }

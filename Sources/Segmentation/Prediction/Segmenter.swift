@@ -6,6 +6,11 @@ import Volumes
 ///
 /// Runs on a thread of its own and not on the cooperative pool, which is as wide as the cores and
 /// would be blocked for the minutes that a volume takes.
+///
+/// ```swift
+/// let segmenter = try Segmenter(bundle: ModelBundle.load(at: folder), threads: 4)
+/// let labels = try await segmenter.segment([volume])  // on the grid of the volume
+/// ```
 public actor Segmenter {
   public nonisolated let bundle: ModelBundle
   private let executor = SerialQueueExecutor(label: "segmentd.segmenter")
@@ -17,7 +22,9 @@ public actor Segmenter {
     executor.asUnownedSerialExecutor()
   }
 
-  /// - Parameter threads: threads of the network's arithmetic.
+  /// - Parameters:
+  ///   - bundle: the model; its weights are read here.
+  ///   - threads: threads of the network's arithmetic.
   /// - Throws: `SafetensorsError`, or `NetworkError` where the weights are not the network's.
   public init(bundle: ModelBundle, threads: Int) throws {
     self.bundle = bundle
@@ -29,7 +36,7 @@ public actor Segmenter {
   /// Labels on the grid of the first channel.
   ///
   /// - Parameters:
-  ///   - read: gives volumes on one grid, in the order the model was trained with; they are let go
+  ///   - read: gives volumes on one grid, in the order the model was trained with; they are released
   ///     as soon as the network's input is made of them.
   ///   - warnings: receives what is unusual about the input and the result.
   ///   - times: receives the time of each stage.
@@ -57,7 +64,7 @@ public actor Segmenter {
   }
 }
 
-/// The whole way from volumes to labels, whatever computes the patches.
+/// From volumes to labels, whatever computes the patches.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   times: StageTimes = StageTimes(), progress: (SegmentationProgress) -> Void,
