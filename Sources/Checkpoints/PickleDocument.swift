@@ -92,6 +92,7 @@ struct PickleDocument {
     case .list(let items): "list of \(items.count)"
     case .tuple(let items): "tuple of \(items.count)"
     case .dictionary(let entries): "mapping of \(entries.count)"
+    case .global(.inert(let name)), .call(.inert(let name), _, _): name
     case .global, .call: "object"
     case .storage: "storage"
     }

@@ -3,7 +3,7 @@ public enum PickleError: Error, Equatable, Sendable, CustomStringConvertible {
   case truncated(file: String, offset: Int, wanted: Int)
   case unsupportedProtocol(file: String, offset: Int, version: UInt8)
   case unknownOpcode(file: String, offset: Int, opcode: UInt8)
-  /// The pickle names a Python object that no checkpoint needs.
+  /// The pickle names a Python object that no checkpoint needs; nothing of it was run.
   case refusedGlobal(file: String, offset: Int, name: String)
   /// The pickle calls a known object in a way that no checkpoint needs.
   case refusedCall(file: String, offset: Int, name: String, reason: String)
@@ -22,7 +22,7 @@ public enum PickleError: Error, Equatable, Sendable, CustomStringConvertible {
         + "in a checkpoint"
     case .refusedGlobal(let file, let offset, let name):
       "\(file): the pickle names \(name) at byte \(offset), which no checkpoint needs; nothing of "
-        + "it was run. Do not trust this file"
+        + "it was run. " + Self.advice(name)
     case .refusedCall(let file, let offset, let name, let reason):
       "\(file): the pickle calls \(name) at byte \(offset): \(reason)"
     case .malformed(let file, let offset, let opcode, let reason):
@@ -32,5 +32,21 @@ public enum PickleError: Error, Equatable, Sendable, CustomStringConvertible {
     case .bytesAfterEnd(let file, let offset, let count):
       "\(file): \(count) bytes follow the end of the pickle at byte \(offset)"
     }
+  }
+
+  /// Modules that run programs, read or write files, or reach the network or any other object.
+  private static let dangerous: Set<String> = [
+    "os", "posix", "nt", "subprocess", "sys", "builtins", "__builtin__", "importlib", "runpy",
+    "pty", "shutil", "socket", "ctypes", "webbrowser", "commands", "pickle", "marshal", "types",
+    "operator", "functools", "code", "pip", "urllib", "requests",
+  ]
+
+  private static func advice(_ name: String) -> String {
+    let module = name.split(separator: ".").first.map(String.init) ?? ""
+    guard !dangerous.contains(module), name.contains("."), !module.isEmpty else {
+      return "Do not trust this file"
+    }
+    return "If it is your own, save the weights alone where it was trained, torch.save("
+      + "model.state_dict(), \"weights.pt\"), and import that file; otherwise do not trust it"
   }
 }

@@ -1,5 +1,9 @@
 /// The Python objects that checkpoints and plans name. Every other is refused.
 enum PickleGlobal: Equatable {
+  /// An object that training leaves next to the weights, by its full name: kept as a name, passed
+  /// over, never made.
+  case inert(String)
+  case defaultDictionary
   case orderedDictionary
   /// `bytes`, which protocol 2 calls for an empty one.
   case bytes
@@ -17,12 +21,14 @@ enum PickleGlobal: Equatable {
   init?(module: String, name: String) {
     switch (module, name) {
     case ("collections", "OrderedDict"): self = .orderedDictionary
+    case ("collections", "defaultdict"): self = .defaultDictionary
     case ("builtins", "bytes"), ("__builtin__", "bytes"): self = .bytes
     case ("_codecs", "encode"): self = .encode
     case ("torch._utils", "_rebuild_tensor"): self = .rebuildTensor
     case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensorV2
     case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
-    case ("torch", _):
+    case ("torch._utils", "_rebuild_parameter_with_state"): self = .rebuildParameter
+    case ("torch", _) where Self.storages[name] != nil:
       guard let type = Self.storages[name] else { return nil }
       self = .storage(type)
     case ("numpy", "ndarray"): self = .array
@@ -33,7 +39,9 @@ enum PickleGlobal: Equatable {
       self = .scalar
     case ("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer"):
       self = .arrayFromBuffer
-    default: return nil
+    default:
+      guard InertObjects.contains(module: module, name: name) else { return nil }
+      self = .inert("\(module).\(name)")
     }
   }
 
@@ -51,7 +59,9 @@ enum PickleGlobal: Equatable {
     case .encode: 2...2
     case .rebuildTensor: 4...4
     case .rebuildTensorV2: 6...7
-    case .rebuildParameter: 3...3
+    case .rebuildParameter: 3...4
+    case .defaultDictionary: 0...1
+    case .inert: 0...64
     case .reconstructArray: 3...3
     case .arrayFromBuffer: 4...4
     case .scalar: 1...2

@@ -15,14 +15,14 @@ struct PickleReader {
   let file: String
   /// The next byte; after `read`, the first one behind the pickle.
   private(set) var position: Int
-  private var document = PickleDocument()
+  var document = PickleDocument()
   private var stack: [PickleDocument.Index] = []
   private var marks: [Int] = []
   private var memo: [UInt32: PickleDocument.Index] = [:]
   private var items = 0
   /// The opcode being executed and its offset.
   private var opcode = UInt8(0)
-  private var opcodeOffset = 0
+  var opcodeOffset = 0
 
   init(_ bytes: UnsafeRawBufferPointer, from position: Int = 0, file: String) {
     self.bytes = bytes
@@ -102,6 +102,13 @@ struct PickleReader {
       }
       try pushGlobal(module: module, name: name)
     case UInt8(ascii: "R"): try call()
+    case 0x81: try callNew()
+    // The sets of protocol 4, whose items are not needed.
+    case 0x8F: try push(.call(.inert("builtins.set"), arguments: try emptyTuple(), state: nil))
+    case 0x90: try addToSet(try popToMark())
+    case 0x91:
+      _ = try popToMark()
+      try push(.call(.inert("builtins.frozenset"), arguments: try emptyTuple(), state: nil))
     case UInt8(ascii: "b"): try setState()
     case UInt8(ascii: "Q"): try pushStorage(try pop())
     default: throw .unknownOpcode(file: file, offset: opcodeOffset, opcode: opcode)
@@ -138,7 +145,7 @@ struct PickleReader {
 // MARK: Bytes
 
 extension PickleReader {
-  private mutating func take(_ count: Int) throws(PickleError) -> UnsafeRawBufferPointer {
+  mutating func take(_ count: Int) throws(PickleError) -> UnsafeRawBufferPointer {
     guard count <= bytes.count - position else {
       throw .truncated(file: file, offset: position, wanted: count)
     }
@@ -172,7 +179,7 @@ extension PickleReader {
     return text
   }
 
-  private func malformed(_ reason: String) -> PickleError {
+  func malformed(_ reason: String) -> PickleError {
     .malformed(
       file: file, offset: opcodeOffset, opcode: "opcode 0x\(String(opcode, radix: 16))",
       reason: reason)
@@ -196,39 +203,39 @@ extension PickleReader {
 // MARK: Stack and memo
 
 extension PickleReader {
-  private mutating func charge(_ count: Int) throws(PickleError) {
+  mutating func charge(_ count: Int) throws(PickleError) {
     items += count
     guard items <= Self.objectLimit else {
       throw .limit(file: file, offset: opcodeOffset, what: "objects", limit: Self.objectLimit)
     }
   }
 
-  private mutating func push(_ node: PickleDocument.Node) throws(PickleError) {
+  mutating func push(_ node: PickleDocument.Node) throws(PickleError) {
     try charge(1)
     stack.append(PickleDocument.Index(document.nodes.count))
     document.nodes.append(node)
   }
 
-  private mutating func pop() throws(PickleError) -> PickleDocument.Index {
+  mutating func pop() throws(PickleError) -> PickleDocument.Index {
     guard stack.count > (marks.last ?? 0), let top = stack.popLast() else {
       throw malformed("the stack is empty")
     }
     return top
   }
 
-  private mutating func pop(_ count: Int) throws(PickleError) -> [PickleDocument.Index] {
+  mutating func pop(_ count: Int) throws(PickleError) -> [PickleDocument.Index] {
     guard stack.count - (marks.last ?? 0) >= count else { throw malformed("the stack is empty") }
     defer { stack.removeLast(count) }
     return Array(stack.suffix(count))
   }
 
-  private mutating func popToMark() throws(PickleError) -> [PickleDocument.Index] {
+  mutating func popToMark() throws(PickleError) -> [PickleDocument.Index] {
     guard let mark = marks.popLast() else { throw malformed("there is no mark") }
     defer { stack.removeLast(stack.count - mark) }
     return Array(stack[mark...])
   }
 
-  private func top() throws(PickleError) -> PickleDocument.Index {
+  func top() throws(PickleError) -> PickleDocument.Index {
     guard stack.count > (marks.last ?? 0), let top = stack.last else {
       throw malformed("the stack is empty")
     }
@@ -244,133 +251,5 @@ extension PickleReader {
     guard let index = memo[key] else { throw malformed("the memo has no entry \(key)") }
     try charge(1)
     stack.append(index)
-  }
-}
-
-// MARK: Objects
-
-extension PickleReader {
-  private mutating func pushLong(_ digits: UnsafeRawBufferPointer) throws(PickleError) {
-    guard digits.count <= 8 else { return try push(.largeInteger(Array(digits))) }
-    var value: UInt64 = (digits.last ?? 0) & 0x80 == 0 ? 0 : .max
-    for digit in digits.reversed() { value = value << 8 | UInt64(digit) }
-    try push(.integer(Int(truncatingIfNeeded: value)))
-  }
-
-  private mutating func pushText(_ text: UnsafeRawBufferPointer) throws(PickleError) {
-    guard let string = String(validating: text, as: UTF8.self) else {
-      throw malformed("text is not UTF-8")
-    }
-    try push(.string(string))
-  }
-
-  private mutating func pushBytes(_ count: Int) throws(PickleError) {
-    let start = position
-    _ = try take(count)
-    try push(.bytes(start..<start + count))
-  }
-
-  private mutating func pushGlobal(module: String, name: String) throws(PickleError) {
-    guard let global = PickleGlobal(module: module, name: name) else {
-      let shown = "\(module).\(name)".unicodeScalars.prefix(120).map {
-        (" "..."~").contains($0) ? Character($0) : "?"
-      }
-      throw .refusedGlobal(file: file, offset: opcodeOffset, name: String(shown))
-    }
-    try push(.global(global))
-  }
-
-  private mutating func append(_ new: [PickleDocument.Index]) throws(PickleError) {
-    let place = Int(try top())
-    guard case .list(var list) = document.nodes[place] else { throw malformed("not onto a list") }
-    // The document's own reference goes first, or every append would copy the list.
-    document.nodes[place] = .none
-    list += new
-    document.nodes[place] = .list(list)
-  }
-
-  private mutating func set(_ new: [PickleDocument.Index]) throws(PickleError) {
-    let place = Int(try top())
-    guard case .dictionary(var entries) = document.nodes[place] else {
-      throw malformed("not into a mapping")
-    }
-    guard new.count % 2 == 0 else { throw malformed("a key has no value") }
-    document.nodes[place] = .none
-    for index in stride(from: 0, to: new.count, by: 2) {
-      entries.append((key: new[index], value: new[index + 1]))
-    }
-    document.nodes[place] = .dictionary(entries)
-  }
-
-  private mutating func call() throws(PickleError) {
-    let arguments = try pop()
-    let callee = try pop()
-    guard case .global(let global) = document[callee] else {
-      throw malformed("what is called is not a named object")
-    }
-    guard case .tuple(let items) = document[arguments] else {
-      throw malformed("the arguments are not a tuple")
-    }
-    guard let counts = global.argumentCounts, counts.contains(items.count) else {
-      throw refusedCall(global, "not with \(items.count) arguments")
-    }
-    switch global {
-    case .orderedDictionary: try pushDictionary(items.first)
-    case .bytes: try push(.bytes(0..<0))
-    default: try push(.call(global, arguments: arguments, state: nil))
-    }
-  }
-
-  private func refusedCall(_ global: PickleGlobal, _ reason: String) -> PickleError {
-    .refusedCall(file: file, offset: opcodeOffset, name: "\(global)", reason: reason)
-  }
-
-  /// A mapping from a list of pairs, as protocol 2 stores it for Python 2.
-  private mutating func pushDictionary(_ pairs: PickleDocument.Index?) throws(PickleError) {
-    var entries: [(key: PickleDocument.Index, value: PickleDocument.Index)] = []
-    if let pairs {
-      guard let list = document.items(pairs) else {
-        throw refusedCall(.orderedDictionary, "not of a list of pairs")
-      }
-      try charge(list.count)
-      for pair in list {
-        guard let items = document.items(pair), items.count == 2 else {
-          throw refusedCall(.orderedDictionary, "not of a list of pairs")
-        }
-        entries.append((key: items[0], value: items[1]))
-      }
-    }
-    try push(.dictionary(entries))
-  }
-
-  /// The state of arrays and data types is kept; that of a mapping (its `_metadata`) is not needed.
-  private mutating func setState() throws(PickleError) {
-    let state = try pop()
-    let place = Int(try top())
-    switch document.nodes[place] {
-    case .dictionary: break
-    case .call(let global, let arguments, nil)
-    where global == .reconstructArray || global == .dataType:
-      document.nodes[place] = .call(global, arguments: arguments, state: state)
-    default: throw malformed("state is set on an object that has none")
-    }
-  }
-
-  /// The persistent id of a tensor's storage: ("storage", type, key, location, elements), and in
-  /// the legacy stream a view, which nothing has written for years.
-  private mutating func pushStorage(_ identity: PickleDocument.Index) throws(PickleError) {
-    guard let fields = document.items(identity), (5...6).contains(fields.count),
-      document.string(fields[0]) == "storage", case .global(let type) = document[fields[1]],
-      case .storage(let element) = type, let key = document.string(fields[2]),
-      document.string(fields[3]) != nil, let count = document.integer(fields[4])
-    else { throw malformed("the persistent id is not that of a tensor's storage") }
-    if fields.count == 6 {
-      guard case .none = document[fields[5]] else { throw malformed("the storage is a view") }
-    }
-    guard count >= 0, key.utf8.count <= 64 else {
-      throw malformed("the storage \(key.prefix(64)) has \(count) elements")
-    }
-    try push(.storage(document.storages.count))
-    document.storages.append(PickleDocument.Storage(type: element, key: key, count: count))
   }
 }

@@ -1,33 +1,54 @@
 /// The tensors of an unpickled checkpoint by name.
 ///
 /// A checkpoint of the reference implementation is a mapping with the network under `state_dict`
-/// with the state of its training; a bare state dictionary is taken as well.
+/// next to the state of its training; a bare state dictionary is taken as well.
 struct CheckpointContents {
   var tensors: [(name: String, view: TensorView)] = []
   /// What else the file holds, each with a word on its kind.
   var others: [(name: String, kind: String)] = []
 
   /// Keys under which training programs put the network's tensors.
-  private static let networkKeys = ["state_dict", "model_state_dict", "network_weights"]
+  private static let networkKeys = [
+    "state_dict", "model_state_dict", "network_weights", "model_state", "model", "network", "net",
+    "module", "weights",
+  ]
+  /// How deep a network may be in mappings of such keys.
+  private static let depthLimit = 4
 
   init(_ document: PickleDocument, path: String) throws(CheckpointError) {
     guard let root = document.dictionary(document.root) else {
       throw .notACheckpoint(
         path: path, reason: "it is a \(document.kind(document.root)), not a mapping")
     }
-    let key = Self.networkKeys.first { document.value($0, in: document.root) != nil }
-    guard let key, let network = document.value(key, in: document.root) else {
-      try takeTensors(document, document.root, prefix: "", path: path)
-      return
+    var (mapping, entries, prefix) = (document.root, root, "")
+    for _ in 0..<Self.depthLimit {
+      guard let key = Self.networkKey(document, entries), let network = key.value else { break }
+      for (name, value) in entries {
+        guard let name = document.string(name), name != key.name else { continue }
+        others.append((name: prefix + name, kind: document.kind(value)))
+      }
+      guard let inner = document.dictionary(network) else {
+        throw .notACheckpoint(
+          path: path, reason: "its \(prefix + key.name) is a \(document.kind(network))")
+      }
+      (mapping, entries, prefix) = (network, inner, prefix + key.name + ".")
     }
-    for (name, value) in root {
-      guard let name = document.string(name), name != key else { continue }
-      others.append((name: name, kind: document.kind(value)))
-    }
-    guard document.dictionary(network) != nil else {
-      throw .notACheckpoint(path: path, reason: "its \(key) is a \(document.kind(network))")
-    }
-    try takeTensors(document, network, prefix: "\(key).", path: path)
+    try takeTensors(document, mapping, prefix: prefix, path: path)
+  }
+
+  /// The entry of a mapping that holds the network; nil where the mapping itself has tensors.
+  private static func networkKey(
+    _ document: PickleDocument,
+    _ entries: [(key: PickleDocument.Index, value: PickleDocument.Index)]
+  ) -> (name: String, value: PickleDocument.Index?)? {
+    let values = Dictionary(
+      entries.compactMap { entry in document.string(entry.key).map { ($0, entry.value) } },
+      uniquingKeysWith: { $1 })
+    let key =
+      networkKeys.first { values[$0].flatMap(document.dictionary) != nil }
+      // A name such as `model` can be that of a text; these three cannot.
+      ?? networkKeys.prefix(3).first { values[$0] != nil }
+    return key.map { ($0, values[$0]) }
   }
 
   private mutating func takeTensors(

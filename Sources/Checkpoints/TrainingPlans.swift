@@ -1,8 +1,8 @@
-/// What nnU-Net's plans (`plans.pkl`, or a checkpoint's `.model.pkl`) say of the preprocessing that
-/// a network was trained with.
+/// What nnU-Net's plans say of the preprocessing that a network was trained with: `plans.pkl` or a
+/// checkpoint's `.model.pkl` of version 1, `plans.json` of version 2.
 ///
-/// Read from the last stage, which is the full resolution. All triples are in the order of the
-/// transposed array (`transposeForward`), as the plans have them.
+/// Of version 1 the last stage is read, which is the full resolution; of version 2 one configuration.
+/// All triples are in the order of the transposed array (`transposeForward`), as the plans have them.
 public struct TrainingPlans: Sendable, Equatable {
   /// Of the training set's foreground, for one channel.
   public struct Intensities: Sendable, Equatable {
@@ -25,8 +25,8 @@ public struct TrainingPlans: Sendable, Equatable {
   public var spacing: [Double]
   public var patch: [Int]
   public var transposeForward: [Int]
-  /// Without the background.
-  public var classes: Int
+  /// Without the background; nil in version 2, whose `dataset.json` says it.
+  public var classes: Int?
   public var preprocessor: String
   /// Settings of the resampling back that differ from the usual ones; nil where the plans leave
   /// them.
@@ -41,6 +41,8 @@ public enum TrainingPlansError: Error, Equatable, Sendable, CustomStringConverti
   case textReplaced(path: String, count: Int)
   case missing(path: String, key: String)
   case invalid(path: String, key: String, reason: String)
+  case notPlans(path: String, reason: String)
+  case configuration(path: String, wanted: String, known: [String])
 
   public var description: String {
     switch self {
@@ -51,12 +53,19 @@ public enum TrainingPlansError: Error, Equatable, Sendable, CustomStringConverti
         + "not the lengths before it. This restores it: LC_ALL=C sed s/nnFormer/nnUNet/g"
     case .missing(let path, let key): "\(path): the plans have no \(key)"
     case .invalid(let path, let key, let reason): "\(path): the plans' \(key) \(reason)"
+    case .notPlans(let path, let reason): "\(path): is not nnU-Net's plans.json: \(reason)"
+    case .configuration(let path, let wanted, let known):
+      "\(path): there is no three-dimensional configuration \(wanted) in the plans; choose one by "
+        + "--configuration: \(known.joined(separator: ", "))"
     }
   }
 }
 
 extension TrainingPlans {
-  public init(path: String) throws(TrainingPlansError) {
+  /// - Parameter configuration: of plans of version 2.
+  public init(
+    path: String, configuration: String = "3d_fullres"
+  ) throws(TrainingPlansError) {
     let bytes: [UInt8]
     do throws(MappedFile.Failure) {
       let mapping = try MappedFile(path: path)
@@ -67,7 +76,12 @@ extension TrainingPlans {
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }
-    try self.init(pickle: bytes, path: path)
+    // A pickle of protocol 2 and later begins with 0x80, JSON with a brace or space.
+    if bytes.first != 0x80 {
+      try self.init(json: bytes, configuration: configuration, path: path)
+    } else {
+      try self.init(pickle: bytes, path: path)
+    }
   }
 
   init(pickle bytes: [UInt8], path: String) throws(TrainingPlansError) {

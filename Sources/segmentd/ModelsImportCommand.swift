@@ -3,15 +3,25 @@ import Foundation
 import Segmentation
 import Volumes
 
-/// `segmentd models import`: a bundle from a checkpoint that the authors of UNETR++ publish.
+/// `segmentd models import`: a bundle from a UNETR++ checkpoint, published or of one's own.
 struct ModelsImportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
-    abstract: "Make a model bundle of a published UNETR++ checkpoint.",
+    abstract: "Make a model bundle of a UNETR++ checkpoint, published or of your own.",
     discussion: """
       Reads PyTorch files (zip container and legacy stream) and safetensors, without Python and \
       without running anything of the file. Writes FOLDER/NAME with model.yaml, the weights and \
       CARD.md, which tells where each number comes from and which are to be confirmed.
+
+      The sizes of a network of your own are read from the checkpoint's tensors: classes, channels, \
+      stem, dims, depths, heads, projections. Where the patch does not follow from them, where you \
+      want names for the labels, or another preprocessing than the preset's, give nnU-Net's \
+      plans and dataset.json, or a YAML file (--architecture) with any of these sections of \
+      model.yaml: network, preprocessing, labels, input, summary, trainingData. For example:
+
+        network: {patch: [64, 160, 160]}
+        preprocessing: {spacing: [2.0, 0.8, 0.8]}
+        labels: [Spleen, Right kidney, Left kidney]
 
       Presets:
       \(ModelPreset.all.map { "\($0.name): \($0.summary)" }.joined(separator: "\n"))
@@ -27,9 +37,24 @@ struct ModelsImportCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "nnU-Net's plans.pkl, or the .model.pkl next to a checkpoint: spacing, intensities and "
-        + "transposes in place of the preset's.", valueName: "file"))
+      "A YAML file on a network of your own: sizes, labels, preprocessing; see above.",
+      valueName: "file"))
+  var architecture: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "nnU-Net's plans.json (version 2), plans.pkl (version 1) or the .model.pkl next to a "
+        + "checkpoint: spacing, intensities and transposes in place of the preset's, and the patch "
+        + "where the tensors leave it open.", valueName: "file"))
   var plans: String?
+
+  @Option(help: "The configuration that is read of plans.json.")
+  var configuration = "3d_fullres"
+
+  @Option(
+    help: ArgumentHelp(
+      "nnU-Net's dataset.json: the names of labels and channels.", valueName: "file"))
+  var dataset: String?
 
   @Option(
     help: ArgumentHelp(
@@ -80,6 +105,9 @@ struct ModelsImportCommand: AsyncParsableCommand {
   func run() async throws {
     guard let preset = ModelPreset.named(preset) else { return }
     var task = ModelImport(preset: preset, checkpoint: URL(fileURLWithPath: checkpoint))
+    task.architecture = architecture.map { URL(fileURLWithPath: $0) }
+    task.dataset = dataset.map { URL(fileURLWithPath: $0) }
+    task.configuration = configuration
     task.plans = plans.map { URL(fileURLWithPath: $0) }
     task.postprocessing = postprocessing.map { URL(fileURLWithPath: $0) }
     task.orientation = try directions()

@@ -38,10 +38,11 @@ import UNETRPP
     let page = folder.url.appendingPathComponent("page.model")
     try Data("<html>Sign in</html>".utf8).write(to: page)
     for (checkpoint, preset, more, expected) in [
-      (fixture("tiny-synapse.model"), "synapse", [], "needs [32, 1, 2, 4, 4]"),
+      (fixture("special.pt"), "synapse", [], "is no UNETR++ network"),
+      (fixture("tiny-synapse.model"), "synapse", ["--architecture", "/nowhere.yaml"], "/nowhere"),
       (attack.path, "synapse", [], "names os.system"),
       (page.path, "synapse", [], "web page"), ("/nowhere/a.model", "synapse", [], "/nowhere"),
-      (fixture("special.pt"), "lung", [], "are missing"),
+      (fixture("special.pt"), "lung", [], "unetr_pp_encoder"),
       (fixture("special.pt"), "heart", [], "synapse, btcv, acdc, lung, brats"),
       (fixture("special.pt"), "lung", ["--orientation", "SAS"], "SAS"),
       (
@@ -49,8 +50,11 @@ import UNETRPP
         "sed s/nnFormer/nnUNet/g"
       ),
       (
-        fixture("special.pt"), "lung", ["--plans", fixture("plans-protocol3.pkl")],
-        "2 labels, the network has 1"
+        fixture("tiny-synapse.model"), "brats",
+        [
+          "--plans", fixture("plans-protocol2.pkl"),
+          "--configuration", "3d_fullres", "--dataset", "/nowhere.json",
+        ], "/nowhere.json"
       ),
     ] as [(String, String, [String], String)] {
       let result = try await importing(checkpoint, preset: preset, more)

@@ -4,10 +4,23 @@ import Foundation
 import UNETRPP
 import Volumes
 
-/// Makes a bundle of a published checkpoint.
+/// Makes a bundle of a checkpoint: a published one, or one of a network of the user's own.
+///
+/// ```swift
+/// var task = ModelImport(preset: .synapse, checkpoint: URL(fileURLWithPath: "amos.model"))
+/// task.dataset = URL(fileURLWithPath: "dataset.json")
+/// let report = try task.write(name: "amos", in: URL(fileURLWithPath: "models"))
+/// ```
 public struct ModelImport {
   public var preset: ModelPreset
   public var checkpoint: URL
+  /// Sizes, labels and preprocessing of a network of one's own; nil to go by the checkpoint and the
+  /// preset.
+  public var architecture: URL?
+  /// nnU-Net's `dataset.json`: labels and channels by name.
+  public var dataset: URL?
+  /// The configuration that is read of plans of nnU-Net 2.
+  public var configuration = "3d_fullres"
   /// nnU-Net's plans that the network was trained with; nil to go by the preset's numbers.
   public var plans: URL?
   /// nnU-Net's `postprocessing.json`; nil for none, as published.
@@ -47,12 +60,15 @@ public struct ModelImport {
       throw .exists(path: target.path)
     }
     var preset = preset
-    var notes = try adapt(&preset)
+    let source = try Self.open(checkpoint)
+    let file = try architectureFile()
+    var notes = try adapt(&preset, to: source, file)
     let rules = try postprocessing.map { url throws(ModelImportError) in
       try PostprocessingFile(path: url.path, classes: preset.network.classes).rules
     }
-    let source = try Self.open(checkpoint)
-    let selection = try WeightSelection(source, network: preset.network, preset: preset.name)
+    let origin =
+      file?.statesNetwork == true ? "the file \(file?.name ?? "")" : "the preset and other tensors"
+    let selection = try WeightSelection(source, network: preset.network, source: origin)
 
     let temporary = folder.appendingPathComponent(".\(name).\(UUID().uuidString)")
     do {
@@ -112,21 +128,47 @@ public struct ModelImport {
     else { throw .invalidName(name) }
   }
 
-  /// Takes plans and orientation into the preset. Returns what was noticed.
-  private func adapt(_ preset: inout ModelPreset) throws(ModelImportError) -> [String] {
-    var notes: [String] = []
+  private func architectureFile() throws(ModelImportError) -> ArchitectureFile? {
+    guard let architecture else { return nil }
+    do throws(ModelBundleError) {
+      return try ArchitectureFile(path: architecture.path)
+    } catch {
+      throw .bundle(error)
+    }
+  }
+
+  private func trainingPlans() throws(ModelImportError) -> TrainingPlans? {
+    guard let plans else { return nil }
+    do throws(TrainingPlansError) {
+      return try TrainingPlans(path: plans.path, configuration: configuration)
+    } catch {
+      throw .plans(error)
+    }
+  }
+
+  /// Takes into the preset what checkpoint, plans, data set and architecture file say, the later over
+  /// the earlier. Returns what was noticed.
+  private func adapt(
+    _ preset: inout ModelPreset, to checkpoint: Checkpoint, _ file: ArchitectureFile?
+  ) throws(ModelImportError) -> [String] {
+    let known = preset.network
+    let read = try trainingPlans()
+    let contents = try dataset.map { url throws(ModelImportError) in
+      try DatasetFile(path: url.path)
+    }
+    var notes = try preset.takeNetwork(of: checkpoint, file: file, plansPatch: read?.patch)
+    if let read, let plans { notes += try preset.apply(read, path: plans.path) }
+    do throws(ModelBundleError) {
+      try file?.apply(to: &preset)
+    } catch {
+      throw .bundle(error)
+    }
+    notes += try preset.takeChannels(contents, presetChannels: known.inputChannels)
+    notes += try preset.takeLabels(
+      file: file, dataset: contents, presetClasses: known.classes, checkpoint: checkpoint.path)
     if let orientation {
       preset.preprocessing.orientation = orientation
       preset.replaceSources(["orientation"], by: "given by the importer")
-    }
-    if let plans {
-      let read: TrainingPlans
-      do throws(TrainingPlansError) {
-        read = try TrainingPlans(path: plans.path)
-      } catch {
-        throw .plans(error)
-      }
-      notes += try preset.apply(read, path: plans.path)
     }
     return notes
   }

@@ -17,11 +17,13 @@ extension ModelPreset {
     guard plans.channels.count == network.inputChannels else {
       throw mismatch("\(plans.channels.count) channels, the network has \(network.inputChannels)")
     }
-    guard plans.classes + 1 == network.classes else {
-      throw mismatch("\(plans.classes) labels, the network has \(network.classes - 1)")
+    if let classes = plans.classes, classes + 1 != network.classes {
+      throw mismatch("\(classes) labels, the network has \(network.classes - 1)")
     }
-    guard plans.preprocessor == "GenericPreprocessor" else {
-      throw mismatch("their preprocessing is \(plans.preprocessor), not GenericPreprocessor")
+    guard ["GenericPreprocessor", "DefaultPreprocessor"].contains(plans.preprocessor) else {
+      throw mismatch(
+        "their preprocessing is \(plans.preprocessor), neither GenericPreprocessor (nnU-Net 1) nor "
+          + "DefaultPreprocessor (nnU-Net 2)")
     }
     if let settings = plans.exportSettings {
       throw mismatch("results are resampled in another way than the reference's: \(settings)")
@@ -31,7 +33,8 @@ extension ModelPreset {
       guard let scheme = Normalization(channel) else {
         throw mismatch(
           "channel \(index) has the scheme \(channel.scheme)"
-            + (channel.scheme == "CT" ? " without intensities" : ""))
+            + (channel.scheme.hasPrefix("CT") ? " without intensities" : "")
+            + "; CT and z-score are known")
       }
       normalization.append(scheme)
     }
@@ -42,8 +45,14 @@ extension ModelPreset {
     input.extent = input.extent.transposed(plans.transposeForward)
     replaceSources(
       ["spacing", "intensities"], by: "the plans \(URL(fileURLWithPath: path).lastPathComponent)")
-    guard plans.patch != network.patch else { return [] }
-    return [
+    var notes: [String] = []
+    if plans.preprocessor == "DefaultPreprocessor" {
+      notes.append(
+        "nnU-Net 2 normalises intensities before it resamples, this program after: they differ a "
+          + "little at sharp edges")
+    }
+    guard plans.patch != network.patch else { return notes }
+    return notes + [
       "the plans' patch \(plans.patch) is not the network's \(network.patch), which is kept"
     ]
   }
@@ -53,11 +62,12 @@ extension Normalization {
   /// nil for a scheme that the reference's networks do not use.
   fileprivate init?(_ channel: TrainingPlans.Channel) {
     switch (channel.scheme, channel.intensities) {
-    case ("CT", let found?):
+    case ("CT", let found?), ("CTNormalization", let found?):
       self = .ct(
         lower: Float(found.lower), upper: Float(found.upper), mean: Float(found.mean),
         sd: Float(found.sd), insideMask: channel.usesMask)
-    case ("nonCT", _), ("MRI", _), ("MR", _): self = .zscore(insideMask: channel.usesMask)
+    case ("nonCT", _), ("MRI", _), ("MR", _), ("ZScoreNormalization", _):
+      self = .zscore(insideMask: channel.usesMask)
     default: return nil
     }
   }

@@ -21,35 +21,35 @@ public struct WeightSelection: Sendable, Equatable {
   public private(set) var left: [Left] = []
 
   /// Wrappers that training adds before every name.
-  private static let prefixes = ["module.", "_orig_mod."]
+  private static let prefixes = ["module.", "_orig_mod.", "model.", "net.", "network."]
 
-  /// - Parameter preset: named in errors.
+  /// - Parameter source: who says what the network is, named in errors.
   init(
-    _ checkpoint: Checkpoint, network: NetworkDescription, preset: String
+    _ checkpoint: Checkpoint, network: NetworkDescription, source: String
   ) throws(ModelImportError) {
     let expected = network.stateDictionary()
-    let names = try Self.names(checkpoint, known: Set(expected.map(\.name)))
+    let names = try Self.names(checkpoint)
     var used: Set<String> = []
     var missing: [String] = []
     for entry in expected where entry.isRequired {
       // F, where it is a second name of E, was loaded last by the reference and wins.
-      guard let source = Self.secondName(entry.name, expected, names) ?? names[entry.name] else {
+      guard let tensor = Self.secondName(entry.name, expected, names) ?? names[entry.name] else {
         missing.append(entry.name)
         continue
       }
-      guard let found = checkpoint.entry(source) else { continue }
+      guard let found = checkpoint.entry(tensor) else { continue }
       guard found.shape == entry.shape else {
         throw .wrongShape(
-          path: checkpoint.path, preset: preset, name: source, expected: entry.shape,
+          path: checkpoint.path, source: source, name: tensor, expected: entry.shape,
           found: found.shape, fits: Self.fitting(checkpoint))
       }
-      used.insert(source)
+      used.insert(tensor)
       taken.append(
-        Taken(name: entry.name, source: source, type: found.type.rawValue, shape: found.shape))
+        Taken(name: entry.name, source: tensor, type: found.type.rawValue, shape: found.shape))
     }
     guard missing.isEmpty else {
       throw .missingTensors(
-        path: checkpoint.path, preset: preset, names: Array(missing.prefix(3)),
+        path: checkpoint.path, source: source, names: Array(missing.prefix(3)),
         count: missing.count, fits: Self.fitting(checkpoint))
     }
     let known = Dictionary(
@@ -58,18 +58,20 @@ public struct WeightSelection: Sendable, Equatable {
       left.append(Left(name: source, reason: Self.reason(known[source] ?? source, expected)))
     }
     left += checkpoint.others.map {
-      Left(name: "\($0.name) (\($0.kind))", reason: "not a tensor but state of the training")
+      Left(
+        name: "\($0.name) (\($0.kind))",
+        reason: "not a tensor; training keeps it next to the weights")
     }
   }
 
   /// The file's name of each tensor by the network's name.
-  private static func names(
-    _ checkpoint: Checkpoint, known: Set<String>
+  static func names(
+    _ checkpoint: Checkpoint
   ) throws(ModelImportError) -> [String: String] {
     var names: [String: String] = [:]
     for source in checkpoint.tensorNames {
       var name = Substring(source)
-      while !known.contains(String(name)), let prefix = prefixes.first(where: name.hasPrefix) {
+      while let prefix = prefixes.first(where: name.hasPrefix) {
         name = name.dropFirst(prefix.count)
       }
       if let other = names.updateValue(source, forKey: String(name)) {
@@ -105,12 +107,10 @@ public struct WeightSelection: Sendable, Equatable {
   }
 
   /// The preset whose network the checkpoint's tensors fit.
-  private static func fitting(_ checkpoint: Checkpoint) -> String? {
+  static func fitting(_ checkpoint: Checkpoint) -> String? {
     ModelPreset.all.first { preset in
       let expected = preset.network.stateDictionary().filter(\.isRequired)
-      guard let names = try? names(checkpoint, known: Set(expected.map(\.name))) else {
-        return false
-      }
+      guard let names = try? names(checkpoint) else { return false }
       return expected.allSatisfy { entry in
         names[entry.name].flatMap { checkpoint.entry($0)?.shape } == entry.shape
       }

@@ -49,7 +49,7 @@ public struct Preprocessing: Sendable, Equatable, Codable {
   }
 
   /// One of each pair of directions, or the word `acquired`.
-  private static func orientation(_ node: BundleNode) throws(ModelBundleError)
+  static func orientation(_ node: BundleNode) throws(ModelBundleError)
     -> [PatientDirection]
   {
     if (try? node.text()) == "acquired" { return [] }
