@@ -42,7 +42,14 @@ public final class Network {
       throw .notEnoughMemory(bytes: bytes)
     }
     let plan = MemoryPlan(description, threads: compute.threads)
-    guard let arena = Arena(plan.layout) else { throw .notEnoughMemory(bytes: bytes) }
+    let arena: Arena
+    do throws(NotEnoughMemory) {
+      let wanted = bytes + description.weightBytes
+      try ArenaLayout.checkAvailable(bytes: wanted)
+      arena = try Arena(plan.layout)
+    } catch {
+      throw .notEnoughMemory(bytes: error.bytes)
+    }
     self.description = description
     self.compute = compute
     self.arena = arena
@@ -198,6 +205,13 @@ public final class Network {
 }
 
 extension NetworkDescription {
+  /// The bytes that weights take at most while they are read: all of them padded to vectors, and the
+  /// largest one twice more before it is packed. Valid only after `validate`.
+  var weightBytes: Int {
+    let counts = stateDictionary().map { $0.shape.reduce(1, *) }
+    return 4 * (counts.reduce(0) { $0 + $1 + 1024 } + 2 * (counts.max() ?? 0))
+  }
+
   /// The bytes of activations that a network of this description reserves; its weights come on top.
   /// Valid only after `validate`.
   public func activationBytes(threads: Int) -> Int {
