@@ -6,6 +6,14 @@ import Tensors
 /// full resolution.
 ///
 /// Not Sendable: its activations belong to one caller at a time.
+/// ```swift
+/// let weights = try SafetensorsFile(path: "weights.safetensors")
+/// let network = try Network(description: .synapse, weights: weights, threads: 2)
+/// var logits = [Float](repeating: 0, count: network.logitsCount)  // K, D, H, W
+/// try patch.withUnsafeBufferPointer { patch in  // C, D, H, W
+///   try logits.withUnsafeMutableBufferPointer { try network.forward(patch, logits: $0) }
+/// }
+/// ```
 public final class Network {
   public let description: NetworkDescription
   private let compute: Compute

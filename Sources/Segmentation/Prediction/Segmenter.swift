@@ -6,6 +6,12 @@ import Volumes
 ///
 /// Runs on a thread of its own and not on the cooperative pool, which is as wide as the cores and
 /// would be blocked for the minutes that a volume takes.
+/// ```swift
+/// let segmenter = try Segmenter(bundle: bundle, threads: 2)
+/// let warnings = ModelWarnings()
+/// let labels = try await segmenter.segment([volume], warnings: warnings)
+/// print(labels.grid == volume.grid, warnings.all, warnings.notes)
+/// ```
 public actor Segmenter {
   public nonisolated let bundle: ModelBundle
   private let executor = SerialQueueExecutor(label: "segmentd.segmenter")
