@@ -6,6 +6,7 @@ import Tensors
 /// full resolution.
 ///
 /// Not Sendable: its activations belong to one caller at a time.
+///
 /// ```swift
 /// let weights = try SafetensorsFile(path: "weights.safetensors")
 /// let network = try Network(description: .synapse, weights: weights, threads: 2)

@@ -6,6 +6,7 @@ import Volumes
 ///
 /// Runs on a thread of its own and not on the cooperative pool, which is as wide as the cores and
 /// would be blocked for the minutes that a volume takes.
+///
 /// ```swift
 /// let segmenter = try Segmenter(bundle: bundle, threads: 2)
 /// let warnings = ModelWarnings()

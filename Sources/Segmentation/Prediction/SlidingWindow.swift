@@ -69,6 +69,7 @@ struct PatchGrid: Equatable {
 
 /// Tiled prediction: the network on overlapping patches, each seen in several mirrorings, merged
 /// by weighted means.
+///
 /// ```swift
 /// let window = SlidingWindow(
 ///   patch: [64, 128, 128], channels: 1, classes: 14, step: 0.5, mirrorAxes: [])
