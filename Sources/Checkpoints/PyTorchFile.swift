@@ -2,6 +2,12 @@
 ///
 /// Nothing of the file is run: its pickle is read by ``PickleError``'s strict reader, which knows
 /// only what such files need. Not for use from several threads at once.
+///
+/// ```swift
+/// let file = try PyTorchFile(path: "model_final_checkpoint.model")
+/// for name in file.tensorNames { print(name, file.entry(name)?.shape ?? []) }
+/// let bias = try file.floats("out1.conv.conv.bias")
+/// ```
 public final class PyTorchFile {
   public enum Container: String, Sendable { case zip, legacy }
 

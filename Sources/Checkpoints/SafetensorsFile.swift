@@ -5,6 +5,12 @@ import Foundation
 /// The layout is eight bytes of header length (little-endian), a JSON header, and the tensors'
 /// data. Every offset is checked against the file, the tensors must cover the data without overlap
 /// or hole, and no name may come twice.
+///
+/// ```swift
+/// let file = try SafetensorsFile(path: "weights.safetensors")
+/// let shape = file.entry("out1.conv.conv.weight")?.shape  // [14, 16, 1, 1, 1]
+/// let values = try file.floats("out1.conv.conv.weight")   // row-major
+/// ```
 public final class SafetensorsFile: Sendable {
   /// The longest header that is read, the limit of the reference implementation.
   public static let headerLimit = 100_000_000

@@ -12,8 +12,19 @@ public struct ArenaLayout: Sendable {
 
   public init() {}
 
-  /// The bytes of an arena of this layout.
-  public var bytes: Int { count * MemoryLayout<Float>.size }
+  /// The bytes of an arena of this layout; `Int.max` where there is no such number.
+  public var bytes: Int {
+    let (bytes, isTooLarge) = count.multipliedReportingOverflow(by: MemoryLayout<Float>.size)
+    return isTooLarge ? .max : bytes
+  }
+
+  /// Asks the system for memory and gives it back: packed weights are many small allocations that
+  /// cannot fail one by one, so that a network asks for all of them before the first.
+  ///
+  /// - Throws: ``NotEnoughMemory`` where the system would refuse it.
+  public static func checkAvailable(bytes: Int) throws(NotEnoughMemory) {
+    try ZeroedMemory.checkAvailable(bytes: bytes)
+  }
 
   /// Adds room for `count` floats, aligned to a cache line.
   public mutating func add(_ count: Int) -> Slot {
@@ -23,15 +34,30 @@ public struct ArenaLayout: Sendable {
   }
 }
 
+/// The system has no memory for an allocation.
+public struct NotEnoughMemory: Error, Equatable, Sendable, CustomStringConvertible {
+  public var bytes: Int
+
+  public init(bytes: Int) { self.bytes = bytes }
+
+  public var description: String { "there is no memory for \(bytes) bytes" }
+}
+
 /// One allocation that holds every activation of a network, zeroed at the start.
+///
+/// ```swift
+/// var layout = ArenaLayout()
+/// let tokens = layout.add(32 * 32 * 32 * 64)   // floats
+/// let arena = try Arena(layout)
+/// let values = arena[tokens]                   // UnsafeMutablePointer<Float>
+/// ```
 public final class Arena {
   private let memory: ZeroedMemory
   private let base: UnsafeMutablePointer<Float>
 
-  /// - Returns: nil if there is not enough memory.
-  public init?(_ layout: ArenaLayout) {
-    guard let memory = ZeroedMemory(bytes: layout.bytes) else { return nil }
-    self.memory = memory
+  /// - Throws: ``NotEnoughMemory`` where the system refuses it.
+  public init(_ layout: ArenaLayout) throws(NotEnoughMemory) {
+    memory = try ZeroedMemory(bytes: layout.bytes)
     base = memory.base.bindMemory(to: Float.self, capacity: max(16, layout.count))
   }
 
@@ -61,8 +87,10 @@ public final class Parameters {
   public init(zeros count: Int) {
     self.count = count
     let bytes = count * MemoryLayout<Float>.stride
-    guard let memory = ZeroedMemory(bytes: bytes) else {
-      preconditionFailure("no memory for \(bytes) bytes of weights")  // as an array would end
+    // Who makes many has asked by `ArenaLayout.checkAvailable`; what is refused after that ends the
+    // program, as an array does.
+    guard let memory = try? ZeroedMemory(bytes: bytes) else {
+      preconditionFailure("no memory for \(bytes) bytes of weights")
     }
     owner = memory
     pointer = memory.base.bindMemory(to: Float.self, capacity: max(1, count))

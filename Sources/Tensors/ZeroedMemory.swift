@@ -7,21 +7,22 @@ final class ZeroedMemory {
   let base: UnsafeMutableRawPointer
   private let release: () -> Void
 
-  /// - Returns: nil if there is not enough memory.
-  init?(bytes: Int) {
+  /// - Throws: ``NotEnoughMemory`` where the system refuses it.
+  init(bytes: Int) throws(NotEnoughMemory) {
     guard bytes >= Self.largePage else {
-      let base = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
+      var allocated: UnsafeMutableRawPointer?
+      guard posix_memalign(&allocated, 64, max(64, bytes)) == 0, let base = allocated else {
+        throw NotEnoughMemory(bytes: bytes)
+      }
       memset(base, 0, max(64, bytes))
       self.base = base
-      release = { base.deallocate() }
+      release = { free(base) }
       return
     }
-    let mappedBytes = bytes + Self.largePage
-    guard
-      let mapping = mmap(
-        nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-      mapping != MAP_FAILED
-    else { return nil }
+    let (mappedBytes, isTooLarge) = bytes.addingReportingOverflow(Self.largePage)
+    guard !isTooLarge, let mapping = Self.map(mappedBytes) else {
+      throw NotEnoughMemory(bytes: bytes)
+    }
     let address = Int(bitPattern: mapping)
     base = mapping + ((address + Self.largePage - 1) / Self.largePage * Self.largePage - address)
     release = { munmap(mapping, mappedBytes) }
@@ -35,4 +36,16 @@ final class ZeroedMemory {
   }
 
   deinit { release() }
+
+  private static func map(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let mapping = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    return mapping == MAP_FAILED ? nil : mapping
+  }
+
+  /// Maps as many bytes and lets them go.
+  static func checkAvailable(bytes: Int) throws(NotEnoughMemory) {
+    guard bytes > 0 else { return }
+    guard let mapping = map(bytes) else { throw NotEnoughMemory(bytes: bytes) }
+    munmap(mapping, bytes)
+  }
 }

@@ -8,9 +8,12 @@ import Tensors
 /// Not Sendable: its activations belong to one caller at a time.
 ///
 /// ```swift
-/// let network = try Network(
-///   description: description, weights: SafetensorsFile(path: "weights.safetensors"), threads: 4)
-/// try network.forward(patch, logits: logits)  // C, D, H, W to classes, D, H, W
+/// let weights = try SafetensorsFile(path: "weights.safetensors")
+/// let network = try Network(description: .synapse, weights: weights, threads: 2)
+/// var logits = [Float](repeating: 0, count: network.logitsCount)  // K, D, H, W
+/// try patch.withUnsafeBufferPointer { patch in  // C, D, H, W
+///   try logits.withUnsafeMutableBufferPointer { try network.forward(patch, logits: $0) }
+/// }
 /// ```
 public final class Network {
   public let description: NetworkDescription
@@ -48,7 +51,14 @@ public final class Network {
       throw .notEnoughMemory(bytes: bytes)
     }
     let plan = MemoryPlan(description, threads: compute.threads)
-    guard let arena = Arena(plan.layout) else { throw .notEnoughMemory(bytes: bytes) }
+    let arena: Arena
+    do throws(NotEnoughMemory) {
+      let wanted = bytes + description.weightBytes
+      try ArenaLayout.checkAvailable(bytes: wanted)
+      arena = try Arena(plan.layout)
+    } catch {
+      throw .notEnoughMemory(bytes: error.bytes)
+    }
     self.description = description
     self.compute = compute
     self.arena = arena
@@ -204,6 +214,13 @@ public final class Network {
 }
 
 extension NetworkDescription {
+  /// The bytes that weights take at most while they are read: all of them padded to vectors, and the
+  /// largest one twice more before it is packed. Valid only after `validate`.
+  var weightBytes: Int {
+    let counts = stateDictionary().map { $0.shape.reduce(1, *) }
+    return 4 * (counts.reduce(0) { $0 + $1 + 1024 } + 2 * (counts.max() ?? 0))
+  }
+
   /// The bytes of activations that a network of this description reserves; its weights come on top.
   /// Valid only after `validate`.
   public func activationBytes(threads: Int) -> Int {

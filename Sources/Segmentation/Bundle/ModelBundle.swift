@@ -6,6 +6,11 @@ import UNETRPP
 import Yams
 
 /// A trained model in its folder: `model.yaml`, the weights it names, and its card.
+///
+/// ```swift
+/// let bundle = try ModelBundle.load(at: URL(fileURLWithPath: "/srv/segmentd/models/abdomen"))
+/// print(bundle.name, bundle.network.patch, bundle.labels.map(\.name))
+/// ```
 public struct ModelBundle: Sendable, Equatable {
   public var name: String
   public var version: String

@@ -8,8 +8,10 @@ import Volumes
 /// would be blocked for the minutes that a volume takes.
 ///
 /// ```swift
-/// let segmenter = try Segmenter(bundle: ModelBundle.load(at: folder), threads: 4)
-/// let labels = try await segmenter.segment([volume])  // on the grid of the volume
+/// let segmenter = try Segmenter(bundle: bundle, threads: 2)
+/// let warnings = ModelWarnings()
+/// let labels = try await segmenter.segment([volume], warnings: warnings)
+/// print(labels.grid == volume.grid, warnings.all, warnings.notes)
 /// ```
 public actor Segmenter {
   public nonisolated let bundle: ModelBundle

@@ -3,6 +3,14 @@ import Volumes
 
 /// Tiled prediction: the network on overlapping patches, each seen in several mirrorings, merged
 /// by weighted means.
+///
+/// ```swift
+/// let window = SlidingWindow(
+///   patch: [64, 128, 128], channels: 1, classes: 14, step: 0.5, mirrorAxes: [])
+/// try window.forEachPlane(image, shape: [148, 512, 512], forward: network) { done, total in
+/// } planeDone: { probabilities in  // K, y, x of the next z
+/// }
+/// ```
 struct SlidingWindow {
   /// Channels of a patch (C, D, H, W) to logits of each class (K, D, H, W).
   typealias Forward = (UnsafeBufferPointer<Float>, UnsafeMutableBufferPointer<Float>) throws -> Void
