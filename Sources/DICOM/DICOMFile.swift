@@ -21,6 +21,20 @@ public struct DICOMFile: Sendable {
   /// Where the dataset begins in the file, behind the file meta information.
   public var datasetOffset: Int { structure.datasetOffset }
 
+  /// Where the dataset begins in the bytes of a file, of which nothing else is checked.
+  ///
+  /// - Parameter file: the path named in errors.
+  /// - Throws: ``DICOMError`` where nothing says how the dataset is coded.
+  package static func datasetOffset(in bytes: Data, file: String) throws(DICOMError) -> Int {
+    let end: Result<Int, DICOMError> = bytes.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in
+        var scan = StructureScan(bytes: raw, file: file)
+        return try scan.metaInformation().end
+      }
+    }
+    return try end.get()
+  }
+
   /// The UID of (0002,0010) where it says otherwise than the dataset is coded.
   package var contradictedTransferSyntaxUID: String? { structure.contradictedUID }
 

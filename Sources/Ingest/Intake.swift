@@ -110,12 +110,13 @@ public struct Intake: StoreHandler {
   ) throws(IntakeError) {
     let identity = try identity(temporary.path, named: name)
     if let requested {
-      guard DICOMUID.trimmed(requested.sopInstanceUID) == identity.sopInstanceUID,
-        DICOMUID.trimmed(requested.sopClassUID) == identity.sopClassUID
+      let found = identity.instance
+      guard DICOMUID.trimmed(requested.sopInstanceUID) == found.sopInstanceUID,
+        DICOMUID.trimmed(requested.sopClassUID) == found.sopClassUID
       else {
         throw .otherInstance(
           requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
-          found: "\(identity.sopClassUID), \(identity.sopInstanceUID)")
+          found: "\(found.sopClassUID), \(found.sopInstanceUID)")
       }
     }
     let path: String
@@ -134,18 +135,18 @@ public struct Intake: StoreHandler {
     }
   }
 
-  private func identity(_ path: String, named name: String) throws(IntakeError) -> InstanceIdentity
-  {
+  private func identity(_ path: String, named name: String) throws(IntakeError) -> ImageIdentity {
     do { return try ImageIdentity.read(path, named: name) } catch { throw .refused(error) }
   }
 
   /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
   private func record(
-    _ file: URL, _ path: String, _ identity: InstanceIdentity, source: InstanceSource,
+    _ file: URL, _ path: String, _ image: ImageIdentity, source: InstanceSource,
     association: Association? = nil, original: URL? = nil
   ) throws(IntakeError) {
+    let identity = image.instance
     do {
-      let (hash, byteCount) = try datasetHash(of: file)
+      let (hash, byteCount) = try datasetHash(of: file, from: image.datasetOffset)
       let record = InstanceRecord(
         studyInstanceUID: identity.studyInstanceUID,
         seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,

@@ -15,9 +15,14 @@ package func hexadecimalSHA256(ofFile file: URL) throws -> String {
 /// SHA-256 of the dataset of a file, without the file meta information, which tells only who sent it,
 /// and how long the file is.
 ///
+/// The file is opened once, and nothing of the dataset is parsed.
+///
+/// - Parameter start: where the dataset begins, if that is known.
 /// - Throws: `DICOMError`, or an error of Foundation.
-package func datasetHash(of file: URL) throws -> (hash: String, byteCount: Int) {
-  let start = try DICOMFile(path: file.path).datasetOffset
+package func datasetHash(of file: URL, from start: Int? = nil) throws
+  -> (hash: String, byteCount: Int)
+{
   let bytes = try Data(contentsOf: file, options: .alwaysMapped)
+  let start = try start ?? DICOMFile.datasetOffset(in: bytes, file: file.path)
   return (hexadecimalSHA256(of: bytes.dropFirst(start)), bytes.count)
 }

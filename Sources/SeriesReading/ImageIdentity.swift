@@ -1,15 +1,24 @@
 import DICOM
 
 /// What an image says of itself before it is taken.
-public enum ImageIdentity {
+public struct ImageIdentity: Sendable, Equatable {
+  public var instance: InstanceIdentity
+  /// Where the dataset begins in the file, behind the file meta information.
+  public var datasetOffset: Int
+
+  /// Opens the file once.
+  ///
   /// - Parameter name: of the file in messages.
   /// - Throws: ``ImageRefusal`` where the file is no CT or MR image, or its UIDs are blank.
   public static func read(_ path: String, named name: String) throws(ImageRefusal)
-    -> InstanceIdentity
+    -> ImageIdentity
   {
     var identity: InstanceIdentity
+    let datasetOffset: Int
     do {
-      identity = try DICOMFile(path: path).identity()
+      let file = try DICOMFile(path: path)
+      identity = try file.identity()
+      datasetOffset = file.datasetOffset
     } catch .cannotRead(_, let reason, _) {
       throw .notReadable(name: name, reason: reason)
     } catch .toolkitUnavailable(let reason) {
@@ -26,6 +35,6 @@ public enum ImageIdentity {
       identity.modality.unicodeScalars.filter {
         ("A"..."Z").contains($0) || ("0"..."9").contains($0) || $0 == "_"
       }.prefix(16).map(Character.init))
-    return identity
+    return ImageIdentity(instance: identity, datasetOffset: datasetOffset)
   }
 }

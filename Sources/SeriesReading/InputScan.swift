@@ -57,7 +57,7 @@ public struct InputScan {
           let uid =
             takesEverything
             ? try Self.anySeries(of: file)
-            : try ImageIdentity.read(file.path, named: file.path).seriesInstanceUID
+            : try ImageIdentity.read(file.path, named: file.path).instance.seriesInstanceUID
           sorter.add(file, to: uid)
         } catch {
           sorter.add(damaged: file, error)
