@@ -10,6 +10,9 @@ public struct ModelInput: Sendable {
   public var channels: [(name: String, series: SeriesFiles)]
   /// Which phases of a cine series; nil for what the model says.
   public var phases: PhaseChoice?
+  /// Series of the input that were read already, by the same geometry rules as the processor's and
+  /// by Series Instance UID; the others are read by it.
+  var sources: [String: SourceSeries] = [:]
 
   public init(
     _ series: SeriesFiles, channels: [(name: String, series: SeriesFiles)] = [],
@@ -58,11 +61,13 @@ extension ModelInput {
         )
       }
     }
+    var sources: [String: SourceSeries] = [:]
     var unreadable: [SeriesFiles] = []
     var studies: [String] = []
     var members: [String: [ChannelCandidate]] = [:]
     for files in series {
       let source = try SourceSeries(files, geometry: geometry)
+      sources[files.seriesInstanceUID] = source
       guard let candidate = ChannelCandidate(source) else {
         // Held by its job, with what is wrong with its files.
         unreadable.append(files)
@@ -72,16 +77,22 @@ extension ModelInput {
       if members[study] == nil { studies.append(study) }
       members[study, default: []].append(candidate)
     }
+    func read(_ input: ModelInput) -> ModelInput {
+      let uids = [input.series.seriesInstanceUID] + input.channels.map(\.series.seriesInstanceUID)
+      var input = input
+      input.sources = sources.filter { uids.contains($0.key) }
+      return input
+    }
     let inputs: [Input] = studies.compactMap { study in
       guard let candidates = members[study], let first = candidates.first else { return nil }
       do throws(ChannelRefusal) {
         let selection = try ChannelSelection(
           bundle.channels, candidates: candidates, chosen: chosen)
-        return (selection.reference.seriesInstanceUID, .success(ModelInput(selection)))
+        return (selection.reference.seriesInstanceUID, .success(read(ModelInput(selection))))
       } catch {
         return (first.facts.seriesInstanceUID, .failure(error))
       }
     }
-    return inputs + unreadable.map { ($0.seriesInstanceUID, .success(ModelInput($0))) }
+    return inputs + unreadable.map { ($0.seriesInstanceUID, .success(read(ModelInput($0)))) }
   }
 }

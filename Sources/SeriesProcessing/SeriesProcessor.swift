@@ -74,18 +74,20 @@ public struct SeriesProcessor: Sendable {
     return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))
   }
 
-  private func sources(_ input: ModelInput) throws
+  /// The series of an input, each read once.
+  func sources(_ input: ModelInput) throws
     -> (SourceSeries, channels: [(name: String, source: SourceSeries)])
   {
-    let source = try SourceSeries(input.series, geometry: geometry)
-    // The series that the result refers to may be a channel itself.
-    let channels = try input.channels.map { name, series in
-      let isSource = series.seriesInstanceUID == source.seriesInstanceUID
-      return (
-        name: name, source: isSource ? source : try SourceSeries(series, geometry: geometry)
-      )
+    var known = input.sources
+    func source(_ series: SeriesFiles) throws -> SourceSeries {
+      if let source = known[series.seriesInstanceUID] { return source }
+      let source = try SourceSeries(series, geometry: geometry)
+      known[series.seriesInstanceUID] = source
+      return source
     }
-    return (source, channels)
+    let reference = try source(input.series)
+    // The reference may be a channel itself.
+    return (reference, try input.channels.map { ($0.name, try source($0.series)) })
   }
 
   /// Why the series cannot be segmented; nil where something else is at fault.
