@@ -56,14 +56,7 @@ public struct ConfiguredParts {
   ///
   /// - Throws: `ModelLibraryError` or `ModelBundleError`.
   public func rules() throws -> ModelRules {
-    var channels: [String: [ModelChannel]] = [:]
-    for name in Set(configuration.rules.map(\.model)) {
-      let bundle = try models.bundle(name)
-      if !bundle.channels.isEmpty, bundle.network.inputChannels > 1 {
-        channels[name] = bundle.channels
-      }
-    }
-    return ModelRules(configuration.modelRules, channels: channels)
+    try configuration.rules(for: models) { throw $1 }
   }
 
   public func assessor(_ rules: ModelRules) -> StudyAssessor {
@@ -120,6 +113,30 @@ public struct ConfiguredParts {
 }
 
 extension SiteConfiguration {
+  /// The rules, with the channels of the models that they name. Nothing is written.
+  ///
+  /// - Parameter unavailable: is given the name of a model that cannot be loaded, with a
+  ///   `ModelLibraryError` or `ModelBundleError`; where it does not throw, that model's channels are
+  ///   left out.
+  public func rules(
+    for models: ModelLibrary, unavailable: (String, any Error) throws -> Void
+  ) rethrows -> ModelRules {
+    var channels: [String: [ModelChannel]] = [:]
+    for name in Set(rules.map(\.model)).sorted() {
+      let bundle: ModelBundle
+      do {
+        bundle = try models.bundle(name)
+      } catch {
+        try unavailable(name, error)
+        continue
+      }
+      if !bundle.channels.isEmpty, bundle.network.inputChannels > 1 {
+        channels[name] = bundle.channels
+      }
+    }
+    return ModelRules(modelRules, channels: channels)
+  }
+
   public var modelLibrary: ModelLibrary {
     ModelLibrary(
       directories: models.directories.map { URL(fileURLWithPath: $0) },

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import GeometryGate
+import Pipeline
 import SeriesProcessing
 import SeriesReading
 import SeriesSelection
@@ -17,7 +18,8 @@ struct RulesCommand: AsyncParsableCommand {
       discussion: """
         Reads the headers below STUDY_FOLDER and assesses every series by the geometry gate and by \
         every rule of the configuration, as the daemon would if the study arrived now. A series \
-        that misses a rule by one criterion is called a near miss.
+        that misses a rule by one criterion is called a near miss. For a model that is shown \
+        several series together, the series of each channel follows, or why there is none.
         """)
 
     @OptionGroup var config: ConfigurationOption
@@ -33,9 +35,11 @@ struct RulesCommand: AsyncParsableCommand {
       let scan = try InputScan([folder])
       warn(about: scan)
       guard !scan.series.isEmpty else { throw RunError.nothingToRead(inputs: [folder]) }
+      let rules = configuration.rules(for: configuration.modelLibrary) { model, error in
+        warn("the channels of model \(model) are not shown: \(error)")
+      }
       let studies = try RuleTrial.studies(
-        scan.series, rules: ModelRules(configuration.modelRules),
-        geometry: configuration.geometryRules)
+        scan.series, rules: rules, geometry: configuration.geometryRules)
       if json {
         print(try encodeJSON(["studies": studies]))
       } else {
@@ -81,6 +85,8 @@ struct RuleTrial: Encodable {
   var studyInstanceUID: String
   var series: [Series]
   var rules: [RuleOutcome]
+  /// Of the models that are shown several series together.
+  var channels: [ChannelTrial]
 
   /// - Throws: `DICOMError` only where our own disk or installation is at fault.
   static func studies(_ series: [SeriesFiles], rules: ModelRules, geometry: GeometryRules) throws
@@ -96,7 +102,14 @@ struct RuleTrial: Encodable {
     studyInstanceUID = study
     let facts = members.map(\.facts)
     series = zip(members, facts).map(Series.init)
-    self.rules = rules.outcomes(for: facts.compactMap(\.self))
+    let outcomes = rules.outcomes(for: facts.compactMap(\.self))
+    self.rules = outcomes
+    channels = rules.channels.sorted { $0.key < $1.key }.compactMap { model, channels in
+      let selected = members.filter {
+        SeriesPlan($0.seriesInstanceUID, outcomes).models.contains(model)
+      }
+      return ChannelTrial(model: model, channels, of: selected)
+    }
   }
 
   var text: String {
@@ -111,6 +124,7 @@ struct RuleTrial: Encodable {
           + (outcome.selection == .best ? "the best series" : "every series that matches"))
       for decision in outcome.decisions { lines += Self.lines(decision) }
     }
+    for trial in channels { lines += [""] + trial.lines }
     return lines.joined(separator: "\n")
   }
 

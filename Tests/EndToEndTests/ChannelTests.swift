@@ -80,6 +80,44 @@ import Testing
     #expect(try #require(unknown.reasons?.first).contains("flair, t1, t1ce, t2"))
   }
 
+  /// `rules test` shows which series is which channel, or why there is none, as the daemon decides;
+  /// it makes no state directory.
+  @Test func theTrialOfTheRulesShowsTheChannels() async throws {
+    let study = try await makeStudy()
+    let model = try await makeThresholdBundle("brats", in: folder.url)
+    let file = folder.url.appendingPathComponent("segmentd.yaml").path
+    let state = folder.url.appendingPathComponent("state").path
+    try """
+    stateDirectory: \(state)
+    rules:
+      - {model: \(model.path), modalities: [MR]}
+      - {model: not-installed, modalities: [CT]}
+    """.write(toFile: file, atomically: true, encoding: .utf8)
+    func trial() async throws -> String {
+      let result = try await segmentd("rules", "test", "--config", file, input.path)
+      #expect(result.status == 0, "\(result.output)")
+      return result.output
+    }
+    let text = try await trial()
+    for channel in Self.channels {
+      let uid = try #require(study.series[channel])
+      let note = channel == "t1ce" ? ", the result is on its images" : ""
+      #expect(text.contains("    channel \(channel): series \(uid)\(note)\n"), "\(text)")
+    }
+    #expect(text.contains("the channels of model not-installed are not shown"), "\(text)")
+
+    let folders = try FileManager.default.contentsOfDirectory(
+      at: input, includingPropertiesForKeys: nil)
+    try FileManager.default.removeItem(
+      at: try #require(folders.first { $0.path.hasSuffix("-t2") }))
+    let without = try await trial()
+    #expect(
+      without.contains("model \(model.path): held: no series of the study is channel t2"),
+      "\(without)")
+    #expect(!without.contains("    channel "), "\(without)")
+    #expect(!FileManager.default.fileExists(atPath: state))
+  }
+
   /// The daemon waits for every channel, and says which one is missing until it comes.
   @Test func aStudyIsDueWhenItsChannelsAreThere() async throws {
     let study = try await makeStudy()
