@@ -76,9 +76,8 @@ let package = Package(
     .target(
       name: "SeriesProcessing",
       dependencies: [
-        "SeriesReading", "Segmentation", "Results", "DICOM", "GeometryGate", "NIfTI",
-        "SeriesSelection",
-        "Terminology", "Volumes",
+        "SeriesReading", "Segmentation", "Results", "Checkpoints", "DICOM", "GeometryGate", "NIfTI",
+        "SeriesSelection", "Terminology", "UNETRPP", "Volumes",
       ]),
     .target(
       name: "Ingest",
@@ -92,7 +91,6 @@ let package = Package(
       dependencies: [
         "Configuration", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Volumes",
-        "UNETRPP", "Checkpoints",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),

@@ -1,12 +1,10 @@
-import Checkpoints
 import DICOM
 import Foundation
 import Ingest
 import JobLedger
 import Results
-import Segmentation
+import SeriesProcessing
 import Synchronization
-import UNETRPP
 
 /// A fault of this machine and not of a study: no space, a read-only file system, no file
 /// descriptors, no memory, access denied. It passes, or an administrator resolves it; what it stopped
@@ -31,13 +29,12 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
     case let error as LedgerError:
       guard case .unavailable = error else { return nil }
       self.init(description: error.description)
-    // A model that cannot be opened now is not the study's fault either.
-    case SafetensorsError.unreadable, ModelBundleError.unreadable:
-      self.init(description: "\(error)")
-    case UNETRPP.NetworkError.notEnoughMemory:
-      self.init(description: "not enough memory: \(error)")
     case let error as StateDirectoryError: self.init(description: error.description)
     default:
+      if let fault = ModelFault(error) {
+        self.init(description: fault.description)
+        return
+      }
       guard let system = SystemError(behind: error) else { return nil }
       let path = (error as NSError).userInfo[NSFilePathErrorKey] as? String
       self.init(system, path: path ?? "unknown file")
