@@ -140,9 +140,8 @@ let package = Package(
     .testTarget(
       name: "SeriesProcessingTests",
       dependencies: [
-        "SeriesProcessing", "SeriesReading", "DICOM", "Results", "GeometryGate", "Segmentation",
-        "SeriesSelection",
-        "Volumes", "TestSupport",
+        "SeriesProcessing", "SeriesReading", "DICOM", "GeometryGate", "Results", "Segmentation",
+        "SeriesSelection", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "IngestTests",

@@ -52,7 +52,9 @@ public struct ChannelCandidate: Sendable, Equatable {
   /// Of the first image, empty where it has none.
   public var frameOfReferenceUID: String
   public var studyInstanceUID: String
+}
 
+extension ChannelCandidate {
   /// - Returns: nil where none of the images of the series could be read.
   public init?(_ source: SourceSeries) {
     guard let facts = source.facts else { return nil }

@@ -1,0 +1,201 @@
+import DICOM
+import DICOMNetwork
+import Foundation
+import Ingest
+import JobLedger
+import Logging
+import SeriesReading
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Pipeline
+
+/// Results from the outbox to a receiver of pynetdicom's.
+@Suite struct DeliveryTests {
+  /// "Success", a warning, and 0x0111: in each case the destination has the object.
+  @Test(arguments: [
+    ("0000", String?.none), ("0111", "0x0111"), ("B000", "warning 0xB000"),
+  ])
+  func whatTheDestinationHasIsDelivered(status: String, warning: String?) async throws {
+    let outbox = try Outbox()
+    let receiver = try await Receiver(answering: status)
+    let delivery = outbox.delivery(["pacs": receiver.peer])
+    #expect(try await delivery.deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "delivered" && row.attempts == 1 && row.lastFailure == nil)
+    #expect(row.deliveredAt == outbox.clock.now)
+    if let warning {
+      #expect(row.lastError?.contains(warning) == true, "\(row.lastError ?? "no text")")
+    } else {
+      #expect(row.lastError == nil)
+    }
+    // Once is enough.
+    outbox.clock.advance(3600)
+    #expect(try await !delivery.deliverNext())
+    try await receiver.process.end(SIGKILL)
+  }
+
+  @Test func whatIsRefusedIsTriedAgainAfterAPause() async throws {
+    let outbox = try Outbox()
+    let receiver = try await Receiver(answering: "A700")
+    let delivery = outbox.delivery(["pacs": receiver.peer])
+    for attempt in 1...3 {
+      #expect(try await delivery.deliverNext())
+      let row = try outbox.row("pacs")
+      #expect(row.state == "waiting" && row.attempts == attempt && row.deliveredAt == nil)
+      #expect(row.lastFailure == .refused)
+      #expect(row.lastError?.hasPrefix("\(receiver.peer) refused it with 0xA700") == true)
+      let pause = try #require(RetryPolicy.deliveries.pause(after: attempt))
+      outbox.clock.advance(pause - 1)
+      #expect(try await !delivery.deliverNext())
+      outbox.clock.advance(1)
+    }
+    try await receiver.process.end(SIGKILL)
+  }
+
+  @Test func aDestinationThatIsAwayGetsTheResultWhenItIsBack() async throws {
+    let outbox = try Outbox()
+    let port = try freePort()
+    let delivery = outbox.delivery(["pacs": Peer(aeTitle: "PACS", host: "127.0.0.1", port: port)])
+    #expect(try await delivery.deliverNext())
+    let away = try outbox.row("pacs")
+    #expect(away.state == "waiting" && away.lastFailure == .unreachable)
+    #expect(away.lastError?.contains("127.0.0.1:\(port)") == true)
+
+    let receiver = try await Receiver(answering: "0000", port: port)
+    outbox.clock.advance(2)
+    #expect(try await delivery.deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "delivered" && row.attempts == 2)
+    #expect(row.lastFailure == nil && row.lastError == nil)
+    try await receiver.process.end(SIGKILL)
+  }
+
+  /// A destination that is away does not hold up another.
+  @Test func eachDestinationHasItsOwnTurn() async throws {
+    let outbox = try Outbox(destinations: ["away", "pacs"])
+    let receiver = try await Receiver(answering: "0000")
+    let delivery = outbox.delivery([
+      "away": Peer(aeTitle: "AWAY", host: "127.0.0.1", port: try freePort()),
+      "pacs": receiver.peer,
+    ])
+    #expect(try await delivery.deliverNext(to: "pacs"))
+    #expect(try outbox.row("pacs").state == "delivered")
+    #expect(try outbox.row("away").attempts == 0)
+    #expect(try await !delivery.deliverNext(to: "pacs"))
+    #expect(try await !delivery.deliverNext(job: outbox.job + 1))
+    #expect(try await delivery.deliverNext(job: outbox.job))
+    #expect(try outbox.row("away").lastFailure == .unreachable)
+    try await receiver.process.end(SIGKILL)
+  }
+
+  /// A file that is not the one that was proved is not sent, and it is not the destination's fault.
+  @Test func aChangedFileIsNotSent() async throws {
+    let outbox = try Outbox()
+    let receiver = try await Receiver(answering: "0000")
+    var bytes = try Data(contentsOf: outbox.file)
+    bytes[bytes.count - 1] ^= 1
+    try bytes.write(to: outbox.file)
+    #expect(try await outbox.delivery(["pacs": receiver.peer]).deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "waiting" && row.lastFailure == nil)
+    #expect(row.lastError?.contains("changed since it was proved") == true)
+    #expect(row.lastError?.contains(outbox.file.path) == true)
+    try await receiver.process.end(SIGKILL)
+  }
+
+  @Test func aDestinationThatIsNotConfiguredIsNamed() async throws {
+    let outbox = try Outbox()
+    #expect(try await outbox.delivery([:]).deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "waiting" && row.lastFailure == nil)
+    #expect(row.lastError?.contains("no destination \"pacs\"") == true)
+  }
+}
+
+/// A clock that a test moves.
+private final class ManualClock: Sendable {
+  private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+
+  var now: Date { time.withLock { $0 } }
+  func advance(_ seconds: TimeInterval) { time.withLock { $0 += seconds } }
+}
+
+/// A completed job whose one object waits for its destinations.
+private struct Outbox {
+  let folder: TemporaryFolder
+  let clock = ManualClock()
+  let state: StateDirectory
+  let ledger: Ledger
+  let job: Int64
+  /// The object.
+  let file: URL
+
+  init(destinations: [String] = ["pacs"]) throws {
+    folder = try TemporaryFolder()
+    state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
+    let clock = clock
+    ledger = try Ledger(path: state.ledger.path, clock: { clock.now })
+    _ = try ledger.recordInstance(
+      InstanceRecord(
+        studyInstanceUID: "1.2", seriesInstanceUID: "1.2.3", sopInstanceUID: "1.2.3.1",
+        sopClassUID: "1.2.840.10008.5.1.4.1.1.2", modality: "CT",
+        transferSyntaxUID: "1.2.840.10008.1.2.1", spoolPath: "spool/1.dcm", byteCount: 1,
+        contentHash: String(repeating: "0", count: 64), source: .listener))
+    clock.advance(60)
+    let due = try #require(try ledger.seriesDue(quietPeriod: 30).first)
+    try ledger.assembleSeries(due, jobs: [NewJob(model: "m")])
+    job = try #require(try ledger.claimJob(id: nil)).id
+
+    let path = "results/\(job)/segmentation.dcm"
+    file = state.file(path)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    var object = Dataset()
+    object.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.66.4")
+    for (tag, uid) in [
+      (DICOM.Tag.sopInstanceUID, "2.25.7"), (.studyInstanceUID, "1.2"),
+      (.seriesInstanceUID, "2.25.8"),
+    ] { object.set(tag, .UI, uid) }
+    object.set(.modality, .CS, "SEG")
+    try object.write(to: file.path)
+    let result = JobResult(
+      objects: [
+        .segmentation(
+          sopInstanceUID: "2.25.7", path: path, sha256: try hexadecimalSHA256(ofFile: file))
+      ], modelVersion: "1", summary: "")
+    try ledger.completeJob(job, result: result, destinations: destinations, verdicts: [])
+  }
+
+  func delivery(_ destinations: [String: Peer]) -> Delivery {
+    Delivery(
+      state: state, ledger: ledger, destinations: destinations, callingAETitle: "SEGMENTD",
+      logger: Logger(label: "test"))
+  }
+
+  func row(_ destination: String) throws -> JobSummary.Delivery {
+    try #require(try ledger.job(job).job.deliveries.first { $0.destination == destination })
+  }
+}
+
+/// A storage SCP of pynetdicom's that answers every C-STORE with one status.
+private struct Receiver {
+  let peer: Peer
+  let folder: TemporaryFolder
+  let process: ChildProcess
+
+  init(answering status: String, port: Int? = nil) async throws {
+    folder = try TemporaryFolder()
+    let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try port ?? freePort())
+    self.peer = peer
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/peers/network_peers.py")
+    process = try ChildProcess(
+      testPython, [script.path, "receiver", "\(peer.port)", "PACS", status],
+      log: folder.url.appendingPathComponent("log"))
+    try await waitUntil("the receiver", within: 120) {
+      (try? await StorageSCU(callingAETitle: "TEST", timeout: 2).echo(peer)) != nil
+    }
+  }
+}

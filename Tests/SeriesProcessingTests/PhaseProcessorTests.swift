@@ -1,0 +1,180 @@
+import DICOM
+import Foundation
+import GeometryGate
+import Results
+import Segmentation
+import SeriesReading
+import TestSupport
+import Testing
+import Volumes
+
+@testable import SeriesProcessing
+
+/// The phases of a cine series, one object for each.
+@Suite struct PhaseProcessorTests {
+  private let output: TemporaryFolder
+  private let bundle: ModelBundle
+  private let rule = CineRule(phases: .all, cavities: [2, 1])
+
+  init() throws {
+    output = try TemporaryFolder()
+    bundle = try ModelBundle.load(
+      at: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny-mr"))
+  }
+
+  private func processor(_ source: SourceSeries, _ choice: PhaseChoice) throws -> PhaseProcessor {
+    try PhaseProcessor(
+      source: source, rule: rule, choice: choice,
+      export: ResultExport(
+        bundle: bundle, identifiers: .generate(), installation: "TEST", output: output.url,
+        writesNIfTI: false, times: StageTimes()))
+  }
+
+  /// Which phases were segmented, by Trigger Time in the order of the calls.
+  private final class Calls {
+    var times: [Double] = []
+  }
+
+  /// - Parameter voxels: of label 2 by Trigger Time; label 1 has half as many.
+  private func process(
+    _ series: CineSeries, _ choice: PhaseChoice, voxels: [Double: Int], calls: Calls = Calls()
+  ) async throws -> SeriesOutcome {
+    try await processor(series.source, choice).process { stack in
+      let time = stack.frames[0].triggerTime ?? -1
+      calls.times.append(time)
+      var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
+      let count = voxels[time] ?? 0
+      for index in 0..<count { labels[index] = 2 }
+      for index in 0..<count / 2 { labels[labels.count - 1 - index] = 1 }
+      return SegmentedStack(
+        labels: LabelVolume(grid: stack.sourceGrid, labels: labels),
+        predictedMemory: Int(time) + 1000, warnings: ["at \(Int(time))"], notes: [])
+    }
+  }
+
+  private func segmented(_ outcome: SeriesOutcome) throws -> SegmentedSeries {
+    guard case .segmented(let series) = outcome else {
+      throw UnexpectedOutcome(outcome: outcome)
+    }
+    return series
+  }
+
+  private struct UnexpectedOutcome: Error {
+    var outcome: SeriesOutcome
+  }
+
+  private let voxels: [Double: Int] = [0: 40, 100: 20, 200: 10, 300: 30]
+  private let voxelMillilitres = 2 * 2 * 8 / 1000.0
+
+  /// By Trigger Time, in whatever order they were numbered; each object is about one phase.
+  @Test func allPhasesAreSegmentedInTheOrderOfTime() async throws {
+    let series = try CineSeries(triggerTimes: [200, 0, 300, 100])
+    let calls = Calls()
+    let result = try segmented(
+      try await process(series, .all, voxels: voxels, calls: calls))
+    #expect(calls.times == [0, 100, 200, 300])
+    #expect(result.objects.map(\.phase?.number) == [1, 2, 3, 4])
+    #expect(result.objects.map(\.phase?.triggerTime) == [0, 100, 200, 300])
+    #expect(result.objects.allSatisfy { $0.phase?.count == 4 && $0.phase?.name == nil })
+    #expect(Set(result.objects.map(\.sopInstanceUID)).count == 4)
+    for (object, count) in zip(result.objects, [40.0, 20, 10, 30]) {
+      let found = try #require(object.millilitres["Noise coded as liver"])
+      #expect(abs(found - count * voxelMillilitres) < 1e-9)
+      #expect(FileManager.default.fileExists(atPath: object.picture.path))
+    }
+    #expect(result.objects[2].segmentation.lastPathComponent == "segmentation-phase-03.dcm")
+    #expect(result.memory.predicted == 1300)
+    #expect(result.function.isEmpty)
+    // The images that the third object refers to are those of its phase.
+    let text = try String(
+      decoding: Data(contentsOf: result.objects[2].segmentation), as: UTF8.self)
+    #expect(text.contains("1.2.3.1\0") && !text.contains("1.2.3.5\0"))
+  }
+
+  @Test func endDiastoleAndEndSystoleAreChosenByVolume() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    let calls = Calls()
+    let result = try segmented(
+      try await process(series, .extremes, voxels: voxels, calls: calls))
+    #expect(result.objects.map(\.phase?.name) == ["end-diastole", "end-systole"])
+    #expect(result.objects.map(\.phase?.number) == [1, 3])
+    #expect(calls.times.count == Set(calls.times).count, "a phase was segmented twice")
+    let function = try #require(result.function.first)
+    #expect(result.function.map(\.cavity) == ["Noise coded as liver", "Noise coded as spleen"])
+    #expect(abs(function.endDiastolicVolume - 40 * voxelMillilitres) < 1e-9)
+    #expect(abs(function.endSystolicVolume - 10 * voxelMillilitres) < 1e-9)
+    #expect(abs((function.ejectionFraction ?? 0) - 0.75) < 1e-9)
+  }
+
+  @Test func aHeartThatDoesNotContractHasNoExtremes() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    await #expect(throws: CardiacCycleError.self) {
+      try await process(series, .extremes, voxels: [0: 20, 100: 20, 200: 20, 300: 20])
+    }
+  }
+
+  @Test func numbersChooseTheirPhasesAndNoOthers() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    let calls = Calls()
+    let result = try segmented(
+      try await process(series, .list([3, 1]), voxels: voxels, calls: calls))
+    #expect(calls.times == [200, 0])
+    #expect(result.objects.map(\.phase?.number) == [3, 1])
+    let held = await #expect(throws: HeldSeries.self) {
+      try await process(series, .list([2, 5]), voxels: voxels)
+    }
+    #expect(held?.reasons == ["there is no phase 5: the series has 4 phases"])
+  }
+
+  /// Phases in which nothing is found have no object; where none is found there is a picture.
+  @Test func emptyPhasesHaveNoObject() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200])
+    let some = try segmented(try await process(series, .all, voxels: [100: 6]))
+    #expect(some.objects.map(\.phase?.number) == [2])
+    #expect(
+      !FileManager.default.fileExists(
+        atPath: output.url.appendingPathComponent("segmentation-phase-01.dcm").path))
+    guard
+      case .nothingFound(let picture, let warnings) = try await process(series, .all, voxels: [:])
+    else {
+      Issue.record("something was found")
+      return
+    }
+    #expect(picture.lastPathComponent == "contours-phase-01.png")
+    #expect(warnings == ["at 0", "at 100", "at 200"])
+  }
+
+  /// Where phases are told apart by their number alone, nobody knows which one is end-diastole.
+  @Test func extremesNeedTriggerTimes() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200]) { image, phase, _ in
+      image.set(.triggerTime, .DS, "")
+      image.set(.temporalPositionIdentifier, .IS, "\(phase + 1)")
+    }
+    #expect(try series.source.assessment.usableStacks.count == 3)
+    let held = await #expect(throws: HeldSeries.self) {
+      try await process(series, .extremes, voxels: [-1: 4])
+    }
+    #expect(held?.reasons.first?.contains("Trigger Time (0018,1060)") == true)
+    let all = try segmented(try await process(series, .all, voxels: [-1: 4]))
+    #expect(all.objects.map(\.phase?.triggerTime) == [nil, nil, nil])
+  }
+
+  /// Volumes on different grids are no phases of one stack.
+  @Test func unequalGridsAreHeld() throws {
+    let series = try CineSeries(triggerTimes: [0, 100]) { image, phase, slice in
+      guard phase == 1 else { return }
+      image.set(.imagePosition, .DS, ["3", "0", "\(8 * slice)"])
+      image.set(.temporalPositionIdentifier, .IS, "2")
+    }
+    let source = try series.source
+    #expect(source.assessment.usableStacks.count == 2, "\(source.assessment.reasons)")
+    let held = #expect(throws: HeldSeries.self) { try processor(source, .all) }
+    #expect(held?.reasons.first == "the volumes of the series are not phases of one stack")
+  }
+
+  @Test func oneVolumeIsNoCine() throws {
+    let source = try CineSeries(triggerTimes: [0]).source
+    #expect(source.assessment.usableStacks.count == 1)
+    #expect(throws: HeldSeries.self) { try processor(source, .all) }
+  }
+}
