@@ -48,9 +48,7 @@ extension ModelInput {
     chosen: [String: String], phases: PhaseChoice?
   ) throws -> [Input] {
     guard bundle.network.inputChannels > 1 else {
-      return try series.stacked(geometry: geometry).map {
-        ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases)))
-      }
+      return try inputs(of: series, geometry: geometry, phases: phases)
     }
     guard !bundle.channels.isEmpty else {
       return series.map {
@@ -94,5 +92,21 @@ extension ModelInput {
       }
     }
     return inputs + unreadable.map { ($0.seriesInstanceUID, .success(read(ModelInput($0)))) }
+  }
+
+  /// Each series by itself, or with those that it is one stack with.
+  private static func inputs(
+    of series: [SeriesFiles], geometry: GeometryRules, phases: PhaseChoice?
+  ) throws -> [Input] {
+    // Fewer are no stack, and need not be read for it.
+    guard series.count > 2 else {
+      return series.map { ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases))) }
+    }
+    let sources = try series.map { try SourceSeries($0, geometry: geometry) }
+    return try SourceSeries.stacked(sources, geometry: geometry).map { source in
+      var input = ModelInput(source.files, phases: phases)
+      input.sources = [source.seriesInstanceUID: source]
+      return (source.seriesInstanceUID, .success(input))
+    }
   }
 }
