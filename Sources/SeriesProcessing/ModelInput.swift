@@ -37,11 +37,8 @@ extension ModelInput {
   /// or for a model of several channels one input for each study.
   ///
   /// - Parameters:
-  ///   - series: the series that were found.
-  ///   - bundle: the model.
   ///   - geometry: the rules by which series are read.
   ///   - chosen: Series Instance UIDs that somebody chose, by channel.
-  ///   - phases: which phases of a cine series; nil for what the model says.
   /// - Returns: for each input its name in a report, and why there is none where channels are
   ///   missing or in doubt.
   /// - Throws: `DICOMError` only where our own disk or installation is at fault. A series of which no
@@ -51,9 +48,7 @@ extension ModelInput {
     chosen: [String: String], phases: PhaseChoice?
   ) throws -> [Input] {
     guard bundle.network.inputChannels > 1 else {
-      return try series.stacked(geometry: geometry).map {
-        ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases)))
-      }
+      return try inputs(of: series, geometry: geometry, phases: phases)
     }
     guard !bundle.channels.isEmpty else {
       return series.map {
@@ -97,5 +92,21 @@ extension ModelInput {
       }
     }
     return inputs + unreadable.map { ($0.seriesInstanceUID, .success(read(ModelInput($0)))) }
+  }
+
+  /// Each series by itself, or with those that it is one stack with.
+  private static func inputs(
+    of series: [SeriesFiles], geometry: GeometryRules, phases: PhaseChoice?
+  ) throws -> [Input] {
+    // Fewer are no stack, and need not be read for it.
+    guard series.count > 2 else {
+      return series.map { ($0.seriesInstanceUID, .success(ModelInput($0, phases: phases))) }
+    }
+    let sources = try series.map { try SourceSeries($0, geometry: geometry) }
+    return try SourceSeries.stacked(sources, geometry: geometry).map { source in
+      var input = ModelInput(source.files, phases: phases)
+      input.sources = [source.seriesInstanceUID: source]
+      return (source.seriesInstanceUID, .success(input))
+    }
   }
 }

@@ -73,15 +73,3 @@ extension SourceSeries {
       replaced: sources.flatMap(\.replaced), unreadable: unreadable)
   }
 }
-
-extension [SeriesFiles] {
-  /// The series with those that are one stack put together.
-  ///
-  /// - Throws: `DICOMError` only where our own disk or installation is at fault.
-  public func stacked(geometry: GeometryRules) throws -> [SeriesFiles] {
-    // Fewer are no stack, and need not be read for it.
-    guard count > 2 else { return self }
-    let sources = try map { try SourceSeries($0, geometry: geometry) }
-    return try SourceSeries.stacked(sources, geometry: geometry).map(\.files)
-  }
-}

@@ -33,7 +33,7 @@ import Testing
       facts: facts, frameOfReferenceUID: frame, studyInstanceUID: "1.2")
   }
 
-  private func refusal(_ candidates: ChannelCandidate..., chosen: [String: String] = [:])
+  private func refused(_ candidates: ChannelCandidate..., chosen: [String: String] = [:])
     -> ChannelRefusal?
   {
     do {
@@ -61,7 +61,7 @@ import Testing
 
   @Test func aMissingChannelNamesEachCandidateWithoutItsText() throws {
     let refusal = try #require(
-      refusal(candidate("1.2.2", "t2 Doe"), candidate("1.2.5", "flair Doe")))
+      refused(candidate("1.2.2", "t2 Doe"), candidate("1.2.5", "flair Doe")))
     guard case .missing("t1", let listed) = refusal else {
       Issue.record("\(refusal)")
       return
@@ -75,7 +75,7 @@ import Testing
   /// A series in another frame of reference cannot be brought to the reference's grid.
   @Test func onlyTheReferencesFrameOfReferenceCounts() throws {
     let (t2, t1) = (candidate("1.2.2", "t2"), candidate("1.2.3", "t1", frame: "1.2.8"))
-    let missing = try #require(refusal(t2, t1))
+    let missing = try #require(refused(t2, t1))
     #expect(
       missing.description.contains("series 1.2.3: in another frame of reference (0020,0052)"))
     // The worse one wins where it alone is in the frame.
@@ -84,10 +84,10 @@ import Testing
     let selection = try ChannelSelection(channels, candidates: [t2, far, near])
     #expect(selection.series[0].seriesInstanceUID == "1.2.4")
     #expect(
-      refusal(t2, far, near, chosen: ["t1": "1.2.3"])
+      refused(t2, far, near, chosen: ["t1": "1.2.3"])
         == .otherFrameOfReference(channel: "t1", series: "1.2.3", reference: "1.2.2"))
     #expect(
-      refusal(candidate("1.2.2", "t2", frame: "")) == .noFrameOfReference(series: "1.2.2"))
+      refused(candidate("1.2.2", "t2", frame: "")) == .noFrameOfReference(series: "1.2.2"))
   }
 
   @Test func aTieIsRefusedUntilSomebodyChooses() throws {
@@ -95,7 +95,7 @@ import Testing
       candidate("1.2.2", "t2"), candidate("1.2.3", "t1 sag"), candidate("1.2.4", "t1 sag too"),
     ]
     #expect(
-      refusal(study[0], study[1], study[2])
+      refused(study[0], study[1], study[2])
         == .ambiguous(
           channel: "t1", candidates: ["series 1.2.3 (score 2)", "series 1.2.4 (score 2)"]))
     let chosen = try ChannelSelection(channels, candidates: study, chosen: ["t1": "1.2.4"])
@@ -104,9 +104,9 @@ import Testing
 
   @Test func oneSeriesIsNotTwoChannels() throws {
     let both = candidate("1.2.2", "t1 or t2")
-    #expect(refusal(both) == .sharedSeries(series: "1.2.2", channels: ["t1", "t2"]))
+    #expect(refused(both) == .sharedSeries(series: "1.2.2", channels: ["t1", "t2"]))
     // What is chosen for one channel is no candidate for another.
-    let refusal = try #require(refusal(both, chosen: ["t1": "1.2.2"]))
+    let refusal = try #require(refused(both, chosen: ["t1": "1.2.2"]))
     #expect(refusal == .missing(channel: "t2", candidates: []))
     #expect(refusal.description.hasSuffix("it has no other series"))
   }
@@ -114,9 +114,9 @@ import Testing
   @Test func aWrongChoiceIsNamed() {
     let t2 = candidate("1.2.2", "t2")
     #expect(
-      refusal(t2, chosen: ["flair": "1.2.2"])
+      refused(t2, chosen: ["flair": "1.2.2"])
         == .unknownChannel(name: "flair", known: ["t1", "t2"]))
     #expect(
-      refusal(t2, chosen: ["t1": "9.9"]) == .unknownSeries(channel: "t1", series: "9.9"))
+      refused(t2, chosen: ["t1": "9.9"]) == .unknownSeries(channel: "t1", series: "9.9"))
   }
 }

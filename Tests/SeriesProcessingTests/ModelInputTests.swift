@@ -57,4 +57,31 @@ import Volumes
     let unread = ModelInput(files[0])
     #expect(throws: DICOMError.self) { try processor.sources(unread) }
   }
+
+  /// Three series may be a stack and are read to find out, but not again for their jobs.
+  @Test func seriesThatMayBeAStackAreReadOnce() throws {
+    let series = try (3...5).map { number in
+      try CineSeries(triggerTimes: [0]) { image, _, slice in
+        image.set(.seriesInstanceUID, .UI, "1.2.\(number)")
+        image.set(.sopInstanceUID, .UI, "1.2.\(number).\(slice + 1)")
+      }
+    }
+    let files = zip(3..., series).map { number, series in
+      SeriesFiles(seriesInstanceUID: "1.2.\(number)", files: series.files.files)
+    }
+    let bundle = try ModelBundle.load(
+      at: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny-mr"))
+    let inputs = try ModelInput.inputs(
+      of: files, for: bundle, geometry: GeometryRules(), chosen: [:], phases: .all)
+    #expect(inputs.map(\.series) == ["1.2.3", "1.2.4", "1.2.5"])
+    for url in files.flatMap(\.files) { try FileManager.default.removeItem(at: url) }
+    let processor = SeriesProcessor(
+      geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil))
+    for input in inputs {
+      let (source, channels) = try processor.sources(try input.input.get())
+      #expect(source.seriesInstanceUID == input.series && channels.isEmpty)
+      #expect(source.assessment.verdict == .accepted)
+      #expect(try input.input.get().phases == .all)
+    }
+  }
 }

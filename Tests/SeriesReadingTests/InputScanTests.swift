@@ -69,7 +69,7 @@ import Testing
       #expect(scan.refused.isEmpty)
     }
     #expect(
-      try ImageIdentity.read(path("zeros"), named: "zeros").sopInstanceUID == "1.2.007.1")
+      try ImageIdentity.read(path("zeros"), named: "zeros").instance.sopInstanceUID == "1.2.007.1")
   }
 
   /// A slice in a transfer syntax that cannot be decoded is missing from its series, not from the
