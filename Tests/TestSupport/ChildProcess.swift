@@ -26,6 +26,9 @@ public final class ChildProcess: Sendable {
     process.standardError = handle
     process.standardInput = FileHandle.nullDevice
     try process.run()
+    // The child has its own. Foundation never closes ours, and with more than a thousand open files its
+    // search for them reads beyond the end of its buffer.
+    try handle.close()
   }
 
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
