@@ -52,6 +52,18 @@ public:
   void serve() {
     if (!negotiate()) return;
     tell(CDCMTK_EVENT_ACCEPTED, "");
+    try {
+      exchange();
+    } catch (...) {
+      // An association whose end is never told would be taken as open for ever.
+      abort(CDCMTK_EVENT_ABORTED, "internal error");
+      throw;
+    }
+  }
+
+private:
+  /// Answers messages until the association ends.
+  void exchange() {
     OFCondition condition = EC_Normal;
     time_t last = time(nullptr);
     while (condition.good()) {
@@ -76,7 +88,6 @@ public:
     end(condition);
   }
 
-private:
   bool negotiate() {
     if (settings_.open_associations > settings_.maximum_associations) {
       return reject({ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,
@@ -237,8 +248,9 @@ private:
 
   void end(const OFCondition &condition) {
     if (condition == DUL_PEERREQUESTEDRELEASE) {
-      ASC_acknowledgeRelease(association_);
+      // Told first: once the peer has its answer, nothing may take the association as broken.
       tell(CDCMTK_EVENT_RELEASED, "");
+      ASC_acknowledgeRelease(association_);
     } else if (last_seen_ == Incoming::abort) {
       tell(CDCMTK_EVENT_ABORTED_BY_PEER, "the peer aborted");
     } else if (settings_.out_of_time) {
