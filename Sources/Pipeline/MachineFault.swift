@@ -38,7 +38,9 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
       self.init(description: "not enough memory: \(error)")
     case let error as StateDirectoryError: self.init(description: error.description)
     default:
-      guard let system = SystemError(behind: error) else { return nil }
+      guard let system = SystemError(behind: error), !Self.isMissingFile(system) else {
+        return nil
+      }
       let path = (error as NSError).userInfo[NSFilePathErrorKey] as? String
       self.init(system, path: path ?? "unknown file")
     }
@@ -47,13 +49,17 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
   private init?(_ error: DICOMError) {
     switch error {
     case .cannotRead(let file, _, let system?):
-      // A file that is gone will not come back by itself.
-      guard ![ENOENT, ENOTDIR].contains(system.number) else { return nil }
+      guard !Self.isMissingFile(system) else { return nil }
       self.init(system, path: file)
     case .cannotWrite(let file, _, let system?): self.init(system, path: file)
     case .toolkitUnavailable: self.init(description: error.description)
     default: return nil
     }
+  }
+
+  /// A file that is gone will not come back by itself.
+  private static func isMissingFile(_ error: SystemError) -> Bool {
+    [ENOENT, ENOTDIR].contains(error.number)
   }
 
   /// The fault that keeps files from being written in a folder now; nil where they can be.

@@ -51,6 +51,9 @@ import UNETRPP
     let errors: [any Error] = [
       DICOMError.notDICOM(file: "x"),
       DICOMError.cannotRead(file: "x", reason: "", system: missing),
+      NSError(
+        domain: NSCocoaErrorDomain, code: 260,
+        userInfo: [NSFilePathErrorKey: "x", NSUnderlyingErrorKey: POSIXError(.ENOENT)]),
       DICOMError.cannotRead(file: "x", reason: "not a regular file"),
       SegmentationError.invalidIdentifier(uid: "x"), LedgerError.failed(path: "x", reason: "y"),
       LedgerError.unknownJob(1),
