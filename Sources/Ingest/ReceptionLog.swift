@@ -12,6 +12,14 @@ public final class ReceptionLog: Sendable {
   private enum Entry {
     case refusal(RefusedInstance, ReceivingAssociation?, at: Date)
     case end(ReceivingAssociation, AssociationOutcome, message: String?)
+
+    /// Whether both are the same refusal at different times.
+    func isSame(as other: Entry) -> Bool {
+      guard case .refusal(let refusal, let association, _) = self,
+        case .refusal(let others, let otherAssociation, _) = other
+      else { return false }
+      return refusal == others && association == otherAssociation
+    }
   }
 
   private let ledger: Ledger
@@ -63,7 +71,10 @@ public final class ReceptionLog: Sendable {
 
   private func add(_ entry: Entry) {
     let isFull = waiting.withLock { entries in
-      guard entries.count < Self.maximumWaiting else { return true }
+      // A file of a watch folder is tried again and again while it cannot be stored.
+      if entries.contains(where: { $0.isSame(as: entry) }) { return false }
+      // A series waits for the end of its association, so that no end may be lost.
+      if case .refusal = entry, entries.count >= Self.maximumWaiting { return true }
       entries.append(entry)
       return false
     }

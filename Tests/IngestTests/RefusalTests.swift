@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import GRDB
 import Logging
 import TestSupport
 import Testing
@@ -124,6 +125,27 @@ import Testing
     #expect(missing.count == 2)
     try intake.take(copyOf: file(image(2), "2.dcm", in: folder.url))
     #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
+  }
+
+  /// While the ledger cannot be written, a file is tried again every few seconds.
+  @Test func aRefusalThatWaitsForTheLedgerIsKeptOnce() throws {
+    try ledger.write { db in
+      try db.execute(
+        sql: """
+          CREATE TEMP TRIGGER out_of_order BEFORE INSERT ON refused_instances
+            BEGIN SELECT RAISE(ABORT, 'out of order'); END
+          """)
+    }
+    let cut = try file(image(2), "2.dcm", bytes: 600, in: folder.url)
+    for _ in 0..<3 {
+      #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }
+    }
+    #expect(try store(image(1), as: 1) == .outOfResources)
+    #expect(try ledger.refusals().isEmpty)
+    try ledger.write { db in try db.execute(sql: "DROP TRIGGER out_of_order") }
+    #expect(try store(image(1), as: 1) == .success)
+    let missing = try ledger.incompleteness(series: "1.2.3").refused
+    #expect(missing.map(\.instance.sopInstanceUID) == ["1.2.3.2"] && missing[0].count == 1)
   }
 
   /// The letters DICM and nothing more: it may be an image, of an unknown series.
