@@ -125,8 +125,7 @@ public struct Intake: StoreHandler {
     let file = spool.state.file(path)
     do throws(IntakeError) {
       try record(
-        file, path, identity, source: source, association: requested?.association,
-        original: original)
+        file, path, identity, source: source, over: requested, original: original)
     } catch {
       // Back to where it was, so that it can be identified as far as possible.
       try? FileManager.default.moveItem(at: file, to: temporary)
@@ -142,7 +141,7 @@ public struct Intake: StoreHandler {
   /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
   private func record(
     _ file: URL, _ path: String, _ identity: InstanceIdentity, source: InstanceSource,
-    association: Association? = nil, original: URL? = nil
+    over request: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
     do {
       let (hash, byteCount) = try datasetHash(of: file)
@@ -151,9 +150,10 @@ public struct Intake: StoreHandler {
         seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
         sopClassUID: identity.sopClassUID, modality: identity.modality,
         transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
-        contentHash: hash, source: source, callingAETitle: association?.callingAETitle)
+        contentHash: hash, source: source, callingAETitle: request?.association.callingAETitle)
       let outcome = try ledger.recordInstance(
-        record, association: association.map(receptions.association), file: original?.path)
+        record, association: request.map { receptions.association($0.association) },
+        beganAt: request?.beganAt, file: original?.path)
       switch outcome {
       case .added: break
       case .identical: try keepOneFile(of: record)

@@ -114,19 +114,25 @@ extension Ledger {
   /// Notes that an instance arrived completely, and has the series that waited for it assembled again.
   ///
   /// - Parameters:
-  ///   - sopInstanceUID: the instance's SOP Instance UID.
-  ///   - file: the file of a watch folder that it is from.
+  ///   - record: the instance.
+  ///   - file: the file of a watch folder that it is from. It resolves only a refusal that could be of
+  ///     this instance: exports use the same file names for every study.
   ///   - db: the transaction.
-  func resolveRefusals(sopInstanceUID: String, file: String?, _ db: Database) throws {
+  func resolveRefusals(of record: InstanceRecord, file: String?, _ db: Database) throws {
     let resolved = try Int64.fetchAll(
       db,
       sql: """
-        UPDATE refused_instances SET resolved_at = ?, resolution = 'received'
-        WHERE resolved_at IS NULL AND (sop_uid = ? OR file = ?) RETURNING id
-        """, arguments: [now, sopInstanceUID, file])
+        UPDATE refused_instances SET resolved_at = ?1, resolution = 'received'
+        WHERE resolved_at IS NULL AND (sop_uid = ?2 OR file = ?3 AND sop_uid IS NULL
+          AND ifnull(series_uid, ?4) = ?4 AND ifnull(study_uid, ?5) = ?5) RETURNING id
+        """,
+      arguments: [
+        now, record.sopInstanceUID, file, record.seriesInstanceUID, record.studyInstanceUID,
+      ])
     for id in resolved {
       for series in try seriesConcerned(byRefusal: id, db) {
-        try event(db, "received", series: series, "instance \(sopInstanceUID), refused before")
+        try event(
+          db, "received", series: series, "instance \(record.sopInstanceUID), refused before")
         try reopenIfComplete(series, db)
       }
     }

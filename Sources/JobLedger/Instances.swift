@@ -63,16 +63,20 @@ extension Ledger {
   /// - Parameters:
   ///   - record: the instance.
   ///   - association: the one that it came over, which the first instance of it records.
+  ///   - time: when the instance began to come over it; nil for now.
   ///   - file: the file of a watch folder that it is from.
   public func recordInstance(
-    _ record: InstanceRecord, association: ReceivingAssociation? = nil, file: String? = nil
+    _ record: InstanceRecord, association: ReceivingAssociation? = nil, beganAt time: Date? = nil,
+    file: String? = nil
   ) throws(LedgerError) -> InstanceOutcome {
     try write { db in
       let outcome = try add(record, db)
       if let association {
-        _ = try count(association, series: record.seriesInstanceUID, stored: 1, at: now, db)
+        _ = try count(
+          association, series: record.seriesInstanceUID, stored: 1,
+          at: time?.timeIntervalSince1970 ?? now, db)
       }
-      try resolveRefusals(sopInstanceUID: record.sopInstanceUID, file: file, db)
+      try resolveRefusals(of: record, file: file, db)
       return outcome
     }
   }

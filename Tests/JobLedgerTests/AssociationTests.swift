@@ -107,6 +107,21 @@ import Testing
     #expect(try fixture.assembleDue() == ["available"])
   }
 
+  /// The ledger was slow with the last instance: the sender gave up, and started anew meanwhile.
+  @Test func anInstanceCountsFromWhenItBeganToCome() throws {
+    let fixture = try LedgerFixture()
+    let lost = fixture.association()
+    let began = fixture.clock.now
+    fixture.clock.advance(30)
+    let again = fixture.association()
+    fixture.clock.advance(1)
+    _ = try fixture.ledger.recordInstance(.test(1), association: lost, beganAt: began)
+    try fixture.receive(1...6, over: again)
+    try fixture.ledger.endAssociation(again, .released)
+    try fixture.ledger.endAssociation(lost, .abortedByPeer)
+    #expect(try fixture.assembleDue() == ["available"])
+  }
+
   @Test func aReleasedAssociationWithRefusalsDoesNotResolveThem() throws {
     let fixture = try LedgerFixture()
     let broken = fixture.association()

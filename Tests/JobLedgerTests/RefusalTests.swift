@@ -117,6 +117,26 @@ import Testing
     #expect(try fixture.ledger.refusals().isEmpty)
   }
 
+  /// An export writes its next series under the same names.
+  @Test func aFileOfAnotherInstanceResolvesNothing() throws {
+    let fixture = try LedgerFixture()
+    let file = "/watch/IM5"
+    var unnamed = RefusedInstance.test(nil, status: nil, source: .watch, file: file)
+    unnamed.sopClassUID = nil
+    for refused in [.test(5, status: nil, source: .watch, file: file), unnamed] {
+      try fixture.ledger.recordRefusal(refused)
+    }
+    _ = try fixture.ledger.recordInstance(.test(50, series: "1.2.4"), file: file)
+    #expect(try fixture.ledger.incompleteness(series: "1.2.3").refused.count == 2)
+    // Which instance the one without a name was, the series tells.
+    _ = try fixture.ledger.recordInstance(.test(6), file: file)
+    #expect(
+      try fixture.ledger.incompleteness(series: "1.2.3").refused.map(\.instance.sopInstanceUID)
+        == ["1.2.3.5"])
+    _ = try fixture.ledger.recordInstance(.test(5), file: file)
+    #expect(try fixture.ledger.incompleteness(series: "1.2.3").isEmpty)
+  }
+
   /// After a restart a watch folder is read again, with the damaged file next to the whole one.
   @Test func aResolvedFileThatIsReadAgainChangesNothing() throws {
     let fixture = try LedgerFixture()
