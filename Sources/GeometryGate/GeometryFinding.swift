@@ -1,3 +1,5 @@
+import Volumes
+
 /// Something that the gate found in a series: a problem that holds it, a repair, or a note.
 public struct GeometryFinding: Error, Sendable, Equatable, Codable, CustomStringConvertible {
   /// What was found; stable names, fit for a ledger's column or a metric's label.
@@ -22,4 +24,12 @@ public struct GeometryFinding: Error, Sendable, Equatable, Codable, CustomString
   }
 
   public var description: String { message }
+}
+
+/// The finding about frames that are too few for a volume.
+func tooFewSlices(_ frames: [ImageFrame], rules: GeometryRules) -> GeometryFinding {
+  GeometryFinding(
+    .tooFewSlices,
+    "\(counted(frames.count, "slice")), at least \(max(2, rules.minimumSlices)) make a volume: "
+      + formatted(frames))
 }

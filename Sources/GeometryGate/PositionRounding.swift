@@ -8,9 +8,11 @@ struct PositionRounding {
   /// How far in mm along the normal a position may be from where it was measured.
   let error: Double
 
-  /// nil where the coordinates are finer than a hundredth of a millimetre.
-  init?(_ places: SlicePlaces) {
-    let positions = places.frames.joined().map { position($0) }
+  /// - Parameters:
+  ///   - positions: Image Position (Patient) of every image in mm; not empty.
+  ///   - normal: unit normal of the slices.
+  /// - Returns: nil where the coordinates are finer than a hundredth of a millimetre.
+  init?(_ positions: [SIMD3<Double>], normal: SIMD3<Double>) {
     let axes = (0..<3).filter { axis in positions.contains { $0[axis] != positions[0][axis] } }
     let quantum = [0.5, 0.1, 0.01].first { quantum in
       axes.allSatisfy { axis in
@@ -21,7 +23,7 @@ struct PositionRounding {
     }
     guard let quantum else { return nil }
     self.quantum = quantum
-    error = quantum / 2 * axes.reduce(0) { $0 + abs(places.normal[$1]) } + 1e-6
+    error = quantum / 2 * axes.reduce(0) { $0 + abs(normal[$1]) } + 1e-6
   }
 
   /// Whether regular places, each rounded so, may have given these.

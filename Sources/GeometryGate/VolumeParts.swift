@@ -1,39 +1,5 @@
 import Volumes
 
-/// Frames of one volume and what told them apart from the others.
-struct VolumePart {
-  var splitBy: [String: String] = [:]
-  var frames: [ImageFrame]
-  /// How many positions it lacks that volumes measured with it have.
-  var lacking = 0
-}
-
-extension [VolumePart] {
-  /// In ascending order of what they were split by, numbers as numbers.
-  func sortedParts() -> [VolumePart] {
-    let names = Set(flatMap(\.splitBy.keys)).sorted()
-    return sorted { a, b in
-      for name in names {
-        let (x, y) = (a.splitBy[name] ?? "", b.splitBy[name] ?? "")
-        guard x != y else { continue }
-        return precedes(x, y)
-      }
-      return false
-    }
-  }
-}
-
-/// Whether a value comes before another: by number where both begin with one.
-func precedes(_ a: String, _ b: String) -> Bool {
-  if let x = leadingNumber(a), let y = leadingNumber(b), x != y { return x < y }
-  return a < b
-}
-
-/// The number with which a value begins.
-func leadingNumber(_ text: String) -> Double? {
-  Double(text.prefix { $0.isNumber || $0 == "." || $0 == "-" })
-}
-
 extension SeriesAssessor {
   /// The volumes among frames of one orientation, size and spacing.
   ///

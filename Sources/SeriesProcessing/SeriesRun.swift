@@ -94,16 +94,6 @@ struct SeriesRun {
   }
 }
 
-/// What the model found in one volume.
-struct SegmentedStack {
-  /// On the source images.
-  var labels: LabelVolume
-  var predictedMemory: Int
-  var warnings: [String]
-  /// How the labels were made, where a reader should know.
-  var notes: [String]
-}
-
 extension UprightVolume {
   /// The voxels on a grid in the same frame of reference.
   ///
@@ -132,6 +122,7 @@ extension UprightVolume {
     return placed.volume
   }
 }
+
 /// A series whose pixels cannot be used, which only reading them shows.
 struct UnusablePixels: Error {
   var series: String

@@ -1,4 +1,3 @@
-import Synchronization
 import Volumes
 
 /// The range in which a statistic of the intensities must be for the model to apply.
@@ -47,52 +46,6 @@ extension BundleNode {
     }
     return values
   }
-}
-
-/// Something about an input or a result that the model's training volumes do not show: the result
-/// is given, and a person should look at it.
-public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
-  case intensity(statistic: IntensityStatistic, found: Double, usual: [Double])
-  case notFound(name: String)
-  case volume(name: String, millilitres: Double, usual: [Double])
-  case scattered(name: String, largestPart: Double, usual: Double)
-
-  public var description: String {
-    switch self {
-    case .intensity(let statistic, let found, let usual):
-      "the image's \(statistic.rawValue) is \(rounded(found)), in training "
-        + "\(rounded(usual[0])) to \(rounded(usual[1])): look at the result with care"
-    case .notFound(let name): "\(name) was not found"
-    case .volume(let name, let millilitres, let usual):
-      "\(name) has \(rounded(millilitres)) ml, usual are \(rounded(usual[0])) to "
-        + "\(rounded(usual[1])): look at the result with care"
-    case .scattered(let name, let part, let usual):
-      "the largest connected part of \(name) has \(rounded(100 * part)) % of its voxels, usual "
-        + "are at least \(rounded(100 * usual)) %: look at the result with care"
-    }
-  }
-}
-
-/// Gathers what is unusual, and what else is to be said of the result, while a volume is segmented.
-public final class ModelWarnings: Sendable {
-  private let list = Mutex<[ModelWarning]>([])
-  private let noteList = Mutex<[ModelNote]>([])
-
-  public init() {}
-
-  /// In the order in which they were found.
-  public var all: [ModelWarning] { list.withLock { $0 } }
-
-  /// How the result was made, where its reader should know.
-  public var notes: [ModelNote] { noteList.withLock { $0 } }
-
-  func add(_ warnings: [ModelWarning]) { list.withLock { $0 += warnings } }
-
-  func add(_ note: ModelNote) { noteList.withLock { $0.append(note) } }
-}
-
-func rounded(_ value: Double) -> String {
-  value.isFinite ? "\((value * 1000).rounded() / 1000)" : "\(value)"
 }
 
 extension InputLimits {

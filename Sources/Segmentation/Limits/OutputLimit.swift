@@ -37,13 +37,3 @@ public struct OutputLimit: Sendable, Equatable, Codable {
       ? .scattered(name: name, largestPart: part, usual: largestPart) : nil
   }
 }
-
-extension ModelBundle {
-  /// What is unusual about a result compared with the training labels; empty as a rule.
-  func warnings(of labels: LabelVolume) -> [ModelWarning] {
-    output.compactMap { limit in
-      let name = self.labels.first { $0.value == limit.label }?.name ?? "label \(limit.label)"
-      return limit.warning(labels, name: name)
-    }
-  }
-}

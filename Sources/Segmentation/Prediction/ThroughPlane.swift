@@ -18,29 +18,6 @@ extension Resampling {
   }
 }
 
-/// How a result was made, where its reader should know and nothing is wrong with it.
-public enum ModelNote: Sendable, Equatable, CustomStringConvertible {
-  /// The network's slices are further apart than the image's, both in mm; `repeated` of the image's
-  /// slices share the nearest slice of the network with the slice before.
-  case throughPlane(
-    ThroughPlaneInterpolation, networkSpacing: Double, imageSpacing: Double, repeated: Int,
-    slices: Int)
-
-  public var description: String {
-    switch self {
-    case .throughPlane(.nearest, let network, let image, let repeated, let slices):
-      "the network's slices are \(rounded(network)) mm apart, the image's \(rounded(image)) mm: each "
-        + "image slice has the labels of the nearest network slice, and \(repeated) of \(slices) "
-        + "repeat those of the slice before; --through-plane linear, or inference.throughPlane: "
-        + "linear in model.yaml, interpolates between slices"
-    case .throughPlane(.linear, let network, let image, _, _):
-      "the network's slices are \(rounded(network)) mm apart, the image's \(rounded(image)) mm: "
-        + "probabilities were interpolated linearly between slices (throughPlane: linear); the "
-        + "reference implementation takes the nearest slice"
-    }
-  }
-}
-
 extension PreprocessingPlan {
   /// nil where no slice of the image repeats another one by the nearest slice.
   func note(_ throughPlane: ThroughPlaneInterpolation) -> ModelNote? {

@@ -1,0 +1,70 @@
+import Synchronization
+
+/// Something about an input or a result that the model's training volumes do not show: the result
+/// is given, and a person should look at it.
+public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
+  case intensity(statistic: IntensityStatistic, found: Double, usual: [Double])
+  case notFound(name: String)
+  case volume(name: String, millilitres: Double, usual: [Double])
+  case scattered(name: String, largestPart: Double, usual: Double)
+
+  public var description: String {
+    switch self {
+    case .intensity(let statistic, let found, let usual):
+      "the image's \(statistic.rawValue) is \(rounded(found)), in training "
+        + "\(rounded(usual[0])) to \(rounded(usual[1])): look at the result with care"
+    case .notFound(let name): "\(name) was not found"
+    case .volume(let name, let millilitres, let usual):
+      "\(name) has \(rounded(millilitres)) ml, usual are \(rounded(usual[0])) to "
+        + "\(rounded(usual[1])): look at the result with care"
+    case .scattered(let name, let part, let usual):
+      "the largest connected part of \(name) has \(rounded(100 * part)) % of its voxels, usual "
+        + "are at least \(rounded(100 * usual)) %: look at the result with care"
+    }
+  }
+}
+
+/// Gathers what is unusual, and what else is to be said of the result, while a volume is segmented.
+public final class ModelWarnings: Sendable {
+  private let list = Mutex<[ModelWarning]>([])
+  private let noteList = Mutex<[ModelNote]>([])
+
+  public init() {}
+
+  /// In the order in which they were found.
+  public var all: [ModelWarning] { list.withLock { $0 } }
+
+  /// How the result was made, where its reader should know.
+  public var notes: [ModelNote] { noteList.withLock { $0 } }
+
+  func add(_ warnings: [ModelWarning]) { list.withLock { $0 += warnings } }
+
+  func add(_ note: ModelNote) { noteList.withLock { $0.append(note) } }
+}
+
+func rounded(_ value: Double) -> String {
+  value.isFinite ? "\((value * 1000).rounded() / 1000)" : "\(value)"
+}
+
+/// How a result was made, where its reader should know and nothing is wrong with it.
+public enum ModelNote: Sendable, Equatable, CustomStringConvertible {
+  /// The network's slices are further apart than the image's, both in mm; `repeated` of the image's
+  /// slices share the nearest slice of the network with the slice before.
+  case throughPlane(
+    ThroughPlaneInterpolation, networkSpacing: Double, imageSpacing: Double, repeated: Int,
+    slices: Int)
+
+  public var description: String {
+    switch self {
+    case .throughPlane(.nearest, let network, let image, let repeated, let slices):
+      "the network's slices are \(rounded(network)) mm apart, the image's \(rounded(image)) mm: each "
+        + "image slice has the labels of the nearest network slice, and \(repeated) of \(slices) "
+        + "repeat those of the slice before; --through-plane linear, or inference.throughPlane: "
+        + "linear in model.yaml, interpolates between slices"
+    case .throughPlane(.linear, let network, let image, _, _):
+      "the network's slices are \(rounded(network)) mm apart, the image's \(rounded(image)) mm: "
+        + "probabilities were interpolated linearly between slices (throughPlane: linear); the "
+        + "reference implementation takes the nearest slice"
+    }
+  }
+}
