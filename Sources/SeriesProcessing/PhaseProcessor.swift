@@ -62,16 +62,9 @@ struct PhaseProcessor {
         millilitres(try await segmented(phase).labels, rule.cavities[0], phase)
       }
       names = [extremes.endDiastole: "end-diastole", extremes.endSystole: "end-systole"]
-      let (diastole, systole) = (
-        try await segmented(extremes.endDiastole).labels,
-        try await segmented(extremes.endSystole).labels
-      )
-      function = rule.cavities.map { cavity in
-        CardiacFunction(
-          cavity: export.bundle.labels.first { $0.value == cavity }?.name ?? "\(cavity)",
-          endDiastolicVolume: millilitres(diastole, cavity, extremes.endDiastole),
-          endSystolicVolume: millilitres(systole, cavity, extremes.endSystole))
-      }
+      function = cardiacFunction(
+        diastole: (try await segmented(extremes.endDiastole).labels, extremes.endDiastole),
+        systole: (try await segmented(extremes.endSystole).labels, extremes.endSystole))
     }
     var objects: [ProvedSegmentation] = []
     var firstPicture: URL?
@@ -96,6 +89,18 @@ struct PhaseProcessor {
       return .nothingFound(picture: firstPicture, warnings: warnings)
     }
     return .segmented(SegmentedSeries(objects: objects, function: function, memory: memory))
+  }
+
+  /// What each cavity does, by the labels and numbers of two phases.
+  private func cardiacFunction(
+    diastole: (labels: LabelVolume, phase: Int), systole: (labels: LabelVolume, phase: Int)
+  ) -> [CardiacFunction] {
+    rule.cavities.map { cavity in
+      CardiacFunction(
+        cavity: export.bundle.labels.first { $0.value == cavity }?.name ?? "\(cavity)",
+        endDiastolicVolume: millilitres(diastole.labels, cavity, diastole.phase),
+        endSystolicVolume: millilitres(systole.labels, cavity, systole.phase))
+    }
   }
 
   private func cycle() throws -> CardiacCycle {

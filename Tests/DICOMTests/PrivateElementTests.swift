@@ -38,34 +38,40 @@ import Testing
 
   /// Elements of a vendor that no reader of `coding` expects.
   private static func bad(_ coding: Coding) -> [(name: String, bytes: [UInt8])] {
+    coding == .implicit ? badImplicit() : badExplicit(coding)
+  }
+
+  private static func badImplicit() -> [(name: String, bytes: [UInt8])] {
     var found: [(String, [UInt8])] = []
     func add(_ name: String, _ fill: (inout ElementBytes) -> Void) {
-      var elements = ElementBytes(coding)
-      fill(&elements)
-      found.append((name, elements.bytes))
+      found.append((name, elements(.implicit, fill)))
+    }
+    var explicitItem = ElementBytes(.explicit)
+    explicitItem.append(.codeValue, "SH", "X")
+    add("explicit within implicit") {
+      $0.append(vendors)
+      $0.bytes += Array("LO".utf8) + [4, 0] + Array("abcd".utf8)
+    }
+    add("explicit sequence within implicit") {
+      $0.append(vendors)
+      $0.bytes += Array("SQ".utf8) + [0, 0]
+      $0.append(ElementBytes.undefined, size: 4)
+      $0.bytes += ElementBytes.item(explicitItem)
+    }
+    add("explicit items") {
+      $0.append(vendors, "SQ", length: ElementBytes.undefined)
+      $0.bytes += ElementBytes.item(explicitItem)
+    }
+    return found
+  }
+
+  private static func badExplicit(_ coding: Coding) -> [(name: String, bytes: [UInt8])] {
+    var found: [(String, [UInt8])] = []
+    func add(_ name: String, _ fill: (inout ElementBytes) -> Void) {
+      found.append((name, elements(coding, fill)))
     }
     var implicitItem = ElementBytes(.implicit)
     implicitItem.append(.codeValue, "SH", "X")
-    var explicitItem = ElementBytes(coding == .implicit ? .explicit : coding)
-    explicitItem.append(.codeValue, "SH", "X")
-
-    if coding == .implicit {
-      add("explicit within implicit") {
-        $0.append(vendors)
-        $0.bytes += Array("LO".utf8) + [4, 0] + Array("abcd".utf8)
-      }
-      add("explicit sequence within implicit") {
-        $0.append(vendors)
-        $0.bytes += Array("SQ".utf8) + [0, 0]
-        $0.append(ElementBytes.undefined, size: 4)
-        $0.bytes += ElementBytes.item(explicitItem)
-      }
-      add("explicit items") {
-        $0.append(vendors, "SQ", length: ElementBytes.undefined)
-        $0.bytes += ElementBytes.item(explicitItem)
-      }
-      return found
-    }
     for length in [0, 1, 2, 3, 4, 10] {
       add("no VR, \(length) bytes") {
         $0.append(vendors)
@@ -106,6 +112,14 @@ import Testing
     }
     add("a sequence of other bytes") { $0.append(vendors, "SQ", Array("no items here".utf8)) }
     return found
+  }
+
+  private static func elements(
+    _ coding: Coding, _ fill: (inout ElementBytes) -> Void
+  ) -> [UInt8] {
+    var elements = ElementBytes(coding)
+    fill(&elements)
+    return elements.bytes
   }
 
   @Test(arguments: Coding.allCases) func badPrivateElementsAreSkipped(coding: Coding) throws {

@@ -88,22 +88,10 @@ public struct ModelBundle: Sendable, Equatable {
     preprocessing = try Preprocessing(
       root.required("preprocessing"), channels: network.inputChannels)
     inference = try Inference(root.required("inference"))
-    postprocessing = []
-    if let node = root.optional("postprocessing") {
-      let checked = try node.allowing(["largestComponents"])
-      for item in try checked.required("largestComponents").items() {
-        postprocessing.append(try LargestComponents(item, classes: network.classes))
-      }
-    }
+    postprocessing = try Self.postprocessing(
+      root.optional("postprocessing"), classes: network.classes)
     labels = try Self.labels(root.required("labels"), classes: network.classes)
-    groupings = []
-    if let node = root.optional("groupings") {
-      for item in try node.items() {
-        groupings.append(
-          try SegmentDescription(
-            grouping: item, value: UInt8(clamping: groupings.count + 1), classes: network.classes))
-      }
-    }
+    groupings = try Self.groupings(root.optional("groupings"), classes: network.classes)
     writesGroupings = try Self.writesGroupings(root, groupings)
     input = try InputLimits(root.required("input"), channels: network.inputChannels)
     output = []
@@ -120,6 +108,29 @@ public struct ModelBundle: Sendable, Equatable {
     weights = directory.appendingPathComponent(try Self.weightsFile(weightsNode))
     weightsSHA256 = try Self.checksum(weightsNode)
     self.directory = directory
+  }
+
+  private static func postprocessing(
+    _ node: BundleNode?, classes: Int
+  ) throws(ModelBundleError) -> [LargestComponents] {
+    guard let node else { return [] }
+    var rules: [LargestComponents] = []
+    for item in try node.allowing(["largestComponents"]).required("largestComponents").items() {
+      rules.append(try LargestComponents(item, classes: classes))
+    }
+    return rules
+  }
+
+  private static func groupings(
+    _ node: BundleNode?, classes: Int
+  ) throws(ModelBundleError) -> [SegmentDescription] {
+    var groupings: [SegmentDescription] = []
+    for item in try node?.items() ?? [] {
+      groupings.append(
+        try SegmentDescription(
+          grouping: item, value: UInt8(clamping: groupings.count + 1), classes: classes))
+    }
+    return groupings
   }
 
   private static func labels(_ node: BundleNode, classes: Int) throws(ModelBundleError)

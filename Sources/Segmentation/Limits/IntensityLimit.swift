@@ -1,5 +1,3 @@
-import Volumes
-
 /// The range in which a statistic of the intensities must be for the model to apply.
 public struct IntensityLimit: Sendable, Equatable, Codable {
   public var statistic: IntensityStatistic
@@ -45,36 +43,5 @@ extension BundleNode {
       throw invalid("is not two numbers, the smaller first")
     }
     return values
-  }
-}
-
-extension InputLimits {
-  /// Checks the intensities of channels.
-  ///
-  /// - Parameter reorientation: to the model's orientation.
-  /// - Returns: what is unusual and yet accepted.
-  /// - Throws: `InputRefusal` where a statistic is outside the accepted range.
-  func check(
-    intensitiesOf channels: [Volume], _ reorientation: Reorientation
-  ) throws(InputRefusal) -> [ModelWarning] {
-    var warnings: [ModelWarning] = []
-    for (index, channel) in channels.enumerated() {
-      let limits = intensity.filter { $0.channel == index }
-      guard !limits.isEmpty else { continue }
-      let figures = IntensityFigures(reorientation.apply(channel))
-      for limit in limits {
-        let found = figures.value(limit.statistic, pattern: pattern)
-        guard found >= limit.accepted[0], found <= limit.accepted[1] else {
-          throw .intensity(
-            channel: index, statistic: limit.statistic, found: found, min: limit.accepted[0],
-            max: limit.accepted[1])
-        }
-        if found < limit.usual[0] || found > limit.usual[1] {
-          warnings.append(
-            .intensity(statistic: limit.statistic, found: found, usual: limit.usual))
-        }
-      }
-    }
-    return warnings
   }
 }
