@@ -132,9 +132,7 @@ private struct Plane {
     position = SIMD3(image.imagePosition)
     row = SIMD3(image.imageOrientation[0..<3])
     column = SIMD3(image.imageOrientation[3..<6])
-    normal = SIMD3(
-      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
-      row.x * column.y - row.y * column.x)
+    normal = cross(row, column)
   }
 }
 

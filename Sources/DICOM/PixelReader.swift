@@ -88,7 +88,7 @@ public enum PixelReader {
     return values.withUnsafeBytes { bytes in
       var hash = SHA256()
       hash.update(bufferPointer: bytes)
-      return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      return hexadecimal(hash.finalize())
     }
   }
 

@@ -21,8 +21,7 @@ func formatted(_ frames: [ImageFrame]) -> String {
 
 /// A text value of a file for a message: printable characters only, and not too many.
 func formatted(value: String) -> String {
-  let printable = value.unicodeScalars.filter { (32...126).contains($0.value) }
-  return "\"" + String(String.UnicodeScalarView(printable.prefix(64))) + "\""
+  "\"\(printable(value))\""
 }
 
 /// A value that must not be read, such as a patient's name, as a number that only tells it from

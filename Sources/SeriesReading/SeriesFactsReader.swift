@@ -142,20 +142,12 @@ private struct GatheredFacts {
         ($0.value.count, $1.key.description) < ($1.value.count, $0.key.description)
       })?.value, let first = group.first
     else { return }
-    let cosines = first.imageOrientation
-    let row = SIMD3(cosines[0], cosines[1], cosines[2])
-    let column = SIMD3(cosines[3], cosines[4], cosines[5])
-    let product = SIMD3(
-      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
-      row.x * column.y - row.y * column.x)
-    let length = (product * product).sum().squareRoot()
-    guard length > 0.5, length.isFinite else { return }
-    let normal = product / length
-    let distances = group.map { frame in
-      (SIMD3(frame.imagePosition[0], frame.imagePosition[1], frame.imagePosition[2]) * normal)
-        .sum()
-    }
-    facts.setGeometry(normal: normal, distances: distances)
+    let (row, column) = directions(first)
+    let product = cross(row, column)
+    let size = length(product)
+    guard size > 0.5, size.isFinite else { return }
+    let normal = product / size
+    facts.setGeometry(normal: normal, distances: group.map { dot(position($0), normal) })
   }
 }
 

@@ -63,9 +63,7 @@ struct PhantomSeries {
     let cosines = shape.orientation.compactMap(Double.init)
     let row = SIMD3(cosines[0], cosines[1], cosines[2])
     let column = SIMD3(cosines[3], cosines[4], cosines[5])
-    let normal = SIMD3(
-      row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
-      row.x * column.y - row.y * column.x)
+    let normal = cross(row, column)
     let positions = (0..<shape.slices).map { slice in
       let point = SIMD3(-17.25, 30, 101.5) + 2.5 * Double(slice) * normal
       return [point.x, point.y, point.z].map { String(format: "%.6f", $0) }
