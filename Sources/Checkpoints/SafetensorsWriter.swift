@@ -21,6 +21,9 @@ public enum SafetensorsWriter {
   /// memory.
   ///
   /// - Parameters:
+  ///   - tensors: name and shape of each tensor, in the order of the file.
+  ///   - metadata: texts for the header's `__metadata__`.
+  ///   - path: of the file; written under a temporary name and renamed, mode 0600.
   ///   - failure: makes an error of this function into one of the caller's.
   ///   - values: the values of the tensor at an index of `tensors`.
   public static func write<Failure: Error>(

@@ -29,7 +29,9 @@ public struct DICOMFile: Sendable {
     try self.init(path: path, bytes: Self.load(path))
   }
 
-  /// - Parameter bytes: as ``load(_:)`` gives them.
+  /// - Parameters:
+  ///   - path: of the file, named in errors.
+  ///   - bytes: as ``load(_:)`` gives them.
   init(path: String, bytes: Data) throws(DICOMError) {
     let parsed: Result<(FileStructure, Dataset), DICOMError> = bytes.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in

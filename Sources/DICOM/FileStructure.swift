@@ -43,7 +43,10 @@ struct FileStructure: Sendable {
   /// Where the values that were asked for are; those that the file lacks are left out.
   let values: [Tag: Range<Int>]
 
-  /// - Parameter tags: of elements at the top, no sequences, whose values are asked for.
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - file: the path named in errors.
+  ///   - tags: of elements at the top, no sequences, whose values are asked for.
   init(
     scanning bytes: UnsafeRawBufferPointer, file: String, valuesOf tags: Set<Tag> = []
   ) throws(DICOMError) {
@@ -80,7 +83,9 @@ struct FileStructure: Sendable {
 
   /// Calls `body` with the elements before the pixel data as they are parsed.
   ///
-  /// - Parameter bytes: the file that was scanned.
+  /// - Parameters:
+  ///   - bytes: the file that was scanned.
+  ///   - body: receives the bytes of the header; they are valid only during the call.
   func withParsedHeader<Value>(
     _ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Value
   ) -> Value {

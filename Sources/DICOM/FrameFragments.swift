@@ -6,7 +6,12 @@ enum FrameFragments {
   /// the extended offset table tells, and without them the signature that each codestream begins
   /// with. More codestreams than frames are refused: what is left over would be lost in silence.
   ///
-  /// - Parameter extendedOffsetTable: the value of (7FE0,0001), 8 bytes an offset.
+  /// - Parameters:
+  ///   - pixelData: the items of the encapsulated pixel data and its basic offset table.
+  ///   - frames: how many frames the image has.
+  ///   - coding: how the frames are compressed.
+  ///   - extendedOffsetTable: the value of (7FE0,0001), 8 bytes an offset.
+  ///   - bytes: the whole file.
   static func assign(
     _ pixelData: FileStructure.PixelData, frames: Int, coding: TransferSyntax.Coding,
     extendedOffsetTable: [UInt8], bytes: UnsafeRawBufferPointer

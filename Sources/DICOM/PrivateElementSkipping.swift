@@ -111,7 +111,11 @@ extension StructureScan {
   /// Whether a dataset continues or ends at an offset: with the end of what holds it, or with
   /// elements in ascending order.
   ///
-  /// - Parameter headers: how many of them are looked at.
+  /// - Parameters:
+  ///   - offset: in bytes, from the beginning of the file.
+  ///   - tag: the element before the offset.
+  ///   - container: what holds the elements.
+  ///   - headers: how many of them are looked at.
   func isStructure(at offset: Int, after tag: Tag, in container: Container, headers: Int) -> Bool {
     if offset == container.end { return !container.isDelimited }
     guard offset + 8 <= container.end else { return false }

@@ -3,6 +3,7 @@ enum RunLengthDecoder {
   /// Decodes a frame into little-endian samples.
   ///
   /// - Parameters:
+  ///   - code: the coded frame, which begins with the RLE header of 64 bytes.
   ///   - pixels: rows times columns.
   ///   - bytesPerSample: 1 or 2; there is one segment for each byte plane, the most significant
   ///     first.

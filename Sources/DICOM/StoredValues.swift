@@ -2,7 +2,9 @@ extension DICOMFile {
   /// The values of elements at the top of a file as they are on disk, byte for byte and with their
   /// padding, without any parser but the walk over the file's structure.
   ///
-  /// - Parameter tags: of elements that are no sequences; those that the file lacks are left out.
+  /// - Parameters:
+  ///   - tags: of elements that are no sequences; those that the file lacks are left out.
+  ///   - path: of the file.
   /// - Throws: ``DICOMError`` where the file cannot be read or its structure is damaged.
   public static func storedValues(
     of tags: Set<Tag>, path: String

@@ -5,8 +5,10 @@ import Volumes
 /// Half of all voxels of a CT are between air and dense bone; a wrong sign, a lost intercept or a
 /// scale of another kind moves their median far out of that.
 ///
-/// - Parameter step: how far apart the voxels are that are looked at. Every 17th is enough for a
-///   median, and prime to the usual sizes of a row.
+/// - Parameters:
+///   - volume: of a CT series, rescaled.
+///   - step: how far apart the voxels are that are looked at. Every 17th is enough for a median,
+///     and prime to the usual sizes of a row.
 public func hounsfieldFinding(_ volume: Volume, step: Int = 17) -> GeometryFinding? {
   guard let median = median(volume.storage, step: step) else { return nil }
   guard !(-1100...1500).contains(median) else { return nil }

@@ -1,6 +1,6 @@
 import Volumes
 
-/// The steps of ``assess(frames:rules:expectedInstances:pixelHash:)`` and what they found so far.
+/// The steps of ``assess(frames:replacing:rules:expectedInstances:pixelHash:)`` and what they found so far.
 struct SeriesAssessor {
   let rules: GeometryRules
   let pixelHash: (ImageFrame) -> String?

@@ -60,7 +60,10 @@ struct StepPattern {
   /// Where the steps are regular only because positions are rounded to so many mm.
   let roundedTo: Double?
 
-  /// - Parameter rounding: asked where the steps differ.
+  /// - Parameters:
+  ///   - distances: of the places along the normal in mm, ascending.
+  ///   - rules: how far steps may differ.
+  ///   - rounding: asked where the steps differ.
   init(_ distances: [Double], rules: GeometryRules, rounding: () -> PositionRounding?) {
     steps = zip(distances.dropFirst(), distances).map { $0 - $1 }
     median = steps.isEmpty ? 0 : steps.sorted()[(steps.count - 1) / 2]

@@ -76,6 +76,7 @@ public struct ChannelSelection: Sendable {
   /// series of its frame of reference (PS3.3 C.7.4.1).
   ///
   /// - Parameters:
+  ///   - channels: the model's channels, in its order.
   ///   - candidates: the series of one study.
   ///   - chosen: Series Instance UIDs that somebody chose, by channel.
   public init(

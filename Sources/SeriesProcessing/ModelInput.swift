@@ -34,8 +34,11 @@ extension ModelInput {
   /// or for a model of several channels one input for each study.
   ///
   /// - Parameters:
+  ///   - series: the series that were found.
+  ///   - bundle: the model.
   ///   - geometry: the rules by which series are read.
   ///   - chosen: Series Instance UIDs that somebody chose, by channel.
+  ///   - phases: which phases of a cine series; nil for what the model says.
   /// - Returns: for each input its name in a report, and why there is none where channels are
   ///   missing or in doubt.
   /// - Throws: `DICOMError` only where our own disk or installation is at fault. A series of which no

@@ -21,7 +21,9 @@ public actor ModelLibrary {
   /// One model is kept loaded: a job after another is usually for the same.
   private var loaded: (name: String, segmenter: Segmenter)?
 
-  /// - Parameter directories: folders of bundles in addition to those that come with the program.
+  /// - Parameters:
+  ///   - directories: folders of bundles in addition to those that come with the program.
+  ///   - threads: of the networks' arithmetic.
   public init(directories: [URL], threads: Int) {
     self.directories = directories
     self.threads = threads

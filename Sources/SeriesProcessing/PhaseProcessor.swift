@@ -18,7 +18,7 @@ struct PhaseProcessor {
     var triggerTime: Double?
   }
 
-  /// - Throws: ``HeldSeries`` where the volumes of the series are not the phases of one slice stack.
+  /// - Throws: `HeldSeries` where the volumes of the series are not the phases of one slice stack.
   init(source: SourceSeries, rule: CineRule, choice: PhaseChoice, export: ResultExport) throws {
     self.rule = rule
     self.choice = choice

@@ -25,10 +25,12 @@ struct ResultExport {
   }
 
   /// - Parameters:
-  ///   - segmented: its labels are on the stack's images; its warnings are written in the object too.
+  ///   - segmented: its labels are on the stack's images; its warnings are written in the object
+  ///     too.
+  ///   - stack: the source images.
   ///   - phase: of a cine series; the object and its picture are named after it.
   ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
-  /// - Throws: ``HeldSeries`` where the images have no place in the patient, or an identity that a
+  /// - Throws: `HeldSeries` where the images have no place in the patient, or an identity that a
   ///   result cannot carry.
   func write(
     _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0
@@ -78,7 +80,7 @@ struct ResultExport {
   }
 
   /// - Returns: SHA-256 of the proved file; nil where there is nothing to say.
-  /// - Throws: ``HeldSeries`` where the source images are at fault, which another attempt will not
+  /// - Throws: `HeldSeries` where the source images are at fault, which another attempt will not
   ///   change; otherwise as ``ResultObject/writeProved(to:times:)``.
   private func write(_ object: some ResultObject, to file: URL) throws -> String? {
     do {
@@ -120,7 +122,10 @@ struct ResultExport {
 
   /// The volume of each segment that was found, by name.
   ///
-  /// - Parameter depths: of each slice in mm, where they differ.
+  /// - Parameters:
+  ///   - labels: on the stack's images.
+  ///   - segments: what the labels mean.
+  ///   - depths: of each slice in mm, where they differ.
   static func millilitres(
     _ labels: LabelVolume, _ segments: [SegmentDescription], depths: [Double]? = nil
   ) -> [String: Double] {

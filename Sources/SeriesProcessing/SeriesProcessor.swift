@@ -36,9 +36,13 @@ public struct SeriesProcessor: Sendable {
   /// Assesses, segments, writes and proves.
   ///
   /// - Parameters:
-  ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`,
-  ///     or one of both for each phase.
+  ///   - input: the series of each channel, and the phases of a cine series.
+  ///   - segmenter: the model.
+  ///   - identifiers: UIDs of the result, chosen before it is written.
+  ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`, or one
+  ///     of both for each phase.
   ///   - times: receives the time of each stage.
+  ///   - progress: called from the segmenter's thread.
   /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.

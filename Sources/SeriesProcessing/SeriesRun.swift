@@ -97,7 +97,7 @@ struct SeriesRun {
 extension UprightVolume {
   /// The voxels on a grid in the same frame of reference.
   ///
-  /// - Throws: ``UnusablePixels``, ``HeldSeries`` where less than half of the grid is covered, or a
+  /// - Throws: ``UnusablePixels``, `HeldSeries` where less than half of the grid is covered, or a
   ///   `DICOMError` where our own disk is at fault.
   fileprivate func read(on grid: VolumeGrid) throws -> Volume {
     let series = stack.frames.first?.seriesInstanceUID ?? ""

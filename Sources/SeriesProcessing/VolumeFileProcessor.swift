@@ -23,9 +23,12 @@ public struct LabelledVolume: Sendable, Equatable {
 public enum VolumeFileProcessor {
   /// - Parameters:
   ///   - files: one NIfTI file for each channel, or one with the channels along its fourth axis.
+  ///   - segmenter: the model.
   ///   - geometry: the rules by which a DICOM series is assessed.
+  ///   - memory: what the job may take.
   ///   - output: an existing folder, which receives `labels.nii.gz` and `contours.png`.
   ///   - times: receives the time of each stage.
+  ///   - progress: called from the segmenter's thread.
   /// - Throws: `NIfTIError`, `InputRefusal`, ``MemoryShortage``, or errors of segmenting and writing.
   public static func process(
     _ files: [URL], segmenter: Segmenter, geometry: GeometryRules, memory: MemoryBudget,

@@ -29,6 +29,7 @@ public enum VolumeInputs {
   /// a DICOM file or folder, assessed as by the daemon.
   ///
   /// - Parameters:
+  ///   - files: NIfTI files, or a DICOM file or folder.
   ///   - model: whose modalities and body parts are demanded of a DICOM series.
   ///   - geometry: the rules by which a DICOM series is assessed.
   /// - Throws: ``VolumeInputError``, `NIfTIError`, `DICOMError` or `InputRefusal`.

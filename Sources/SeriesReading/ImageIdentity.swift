@@ -2,7 +2,9 @@ import DICOM
 
 /// What an image says of itself before it is taken.
 public enum ImageIdentity {
-  /// - Parameter name: of the file in messages.
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - name: of the file in messages.
   /// - Throws: ``ImageRefusal`` where the file is no CT or MR image, or its UIDs are blank.
   public static func read(_ path: String, named name: String) throws(ImageRefusal)
     -> InstanceIdentity

@@ -40,8 +40,10 @@ public struct InputScan {
     }
   }
 
-  /// - Parameter takesEverything: sorts every DICOM file by its series UID, also one that no job
-  ///   could be made of because it is of another kind than CT and MR images.
+  /// - Parameters:
+  ///   - inputs: paths of files and folders.
+  ///   - takesEverything: sorts every DICOM file by its series UID, also one that no job could be
+  ///     made of because it is of another kind than CT and MR images.
   /// - Throws: ``InputScanError`` when an input does not exist.
   public init(_ inputs: [String], takesEverything: Bool = false) throws(InputScanError) {
     var sorter = SeriesSorter()

@@ -28,7 +28,10 @@ public struct SourceSeries: Sendable {
   ///
   /// What is wrong with an image is a finding of the assessment.
   ///
-  /// - Parameter expectedInstances: how many instances the series has by another source.
+  /// - Parameters:
+  ///   - series: the files of one series.
+  ///   - geometry: the rules of the geometry gate.
+  ///   - expectedInstances: how many instances the series has by another source.
   /// - Throws: `DICOMError` only where our own disk or installation is at fault.
   public init(_ series: SeriesFiles, geometry: GeometryRules, expectedInstances: Int? = nil) throws
   {

@@ -7,7 +7,9 @@ public struct UprightVolume: Sendable {
   public let stack: SliceStack
   private let resampling: UprightResampling?
 
-  /// - Parameter geometry: says from which tilt on a volume is resampled.
+  /// - Parameters:
+  ///   - stack: the source images.
+  ///   - geometry: says from which tilt on a volume is resampled.
   public init(_ stack: SliceStack, geometry: GeometryRules) {
     self.stack = stack
     resampling = UprightResampling(stack, maximumTilt: geometry.maximumTilt)

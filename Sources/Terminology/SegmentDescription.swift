@@ -18,7 +18,15 @@ public struct SegmentDescription: Sendable, Equatable, Codable {
   /// Red, green, blue of sRGB from 0 to 255.
   public var color: [UInt8]
 
-  /// - Parameter labels: nil for the label `value` alone.
+  /// - Parameters:
+  ///   - value: the label that the network gives; in the object segments are numbered anew.
+  ///   - labels: nil for the label `value` alone.
+  ///   - name: Segment Label (0062,0005).
+  ///   - category: Segmented Property Category Code Sequence (0062,0003).
+  ///   - type: Segmented Property Type Code Sequence (0062,000F).
+  ///   - modifier: Segmented Property Type Modifier Code Sequence (0062,0011), such as a side.
+  ///   - anatomicRegion: Anatomic Region Sequence (0008,2218).
+  ///   - color: red, green and blue of sRGB, 0 to 255.
   public init(
     value: UInt8, labels: Set<UInt8>? = nil, name: String, category: CodedConcept,
     type: CodedConcept, modifier: CodedConcept? = nil, anatomicRegion: CodedConcept? = nil,

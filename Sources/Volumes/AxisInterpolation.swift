@@ -66,8 +66,10 @@ struct AxisInterpolation: Sendable {
   /// Interpolates `lines` lines.
   ///
   /// - Parameters:
-  ///   - source, target: the first sample of the first line; `step` is the distance of samples,
-  ///     `lineStep` that of lines.
+  ///   - source: the first sample of the first line; `step` is the distance of samples, `lineStep`
+  ///     that of lines.
+  ///   - target: as `source`, for the results.
+  ///   - lines: how many lines there are.
   ///   - scratch: room for `scratchCount` values.
   func apply(
     _ source: Lines<UnsafePointer<Double>>, _ target: Lines<UnsafeMutablePointer<Double>>,

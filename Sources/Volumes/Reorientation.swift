@@ -33,7 +33,9 @@ public struct Reorientation: Sendable, Equatable {
   /// The reordering after which array axis z, y, x grows towards the given directions, as nearly
   /// as the grid's own axes allow.
   ///
-  /// - Parameter directions: three directions, one of each pair L/R, A/P, S/I; else nil.
+  /// - Parameters:
+  ///   - grid: the grid whose axes are reordered.
+  ///   - directions: three directions, one of each pair L/R, A/P, S/I; else nil.
   public init?(of grid: VolumeGrid, to directions: [PatientDirection]) {
     guard directions.count == 3,
       (0..<3).allSatisfy({ component in
@@ -108,7 +110,9 @@ public struct Reorientation: Sendable, Equatable {
 
   /// Labels of the reordered grid brought back to the original one.
   ///
-  /// - Parameter grid: the grid that the reordering was made for.
+  /// - Parameters:
+  ///   - labels: on the reordered grid, order z, y, x.
+  ///   - grid: the grid that the reordering was made for.
   public func undo(_ labels: LabelVolume, to grid: VolumeGrid) -> LabelVolume {
     let (start, strides) = walk(grid)
     var original = [UInt8](repeating: 0, count: labels.labels.count)

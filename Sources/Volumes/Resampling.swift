@@ -61,7 +61,10 @@ public struct Resampling: Sendable, Equatable {
 
   /// Values on the new shape, written to `target` (z, y, x).
   ///
-  /// - Parameter view: has `shape`.
+  /// - Parameters:
+  ///   - view: has `shape`.
+  ///   - interpolation: between the source's voxels.
+  ///   - target: room for the values of the new shape, order z, y, x.
   public func apply(
     _ view: VoxelView, _ interpolation: Interpolation,
     into target: UnsafeMutableBufferPointer<Float>

@@ -24,8 +24,9 @@ public struct UprightResampling: Sendable, Equatable {
     var slice: Double
   }
 
-  /// - Parameter maximumTilt: in degrees between slice axis and normal; a stack tilted by less is
-  ///   upright.
+  /// - Parameters:
+  ///   - stack: the source images.
+  ///   - maximumTilt: in degrees between slice axis and normal; a stack tilted by less is upright.
   /// - Returns: nil for a stack that is upright and regular as it is.
   public init?(_ stack: SliceStack, maximumTilt: Double) {
     let affine = stack.grid.affine

@@ -12,7 +12,10 @@ struct VolumeResampler {
   /// Planes between z and the other axes; nil where z is not interpolated.
   private var between: [Double]?
 
-  /// - Parameter view: has the resampling's `shape`.
+  /// - Parameters:
+  ///   - resampling: the source's shape and the new one.
+  ///   - view: has the resampling's `shape`.
+  ///   - interpolation: between the source's voxels.
   init(_ resampling: Resampling, _ view: VoxelView, _ interpolation: Interpolation) {
     self.resampling = resampling
     self.view = view

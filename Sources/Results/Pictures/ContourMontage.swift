@@ -20,7 +20,9 @@ public enum ContourMontage {
   /// drawn: no names, no patient data.
   ///
   /// - Parameters:
-  ///   - volume, labels: on the same grid, order z, y, x.
+  ///   - volume: the images, order z, y, x.
+  ///   - labels: on the grid of the volume, order z, y, x.
+  ///   - segments: what is outlined, with the colours.
   ///   - path: the PNG; written under a temporary name and renamed, mode 0600.
   /// - Throws: ``SegmentationError``.
   public static func write(

@@ -13,6 +13,7 @@ enum BitPlanes {
   ///   - labels: of the frame's pixels.
   ///   - holds: whether a label belongs to the segment, by label.
   ///   - first: the frame's first pixel in the stream, whose pixels are still 0.
+  ///   - bytes: the bit stream of all frames, the first pixel in the lowest bit (PS3.5 8.2).
   static func set(
     _ labels: UnsafeBufferPointer<UInt8>, _ holds: [Bool], from first: Int,
     in bytes: UnsafeMutableBufferPointer<UInt8>

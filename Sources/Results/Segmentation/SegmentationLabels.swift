@@ -40,7 +40,10 @@ public enum SegmentationLabels {
   /// Orientation (Patient), Pixel Spacing): the source images are not needed. Voxels that no frame
   /// covers are background.
   ///
-  /// - Parameter label: the label of a segment; nil leaves it out.
+  /// - Parameters:
+  ///   - path: of the segmentation object.
+  ///   - grid: the grid that the labels are wanted on.
+  ///   - label: the label of a segment; nil leaves it out.
   /// - Throws: ``SegmentationLabelsError``.
   public static func read(
     _ path: String, onto grid: VolumeGrid, label: (Segment) -> UInt8?

@@ -99,6 +99,8 @@ struct SegmentationReading {
   /// The labels of the frames on the grid of the stack.
   ///
   /// - Parameters:
+  ///   - stack: the source images.
+  ///   - labelOfSegment: the label of each segment by Segment Number (0062,0004).
   ///   - only: the segment whose frames are read; nil for those of all.
   ///   - segmentsOverlap: what Segments Overlap (0062,0013) must say.
   func labelVolume(

@@ -63,7 +63,10 @@ public struct ModelBundle: Sendable, Equatable {
     return bundle
   }
 
-  /// - Parameter file: the path named in errors.
+  /// - Parameters:
+  ///   - text: the contents of `model.yaml`.
+  ///   - file: the path named in errors.
+  ///   - directory: the bundle's folder, which holds the files that the text names.
   init(yaml text: String, file: String, directory: URL) throws(ModelBundleError) {
     let composed: Node?
     do {

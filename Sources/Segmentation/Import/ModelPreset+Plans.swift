@@ -9,7 +9,9 @@ extension ModelPreset {
   /// The patch stays the network's: its weights fit no other, and the reference's trainers leave
   /// another one in the plans. Returns what else was noticed.
   ///
-  /// - Parameter path: named in errors and as the source.
+  /// - Parameters:
+  ///   - plans: as they were read from the file.
+  ///   - path: named in errors and as the source.
   mutating func apply(_ plans: TrainingPlans, path: String) throws(ModelImportError) -> [String] {
     func mismatch(_ reason: String) -> ModelImportError {
       .plansMismatch(path: path, reason: reason)

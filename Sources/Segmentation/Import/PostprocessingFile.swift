@@ -29,7 +29,9 @@ struct PostprocessingFile {
     }
   }
 
-  /// - Parameter classes: of the network, background included.
+  /// - Parameters:
+  ///   - path: of the `postprocessing.json`.
+  ///   - classes: of the network, background included.
   init(path: String, classes: Int) throws(ModelImportError) {
     let contents: Contents
     do {

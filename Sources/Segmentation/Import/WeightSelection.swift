@@ -23,7 +23,10 @@ public struct WeightSelection: Sendable, Equatable {
   /// Wrappers that training adds before every name.
   private static let prefixes = ["module.", "_orig_mod.", "model.", "net.", "network."]
 
-  /// - Parameter source: who says what the network is, named in errors.
+  /// - Parameters:
+  ///   - checkpoint: the file's tensors.
+  ///   - network: whose tensors are wanted.
+  ///   - source: who says what the network is, named in errors.
   init(
     _ checkpoint: Checkpoint, network: NetworkDescription, source: String
   ) throws(ModelImportError) {

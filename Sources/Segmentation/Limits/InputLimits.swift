@@ -42,7 +42,9 @@ public struct InputLimits: Sendable, Equatable, Codable {
     self.pattern = pattern
   }
 
-  /// - Parameter channels: how many the network takes.
+  /// - Parameters:
+  ///   - node: the section `input` of `model.yaml`.
+  ///   - channels: how many the network takes.
   init(_ node: BundleNode, channels: Int) throws(ModelBundleError) {
     let node = try node.allowing([
       "modalities", "bodyParts", "spacing", "extent", "intensity", "pattern",
@@ -80,7 +82,9 @@ extension InputLimits.Range {
 extension InputLimits {
   /// Checks what the series says of itself.
   ///
-  /// - Parameter bodyPart: Body Part Examined, empty or nil where absent.
+  /// - Parameters:
+  ///   - modality: Modality (0008,0060).
+  ///   - bodyPart: Body Part Examined, empty or nil where absent.
   public func check(modality: String, bodyPart: String?) throws(InputRefusal) {
     guard modalities.contains(modality) else {
       throw .modality(found: modality, accepted: modalities)
@@ -105,7 +109,9 @@ extension InputLimits {
 
   /// Checks the intensities of channels.
   ///
-  /// - Parameter reorientation: to the model's orientation.
+  /// - Parameters:
+  ///   - channels: the image channels in the order of the model, in one orientation.
+  ///   - reorientation: from that orientation to the model's.
   /// - Returns: what is unusual and yet accepted.
   /// - Throws: `InputRefusal` where a statistic is outside the accepted range.
   func check(

@@ -55,7 +55,9 @@ public struct IntensityPattern: Sendable, Equatable, Codable {
 
   /// The best correlation over the allowed mirrorings.
   ///
-  /// - Parameter shape: of the voxels, z, y, x in the model's orientation.
+  /// - Parameters:
+  ///   - voxels: intensities, order z, y, x.
+  ///   - full: shape of the voxels, z, y, x in the model's orientation.
   func correlation(with voxels: [Float], shape full: [Int]) -> Double {
     let blocks = blockMeans(voxels, full)
     let mirrorings = (0..<8).filter { mirroring in

@@ -21,6 +21,7 @@ extension ModelBundle {
   /// slices will have labels.
   ///
   /// - Parameters:
+  ///   - grid: of the source volume.
   ///   - bytesPerVoxel: 2 for whole numbers of 16 bits, 4 for others.
   ///   - threads: that resample.
   /// - Throws: ``InputRefusal/orientation(_:)``

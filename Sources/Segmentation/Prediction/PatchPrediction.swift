@@ -21,7 +21,10 @@ struct PatchPrediction {
   }
 
   /// - Parameters:
+  ///   - image: normalised channels, order C, z, y, x.
+  ///   - shape: z, y, x of the image.
   ///   - place: of the patch's first voxel in the image; beyond it are zeros.
+  ///   - forward: runs the network on a patch.
   ///   - found: called for each mirroring with the logits (class, z, y, x) of the mirrored patch.
   mutating func predict(
     _ image: [Float], shape: [Int], at place: [Int], forward: SlidingWindow.Forward,

@@ -37,7 +37,9 @@ struct PlaneAccumulator {
   ///
   /// - Parameters:
   ///   - logits: class, z, y, x of the patch mirrored along the axes of `mirroring`.
+  ///   - mirroring: bits of the mirrored axes: 1 for x, 2 for y, 4 for z.
   ///   - share: how much they count among the mirrorings of the patch.
+  ///   - start: z, y, x of the patch's first voxel.
   mutating func add(
     _ logits: UnsafeBufferPointer<Float>, mirroring: Int, share: Float, at start: [Int]
   ) {

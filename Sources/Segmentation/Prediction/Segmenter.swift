@@ -24,7 +24,9 @@ public actor Segmenter {
     executor.asUnownedSerialExecutor()
   }
 
-  /// - Parameter threads: threads of the network's arithmetic.
+  /// - Parameters:
+  ///   - bundle: the model; its weights are read here.
+  ///   - threads: threads of the network's arithmetic.
   /// - Throws: `SafetensorsError`, or `NetworkError` where the weights are not the network's.
   public init(bundle: ModelBundle, threads: Int) throws {
     self.bundle = bundle

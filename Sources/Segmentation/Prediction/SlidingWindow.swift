@@ -35,6 +35,7 @@ struct SlidingWindow {
   /// - Parameters:
   ///   - image: C, z, y, x.
   ///   - shape: z, y, x of the image.
+  ///   - forward: runs the network on a patch.
   ///   - patchDone: called after each patch with the number done and that of all.
   ///   - planeDone: called for each z in ascending order with the probabilities (K, y, x).
   func forEachPlane(

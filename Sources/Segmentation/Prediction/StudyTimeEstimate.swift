@@ -15,7 +15,10 @@ public struct StudyTimeEstimate: Sendable, Equatable {
   /// Processes a volume about as deep as a patch and twice as wide, with a network that computes
   /// nothing.
   ///
-  /// - Parameter spacing: the model's, z, y, x in mm.
+  /// - Parameters:
+  ///   - network: the shape of its patch and the number of its channels and classes are used.
+  ///   - inference: how the model is applied.
+  ///   - spacing: the model's, z, y, x in mm.
   public static func measure(
     _ network: NetworkDescription, inference: ModelBundle.Inference, spacing: [Double]
   ) throws -> StudyTimeEstimate {
@@ -47,7 +50,9 @@ public struct StudyTimeEstimate: Sendable, Equatable {
 
   /// The shape of a study's image for the network, after resampling.
   ///
-  /// - Parameter shape: of the source, z, y, x.
+  /// - Parameters:
+  ///   - shape: of the source, z, y, x.
+  ///   - spacing: of the source's voxels, z, y, x in mm.
   public static func resampledShape(_ shape: [Int], spacing: [Double]) -> [Int] {
     Resampling(
       shape: shape, spacing: [spacing[0], spacing[1] * pixelFactor, spacing[2] * pixelFactor],
