@@ -1,6 +1,12 @@
 /// A file of named tensors in any of the formats that networks are published in.
 ///
 /// Not for use from several threads at once.
+///
+/// ```swift
+/// let checkpoint = try Checkpoint.open(path: "model_final_checkpoint.model")
+/// for name in checkpoint.tensorNames { print(name, checkpoint.entry(name)?.shape ?? []) }
+/// let weights = try checkpoint.floats("encoder1.conv1.conv.weight")
+/// ```
 public enum Checkpoint {
   case pyTorch(PyTorchFile)
   case safetensors(SafetensorsFile)

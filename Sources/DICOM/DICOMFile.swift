@@ -4,6 +4,12 @@ import Foundation
 ///
 /// Opening is safe for files of any origin: the structure is walked before the parser sees it, and
 /// every refusal is a ``DICOMError`` that names the file and the tag.
+///
+/// ```swift
+/// let file = try DICOMFile(path: path)
+/// let modality = file.dataset.text(.modality)  // "CT"
+/// let frames = try file.imageFrames()  // what the geometry gate assesses
+/// ```
 public struct DICOMFile: Sendable {
   /// Largest file that is read, in bytes.
   public static let maximumSize = 4 << 30

@@ -3,6 +3,11 @@ import Synchronization
 import Volumes
 
 /// Reads the voxels of a stack of slices.
+///
+/// ```swift
+/// let files = SourceSeries.files(of: stack)
+/// let volume = try PixelReader.read(stack) { files[$0] }  // Hounsfield units for CT
+/// ```
 public enum PixelReader {
   /// The volume of a stack in modality units: Hounsfield units for CT, rescaled values otherwise;
   /// kept as 16-bit whole numbers where all of them are such.

@@ -55,6 +55,14 @@ public struct SeriesAssessment: Sendable, Equatable, Codable {
 /// C.7.6.2.1.1): instance numbers, slice thickness, Spacing Between Slices and the gantry tilt
 /// attribute are not geometry.
 ///
+/// ```swift
+/// let assessment = assess(frames: frames, rules: GeometryRules())
+/// switch assessment.verdict {
+/// case .held: print(assessment.problems)
+/// case .accepted, .repaired: print(assessment.usableStacks.count, "volumes")
+/// }
+/// ```
+///
 /// - Parameters:
 ///   - frames: the frames of the series, in any order.
 ///   - replaced: earlier versions of these, which came again with other content: they are compared

@@ -15,6 +15,15 @@ public struct ProcessedSeries: Sendable, Equatable {
 }
 
 /// Takes one series from its files to proved segmentations.
+///
+/// ```swift
+/// let processor = SeriesProcessor(
+///   geometry: GeometryRules(), installation: "SEGMENTD", memory: MemoryBudget(gigabytes: 0))
+/// let processed = try await processor.process(
+///   ModelInput(series), segmenter: segmenter, identifiers: .generate(), output: folder
+/// ) { print($0.line) }
+/// if case .segmented(let result) = processed.outcome { print(result.summary) }
+/// ```
 public struct SeriesProcessor: Sendable {
   private let geometry: GeometryRules
   /// What tells this installation from others, written as Device Serial Number (0018,1000).

@@ -16,6 +16,12 @@ public struct VolumeFiles: Sendable, Equatable {
 
 /// Finds the images in files and folders and sorts them by series; NIfTI files are listed
 /// separately.
+///
+/// ```swift
+/// let scan = try InputScan(["/data/study"])
+/// for series in scan.series { print(series.seriesInstanceUID, series.files.count) }
+/// for refusal in scan.refused { print(refusal) }
+/// ```
 public struct InputScan {
   /// Series in the order in which they were found.
   public private(set) var series: [SeriesFiles] = []

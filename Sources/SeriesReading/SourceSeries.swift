@@ -5,6 +5,13 @@ import SeriesSelection
 import Volumes
 
 /// The files of a series, or of several that are one stack, read and assessed by the geometry gate.
+///
+/// ```swift
+/// let source = try SourceSeries(
+///   SeriesFiles(seriesInstanceUID: uid, files: files), geometry: GeometryRules())
+/// if source.assessment.verdict == .held { print(source.assessment.reasons) }
+/// let volume = try SourceSeries.pixels(of: source.onlyVolume())
+/// ```
 public struct SourceSeries: Sendable {
   /// Of the series by which the stack goes where there are several.
   public var seriesInstanceUID: String { files.seriesInstanceUID }

@@ -1,4 +1,12 @@
 /// What a rule asks of a series: what it must be, and what makes one series better than another.
+///
+/// ```swift
+/// let criteria = SeriesCriteria(
+///   required: [SeriesCriterion(.modality, .texts(include: ["CT"], exclude: []))],
+///   preferred: [.init([SeriesCriterion(.sliceThickness, .range(min: nil, max: 1.5))])])
+/// let score = criteria.score(facts)
+/// if !score.isMatch { print(score.incompatibilities(showingText: false)) }
+/// ```
 public struct SeriesCriteria: Sendable, Equatable {
   /// Criteria that earn points where all of them are met.
   public struct Preference: Sendable, Equatable {

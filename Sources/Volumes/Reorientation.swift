@@ -24,6 +24,13 @@ public enum PatientDirection: String, Sendable, Equatable, Codable, CaseIterable
 ///
 /// Voxels are only reordered, never interpolated, so that labels return to exactly the voxels
 /// they belong to. Axes are named in array order z, y, x (0, 1, 2).
+///
+/// ```swift
+/// if let turn = Reorientation(of: volume.grid, to: [.superior, .posterior, .left]) {
+///   let turned = turn.apply(volume)  // its array axes z, y, x grow towards S, P, L
+///   let labels = turn.undo(segment(turned), to: volume.grid)
+/// }
+/// ```
 public struct Reorientation: Sendable, Equatable {
   /// Which axis of the source each axis of the result runs along.
   public let axes: [Int]

@@ -7,6 +7,13 @@ import Foundation
 /// are repeated, the arithmetic is in double precision and results keep to the range of the
 /// input. Where slices are far apart, each is resampled in its plane, keeps to its own range, and
 /// the nearest is taken across.
+///
+/// ```swift
+/// let resampling = Resampling(
+///   shape: [40, 256, 256], spacing: [3, 0.8, 0.8], targetSpacing: [1, 1, 1])
+/// resampling.newShape  // [120, 205, 205]
+/// let values = resampling.apply(voxels, .cubic)
+/// ```
 public struct Resampling: Sendable, Equatable {
   public let shape: [Int]
   public let newShape: [Int]
