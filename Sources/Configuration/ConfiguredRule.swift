@@ -21,7 +21,7 @@ extension SiteConfiguration {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       name = try values.decodeIfPresent(String.self, forKey: .name)
       model = try values.decode(String.self, forKey: .model)
-      criteria = try SeriesCriteria(besideOtherKeysOf: decoder)
+      criteria = try SeriesCriteria(amongKeysOf: decoder)
       for (key, attribute) in [
         (CodingKeys.modalities, SeriesAttribute.modality), (.seriesDescription, .seriesDescription),
       ] where values.contains(key) {

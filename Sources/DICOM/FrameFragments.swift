@@ -4,7 +4,7 @@ enum FrameFragments {
   ///
   /// One fragment per frame and one frame for all fragments need no table. Otherwise the basic or
   /// the extended offset table tells, and without them the signature that each codestream begins
-  /// with. More codestreams than frames are refused: what is left over would be lost in silence.
+  /// with. More codestreams than frames are refused: what is left over would be lost silently.
   ///
   /// - Parameters:
   ///   - pixelData: the items of the encapsulated pixel data and its basic offset table.

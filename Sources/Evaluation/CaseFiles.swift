@@ -53,7 +53,7 @@ extension CaseFiles {
   /// Names are those of NIfTI files without `.nii.gz`, of DICOM folders, or of single DICOM
   /// files. Images lose a channel number such as `_0000` (nnU-Net) and labels an ending
   /// `.labels`, `_labels`, `_label`, `_seg` or `_gt`; `img0001` and `label0001` (BTCV) are one
-  /// case. Files that begin with a dot are passed over. A folder with `imagesTr` or `images`
+  /// case. Files that begin with a dot are skipped. A folder with `imagesTr` or `images`
   /// (`labelsTr` or `labels`) means that folder within it (Decathlon). A single file of
   /// labels belongs to a single file, or to a folder of neither NIfTI nor folders, whatever the
   /// names.
@@ -62,7 +62,7 @@ extension CaseFiles {
   ///   - images: a NIfTI file, or a folder of NIfTI files or of DICOM series.
   ///   - labels: a file of labels, or a folder of them.
   ///   - names: the cases wanted; nil for all.
-  /// - Throws: ``CaseListError``: nothing is left out in silence.
+  /// - Throws: ``CaseListError``: nothing is left out silently.
   public static func match(images: URL, labels: URL, names: [String]?) throws(CaseListError)
     -> [CaseFiles]
   {

@@ -1,4 +1,4 @@
-/// How figures are reckoned where published practice differs.
+/// How scores are computed where published practice differs.
 public struct ScoringConvention: Sendable, Equatable, Codable {
   /// How the two directions of surface distances become one HD95.
   public enum Directions: String, Sendable, Equatable, Codable {

@@ -2,7 +2,7 @@
 /// repaired.
 ///
 /// The defaults admit the rounding of real scanners (1e-3 to 1e-4 of a millimetre), mend what can
-/// be mended without inventing anatomy, and hold the rest.
+/// be repaired without inventing anatomy, and hold the rest.
 public struct GeometryRules: Sendable, Equatable, Codable {
   /// The fewest slices that make a volume.
   public var minimumSlices = 3

@@ -5,7 +5,7 @@ public struct SeriesAssessment: Sendable, Equatable, Codable {
   public var verdict: Verdict
   /// Why the series is held; empty otherwise.
   public var problems: [GeometryFinding]
-  /// What was mended, and how.
+  /// What was repaired, and how.
   public var repairs: [GeometryFinding]
   /// What a reader should know of a series that is right as it is.
   public var notes: [GeometryFinding]
@@ -67,7 +67,7 @@ public struct SeriesAssessment: Sendable, Equatable, Codable {
 ///   - frames: the frames of the series, in any order.
 ///   - replaced: earlier versions of these, which came again with other content: they are compared
 ///     with them and nothing else.
-///   - rules: the tolerances, and what may be mended.
+///   - rules: the tolerances, and what may be repaired.
 ///   - expectedInstances: how many instances the series has by another source, such as a PACS.
 ///   - pixelHash: a digest of an image's stored values, asked only of images that came twice; nil
 ///     where it cannot be had, so that such images are never taken as equal.

@@ -1,7 +1,7 @@
 import Foundation
 import Volumes
 
-/// What became of the frames of one volume.
+/// The outcome for the frames of one volume.
 struct StackAssessment {
   /// nil where no regular grid describes the frames.
   var stack: SliceStack?
@@ -74,7 +74,7 @@ private func placeSlices(
   switch pattern.kind {
   case .regular:
     let step = span / Double(frames.count - 1)
-    // Hundredths of a millimetre are no news.
+    // Hundredths of a millimetre are not worth reporting.
     if let quantum = pattern.roundedTo, quantum > 0.01 {
       assessment.repairs.append(roundingRepair(pattern, quantum, step, frames))
     }

@@ -3,7 +3,7 @@
 /// NIfTI-1: 348 bytes (nifti1.h); NIfTI-2: 540 bytes (nifti2.h). Only single files (magic "n+1"
 /// and "n+2") are taken, not pairs of .hdr and .img.
 struct NIfTIHeader: Equatable {
-  /// More voxels than this are refused before memory is asked for.
+  /// More voxels than this are refused before memory is allocated.
   static let maximumVoxels = 1 << 31
   /// Enough for the header and all extensions that are worth carrying.
   static let maximumVoxelOffset = 1 << 26

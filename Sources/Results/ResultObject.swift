@@ -24,10 +24,10 @@ public protocol ResultObject: Sendable {
   func prove(_ path: String) throws
 }
 
-/// What became of a result that was to be written.
+/// The outcome of writing a result.
 public enum WriteOutcome: Sendable, Equatable {
   case written
-  /// There is nothing to say, and no file.
+  /// Nothing was found; no file is written.
   case nothingFound
 }
 

@@ -11,8 +11,8 @@ extension ResultObject {
   /// - Parameters:
   ///   - file: where the proved object belongs; an older file there is replaced.
   ///   - times: receives the time of writing and of the proof.
-  /// - Returns: SHA-256 of the file as it was proved, as 64 hexadecimal digits; nil where there is
-  ///   nothing to say, and no file.
+  /// - Returns: SHA-256 of the file as it was proved, as 64 hexadecimal digits; nil where
+  ///   nothing was found, and no file is written.
   /// - Throws: a ``ResultError`` of writing, ``ProofError``, or `DICOMError` where the file cannot be
   ///   renamed; nothing is left in the folder then.
   func writeProved(to file: URL, times: StageTimes) throws -> String? {

@@ -18,7 +18,7 @@ struct ResultExport {
   let writesNIfTI: Bool
   let times: StageTimes
 
-  /// What became of one label volume.
+  /// The outcome for one label volume.
   enum Written {
     case proved(ProvedSegmentation)
     case nothingFound(picture: URL)
@@ -79,7 +79,7 @@ struct ResultExport {
     return origin
   }
 
-  /// - Returns: SHA-256 of the proved file; nil where there is nothing to say.
+  /// - Returns: SHA-256 of the proved file; nil where nothing was found.
   /// - Throws: `HeldSeries` where the source images are at fault, which another attempt will not
   ///   change; otherwise as ``ResultObject/writeProved(to:times:)``.
   private func write(_ object: some ResultObject, to file: URL) throws -> String? {

@@ -90,7 +90,7 @@ extension CardiacFunction {
   }
 }
 
-/// What became of a series.
+/// The outcome for a series.
 public enum SeriesOutcome: Sendable, Equatable {
   case segmented(SegmentedSeries)
   /// The model found none of its structures; no object is written.

@@ -6,7 +6,7 @@ import Segmentation
 import SeriesReading
 import Volumes
 
-/// What became of an input, and the assessments that this is based on.
+/// The outcome for an input, and the assessments that this is based on.
 public struct ProcessedSeries: Sendable, Equatable {
   public var outcome: SeriesOutcome
   /// On the series whose images the result refers to, then on those of the channels; the pixels are

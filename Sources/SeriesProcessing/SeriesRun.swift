@@ -5,7 +5,7 @@ import Segmentation
 import SeriesReading
 import Volumes
 
-/// The way of one input through a model.
+/// One input on its way through a model: assessed, segmented, written and proved.
 struct SeriesRun {
   let source: SourceSeries
   let channels: [(name: String, source: SourceSeries)]

@@ -6,7 +6,7 @@ import Segmentation
 import Terminology
 import Volumes
 
-/// What became of a volume in NIfTI files.
+/// The outcome for a volume in NIfTI files.
 public struct LabelledVolume: Sendable, Equatable {
   /// 8-bit labels with the geometry of the input, .nii.gz.
   public var labels: URL

@@ -7,7 +7,7 @@ public struct PassedOverEntry: Sendable, Equatable {
   public var reason: String
 }
 
-/// The files of an input, each once, and what was passed over.
+/// The files of an input, each once, and what was skipped.
 ///
 /// Symbolic links are followed to files and folders, wherever they lead: who names a folder on the
 /// command line means what is in it. A file or folder that was met before, by another link or

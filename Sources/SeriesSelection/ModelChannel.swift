@@ -25,7 +25,7 @@ extension ModelChannel: Decodable {
     let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
     self.init(
       name: try values.decode(String.self, forKey: .name),
-      criteria: try SeriesCriteria(besideOtherKeysOf: decoder),
+      criteria: try SeriesCriteria(amongKeysOf: decoder),
       isReference: try values.decodeIfPresent(Bool.self, forKey: .reference) ?? false)
   }
 }

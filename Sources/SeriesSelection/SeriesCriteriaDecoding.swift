@@ -66,11 +66,11 @@ extension SeriesCriteria: Decodable {
   /// Refuses keys other than `require`, `prefer` and `minimumScore`.
   public init(from decoder: any Decoder) throws {
     _ = try decoder.strictContainer(keyedBy: CodingKeys.self)
-    try self.init(besideOtherKeysOf: decoder)
+    try self.init(amongKeysOf: decoder)
   }
 
   /// Reads the same keys from a mapping whose keys the caller has checked.
-  package init(besideOtherKeysOf decoder: any Decoder) throws {
+  package init(amongKeysOf decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
       required: try values.decodeIfPresent(CriteriaByAttribute.self, forKey: .require)?.criteria

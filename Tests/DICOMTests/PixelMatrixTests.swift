@@ -107,7 +107,7 @@ import Testing
     }
   }
 
-  /// What is left over would be lost in silence.
+  /// What is left over would be lost silently.
   @Test(arguments: compressed) func codestreamsThatAreLeftOverAreRefused(name: String) async throws
   {
     let another = try await change(name) { [$0, $0] }

@@ -53,7 +53,7 @@ import Testing
     #expect(try match("img", "label") == ["0035": ["img0035.nii.gz", "label0035.nii.gz"]])
   }
 
-  @Test func labelsBesideImagesMatch() throws {
+  @Test func labelsNextToImagesMatch() throws {
     try make(
       "heart/p1_frame01.nii.gz", "heart/p1_frame01_gt.nii.gz", "series/one/1.dcm",
       "series/one.labels.nii.gz")

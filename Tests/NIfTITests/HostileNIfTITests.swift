@@ -65,7 +65,7 @@ import Volumes
     #expect(labels.grid.affine.column == [-1, 0, 0])
   }
 
-  @Test func sizesThatLieAreRefused() throws {
+  @Test func falseSizesAreRefused() throws {
     try expectRefused("dim[0]") { set(&$0, 40, Int16(8)) }
     try expectRefused("dim[1]") { set(&$0, 42, Int16(0)) }
     try expectRefused("dim[2]") { set(&$0, 44, Int16(-3)) }
@@ -176,7 +176,7 @@ import Volumes
     }
   }
 
-  /// 60 bytes that promise 4 GB are refused before memory is asked for.
+  /// 60 bytes that promise 4 GB are refused before memory is allocated.
   @Test func smallFilesCannotAskForMuchMemory() async throws {
     var bytes = valid()
     for axis in 1...3 { set(&bytes, 40 + 2 * axis, Int16(1200)) }

@@ -46,7 +46,7 @@ let niftiScript = TestFiles.package
     }
   }
 
-  /// The sform's numbers are the file's own; a quaternion's are reckoned, so that the last bits
+  /// The sform's numbers are the file's own; a quaternion's are computed, so that the last bits
   /// may differ.
   private func expectSameAffine(_ affine: Affine, _ item: Listed) {
     let columns = [affine.column, affine.row, affine.slice, affine.origin]

@@ -44,17 +44,17 @@ import Volumes
     }
   }
 
-  @Test func placesBesideTheGridAreRefused() throws {
+  @Test func placesOffTheGridAreRefused() throws {
     let phantom = try PhantomSeries()
     let (path, labels) = try write(phantom) { _ in 1 }
     var shifted = labels.grid
     shifted.affine.origin += 0.3 * shifted.affine.column
-    #expect(throws: SegmentationLabelsError.besideGrid(file: path, frame: 1)) {
+    #expect(throws: SegmentationLabelsError.offGrid(file: path, frame: 1)) {
       try SegmentationLabels.read(path, onto: shifted, label: byType)
     }
     var smaller = labels.grid
     smaller.rows -= 1
-    #expect(throws: SegmentationLabelsError.besideGrid(file: path, frame: 1)) {
+    #expect(throws: SegmentationLabelsError.offGrid(file: path, frame: 1)) {
       try SegmentationLabels.read(path, onto: smaller, label: byType)
     }
   }

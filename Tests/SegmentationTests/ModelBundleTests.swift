@@ -112,7 +112,7 @@ func untrainedBundle() throws -> ModelBundle {
     #expect(ModelFolders.bundles(in: [folder.url]).map(\.lastPathComponent).contains("bundle"))
   }
 
-  @Test func embeddedFolderIsBesideTheExecutable() {
+  @Test func embeddedFolderIsNextToTheExecutable() {
     #expect(FileManager.default.fileExists(atPath: ModelFolders.embedded.path))
   }
 }

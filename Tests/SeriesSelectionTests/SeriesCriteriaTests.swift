@@ -154,7 +154,7 @@ import Yams
     SeriesChoice(all.map(\.1), facts: all.map(\.0), tieOrder: order)
   }
 
-  @Test func theHighestScoreWinsWhereverItStands() {
+  @Test func theHighestScoreWinsInAnyOrder() {
     let all = [3.0, 7, 5].map { facts("1", number: 1, slices: 10, points: $0) }
     #expect(choose(all) == .best(1, decidedBy: nil))
     #expect(choose(all.reversed()) == .best(1, decidedBy: nil))

@@ -44,7 +44,7 @@ import Testing
 
   /// Tilted, uneven, with a gap, and two of these at once.
   @Test(arguments: [(0.93, 0.0, 1), (0, 0.7, 1), (0, 0, 2), (0.61, 0.45, 1), (-0.8, 0, 2)])
-  func valuesLieWhereTheyWereMeasured(shear: Double, uneven: Double, gap: Int) throws {
+  func valuesAreWhereTheyWereMeasured(shear: Double, uneven: Double, gap: Int) throws {
     let stack = try stack(
       { frame, index in
         frame.imagePosition[1] += shear * frame.imagePosition[2]

@@ -8,7 +8,7 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
   /// An attribute is absent or unusable.
   case attribute(file: String, tag: Tag, frame: Int?, reason: String)
   /// A frame's pixels are not on the voxels of the grid.
-  case besideGrid(file: String, frame: Int)
+  case offGrid(file: String, frame: Int)
   case overlap(file: String, frame: Int)
 
   public var description: String {
@@ -16,7 +16,7 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
     case .unreadable(let error): error.description
     case .attribute(let file, let tag, let frame, let reason):
       "\(file): \(tag)\(frame.map { " of frame \($0)" } ?? ""): \(reason)"
-    case .besideGrid(let file, let frame):
+    case .offGrid(let file, let frame):
       "\(file): \(Tag.imagePosition) of frame \(frame): its pixels are not on the voxels of "
         + "the known labels"
     case .overlap(let file, let frame):
@@ -140,14 +140,14 @@ private struct Reader {
     let (width, height) = (Double(columns - 1), Double(rows - 1))
     guard let start = voxel(origin), let right = voxel(origin + width * row),
       let below = voxel(origin + height * column)
-    else { throw .besideGrid(file: path, frame: index + 1) }
+    else { throw .offGrid(file: path, frame: index + 1) }
     func step(_ end: SIMD3<Int>, _ count: Int) -> SIMD3<Int>? {
       let difference = end &- start
       let step = count > 0 ? difference / SIMD3(repeating: count) : SIMD3(repeating: 0)
       return step &* SIMD3(repeating: count) == difference ? step : nil
     }
     guard let across = step(right, columns - 1), let down = step(below, rows - 1) else {
-      throw .besideGrid(file: path, frame: index + 1)
+      throw .offGrid(file: path, frame: index + 1)
     }
     return (start, across, down)
   }
@@ -180,7 +180,7 @@ private struct Reader {
         &+ walk.down &* SIMD3(repeating: pixel / columns)
       guard index.x >= 0, index.y >= 0, index.z >= 0, index.x < size.x, index.y < size.y,
         index.z < size.z
-      else { throw .besideGrid(file: path, frame: frame + 1) }
+      else { throw .offGrid(file: path, frame: frame + 1) }
       let voxel = (index.z * size.y + index.y) * size.x + index.x
       guard volume[voxel] == 0 else { throw .overlap(file: path, frame: frame + 1) }
       volume[voxel] = label

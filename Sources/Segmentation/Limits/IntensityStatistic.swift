@@ -116,7 +116,7 @@ public struct IntensityPattern: Sendable, Equatable, Codable {
   }
 }
 
-/// The statistics of one volume in the model's orientation, reckoned when asked for.
+/// The statistics of one volume in the model's orientation, computed when asked for.
 struct IntensityFigures {
   /// z, y, x.
   private let shape: [Int]

@@ -1,6 +1,6 @@
 import Volumes
 
-/// What a structure measures as a rule; a result beyond it carries a warning.
+/// The usual size of a structure; a result beyond it carries a warning.
 public struct OutputLimit: Sendable, Equatable, Codable {
   public var label: UInt8
   /// Volume in millilitres, least and most.

@@ -38,7 +38,7 @@ public actor Segmenter {
   /// Labels on the grid of the first channel.
   ///
   /// - Parameters:
-  ///   - read: gives volumes on one grid, in the order the model was trained with; they are let go
+  ///   - read: gives volumes on one grid, in the order the model was trained with; they are released
   ///     as soon as the network's input is made of them.
   ///   - warnings: receives what is unusual about the input and the result.
   ///   - times: receives the time of each stage.
@@ -66,7 +66,7 @@ public actor Segmenter {
   }
 }
 
-/// The whole way from volumes to labels, whatever computes the patches.
+/// From volumes to labels, whatever computes the patches.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   times: StageTimes = StageTimes(), progress: (SegmentationProgress) -> Void,
