@@ -2,7 +2,7 @@ import GeometryGate
 import Segmentation
 import SeriesReading
 
-/// What a model is shown: a series, or one for each of its channels.
+/// What a model takes: a series, or one for each of its channels.
 public struct ModelInput: Sendable {
   /// The series whose images the result refers to.
   public var series: SeriesFiles
@@ -30,7 +30,7 @@ extension ModelInput {
   /// An input with the name of its series in a report, or why there is none.
   public typealias Input = (series: String, input: Result<ModelInput, ChannelRefusal>)
 
-  /// What a model is shown of some series: each by itself, series that are one stack together,
+  /// What a model takes of some series: each by itself, series that are one stack together,
   /// or for a model of several channels one input for each study.
   ///
   /// - Parameters:
