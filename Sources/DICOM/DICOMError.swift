@@ -83,10 +83,10 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Text from a file made safe for one line of a log.
 private func printable(_ text: String) -> String {
-  let shown = text.unicodeScalars.prefix(80).map {
+  let characters = text.unicodeScalars.prefix(80).map {
     (32..<127).contains($0.value) ? Character($0) : "?"
   }
-  return String(shown)
+  return String(characters)
 }
 
 extension DICOMUID {

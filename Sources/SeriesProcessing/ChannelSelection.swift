@@ -35,7 +35,7 @@ public enum ChannelRefusal: Error, Sendable, Equatable, CustomStringConvertible 
     case .unknownSeries(let channel, let series):
       "channel \(channel): the study has no series \(series)"
     case .noChannels(let model, let inputChannels):
-      "model \(model) is shown \(inputChannels) images at once, and its bundle has no channels: "
+      "model \(model) takes \(inputChannels) images at once, and its bundle has no channels: "
         + "that say which series they are"
     }
   }
@@ -65,7 +65,7 @@ extension ChannelCandidate {
   }
 }
 
-/// The series of one study that a model with several channels is shown together.
+/// The series of one study that a model with several channels takes together.
 public struct ChannelSelection: Sendable {
   /// One for each channel of the model, in its order.
   public private(set) var series: [SeriesFiles]

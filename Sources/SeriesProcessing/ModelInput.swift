@@ -2,7 +2,7 @@ import GeometryGate
 import Segmentation
 import SeriesReading
 
-/// What a model is shown: a series, or one for each of its channels.
+/// What a model takes: a series, or one for each of its channels.
 public struct ModelInput: Sendable {
   /// The series whose images the result refers to.
   public var series: SeriesFiles
@@ -33,12 +33,15 @@ extension ModelInput {
   /// An input with the name of its series in a report, or why there is none.
   public typealias Input = (series: String, input: Result<ModelInput, ChannelRefusal>)
 
-  /// What a model is shown of some series: each by itself, series that are one stack together,
+  /// What a model takes of some series: each by itself, series that are one stack together,
   /// or for a model of several channels one input for each study.
   ///
   /// - Parameters:
+  ///   - series: the series that were found.
+  ///   - bundle: the model.
   ///   - geometry: the rules by which series are read.
   ///   - chosen: Series Instance UIDs that somebody chose, by channel.
+  ///   - phases: which phases of a cine series; nil for what the model says.
   /// - Returns: for each input its name in a report, and why there is none where channels are
   ///   missing or in doubt.
   /// - Throws: `DICOMError` only where our own disk or installation is at fault. A series of which no

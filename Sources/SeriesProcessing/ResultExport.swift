@@ -108,15 +108,15 @@ struct ResultExport {
   private func drawPicture(
     _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription], to picture: URL
   ) throws {
-    let shown = ContourMontage.chosenSlices(labels)
-    var part = SliceStack(grid: stack.sourceGrid, frames: shown.map { stack.frames[$0] })
-    part.grid.slices = shown.count
+    let chosen = ContourMontage.chosenSlices(labels)
+    var part = SliceStack(grid: stack.sourceGrid, frames: chosen.map { stack.frames[$0] })
+    part.grid.slices = chosen.count
     let plane = part.grid.rows * part.grid.columns
     let files = SourceSeries.files(of: stack)
     let volume = try PixelReader.read(part) { files[$0] }
     let partLabels = LabelVolume(
       grid: part.grid,
-      labels: shown.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
+      labels: chosen.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
     try ContourMontage.write(volume, labels: partLabels, segments: segments, to: picture.path)
   }
 

@@ -2,7 +2,7 @@ import DICOM
 import GeometryGate
 import Volumes
 
-/// A volume as a network can be shown it: upright and regular, whatever its source planes are.
+/// A volume as a network takes it: upright and regular, whatever its source planes are.
 public struct UprightVolume: Sendable {
   public let stack: SliceStack
   private let resampling: UprightResampling?

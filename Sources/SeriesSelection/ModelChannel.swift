@@ -1,6 +1,6 @@
 import StrictYAML
 
-/// One of several images that a network is shown together, and the series that it is made of.
+/// One of several images that a network takes together, and the series that it is made of.
 public struct ModelChannel: Sendable, Equatable {
   /// As in the training data, for example `t1ce`.
   public var name: String

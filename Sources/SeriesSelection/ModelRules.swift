@@ -1,7 +1,7 @@
 /// The rules of a configuration.
 public struct ModelRules: Sendable {
   private let rules: [ModelRule]
-  /// The channels of the models that are shown several series together, by the models' names.
+  /// The channels of the models that take several series together, by the models' names.
   public let channels: [String: [ModelChannel]]
 
   public init(_ rules: [ModelRule], channels: [String: [ModelChannel]] = [:]) {
@@ -9,7 +9,7 @@ public struct ModelRules: Sendable {
     self.channels = channels
   }
 
-  /// Whether series of a study are compared or shown together, so that all of them must be there.
+  /// Whether series of a study are compared or segmented together, so that all of them must be there.
   public var comparesSeries: Bool {
     !channels.isEmpty || rules.contains { $0.selection == .best }
   }

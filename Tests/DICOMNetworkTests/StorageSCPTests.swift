@@ -81,7 +81,7 @@ import Testing
 
   @Test func admitsCallersOnTheListOnly() async throws {
     let listener = try Listener { $0.policy.callingAETitles = ["CTSCANNER"] }
-    let unknown = try await listener.echo(calling: "STRANGER")
+    let unknown = try await listener.echo(calling: "UNKNOWN")
     #expect(unknown.output.contains("Calling AE Title Not Recognized"))
     #expect(try await listener.echo(calling: "CTSCANNER").status == 0)
     await listener.stop()

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A model that is shown four series of one head, each on a grid of its own and with a bright ball at
+/// A model that takes four series of one head, each on a grid of its own and with a bright ball at
 /// a known place in the patient.
 @Suite(.serialized) struct ChannelTests {
   private struct Study: Decodable {

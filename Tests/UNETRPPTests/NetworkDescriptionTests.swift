@@ -84,8 +84,8 @@ struct NetworkDescriptionTests {
       try failure(tensors.filter { $0.name != name })
         == .missingTensor(path: path, name: name, expected: [64, 16]))
     #expect(
-      try failure(tensors + [("stray", [1], [0])])
-        == .unexpectedTensor(path: path, name: "stray", shape: [1]))
+      try failure(tensors + [("unexpected", [1], [0])])
+        == .unexpectedTensor(path: path, name: "unexpected", shape: [1]))
     let reshaped = tensors.map { $0.name == name ? ($0.name, [16, 64], $0.values) : $0 }
     #expect(
       try failure(reshaped)
