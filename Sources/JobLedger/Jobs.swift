@@ -15,7 +15,9 @@ public struct ClaimedJob: Sendable, Equatable {
 extension Ledger {
   /// Takes the job that has waited longest, or the given one; nil when none is due.
   ///
-  /// No other thread or process gets the same job. The given one is taken before its time is due.
+  /// No other thread or process gets the same job. A job of a series that has changed since, by an
+  /// instance or a refusal, waits: the next assembly cancels it or holds the series. The given one
+  /// is taken before its time is due, and whatever has changed.
   public func claimJob(id: Int64? = nil) throws(LedgerError) -> ClaimedJob? {
     try write { db in
       let claimed = try Row.fetchOne(
@@ -25,7 +27,10 @@ extension Ledger {
           WHERE id = (
             SELECT id FROM jobs
             WHERE state IN ('available', 'retryable')
-              AND (?1 IS NULL AND scheduled_at <= ?2 OR id = ?1)
+              AND (?1 IS NULL AND scheduled_at <= ?2 AND NOT EXISTS (
+                  SELECT 1 FROM series WHERE series.series_uid = jobs.series_uid
+                    AND assembled_revision < series.revision)
+                OR id = ?1)
             ORDER BY scheduled_at, id LIMIT 1)
           RETURNING *, (SELECT study_uid FROM series WHERE series_uid = jobs.series_uid) AS study
           """, arguments: [id, now])

@@ -72,6 +72,20 @@ import Testing
     #expect(try fixture.assembleDue() == ["cancelled", "held"])
   }
 
+  /// Within the quiet period nothing has been assembled anew, and the job must not run either.
+  @Test func aJobWaitsWhereItsSeriesHasChangedSince() throws {
+    let fixture = try LedgerFixture()
+    try fixture.receive(.test(1))
+    #expect(try fixture.assembleDue() == ["available"])
+    try fixture.ledger.recordRefusal(.test(2))
+    #expect(try fixture.ledger.claimJob() == nil)
+    #expect(try fixture.assembleDue() == ["cancelled", "held"])
+    #expect(try fixture.ledger.claimJob() == nil)
+    try fixture.receive(.test(2))
+    #expect(try fixture.assembleDue() == ["cancelled", "held", "available"])
+    #expect(try fixture.ledger.claimJob()?.id == 3)
+  }
+
   /// Its dataset does not say where it belongs: the association does.
   @Test func anInstanceWithoutSeriesIsMissingFromThoseOfItsAssociation() throws {
     let fixture = try LedgerFixture()

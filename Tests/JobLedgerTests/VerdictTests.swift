@@ -114,7 +114,7 @@ import Testing
     var new = NewJob.test()
     new.inputs = ["1.2.3", "1.2.4"].map { .init(channel: $0, seriesInstanceUID: $0) }
     let job = try fixture.ledger.reprocess(series: "1.2.3", job: new)
-    _ = try fixture.ledger.claimJob()
+    _ = try fixture.ledger.claimJob(id: 1)
     try fixture.ledger.holdJob(
       job, reason: "x",
       verdicts: [verdict(.accepted), verdict(.repaired, "mended", series: "1.2.4")])
