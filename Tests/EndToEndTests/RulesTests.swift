@@ -48,7 +48,9 @@ import Testing
     let folder = try TemporaryFolder()
     let names = try await study(below: folder.url.appendingPathComponent("study"))
     let file = folder.url.appendingPathComponent("segmentd.yaml").path
-    try "stateDirectory: state\n\(rules)\n".write(toFile: file, atomically: true, encoding: .utf8)
+    let models = TestFiles.fixtures.appendingPathComponent("models").path
+    try "stateDirectory: state\nmodels: {directories: [\(models)]}\n\(rules)\n".write(
+      toFile: file, atomically: true, encoding: .utf8)
     let arguments = ["rules", "test", "--config", file, folder.url.path + "/study"]
     let result = try await runProcess(segmentdBinary, arguments + ["--json"])
     #expect(result.status == 0, "\(result.output)")
