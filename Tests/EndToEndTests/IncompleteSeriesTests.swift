@@ -154,7 +154,8 @@ import Testing
 
   @Test func aFileOfAWatchFolderThatIsCutOff() async throws {
     let watch = try TemporaryFolder()
-    let setup = try DaemonSetup(watch: watch.url, hasDestination: false)
+    let setup = try DaemonSetup(
+      assembly: "{quietSeconds: 3}", watch: watch.url, hasDestination: false)
     let files = try await series(setup)
     let daemon = try await setup.start()
     let whole = try Data(contentsOf: files[Self.slices - 1])
@@ -169,7 +170,7 @@ import Testing
     // Read again by the next process, and refused no second time.
     #expect(try await daemon.end() == 0)
     let second = try await setup.start()
-    try await Task.sleep(for: .seconds(3))
+    try await Task.sleep(for: .seconds(5))
     try await expectHeld(setup)
     try whole.write(to: cut)
     try await expectCompleted(setup)
