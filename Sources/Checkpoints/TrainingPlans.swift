@@ -62,7 +62,9 @@ public enum TrainingPlansError: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension TrainingPlans {
-  /// - Parameter configuration: of plans of version 2.
+  /// - Parameters:
+  ///   - path: a plans.pkl, or a plans.json of version 2.
+  ///   - configuration: of plans of version 2.
   public init(
     path: String, configuration: String = "3d_fullres"
   ) throws(TrainingPlansError) {

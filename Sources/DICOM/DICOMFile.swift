@@ -29,7 +29,9 @@ public struct DICOMFile: Sendable {
 
   /// Where the dataset begins in the bytes of a file, of which nothing else is checked.
   ///
-  /// - Parameter file: the path named in errors.
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - file: the path named in errors.
   /// - Throws: ``DICOMError`` where nothing says how the dataset is coded.
   package static func datasetOffset(in bytes: Data, file: String) throws(DICOMError) -> Int {
     let end: Result<Int, DICOMError> = bytes.withUnsafeBytes { raw in

@@ -17,7 +17,9 @@ public struct SeriesStack: Sendable, Equatable {
 /// reference, image size, Pixel Spacing and number of phases agree and the steps are equal; else the
 /// stack's problems say what differs. Every other series is by itself and not mentioned.
 ///
-/// - Parameter series: the images of each series.
+/// - Parameters:
+///   - series: the images of each series.
+///   - rules: what still counts as one regular volume.
 public func seriesStacks(_ series: [[ImageFrame]], rules: GeometryRules) -> [SeriesStack] {
   let slices = series.indices.compactMap { index in
     SliceSeries(series[index], index: index, rules: rules)
@@ -44,8 +46,9 @@ public func isSliceLocation(_ frames: [ImageFrame], rules: GeometryRules) -> Boo
 /// - Parameters:
 ///   - series: the images of each member, in the stack's order.
 ///   - problems: why they cannot be stacked.
-///   - replaced, rules, pixelHash: as in
-///     ``assess(frames:replacing:rules:expectedInstances:pixelHash:)``.
+///   - replaced: images that later versions of their instance replaced.
+///   - rules: what still counts as one regular volume.
+///   - pixelHash: a digest of an image's decoded pixels; nil where they cannot be read.
 public func assess(
   stackOf series: [[ImageFrame]], problems: [GeometryFinding], replacing replaced: [ImageFrame],
   rules: GeometryRules, pixelHash: @escaping (ImageFrame) -> String?

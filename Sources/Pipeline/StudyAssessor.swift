@@ -75,8 +75,11 @@ public struct StudyAssessor: Sendable {
   /// study are read only where rules compare series, or where one of these may be a slice of a stack
   /// of series: then the stack's first series is among the answers too.
   ///
-  /// - Parameter isQuiet: whether nothing more of the study is expected; else a series that may be a
-  ///   slice of a stack waits for the others.
+  /// - Parameters:
+  ///   - study: Study Instance UID.
+  ///   - series: Series Instance UIDs of the study, those asked about.
+  ///   - isQuiet: whether nothing more of the study is expected; else a series that may be a slice
+  ///     of a stack waits for the others.
   /// - Throws: `LedgerError`, ``MachineFault``
   public func assess(study: String, series: [String], isQuiet: Bool = true) throws -> [String:
     AssessedSeries]

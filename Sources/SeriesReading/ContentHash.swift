@@ -17,7 +17,9 @@ package func hexadecimalSHA256(ofFile file: URL) throws -> String {
 ///
 /// The file is opened once, and nothing of the dataset is parsed.
 ///
-/// - Parameter start: where the dataset begins, if that is known.
+/// - Parameters:
+///   - file: an instance in a file.
+///   - start: where the dataset begins, if that is known.
 /// - Throws: `DICOMError`, or an error of Foundation.
 package func datasetHash(of file: URL, from start: Int? = nil) throws
   -> (hash: String, byteCount: Int)

@@ -14,6 +14,7 @@ extension SourceSeries {
   ///
   /// - Parameters:
   ///   - series: of any studies, each by itself.
+  ///   - geometry: the site's rules of the gate.
   ///   - preferred: members by whose UID a stack goes, as one that has a job already; else by that
   ///     of its first slice.
   /// - Throws: `DICOMError` only where our own disk or installation is at fault.

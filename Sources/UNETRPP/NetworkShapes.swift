@@ -80,7 +80,9 @@ public struct NetworkShapes: Sendable, Equatable {
 
   /// The network of these sizes with a patch.
   ///
-  /// - Parameter kind: taken where its blocks are those of the shapes.
+  /// - Parameters:
+  ///   - patch: the patch's size along z, y, x.
+  ///   - kind: taken where its blocks are those of the shapes.
   public func description(patch: [Int], kind: BlockKind?) -> NetworkDescription {
     let isSame = kind.map { $0 == blocks || blocks == .acdc && $0 == .lung } ?? false
     return NetworkDescription(

@@ -88,7 +88,7 @@ final class DaemonSetup: Sendable {
   func start(environment: [String: String] = [:]) async throws -> ChildProcess {
     let daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", configuration], log: log, environment: environment)
-    try await waitUntil("the listener") {
+    try await waitUntil("the listener", within: 120) {
       guard daemon.isRunning else { throw DaemonEnded(output: daemon.output) }
       return try await runProcess(
         "/usr/bin/echoscu", ["-aec", "SEGMENTD", "127.0.0.1", "\(self.port)"]

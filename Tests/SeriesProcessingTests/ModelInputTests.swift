@@ -23,6 +23,7 @@ import Volumes
         image.set(.seriesDescription, .LO, description)
       }
     }
+    defer { withExtendedLifetime(series) {} }
     let files = series.enumerated().map { index, series in
       SeriesFiles(seriesInstanceUID: "1.2.\(index + 3)", files: series.files.files)
     }
@@ -66,6 +67,7 @@ import Volumes
         image.set(.sopInstanceUID, .UI, "1.2.\(number).\(slice + 1)")
       }
     }
+    defer { withExtendedLifetime(series) {} }
     let files = zip(3..., series).map { number, series in
       SeriesFiles(seriesInstanceUID: "1.2.\(number)", files: series.files.files)
     }
