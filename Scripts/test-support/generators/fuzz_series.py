@@ -154,9 +154,9 @@ def inspect(binary, folder):
         )
     except subprocess.TimeoutExpired:
         return "hangs", []
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1, 2):
         return f"ended with {done.returncode}: {done.stderr[-300:]}", []
-    if done.returncode == 1:
+    if done.returncode != 0:  # 1: no such input; 2: no image could be read
         return "", ["nothing to read"]
     try:
         series = json.loads(done.stdout)["series"]
