@@ -117,12 +117,12 @@ import Testing
     // The model is there, so that no warning is printed with the JSON.
     let models = TestFiles.fixtures.appendingPathComponent("models").path
     try """
-      stateDirectory: state
-      models: {directories: [\(models)]}
-      rules:
-        - model: untrained-tiny
-          require: {orientation: axial, slices: {min: 10, max: 12}}
-      """.write(toFile: file, atomically: true, encoding: .utf8)
+    stateDirectory: state
+    models: {directories: [\(models)]}
+    rules:
+      - model: untrained-tiny
+        require: {orientation: axial, slices: {min: 10, max: 12}}
+    """.write(toFile: file, atomically: true, encoding: .utf8)
     let result = try await segmentd("rules", "test", "--config", file, "--json", input.path)
     let trial = try #require(
       JSONDecoder().decode(Trials.self, from: Data(result.output.utf8)).studies.first)
