@@ -108,17 +108,21 @@ extension TrainingPlans {
     for (index, (scheme, mask)) in zip(schemes, masks).enumerated() {
       var channel = Channel(scheme: scheme, usesMask: mask)
       if let found = file.intensities?["\(index)"] {
-        guard found.lower < found.upper, found.sd > 0, found.mean.isFinite else {
-          throw .invalid(
-            path: path, key: "foreground_intensity_properties_per_channel.\(index)",
-            reason: "are clipped to \(found.lower)...\(found.upper), standard deviation \(found.sd)"
-          )
-        }
-        channel.intensities = Intensities(
-          lower: found.lower, upper: found.upper, mean: found.mean, sd: found.sd)
+        channel.intensities = try Self.intensities(found, channel: index, path: path)
       }
       channels.append(channel)
     }
+  }
+
+  private static func intensities(_ found: Intensity, channel: Int, path: String)
+    throws(TrainingPlansError) -> Intensities
+  {
+    guard found.lower < found.upper, found.sd > 0, found.mean.isFinite else {
+      throw .invalid(
+        path: path, key: "foreground_intensity_properties_per_channel.\(channel)",
+        reason: "are clipped to \(found.lower)...\(found.upper), standard deviation \(found.sd)")
+    }
+    return Intensities(lower: found.lower, upper: found.upper, mean: found.mean, sd: found.sd)
   }
 
   /// The configuration with all that it inherits.

@@ -123,15 +123,22 @@ public struct StudyAssessor: Sendable {
         plan: .unreadable(reason: reason),
         verdict: SeriesVerdict(seriesInstanceUID: uid, kind: .held, reasons: [reason]))
     }
-    for (uid, one) in assessed {
+    return try assessed.merging(incomplete(assessed)) { $1 }
+  }
+
+  /// Those of the series that may lack instances.
+  private func incomplete(_ assessed: [String: AssessedSeries]) throws -> [String: AssessedSeries] {
+    var incomplete: [String: AssessedSeries] = [:]
+    for (uid, var series) in assessed {
       // What a slice lacks the stack lacks.
-      let missing = try ([uid] + one.stackedWith).flatMap { try self.missing(from: $0) }
+      let missing = try ([uid] + series.stackedWith).flatMap { try self.missing(from: $0) }
       guard !missing.isEmpty else { continue }
-      let isHeld = incompleteSeries == .hold
-      assessed[uid]?.verdict = one.verdict.incomplete(because: missing, isHeld: isHeld)
-      assessed[uid]?.isHeldAsIncomplete = isHeld
+      series.isHeldAsIncomplete = incompleteSeries == .hold
+      series.verdict = series.verdict.incomplete(
+        because: missing, isHeld: series.isHeldAsIncomplete)
+      incomplete[uid] = series
     }
-    return assessed
+    return incomplete
   }
 
   /// Why a job of a series has to wait for instances; nil where it need not.

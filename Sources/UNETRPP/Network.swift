@@ -51,14 +51,7 @@ public final class Network {
       throw .notEnoughMemory(bytes: bytes)
     }
     let plan = MemoryPlan(description, threads: compute.threads)
-    let arena: Arena
-    do throws(NotEnoughMemory) {
-      let wanted = bytes + description.weightBytes
-      try ArenaLayout.checkAvailable(bytes: wanted)
-      arena = try Arena(plan.layout)
-    } catch {
-      throw .notEnoughMemory(bytes: error.bytes)
-    }
+    let arena = try Self.arena(plan, bytes: bytes + description.weightBytes)
     self.description = description
     self.compute = compute
     self.arena = arena
@@ -95,6 +88,16 @@ public final class Network {
     out1 = Head(
       weights: try weights("out1.conv.conv.weight"), bias: try weights("out1.conv.conv.bias"),
       channels: description.featureSize, classes: description.classes)
+  }
+
+  /// Memory for the activations, once there is room for the weights too.
+  private static func arena(_ plan: MemoryPlan, bytes: Int) throws(NetworkError) -> Arena {
+    do throws(NotEnoughMemory) {
+      try ArenaLayout.checkAvailable(bytes: bytes)
+      return try Arena(plan.layout)
+    } catch {
+      throw .notEnoughMemory(bytes: error.bytes)
+    }
   }
 
   /// The floats of an input patch: (C, D, H, W), W fastest.
