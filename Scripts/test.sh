@@ -11,5 +11,13 @@ need_test_environment
 options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing)
 say "building with all tests (release)"
 swift build "${options[@]}" --build-tests
-say "running the tests"
-swift test "${options[@]}" --skip-build "$@"
+if [ $# -gt 0 ]; then
+  say "running the tests chosen"
+  swift test "${options[@]}" --skip-build "$@"
+else
+  # One after the other: full-size networks would starve the daemons and peers of the second part.
+  say "running the tests of the modules"
+  swift test "${options[@]}" --skip-build --skip EndToEndTests
+  say "running the tests from end to end"
+  swift test "${options[@]}" --skip-build --filter EndToEndTests
+fi

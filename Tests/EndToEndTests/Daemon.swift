@@ -8,7 +8,7 @@ let segmentdBinary: String = {
 }()
 
 /// Runs one command of segmentd to its end.
-func segmentd(_ arguments: String..., within seconds: Double = 120) async throws -> ProcessResult {
+func segmentd(_ arguments: String..., within seconds: Double = 300) async throws -> ProcessResult {
   try await runProcess(segmentdBinary, arguments, within: seconds)
 }
 
@@ -88,7 +88,7 @@ final class DaemonSetup: Sendable {
   func start(environment: [String: String] = [:]) async throws -> ChildProcess {
     let daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", configuration], log: log, environment: environment)
-    try await waitUntil("the listener", within: 120) {
+    try await waitUntil("the listener", within: 300) {
       guard daemon.isRunning else { throw DaemonEnded(output: daemon.output) }
       return try await runProcess(
         "/usr/bin/echoscu", ["-aec", "SEGMENTD", "127.0.0.1", "\(self.port)"]
@@ -110,7 +110,7 @@ final class DaemonSetup: Sendable {
   }
 
   /// Waits until there are `count` jobs and all have ended.
-  func endedJobs(_ count: Int = 1, within seconds: Double = 120) async throws -> [JobRow] {
+  func endedJobs(_ count: Int = 1, within seconds: Double = 300) async throws -> [JobRow] {
     let ended = ["completed", "held", "discarded", "cancelled"]
     var last: [JobRow] = []
     try await waitUntil("\(count) ended jobs", within: seconds) {
@@ -121,7 +121,7 @@ final class DaemonSetup: Sendable {
   }
 
   /// Waits until every result was delivered.
-  func delivered(within seconds: Double = 60) async throws {
+  func delivered(within seconds: Double = 300) async throws {
     try await waitUntil("the deliveries", within: seconds) {
       try await self.jobs().flatMap(\.deliveries).allSatisfy { $0.state == "delivered" }
     }

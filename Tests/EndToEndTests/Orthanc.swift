@@ -23,7 +23,7 @@ final class Orthanc: Sendable {
     try JSONSerialization.data(withJSONObject: settings).write(to: file)
     process = try ChildProcess(
       "/usr/sbin/Orthanc", [file.path], log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("Orthanc", within: 60) {
+    try await waitUntil("Orthanc", within: 300) {
       await self.get("system") != nil
     }
   }

@@ -137,7 +137,7 @@ import Testing
     }
     #expect(try await setup.jobs().flatMap(\.deliveries).allSatisfy { $0.state != "delivered" })
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
-    try await setup.delivered(within: 120)
+    try await setup.delivered(within: 300)
     #expect(try await pacs.segmentations().count == 1)
     try await daemon.end()
   }
