@@ -9,7 +9,7 @@ import Testing
 @Suite struct AssociationEndTests {
   /// Stores one image, leaves in some way, and returns the end that was reported.
   private func end(
-    _ how: String, within seconds: Double = 300,
+    _ how: String, within seconds: Double = 60,
     configure: (inout StorageSCPConfiguration) -> Void = { _ in }
   ) async throws -> AssociationEvent {
     let listener = try Listener(configure: configure)
@@ -48,7 +48,7 @@ import Testing
         "leave", "\(listener.port)", Listener.aeTitle, "silence", try await Phantom.file("mr").path,
       ],
       log: log)
-    try await waitUntil("the end of the association", within: 300) {
+    try await waitUntil("the end of the association", within: 60) {
       listener.events.contains { $0.kind == .ended(.timedOut) }
     }
     try await peer.end(SIGKILL)
@@ -63,7 +63,7 @@ import Testing
         "leave", "\(listener.port)", Listener.aeTitle, "silence", try await Phantom.file("mr").path,
       ],
       log: log)
-    try await waitUntil("a stored image", within: 300) { listener.received.count == 1 }
+    try await waitUntil("a stored image", within: 60) { listener.received.count == 1 }
     await listener.stop()
     #expect(listener.events.last?.kind == .ended(.shutDown))
     try await peer.end(SIGKILL)
@@ -79,7 +79,7 @@ import Testing
     let (first, second) = (try await Phantom.file("mr"), try await Phantom.file("mr"))
     _ = try await NetworkPeers.run(
       "leave", "\(listener.port)", Listener.aeTitle, how, first.path, second.path)
-    try await waitUntil("the end of the association", within: 300) {
+    try await waitUntil("the end of the association", within: 60) {
       listener.events.contains { $0.isEnd }
     }
     await listener.stop()
@@ -128,7 +128,7 @@ import Testing
         policy: .test(calledAETitle: "ECHO")),
       handlers: DIMSEHandlers(store: Nothing(), echo: Refusing()) { _ in })
     let echo = try await runProcess(
-      "/usr/bin/echoscu", ["-v", "-aec", "ECHO", "127.0.0.1", "\(port)"], within: 300)
+      "/usr/bin/echoscu", ["-v", "-aec", "ECHO", "127.0.0.1", "\(port)"], within: 20)
     #expect(echo.output.contains("0x122"), "\(echo.output)")
     await scp.stop()
   }

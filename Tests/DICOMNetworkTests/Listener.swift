@@ -42,7 +42,7 @@ final class Listener: Sendable {
   func echo(calling: String = "ECHO", called: String = aeTitle) async throws -> ProcessResult {
     try await runProcess(
       "/usr/bin/echoscu", ["-v", "-aet", calling, "-aec", called, "127.0.0.1", "\(port)"],
-      within: 300)
+      within: 20)
   }
 
   /// C-STORE by DCMTK's tool.

@@ -24,7 +24,7 @@ import Testing
       ["half-request", "\(listener.port)", Listener.aeTitle], log: log)
     try await waitUntil("half a request") { half.output.contains("ready") }
     #expect(try await listener.echo().status == 0)
-    try await waitUntil("the end of the connection", within: 300) {
+    try await waitUntil("the end of the connection", within: 60) {
       half.output.contains("closed")
     }
     await listener.stop()
@@ -35,7 +35,7 @@ import Testing
     let dropped = try await NetworkPeers.run(
       "drop", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path)
     #expect(dropped.status == 0, "\(dropped.output)")
-    try await waitUntil("the end of the association", within: 300) {
+    try await waitUntil("the end of the association", within: 60) {
       listener.events.contains { $0.kind == .ended(.connectionLost) }
     }
     #expect(try listener.files.isEmpty)

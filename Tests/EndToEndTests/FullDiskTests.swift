@@ -58,7 +58,7 @@ struct FullDiskTests {
   /// The job once it waits.
   private func waitingJob() async throws -> JobRow {
     var waiting: JobRow?
-    try await waitUntil("a waiting job", within: 300) {
+    try await waitUntil("a waiting job", within: 60) {
       waiting = try await setup.jobs().first { $0.state == "retryable" }
       return waiting != nil
     }
@@ -81,7 +81,7 @@ struct FullDiskTests {
     let still = try #require(try await setup.jobs().first)
     #expect(still.state == "retryable" && still.attempts <= 2, "\(still)")
     if isFull { try disk.free() } else { disk.set(readOnly: false) }
-    let job = try #require(try await setup.endedJobs(within: 300).first)
+    let job = try #require(try await setup.endedJobs(within: 40).first)
     #expect(job.state == "completed", "\(job.reason ?? "")")
     let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
     #expect(!text.output.contains("failed"), "\(text.output)")
@@ -123,7 +123,7 @@ struct FullDiskTests {
     try await Task.sleep(for: .seconds(12))
     #expect(daemon.isRunning)
     try disk.free()
-    let job = try #require(try await setup.endedJobs(within: 300).last)
+    let job = try #require(try await setup.endedJobs(within: 60).last)
     #expect(job.state == "completed", "\(job.reason ?? "")")
     try await daemon.end()
   }
