@@ -110,7 +110,9 @@ public struct PartialIdentity: Sendable, Equatable {
     return isCode && (1...16).contains(text.utf8.count) ? text : nil
   }
 
-  /// Study and Series Instance UID, one behind the other, in the coding of a scan.
+  /// Study and Series Instance UID, one behind the other, in the coding of a scan. In the dataset
+  /// itself Study ID or another element of the group follows; in an item of a sequence such as Related
+  /// Series (0008,1250), which names another series, none does.
   private static func adjacentUIDs(in scan: StructureScan, from start: Int) -> (String, String)? {
     let head: [UInt8] = scan.isBigEndian ? [0x00, 0x20, 0x00, 0x0D] : [0x20, 0x00, 0x0D, 0x00]
     let bytes = scan.bytes
@@ -121,7 +123,9 @@ public struct PartialIdentity: Sendable, Equatable {
         continue
       }
       if let study = uid(.studyInstanceUID, in: scan, at: offset),
-        let series = uid(.seriesInstanceUID, in: scan, at: study.end)
+        let series = uid(.seriesInstanceUID, in: scan, at: study.end),
+        series.end + 4 <= bytes.count, scan.number(series.end, 2) == 0x0020,
+        scan.number(series.end + 2, 2) > 0x000E
       {
         return (study.text, series.text)
       }

@@ -29,6 +29,7 @@ import Testing
     if isBefore { raw.bytes += inserted }
     text(.studyInstanceUID, "UI", "1.2")
     text(.seriesInstanceUID, "UI", "1.2.3")
+    text(.studyID, "SH", "7")
     if !isBefore { raw.bytes += inserted }
     raw.append(explicit: .pixelData, "OW", [1, 2], length: pixels)
     return try raw.write(in: folder)
@@ -64,6 +65,18 @@ import Testing
     let wild: [UInt8] = [0x19, 0x00, 0x10, 0x10, 0x3F, 0x3F, 0xFF, 0xFF, 1, 2, 3, 4]
     expectWhole(PartialIdentity(ofDamaged: try raw(inserting: wild)))
     expectWhole(PartialIdentity(ofDamaged: try raw(inserting: wild, beforeUIDs: true)))
+  }
+
+  /// The items of Related Series (0008,1250) have a study and a series UID too: those of another one.
+  @Test func anItemThatNamesAnotherSeriesIsPassedOver() throws {
+    var item = RawFile(transferSyntax: "1.2.840.10008.1.2.1")
+    let start = item.bytes.count
+    item.append(explicit: .studyInstanceUID, "UI", Array("9.9\0".utf8))
+    item.append(explicit: .seriesInstanceUID, "UI", Array("9.99".utf8))
+    item.append(explicit: DICOM.Tag(0x0040, 0xA170), "SQ", [])
+    let wild: [UInt8] = [0x19, 0x00, 0x10, 0x10, 0x3F, 0x3F, 0xFF, 0xFF, 1, 2, 3, 4]
+    let related = wild + item.bytes[start...]
+    expectWhole(PartialIdentity(ofDamaged: try raw(inserting: related, beforeUIDs: true)))
   }
 
   @Test func ofADatasetFromTheNetwork() throws {
