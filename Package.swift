@@ -56,6 +56,7 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [.copy("Models")]),
+    .target(name: "Training", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "Volumes"]),
     .target(
       name: "DICOM",
       dependencies: [
@@ -78,6 +79,13 @@ let package = Package(
       dependencies: [
         "SeriesReading", "Segmentation", "Results", "Checkpoints", "DICOM", "GeometryGate", "NIfTI",
         "SeriesSelection", "Terminology", "UNETRPP", "Volumes",
+      ]),
+    .target(
+      name: "TrainingRuns",
+      dependencies: [
+        "Training", "SeriesProcessing", "SeriesReading", "Segmentation", "Results", "Evaluation",
+        "NIfTI", "StrictYAML", "DICOM", "GeometryGate", "Checkpoints", "Tensors", "UNETRPP",
+        "Terminology", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(
       name: "Ingest",
@@ -124,6 +132,15 @@ let package = Package(
       name: "SegmentationTests",
       dependencies: [
         "Segmentation", "Terminology", "Volumes", "UNETRPP", "Checkpoints", "TestSupport",
+      ]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "UNETRPP", "Tensors", "Checkpoints", "Volumes", "TestSupport"]),
+    .testTarget(
+      name: "TrainingRunsTests",
+      dependencies: [
+        "TrainingRuns", "Training", "Segmentation", "NIfTI", "Evaluation", "Checkpoints", "UNETRPP",
+        "Volumes", "TestSupport",
       ]),
     .testTarget(name: "DICOMTests", dependencies: ["DICOM", "GeometryGate", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
