@@ -115,6 +115,7 @@ static void KERNEL(convolve3)(
 }
 
 #include "product.h"
+#include "packing.h"
 #include "winograd.h"
 #include "attention.h"
 #include "probabilities.h"
@@ -261,6 +262,7 @@ const KernelTable TABLE = {
   .multiplyAdds = KERNEL(multiplyAdds),
   .multiplyAddsEach = PEAK_SUMS * LANES,
   .convolve3 = KERNEL(convolve3),
+  .packTaps = KERNEL(packTaps),
   .winogradWeights = KERNEL(winogradWeights),
   .winogradInput = KERNEL(winogradInput),
   .winogradMultiply = KERNEL(winogradMultiply),

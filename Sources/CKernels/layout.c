@@ -40,6 +40,25 @@ void planarMoments(
   }
 }
 
+void packColumns(
+  const float *weights, int64_t columnStride, int64_t column0, int64_t column1, int64_t countA,
+  int64_t strideA, int64_t countB, int64_t strideB, int32_t lanes, float *target) {
+  const int64_t rows = countA * countB;
+  // A run of columns of one block at a time: its lines of weights stay in the cache.
+  for (int64_t first = column0; first < column1;) {
+    const int64_t lane = first % lanes;
+    const int64_t count = lanes - lane < column1 - first ? lanes - lane : column1 - first;
+    float *to = target + first / lanes * rows * lanes + lane;
+    const float *from = weights + (first - column0) * columnStride;
+    for (int64_t a = 0; a < countA; a++)
+      for (int64_t b = 0; b < countB; b++, to += lanes) {
+        const float *row = from + a * strideA + b * strideB;
+        for (int64_t c = 0; c < count; c++) to[c] = row[c * columnStride];
+      }
+    first += count;
+  }
+}
+
 void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result) {
   for (int64_t i = 0; i < size; i++) {
     double sum = 0;

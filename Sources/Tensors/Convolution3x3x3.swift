@@ -18,8 +18,21 @@ public final class Convolution3x3x3 {
   ///   - grid: the volume that it will be used on.
   ///   - method: nil for the one expected to be fastest.
   ///   - compute: the kernels and worker threads.
-  public init(
+  public convenience init(
     weights: [Float], bias: [Float]?, inputChannels: Int, outputChannels: Int, grid: Grid,
+    method: ConvolutionPlan.Method? = nil, compute: Compute
+  ) {
+    self.init(
+      bias: bias, inputChannels: inputChannels, outputChannels: outputChannels, grid: grid,
+      method: method, compute: compute)
+    weights.withUnsafeBufferPointer {
+      if let base = $0.baseAddress { load(weights: base, compute: compute) }
+    }
+  }
+
+  /// A convolution whose weights are zero until they are loaded; the parameters as above.
+  public init(
+    bias: [Float]? = nil, inputChannels: Int, outputChannels: Int, grid: Grid,
     method: ConvolutionPlan.Method? = nil, compute: Compute
   ) {
     let best = ConvolutionPlan.best(
@@ -33,25 +46,41 @@ public final class Convolution3x3x3 {
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
     self.bias = bias.map { Parameters($0) }
-    taps = Self.packed(weights, inputChannels, outputChannels, lanes)
+    let blocks = (outputChannels + lanes - 1) / lanes
+    taps = Parameters(zeros: blocks * 27 * inputChannels * lanes)
   }
 
-  /// [block][tap][input][lane]
-  private static func packed(
-    _ weights: [Float], _ inputs: Int, _ outputs: Int, _ lanes: Int
-  ) -> Parameters {
-    let blocks = (outputs + lanes - 1) / lanes
-    let packed = Parameters(zeros: blocks * 27 * inputs * lanes)
-    weights.withUnsafeBufferPointer { weights in
-      for output in 0..<outputs {
-        let lane = packed.pointer + output / lanes * 27 * inputs * lanes + output % lanes
-        for input in 0..<inputs {
-          let source = (output * inputs + input) * 27
-          for tap in 0..<27 { lane[(tap * inputs + input) * lanes] = weights[source + tap] }
-        }
-      }
+  /// Takes new weights, [output][input][3][3][3] as PyTorch stores them; allocates nothing.
+  public func load(weights: UnsafePointer<Float>, compute: Compute) {
+    load(
+      weights, laneStride: inputChannels * 27, inputStride: 27, flipped: false, compute: compute)
+  }
+
+  /// Takes the weights of the convolution whose input gradient this one shall compute from its output
+  /// gradient, so that this one's inputs are the other's outputs: the taps in the opposite order,
+  /// the channels exchanged.
+  /// - Parameters:
+  ///   - weights: of the other one, [its output][its input][3][3][3].
+  ///   - compute: the kernels and worker threads.
+  public func load(transposeOf weights: UnsafePointer<Float>, compute: Compute) {
+    load(
+      weights, laneStride: 27, inputStride: outputChannels * 27, flipped: true, compute: compute)
+  }
+
+  private func load(
+    _ weights: UnsafePointer<Float>, laneStride: Int, inputStride: Int, flipped: Bool,
+    compute: Compute
+  ) {
+    let step = 16
+    let parts = (inputChannels + step - 1) / step
+    compute.run(blocks: (outputChannels + lanes - 1) / lanes * parts) { index, _ in
+      let (block, part) = index.quotientAndRemainder(dividingBy: parts)
+      compute.kernels.packTaps(
+        weights + block * lanes * laneStride, Int64(laneStride), Int64(inputStride),
+        Int64(part * step), Int64(min(inputChannels, (part + 1) * step)), Int64(inputChannels),
+        Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes), flipped,
+        taps.pointer + block * 27 * inputChannels * lanes)
     }
-    return packed
   }
 
   /// output = convolution(input) + bias [+ residual] [LeakyReLU].

@@ -16,30 +16,37 @@ public final class Downsampling {
   ///   - outputChannels: channels of the output.
   ///   - planarInput: the input is (C, D, H, W), the network's own; otherwise channels-last.
   ///   - compute: the kernels and worker threads.
-  public init(
+  public convenience init(
     weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, planarInput: Bool,
     compute: Compute
+  ) {
+    self.init(
+      kernel: kernel, inputChannels: inputChannels, outputChannels: outputChannels,
+      planarInput: planarInput, compute: compute)
+    weights.withUnsafeBufferPointer { if let base = $0.baseAddress { load(weights: base) } }
+  }
+
+  /// A convolution whose weights are zero until they are loaded; the parameters as above.
+  public init(
+    kernel: Grid, inputChannels: Int, outputChannels: Int, planarInput: Bool, compute: Compute
   ) {
     self.kernel = kernel
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
     isPlanar = planarInput
-    let taps = kernel.voxels
-    var ordered = weights
-    if !planarInput {
-      // Columns in the order of channels-last memory: [kz][ky][kx][input].
-      for output in 0..<outputChannels {
-        for input in 0..<inputChannels {
-          for tap in 0..<taps {
-            ordered[(output * taps + tap) * inputChannels + input] =
-              weights[(output * inputChannels + input) * taps + tap]
-          }
-        }
-      }
-    }
     linear = Linear(
-      weights: ordered, inputChannels: taps * inputChannels, outputChannels: outputChannels,
+      inputChannels: kernel.voxels * inputChannels, outputChannels: outputChannels,
       compute: compute)
+  }
+
+  /// Takes new weights, [output][input][kz][ky][kx]; allocates nothing. Those of a transposed
+  /// convolution, [its input][its output][kz][ky][kx], make this its input gradient.
+  public func load(weights: UnsafePointer<Float>) {
+    guard !isPlanar else { return linear.load(weights: weights) }
+    // Rows in the order of channels-last memory: [kz][ky][kx][input].
+    let taps = kernel.voxels
+    linear.matrix.pack(
+      weights, columnStride: inputChannels * taps, rows: (taps, 1), (inputChannels, taps))
   }
 
   private var columns: Int { kernel.voxels * inputChannels }

@@ -21,6 +21,12 @@ public final class Head {
     self.classes = classes
   }
 
+  /// Takes new weights, [class][channel], and a new bias; allocates nothing.
+  public func load(weights values: UnsafePointer<Float>, bias biases: UnsafePointer<Float>) {
+    weights.pointer.update(from: values, count: classes * channels)
+    bias.pointer.update(from: biases, count: classes)
+  }
+
   /// logits (K, D, H, W) = convolution of LeakyReLU(normalised input + residual) + bias.
   public func callAsFunction(
     _ input: Activation, normalisedBy normalisation: Normalisation, plus residual: Activation,

@@ -24,11 +24,24 @@ public struct PackedMatrix {
 
   /// Stores the transpose of `weights` (columns x inner, row-major).
   public func pack(_ weights: UnsafePointer<Float>) {
-    for column in 0..<columns {
-      let lane = pointer + column / lanes * inner * lanes + column % lanes
-      let source = weights + column * inner
-      for i in 0..<inner { lane[i * lanes] = source[i] }
-    }
+    pack(weights, columnStride: inner, rows: (1, 0), (inner, 1))
+  }
+
+  /// Stores `weights` (inner x columns, row-major) as they are.
+  public func pack(transposeOf weights: UnsafePointer<Float>) {
+    pack(weights, columnStride: 1, rows: (1, 0), (inner, columns))
+  }
+
+  /// Stores columns from `first` on, `count` of them or all: row (a, b) of column c is
+  /// weights[(c - first) * columnStride + a * outer.stride + b * inner.stride].
+  func pack(
+    _ weights: UnsafePointer<Float>, columnStride: Int, first: Int = 0, count: Int? = nil,
+    rows outer: (count: Int, stride: Int), _ inner: (count: Int, stride: Int)
+  ) {
+    packColumns(
+      weights, Int64(columnStride), Int64(first), Int64(first + (count ?? columns - first)),
+      Int64(outer.count), Int64(outer.stride), Int64(inner.count), Int64(inner.stride),
+      Int32(lanes), pointer)
   }
 }
 
@@ -45,15 +58,37 @@ public final class Linear {
   ///   - inputChannels: channels of the input.
   ///   - outputChannels: channels of the output.
   ///   - compute: the kernels and worker threads.
-  public init(
+  public convenience init(
     weights: [Float], bias: [Float]? = nil, inputChannels: Int, outputChannels: Int,
     compute: Compute
   ) {
+    self.init(
+      hasBias: bias != nil, inputChannels: inputChannels, outputChannels: outputChannels,
+      compute: compute)
+    weights.withUnsafeBufferPointer { if let base = $0.baseAddress { load(weights: base) } }
+    bias?.withUnsafeBufferPointer { if let base = $0.baseAddress { load(bias: base) } }
+  }
+
+  /// A layer whose weights are zero until they are loaded; the parameters as above.
+  public init(hasBias: Bool = false, inputChannels: Int, outputChannels: Int, compute: Compute) {
     storage = Parameters(zeros: PackedMatrix.count(inner: inputChannels, columns: outputChannels))
     matrix = PackedMatrix(
       storage.pointer, inner: inputChannels, columns: outputChannels, compute: compute)
-    self.bias = bias.map { Parameters($0) }
-    weights.withUnsafeBufferPointer { if let base = $0.baseAddress { matrix.pack(base) } }
+    bias = hasBias ? Parameters(zeros: outputChannels) : nil
+  }
+
+  /// Takes new weights, [output][input]; allocates nothing.
+  public func load(weights: UnsafePointer<Float>) { matrix.pack(weights) }
+
+  /// Takes the weights of the layer whose input gradient this one shall compute from its output
+  /// gradient: [its output][its input], which are this one's input and output.
+  public func load(transposeOf weights: UnsafePointer<Float>) {
+    matrix.pack(transposeOf: weights)
+  }
+
+  /// Takes a new bias of a layer that has one.
+  public func load(bias values: UnsafePointer<Float>) {
+    bias?.pointer.update(from: values, count: matrix.columns)
   }
 
   /// result (count x outputs) = input (count x inputs) · weightsᵀ + bias, on the calling thread.

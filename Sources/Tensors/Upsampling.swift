@@ -11,28 +11,38 @@ public final class Upsampling {
   ///   - inputChannels: channels of the input.
   ///   - outputChannels: channels of the output.
   ///   - compute: the kernels and worker threads.
-  public init(
+  public convenience init(
     weights: [Float], kernel: Grid, inputChannels: Int, outputChannels: Int, compute: Compute
   ) {
+    self.init(
+      kernel: kernel, inputChannels: inputChannels, outputChannels: outputChannels,
+      compute: compute)
+    weights.withUnsafeBufferPointer { if let base = $0.baseAddress { load(weights: base) } }
+  }
+
+  /// A convolution whose weights are zero until they are loaded; the parameters as above.
+  public init(kernel: Grid, inputChannels: Int, outputChannels: Int, compute: Compute) {
     self.kernel = kernel
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
+    lines = (0..<kernel.depth * kernel.height).map { _ in
+      Linear(
+        inputChannels: inputChannels, outputChannels: kernel.width * outputChannels,
+        compute: compute)
+    }
+  }
+
+  /// Takes new weights, [input][output][kz][ky][kx]; allocates nothing. Those of a convolution whose
+  /// kernel equals its stride, [its output][its input][kz][ky][kx], make this its input gradient.
+  public func load(weights: UnsafePointer<Float>) {
     let taps = kernel.voxels
-    // For each (kz, ky) a matrix that yields a whole output row: [kx][output][input].
-    lines = (0..<kernel.depth * kernel.height).map { line in
-      var ordered: [Float] = []
-      ordered.reserveCapacity(kernel.width * outputChannels * inputChannels)
+    // For each (kz, ky) a matrix that yields a whole output row: columns [kx][output].
+    for (index, line) in lines.enumerated() {
       for x in 0..<kernel.width {
-        for output in 0..<outputChannels {
-          for input in 0..<inputChannels {
-            ordered.append(
-              weights[(input * outputChannels + output) * taps + line * kernel.width + x])
-          }
-        }
+        line.matrix.pack(
+          weights + index * kernel.width + x, columnStride: taps, first: x * outputChannels,
+          count: outputChannels, rows: (1, 0), (inputChannels, outputChannels * taps))
       }
-      return Linear(
-        weights: ordered, inputChannels: inputChannels,
-        outputChannels: kernel.width * outputChannels, compute: compute)
     }
   }
 

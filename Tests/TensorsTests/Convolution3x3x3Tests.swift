@@ -53,12 +53,6 @@ struct Convolution3x3x3Tests {
     return output
   }
 
-  private func planar(_ activation: Activation) -> [Float] {
-    (0..<activation.channels).flatMap { channel in
-      (0..<activation.tokens).map { activation.data[$0 * activation.channels + channel] }
-    }
-  }
-
   static let methods: [ConvolutionPlan.Method] = [
     .direct, .strips(tile: 4, tiles: 2, slices: 2), .strips(tile: 2, tiles: 64, slices: 1),
     .phases(tile: 4), .phases(tile: 2),

@@ -26,10 +26,6 @@ struct NormalisationTests {
     return result
   }
 
-  private func planar(_ a: Activation) -> [Float] {
-    (0..<a.channels).flatMap { c in (0..<a.tokens).map { a.data[$0 * a.channels + c] } }
-  }
-
   @Test(arguments: ["groupnorm_g1", "groupnorm_g8", "instancenorm"], sets)
   func patchStatistics(name: String, set: InstructionSet) throws {
     let file = try golden()

@@ -50,3 +50,10 @@ func relativeError(_ values: [Float], _ expected: [Double]) -> Double {
     return error.isNaN ? .infinity : max(worst, error)
   }
 }
+
+/// The values of an activation, channel by channel.
+func planar(_ activation: Activation) -> [Float] {
+  (0..<activation.channels).flatMap { channel in
+    (0..<activation.tokens).map { activation.data[$0 * activation.channels + channel] }
+  }
+}

@@ -76,6 +76,13 @@ typedef struct {
   void (*convolve3)(
     const Convolution3 *convolution, int64_t row0, int64_t row1, int32_t block0, int32_t block1);
 
+  // One block of a convolution's packed weights: target[tap][inputs][lanes] of inputs [input0,
+  // input1) = weights[lane*laneStride + input*inputStride + tap], `count` lanes, zero beyond;
+  // flipped, the taps are in the opposite order.
+  void (*packTaps)(
+    const float *weights, int64_t laneStride, int64_t inputStride, int64_t input0, int64_t input1,
+    int64_t inputs, int32_t count, int32_t lanes, bool flipped, float *target);
+
   // Transforms the taps of inputs [input0, input1) of one block of outputs.
   void (*winogradWeights)(
     const Winograd *winograd, int32_t block, int32_t input0, int32_t input1, float *weights);
@@ -168,6 +175,12 @@ void gatherPlanar(
 // Planar rows to channels-last: output[x*channels + c] = input[c*plane + x].
 void interleave(
   const float *input, int64_t plane, int64_t channels, int64_t n, float *output);
+
+// Columns [column0, column1) of a packed matrix: row a*countB + b of column c is
+// weights[(c - column0)*columnStride + a*strideA + b*strideB]; target: [block][row][lanes].
+void packColumns(
+  const float *weights, int64_t columnStride, int64_t column0, int64_t column1, int64_t countA,
+  int64_t strideA, int64_t countB, int64_t strideB, int32_t lanes, float *target);
 
 // Adds to sum[channels] and products[channels*channels] the sums over n voxels of planar input.
 void planarMoments(
