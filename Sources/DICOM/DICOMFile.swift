@@ -100,7 +100,9 @@ public struct DICOMFile: Sendable {
         file: path, reason: SystemError.text(of: error), system: SystemError(behind: error))
     }
     let inflated: Result<Data?, DICOMError> = bytes.withUnsafeBytes { raw in
-      Result { () throws(DICOMError) in try Inflation.inflate(raw, file: path) }
+      Result { () throws(DICOMError) in
+        try Inflation.inflate(raw, file: path, maximumSize: maximumInflatedSize)
+      }
     }
     return try inflated.get() ?? bytes
   }

@@ -5,30 +5,6 @@ import Foundation
 /// The walk refuses what the parser must not see: nesting that would overflow its stack, lengths
 /// beyond the end of the file, element floods, inflating transfer syntaxes.
 struct FileStructure: Sendable {
-  /// Deepest nesting of sequences that is read.
-  static let maximumNesting = 64
-  /// Most elements and items that are read, a bound on the memory a small file can claim.
-  static let maximumElements = 4_000_000
-
-  /// Where the pixel data is.
-  struct PixelData: Sendable, Equatable {
-    var vr: String
-    /// First byte of the element, where the header ends.
-    var start: Int
-    /// The value of native pixel data; nil when encapsulated.
-    var native: Range<Int>?
-    /// Fragments of encapsulated pixel data, the offset table left out.
-    var fragments: [Range<Int>] = []
-    /// The basic offset table: offsets of the first fragment of each frame (PS3.5 A.4).
-    var offsetTable: Range<Int> = 0..<0
-  }
-
-  /// Bytes that are parsed in place of the file's.
-  struct Replacement: Sendable, Equatable {
-    var offset: Int
-    var bytes: [UInt8]
-  }
-
   /// How dataset and pixels are coded.
   let transferSyntax: TransferSyntax
   /// The UID of (0002,0010) where it says otherwise.
@@ -37,9 +13,9 @@ struct FileStructure: Sendable {
   let elementCoding: TransferSyntax
   /// Where the dataset begins, behind the file meta information.
   let datasetOffset: Int
-  let pixelData: PixelData?
+  let pixelData: PixelDataLocation?
   /// By which the dataset becomes what DCMTK reads.
-  let replacements: [Replacement]
+  let replacements: [HeaderReplacement]
   /// Where the values that were asked for are; those that the file lacks are left out.
   let values: [Tag: Range<Int>]
 

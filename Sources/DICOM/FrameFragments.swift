@@ -13,7 +13,7 @@ enum FrameFragments {
   ///   - extendedOffsetTable: the value of (7FE0,0001), 8 bytes an offset.
   ///   - bytes: the whole file.
   static func assign(
-    _ pixelData: FileStructure.PixelData, frames: Int, coding: TransferSyntax.Coding,
+    _ pixelData: PixelDataLocation, frames: Int, coding: TransferSyntax.Coding,
     extendedOffsetTable: [UInt8], bytes: UnsafeRawBufferPointer
   ) throws(DecodingFailure) -> [[Range<Int>]] {
     let fragments = pixelData.fragments
@@ -45,7 +45,7 @@ enum FrameFragments {
   /// Where each frame begins, from the item tag of the first fragment: of the basic offset table, or
   /// else of the extended one (PS3.5 A.4).
   private static func offsets(
-    _ pixelData: FileStructure.PixelData, extendedOffsetTable: [UInt8],
+    _ pixelData: PixelDataLocation, extendedOffsetTable: [UInt8],
     bytes: UnsafeRawBufferPointer
   ) -> [Int] {
     let table = pixelData.offsetTable
@@ -63,7 +63,7 @@ enum FrameFragments {
   }
 
   /// Indices of the fragments that begin at the offsets; fewer where these are wrong.
-  private static func starts(_ pixelData: FileStructure.PixelData, at offsets: [Int]) -> [Int] {
+  private static func starts(_ pixelData: PixelDataLocation, at offsets: [Int]) -> [Int] {
     // Offsets count from the item tag of the first fragment, eight bytes before its value.
     let origin = pixelData.fragments[0].lowerBound
     var indexByOffset: [Int: Int] = [:]

@@ -5,9 +5,15 @@ import Foundation
 enum Inflation {
   /// The file with its dataset inflated; nil where it is not deflated.
   ///
-  /// - Throws: ``DICOMError/tooLarge(file:reason:)`` beyond ``DICOMFile/maximumInflatedSize``,
+  /// - Parameters:
+  ///   - raw: the whole file.
+  ///   - file: the path named in errors.
+  ///   - maximumSize: of the inflated dataset, in bytes.
+  /// - Throws: ``DICOMError/tooLarge(file:reason:)`` beyond `maximumSize`,
   ///   ``DICOMError/malformed(file:tag:reason:)`` where the stream is damaged or cut off.
-  static func inflate(_ raw: UnsafeRawBufferPointer, file: String) throws(DICOMError) -> Data? {
+  static func inflate(
+    _ raw: UnsafeRawBufferPointer, file: String, maximumSize: Int
+  ) throws(DICOMError) -> Data? {
     // What is wrong with the file meta information is told by the scan of the structure.
     var scan = StructureScan(bytes: raw, file: file)
     let deflated = TransferSyntax.deflatedExplicitLittleEndian
@@ -21,7 +27,7 @@ enum Inflation {
     var error = ccodecs_error()
     let code = ccodecs_inflate(
       stream.baseAddress?.assumingMemoryBound(to: UInt8.self), stream.count,
-      DICOMFile.maximumInflatedSize, &inflated, &count, &error)
+      maximumSize, &inflated, &count, &error)
     defer { free(inflated) }
     guard code == CCODECS_OK.code, let inflated else {
       if code == CCODECS_TOO_LARGE.code { throw .tooLarge(file: file, reason: error.text) }

@@ -1,14 +1,19 @@
 /// The walk behind ``FileStructure``.
 struct StructureScan {
+  /// Deepest nesting of sequences that is read.
+  static let maximumNesting = 64
+  /// Most elements and items that are read, a bound on the memory a small file can claim.
+  static let maximumElements = 4_000_000
+
   let bytes: UnsafeRawBufferPointer
   let file: String
   /// What (0002,0010) says.
   private var syntax = TransferSyntax.explicitLittleEndian
   var isExplicit = true
   var isBigEndian = false
-  var pixelData: FileStructure.PixelData?
+  var pixelData: PixelDataLocation?
   /// What is parsed otherwise than it is in the file.
-  private(set) var replacements: [FileStructure.Replacement] = []
+  private(set) var replacements: [HeaderReplacement] = []
   /// Elements at the top, or of the file meta information, whose values are asked for, and those
   /// that were passed.
   var sought: Set<Tag> = []
@@ -199,9 +204,9 @@ struct StructureScan {
   mutating func sequence(
     _ header: Header, end: Int, depth: Int
   ) throws(DICOMError) -> Int {
-    guard depth < FileStructure.maximumNesting else {
+    guard depth < Self.maximumNesting else {
       throw .nestedTooDeeply(
-        file: file, tag: header.tag, limit: FileStructure.maximumNesting)
+        file: file, tag: header.tag, limit: Self.maximumNesting)
     }
     let isUndefined = header.length == Self.undefined
     let sequenceLimit = isUndefined ? end : header.value + header.length
@@ -225,8 +230,8 @@ struct StructureScan {
   /// Where the pixel data is and the offset after it.
   private mutating func pixelData(
     _ header: Header, start: Int, end: Int
-  ) throws(DICOMError) -> (location: FileStructure.PixelData, end: Int) {
-    var found = FileStructure.PixelData(vr: header.vr.isEmpty ? "OW" : header.vr, start: start)
+  ) throws(DICOMError) -> (location: PixelDataLocation, end: Int) {
+    var found = PixelDataLocation(vr: header.vr.isEmpty ? "OW" : header.vr, start: start)
     guard header.length == Self.undefined else {
       // Also where (0002,0010) says that they are compressed: the length will show it.
       let value = header.value..<header.value + header.length
@@ -272,7 +277,7 @@ struct StructureScan {
   }
 
   mutating func replace(_ offset: Int, with bytes: [UInt8]) {
-    replacements.append(FileStructure.Replacement(offset: offset, bytes: bytes))
+    replacements.append(HeaderReplacement(offset: offset, bytes: bytes))
   }
 
   mutating func forgetReplacements(after count: Int) {
@@ -281,9 +286,9 @@ struct StructureScan {
 
   mutating func count(_ tag: Tag) throws(DICOMError) {
     visited += 1
-    if visited > FileStructure.maximumElements {
+    if visited > Self.maximumElements {
       throw .tooLarge(
-        file: file, reason: "more than \(FileStructure.maximumElements) elements at \(tag)")
+        file: file, reason: "more than \(Self.maximumElements) elements at \(tag)")
     }
   }
 

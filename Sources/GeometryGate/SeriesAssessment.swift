@@ -47,34 +47,3 @@ public struct SeriesAssessment: Sendable, Equatable, Codable {
       excluded: excluded)
   }
 }
-
-/// Assesses the frames of one series: which volumes it holds, the order of their slices, what was
-/// repaired and what cannot be.
-///
-/// Order and spacing come from Image Position and Image Orientation (Patient) alone (PS3.3
-/// C.7.6.2.1.1): instance numbers, slice thickness, Spacing Between Slices and the gantry tilt
-/// attribute are not geometry.
-///
-/// ```swift
-/// let assessment = assess(frames: frames, rules: GeometryRules())
-/// switch assessment.verdict {
-/// case .held: print(assessment.problems)
-/// case .accepted, .repaired: print(assessment.usableStacks.count, "volumes")
-/// }
-/// ```
-///
-/// - Parameters:
-///   - frames: the frames of the series, in any order.
-///   - replaced: earlier versions of these, which came again with other content: they are compared
-///     with them and nothing else.
-///   - rules: the tolerances, and what may be repaired.
-///   - expectedInstances: how many instances the series has by another source, such as a PACS.
-///   - pixelHash: a digest of an image's stored values, asked only of images that came twice; nil
-///     where it cannot be had, so that such images are never taken as equal.
-public func assess(
-  frames: [ImageFrame], replacing replaced: [ImageFrame] = [], rules: GeometryRules,
-  expectedInstances: Int? = nil, pixelHash: @escaping (ImageFrame) -> String? = { _ in nil }
-) -> SeriesAssessment {
-  var assessor = SeriesAssessor(rules: rules, pixelHash: pixelHash)
-  return assessor.assess(frames, replacing: replaced, expectedInstances: expectedInstances)
-}

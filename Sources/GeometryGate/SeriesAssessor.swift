@@ -16,8 +16,8 @@ struct SeriesAssessor {
     self.pixelHash = pixelHash
   }
 
-  mutating func assess(
-    _ frames: [ImageFrame], replacing replaced: [ImageFrame], expectedInstances: Int?
+  mutating func assessment(
+    of frames: [ImageFrame], replacing replaced: [ImageFrame], expectedInstances: Int?
   ) -> SeriesAssessment {
     guard !frames.isEmpty else {
       problems.append(GeometryFinding(.noImages, "the series has no images"))

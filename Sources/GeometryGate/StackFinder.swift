@@ -1,49 +1,26 @@
 import Volumes
 
-/// A series whose images are all at one position.
-struct SliceSeries {
-  let index: Int
-  let first: ImageFrame
-  let frames: [ImageFrame]
-  /// How many different images it has: the phases.
-  let phases: Int
-
-  init?(_ frames: [ImageFrame], index: Int, rules: GeometryRules) {
-    guard let first = frames.first, frames.allSatisfy({ imageFindings($0, rules: rules).isEmpty }),
-      let places = SlicePlaces(frames, rules: rules), places.frames.count == 1
-    else { return nil }
-    let isOne = frames.allSatisfy { frame in
-      frame.studyInstanceUID == first.studyInstanceUID && frame.rows == first.rows
-        && frame.columns == first.columns && !isNeverSlice(frame)
-        && isUID(frame.seriesInstanceUID)
-        && zip(frame.imageOrientation, first.imageOrientation).allSatisfy {
-          abs($0 - $1) <= rules.orientationTolerance
-        }
-    }
-    phases = Set(frames.map(FrameIdentity.init)).count
-    guard isOne, phases > 1 else { return nil }
-    self.index = index
-    self.first = first
-    self.frames = frames
+/// Finds the series of a study that are one stack.
+///
+/// A series may be a slice of a stack where all its images are at one position and there are several.
+/// Such series belong together where study, patient, modality and orientation agree and they are at
+/// three positions or more (``GeometryRules/minimumSlices``). They are stacked where frame of
+/// reference, image size, Pixel Spacing and number of phases agree and the steps are equal; else the
+/// stack's problems say what differs. Every other series is by itself and not mentioned.
+///
+/// - Parameters:
+///   - series: the images of each series.
+///   - rules: what still counts as one regular volume.
+public func seriesStacks(_ series: [[ImageFrame]], rules: GeometryRules) -> [SeriesStack] {
+  let slices = series.indices.compactMap { index in
+    SliceSeries(series[index], index: index, rules: rules)
   }
-
-  func mayShareStack(with other: SliceSeries, _ rules: GeometryRules) -> Bool {
-    first.studyInstanceUID == other.first.studyInstanceUID
-      && first.patientID == other.first.patientID && first.modality == other.first.modality
-      && zip(first.imageOrientation, other.first.imageOrientation).allSatisfy {
-        abs($0 - $1) <= rules.orientationTolerance
-      }
+  var parallel: [[SliceSeries]] = []
+  for slice in slices {
+    let match = parallel.firstIndex { $0[0].mayShareStack(with: slice, rules) }
+    if let match { parallel[match].append(slice) } else { parallel.append([slice]) }
   }
-
-  /// What all slices of a stack must share.
-  var format: String {
-    let spacing = first.pixelSpacing.map { formatted($0) }
-    return "\(first.frameOfReferenceUID)/\(first.rows)/\(first.columns)/\(spacing)"
-  }
-}
-
-private func isNeverSlice(_ frame: ImageFrame) -> Bool {
-  frame.imageType.contains { ImageTypes.neverSlices.contains(trimmed($0).uppercased()) }
+  return parallel.flatMap { StackFinder(rules: rules).stacks(of: $0) }
 }
 
 /// The stacks among parallel series of one patient and study.

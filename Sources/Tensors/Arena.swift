@@ -34,15 +34,6 @@ public struct ArenaLayout: Sendable {
   }
 }
 
-/// The system has no memory for an allocation.
-public struct NotEnoughMemory: Error, Equatable, Sendable, CustomStringConvertible {
-  public var bytes: Int
-
-  public init(bytes: Int) { self.bytes = bytes }
-
-  public var description: String { "there is no memory for \(bytes) bytes" }
-}
-
 /// One allocation that holds every activation of a network, zeroed at the start.
 ///
 /// ```swift

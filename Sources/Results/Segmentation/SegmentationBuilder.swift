@@ -32,7 +32,7 @@ struct SegmentationBuilder {
   // MARK: Modules of the whole object
 
   private func addIdentity(_ dataset: inout Dataset) {
-    dataset.set(.sopClassUID, .UI, SegmentationObject.sopClassUID)
+    dataset.set(.sopClassUID, .UI, SegmentationStorage.sopClassUID)
     dataset.set(.sopInstanceUID, .UI, identifiers.sopInstanceUID)
     dataset.set(.seriesInstanceUID, .UI, identifiers.seriesInstanceUID)
     dataset.set(.studyInstanceUID, .UI, stack.frames[0].studyInstanceUID)

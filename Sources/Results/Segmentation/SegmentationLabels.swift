@@ -72,7 +72,7 @@ private struct Reader {
     rows = dataset.integer(.rows) ?? 0
     columns = dataset.integer(.columns) ?? 0
     let isBinary = dataset.text(.segmentationType) == "BINARY"
-    guard dataset.text(.sopClassUID) == SegmentationObject.sopClassUID, isBinary else {
+    guard dataset.text(.sopClassUID) == SegmentationStorage.sopClassUID, isBinary else {
       throw .attribute(
         file: path, tag: .segmentationType, frame: nil, reason: "is no binary segmentation")
     }

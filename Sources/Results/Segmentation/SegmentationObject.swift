@@ -13,9 +13,6 @@ import Volumes
 /// placed by the images they refer to alone, pixel for pixel (PS3.3 A.51.3, C.7.6.16.2.6). Frames
 /// on the tiles of a mosaic have computed places.
 public struct SegmentationObject: ResultObject {
-  /// Segmentation Storage.
-  public static let sopClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
-
   /// On the source grid of the stack, one slice for each image, order z, y, x.
   public let labels: LabelVolume
   /// The source images with their files.

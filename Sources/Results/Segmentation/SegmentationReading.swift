@@ -23,7 +23,7 @@ struct SegmentationReading {
   func checkObject(_ stack: SliceStack) throws(ProofError) {
     guard let source = stack.frames.first else { return }
     for (tag, wanted) in [
-      (Tag.sopClassUID, SegmentationObject.sopClassUID), (.modality, "SEG"),
+      (Tag.sopClassUID, SegmentationStorage.sopClassUID), (.modality, "SEG"),
       (.segmentationType, "BINARY"), (.studyInstanceUID, source.studyInstanceUID),
     ] { try expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
     for (tag, wanted) in [

@@ -1,0 +1,5 @@
+/// The SOP class of segmentation objects (PS3.4 B.5).
+public enum SegmentationStorage {
+  /// Segmentation Storage.
+  public static let sopClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+}
