@@ -117,6 +117,8 @@ static void KERNEL(convolve3)(
 #include "product.h"
 #include "packing.h"
 #include "winograd.h"
+#include "outerProducts.h"
+#include "weightGradient.h"
 #include "attention.h"
 #include "probabilities.h"
 
@@ -273,6 +275,13 @@ const KernelTable TABLE = {
   .channelSums = KERNEL(channelSums),
   .normalise = KERNEL(normalise),
   .normaliseShortcut = KERNEL(normaliseShortcut),
+  .outerProducts = KERNEL(outerProducts),
+  .winogradGradient = KERNEL(winogradGradient),
+  .gradientProducts = KERNEL(gradientProducts),
+  .gradientStrip = KERNEL(gradientStrip),
+  .directGradient = KERNEL(directGradient),
+  .narrowGradient = KERNEL(narrowGradient),
+  .gradientTaps = KERNEL(gradientTaps),
   .product = KERNEL(product),
   .headProducts = KERNEL(headProducts),
   .attend = KERNEL(attend),

@@ -61,6 +61,30 @@ typedef struct {
   int32_t lanes;          // columns of a weight block: 16 or 32
 } Product;
 
+// sums[row][column] = (or +=) the sum over `lines` lines of n rows of a[row] * b[column].
+typedef struct {
+  const float *a, *b;  // row i of a line at i*stride
+  int64_t aStride, aLine, bStride, bLine, lines, n;
+  int32_t rows, columns;
+  float *sums;  // [rows], sumsStride apart
+  int64_t sumsStride;
+  bool adds;
+} OuterProducts;
+
+// Inputs [input0, input1) and outputs [output0, output1) of a convolution's weights, whose sums are
+// rows of outputs, `stride` apart.
+typedef struct {
+  int32_t input0, input1, output0, output1;
+  int64_t stride;
+} ChannelBlock;
+
+// Sums of a convolution's weight gradient in parts: of tile frequencies [f][z] or, tile 0, of taps.
+typedef struct {
+  const float *sums;  // output o of input i at i*inputStride + o, room for a multiple of 16 outputs
+  int64_t tapStride, inputStride, partStride;
+  int32_t parts, tile;
+} GradientSums;
+
 // Limits of the kernels' buffers on the stack.
 enum { MOST_CHANNELS = 2048, MOST_PROJECTION = 1024, MOST_CLASSES = 1024 };
 
@@ -107,6 +131,39 @@ typedef struct {
   void (*winogradStrip)(
     const Winograd *winograd, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1,
     float *scratch, double *moments);
+
+  void (*outerProducts)(const OuterProducts *products);
+
+  // The weight gradient of a convolution from its input and its output gradient, w->output.
+  // Transforms tiles [tile0, tile1) of slice z of the output gradient, as winogradInput the input.
+  void (*winogradGradient)(
+    const Winograd *w, int32_t z, int32_t tile0, int32_t tile1, float *target, int64_t stride);
+
+  // sums[frequency][dz][input][output] of a block of channels = (or +=) products of the transforms
+  // of input slices [z0 - 1, z1 + 1) and output gradient slices [z0, z1), `tiles` a slice; several
+  // samples only if [z0, z1) is the whole depth.
+  void (*gradientProducts)(
+    const Winograd *w, int64_t tiles, int32_t z0, int32_t z1, int64_t samples, const float *input,
+    int64_t inputStride, const float *gradient, int64_t gradientStride, ChannelBlock block,
+    float *sums, bool adds);
+
+  // All of it for tiles [tile0, tile1) of slices [z0, z1), added to the sums; scratch for
+  // (tile+2)^2 * (tiles*((z1-z0+2)*inputChannels + (z1-z0)*outputChannels) + 32) floats.
+  void (*gradientStrip)(
+    const Winograd *w, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1, float *scratch,
+    float *sums);
+
+  // sums[tap][input][output] of a block of channels = (or +=) the sums over all voxels.
+  void (*directGradient)(const Winograd *w, ChannelBlock block, float *sums, bool adds);
+
+  // sums[tap][input][output] += the sums over rows [row0, row1) (row = z*height + y); the input has a
+  // halo.
+  void (*narrowGradient)(const Winograd *w, int64_t row0, int64_t row1, float *sums);
+
+  // gradient[output*outputStride + input*27 + tap] from the sums.
+  void (*gradientTaps)(
+    const GradientSums *sums, int64_t inputs, int64_t outputs, int64_t outputStride,
+    float *gradient);
 
   // Rows [row0, row1) of a product.
   void (*product)(const Product *product, int64_t row0, int64_t row1);
