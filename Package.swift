@@ -51,8 +51,8 @@ let package = Package(
     .target(
       name: "Segmentation",
       dependencies: [
-        "UNETRPP", "Tensors", "Checkpoints", "SeriesSelection", "Terminology", "Volumes",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "UNETRPP", "Tensors", "Checkpoints", "SeriesSelection", "StrictYAML", "Terminology",
+        "Volumes", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [.copy("Models")]),
@@ -111,7 +111,6 @@ let package = Package(
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "Yams", package: "Yams"),
       ]),
 
     // Tests mirror the modules; TestSupport finds fixtures and runs peers.

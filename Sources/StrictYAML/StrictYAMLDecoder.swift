@@ -40,46 +40,15 @@ public struct StrictYAMLDecoder: Sendable {
   private static func fault(_ error: DecodingError, file: String, text: String)
     -> YAMLFileError
   {
-    let context: DecodingError.Context
-    var path: [any CodingKey]
-    switch error {
-    case .typeMismatch(_, let found), .valueNotFound(_, let found), .dataCorrupted(let found):
-      context = found
-      path = found.codingPath
-    case .keyNotFound(let key, let found):
-      let name = (found.codingPath + [key]).map(\.stringValue).joined(separator: ".")
-      return .invalid(
-        file: file, line: line(of: found.codingPath, in: text), message: "\(name) is missing")
-    @unknown default:
-      return .invalid(file: file, line: nil, message: "\(error)")
-    }
-    if let unknown = context.underlyingError as? UnknownKeyError {
-      path.append(unknown.key)
-      return .invalid(file: file, line: line(of: path, in: text), message: unknown.description)
-    }
-    if let yaml = context.underlyingError as? YamlError {
-      return .invalid(file: file, line: nil, message: "\(yaml)")
-    }
-    let name = path.map(\.stringValue).joined(separator: ".")
-    let message = name.isEmpty ? context.debugDescription : "\(name): \(context.debugDescription)"
-    return .invalid(file: file, line: line(of: path, in: text), message: message)
-  }
-
-  /// The line, from 1, of the key that a coding path leads to.
-  private static func line(of path: [any CodingKey], in text: String) -> Int? {
-    guard var node = try? Yams.compose(yaml: text) else { return nil }
-    var line = node.mark?.line
-    for key in path {
-      if let index = key.intValue, let sequence = node.sequence, index < sequence.count {
-        node = sequence[index]
-        line = node.mark?.line ?? line
-      } else if let pair = node.mapping?.first(where: { $0.key.string == key.stringValue }) {
-        line = pair.key.mark?.line ?? line
-        node = pair.value
-      } else {
-        return line
+    let fault = DecodingFault(error)
+    if let syntax = fault.syntax { return .invalid(file: file, line: nil, message: "\(syntax)") }
+    let line = (try? Yams.compose(yaml: text)).flatMap { fault.line(in: $0) }
+    let message =
+      switch fault.kind {
+      case .missingKey: "\(fault.name) is missing"
+      case .unknownKey(let unknown): unknown.description
+      case .other(let reason): fault.name.isEmpty ? reason : "\(fault.name): \(reason)"
       }
-    }
-    return line
+    return .invalid(file: file, line: line, message: message)
   }
 }

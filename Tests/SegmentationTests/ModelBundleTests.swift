@@ -63,7 +63,7 @@ func untrainedBundle() throws -> ModelBundle {
     ("cropToNonzero: true", "cropToNonzero: maybe", "preprocessing.cropToNonzero"),
     ("min: [1, 1, 1]", "min: [3000, 1, 1]", "input.extent"),
     ("classes: 5", "classes: 1", "network.classes"),
-    ("heads: 4", "heads: [4]", "network"),
+    ("heads: 4", "heads: [4]", "network.heads"),
   ])
   func invalidValueIsNamed(_ old: String, _ new: String, _ key: String) throws {
     let spoiled = try text().replacingOccurrences(of: old, with: new)

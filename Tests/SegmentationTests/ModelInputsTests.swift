@@ -43,8 +43,10 @@ import Testing
       "channels: [{name: a, reference: true}, {name: b, reference: true}]",
       "more than one reference"
     ),
-    ("channels: [{name: a}, {name: b, require: {mood: good}}]", "channels[1]"),
-    ("channels: [{name: a}, {title: b}]", "channels[1]"),
+    ("channels:\n- {name: a}\n- name: b\n  require:\n    mood: good", "channels[1].require.mood"),
+    ("channels: [{name: a}, {title: b}]", "the key channels[1].title is unknown"),
+    ("channels: [{name: a}, {reference: true}]", "the key channels[1].name is missing"),
+    ("channels: [{name: a}, {name: b, minimumScore: 3}]", "channels[1].minimumScore"),
   ])
   func faultsOfChannelsAreNamed(_ addition: String, _ message: String) throws {
     do {
@@ -53,6 +55,19 @@ import Testing
     } catch {
       #expect("\(error)".contains(message), "\(error)")
     }
+  }
+
+  /// The line is that of the key, and not of the channel that it is in.
+  @Test func unknownKeyOfAChannelIsNamedWithItsLine() throws {
+    let addition = "channels:\n- name: a\n  require:\n    modality: MR\n    mood: good\n"
+    let text = try String(
+      contentsOf: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny/model.yaml"),
+      encoding: .utf8)
+    let line = text.split(separator: "\n", omittingEmptySubsequences: false).count + 4
+    #expect(
+      throws: ModelBundleError.unknownKey(
+        path: "model.yaml", key: "channels[0].require.mood", line: line)
+    ) { try bundle(addition) }
   }
 
   @Test(arguments: [

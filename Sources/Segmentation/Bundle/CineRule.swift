@@ -38,7 +38,7 @@ public struct CineRule: Sendable, Equatable {
     let node = try node.allowing(["phases", "cavities"])
     let phasesNode = try node.required("phases")
     var text = ""
-    if phasesNode.node.sequence != nil {
+    if phasesNode.isList {
       var numbers: [String] = []
       for item in try phasesNode.items() { numbers.append("\(try item.integer(in: 1...10_000))") }
       text = numbers.joined(separator: ",")

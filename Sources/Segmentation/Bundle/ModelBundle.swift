@@ -3,7 +3,6 @@ import Foundation
 import SeriesSelection
 import Terminology
 import UNETRPP
-import Yams
 
 /// A trained model in its folder: `model.yaml`, the weights it names, and its card.
 ///
@@ -68,14 +67,14 @@ public struct ModelBundle: Sendable, Equatable {
   ///   - file: the path named in errors.
   ///   - directory: the bundle's folder, which holds the files that the text names.
   init(yaml text: String, file: String, directory: URL) throws(ModelBundleError) {
-    let composed: Node?
-    do {
-      composed = try compose(yaml: text)
-    } catch {
-      throw .malformed(path: file, reason: "\(error)")
-    }
-    guard let composed else { throw .malformed(path: file, reason: "the document is empty") }
-    let root = try BundleNode(file: file, path: "", node: composed).allowing([
+    try self.init(BundleNode(yaml: text, file: file), directory: directory)
+  }
+
+  /// - Parameters:
+  ///   - root: the mapping of the model's sections.
+  ///   - directory: the bundle's folder, which holds the files that the sections name.
+  init(_ root: BundleNode, directory: URL) throws(ModelBundleError) {
+    let root = try root.allowing([
       "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
       "postprocessing", "labels", "groupings", "segments", "input", "output", "channels", "cine",
       "licence",
@@ -190,42 +189,6 @@ public struct ModelBundle: Sendable, Equatable {
       return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     } catch {
       throw .unreadable(path: file.path, reason: error.localizedDescription)
-    }
-  }
-}
-
-extension NetworkDescription {
-  fileprivate init(_ node: BundleNode) throws(ModelBundleError) {
-    let checked = try node.allowing([
-      "blocks", "patch", "inputChannels", "classes", "stem", "featureSize", "dims", "heads",
-      "depths", "decoderDepths", "projections", "decoderProjections",
-    ])
-    _ = try checked.required("inputChannels").integer(in: 1...64)
-    _ = try checked.required("classes").integer(in: 2...256)
-    for item in try checked.required("patch").items() { _ = try item.integer(in: 1...4096) }
-    do {
-      self = try YAMLDecoder().decode(from: checked.node)
-    } catch let error as DecodingError {
-      throw checked.invalid("does not describe a network: \(error.cause)")
-    } catch {
-      throw checked.invalid("does not describe a network: \(error)")
-    }
-    do throws(NetworkError) {
-      try validate()
-    } catch {
-      throw checked.invalid("does not describe a network: \(error)")
-    }
-  }
-}
-
-extension DecodingError {
-  /// The key concerned and what is wrong with it.
-  var cause: String {
-    switch self {
-    case .keyNotFound(let key, _): "the key \(key.stringValue) is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(context.debugDescription)"
-    @unknown default: "\(self)"
     }
   }
 }

@@ -1,5 +1,5 @@
 import SeriesSelection
-import Yams
+import StrictYAML
 
 extension ModelChannel {
   /// The channels in the network's order; exactly one becomes the reference.
@@ -8,13 +8,7 @@ extension ModelChannel {
   {
     var channels: [ModelChannel] = []
     for item in try node.items() {
-      do {
-        channels.append(try YAMLDecoder().decode(ModelChannel.self, from: item.node))
-      } catch let error as DecodingError {
-        throw item.invalid("does not describe a channel: \(error.cause)")
-      } catch {
-        throw item.invalid("does not describe a channel: \(error)")
-      }
+      channels.append(try item.decode(ModelChannel.self))
     }
     guard channels.count == inputChannels else {
       throw node.invalid("has not one entry for each of \(inputChannels) channels")

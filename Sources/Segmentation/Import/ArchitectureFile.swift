@@ -2,7 +2,6 @@ import Foundation
 import Terminology
 import UNETRPP
 import Volumes
-import Yams
 
 /// What the owner of a network of their own says of it (`--architecture FILE`): sections of
 /// `model.yaml`, of which every key may be left out.
@@ -18,25 +17,19 @@ struct ArchitectureFile {
 
   /// - Throws: `ModelBundleError` naming file, line and key; unknown keys are errors.
   init(path: String) throws(ModelBundleError) {
-    let composed: Node?
+    let text: String
     do {
-      composed = try compose(yaml: String(contentsOfFile: path, encoding: .utf8))
-    } catch let error as YamlError {
-      throw .malformed(path: path, reason: "\(error)")
+      text = try String(contentsOfFile: path, encoding: .utf8)
     } catch {
       throw .unreadable(path: path, reason: error.localizedDescription)
     }
-    guard let composed else { throw .malformed(path: path, reason: "the document is empty") }
-    let root = try BundleNode(file: path, path: "", node: composed).allowing([
+    let root = try BundleNode(yaml: text, file: path).allowing([
       "summary", "trainingData", "network", "preprocessing", "labels", "input",
     ])
     name = URL(fileURLWithPath: path).lastPathComponent
     summary = try root.optional("summary")?.text()
     trainingData = try root.optional("trainingData")?.text()
-    network = try root.optional("network")?.allowing([
-      "blocks", "patch", "inputChannels", "classes", "stem", "featureSize", "dims", "heads",
-      "depths", "decoderDepths", "projections", "decoderProjections",
-    ])
+    network = try root.optional("network")?.allowing(NetworkDescription.keys)
     preprocessing = try root.optional("preprocessing")?.allowing([
       "orientation", "spacing", "cropToNonzero", "normalization",
     ])
@@ -116,7 +109,7 @@ struct ArchitectureFile {
     guard let labels else { return nil }
     var list: [SegmentDescription] = []
     for (index, item) in try labels.items().enumerated() {
-      if item.node.scalar != nil {
+      if item.isScalar {
         list.append(LabelLexicon.label(UInt8(clamping: index + 1), try item.text()))
       } else if item.optional("type") != nil {
         list.append(try SegmentDescription(label: item, classes: classes))

@@ -1,0 +1,57 @@
+import Yams
+
+/// What a `DecodingError` says, and the way to the key concerned.
+struct DecodingFault {
+  enum Kind {
+    case missingKey
+    case unknownKey(UnknownKeyError)
+    case other(String)
+  }
+
+  var kind: Kind
+  /// Ends with the key that is unknown or missing.
+  var path: [any CodingKey]
+  /// Set where the text is no YAML at all.
+  var syntax: YamlError?
+
+  init(_ error: DecodingError) {
+    switch error {
+    case .keyNotFound(let key, let context):
+      kind = .missingKey
+      path = context.codingPath + [key]
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      path = context.codingPath
+      syntax = context.underlyingError as? YamlError
+      if let unknown = context.underlyingError as? UnknownKeyError {
+        kind = .unknownKey(unknown)
+        path.append(unknown.key)
+      } else {
+        kind = .other(context.debugDescription)
+      }
+    @unknown default:
+      kind = .other("\(error)")
+      path = []
+    }
+  }
+
+  /// Keys joined by dots.
+  var name: String { path.map(\.stringValue).joined(separator: ".") }
+
+  /// The line, from 1, of the key at the path, or of the last on the way to it that is there.
+  func line(in root: Node) -> Int? {
+    var node = root
+    var line = node.mark?.line
+    for key in path {
+      if let index = key.intValue, let sequence = node.sequence, index < sequence.count {
+        node = sequence[index]
+        line = node.mark?.line ?? line
+      } else if let pair = node.mapping?.first(where: { $0.key.string == key.stringValue }) {
+        line = pair.key.mark?.line ?? line
+        node = pair.value
+      } else {
+        return line
+      }
+    }
+    return line
+  }
+}
