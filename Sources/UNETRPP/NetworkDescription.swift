@@ -11,9 +11,9 @@ public enum BlockKind: String, Codable, Sendable, CaseIterable {
   /// One shared projection without bias; one residual block; outputs added, not projected.
   case tumor
 
-  var hasSeparateProjections: Bool { self == .acdc || self == .lung }
-  var hasOutputProjections: Bool { self != .tumor }
-  var residualBlocks: Int { hasSeparateProjections ? 2 : 1 }
+  package var hasSeparateProjections: Bool { self == .acdc || self == .lung }
+  package var hasOutputProjections: Bool { self != .tumor }
+  package var residualBlocks: Int { hasSeparateProjections ? 2 : 1 }
 }
 
 /// Every size of a UNETR++ network (Shaker et al., IEEE TMI 2024; the sizes of the reference
@@ -76,10 +76,10 @@ public struct NetworkDescription: Codable, Sendable, Equatable {
 
   /// The extent at full resolution. Valid only after `validate`.
   public var patchGrid: Grid { Grid(patch[0], patch[1], patch[2]) }
-  var stemGrid: Grid { Grid(stem[0], stem[1], stem[2]) }
+  package var stemGrid: Grid { Grid(stem[0], stem[1], stem[2]) }
 
   /// The grid of encoder stage 0...3.
-  func grid(ofStage stage: Int) -> Grid {
+  package func grid(ofStage stage: Int) -> Grid {
     let step = 1 << stage
     return patchGrid / stemGrid / Grid(step, step, step)
   }

@@ -22,7 +22,7 @@ extension NetworkDescription {
   }
 
   /// Checks a weights file against the state dictionary.
-  func check(_ file: SafetensorsFile) throws(NetworkError) {
+  package func check(_ file: SafetensorsFile) throws(NetworkError) {
     var names = Set(file.tensorNames)
     for expected in stateDictionary() {
       guard let entry = file.entry(expected.name) else {

@@ -1,0 +1,68 @@
+import Tensors
+
+/// The residual block of the token grids: lrelu(BN(conv2(lrelu(BN(conv1 x)))) + x).
+final class TokenResidualBlock {
+  private let conv1, conv2: CubeConvolution
+  private let norm1, norm2: ChannelNorm
+  private let count: Int
+  /// Outputs of the convolutions, what is between the two, the block's output.
+  private let first, hidden, second, output: Slot
+
+  init(_ prefix: String, grid: Grid, channels: Int, plan: LayerPlan) {
+    func convolution(_ index: Int) -> CubeConvolution {
+      CubeConvolution(
+        "\(prefix).conv\(index).conv", inputs: channels, outputs: channels, grid: grid, plan: plan)
+    }
+    (conv1, conv2) = (convolution(1), convolution(2))
+    func norm(_ index: Int) -> ChannelNorm {
+      ChannelNorm(
+        batch: "\(prefix).norm\(index)", channels: channels, voxels: grid.voxels, plan: plan)
+    }
+    (norm1, norm2) = (norm(1), norm(2))
+    count = plan.batch * grid.voxels * channels
+    first = plan.keep(count)
+    hidden = plan.keep(count)
+    second = plan.keep(count)
+    output = plan.keep(count)
+  }
+
+  var scratch: Int { Scratch.size(count, count) + max(conv1.scratch, conv2.scratch) }
+
+  /// The block's output of the last step.
+  func result(_ pass: Pass) -> UnsafeMutablePointer<Float> { pass.arena[output] }
+
+  /// The block's output, which stays in place until the next step.
+  func forward(
+    _ x: UnsafePointer<Float>, scratch: Scratch, _ pass: Pass
+  ) -> UnsafeMutablePointer<Float> {
+    let (first, hidden) = (pass.arena[first], pass.arena[hidden])
+    let (second, output) = (pass.arena[second], pass.arena[output])
+    conv1.forward(x, into: first, scratch: scratch, pass)
+    norm1.measure(first, pass)
+    norm1.apply(first, activated: true, into: hidden, pass)
+    conv2.forward(hidden, into: second, scratch: scratch, pass)
+    norm2.measure(second, pass)
+    norm2.apply(second, plus: x, activated: true, into: output, pass)
+    return output
+  }
+
+  /// The gradient of the output becomes that of x.
+  func backward(
+    _ x: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, scratch: Scratch,
+    _ pass: Pass
+  ) {
+    var scratch = scratch
+    let hidden = pass.arena[hidden]
+    let convolved = scratch.take(count)  // gradients of a convolution's output
+    let read = scratch.take(count)  // and input
+    pass.compute.leakyBackward(gradient, output: pass.arena[output], count: count)
+    norm2.backward(pass.arena[second], gradient, into: convolved, pass)
+    conv2.backwardWeights(hidden, convolved, scratch: scratch, pass)
+    conv2.backwardInput(convolved, into: read, scratch: scratch, pass)
+    pass.compute.leakyBackward(read, output: hidden, count: count)
+    norm1.backward(pass.arena[first], read, into: convolved, pass)
+    conv1.backwardWeights(x, convolved, scratch: scratch, pass)
+    conv1.backwardInput(convolved, into: read, scratch: scratch, pass)
+    pass.compute.add(read, to: gradient, count: count)
+  }
+}

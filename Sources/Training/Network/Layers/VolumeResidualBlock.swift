@@ -1,0 +1,144 @@
+import Tensors
+
+/// The residual block at full resolution: lrelu(IN(conv2(lrelu(IN(conv1 x)))) + shortcut), with
+/// InstanceNorm; the shortcut is x, or IN(conv3 x) with a 1x1x1 convolution where the channels
+/// differ. Keeps the outputs of the convolutions; what is between the two is computed again.
+final class VolumeResidualBlock {
+  private let conv1, conv2: CubeConvolution
+  private let norm1, norm2: ChannelNorm
+  private let shortcut: Shortcut?
+  private let voxels, inputs, outputs, batch: Int
+  private let first, second: Slot
+
+  /// The 1x1x1 convolution and InstanceNorm of the shortcut.
+  private struct Shortcut {
+    let weight: Range<Int>
+    let map: RowMap
+    let norm: ChannelNorm
+  }
+
+  init(_ prefix: String, inputs: Int, outputs: Int, grid: Grid, plan: LayerPlan) {
+    conv1 = CubeConvolution(
+      "\(prefix).conv1.conv", inputs: inputs, outputs: outputs, grid: grid, plan: plan)
+    conv2 = CubeConvolution(
+      "\(prefix).conv2.conv", inputs: outputs, outputs: outputs, grid: grid, plan: plan)
+    norm1 = ChannelNorm(instance: outputs, voxels: grid.voxels, plan: plan)
+    norm2 = ChannelNorm(instance: outputs, voxels: grid.voxels, plan: plan)
+    shortcut =
+      inputs == outputs
+      ? nil
+      : Shortcut(
+        weight: plan.place("\(prefix).conv3.conv.weight"),
+        map: RowMap(inputs: inputs, outputs: outputs),
+        norm: ChannelNorm(instance: outputs, voxels: grid.voxels, plan: plan))
+    voxels = grid.voxels
+    (self.inputs, self.outputs, batch) = (inputs, outputs, plan.batch)
+    first = plan.keep(plan.batch * grid.voxels * outputs)
+    second = plan.keep(plan.batch * grid.voxels * outputs)
+  }
+
+  private var rows: Int { batch * voxels }
+  private var count: Int { rows * outputs }
+
+  var scratch: Int {
+    let own = Scratch.size(count, count, count)
+    let children = [
+      conv1.scratch, conv2.scratch, shortcut?.map.scratch(rows: rows) ?? 0,
+    ]
+    return own + (children.max() ?? 0)
+  }
+
+  /// output = block(x).
+  func forward(
+    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
+    _ pass: Pass
+  ) {
+    var scratch = scratch
+    let (first, second) = (pass.arena[first], pass.arena[second])
+    conv1.forward(x, into: first, scratch: scratch, pass)
+    norm1.measure(first, pass)
+    let hidden = scratch.take(count)
+    norm1.apply(first, activated: true, into: hidden, pass)
+    conv2.forward(hidden, into: second, scratch: scratch, pass)
+    norm2.measure(second, pass)
+    guard let shortcut else {
+      return norm2.apply(second, plus: x, activated: true, into: output, pass)
+    }
+    shortcut.map.forward(
+      x, weights: pass.values(shortcut.weight), into: hidden, rows: rows, compute: pass.compute)
+    shortcut.norm.measure(hidden, pass)
+    shortcut.norm.apply(hidden, activated: false, into: hidden, pass)
+    norm2.apply(second, plus: hidden, activated: true, into: output, pass)
+  }
+
+  /// Adds to the parameters' gradients.
+  /// - Parameters:
+  ///   - x: the block's input.
+  ///   - output: its output; nil to compute it again.
+  ///   - gradient: of the output.
+  ///   - dx: becomes the gradient of x, where that is asked for; may be `gradient`. Without it,
+  ///     `gradient` is not changed.
+  func backward(
+    _ x: UnsafePointer<Float>, output: UnsafePointer<Float>?,
+    gradient: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>?, scratch: Scratch,
+    _ pass: Pass
+  ) {
+    var scratch = scratch
+    let compute = pass.compute
+    let (first, second) = (pass.arena[first], pass.arena[second])
+    let sum = scratch.take(count)  // the gradient before the last LeakyReLU
+    let convolved = scratch.take(count)  // of a convolution's output
+    let hidden = scratch.take(count)
+    var result = output
+    if result == nil {
+      applyAgain(x, into: hidden, buffer: convolved, pass)
+      result = UnsafePointer(hidden)
+    }
+    guard let result else { return }
+    compute.copy(gradient, to: sum, count: count)
+    compute.leakyBackward(sum, output: result, count: count)
+    backwardShortcut(x, sum, convolved: convolved, hidden: hidden, scratch: scratch, pass)
+    norm2.backward(second, sum, into: convolved, pass)
+    norm1.apply(first, activated: true, into: hidden, pass)
+    conv2.backwardWeights(hidden, convolved, scratch: scratch, pass)
+    // The sum is needed once more only where the shortcut is the input.
+    if let dx, shortcut == nil { compute.copy(sum, to: dx, count: count) }
+    conv2.backwardInput(convolved, into: sum, scratch: scratch, pass)
+    compute.leakyBackward(sum, output: hidden, count: count)
+    norm1.backward(first, sum, into: convolved, pass)
+    conv1.backwardWeights(x, convolved, scratch: scratch, pass)
+    guard let dx, shortcut == nil else { return }
+    conv1.backwardInput(convolved, into: hidden, scratch: scratch, pass)
+    compute.add(hidden, to: dx, count: count)
+  }
+
+  /// The block's output again.
+  private func applyAgain(
+    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>,
+    buffer: UnsafeMutablePointer<Float>, _ pass: Pass
+  ) {
+    let second = pass.arena[second]
+    guard let shortcut else {
+      return norm2.apply(second, plus: x, activated: true, into: output, pass)
+    }
+    shortcut.map.forward(
+      x, weights: pass.values(shortcut.weight), into: buffer, rows: rows, compute: pass.compute)
+    shortcut.norm.apply(buffer, activated: false, into: buffer, pass)
+    norm2.apply(second, plus: buffer, activated: true, into: output, pass)
+  }
+
+  /// The gradient of the shortcut's weights.
+  private func backwardShortcut(
+    _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
+    convolved: UnsafeMutablePointer<Float>, hidden: UnsafeMutablePointer<Float>, scratch: Scratch,
+    _ pass: Pass
+  ) {
+    guard let shortcut else { return }
+    shortcut.map.forward(
+      x, weights: pass.values(shortcut.weight), into: hidden, rows: rows, compute: pass.compute)
+    shortcut.norm.backward(hidden, gradient, into: convolved, pass)
+    shortcut.map.backwardWeights(
+      x, convolved, into: pass.gradients(shortcut.weight), rows: rows, scratch: scratch,
+      compute: pass.compute)
+  }
+}
