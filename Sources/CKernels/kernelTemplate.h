@@ -120,6 +120,8 @@ static void KERNEL(convolve3)(
 #include "outerProducts.h"
 #include "weightGradient.h"
 #include "attention.h"
+#include "attentionGradient.h"
+#include "normGradient.h"
 #include "probabilities.h"
 
 static void KERNEL(layerNorm)(
@@ -275,6 +277,14 @@ const KernelTable TABLE = {
   .channelSums = KERNEL(channelSums),
   .normalise = KERNEL(normalise),
   .normaliseShortcut = KERNEL(normaliseShortcut),
+  .normSums = KERNEL(normSums),
+  .normGradient = KERNEL(normGradient),
+  .layerNormGradient = KERNEL(layerNormGradient),
+  .scaleRows = KERNEL(scaleRows),
+  .scaleGradient = KERNEL(scaleGradient),
+  .add = KERNEL(add),
+  .attendGradient = KERNEL(attendGradient),
+  .headGradient = KERNEL(headGradient),
   .outerProducts = KERNEL(outerProducts),
   .winogradGradient = KERNEL(winogradGradient),
   .gradientProducts = KERNEL(gradientProducts),

@@ -12,6 +12,7 @@
 #define OUTER32 4
 #define OUTER16 4
 #define NARROW_LINES 1
+#define OUTER_LANES 1
 #define PEAK_SUMS 6
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #include "kernelTemplate.h"

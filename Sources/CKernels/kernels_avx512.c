@@ -12,6 +12,7 @@
 #define OUTER32 8
 #define OUTER16 16
 #define NARROW_LINES 9
+#define OUTER_LANES 4
 #define PEAK_SUMS 16
 #pragma clang attribute push( \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)

@@ -11,5 +11,6 @@
 #define OUTER32 2
 #define OUTER16 2
 #define NARROW_LINES 1
+#define OUTER_LANES 1
 #define PEAK_SUMS 3
 #include "kernelTemplate.h"

@@ -67,8 +67,21 @@ void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, floa
   }
 }
 
+void addTo(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result) {
+  for (int64_t i = 0; i < size; i++) {
+    double sum = result[i];
+    for (int64_t block = 0; block < blocks; block++) sum += sums[block * stride + i];
+    result[i] = (float)sum;
+  }
+}
+
 int64_t winogradScratch(
   int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels) {
   const int64_t frequencies = (tile + 2) * (tile + 2);
   return frequencies * (3 * (tiles * inputChannels + 16) + 48 * outputChannels + 16);
+}
+
+int64_t attendGradientScratch(int64_t n, int32_t heads, int32_t d, int32_t projection) {
+  const int64_t padded = (n + 15) / 16 * 16;
+  return 2 * heads * d * padded + (d + 2 * projection) * 128 + (int64_t)2 * d * projection * 16;
 }

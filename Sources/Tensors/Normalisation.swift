@@ -5,13 +5,20 @@ import CKernels
 /// weight and bias). Biased variance, epsilon 1e-5.
 public final class Normalisation {
   static let epsilon = 1e-5
-  private let channels: Int
-  private let groups: Int
-  private let weight: [Float]?
-  private let bias: [Float]?
+  let channels: Int
+  let groups: Int
+  private(set) var weight: [Float]?
+  private(set) var bias: [Float]?
   /// mean, scale and shift of each channel: y = (x - mean) * scale + shift
   private let affine: Parameters
   private var sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: 1)
+  /// The present mean and biased variance of each channel.
+  public private(set) var means, variances: [Double]
+  /// Whether every sample that is measured adds to the statistics, until `reset`: BatchNorm.
+  private let isOfBatch: Bool
+  /// Sums and sums of squares of the batch so far.
+  private var totals: [Double]
+  private var totalCount = 0
 
   /// InstanceNorm.
   public convenience init(instance channels: Int) {
@@ -19,15 +26,56 @@ public final class Normalisation {
   }
 
   /// GroupNorm.
-  public init(channels: Int, groups: Int, weight: [Float]?, bias: [Float]?) {
+  public convenience init(channels: Int, groups: Int, weight: [Float]?, bias: [Float]?) {
+    self.init(channels: channels, groups: groups, weight: weight, bias: bias, isOfBatch: false)
+  }
+
+  /// BatchNorm with the statistics of the present batch: those of all samples measured since `reset`.
+  /// Weight 1 and bias 0 until they are loaded.
+  public convenience init(batch channels: Int) {
+    self.init(
+      channels: channels, groups: channels, weight: Array(repeating: 1, count: channels),
+      bias: Array(repeating: 0, count: channels), isOfBatch: true)
+  }
+
+  private init(
+    channels: Int, groups: Int, weight: [Float]?, bias: [Float]?, isOfBatch: Bool
+  ) {
     self.channels = channels
     self.groups = groups
+    self.isOfBatch = isOfBatch
+    means = Array(repeating: 0, count: channels)
+    variances = Array(repeating: 0, count: channels)
+    totals = Array(repeating: 0, count: isOfBatch ? 2 * channels : 0)
     self.weight = weight
     self.bias = bias
     affine = Parameters(Array(repeating: 0, count: 3 * channels))
   }
 
   deinit { sums.deallocate() }
+
+  /// Takes new parameters of a norm that has them; allocates nothing. They count from the next
+  /// statistics on.
+  public func load(weight values: UnsafePointer<Float>, bias biases: UnsafePointer<Float>) {
+    guard weight != nil, bias != nil else { return }
+    for channel in 0..<channels {
+      weight?[channel] = values[channel]
+      bias?[channel] = biases[channel]
+    }
+  }
+
+  /// Forgets the samples of the batch.
+  public func reset() {
+    for i in totals.indices { totals[i] = 0 }
+    totalCount = 0
+  }
+
+  /// Takes statistics from elsewhere: the running ones of a BatchNorm.
+  public func use(means: UnsafePointer<Float>, variances: UnsafePointer<Float>) {
+    for channel in 0..<channels {
+      set(channel, mean: Double(means[channel]), variance: Double(variances[channel]))
+    }
+  }
 
   /// y = (x - mean) * scale + shift for each channel.
   var channelAffine: ChannelAffine {
@@ -70,7 +118,15 @@ public final class Normalisation {
     for block in 1..<max(1, blocks) {
       for i in 0..<2 * channels { sums[i] += sums[block * 2 * channels + i] }
     }
-    use(sum: sums, squares: sums + channels, count: count)
+    guard isOfBatch else {
+      return use(sum: sums, squares: sums + channels, count: count)
+    }
+    for i in totals.indices { totals[i] += sums[i] }
+    totalCount += count
+    totals.withUnsafeBufferPointer { totals in
+      guard let totals = totals.baseAddress else { return }
+      use(sum: totals, squares: totals + channels, count: totalCount)
+    }
   }
 
   /// Sets the affine from sums over `count` voxels of each channel.
@@ -83,19 +139,16 @@ public final class Normalisation {
       let n = Double(count * width)
       let mean = members.reduce(0) { $0 + sum[$1] } / n
       let variance = max(0, members.reduce(0) { $0 + squares[$1] } / n - mean * mean)
-      for channel in members {
-        set(
-          channel, mean: mean,
-          scale: Double(weight?[channel] ?? 1) / (variance + Self.epsilon).squareRoot(),
-          shift: Double(bias?[channel] ?? 0))
-      }
+      for channel in members { set(channel, mean: mean, variance: variance) }
     }
   }
 
-  func set(_ channel: Int, mean: Double, scale: Double, shift: Double) {
+  private func set(_ channel: Int, mean: Double, variance: Double) {
+    (means[channel], variances[channel]) = (mean, variance)
     affine.pointer[channel] = Float(mean)
-    affine.pointer[channels + channel] = Float(scale)
-    affine.pointer[2 * channels + channel] = Float(shift)
+    affine.pointer[channels + channel] = Float(
+      Double(weight?[channel] ?? 1) / (variance + Self.epsilon).squareRoot())
+    affine.pointer[2 * channels + channel] = bias?[channel] ?? 0
   }
 
   /// Normalises in place.

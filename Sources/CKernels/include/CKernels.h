@@ -85,6 +85,41 @@ typedef struct {
   int32_t parts, tile;
 } GradientSums;
 
+// The gradient of a normalisation of rows, y = LeakyReLU((x - mean) * scale + shift [+ residual]).
+typedef struct {
+  const float *input;     // x
+  const float *gradient;  // of y
+  const float *output;    // y, where mask is 1
+  ChannelAffine affine;
+  int32_t mask;           // LeakyReLU: 0 none, 1 by the output's sign, 2 by x (no residual)
+  const float *factors;   // [3][channels]: dx = g * f0 - f1 - (x - mean) * f2
+  float *before;          // g, the gradient before LeakyReLU, or NULL; may be `gradient`
+  float *result;          // dx; may be `gradient` where `before` is not
+  int64_t channels;
+} NormGradient;
+
+// The gradient of `attend`, of one block of tokens.
+typedef struct {
+  const float *queries;          // [n][heads*d]
+  const float *keys, *values;    // [head][d][projection]
+  const float *gradient;         // of the output: [d][head][tokens], at the block's first token
+  float *queryGradient;          // [n][heads*d]
+  float *keySums, *valueSums;    // [head][d][projection], of this block alone
+  int64_t tokens;
+  int32_t heads, d, projection;
+} AttendGradient;
+
+// The gradient of a 1x1x1 convolution to planar logits.
+typedef struct {
+  const float *values;    // its input, [n][channels]
+  const float *gradient;  // of class k at k*plane
+  const float *weights;   // [class][channel]
+  float *result;          // (or +=) gradient of the values
+  int64_t plane;
+  int32_t channels, classes;
+  bool adds;
+} HeadGradient;
+
 // Limits of the kernels' buffers on the stack.
 enum { MOST_CHANNELS = 2048, MOST_PROJECTION = 1024, MOST_CLASSES = 1024 };
 
@@ -165,6 +200,33 @@ typedef struct {
     const GradientSums *sums, int64_t inputs, int64_t outputs, int64_t outputStride,
     float *gradient);
 
+  // sums[channel] += Σ g, sums[channels + channel] += Σ g * (x - mean) over rows [row0, row1).
+  void (*normSums)(const NormGradient *g, int64_t row0, int64_t row1, double *sums);
+  // Writes dx (and g) of rows [row0, row1).
+  void (*normGradient)(const NormGradient *g, int64_t row0, int64_t row1);
+
+  // result += gradient of LayerNorm's input (eps 1e-5); position = (or +=) the new result, if not
+  // NULL; sums[channels] += Σ gradient, sums[channels + ...] += Σ gradient * normalised input.
+  void (*layerNormGradient)(
+    const float *input, const float *gradient, const float *weight, int64_t n, int32_t channels,
+    float *result, float *position, bool adds, double *sums);
+
+  // result = x * factors [+ residual], n rows.
+  void (*scaleRows)(
+    const float *x, const float *factors, const float *residual, int64_t n, int32_t channels,
+    float *result);
+  // result = gradient * factors; sums[channel] += Σ gradient * x over n rows.
+  void (*scaleGradient)(
+    const float *gradient, const float *x, const float *factors, int64_t n, int32_t channels,
+    float *result, double *sums);
+  // result += x.
+  void (*add)(const float *x, int64_t n, float *result);
+
+  // Scratch: attendGradientScratch floats.
+  void (*attendGradient)(const AttendGradient *a, int64_t n, float *scratch);
+  // sums: [class][channel] of the weights, then [class] of the bias.
+  void (*headGradient)(const HeadGradient *h, int64_t n, float *sums);
+
   // Rows [row0, row1) of a product.
   void (*product)(const Product *product, int64_t row0, int64_t row1);
 
@@ -223,6 +285,9 @@ const KernelTable *kernelsBest(void);
 int64_t winogradScratch(
   int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels);
 
+// The floats of scratch that attendGradient needs for n tokens.
+int64_t attendGradientScratch(int64_t n, int32_t heads, int32_t d, int32_t projection);
+
 // Gathers the patches of a convolution whose kernel equals its stride from planar input
 // [channels][depth][height][width]: one output row of (z, y), columns ordered [c][kz][ky][kx].
 void gatherPlanar(
@@ -245,6 +310,8 @@ void planarMoments(
 
 // result[i] = sum over blocks of sums[block*stride + i], in double, in order.
 void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result);
+// The same added to what the result held.
+void addTo(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result);
 
 // Threads that wait for work. `body(context, worker)` runs once for each worker 0..<count, worker
 // 0 on the calling thread; returns when all are done. One caller at a time.

@@ -1,0 +1,183 @@
+import Foundation
+import Testing
+
+@testable import Tensors
+
+/// Gradients of operations on rows, and of the spatial attention, against their definitions in double.
+struct RowGradientTests {
+  static let sets = InstructionSet.allCases.filter(\.isAvailable)
+
+  private func array(_ pointer: UnsafePointer<Float>, _ count: Int) -> [Float] {
+    Array(UnsafeBufferPointer(start: pointer, count: count))
+  }
+
+  @Test(arguments: [(1, 16, 40), (33, 70, 1500), (64, 4, 700)], sets)
+  func linearWeights(size: (Int, Int, Int), set: InstructionSet) throws {
+    let (inputs, outputs, rows) = size
+    let memory = TestMemory()
+    let (x, dy) = (memory.random(rows * inputs), memory.random(rows * outputs))
+    let expected = (0..<outputs * inputs).map { place in
+      (0..<rows).reduce(1.0) {
+        $0 + Double(dy[$1 * outputs + place / inputs]) * Double(x[$1 * inputs + place % inputs])
+      }
+    }
+    var results: [[Float]] = []
+    for threads in [1, 3] {
+      let compute = try #require(Compute(threads: threads, instructions: set))
+      let gradient = LinearWeightGradient(inputs: inputs, outputs: outputs, rows: rows)
+      let result = try memory.floats([Float](repeating: 1, count: outputs * inputs))
+      gradient(
+        try memory.floats(x), gradient: try memory.floats(dy), addedTo: result,
+        scratch: try memory.floats(gradient.scratch), compute: compute)
+      results.append(array(result, outputs * inputs))
+    }
+    #expect(relativeError(results[0], expected) < 1e-6)
+    #expect(results[0] == results[1])
+  }
+
+  @Test(arguments: [(16, 100), (20, 1000), (35, 7)], sets)
+  func scaleAndSums(size: (Int, Int), set: InstructionSet) throws {
+    let (channels, rows) = size
+    let memory = TestMemory()
+    let compute = try #require(Compute(threads: 2, instructions: set))
+    let count = channels * rows
+    let (g, x, factors) = (memory.random(count), memory.random(count), memory.random(channels))
+    let result = try memory.floats(g)
+    let sums = try memory.floats(2 * channels)
+    compute.addColumnSums(result, rows: rows, channels: channels, to: sums)
+    compute.scaleGradient(
+      result, of: try memory.floats(x), by: try memory.floats(factors), into: result,
+      addingTo: sums + channels, rows: rows, channels: channels)
+    let places = (0..<channels).map { c in (0..<rows).map { $0 * channels + c } }
+    #expect(
+      relativeError(
+        array(sums, channels), places.map { $0.reduce(0.0) { $0 + Double(g[$1]) } }) < 1e-6)
+    #expect(
+      relativeError(
+        array(sums + channels, channels),
+        places.map { $0.reduce(0.0) { $0 + Double(g[$1]) * Double(x[$1]) } }) < 1e-6)
+    let scaled = g.indices.map { Double(g[$0]) * Double(factors[$0 % channels]) }
+    #expect(relativeError(array(result, count), scaled) < 1e-6)
+    compute.scale(
+      result, by: try memory.floats(factors), plus: try memory.floats(x), into: result, rows: rows,
+      channels: channels)
+    compute.add(try memory.floats(g), to: result, count: count)
+    let expected = g.indices.map {
+      scaled[$0] * Double(factors[$0 % channels]) + Double(x[$0]) + Double(g[$0])
+    }
+    #expect(relativeError(array(result, count), expected) < 1e-6)
+  }
+
+  @Test(arguments: [(16, 4, 5000), (20, 14, 37), (32, 2, 16)], sets)
+  func head(size: (Int, Int, Int), set: InstructionSet) throws {
+    let (channels, classes, voxels) = size
+    let memory = TestMemory()
+    let compute = try #require(Compute(threads: 2, instructions: set))
+    let x = memory.random(voxels * channels)
+    let w = memory.random(classes * channels)
+    let dy = memory.random(classes * voxels)
+    let result = try memory.floats([Float](repeating: 1, count: voxels * channels))
+    let gradient = HeadWeightGradient(channels: channels, classes: classes, voxels: voxels)
+    let sums = try memory.floats(classes * (channels + 1))
+    for accumulates in [false, true] {
+      gradient(
+        try memory.floats(x), gradient: try memory.floats(dy), weights: try memory.floats(w),
+        into: result, accumulates: accumulates, addingTo: sums, sums + classes * channels,
+        scratch: try memory.floats(gradient.scratch), compute: compute)
+    }
+    let dx = x.indices.map { i in
+      (0..<classes).reduce(0.0) {
+        $0 + 2 * Double(dy[$1 * voxels + i / channels])
+          * Double(w[$1 * channels + i % channels])
+      }
+    }
+    #expect(relativeError(array(result, x.count), dx) < 1e-6)
+    let dw = w.indices.map { i in
+      (0..<voxels).reduce(0.0) {
+        $0 + 2 * Double(dy[i / channels * voxels + $1])
+          * Double(x[$1 * channels + i % channels])
+      }
+    }
+    #expect(relativeError(array(sums, w.count), dw) < 1e-6)
+    let db = (0..<classes).map { k in
+      (0..<voxels).reduce(0.0) { $0 + 2 * Double(dy[k * voxels + $1]) }
+    }
+    #expect(relativeError(array(sums + w.count, classes), db) < 1e-6)
+  }
+
+  struct Attention: Sendable, CustomTestStringConvertible {
+    let tokens, heads, d, projection, first, count: Int
+    var testDescription: String {
+      "\(tokens) tokens, \(heads) heads of \(d), projection \(projection), \(first)+\(count)"
+    }
+  }
+  static let attentions = [
+    Attention(tokens: 200, heads: 4, d: 8, projection: 64, first: 16, count: 150),
+    Attention(tokens: 50, heads: 4, d: 4, projection: 10, first: 0, count: 50),
+    Attention(tokens: 27, heads: 2, d: 10, projection: 3, first: 3, count: 24),
+    Attention(tokens: 16, heads: 1, d: 20, projection: 32, first: 0, count: 16),
+  ]
+
+  /// Gradients by q, keys and values of the sum of g * softmax(q keys) valuesᵀ.
+  private func reference(
+    _ a: Attention, _ q: [Float], _ keys: [Float], _ values: [Float], _ g: [Float]
+  ) -> (q: [Double], keys: [Double], values: [Double]) {
+    let (c, p) = (a.heads * a.d, a.projection)
+    var dq = [Double](repeating: 0, count: a.count * c)
+    var dk = [Double](repeating: 0, count: c * p)
+    var dv = dk
+    for token in a.first..<a.first + a.count {
+      for head in 0..<a.heads {
+        let channels = head * a.d..<(head + 1) * a.d
+        let logits = (0..<p).map { i in
+          channels.reduce(0.0) { $0 + Double(q[token * c + $1]) * Double(keys[$1 * p + i]) }
+        }
+        let top = logits.max() ?? 0
+        let exponentials = logits.map { exp($0 - top) }
+        let weights = exponentials.map { $0 / exponentials.reduce(0, +) }
+        func output(_ channel: Int) -> Double {
+          Double(g[((channel - head * a.d) * a.heads + head) * a.tokens + token])
+        }
+        let slopes = (0..<p).map { i in
+          channels.reduce(0.0) { $0 + output($1) * Double(values[$1 * p + i]) }
+        }
+        let mean = zip(weights, slopes).reduce(0) { $0 + $1.0 * $1.1 }
+        for i in 0..<p {
+          let slope = weights[i] * (slopes[i] - mean)
+          for channel in channels {
+            dq[(token - a.first) * c + channel] += slope * Double(keys[channel * p + i])
+            dk[channel * p + i] += slope * Double(q[token * c + channel])
+            dv[channel * p + i] += weights[i] * output(channel)
+          }
+        }
+      }
+    }
+    return (dq, dk, dv)
+  }
+
+  @Test(arguments: attentions, sets)
+  func attention(a: Attention, set: InstructionSet) throws {
+    let memory = TestMemory()
+    let compute = try #require(Compute(threads: 1, instructions: set))
+    let (c, p) = (a.heads * a.d, a.projection)
+    let q = memory.random(a.tokens * c)
+    let (keys, values) = (memory.random(c * p), memory.random(c * p))
+    let g = memory.random(a.tokens * c)
+    let expected = reference(a, q, keys, values, g)
+    let dq = try memory.floats([Float](repeating: .nan, count: a.tokens * c))
+    let dk = try memory.floats([Float](repeating: .nan, count: c * p))
+    let dv = try memory.floats([Float](repeating: .nan, count: c * p))
+    compute.attendGradient(
+      try memory.floats(q), keys: try memory.floats(keys), values: try memory.floats(values),
+      gradient: try memory.floats(g), queryGradient: dq, keySums: dk, valueSums: dv,
+      scratch: try memory.floats(
+        Compute.attendGradientScratch(
+          count: a.count, channels: c, heads: a.heads, projection: p)),
+      first: a.first, count: a.count, tokens: a.tokens, channels: c, heads: a.heads, projection: p)
+    #expect(relativeError(array(dq + a.first * c, a.count * c), expected.q) < 2e-6)
+    #expect(relativeError(array(dk, c * p), expected.keys) < 2e-6)
+    #expect(relativeError(array(dv, c * p), expected.values) < 2e-6)
+    // Rows of other blocks are left alone.
+    for i in 0..<a.first * c { #expect(dq[i].isNaN) }
+  }
+}
