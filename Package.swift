@@ -27,6 +27,7 @@ let package = Package(
     .target(
       name: "CCodecs", linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
     .target(name: "CKernels", cSettings: optimisedKernels),
+    .systemLibrary(name: "CCairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
@@ -66,7 +67,7 @@ let package = Package(
     .target(
       name: "DICOMNetwork",
       dependencies: ["CDCMTK", "DICOM", .product(name: "Logging", package: "swift-log")]),
-    .target(name: "Results", dependencies: ["DICOM", "Terminology", "Volumes", "CPNG"]),
+    .target(name: "Results", dependencies: ["DICOM", "Terminology", "Volumes", "CCairo", "CPNG"]),
     .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
     .target(
       name: "SeriesReading",
