@@ -36,24 +36,25 @@ let package = Package(
       linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
 
     // Modules, dependencies pointing down only (see Sources/README.md).
+    .target(name: "FileSystem"),
     .target(name: "Volumes"),
     .target(name: "GeometryGate", dependencies: ["Volumes"]),
     .target(name: "Evaluation", dependencies: ["Volumes"]),
-    .target(name: "NIfTI", dependencies: ["CNIFTI", "Volumes"]),
-    .target(name: "Checkpoints", dependencies: ["CZip"]),
+    .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes"]),
+    .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem"]),
     .target(name: "Terminology"),
     .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
       name: "Configuration", dependencies: ["StrictYAML", "SeriesSelection", "GeometryGate"]),
-    .target(name: "WatchFolder"),
+    .target(name: "WatchFolder", dependencies: ["FileSystem"]),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
     .target(
       name: "Segmentation",
       dependencies: [
-        "UNETRPP", "Tensors", "Checkpoints", "SeriesSelection", "StrictYAML", "Terminology",
-        "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        "UNETRPP", "Tensors", "Checkpoints", "FileSystem", "SeriesSelection", "StrictYAML",
+        "Terminology", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [.copy("Models")]),
@@ -61,24 +62,28 @@ let package = Package(
     .target(
       name: "DICOM",
       dependencies: [
-        "CDCMTK", "CCodecs", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        "CDCMTK", "CCodecs", "FileSystem", "Volumes",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "DICOMNetwork",
       dependencies: ["CDCMTK", "DICOM", .product(name: "Logging", package: "swift-log")]),
-    .target(name: "Results", dependencies: ["DICOM", "Terminology", "Volumes", "CCairo", "CPNG"]),
+    .target(
+      name: "Results",
+      dependencies: ["DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG"]),
     .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
     .target(
       name: "SeriesReading",
       dependencies: [
-        "DICOM", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
+        "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(
       name: "SeriesProcessing",
       dependencies: [
-        "SeriesReading", "Segmentation", "Results", "Checkpoints", "DICOM", "GeometryGate", "NIfTI",
+        "SeriesReading", "Segmentation", "Results", "Checkpoints", "DICOM", "FileSystem",
+        "GeometryGate", "NIfTI",
         "SeriesSelection", "Terminology", "UNETRPP", "Volumes",
       ]),
     .target(
@@ -91,7 +96,7 @@ let package = Package(
     .target(
       name: "Ingest",
       dependencies: [
-        "SeriesReading", "DICOM", "DICOMNetwork", "JobLedger", "WatchFolder",
+        "SeriesReading", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger", "WatchFolder",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -99,7 +104,8 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "Configuration", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Volumes",
+        "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection",
+        "Volumes",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -116,6 +122,7 @@ let package = Package(
 
     // Tests mirror the modules; TestSupport finds fixtures and runs peers.
     .target(name: "TestSupport", dependencies: ["Volumes"], path: "Tests/TestSupport"),
+    .testTarget(name: "FileSystemTests", dependencies: ["FileSystem", "TestSupport"]),
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "GeometryGate", "TestSupport"]),
     .testTarget(name: "GeometryGateTests", dependencies: ["GeometryGate", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
@@ -142,7 +149,8 @@ let package = Package(
         "TrainingRuns", "Training", "Segmentation", "NIfTI", "Evaluation", "Checkpoints", "UNETRPP",
         "Volumes", "TestSupport",
       ]),
-    .testTarget(name: "DICOMTests", dependencies: ["DICOM", "GeometryGate", "TestSupport"]),
+    .testTarget(
+      name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(
       name: "ResultsTests", dependencies: ["Results", "Terminology", "GeometryGate", "TestSupport"]),
@@ -157,8 +165,8 @@ let package = Package(
     .testTarget(
       name: "SeriesProcessingTests",
       dependencies: [
-        "SeriesProcessing", "SeriesReading", "DICOM", "GeometryGate", "Results", "Segmentation",
-        "SeriesSelection", "Volumes", "TestSupport",
+        "SeriesProcessing", "SeriesReading", "DICOM", "FileSystem", "GeometryGate", "Results",
+        "Segmentation", "SeriesSelection", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "IngestTests",
@@ -167,7 +175,8 @@ let package = Package(
       name: "PipelineTests",
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes", "UNETRPP",
+        "FileSystem", "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes",
+        "UNETRPP",
         "Checkpoints", "Results", "TestSupport",
       ]),
     .testTarget(

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 
 /// Writes float32 tensors as a safetensors file.
@@ -56,10 +57,11 @@ public enum SafetensorsWriter {
       unlink(temporary)
       throw error
     }
-    guard rename(temporary, path) == 0 else {
-      let error = unwritable(path)
+    do throws(DurableFileError) {
+      try DurableFile.move(temporary, to: path)
+    } catch {
       unlink(temporary)
-      throw failure(error)
+      throw failure(.unwritable(path: path, reason: error.reason))
     }
   }
 

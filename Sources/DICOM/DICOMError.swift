@@ -1,3 +1,5 @@
+import FileSystem
+
 /// Why a file cannot be read, decoded or written. Messages name the file and the tag; values are
 /// quoted only for UIDs and image attributes, never for the patient's.
 public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -31,6 +33,10 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
 
   static func cannotRead(_ file: String, _ error: SystemError) -> DICOMError {
     .cannotRead(file: file, reason: error.description, system: error)
+  }
+
+  package init(_ error: DurableFileError) {
+    self = .cannotWrite(file: error.file, reason: error.reason, system: error.system)
   }
 
   public var description: String { file.map { "\($0): \(reason)" } ?? reason }

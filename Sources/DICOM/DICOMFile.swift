@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 
 /// A DICOM file on disk: its header is read, its pixels stay where they are.

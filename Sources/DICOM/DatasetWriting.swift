@@ -1,4 +1,5 @@
 import CDCMTK
+import FileSystem
 import Foundation
 
 extension Dataset {
@@ -15,10 +16,14 @@ extension Dataset {
     }
     defer { cdcmtk_builder_free(builder) }
     try put(into: cdcmtk_builder_dataset(builder))
-    try DurableFile.write(to: path) { temporaryPath in
-      var error = cdcmtk_error()
-      let code = cdcmtk_builder_save(builder, temporaryPath, &error)
-      return code == CDCMTK_OK.code ? nil : error.text
+    do throws(DurableFileError) {
+      try DurableFile.write(to: path) { temporaryPath in
+        var error = cdcmtk_error()
+        let code = cdcmtk_builder_save(builder, temporaryPath, &error)
+        return code == CDCMTK_OK.code ? nil : error.text
+      }
+    } catch {
+      throw DICOMError(error)
     }
   }
 

@@ -1,4 +1,5 @@
 import Crypto
+import FileSystem
 import Synchronization
 import Volumes
 

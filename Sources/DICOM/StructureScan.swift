@@ -1,3 +1,5 @@
+import FileSystem
+
 /// The walk behind ``FileStructure``.
 struct StructureScan {
   /// Deepest nesting of sequences that is read.
@@ -327,7 +329,8 @@ struct StructureScan {
     if !isExplicit || tag.group == 0xFFFE { return try delimiter(at: offset, end: end) }
     let vr = String(decoding: bytes[offset + 4..<offset + 6], as: UTF8.self)
     guard VR(rawValue: vr) != nil else {
-      let found = bytes[offset + 4..<offset + 6].map { hexadecimal($0) }.joined(separator: " ")
+      let found = bytes[offset + 4..<offset + 6].map { hexadecimal([$0]).uppercased() }
+        .joined(separator: " ")
       throw .malformed(
         file: file, tag: tag, reason: "unknown value representation (bytes \(found))")
     }
@@ -359,8 +362,4 @@ extension DICOMError {
     default: false
     }
   }
-}
-
-private func hexadecimal(_ byte: UInt8) -> String {
-  (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
 }

@@ -1,4 +1,5 @@
 import DICOM
+import FileSystem
 import Foundation
 import Glibc
 
@@ -63,13 +64,10 @@ public struct StateDirectory: Sendable {
 
   /// fsync of a file or folder.
   package static func sync(_ path: String) throws(StateDirectoryError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw .writeFailed(path: path, reason: String(cString: strerror(errno)))
-    }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else {
-      throw .writeFailed(path: path, reason: String(cString: strerror(errno)))
+    do throws(DurableFileError) {
+      try DurableFile.sync(path)
+    } catch {
+      throw .writeFailed(path: path, reason: error.reason)
     }
   }
 

@@ -1,4 +1,5 @@
 import CNIFTI
+import FileSystem
 import Foundation
 import Volumes
 
@@ -35,8 +36,11 @@ extension NIfTIFile {
     guard written.labels == labels.labels, written.grid.isClose(to: labels.grid) else {
       throw .cannotWrite(path: path, reason: "what was written does not read back the same")
     }
-    guard rename(partial, path) == 0 else {
-      throw .cannotWrite(path: path, reason: String(cString: strerror(errno)))
+    do throws(DurableFileError) {
+      try DurableFile.sync(partial)
+      try DurableFile.move(partial, to: path)
+    } catch {
+      throw .cannotWrite(path: path, reason: error.reason)
     }
   }
 

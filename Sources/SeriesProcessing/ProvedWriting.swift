@@ -1,4 +1,5 @@
 import DICOM
+import FileSystem
 import Foundation
 import Results
 import Segmentation
@@ -25,7 +26,11 @@ extension ResultObject {
         try prove(unproved.path)
         return sha256
       }
-      try DurableFile.move(unproved.path, to: file.path)
+      do throws(DurableFileError) {
+        try DurableFile.move(unproved.path, to: file.path)
+      } catch {
+        throw DICOMError(error)
+      }
       return sha256
     } catch {
       try? FileManager.default.removeItem(at: unproved)

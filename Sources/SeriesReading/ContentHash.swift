@@ -1,5 +1,6 @@
 import Crypto
 import DICOM
+import FileSystem
 import Foundation
 
 /// SHA-256 as 64 hexadecimal digits.

@@ -1,3 +1,4 @@
+import FileSystem
 import Glibc
 
 /// What a folder contains, by name.
@@ -26,13 +27,4 @@ struct FolderEntries {
       }
     }
   }
-}
-
-/// An errno.
-struct SystemError: Error, CustomStringConvertible {
-  let number: Int32
-
-  init(_ number: Int32 = errno) { self.number = number }
-
-  var description: String { String(cString: strerror(number)) }
 }

@@ -1,3 +1,4 @@
+import FileSystem
 import Glibc
 
 /// The files below a folder, and which of them have stopped growing.

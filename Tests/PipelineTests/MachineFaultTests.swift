@@ -1,5 +1,6 @@
 import Checkpoints
 import DICOM
+import FileSystem
 import Foundation
 import Ingest
 import JobLedger

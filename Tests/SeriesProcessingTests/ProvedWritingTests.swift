@@ -1,4 +1,5 @@
 import DICOM
+import FileSystem
 import Foundation
 import Results
 import Segmentation

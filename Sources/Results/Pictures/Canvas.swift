@@ -1,5 +1,6 @@
 import CCairo
 import DICOM
+import FileSystem
 
 /// A picture with lines and text, drawn by Cairo: points from the upper left corner.
 final class Canvas {
@@ -79,9 +80,14 @@ final class Canvas {
 
   /// Writes the picture as PNG; whole or not at all, mode 0600.
   func write(to path: String) throws(DICOMError) {
-    try DurableFile.write(to: path) { temporaryPath in
-      let status = cairo_surface_write_to_png(surface, temporaryPath)
-      return status == CAIRO_STATUS_SUCCESS ? nil : String(cString: cairo_status_to_string(status))
+    do throws(DurableFileError) {
+      try DurableFile.write(to: path) { temporaryPath in
+        let status = cairo_surface_write_to_png(surface, temporaryPath)
+        return status == CAIRO_STATUS_SUCCESS
+          ? nil : String(cString: cairo_status_to_string(status))
+      }
+    } catch {
+      throw DICOMError(error)
     }
   }
 }

@@ -1,4 +1,5 @@
 import Crypto
+import FileSystem
 import Foundation
 import SeriesSelection
 import Terminology
@@ -186,7 +187,7 @@ public struct ModelBundle: Sendable, Equatable {
       while let chunk = try handle.read(upToCount: 1 << 22), !chunk.isEmpty {
         hash.update(data: chunk)
       }
-      return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      return hexadecimal(hash.finalize())
     } catch {
       throw .unreadable(path: file.path, reason: error.localizedDescription)
     }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Crypto
+import FileSystem
 import Foundation
 import UNETRPP
 import Volumes
@@ -79,8 +80,11 @@ public struct ModelImport {
     }
     do throws(ModelImportError) {
       notes += try fill(temporary, name: name, preset, rules ?? [], source, selection, notes)
-      guard rename(temporary.path, target.path) == 0 else {
-        throw .unwritable(path: target.path, reason: String(cString: strerror(errno)))
+      do throws(DurableFileError) {
+        try DurableFile.sync(temporary.path)
+        try DurableFile.move(temporary.path, to: target.path)
+      } catch {
+        throw .unwritable(path: target.path, reason: error.reason)
       }
     } catch {
       try? FileManager.default.removeItem(at: temporary)
@@ -211,7 +215,12 @@ public struct ModelImport {
     do {
       try Data(text.utf8).write(to: url)
     } catch {
-      throw .unwritable(path: url.path, reason: error.localizedDescription)
+      throw .unwritable(path: url.path, reason: SystemError.text(of: error))
+    }
+    do throws(DurableFileError) {
+      try DurableFile.sync(url.path)
+    } catch {
+      throw .unwritable(path: url.path, reason: error.reason)
     }
     chmod(url.path, 0o644)
   }

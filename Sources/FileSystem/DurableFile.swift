@@ -8,65 +8,61 @@ public enum DurableFile {
   /// - Parameters:
   ///   - path: of the file; an older one there is replaced.
   ///   - write: fills the file of the given name; returns the reason of a failure, or nil.
-  /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``; the temporary file is removed then.
+  /// - Throws: ``DurableFileError``; the temporary file is removed then.
   public static func write(
     to path: String, _ write: (_ temporaryPath: String) -> String?
-  ) throws(DICOMError) {
+  ) throws(DurableFileError) {
     let temporary = "\(path).\(UUID().uuidString).part"
-    do throws(Failure) {
+    do throws(DurableFileError) {
       try attempt(path, temporary, write)
     } catch {
       unlink(temporary)
-      throw error.dicomError(path)
+      throw error
     }
   }
 
-  /// Gives a synced file its final name in the same folder, and syncs the folder.
+  /// Gives a synced file or folder its final name on the same file system, and syncs the folder that
+  /// it is in then.
   ///
   /// - Parameters:
   ///   - temporary: path of the file as it was written.
   ///   - path: its final path; an older file there is replaced.
-  /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``; the file then still has the temporary
-  ///   name, or the folder could not be synced.
-  public static func move(_ temporary: String, to path: String) throws(DICOMError) {
-    do throws(Failure) {
-      try rename(temporary, path)
+  /// - Throws: ``DurableFileError``; the file then still has the temporary name, or the folder could
+  ///   not be synced.
+  public static func move(_ temporary: String, to path: String) throws(DurableFileError) {
+    guard rename(temporary, path) == 0 else { throw DurableFileError(path, SystemError()) }
+    let folder = (path as NSString).deletingLastPathComponent
+    do throws(DurableFileError) {
+      try sync(folder.isEmpty ? "." : folder)
     } catch {
-      throw error.dicomError(path)
+      throw DurableFileError(file: path, reason: error.reason, system: error.system)
     }
   }
 
-  private enum Failure: Error {
-    case system(SystemError)
-    case other(reason: String)
-
-    func dicomError(_ path: String) -> DICOMError {
-      switch self {
-      case .system(let error):
-        .cannotWrite(file: path, reason: error.description, system: error)
-      case .other(let reason): .cannotWrite(file: path, reason: reason)
-      }
-    }
+  /// Waits until the content of a file, or the entries of a folder, are on the disk.
+  public static func sync(_ path: String) throws(DurableFileError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw DurableFileError(path, SystemError()) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw DurableFileError(path, SystemError()) }
   }
 
   private static func attempt(
     _ path: String, _ temporary: String, _ write: (String) -> String?
-  ) throws(Failure) {
+  ) throws(DurableFileError) {
     let created = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-    guard created >= 0 else { throw .system(SystemError()) }
+    guard created >= 0 else { throw DurableFileError(path, SystemError()) }
     close(created)
     if let reason = write(temporary) {
-      if let error = appendingFails(temporary) { throw .system(error) }
-      throw .other(reason: reason)
+      if let error = appendingFails(temporary) { throw DurableFileError(path, error) }
+      throw DurableFileError(file: path, reason: reason)
     }
-    try sync(temporary, O_RDWR)
-    try rename(temporary, path)
-  }
-
-  private static func rename(_ temporary: String, _ path: String) throws(Failure) {
-    guard Foundation.rename(temporary, path) == 0 else { throw .system(SystemError()) }
-    let folder = (path as NSString).deletingLastPathComponent
-    try sync(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY)
+    do throws(DurableFileError) {
+      try sync(temporary)
+    } catch {
+      throw DurableFileError(file: path, reason: error.reason, system: error.system)
+    }
+    try move(temporary, to: path)
   }
 
   /// Why no more can be written to a file; nil where it can. Libraries say only that writing failed:
@@ -86,12 +82,5 @@ public enum DurableFile {
       written += count
     }
     return fsync(descriptor) == 0 ? nil : SystemError()
-  }
-
-  private static func sync(_ path: String, _ flags: Int32) throws(Failure) {
-    let descriptor = open(path, flags | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .system(SystemError()) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw .system(SystemError()) }
   }
 }
