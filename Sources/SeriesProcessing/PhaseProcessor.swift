@@ -18,6 +18,17 @@ struct PhaseProcessor {
     var triggerTime: Double?
   }
 
+  /// What tells the phases of a heartbeat apart, as ``SliceStack/splitBy`` names it: their times, and
+  /// numbers that count them. By anything else, such as Image Type, Echo Time or b-value, volumes are
+  /// other images of the heart.
+  private static let attributesOfTime: Set = [
+    "TriggerTime", "CardiacPhase", "NominalPercentageOfCardiacPhase", "TemporalPositionIdentifier",
+    "TemporalPositionIndex", "TemporalPositionTimeOffset", "NominalCardiacTriggerDelayTime",
+    "ActualCardiacTriggerDelayTime", "NominalCardiacTriggerTimePriorToRPeak",
+    "FrameReferenceTime", "FrameAcquisitionDateTime", "FrameReferenceDateTime",
+    "AcquisitionNumber", "AcquisitionTime", "ContentTime", "InstanceNumber",
+  ]
+
   /// - Throws: `HeldSeries` where the volumes of the series are not the phases of one slice stack.
   init(source: SourceSeries, rule: CineRule, choice: PhaseChoice, export: ResultExport) throws {
     self.rule = rule
@@ -30,6 +41,14 @@ struct PhaseProcessor {
       throw HeldSeries(
         reasons: ["the volumes of the series are not phases of one stack"]
           + source.assessment.reasons)
+    }
+    let others = Set(volumes.flatMap(\.splitBy.keys)).subtracting(Self.attributesOfTime)
+    guard others.isEmpty else {
+      throw HeldSeries(
+        reasons: [
+          "the volumes of the series differ by \(others.sorted().joined(separator: ", ")) and not "
+            + "by time alone: they are not the phases of one heartbeat"
+        ] + source.assessment.reasons)
     }
     let phases = volumes.map { stack in
       let times = stack.frames.compactMap(\.triggerTime)

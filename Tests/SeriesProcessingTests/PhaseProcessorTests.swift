@@ -172,6 +172,27 @@ import Volumes
     #expect(held?.reasons.first == "the volumes of the series are not phases of one stack")
   }
 
+  /// Magnitude and phase, echoes and b-values are other images of one moment: the network would label
+  /// them, and a fraction be computed of them.
+  @Test(arguments: [
+    (DICOM.Tag.imageType, ["ORIGINAL\\PRIMARY\\M", "ORIGINAL\\PRIMARY\\P"], "ImageType"),
+    (.echoTime, ["1.4", "4.2"], "EchoTime"), (.inversionTime, ["100", "350"], "InversionTime"),
+  ])
+  func volumesThatDifferByMoreThanTimeAreHeld(
+    _ tag: DICOM.Tag, _ values: [String], _ name: String
+  ) throws {
+    // Alone, and with two phases of each.
+    for times in [[0, 0], [0.0, 0, 100, 100]] {
+      let series = try CineSeries(triggerTimes: times) { image, phase, _ in
+        image.set(tag, tag == .imageType ? .CS : .DS, values[phase % 2])
+      }
+      let source = try series.source
+      #expect(source.assessment.usableStacks.count == times.count, "\(source.assessment.reasons)")
+      let held = #expect(throws: HeldSeries.self) { try processor(source, .all) }
+      #expect(held?.reasons.first?.contains("differ by \(name) and not by time") == true)
+    }
+  }
+
   @Test func oneVolumeIsNoCine() throws {
     let source = try CineSeries(triggerTimes: [0]).source
     #expect(source.assessment.usableStacks.count == 1)
