@@ -22,10 +22,10 @@ extension PickleReader {
 
   mutating func pushGlobal(module: String, name: String) throws(PickleError) {
     guard let global = PickleGlobal(module: module, name: name) else {
-      let shown = "\(module).\(name)".unicodeScalars.prefix(120).map {
+      let printable = "\(module).\(name)".unicodeScalars.prefix(120).map {
         (" "..."~").contains($0) ? Character($0) : "?"
       }
-      throw .refusedGlobal(file: file, offset: opcodeOffset, name: String(shown))
+      throw .refusedGlobal(file: file, offset: opcodeOffset, name: String(printable))
     }
     try push(.global(global))
   }

@@ -18,11 +18,11 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
   }
 
   private func formatted(_ grid: VolumeGrid) -> String {
-    func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+    func text(_ value: Double) -> String { Volumes.formatted(value, decimals: 3) }
     let origin = grid.affine.origin
     return "\(grid.columns)×\(grid.rows)×\(grid.slices) of "
-      + grid.spacing.reversed().map { "\(rounded($0))" }.joined(separator: "×")
-      + " mm from \(rounded(origin.x)), \(rounded(origin.y)), \(rounded(origin.z))"
+      + grid.spacing.reversed().map { text($0) }.joined(separator: "×")
+      + " mm from \(text(origin.x)), \(text(origin.y)), \(text(origin.z))"
   }
 }
 

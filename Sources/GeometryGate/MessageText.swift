@@ -38,8 +38,7 @@ func counted(_ count: Int, _ noun: String) -> String {
 
 /// A number in mm or degrees with at most four decimals.
 func formatted(_ number: Double) -> String {
-  guard number.isFinite, abs(number) < 1e9 else { return "\(number)" }
-  return "\((number * 10_000).rounded() / 10_000)"
+  formatted(number, decimals: 4)
 }
 
 /// Values as DICOM writes them, one backslash between two.

@@ -1,4 +1,5 @@
 import Synchronization
+import Volumes
 
 /// Something about an input or a result that the model's training volumes do not show: the result
 /// is given, and a person should look at it.
@@ -43,7 +44,7 @@ public final class ModelWarnings: Sendable {
 }
 
 func rounded(_ value: Double) -> String {
-  value.isFinite ? "\((value * 1000).rounded() / 1000)" : "\(value)"
+  formatted(value, decimals: 3)
 }
 
 /// How a result was made, where its reader should know and nothing is wrong with it.

@@ -1,3 +1,5 @@
+import Volumes
+
 /// Why the two extremes of a heart's cycle are not to be had.
 public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooFewPhases(Int)
@@ -15,7 +17,7 @@ public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertib
     }
   }
 
-  private func formatted(_ number: Double) -> String { "\((number * 100).rounded() / 100)" }
+  private func formatted(_ number: Double) -> String { Volumes.formatted(number, decimals: 2) }
 }
 
 /// The phases of a cine series over one heartbeat, and which of them are its extremes.
