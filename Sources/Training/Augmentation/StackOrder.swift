@@ -1,23 +1,3 @@
-/// Leaves every second slice of a stack of thin slices out, so that the network sees thick ones.
-public struct Thinning: Sendable, Equatable {
-  public var probability: Double
-
-  public init(probability: Double) { self.probability = probability }
-}
-
-/// Stacks that reach beyond the organ: the outermost slices are appended once more, shifted by half
-/// their width and height with their labels, so that the organ is elsewhere or out of view.
-public struct BeyondStack: Sendable, Equatable {
-  public var probability: Double
-  /// The most slices at each end.
-  public var slices: Int
-
-  public init(probability: Double, slices: Int) {
-    self.probability = probability
-    self.slices = slices
-  }
-}
-
 /// The slices of a stack in the order in which a patch takes them.
 struct StackOrder: Equatable {
   /// A slice of the image.

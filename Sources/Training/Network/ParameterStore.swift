@@ -9,18 +9,7 @@ import Tensors
 /// for entry in store.entries where entry.isDecayed { … store.values[entry.range] … }
 /// ```
 public final class ParameterStore {
-  public struct Entry: Sendable, Equatable {
-    /// PyTorch's name of the tensor.
-    public let name: String
-    /// The shape as PyTorch stores it, row-major.
-    public let shape: [Int]
-    /// Where its values are.
-    public let range: Range<Int>
-    /// Whether weight decay applies: to matrices and kernels, not to biases, the weights of
-    /// normalisations, gamma, temperatures and position embeddings (those of one dimension, and what
-    /// is a table of offsets and not a map).
-    public let isDecayed: Bool
-  }
+  public typealias Entry = ParameterEntry
 
   /// The trainable tensors in ascending order of their places. A projection that keys and values
   /// share is there once, under the name of its first use (`E`).

@@ -3,8 +3,8 @@ import UNETRPP
 
 /// Names and places of a network's trainable tensors, and of its running statistics.
 struct ParameterTable {
-  private(set) var entries: [ParameterStore.Entry] = []
-  private(set) var bufferEntries: [ParameterStore.Entry] = []
+  private(set) var entries: [ParameterEntry] = []
+  private(set) var bufferEntries: [ParameterEntry] = []
   private(set) var count = 0
   private(set) var bufferCount = 0
   private var places: [String: Range<Int>] = [:]
@@ -29,10 +29,10 @@ struct ParameterTable {
 
   private mutating func place(
     _ entry: StateEntry, at start: Int, isDecayed: Bool
-  ) -> ParameterStore.Entry {
+  ) -> ParameterEntry {
     let range = start..<start + entry.shape.reduce(1, *)
     places[entry.name] = range
-    return ParameterStore.Entry(
+    return ParameterEntry(
       name: entry.name, shape: entry.shape, range: range, isDecayed: isDecayed)
   }
 
