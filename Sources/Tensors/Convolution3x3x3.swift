@@ -31,9 +31,12 @@ public final class Convolution3x3x3 {
   }
 
   /// A convolution whose weights are zero until they are loaded; the parameters as above.
+  /// - Parameter storage: `packedCount` floats that live as long as the convolution, where its packed
+  ///   weights shall be; nil for memory of its own.
   public init(
     bias: [Float]? = nil, inputChannels: Int, outputChannels: Int, grid: Grid,
-    method: ConvolutionPlan.Method? = nil, compute: Compute
+    method: ConvolutionPlan.Method? = nil, storage: UnsafeMutablePointer<Float>? = nil,
+    compute: Compute
   ) {
     let best = ConvolutionPlan.best(
       grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
@@ -47,7 +50,15 @@ public final class Convolution3x3x3 {
     self.outputChannels = outputChannels
     self.bias = bias.map { Parameters($0) }
     let blocks = (outputChannels + lanes - 1) / lanes
-    taps = Parameters(zeros: blocks * 27 * inputChannels * lanes)
+    let count = blocks * 27 * inputChannels * lanes
+    taps =
+      storage.map { Parameters(UnsafeBufferPointer(start: $0, count: count), in: compute) }
+      ?? Parameters(zeros: count)
+  }
+
+  /// The floats of the packed weights.
+  public static func packedCount(inputChannels: Int, outputChannels: Int) -> Int {
+    27 * inputChannels * ((outputChannels + 31) / 32 * 32)
   }
 
   /// Takes new weights, [output][input][3][3][3] as PyTorch stores them; allocates nothing.

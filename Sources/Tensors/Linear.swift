@@ -135,14 +135,25 @@ extension Compute {
     into result: UnsafeMutablePointer<Float>, stride: Int, count: Int,
     bias: UnsafePointer<Float>? = nil, accumulates: Bool = false
   ) {
+    product(
+      matrix, input, into: result, stride: stride, count: count, bias: bias,
+      residual: accumulates ? UnsafePointer(result) : nil)
+  }
+
+  /// result (count x columns, rows `stride` apart) = input (count x inner, rows `inputStride` apart,
+  /// nil: without gaps) · matrix + bias + residual (as the result), on the calling thread.
+  public func product(
+    _ matrix: PackedMatrix, _ input: UnsafePointer<Float>, inputStride: Int? = nil,
+    into result: UnsafeMutablePointer<Float>, stride: Int, count: Int,
+    bias: UnsafePointer<Float>? = nil, residual: UnsafePointer<Float>?
+  ) {
     var product = parameters(matrix, input, bias)
+    if let inputStride { product.inputStride = Int64(inputStride) }
     product.output = result
     product.lineLength = Int64(max(1, count))
     product.outputStride = Int64(stride)
-    if accumulates {
-      product.residual = UnsafePointer(result)
-      product.residualStride = Int64(stride)
-    }
+    product.residual = residual
+    product.residualStride = Int64(stride)
     kernels.product(&product, 0, Int64(count))
   }
 

@@ -69,16 +69,19 @@ public final class ConvolutionWeightGradient {
   }
 
   /// The method with the least work; a sum's transform counts as much as 10 multiplications.
+  /// - Parameter mayBeDirect: false where the input is normalised as it is read, or has no halo.
   public static func best(
-    inputChannels: Int, outputChannels: Int, grid: Grid, samples: Int
+    inputChannels: Int, outputChannels: Int, grid: Grid, samples: Int, mayBeDirect: Bool = true
   ) -> Method {
-    guard inputChannels >= 8 else { return .narrow }
+    guard inputChannels >= 8 || !mayBeDirect else { return .narrow }
     let plan = ConvolutionPlan(
       .direct, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
     let costs = [2, 4].map { tile in
       3 * (tile + 2) * (tile + 2) * (plan.tiles(tile) * grid.depth * samples + 10)
     }
-    guard min(costs[0], costs[1]) < 27 * grid.voxels * samples else { return .direct }
+    guard !mayBeDirect || min(costs[0], costs[1]) < 27 * grid.voxels * samples else {
+      return .direct
+    }
     let tile = costs[0] < costs[1] ? 2 : 4
     guard inputChannels * outputChannels <= 1024 else { return .phases(tile: tile) }
     // About 64 rows of products at a time.

@@ -75,6 +75,15 @@ extension Compute {
     }
   }
 
+  /// As `scale`, on the calling thread.
+  public func scaleRows(
+    _ x: UnsafePointer<Float>, by factors: UnsafePointer<Float>,
+    plus residual: UnsafePointer<Float>? = nil, into result: UnsafeMutablePointer<Float>,
+    rows: Int, channels: Int
+  ) {
+    kernels.scaleRows(x, factors, residual, Int64(rows), Int32(channels), result)
+  }
+
   /// The gradient of `scale`: result = gradient * factors, which may be in place; gradients[channel]
   /// += sum over rows of gradient * x.
   public func scaleGradient(

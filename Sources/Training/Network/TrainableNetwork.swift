@@ -123,9 +123,7 @@ public final class TrainableNetwork {
       layers = NetworkLayers(plan, deepSupervision: deepSupervision)
       scratch = plan.keep(layers.scratch)
       layout = plan.layout
-      // Each convolution packs its weights for the time it runs.
-      let largest = table.entries.map(\.range.count).max() ?? 0
-      bytes = layout.bytes + ParameterStore.bytes(table) + 3 * 4 * largest
+      bytes = layout.bytes + ParameterStore.bytes(table)
     }
   }
 

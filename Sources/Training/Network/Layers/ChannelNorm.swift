@@ -11,101 +11,87 @@ final class ChannelNorm {
   /// Where the running statistics of a BatchNorm are.
   struct Running { let mean, variance: Range<Int> }
 
-  static let epsilon = 1e-5
   /// What a new observation counts in the running statistics.
   static let momentum = 0.1
 
-  private let channels, groups, rows, sets: Int
+  private let channels, rows: Int
   private let affine: Affine?
   private let running: Running?
-  /// Mean and 1 / standard deviation of each channel: [set][2][channels].
-  private let statistics: Slot
+  /// One for the whole batch, or one for each sample.
+  private let norms: [Normalisation]
 
-  /// - Parameters:
-  ///   - channels: of each row.
-  ///   - groups: channels / groups are normalised together.
-  ///   - voxels: rows of each sample.
   private init(
-    channels: Int, groups: Int, voxels: Int, wholeBatch: Bool, affine: Affine?, running: Running?,
-    plan: LayerPlan
+    channels: Int, rows: Int, affine: Affine?, running: Running?, norms: [Normalisation]
   ) {
     self.channels = channels
-    self.groups = groups
-    rows = wholeBatch ? voxels * plan.batch : voxels
-    sets = wholeBatch ? 1 : plan.batch
+    self.rows = rows
     self.affine = affine
     self.running = running
-    statistics = plan.keep(sets * 2 * channels)
+    self.norms = norms
   }
 
   /// InstanceNorm.
   convenience init(instance channels: Int, voxels: Int, plan: LayerPlan) {
     self.init(
-      channels: channels, groups: channels, voxels: voxels, wholeBatch: false, affine: nil,
-      running: nil, plan: plan)
+      channels: channels, rows: voxels, affine: nil, running: nil,
+      norms: (0..<plan.batch).map { _ in Normalisation(instance: channels) })
   }
 
   /// GroupNorm with the parameters `prefix.weight`, `prefix.bias`.
   convenience init(
     _ prefix: String, channels: Int, groups: Int, voxels: Int, plan: LayerPlan
   ) {
+    let ones = [Float](repeating: 1, count: channels)
     self.init(
-      channels: channels, groups: groups, voxels: voxels, wholeBatch: false,
-      affine: Affine(weight: plan.place("\(prefix).weight"), bias: plan.place("\(prefix).bias")),
-      running: nil, plan: plan)
+      channels: channels, rows: voxels, affine: Self.affine(prefix, plan), running: nil,
+      norms: (0..<plan.batch).map { _ in
+        Normalisation(channels: channels, groups: groups, weight: ones, bias: ones)
+      })
   }
 
   /// BatchNorm with the parameters and running statistics of `prefix`.
   convenience init(batch prefix: String, channels: Int, voxels: Int, plan: LayerPlan) {
     self.init(
-      channels: channels, groups: channels, voxels: voxels, wholeBatch: true,
-      affine: Affine(weight: plan.place("\(prefix).weight"), bias: plan.place("\(prefix).bias")),
+      channels: channels, rows: voxels * plan.batch, affine: Self.affine(prefix, plan),
       running: Running(
         mean: plan.place("\(prefix).running_mean"), variance: plan.place("\(prefix).running_var")),
-      plan: plan)
+      norms: [Normalisation(batch: channels)])
   }
 
-  /// Takes the statistics of x; a BatchNorm outside training takes the running ones.
-  func measure(_ x: UnsafePointer<Float>, _ pass: Pass) {
-    if let running, !pass.isTraining { return takeRunning(running, pass) }
-    let channels = channels
-    for set in 0..<sets {
-      let values = x + set * rows * channels
-      pass.compute.sumOverRows(rows: rows, count: 2 * channels) { first, count, sums in
-        let squares = sums + channels
-        for row in first..<first + count {
-          let line = values + row * channels
-          for c in 0..<channels {
-            let value = Double(line[c])
-            sums[c] += value
-            squares[c] += value * value
-          }
-        }
-      } use: { sums in
-        take(sums, into: pass.arena[statistics] + set * 2 * channels, pass)
+  private static func affine(_ prefix: String, _ plan: LayerPlan) -> Affine {
+    Affine(weight: plan.place("\(prefix).weight"), bias: plan.place("\(prefix).bias"))
+  }
+
+  /// The norm of a sample, with the statistics taken last.
+  func norm(of sample: Int) -> Normalisation { norms[norms.count == 1 ? 0 : sample] }
+
+  /// Before samples are measured: takes the parameters, and outside training a BatchNorm's running
+  /// statistics.
+  func begin(_ pass: Pass) {
+    for norm in norms {
+      norm.reset()
+      if let affine {
+        norm.load(weight: pass.values(affine.weight), bias: pass.values(affine.bias))
+      }
+      if let running, !pass.isTraining {
+        norm.use(means: pass.buffers(running.mean), variances: pass.buffers(running.variance))
       }
     }
   }
 
-  private func take(
-    _ sums: UnsafePointer<Double>, into statistics: UnsafeMutablePointer<Float>, _ pass: Pass
-  ) {
-    let width = channels / groups
-    let count = Double(rows * width)
-    for first in stride(from: 0, to: channels, by: width) {
-      let members = first..<first + width
-      let mean = members.reduce(0) { $0 + sums[$1] } / count
-      let squares = members.reduce(0) { $0 + sums[channels + $1] } / count
-      let variance = max(0, squares - mean * mean)
-      for channel in members {
-        statistics[channel] = Float(mean)
-        statistics[channels + channel] = Float(1 / (variance + Self.epsilon).squareRoot())
-        if let running {
-          update(pass.buffers(running.mean) + channel, mean)
-          // As PyTorch: the batch is normalised by the biased variance, the unbiased one is kept.
-          update(pass.buffers(running.variance) + channel, variance * count / max(1, count - 1))
-        }
-      }
+  /// The norm that takes the statistics of a sample, if any does.
+  func measured(_ sample: Int, _ pass: Pass) -> Normalisation? {
+    running == nil || pass.isTraining ? norm(of: sample) : nil
+  }
+
+  /// After all samples are measured: updates the running statistics.
+  func finish(_ pass: Pass) {
+    guard let running, pass.isTraining else { return }
+    // As PyTorch: the batch is normalised by the biased variance, the unbiased one is kept.
+    let unbiased = Double(rows) / Double(max(1, rows - 1))
+    for channel in 0..<channels {
+      update(pass.buffers(running.mean) + channel, norms[0].means[channel])
+      update(pass.buffers(running.variance) + channel, norms[0].variances[channel] * unbiased)
     }
   }
 
@@ -113,14 +99,16 @@ final class ChannelNorm {
     value.pointee = Float(Double(value.pointee) * (1 - Self.momentum) + observed * Self.momentum)
   }
 
-  private func takeRunning(_ running: Running, _ pass: Pass) {
-    let statistics = pass.arena[statistics]
-    let (mean, variance) = (pass.buffers(running.mean), pass.buffers(running.variance))
-    for channel in 0..<channels {
-      statistics[channel] = mean[channel]
-      statistics[channels + channel] = Float(
-        1 / (Double(variance[channel]) + Self.epsilon).squareRoot())
+  /// Takes the statistics of x, all samples.
+  func measure(_ x: UnsafePointer<Float>, _ pass: Pass) {
+    begin(pass)
+    pass.compute.timed("normalisation, statistics", bytes: 4 * norms.count * rows * channels) {
+      for index in norms.indices {
+        measured(index, pass)?.measure(
+          x + index * rows * channels, rows: rows, compute: pass.compute)
+      }
     }
+    finish(pass)
   }
 
   /// y = normalised x [+ residual] [LeakyReLU]; y may be x or the residual.
@@ -128,126 +116,44 @@ final class ChannelNorm {
     _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil, activated: Bool,
     into y: UnsafeMutablePointer<Float>, _ pass: Pass
   ) {
-    let channels = channels
-    let slope: Float = activated ? leakySlope : 1
-    for set in 0..<sets {
-      let statistics = pass.arena[statistics] + set * 2 * channels
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * channels) { affine in
-        guard let scale = affine.baseAddress else { return }
-        let shift = scale + channels
-        setScaleAndShift(statistics, scale, shift, pass)
-        pass.compute.rowBlocks(rows) { first, count in
-          for row in first..<first + count {
-            let place = (set * rows + row) * channels
-            let (x, y) = (x + place, y + place)
-            if let residual {
-              let residual = residual + place
-              for c in 0..<channels {
-                let value = (x[c] - statistics[c]) * scale[c] + shift[c] + residual[c]
-                y[c] = value > 0 ? value : value * slope
-              }
-            } else {
-              for c in 0..<channels {
-                let value = (x[c] - statistics[c]) * scale[c] + shift[c]
-                y[c] = value > 0 ? value : value * slope
-              }
-            }
-          }
-        }
+    pass.compute.timed("normalisation, forward", bytes: 12 * norms.count * rows * channels) {
+      for (index, norm) in norms.enumerated() {
+        let first = index * rows * channels
+        norm.apply(
+          x + first, plus: residual.map { $0 + first }, activated: activated, into: y + first,
+          rows: rows, compute: pass.compute)
       }
     }
   }
 
-  private func setScaleAndShift(
-    _ statistics: UnsafePointer<Float>, _ scale: UnsafeMutablePointer<Float>,
-    _ shift: UnsafeMutablePointer<Float>, _ pass: Pass
-  ) {
-    for channel in 0..<channels {
-      scale[channel] = statistics[channels + channel]
-      shift[channel] = 0
-      guard let affine else { continue }
-      scale[channel] *= pass.values(affine.weight)[channel]
-      shift[channel] = pass.values(affine.bias)[channel]
-    }
-  }
-
-  /// dx from dy, the gradient of the normalised values; adds to the parameters' gradients. dx may
-  /// be dy.
-  ///
-  /// With x̂ the standardised values: dx = (w dy - mean(w dy) - x̂ mean(w dy x̂)) / deviation, the
-  /// means over what was normalised together.
+  /// dx from dy, the gradient of what `apply` wrote; adds to the parameters' gradients.
+  /// - Parameters:
+  ///   - x: the input.
+  ///   - dy: gradient of the output.
+  ///   - output: of the residual's sum after LeakyReLU, where `apply` had a residual.
+  ///   - activated: whether LeakyReLU followed; with a residual it did.
+  ///   - before: becomes the gradient of the residual; may be dy.
+  ///   - dx: may be x, or dy where `before` is nil.
+  ///   - pass: the present pass.
   func backward(
     _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-    into dx: UnsafeMutablePointer<Float>, _ pass: Pass
+    output: UnsafePointer<Float>? = nil, activated: Bool = false,
+    before: UnsafeMutablePointer<Float>? = nil, into dx: UnsafeMutablePointer<Float>,
+    _ pass: Pass
   ) {
-    let channels = channels
-    for set in 0..<sets {
-      let first = set * rows * channels
-      let (x, dy, dx) = (x + first, dy + first, dx + first)
-      let statistics = UnsafePointer(pass.arena[statistics] + set * 2 * channels)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * channels) { factors in
-        guard let factors = factors.baseAddress else { return }
-        sums(x, dy, statistics, pass) { setFactors($0, statistics, factors, pass) }
-        let (scale, offset, slope) = (factors, factors + channels, factors + 2 * channels)
-        pass.compute.rowBlocks(rows) { first, count in
-          for row in first..<first + count {
-            let place = row * channels
-            let (x, dy, dx) = (x + place, dy + place, dx + place)
-            for c in 0..<channels {
-              dx[c] = dy[c] * scale[c] - offset[c] - (x[c] - statistics[c]) * slope[c]
-            }
-          }
-        }
+    let streams = 5 + (output == nil ? 0 : 2) + (before == nil ? 0 : 1)
+    pass.compute.timed(
+      "normalisation, gradient", bytes: 4 * streams * norms.count * rows * channels
+    ) {
+      for (index, norm) in norms.enumerated() {
+        let first = index * rows * channels
+        norm.gradient(
+          x + first, dy + first,
+          activation: output.map { .residual(output: $0 + first) } ?? (activated ? .direct : .none),
+          before: before.map { $0 + first }, into: dx + first, rows: rows,
+          addingTo: affine.map { pass.gradients($0.weight) },
+          affine.map { pass.gradients($0.bias) }, compute: pass.compute)
       }
-    }
-  }
-
-  /// Sums over the rows of a set of dy and of dy x̂, for each channel.
-  private func sums(
-    _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ statistics: UnsafePointer<Float>,
-    _ pass: Pass, use: (UnsafePointer<Double>) -> Void
-  ) {
-    let channels = channels
-    pass.compute.sumOverRows(rows: rows, count: 2 * channels) { first, count, sums in
-      let products = sums + channels
-      for row in first..<first + count {
-        let (x, dy) = (x + row * channels, dy + row * channels)
-        for c in 0..<channels {
-          let gradient = Double(dy[c])
-          sums[c] += gradient
-          products[c] +=
-            gradient * Double((x[c] - statistics[c]) * statistics[channels + c])
-        }
-      }
-    } use: {
-      use($0)
-    }
-  }
-
-  /// What dx is of dy, 1 and x - mean; adds the sums to the parameters' gradients.
-  private func setFactors(
-    _ sums: UnsafePointer<Double>, _ statistics: UnsafePointer<Float>,
-    _ factors: UnsafeMutablePointer<Float>, _ pass: Pass
-  ) {
-    let width = channels / groups
-    let count = Double(rows * width)
-    let weight = affine.map { pass.values($0.weight) }
-    func weighted(_ channel: Int) -> Double { Double(weight?[channel] ?? 1) }
-    for first in stride(from: 0, to: channels, by: width) {
-      let members = first..<first + width
-      let mean = members.reduce(0) { $0 + weighted($1) * sums[$1] } / count
-      let product = members.reduce(0) { $0 + weighted($1) * sums[channels + $1] } / count
-      for channel in members {
-        let inverse = Double(statistics[channels + channel])
-        factors[channel] = Float(inverse * weighted(channel))
-        factors[channels + channel] = Float(inverse * mean)
-        factors[2 * channels + channel] = Float(inverse * inverse * product)
-      }
-    }
-    guard let affine else { return }
-    for channel in 0..<channels {
-      pass.gradients(affine.bias)[channel] += Float(sums[channel])
-      pass.gradients(affine.weight)[channel] += Float(sums[channels + channel])
     }
   }
 }

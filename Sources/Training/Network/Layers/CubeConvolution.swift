@@ -1,120 +1,170 @@
 import Tensors
 
-/// A 3x3x3 convolution, stride 1, padding 1, without bias, of a batch of volumes.
+/// A 3x3x3 convolution, stride 1, padding 1, without bias, of a batch of volumes. Its weights are
+/// packed anew for each pass, in scratch.
 final class CubeConvolution {
   private let weight: Range<Int>
   private let inputs, outputs: Int
   private let grid: Grid
   private let batch, threads: Int
+  private let forwardMethod, backwardMethod: ConvolutionPlan.Method
+  private let weightGradient: ConvolutionWeightGradient
 
-  init(_ name: String, inputs: Int, outputs: Int, grid: Grid, plan: LayerPlan) {
+  /// - Parameters:
+  ///   - name: `name.weight` is the parameter.
+  ///   - inputs: channels of the input.
+  ///   - outputs: channels of the output.
+  ///   - grid: of both.
+  ///   - readsNormalised: whether the input is normalised as it is read.
+  ///   - plan: where the parameters are.
+  init(
+    _ name: String, inputs: Int, outputs: Int, grid: Grid, readsNormalised: Bool = false,
+    plan: LayerPlan
+  ) {
     weight = plan.place("\(name).weight")
     self.inputs = inputs
     self.outputs = outputs
     self.grid = grid
     batch = plan.batch
     threads = plan.threads
+    // Only the first layer has so few inputs that a copy with a halo, and no tiles, are the fastest.
+    let isNarrow = inputs < 8 && !readsNormalised
+    forwardMethod =
+      isNarrow
+      ? .direct
+      : ConvolutionPlan.filtering(grid: grid, inputChannels: inputs, outputChannels: outputs)
+    backwardMethod = ConvolutionPlan.filtering(
+      grid: grid, inputChannels: outputs, outputChannels: inputs)
+    weightGradient = ConvolutionWeightGradient(
+      inputChannels: inputs, outputChannels: outputs, grid: grid, samples: plan.batch,
+      method: ConvolutionWeightGradient.best(
+        inputChannels: inputs, outputChannels: outputs, grid: grid, samples: plan.batch,
+        mayBeDirect: !readsNormalised))
   }
+
+  private var haloCount: Int { HaloActivation.count(grid, channels: inputs) }
+  private func count(_ channels: Int) -> Int { grid.voxels * channels }
+  private var multiplyAdds: Int { 27 * inputs * outputs * grid.voxels * batch }
 
   /// The floats of scratch of each of the three.
   var scratch: Int {
-    let halos = Scratch.size(
-      HaloActivation.count(grid, channels: inputs), HaloActivation.count(grid, channels: outputs))
-    let plans = [(inputs, outputs), (outputs, inputs)].map {
-      ConvolutionPlan.best(grid: grid, inputChannels: $0, outputChannels: $1)
-        .scratch(threads: threads)
+    func size(_ inputs: Int, _ outputs: Int, _ method: ConvolutionPlan.Method) -> Int {
+      Scratch.size(
+        Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs),
+        ConvolutionPlan(method, grid: grid, inputChannels: inputs, outputChannels: outputs)
+          .scratch(threads: threads))
     }
-    return halos + max(Scratch.size(plans.max() ?? 0), Scratch.size(27 * inputs * outputs))
+    let halos = weightGradient.method == .narrow ? batch : forwardMethod == .direct ? 1 : 0
+    return halos * Scratch.size(haloCount)
+      + max(
+        size(inputs, outputs, forwardMethod), size(outputs, inputs, backwardMethod),
+        Scratch.size(weightGradient.scratch(threads: threads)))
   }
-
-  private func count(_ channels: Int) -> Int { grid.voxels * channels }
 
   /// y = convolution of x.
+  /// - Parameters:
+  ///   - x: channels-last; LeakyReLU(normalised x) is read where there is a norm.
+  ///   - normalisation: of the input.
+  ///   - y: channels-last.
+  ///   - measured: takes the statistics of the output.
+  ///   - scratch: memory.
+  ///   - pass: the present pass.
   func forward(
-    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
-  ) {
-    let weights = Array(UnsafeBufferPointer(start: pass.values(weight), count: weight.count))
-    convolve(
-      x, with: weights, inputs: inputs, outputs: outputs, into: y, scratch: scratch,
-      pass.compute)
-  }
-
-  /// dx = the convolution of dy with the taps mirrored and input and output exchanged.
-  func backwardInput(
-    _ dy: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, scratch: Scratch,
+    _ x: UnsafePointer<Float>, normalisedBy normalisation: ChannelNorm? = nil,
+    into y: UnsafeMutablePointer<Float>, measuredBy measured: ChannelNorm, scratch: Scratch,
     _ pass: Pass
   ) {
-    let weights = pass.values(weight)
-    var mirrored = [Float](repeating: 0, count: weight.count)
-    for output in 0..<outputs {
-      for input in 0..<inputs {
-        let (from, to) = ((output * inputs + input) * 27, (input * outputs + output) * 27)
-        for tap in 0..<27 { mirrored[to + 26 - tap] = weights[from + tap] }
-      }
-    }
-    convolve(
-      dy, with: mirrored, inputs: outputs, outputs: inputs, into: dx, scratch: scratch,
-      pass.compute)
-  }
-
-  private func convolve(
-    _ x: UnsafePointer<Float>, with weights: [Float], inputs: Int, outputs: Int,
-    into y: UnsafeMutablePointer<Float>, scratch: Scratch, _ compute: Compute
-  ) {
     var scratch = scratch
-    let convolution = Convolution3x3x3(
-      weights: weights, bias: nil, inputChannels: inputs, outputChannels: outputs, grid: grid,
-      compute: compute)
-    let halo = HaloActivation(
-      scratch.take(HaloActivation.count(grid, channels: inputs)), grid, channels: inputs)
+    let compute = pass.compute
+    let convolution = packed(
+      inputs, outputs, forwardMethod, scratch: &scratch, compute
+    ) { $0.load(weights: pass.values(weight), compute: compute) }
+    let halo = forwardMethod == .direct ? scratch.take(haloCount) : nil
     let memory = scratch.take(convolution.plan.scratch(threads: compute.threads))
-    for sample in 0..<batch {
-      let source = UnsafeMutablePointer(mutating: x + sample * count(inputs))
-      var voxels = Activation(source, grid, channels: inputs).voxels
-      if convolution.plan.method == .direct {
-        compute.copy(source, into: halo)
-        voxels = halo.voxels
+    measured.begin(pass)
+    compute.timed(kind("forward"), multiplyAdds: multiplyAdds) {
+      for sample in 0..<batch {
+        convolution(
+          voxels(x, sample, halo: halo, compute), normalisedBy: normalisation?.norm(of: sample),
+          into: volume(y, sample, outputs).voxels, measuredBy: measured.measured(sample, pass),
+          scratch: memory, compute: compute)
       }
-      convolution(
-        voxels,
-        into: Activation(y + sample * count(outputs), grid, channels: outputs).voxels,
-        scratch: memory, compute: compute)
+    }
+    measured.finish(pass)
+  }
+
+  /// dx = the convolution of dy with the taps mirrored and input and output exchanged [+ residual].
+  func backwardInput(
+    _ dy: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil,
+    into dx: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
+  ) {
+    var scratch = scratch
+    let compute = pass.compute
+    let convolution = packed(
+      outputs, inputs, backwardMethod, scratch: &scratch, compute
+    ) { $0.load(transposeOf: pass.values(weight), compute: compute) }
+    let memory = scratch.take(convolution.plan.scratch(threads: compute.threads))
+    compute.timed(kind("input gradient"), multiplyAdds: multiplyAdds) {
+      for sample in 0..<batch {
+        convolution(
+          volume(dy, sample, outputs).voxels,
+          plus: residual.map { volume($0, sample, inputs).voxels },
+          into: volume(dx, sample, inputs).voxels, scratch: memory, compute: compute)
+      }
     }
   }
 
-  /// Adds to the weights' gradient: for each tap, the sum over voxels of x (shifted) ⊗ dy. With both
-  /// in halos a shift is an offset, and the sum a matrix product over the whole volume.
+  /// Sets the weights' gradient; x and its norm as `forward` read them.
   func backwardWeights(
-    _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, scratch: Scratch, _ pass: Pass
+    _ x: UnsafePointer<Float>, normalisedBy normalisation: ChannelNorm? = nil,
+    _ dy: UnsafePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
     var scratch = scratch
-    let (compute, inputs, outputs) = (pass.compute, inputs, outputs)
-    let input = HaloActivation(
-      scratch.take(HaloActivation.count(grid, channels: inputs)), grid, channels: inputs)
-    let gradient = HaloActivation(
-      scratch.take(HaloActivation.count(grid, channels: outputs)), grid, channels: outputs)
-    let sums = scratch.take(27 * inputs * outputs)  // [tap][output][input]
-    let (row, plane) = (grid.width + 2, (grid.width + 2) * (grid.height + 2))
-    let first = plane + row + 1
-    let last = grid.depth * plane + grid.height * row + grid.width
-    for sample in 0..<batch {
-      compute.copy(x + sample * count(inputs), into: input)
-      compute.copy(dy + sample * count(outputs), into: gradient)
-      compute.run(blocks: 27) { tap, _ in
-        let offset = (tap / 9 - 1) * plane + (tap / 3 % 3 - 1) * row + tap % 3 - 1
-        multiply(
-          Matrix(gradient.data + first * outputs, stride: outputs).transposed,
-          Matrix(input.data + (first + offset) * inputs, stride: inputs),
-          into: sums + tap * inputs * outputs, stride: inputs, rows: outputs, columns: inputs,
-          inner: last - first + 1, beta: sample == 0 ? 0 : 1)
-      }
+    let compute = pass.compute
+    let samples = (0..<batch).map { sample in
+      let halo = weightGradient.method == .narrow ? scratch.take(haloCount) : nil
+      return ConvolutionWeightGradient.Sample(
+        voxels(x, sample, halo: halo, compute), normalisedBy: normalisation?.norm(of: sample),
+        gradient: volume(dy, sample, outputs).voxels)
     }
-    let result = pass.gradients(weight)
-    compute.pieces(inputs * outputs) { first, count in
-      for i in first..<first + count {
-        for tap in 0..<27 { result[i * 27 + tap] += sums[tap * inputs * outputs + i] }
-      }
+    let memory = scratch.take(weightGradient.scratch(threads: compute.threads))
+    compute.timed(kind("weight gradient"), multiplyAdds: multiplyAdds) {
+      weightGradient(samples, into: pass.gradients(weight), scratch: memory, compute: compute)
     }
+  }
+
+  private func kind(_ part: String) -> String {
+    "3x3x3 convolution, \(part), \(inputs) -> \(outputs)"
+  }
+
+  private func packed(
+    _ inputs: Int, _ outputs: Int, _ method: ConvolutionPlan.Method, scratch: inout Scratch,
+    _ compute: Compute, load: (Convolution3x3x3) -> Void
+  ) -> Convolution3x3x3 {
+    let storage = scratch.take(
+      Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs))
+    let convolution = Convolution3x3x3(
+      inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,
+      storage: storage, compute: compute)
+    compute.timed("3x3x3 convolution, packing") { load(convolution) }
+    return convolution
+  }
+
+  private func volume(_ x: UnsafePointer<Float>, _ sample: Int, _ channels: Int) -> Activation {
+    Activation(
+      UnsafeMutablePointer(mutating: x + sample * count(channels)), grid, channels: channels)
+  }
+
+  /// A sample of the input, copied into a halo where there is one.
+  private func voxels(
+    _ x: UnsafePointer<Float>, _ sample: Int, halo: UnsafeMutablePointer<Float>?,
+    _ compute: Compute
+  ) -> Voxels {
+    let source = volume(x, sample, inputs)
+    guard let halo else { return source.voxels }
+    let target = HaloActivation(halo, grid, channels: inputs)
+    compute.copy(source.data, into: target)
+    return target.voxels
   }
 }
 

@@ -18,15 +18,19 @@ final class HeadLayer {
   private static let step = 4096
   private var blocks: Int { (voxels + Self.step - 1) / Self.step }
 
-  var scratch: Int { Scratch.size(batch * blocks * classes * (channels + 1)) }
+  private var gradient: HeadWeightGradient {
+    HeadWeightGradient(channels: channels, classes: classes, voxels: voxels)
+  }
+
+  var scratch: Int { Scratch.size(gradient.scratch) }
 
   /// Runs `body` for blocks of voxels of every sample.
   private func run(
-    _ compute: Compute, _ body: (_ block: Int, _ sample: Int, _ first: Int, _ count: Int) -> Void
+    _ compute: Compute, _ body: (_ sample: Int, _ first: Int, _ count: Int) -> Void
   ) {
     compute.run(blocks: batch * blocks) { block, _ in
       let (sample, part) = block.quotientAndRemainder(dividingBy: blocks)
-      body(block, sample, part * Self.step, min(Self.step, voxels - part * Self.step))
+      body(sample, part * Self.step, min(Self.step, voxels - part * Self.step))
     }
   }
 
@@ -34,7 +38,16 @@ final class HeadLayer {
     _ x: UnsafePointer<Float>, into logits: UnsafeMutablePointer<Float>, _ pass: Pass
   ) {
     let (weights, bias) = (pass.values(weight), pass.values(bias))
-    run(pass.compute) { _, sample, first, count in
+    pass.compute.timed("head, forward", multiplyAdds: batch * voxels * channels * classes) {
+      forwardBlocks(x, weights, bias, into: logits, pass.compute)
+    }
+  }
+
+  private func forwardBlocks(
+    _ x: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ bias: UnsafePointer<Float>,
+    into logits: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    run(compute) { sample, first, count in
       let target = logits + sample * classes * voxels + first
       for k in 0..<classes { (target + k * voxels).update(repeating: bias[k], count: count) }
       multiply(  // (K x C) · (C x n)
@@ -51,33 +64,15 @@ final class HeadLayer {
     into dx: UnsafeMutablePointer<Float>, accumulates: Bool, scratch: Scratch, _ pass: Pass
   ) {
     var scratch = scratch
-    let size = classes * (channels + 1)
-    let sums = scratch.take(batch * blocks * size)  // weights, then bias
-    let weights = pass.values(weight)
-    run(pass.compute) { block, sample, first, count in
-      let source = gradient + sample * classes * voxels + first
-      let place = (sample * voxels + first) * channels
-      let logits = Matrix(source, stride: voxels)  // K x n
-      multiply(  // (n x K) · (K x C)
-        logits.transposed, Matrix(weights, stride: channels), into: dx + place, stride: channels,
-        rows: count, columns: channels, inner: classes, beta: accumulates ? 1 : 0)
-      let sum = sums + block * size
-      multiply(  // (K x n) · (n x C)
-        logits, Matrix(x + place, stride: channels), into: sum, stride: channels, rows: classes,
-        columns: channels, inner: count)
-      for k in 0..<classes {
-        var total = 0.0
-        let line = source + k * voxels
-        for i in 0..<count { total += Double(line[i]) }
-        sum[classes * channels + k] = Float(total)
+    let sums = scratch.take(self.gradient.scratch)
+    pass.compute.timed("head, gradient", multiplyAdds: 2 * batch * voxels * channels * classes) {
+      for sample in 0..<batch {
+        self.gradient(
+          x + sample * voxels * channels, gradient: gradient + sample * voxels * classes,
+          weights: pass.values(weight), into: dx + sample * voxels * channels,
+          accumulates: accumulates, addingTo: pass.gradients(weight), pass.gradients(bias),
+          scratch: sums, compute: pass.compute)
       }
     }
-    let compute = pass.compute
-    compute.add(
-      sums: sums, blocks: batch * blocks, size: classes * channels, stride: size,
-      to: pass.gradients(weight))
-    compute.add(
-      sums: sums + classes * channels, blocks: batch * blocks, size: classes, stride: size,
-      to: pass.gradients(bias))
   }
 }

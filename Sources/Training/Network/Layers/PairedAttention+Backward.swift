@@ -9,7 +9,12 @@ extension PairedAttention {
   }
   /// What the second one sums: the gradients of the weights of q and k (C x C).
   private var secondSums: Int { 2 * channels * channels }
-  private var workerCount: Int { tokensOfBlock * max(2 * projection, channels) }
+  private var workerCount: Int {
+    max(
+      tokensOfBlock * channels,
+      Compute.attendGradientScratch(
+        count: tokensOfBlock, channels: channels, heads: heads, projection: projection))
+  }
 
   var backwardScratch: Int {
     let count = tokens * channels
@@ -39,11 +44,14 @@ extension PairedAttention {
         workers: scratch.take(threads * workerCount),
         gradients: SmallGradients(
           &scratch, channels: channels, headChannels: headChannels, projection: projection))
-      firstPass(step, pass)
-      takeFirstSums(step, pass)
-      channelAttentionBackward(step, pass)
-      keysAndValuesBackward(step, pass)
-      secondPass(step, pass)
+      let compute = pass.compute
+      compute.timed("attention, gradient: spatial and sums") { firstPass(step, pass) }
+      compute.timed("attention, gradient: matrices without tokens") {
+        takeFirstSums(step, pass)
+        channelAttentionBackward(step, pass)
+        keysAndValuesBackward(step, pass)
+      }
+      compute.timed("attention, gradient: q, k, E and F") { secondPass(step, pass) }
     }
   }
 
@@ -62,15 +70,13 @@ extension PairedAttention {
   private func addOutputBiases(_ gradient: UnsafePointer<Float>, _ pass: Pass) {
     guard let spatialOutput, let channelOutput else { return }
     let (c, half) = (channels, channels / 2)
-    pass.compute.sumOverRows(rows: batch * tokens, count: c) { first, count, sums in
-      for row in first..<first + count {
-        let line = gradient + row * c
-        for i in 0..<c { sums[i] += Double(line[i]) }
-      }
-    } use: { sums in
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: c) { sums in
+      guard let sums = sums.baseAddress else { return }
+      sums.initialize(repeating: 0, count: c)
+      pass.compute.addColumnSums(gradient, rows: batch * tokens, channels: c, to: sums)
       for i in 0..<half {
-        pass.gradients(spatialOutput.bias)[i] += Float(sums[i])
-        pass.gradients(channelOutput.bias)[i] += Float(sums[half + i])
+        pass.gradients(spatialOutput.bias)[i] += sums[i]
+        pass.gradients(channelOutput.bias)[i] += sums[half + i]
       }
     }
   }
@@ -108,56 +114,12 @@ extension PairedAttention {
           into: rest, stride: c, rows: half, columns: c, inner: count)
         rest += half * c
       }
-      spatialBackward(
-        step, first: first, count: count, keySums: rest, valueSums: rest + c * projection,
-        probabilities: step.workers + worker * workerCount, pass)
-    }
-  }
-
-  /// The spatial attention of a block of tokens: its probabilities again, then the gradients of q,
-  /// of the scaled keys and of the values.
-  private func spatialBackward(
-    _ step: Step, first: Int, count: Int, keySums: UnsafeMutablePointer<Float>,
-    valueSums: UnsafeMutablePointer<Float>, probabilities: UnsafeMutablePointer<Float>,
-    _ pass: Pass
-  ) {
-    let (c, d, p) = (channels, headChannels, projection)
-    let logits = probabilities + count * p  // their gradients
-    for head in 0..<heads {
-      let queries = Matrix(step.queries + first * c + head * d, stride: c)
-      let keys = Matrix(step.small.scaledKeys + head * d * p, stride: p)
-      // d x n: rows of the [d][h][N] layout.
-      let output = Matrix(step.spatialGradient + head * tokens + first, stride: heads * tokens)
-      multiply(  // (n x d) · (d x P)
-        queries, keys, into: probabilities, stride: p, rows: count, columns: p, inner: d)
-      pass.compute.softmax(probabilities, rows: count, columns: p)
-      multiply(  // (n x d) · (d x P)
-        output.transposed, Matrix(step.small.values + head * d * p, stride: p), into: logits,
-        stride: p, rows: count, columns: p, inner: d)
-      multiply(  // (d x n) · (n x P)
-        output, Matrix(probabilities, stride: p), into: valueSums + head * d * p, stride: p,
-        rows: d, columns: p, inner: count)
-      softmaxBackward(probabilities, logits, rows: count, columns: p)
-      multiply(  // (n x P) · (P x d)
-        Matrix(logits, stride: p), keys.transposed,
-        into: step.queryGradient + first * c + head * d, stride: c, rows: count, columns: d,
-        inner: p)
-      multiply(  // (d x n) · (n x P)
-        queries.transposed, Matrix(logits, stride: p), into: keySums + head * d * p, stride: p,
-        rows: d, columns: p, inner: count)
-    }
-  }
-
-  /// The gradient of probabilities becomes that of the logits.
-  private func softmaxBackward(
-    _ probabilities: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>, rows: Int,
-    columns: Int
-  ) {
-    for row in 0..<rows {
-      let (values, gradient) = (probabilities + row * columns, gradient + row * columns)
-      var mean: Float = 0
-      for i in 0..<columns { mean += values[i] * gradient[i] }
-      for i in 0..<columns { gradient[i] = values[i] * (gradient[i] - mean) }
+      pass.compute.attendGradient(
+        step.queries, keys: step.small.scaledKeys, values: step.small.values,
+        gradient: step.spatialGradient, queryGradient: step.queryGradient, keySums: rest,
+        valueSums: rest + c * projection, scratch: step.workers + worker * workerCount,
+        first: first, count: count, tokens: tokens, channels: c, heads: heads,
+        projection: projection)
     }
   }
 
@@ -202,7 +164,7 @@ extension PairedAttention {
         map, Matrix(pass.values(weights(2, head: head)), stride: c).transposed,
         into: gradients.attention + head * d * d, stride: d, rows: d, columns: d, inner: c)
     }
-    softmaxBackward(small.attention, gradients.attention, rows: c, columns: d)
+    pass.compute.softmaxGradient(small.attention, gradients.attention, rows: c, columns: d)
     for channel in 0..<c { (gradients.queryNorms[channel], gradients.keyNorms[channel]) = (0, 0) }
     for row in 0..<c {
       let head = row / d
@@ -280,13 +242,12 @@ extension PairedAttention {
           Matrix(queries + head * d, stride: c), products, into: keyGradient + head * d,
           stride: c, rows: count, columns: d, inner: d)
       }
-      for row in 0..<count {
-        for channel in 0..<c {
-          let place = row * c + channel
-          queryGradient[place] += queries[place] * step.gradients.queryNorms[channel]
-          keyGradient[place] += keys[place] * step.gradients.keyNorms[channel]
-        }
-      }
+      pass.compute.scaleRows(
+        queries, by: step.gradients.queryNorms, plus: queryGradient, into: queryGradient,
+        rows: count, channels: c)
+      pass.compute.scaleRows(
+        keys, by: step.gradients.keyNorms, plus: keyGradient, into: keyGradient, rows: count,
+        channels: c)
       let x = Matrix(step.x + first * c, stride: c)
       let dx = step.dx + first * c
       for (s, gradient) in [(0, queryGradient), (1, keyGradient)] {
@@ -307,9 +268,9 @@ extension PairedAttention {
         addProjectorGradient(place, projected, x, first: first, count: count, pass)
       }
     }
-    pass.compute.add(
-      sums: step.sums, blocks: blocks, size: secondSums,
-      to: pass.gradients(weights(0)))  // q's weights, then k's
+    pass.compute.addUp(
+      step.sums, blocks: blocks, size: secondSums,
+      addedTo: pass.gradients(weights(0)))  // q's weights, then k's
   }
 
   /// The gradient of E or F for a block of tokens, whose columns (rows of EF) no other block has.

@@ -23,15 +23,24 @@ extension PairedAttention {
       let small = smallMatrices(sample: sample, pass)
       let (queries, keys) = (pass.arena[queries] + first, pass.arena[keys] + first)
       let spatial = pass.arena[spatial] + first
-      sumOverTokens(x + first, queries, keys, small, scratch: scratch, pass)
-      channelAttention(small, pass)
-      projectKeysAndValues(small, pass)
-      run(pass.compute) { _, first, count, _ in
-        pass.compute.attend(
-          queries, keys: small.scaledKeys, values: small.values, into: spatial, first: first,
-          count: count, tokens: tokens, channels: channels, heads: heads, projection: projection)
+      let compute = pass.compute
+      compute.timed("attention, forward: q, k and sums over tokens") {
+        sumOverTokens(x + first, queries, keys, small, scratch: scratch, pass)
       }
-      combine(x + first, spatial, small, into: output + first, pass)
+      compute.timed("attention, forward: matrices without tokens") {
+        channelAttention(small, pass)
+        projectKeysAndValues(small, pass)
+      }
+      compute.timed("attention, forward: spatial") {
+        run(compute) { _, first, count, _ in
+          compute.attend(
+            queries, keys: small.scaledKeys, values: small.values, into: spatial, first: first,
+            count: count, tokens: tokens, channels: channels, heads: heads, projection: projection)
+        }
+      }
+      compute.timed("attention, forward: output") {
+        combine(x + first, spatial, small, into: output + first, pass)
+      }
     }
   }
 

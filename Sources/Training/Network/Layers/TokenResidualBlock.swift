@@ -1,17 +1,19 @@
 import Tensors
 
-/// The residual block of the token grids: lrelu(BN(conv2(lrelu(BN(conv1 x)))) + x).
+/// The residual block of the token grids: lrelu(BN(conv2(lrelu(BN(conv1 x)))) + x). What is between
+/// the convolutions is normalised as it is read, and never stored.
 final class TokenResidualBlock {
   private let conv1, conv2: CubeConvolution
   private let norm1, norm2: ChannelNorm
   private let count: Int
-  /// Outputs of the convolutions, what is between the two, the block's output.
-  private let first, hidden, second, output: Slot
+  /// Outputs of the convolutions, the block's output.
+  private let first, second, output: Slot
 
   init(_ prefix: String, grid: Grid, channels: Int, plan: LayerPlan) {
     func convolution(_ index: Int) -> CubeConvolution {
       CubeConvolution(
-        "\(prefix).conv\(index).conv", inputs: channels, outputs: channels, grid: grid, plan: plan)
+        "\(prefix).conv\(index).conv", inputs: channels, outputs: channels, grid: grid,
+        readsNormalised: index == 2, plan: plan)
     }
     (conv1, conv2) = (convolution(1), convolution(2))
     func norm(_ index: Int) -> ChannelNorm {
@@ -21,7 +23,6 @@ final class TokenResidualBlock {
     (norm1, norm2) = (norm(1), norm(2))
     count = plan.batch * grid.voxels * channels
     first = plan.keep(count)
-    hidden = plan.keep(count)
     second = plan.keep(count)
     output = plan.keep(count)
   }
@@ -35,13 +36,10 @@ final class TokenResidualBlock {
   func forward(
     _ x: UnsafePointer<Float>, scratch: Scratch, _ pass: Pass
   ) -> UnsafeMutablePointer<Float> {
-    let (first, hidden) = (pass.arena[first], pass.arena[hidden])
-    let (second, output) = (pass.arena[second], pass.arena[output])
-    conv1.forward(x, into: first, scratch: scratch, pass)
-    norm1.measure(first, pass)
-    norm1.apply(first, activated: true, into: hidden, pass)
-    conv2.forward(hidden, into: second, scratch: scratch, pass)
-    norm2.measure(second, pass)
+    let (first, second, output) = (pass.arena[first], pass.arena[second], pass.arena[output])
+    conv1.forward(x, into: first, measuredBy: norm1, scratch: scratch, pass)
+    conv2.forward(
+      first, normalisedBy: norm1, into: second, measuredBy: norm2, scratch: scratch, pass)
     norm2.apply(second, plus: x, activated: true, into: output, pass)
     return output
   }
@@ -52,17 +50,15 @@ final class TokenResidualBlock {
     _ pass: Pass
   ) {
     var scratch = scratch
-    let hidden = pass.arena[hidden]
+    let (first, second) = (pass.arena[first], pass.arena[second])
     let convolved = scratch.take(count)  // gradients of a convolution's output
     let read = scratch.take(count)  // and input
-    pass.compute.leakyBackward(gradient, output: pass.arena[output], count: count)
-    norm2.backward(pass.arena[second], gradient, into: convolved, pass)
-    conv2.backwardWeights(hidden, convolved, scratch: scratch, pass)
+    norm2.backward(
+      second, gradient, output: pass.arena[output], before: gradient, into: convolved, pass)
+    conv2.backwardWeights(first, normalisedBy: norm1, convolved, scratch: scratch, pass)
     conv2.backwardInput(convolved, into: read, scratch: scratch, pass)
-    pass.compute.leakyBackward(read, output: hidden, count: count)
-    norm1.backward(pass.arena[first], read, into: convolved, pass)
+    norm1.backward(first, read, activated: true, into: convolved, pass)
     conv1.backwardWeights(x, convolved, scratch: scratch, pass)
-    conv1.backwardInput(convolved, into: read, scratch: scratch, pass)
-    pass.compute.add(read, to: gradient, count: count)
+    conv1.backwardInput(convolved, plus: gradient, into: gradient, scratch: scratch, pass)
   }
 }

@@ -5,7 +5,7 @@ import UNETRPP
 /// block(s) of u; out = u + conv8(dropout(r)).
 final class TransformerLayer {
   private let channels, voxels, batch: Int
-  private let position, gamma: Range<Int>
+  private let gamma: Range<Int>
   private let norm: TokenNorm
   private let attention: PairedAttention
   private let residuals: [TokenResidualBlock]
@@ -22,9 +22,10 @@ final class TransformerLayer {
     voxels = grid.voxels
     batch = plan.batch
     self.number = number
-    position = plan.place("\(prefix).pos_embed")
     gamma = plan.place("\(prefix).gamma")
-    norm = TokenNorm("\(prefix).norm", channels: channels, voxels: voxels, plan: plan)
+    norm = TokenNorm(
+      "\(prefix).norm", position: "\(prefix).pos_embed", channels: channels, voxels: voxels,
+      plan: plan)
     attention = PairedAttention(
       "\(prefix).epa_block", tokens: voxels, channels: channels, projection: projection, plan: plan)
     residuals = (1...plan.description.blocks.residualBlocks).map {
@@ -56,8 +57,7 @@ final class TransformerLayer {
     let compute = pass.compute
     let (placed, normalised) = (pass.arena[placed], pass.arena[normalised])
     let (attended, joined) = (pass.arena[attended], pass.arena[joined])
-    place(x, into: placed, pass)
-    norm.forward(placed, into: normalised, pass)
+    norm.forward(x, placed: placed, into: normalised, pass)
     attention.forward(normalised, into: attended, scratch: scratch, pass)
     compute.scale(
       attended, by: pass.values(gamma), plus: placed, into: joined, rows: rows, channels: channels)
@@ -71,22 +71,9 @@ final class TransformerLayer {
       result = kept
     }
     conv8.forward(
-      result, weights: pass.values(conv8Weight), bias: pass.values(conv8Bias), into: x, rows: rows,
-      compute: compute)
-    compute.add(joined, to: x, count: count)
-  }
-
-  /// t = x + position.
-  private func place(
-    _ x: UnsafePointer<Float>, into placed: UnsafeMutablePointer<Float>, _ pass: Pass
-  ) {
-    let (size, position) = (voxels * channels, pass.values(position))
-    for sample in 0..<batch {
-      let (x, placed) = (x + sample * size, placed + sample * size)
-      pass.compute.pieces(size) { first, count in
-        for i in first..<first + count { placed[i] = x[i] + position[i] }
-      }
-    }
+      result, weights: pass.values(conv8Weight), bias: pass.values(conv8Bias), plus: joined,
+      into: x,
+      rows: rows, compute: compute)
   }
 
   /// Each channel of each sample times its factor.
@@ -120,10 +107,6 @@ final class TransformerLayer {
     attention.backward(
       pass.arena[self.normalised], other, into: normalised, scratch: scratch, pass)
     norm.backward(pass.arena[placed], normalised, addedTo: gradient, pass)  // of t
-    let (size, position) = (voxels * channels, pass.gradients(position))
-    for sample in 0..<batch {
-      compute.add(gradient + sample * size, to: position, count: size)
-    }
   }
 
   /// The gradient of r, from that of conv8's output.
@@ -152,19 +135,10 @@ final class TransformerLayer {
   private func backwardGamma(
     _ gradient: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, _ pass: Pass
   ) {
-    let (channels, gamma, attended) = (channels, pass.values(gamma), pass.arena[attended])
-    let gammaGradient = pass.gradients(self.gamma)
-    pass.compute.sumOverRows(rows: rows, count: channels) { first, count, sums in
-      for row in first..<first + count {
-        let place = row * channels
-        let (gradient, attended, result) = (gradient + place, attended + place, result + place)
-        for c in 0..<channels {
-          sums[c] += Double(gradient[c] * attended[c])
-          result[c] = gradient[c] * gamma[c]
-        }
-      }
-    } use: { sums in
-      for c in 0..<channels { gammaGradient[c] += Float(sums[c]) }
+    pass.compute.timed("gamma, gradient", bytes: 12 * count) {
+      pass.compute.scaleGradient(
+        gradient, of: pass.arena[attended], by: pass.values(gamma), into: result,
+        addingTo: pass.gradients(gamma), rows: rows, channels: channels)
     }
   }
 }

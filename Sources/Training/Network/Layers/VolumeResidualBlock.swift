@@ -2,7 +2,8 @@ import Tensors
 
 /// The residual block at full resolution: lrelu(IN(conv2(lrelu(IN(conv1 x)))) + shortcut), with
 /// InstanceNorm; the shortcut is x, or IN(conv3 x) with a 1x1x1 convolution where the channels
-/// differ. Keeps the outputs of the convolutions; what is between the two is computed again.
+/// differ. Keeps the outputs of the convolutions; what is between the two is normalised as it is
+/// read, and never stored.
 final class VolumeResidualBlock {
   private let conv1, conv2: CubeConvolution
   private let norm1, norm2: ChannelNorm
@@ -21,7 +22,8 @@ final class VolumeResidualBlock {
     conv1 = CubeConvolution(
       "\(prefix).conv1.conv", inputs: inputs, outputs: outputs, grid: grid, plan: plan)
     conv2 = CubeConvolution(
-      "\(prefix).conv2.conv", inputs: outputs, outputs: outputs, grid: grid, plan: plan)
+      "\(prefix).conv2.conv", inputs: outputs, outputs: outputs, grid: grid, readsNormalised: true,
+      plan: plan)
     norm1 = ChannelNorm(instance: outputs, voxels: grid.voxels, plan: plan)
     norm2 = ChannelNorm(instance: outputs, voxels: grid.voxels, plan: plan)
     shortcut =
@@ -55,15 +57,13 @@ final class VolumeResidualBlock {
   ) {
     var scratch = scratch
     let (first, second) = (pass.arena[first], pass.arena[second])
-    conv1.forward(x, into: first, scratch: scratch, pass)
-    norm1.measure(first, pass)
-    let hidden = scratch.take(count)
-    norm1.apply(first, activated: true, into: hidden, pass)
-    conv2.forward(hidden, into: second, scratch: scratch, pass)
-    norm2.measure(second, pass)
+    conv1.forward(x, into: first, measuredBy: norm1, scratch: scratch, pass)
+    conv2.forward(
+      first, normalisedBy: norm1, into: second, measuredBy: norm2, scratch: scratch, pass)
     guard let shortcut else {
       return norm2.apply(second, plus: x, activated: true, into: output, pass)
     }
+    let hidden = scratch.take(count)
     shortcut.map.forward(
       x, weights: pass.values(shortcut.weight), into: hidden, rows: rows, compute: pass.compute)
     shortcut.norm.measure(hidden, pass)
@@ -84,7 +84,6 @@ final class VolumeResidualBlock {
     _ pass: Pass
   ) {
     var scratch = scratch
-    let compute = pass.compute
     let (first, second) = (pass.arena[first], pass.arena[second])
     let sum = scratch.take(count)  // the gradient before the last LeakyReLU
     let convolved = scratch.take(count)  // of a convolution's output
@@ -94,22 +93,16 @@ final class VolumeResidualBlock {
       applyAgain(x, into: hidden, buffer: convolved, pass)
       result = UnsafePointer(hidden)
     }
-    guard let result else { return }
-    compute.copy(gradient, to: sum, count: count)
-    compute.leakyBackward(sum, output: result, count: count)
-    backwardShortcut(x, sum, convolved: convolved, hidden: hidden, scratch: scratch, pass)
-    norm2.backward(second, sum, into: convolved, pass)
-    norm1.apply(first, activated: true, into: hidden, pass)
-    conv2.backwardWeights(hidden, convolved, scratch: scratch, pass)
-    // The sum is needed once more only where the shortcut is the input.
-    if let dx, shortcut == nil { compute.copy(sum, to: dx, count: count) }
+    // What the shortcut gets: where it is the input, a part of dx.
+    let before = shortcut == nil ? dx ?? sum : sum
+    norm2.backward(second, gradient, output: result, before: before, into: convolved, pass)
+    backwardShortcut(x, sum, hidden: hidden, scratch: scratch, pass)
+    conv2.backwardWeights(first, normalisedBy: norm1, convolved, scratch: scratch, pass)
     conv2.backwardInput(convolved, into: sum, scratch: scratch, pass)
-    compute.leakyBackward(sum, output: hidden, count: count)
-    norm1.backward(first, sum, into: convolved, pass)
+    norm1.backward(first, sum, activated: true, into: convolved, pass)
     conv1.backwardWeights(x, convolved, scratch: scratch, pass)
     guard let dx, shortcut == nil else { return }
-    conv1.backwardInput(convolved, into: hidden, scratch: scratch, pass)
-    compute.add(hidden, to: dx, count: count)
+    conv1.backwardInput(convolved, plus: dx, into: dx, scratch: scratch, pass)
   }
 
   /// The block's output again.
@@ -130,15 +123,14 @@ final class VolumeResidualBlock {
   /// The gradient of the shortcut's weights.
   private func backwardShortcut(
     _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
-    convolved: UnsafeMutablePointer<Float>, hidden: UnsafeMutablePointer<Float>, scratch: Scratch,
-    _ pass: Pass
+    hidden: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
     guard let shortcut else { return }
     shortcut.map.forward(
       x, weights: pass.values(shortcut.weight), into: hidden, rows: rows, compute: pass.compute)
-    shortcut.norm.backward(hidden, gradient, into: convolved, pass)
+    shortcut.norm.backward(hidden, gradient, into: hidden, pass)
     shortcut.map.backwardWeights(
-      x, convolved, into: pass.gradients(shortcut.weight), rows: rows, scratch: scratch,
+      x, hidden, into: pass.gradients(shortcut.weight), rows: rows, scratch: scratch,
       compute: pass.compute)
   }
 }
