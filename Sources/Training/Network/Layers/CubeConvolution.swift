@@ -71,8 +71,8 @@ final class CubeConvolution {
   ///   - pass: the present pass.
   func forward(
     _ x: UnsafePointer<Float>, normalisedBy normalisation: ChannelNorm? = nil,
-    into y: UnsafeMutablePointer<Float>, measuredBy measured: ChannelNorm, scratch: Scratch,
-    _ pass: Pass
+    into y: UnsafeMutablePointer<Float>, measuredBy measured: ChannelNorm? = nil,
+    scratch: Scratch, _ pass: Pass
   ) {
     var scratch = scratch
     let compute = pass.compute
@@ -81,16 +81,16 @@ final class CubeConvolution {
     ) { $0.load(weights: pass.values(weight), compute: compute) }
     let halo = forwardMethod == .direct ? scratch.take(haloCount) : nil
     let memory = scratch.take(convolution.plan.scratch(threads: compute.threads))
-    measured.begin(pass)
+    measured?.begin(pass)
     compute.timed(kind("forward"), multiplyAdds: multiplyAdds) {
       for sample in 0..<batch {
         convolution(
           voxels(x, sample, halo: halo, compute), normalisedBy: normalisation?.norm(of: sample),
-          into: volume(y, sample, outputs).voxels, measuredBy: measured.measured(sample, pass),
+          into: volume(y, sample, outputs).voxels, measuredBy: measured?.measured(sample, pass),
           scratch: memory, compute: compute)
       }
     }
-    measured.finish(pass)
+    measured?.finish(pass)
   }
 
   /// dx = the convolution of dy with the taps mirrored and input and output exchanged [+ residual].
