@@ -2,10 +2,25 @@ import DICOM
 import FileSystem
 import Foundation
 import Glibc
+import Synchronization
 
 /// Moves received objects to their place on disk so that they survive a loss of power.
-struct Spool: Sendable {
+///
+/// One folder after another is filled: to make a folder and sync the one above it takes longer than
+/// to store a CT slice.
+final class Spool: Sendable {
+  /// The folder that is being filled; those above it are synced.
+  private struct Folder {
+    /// Relative to the state directory.
+    var path: String
+    var count = 0
+  }
+
   let state: StateDirectory
+  private let filling = Mutex<Folder?>(nil)
+  private static let filesPerFolder = 256
+
+  init(state: StateDirectory) { self.state = state }
 
   /// A new path under `incoming`.
   func temporaryFile() -> URL {
@@ -15,26 +30,64 @@ struct Spool: Sendable {
   /// Moves a complete, fsynced file from `incoming` into the spool and syncs the folder.
   ///
   /// - Returns: the path relative to the state directory.
+  /// - Throws: ``StateDirectoryError``; the file is in `incoming` then, as before.
   func keep(_ temporary: URL) throws(StateDirectoryError) -> String {
-    let name = UUID().uuidString.lowercased()
-    let first = String(name.prefix(2))
-    let second = String(name.dropFirst(2).prefix(2))
-    let folder = state.spool.appendingPathComponent(first).appendingPathComponent(second)
+    let name = "\(UUID().uuidString.lowercased()).dcm"
+    var folder = try folderToFill()
+    if let error = move(temporary, to: "\(folder)/\(name)") {
+      // Where the folder was removed, another one is made.
+      guard error == ENOENT else { throw failure(folder, error) }
+      filling.withLock { $0 = nil }
+      folder = try folderToFill()
+      if let error = move(temporary, to: "\(folder)/\(name)") { throw failure(folder, error) }
+    }
+    do {
+      try StateDirectory.sync(state.file(folder).path)
+    } catch {
+      rename(state.file("\(folder)/\(name)").path, temporary.path)
+      throw error
+    }
+    return "\(folder)/\(name)"
+  }
+
+  private func failure(_ folder: String, _ error: Int32) -> StateDirectoryError {
+    .writeFailed(path: state.file(folder).path, reason: String(cString: strerror(error)))
+  }
+
+  /// - Returns: the errno of a failure.
+  private func move(_ temporary: URL, to path: String) -> Int32? {
+    rename(temporary.path, state.file(path).path) == 0 ? nil : errno
+  }
+
+  /// Where the next file goes, relative to the state directory.
+  private func folderToFill() throws(StateDirectoryError) -> String {
+    let path: Result<String, StateDirectoryError> = filling.withLock { filling in
+      Result { () throws(StateDirectoryError) in
+        var folder: Folder
+        if let filling { folder = filling } else { folder = Folder(path: try makeFolder()) }
+        folder.count += 1
+        filling = folder.count < Self.filesPerFolder ? folder : nil
+        return folder.path
+      }
+    }
+    return try path.get()
+  }
+
+  /// Makes one of 65,536 folders, in two levels.
+  private func makeFolder() throws(StateDirectoryError) -> String {
+    let number = (0..<2).map { _ in hexadecimal([UInt8.random(in: 0...UInt8.max)]) }
+    let path = "spool/\(number[0])/\(number[1])"
+    let folder = state.file(path)
     do {
       try FileManager.default.createDirectory(
         at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
       throw .writeFailed(path: folder.path, reason: SystemError.text(of: error))
     }
-    let file = folder.appendingPathComponent("\(name).dcm")
-    guard rename(temporary.path, file.path) == 0 else {
-      throw .writeFailed(path: file.path, reason: String(cString: strerror(errno)))
+    for above in [folder.deletingLastPathComponent(), state.spool] {
+      try StateDirectory.sync(above.path)
     }
-    // All three: another thread may have made a folder and not synced it yet.
-    for folder in [folder, folder.deletingLastPathComponent(), state.spool] {
-      try StateDirectory.sync(folder.path)
-    }
-    return "spool/\(first)/\(second)/\(name).dcm"
+    return path
   }
 
   /// Copies a file that is not ours into `incoming` and syncs it.
