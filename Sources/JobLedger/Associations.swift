@@ -146,7 +146,7 @@ extension Ledger {
     _ association: ReceivingAssociation, series: String?, stored: Int = 0, refused: Int = 0,
     at time: Double, _ db: Database
   ) throws -> Int64 {
-    let id = try Int64.fetchOne(
+    let id = try Int64.fetchOneCached(
       db,
       sql: """
         INSERT INTO associations (key, calling_ae, called_ae, peer_address, started_at, stored,
@@ -164,7 +164,7 @@ extension Ledger {
       throw LedgerError.failed(path: path, reason: "association \(association.key) has no row")
     }
     guard let series else { return id }
-    try db.execute(
+    try db.executeCached(
       sql: """
         INSERT INTO association_series (association_id, series_uid, stored, refused, last_at)
         VALUES (?, ?, ?, ?, ?)

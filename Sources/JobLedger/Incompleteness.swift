@@ -119,7 +119,7 @@ extension Ledger {
   ///     this instance: exports use the same file names for every study.
   ///   - db: the transaction.
   func resolveRefusals(of record: InstanceRecord, file: String?, _ db: Database) throws {
-    let resolved = try Int64.fetchAll(
+    let resolved = try Int64.fetchAllCached(
       db,
       sql: """
         UPDATE refused_instances SET resolved_at = ?1, resolution = 'received'

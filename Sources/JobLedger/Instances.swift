@@ -82,10 +82,14 @@ extension Ledger {
   }
 
   private func add(_ record: InstanceRecord, _ db: Database) throws -> InstanceOutcome {
-    let isIdentical = try exists(
-      "sop_uid = ? AND series_uid = ? AND content_hash = ?",
-      [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash], db)
-    if isIdentical {
+    // In any series: an SOP Instance UID is unique in the world (PS3.3 C.12.1.1.1). Null where it is
+    // not known.
+    let isIdentical = try Bool.fetchOneCached(
+      db,
+      sql: """
+        SELECT max(series_uid = ? AND content_hash = ?) FROM instances WHERE sop_uid = ?
+        """, arguments: [record.seriesInstanceUID, record.contentHash, record.sopInstanceUID])
+    if isIdentical == true {
       guard try !isCurrent(record, db) else {
         try db.execute(
           sql: """
@@ -97,10 +101,8 @@ extension Ledger {
       try restore(record, db)
       return .restored
     }
-    // In any series: an SOP Instance UID is unique in the world (PS3.3 C.12.1.1.1).
-    let isKnown = try exists("sop_uid = ?", [record.sopInstanceUID], db)
     try insert(record, db)
-    guard isKnown else { return .added }
+    guard isIdentical != nil else { return .added }
     try event(
       db, "conflict", series: record.seriesInstanceUID,
       "instance \(record.sopInstanceUID) came again with other content")
@@ -134,14 +136,14 @@ extension Ledger {
 
   private func insert(_ record: InstanceRecord, _ db: Database) throws {
     if let title = record.callingAETitle {
-      try db.execute(
+      try db.executeCached(
         sql: """
           INSERT INTO peers (ae_title, first_seen, last_seen) VALUES (?1, ?2, ?2)
           ON CONFLICT (ae_title) DO UPDATE SET last_seen = excluded.last_seen
           """, arguments: [title, now])
     }
     try touchSeries(record, db)
-    try db.execute(
+    try db.executeCached(
       sql: """
         INSERT INTO instances (sop_uid, series_uid, revision, sop_class_uid, transfer_syntax,
           spool_path, byte_count, content_hash, source, calling_ae, received_at)
@@ -157,12 +159,12 @@ extension Ledger {
   /// Makes the series of an instance where it is new, else begins its next revision and a whole quiet
   /// period.
   private func touchSeries(_ record: InstanceRecord, _ db: Database) throws {
-    try db.execute(
+    try db.executeCached(
       sql: "INSERT INTO studies (study_uid, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
       arguments: [record.studyInstanceUID, now])
     // A series keeps the study it came with, unless an archive moves it: then instances that are
     // known come again with another study. The geometry gate sees the study of each instance.
-    try db.execute(
+    try db.executeCached(
       sql: """
         INSERT INTO series (series_uid, study_uid, modality, revision, last_received_at)
         VALUES (?1, ?2, ?3, 1, ?4)
@@ -230,14 +232,10 @@ extension Ledger {
 
   /// Whether a spool file is known.
   public func knows(spoolPath: String) throws(LedgerError) -> Bool {
-    try read { db in try exists("spool_path = ?", [spoolPath], db) }
-  }
-
-  private func exists(_ condition: String, _ arguments: StatementArguments, _ db: Database) throws
-    -> Bool
-  {
-    try Bool.fetchOne(
-      db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE \(condition))",
-      arguments: arguments) ?? false
+    try read { db in
+      try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE spool_path = ?)",
+        arguments: [spoolPath]) ?? false
+    }
   }
 }
