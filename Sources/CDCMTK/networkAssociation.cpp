@@ -217,13 +217,14 @@ private:
 
   void refuse(const ReceivedDataset &dataset, const T_DIMSE_C_StoreRQ &request,
               const std::string &transfer_syntax, int status, const std::string &reason) {
+    const std::vector<uint8_t> beginning = dataset.beginning();
     const cdcmtk_refused object = {&identity_,
                                    request.AffectedSOPClassUID,
                                    request.AffectedSOPInstanceUID,
                                    transfer_syntax.c_str(),
                                    dataset.began_at(),
-                                   dataset.beginning().data(),
-                                   dataset.beginning().size(),
+                                   beginning.data(),
+                                   beginning.size(),
                                    status,
                                    reason.c_str()};
     settings_.refusal(settings_.context, &object);

@@ -2,7 +2,7 @@
 
 #include "networkReception.h"
 
-#include "dcmtk/dcmdata/dcostrmf.h"
+#include "dcmtk/dcmdata/dcostrmb.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +16,7 @@ namespace {
 
 // A dataset that stops in the middle is given up after so many seconds of silence.
 constexpr int data_timeout = 30;
-// So much of a dataset is kept in memory: identifiers come long before.
+// So much of a dataset is told of one that is refused: identifiers come long before.
 constexpr size_t beginning_size = 256 * 1024;
 
 std::string errno_text() { return std::strerror(errno); }
@@ -60,9 +60,6 @@ ReceivedDataset::~ReceivedDataset() {
 
 /// Not by DIMSE_createFilestream, which refuses transfer syntaxes that DCMTK does not know.
 bool ReceivedDataset::write_meta_information() {
-  const int created = open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-  if (created < 0) return false;
-  close(created);
   const Uint8 version[] = {0, 1};
   DcmMetaInfo meta;
   meta.putAndInsertUint8Array(DCM_FileMetaInformationVersion, version, 2);
@@ -74,15 +71,31 @@ bool ReceivedDataset::write_meta_information() {
   OFCondition condition = meta.computeGroupLengthAndPadding(
       EGL_withGL, EPD_noChange, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength);
   if (condition.bad()) return false;
-  {
-    DcmOutputFileStream stream(path_.c_str());
-    meta.transferInit();
-    condition = meta.write(stream, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength, nullptr);
-    meta.transferEnd();
-  }
+  // The UIDs of a request have 64 characters at most.
+  char buffer[4096];
+  DcmOutputBufferStream stream(buffer, sizeof buffer);
+  meta.transferInit();
+  condition = meta.write(stream, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength, nullptr);
+  meta.transferEnd();
   if (condition.bad()) return false;
-  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  return file_ >= 0 && lseek(file_, 0, SEEK_END) > 132;
+  void *written = nullptr;
+  offile_off_t length = 0;
+  stream.flushBuffer(written, length);
+  file_ = open(path_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  meta_length_ = size_t(length);
+  return file_ >= 0 && append(static_cast<const char *>(written), meta_length_) == meta_length_;
+}
+
+/// Writes as much as the disk takes; `errno` says why it is less.
+size_t ReceivedDataset::append(const char *bytes, size_t count) {
+  size_t done = 0;
+  while (done < count) {
+    const ssize_t written = ::write(file_, bytes + done, count - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    done += size_t(written);
+  }
+  return done;
 }
 
 OFCondition ReceivedDataset::receive() {
@@ -109,15 +122,33 @@ void ReceivedDataset::fail(uint16_t status, const std::string &reason) {
 
 void ReceivedDataset::write(const void *bytes, size_t count) {
   const char *next = static_cast<const char *>(bytes);
-  const size_t kept = std::min(count, beginning_size - beginning_.size());
-  beginning_.insert(beginning_.end(), next, next + kept);
-  while (count > 0 && status_ == STATUS_Success) {
-    const ssize_t written = ::write(file_, next, count);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail(STATUS_STORE_Refused_OutOfResources, errno_text());
-    next += written;
-    count -= size_t(written);
+  size_t done = 0;
+  if (status_ == STATUS_Success) {
+    done = append(next, count);
+    written_ += done;
+    if (done < count) fail(STATUS_STORE_Refused_OutOfResources, errno_text());
   }
+  const size_t known = std::min(beginning_size, written_ + unwritten_.size());
+  unwritten_.insert(unwritten_.end(), next + done,
+                    next + done + std::min(count - done, beginning_size - known));
+}
+
+std::vector<uint8_t> ReceivedDataset::beginning() const {
+  std::vector<uint8_t> bytes(std::min(written_, beginning_size));
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count =
+        pread(file_, bytes.data() + done, bytes.size() - done, off_t(meta_length_ + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    done += size_t(count);
+  }
+  if (done == bytes.size()) {
+    bytes.insert(bytes.end(), unwritten_.begin(), unwritten_.end());
+  } else {
+    bytes.resize(done);
+  }
+  return bytes;
 }
 
 OFCondition ReceivedDataset::next_pdv(DUL_PDV &pdv) {

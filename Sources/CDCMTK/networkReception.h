@@ -33,7 +33,7 @@ public:
   const std::string &reason() const { return reason_; }
   double began_at() const { return began_at_; }
   /// The first bytes of the dataset, even if the file could not be written.
-  const std::vector<uint8_t> &beginning() const { return beginning_; }
+  std::vector<uint8_t> beginning() const;
   /// What was seen last before the receiving failed.
   Incoming last_seen() const { return last_seen_; }
   const std::string &path() const { return path_; }
@@ -42,6 +42,7 @@ public:
 private:
   bool write_meta_information();
   void write(const void *bytes, size_t count);
+  size_t append(const char *bytes, size_t count);
   void fail(uint16_t status, const std::string &reason);
   OFCondition next_pdv(DUL_PDV &pdv);
 
@@ -52,7 +53,10 @@ private:
   const std::string transfer_syntax_;
   const int socket_;
   const double began_at_ = seconds_now();
-  std::vector<uint8_t> beginning_;
+  /// How long the file meta information is, and how much of the dataset is in the file behind it.
+  size_t meta_length_ = 0, written_ = 0;
+  /// What belongs to the beginning and could not be written.
+  std::vector<uint8_t> unwritten_;
   Incoming last_seen_ = Incoming::data;
   std::string path_, reason_;
   int file_ = -1;

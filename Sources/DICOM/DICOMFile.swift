@@ -54,6 +54,14 @@ public struct DICOMFile: Sendable {
 
   /// - Parameters:
   ///   - path: of the file, named in errors.
+  ///   - contents: the whole file, as ``contents(of:mapped:)`` gives them.
+  /// - Throws: ``DICOMError`` where they are not a whole, bounded, supported Part 10 file.
+  package init(path: String, contents: Data) throws(DICOMError) {
+    try self.init(path: path, bytes: Self.inflated(contents, file: path))
+  }
+
+  /// - Parameters:
+  ///   - path: of the file, named in errors.
   ///   - bytes: as ``load(_:)`` gives them.
   init(path: String, bytes: Data) throws(DICOMError) {
     let parsed: Result<(FileStructure, Dataset), DICOMError> = bytes.withUnsafeBytes { raw in
@@ -82,6 +90,17 @@ public struct DICOMFile: Sendable {
   /// The whole file in memory, so that what is checked is what is parsed. The dataset of a deflated
   /// file is inflated.
   static func load(_ path: String) throws(DICOMError) -> Data {
+    try inflated(contents(of: path), file: path)
+  }
+
+  /// The bytes of a file as they are on disk.
+  ///
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - mapped: whether they are mapped and not copied; only for a file that nobody writes to or cuts
+  ///     off in the meantime.
+  /// - Throws: ``DICOMError`` where it cannot be read or is too large.
+  package static func contents(of path: String, mapped: Bool = false) throws(DICOMError) -> Data {
     var status = stat()
     guard stat(path, &status) == 0 else {
       throw .cannotRead(path, SystemError())
@@ -93,19 +112,21 @@ public struct DICOMFile: Sendable {
       throw .tooLarge(
         file: path, reason: "\(status.st_size) bytes, at most \(maximumSize) are read")
     }
-    let bytes: Data
     do {
-      bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      return try Data(contentsOf: URL(fileURLWithPath: path), options: mapped ? .alwaysMapped : [])
     } catch {
       throw .cannotRead(
         file: path, reason: SystemError.text(of: error), system: SystemError(behind: error))
     }
-    let inflated: Result<Data?, DICOMError> = bytes.withUnsafeBytes { raw in
+  }
+
+  private static func inflated(_ contents: Data, file: String) throws(DICOMError) -> Data {
+    let inflated: Result<Data?, DICOMError> = contents.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in
-        try Inflation.inflate(raw, file: path, maximumSize: maximumInflatedSize)
+        try Inflation.inflate(raw, file: file, maximumSize: maximumInflatedSize)
       }
     }
-    return try inflated.get() ?? bytes
+    return try inflated.get() ?? contents
   }
 
   /// Number of Frames (0028,0008), 1 where absent.

@@ -68,7 +68,7 @@ public struct Intake: StoreHandler {
   public func take(copyOf file: URL) throws(IntakeError) {
     do throws(IntakeError) {
       // Read in its place, so that nothing is copied that will not be kept.
-      _ = try identity(file.path, named: file.path)
+      do { _ = try ImageIdentity.read(file.path, named: file.path) } catch { throw .refused(error) }
       let copy: URL
       do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
       defer { try? FileManager.default.removeItem(at: copy) }
@@ -94,8 +94,7 @@ public struct Intake: StoreHandler {
       }
       do throws(IntakeError) {
         let file = spool.state.file(path)
-        let identity = try identity(file.path, named: path)
-        try record(file, path, identity, source: .command)
+        try record(path, received(file, named: path), source: .command)
         logger.notice("recorded a file of the spool that the ledger did not know: \(path)")
       } catch {
         logger.error("a file of the spool is not in the ledger and cannot be recorded: \(error)")
@@ -108,9 +107,9 @@ public struct Intake: StoreHandler {
     _ temporary: URL, named name: String, source: InstanceSource,
     requested: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    let identity = try identity(temporary.path, named: name)
+    let image = try received(temporary, named: name)
     if let requested {
-      let found = identity.instance
+      let found = image.identity.instance
       guard DICOMUID.trimmed(requested.sopInstanceUID) == found.sopInstanceUID,
         DICOMUID.trimmed(requested.sopClassUID) == found.sopClassUID
       else {
@@ -123,35 +122,38 @@ public struct Intake: StoreHandler {
     do { path = try spool.keep(temporary) } catch {
       throw .notStored(reason: error.description)
     }
-    let file = spool.state.file(path)
     do throws(IntakeError) {
-      try record(
-        file, path, identity, source: source, over: requested, original: original)
+      try record(path, image, source: source, over: requested, original: original)
     } catch {
       // Back to where it was, so that it can be identified as far as possible.
-      try? FileManager.default.moveItem(at: file, to: temporary)
+      try? FileManager.default.moveItem(at: spool.state.file(path), to: temporary)
       throw error
     }
   }
 
-  private func identity(_ path: String, named name: String) throws(IntakeError) -> ImageIdentity {
-    do { return try ImageIdentity.read(path, named: name) } catch { throw .refused(error) }
+  /// What a file of ours says of itself, and the hash of its dataset.
+  private typealias ReceivedImage = (identity: ImageIdentity, hash: String, byteCount: Int)
+
+  private func received(_ file: URL, named name: String) throws(IntakeError) -> ReceivedImage {
+    do { return try ImageIdentity.readWithHash(file.path, named: name) } catch {
+      throw .refused(error)
+    }
   }
 
   /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
   private func record(
-    _ file: URL, _ path: String, _ image: ImageIdentity, source: InstanceSource,
+    _ path: String, _ image: ReceivedImage, source: InstanceSource,
     over request: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    let identity = image.instance
+    let identity = image.identity.instance
     do {
-      let (hash, byteCount) = try datasetHash(of: file, from: image.datasetOffset)
       let record = InstanceRecord(
         studyInstanceUID: identity.studyInstanceUID,
         seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
         sopClassUID: identity.sopClassUID, modality: identity.modality,
-        transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path, byteCount: byteCount,
-        contentHash: hash, source: source, callingAETitle: request?.association.callingAETitle)
+        transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path,
+        byteCount: image.byteCount, contentHash: image.hash, source: source,
+        callingAETitle: request?.association.callingAETitle)
       let outcome = try ledger.recordInstance(
         record, association: request.map { receptions.association($0.association) },
         beganAt: request?.beganAt, file: original?.path)

@@ -18,14 +18,10 @@ package func hexadecimalSHA256(ofFile file: URL) throws -> String {
 ///
 /// The file is opened once, and nothing of the dataset is parsed.
 ///
-/// - Parameters:
-///   - file: an instance in a file.
-///   - start: where the dataset begins, if that is known.
+/// - Parameter file: an instance in a file.
 /// - Throws: `DICOMError`, or an error of Foundation.
-package func datasetHash(of file: URL, from start: Int? = nil) throws
-  -> (hash: String, byteCount: Int)
-{
+package func datasetHash(of file: URL) throws -> (hash: String, byteCount: Int) {
   let bytes = try Data(contentsOf: file, options: .alwaysMapped)
-  let start = try start ?? DICOMFile.datasetOffset(in: bytes, file: file.path)
+  let start = try DICOMFile.datasetOffset(in: bytes, file: file.path)
   return (hexadecimalSHA256(of: bytes.dropFirst(start)), bytes.count)
 }

@@ -1,4 +1,5 @@
 import DICOM
+import Foundation
 
 /// What an image says of itself before it is taken.
 public struct ImageIdentity: Sendable, Equatable {
@@ -15,10 +16,35 @@ public struct ImageIdentity: Sendable, Equatable {
   public static func read(_ path: String, named name: String) throws(ImageRefusal)
     -> ImageIdentity
   {
+    try read(named: name) { () throws(DICOMError) in try DICOMFile(path: path) }
+  }
+
+  /// Reads a file of the state directory and hashes its dataset, as ``datasetHash(of:)`` does; the
+  /// file is mapped once, and nothing of it is copied.
+  ///
+  /// - Parameters:
+  ///   - path: of the file, to which nobody writes.
+  ///   - name: of the file in messages.
+  /// - Throws: ``ImageRefusal``.
+  package static func readWithHash(_ path: String, named name: String) throws(ImageRefusal)
+    -> (identity: ImageIdentity, hash: String, byteCount: Int)
+  {
+    var contents = Data()
+    let identity = try read(named: name) { () throws(DICOMError) in
+      contents = try DICOMFile.contents(of: path, mapped: true)
+      return try DICOMFile(path: path, contents: contents)
+    }
+    let hash = hexadecimalSHA256(of: contents.dropFirst(identity.datasetOffset))
+    return (identity, hash, contents.count)
+  }
+
+  private static func read(
+    named name: String, _ open: () throws(DICOMError) -> DICOMFile
+  ) throws(ImageRefusal) -> ImageIdentity {
     var identity: InstanceIdentity
     let datasetOffset: Int
     do {
-      let file = try DICOMFile(path: path)
+      let file = try open()
       identity = try file.identity()
       datasetOffset = file.datasetOffset
     } catch .cannotRead(_, let reason, _) {
