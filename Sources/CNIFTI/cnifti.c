@@ -2,6 +2,7 @@
 
 #include <nifti2_io.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static nifti_image *image(const cnifti_file *file) { return (nifti_image *)file; }
@@ -34,8 +35,24 @@ void cnifti_qform(const cnifti_file *file, double affine[12]) {
   copy_rows(&image(file)->qto_xyz, affine);
 }
 
+// nifti_image_load replaces what is not a number by 0, silently.
 const void *cnifti_load(cnifti_file *file) {
-  return nifti_image_load(image(file)) == 0 ? image(file)->data : NULL;
+  nifti_image *nim = image(file);
+  const size_t bytes = (size_t)nim->nvox * (size_t)nim->nbyper;
+  void *data = malloc(bytes > 0 ? bytes : 1);
+  znzFile source = znzopen(nim->iname, "rb", nifti_is_gzfile(nim->iname));
+  const int complete = data != NULL && !znz_isnull(source) &&
+                       znzseek(source, (long)nim->iname_offset, SEEK_SET) >= 0 &&
+                       znzread(data, 1, bytes, source) == bytes;
+  if (!znz_isnull(source)) znzclose(source);
+  if (!complete) {
+    free(data);
+    return NULL;
+  }
+  if (nim->swapsize > 1 && nim->byteorder != nifti_short_order())
+    nifti_swap_Nbytes((int64_t)(bytes / (size_t)nim->swapsize), nim->swapsize, data);
+  free(nim->data);
+  return nim->data = data;  // nifti_image_free gives it back
 }
 
 /// Whether two axes are so far from perpendicular that no quaternion describes the map.

@@ -60,7 +60,10 @@ public struct NIfTIFile: Sendable, Equatable {
   }
 
   /// One volume for each index of the fourth dimension, scaled by scl_slope and scl_inter.
-  public func volumes() throws(NIfTIError) -> [Volume] {
+  ///
+  /// - Parameter keepsNonFinite: whether stored values that are infinite or not a number stay so; else
+  ///   they count as 0, which is how programs of neuroimaging mark what is outside a mask.
+  public func volumes(keepsNonFinite: Bool = false) throws(NIfTIError) -> [Volume] {
     let count = grid.voxelCount
     var volumes: [[Float]] = []
     let file = try OpenFile(path)
@@ -72,7 +75,10 @@ public struct NIfTIFile: Sendable, Equatable {
       volumes.append(
         [Float](unsafeUninitializedCapacity: count) { result, initialized in
           initialized = count
-          datatype.forEach(part) { result[$0] = Float($1 * slope + intercept) }
+          datatype.forEach(part) { index, stored in
+            let value = stored.isFinite || keepsNonFinite ? stored : 0
+            result[index] = Float(value * slope + intercept)
+          }
         })
     }
     withExtendedLifetime(file) {}

@@ -36,8 +36,23 @@ public enum VolumeInputs {
   public static func read(_ files: [URL], for model: ModelBundle, geometry: GeometryRules) throws
     -> [Volume]
   {
+    try read(files, limits: model.input, geometry: geometry)
+  }
+
+  /// The same for a model in the making.
+  ///
+  /// - Parameters:
+  ///   - files: as above.
+  ///   - limits: whose modalities and body parts are demanded of a DICOM series; nil takes any.
+  ///   - geometry: as above.
+  ///   - keepsNonFinite: whether voxels of NIfTI files that are not numbers stay so; else they are 0.
+  public static func read(
+    _ files: [URL], limits: InputLimits?, geometry: GeometryRules, keepsNonFinite: Bool = false
+  ) throws -> [Volume] {
     guard let first = files.first, !NIfTIFile.isNamed(first.path) else {
-      return try files.flatMap { try NIfTIFile(path: $0.path).volumes() }
+      return try files.flatMap {
+        try NIfTIFile(path: $0.path).volumes(keepsNonFinite: keepsNonFinite)
+      }
     }
     let scan = try InputScan([first.path])
     guard let series = scan.series.first else {
@@ -49,7 +64,7 @@ public enum VolumeInputs {
     do {
       let source = try SourceSeries(series, geometry: geometry)
       let stack = try source.onlyVolume()
-      try model.input.check(
+      try limits?.check(
         modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
       return [try UprightVolume(stack, geometry: geometry).read()]
     } catch let problem as HeldSeries {

@@ -81,19 +81,8 @@ struct Scoring: Sendable {
     return CaseScore(name: name, scores: scores, seconds: seconds)
   }
 
-  /// Labels of a NIfTI file unchanged, or of a segmentation object on the grid.
   private func labels(_ url: URL, onto grid: VolumeGrid) throws -> LabelVolume {
-    if NIfTIFile.isNamed(url.path) { return try NIfTIFile(path: url.path).labels() }
-    return try SegmentationLabels.read(url.path, onto: grid, label: label(of:))
-  }
-
-  /// The model's label with the segment's codes, or without a model the segment's number.
-  private func label(of segment: SegmentationLabels.Segment) -> UInt8? {
-    guard !modelLabels.isEmpty else { return UInt8(exactly: segment.number) }
-    let alike = modelLabels.filter {
-      $0.type.value == segment.type && $0.modifier?.value == segment.modifier
-    }
-    return (alike.first { $0.name == segment.name } ?? alike.first)?.value
+    try KnownLabels.read(url, onto: grid, labels: modelLabels)
   }
 }
 

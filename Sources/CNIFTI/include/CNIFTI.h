@@ -1,6 +1,5 @@
 // The part of Debian's nifti_clib (libnifti-dev) that the module NIfTI needs, without its headers.
-// The caller has checked the file's header: the library trusts sizes and replaces what is not a
-// number by 0.
+// The caller has checked the file's header: the library trusts sizes.
 
 #ifndef CNIFTI_H
 #define CNIFTI_H
@@ -22,7 +21,8 @@ void cnifti_close(cnifti_file *file);
 void cnifti_sform(const cnifti_file *file, double affine[12]);
 void cnifti_qform(const cnifti_file *file, double affine[12]);
 
-/// Reads all voxels in the machine's byte order; NULL where the file ends early or is damaged.
+/// Reads all voxels in the machine's byte order, also those that are not numbers; NULL where the file
+/// ends early or is damaged.
 /// They belong to `file`.
 const void *cnifti_load(cnifti_file *file);
 

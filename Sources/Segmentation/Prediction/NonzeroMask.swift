@@ -2,7 +2,7 @@ import Synchronization
 import Volumes
 
 /// The part of an image that is not background: voxels other than 0 in any channel.
-struct NonzeroMask {
+public struct NonzeroMask {
   /// z, y, x.
   let shape: [Int]
   /// 1 inside, else 0.
@@ -10,7 +10,7 @@ struct NonzeroMask {
 
   /// The least range along each axis that holds every voxel other than 0 of any channel; nil where
   /// there is none.
-  static func boundingBox(_ channels: [VoxelView]) -> [Range<Int>]? {
+  public static func boundingBox(_ channels: [VoxelView]) -> [Range<Int>]? {
     let shape = channels[0].shape
     let boxes = Mutex<[[Range<Int>]]>([])
     inParallel(shape[0], worthwhile: shape.reduce(1, *) > 100_000) { slices in

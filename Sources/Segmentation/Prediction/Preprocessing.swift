@@ -108,15 +108,21 @@ struct PreprocessingPlan {
 
   private init(
     grid: VolumeGrid, reorientation: Reorientation, turnedGrid: VolumeGrid, box: [Range<Int>],
-    targetSpacing: [Double]
+    targetSpacing: [Double], keepsSlices: Bool = false
   ) {
     self.grid = grid
     self.reorientation = reorientation
     self.turnedGrid = turnedGrid
     self.box = box
     self.targetSpacing = targetSpacing
-    resampling = Resampling(
+    let resampling = Resampling(
       shape: box.map(\.count), spacing: turnedGrid.spacing, targetSpacing: targetSpacing)
+    self.resampling =
+      keepsSlices
+      ? Resampling(
+        shape: resampling.shape, newShape: [box[0].count] + resampling.newShape[1...],
+        separateAxis: resampling.separateAxis)
+      : resampling
   }
 
   /// mm along the network's z, y, x.
@@ -129,7 +135,14 @@ struct PreprocessingPlan {
       targetSpacing: targetSpacing)
   }
 
-  fileprivate func apply(_ preprocessing: Preprocessing, _ views: [VoxelView])
+  /// The same with every slice along z in the result once.
+  func keepingSlices() -> PreprocessingPlan {
+    PreprocessingPlan(
+      grid: grid, reorientation: reorientation, turnedGrid: turnedGrid, box: box,
+      targetSpacing: targetSpacing, keepsSlices: true)
+  }
+
+  func apply(_ preprocessing: Preprocessing, _ views: [VoxelView])
     -> PreprocessedImage
   {
     let schemes = preprocessing.normalization

@@ -1,0 +1,31 @@
+import Foundation
+import NIfTI
+import Results
+import Terminology
+import Volumes
+
+/// Labels that are known of an image, read from a file.
+public enum KnownLabels {
+  /// Labels of a NIfTI file unchanged, or of a segmentation object on the grid.
+  ///
+  /// A segment has the label with its codes (Segmented Property Type and its modifier), of several
+  /// that of its name; where no labels are given it has its number.
+  ///
+  /// - Parameters:
+  ///   - url: a NIfTI file or a DICOM SEG.
+  ///   - grid: the voxels onto which a segmentation object is put.
+  ///   - labels: of the model.
+  /// - Throws: `NIfTIError` or `SegmentationLabelsError`.
+  public static func read(
+    _ url: URL, onto grid: VolumeGrid, labels: [SegmentDescription]
+  ) throws -> LabelVolume {
+    if NIfTIFile.isNamed(url.path) { return try NIfTIFile(path: url.path).labels() }
+    return try SegmentationLabels.read(url.path, onto: grid) { segment in
+      guard !labels.isEmpty else { return UInt8(exactly: segment.number) }
+      let alike = labels.filter {
+        $0.type.value == segment.type && $0.modifier?.value == segment.modifier
+      }
+      return (alike.first { $0.name == segment.name } ?? alike.first)?.value
+    }
+  }
+}
