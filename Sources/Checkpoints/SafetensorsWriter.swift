@@ -1,7 +1,7 @@
 import FileSystem
 import Foundation
 
-/// Writes float32 tensors as a safetensors file.
+/// Writes tensors of float32, or rounded to float16, as a safetensors file.
 public enum SafetensorsWriter {
   public typealias NamedTensor = (name: String, shape: [Int], values: [Float])
 
@@ -24,16 +24,18 @@ public enum SafetensorsWriter {
   /// - Parameters:
   ///   - tensors: name and shape of each tensor, in the order of the file.
   ///   - metadata: texts for the header's `__metadata__`.
-  ///   - path: of the file; written under a temporary name and renamed, mode 0600.
+  ///   - half: indices of the tensors that are rounded to float16 (F16); their values must fit.
+  ///   - path: of the file; written under a temporary name, synced and renamed, mode 0600.
   ///   - failure: makes an error of this function into one of the caller's.
   ///   - values: the values of the tensor at an index of `tensors`.
   public static func write<Failure: Error>(
-    _ tensors: [(name: String, shape: [Int])], metadata: [String: String] = [:], to path: String,
+    _ tensors: [(name: String, shape: [Int])], metadata: [String: String] = [:],
+    half: Set<Int> = [], to path: String,
     failure: (SafetensorsError) -> Failure, values: (Int) throws(Failure) -> [Float]
   ) throws(Failure) {
     let header: [UInt8]
     do throws(SafetensorsError) {
-      header = try Self.header(tensors, metadata: metadata, path: path)
+      header = try Self.header(tensors, half: half, metadata: metadata, path: path)
     } catch {
       throw failure(error)
     }
@@ -50,7 +52,11 @@ public enum SafetensorsWriter {
             .wrongCount(
               path: path, name: tensor.name, shape: tensor.shape, count: values.count))
         }
-        guard append(values, to: descriptor) else { throw failure(unwritable(path)) }
+        guard
+          half.contains(index)
+            ? append(values.map { Float16($0).bitPattern.littleEndian }, to: descriptor)
+            : append(values, to: descriptor)
+        else { throw failure(unwritable(path)) }
       }
       guard fsync(descriptor) == 0 else { throw failure(unwritable(path)) }
     } catch {
@@ -70,7 +76,8 @@ public enum SafetensorsWriter {
   }
 
   private static func header(
-    _ tensors: [(name: String, shape: [Int])], metadata: [String: String], path: String
+    _ tensors: [(name: String, shape: [Int])], half: Set<Int>, metadata: [String: String],
+    path: String
   ) throws(SafetensorsError) -> [UInt8] {
     var fields: [String] = []
     if !metadata.isEmpty {
@@ -81,12 +88,13 @@ public enum SafetensorsWriter {
     }
     var names: Set<String> = []
     var offset = 0
-    for (name, shape) in tensors {
+    for (index, (name, shape)) in tensors.enumerated() {
+      let type = half.contains(index) ? TensorType.float16 : .float32
       guard names.insert(name).inserted else { throw .duplicateTensor(path: path, name: name) }
-      let end = offset + shape.reduce(1, *) * MemoryLayout<Float>.size
+      let end = offset + shape.reduce(1, *) * type.width
       let extents = shape.map(String.init).joined(separator: ",")
       fields.append(
-        "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(extents)],"
+        "\(quoted(name)):{\"dtype\":\"\(type.rawValue)\",\"shape\":[\(extents)],"
           + "\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }

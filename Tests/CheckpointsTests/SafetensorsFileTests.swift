@@ -54,6 +54,22 @@ struct SafetensorsFileTests {
     #expect(mode == 0o600)
   }
 
+  @Test func chosenTensorsAreRoundedToHalfPrecision() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.url.appendingPathComponent("a.safetensors").path
+    // A third is no number of either type; 65504 is the largest of half precision.
+    let values: [[Float]] = [[1 / 3, -2.5, 65504], [1 / 3]]
+    try SafetensorsWriter.write(
+      [("kernel", [3, 1]), ("bias", [1])], half: [0], to: path,
+      failure: { (error) -> SafetensorsError in error },
+      values: { (index) throws(SafetensorsError) in values[index] })
+    let file = try SafetensorsFile(path: path)
+    #expect(file.entry("kernel")?.type == .float16)
+    #expect(file.entry("bias")?.type == .float32)
+    #expect(try file.floats("kernel") == [0.333251953125, -2.5, 65504])
+    #expect(try file.floats("bias") == [1 / 3])
+  }
+
   @Test func everyFloatTypeIsConverted() throws {
     // 1.5, -2 in each type; the F64 tensor is misaligned on purpose by the odd header.
     let header =

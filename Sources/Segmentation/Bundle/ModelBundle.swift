@@ -136,7 +136,7 @@ public struct ModelBundle: Sendable, Equatable {
     return groupings
   }
 
-  private static func labels(_ node: BundleNode, classes: Int) throws(ModelBundleError)
+  static func labels(_ node: BundleNode, classes: Int) throws(ModelBundleError)
     -> [SegmentDescription]
   {
     var labels: [SegmentDescription] = []
@@ -179,7 +179,8 @@ public struct ModelBundle: Sendable, Equatable {
     return text
   }
 
-  static func sha256(of file: URL) throws(ModelBundleError) -> String {
+  /// SHA-256 of a file, lower-case hexadecimal.
+  public static func sha256(of file: URL) throws(ModelBundleError) -> String {
     do {
       let handle = try FileHandle(forReadingFrom: file)
       defer { try? handle.close() }

@@ -24,24 +24,13 @@ struct BundleText {
       summary: \(quoted(preset.summary))
       intendedUse: research use only
       network:
-        blocks: \(network.blocks.rawValue)
-        patch: \(network.patch)
-        inputChannels: \(network.inputChannels)
-        classes: \(network.classes)
-        stem: \(network.stem)
-        featureSize: \(network.featureSize)
-        dims: \(network.dims)
-        heads: \(network.heads)
-        depths: \(network.depths)
-        decoderDepths: \(network.decoderDepths)
-        projections: \(network.projections)
-        decoderProjections: \(network.decoderProjections)
+      \(network.yamlLines.map { "  \($0)" }.joined(separator: "\n"))
       preprocessing:
-        orientation: \(orientation)   # patient direction in which each array axis (z, y, x) grows
+        orientation: \(preset.preprocessing.orientationYAML)   # patient direction in which each array axis (z, y, x) grows
       \(transpose)  spacing: \(preset.preprocessing.spacing)   # mm, z y x
         cropToNonzero: \(preset.preprocessing.cropToNonzero)
         normalization:
-      \(preset.preprocessing.normalization.map { "    - \(text($0))" }.joined(separator: "\n"))
+      \(preset.preprocessing.normalization.map { "    - \($0.yaml)" }.joined(separator: "\n"))
       inference:
         step: \(inference.step)
         mirrorAxes: \(inference.mirrorAxes)   # the reference mirrors \(preset.mirrorAxes): eight passes
@@ -50,8 +39,8 @@ struct BundleText {
       \(preset.labels.map(text).joined(separator: "\n"))\(groupings)\(series)
       input:
         modalities: \(list(preset.input.modalities))
-      \(bodyParts)  spacing: \(text(preset.input.spacing))   # mm, z y x
-        extent: \(text(preset.input.extent))   # mm, z y x
+      \(bodyParts)  spacing: \(preset.input.spacing.yaml)   # mm, z y x
+        extent: \(preset.input.extent.yaml)   # mm, z y x
       licence: \(quoted(Self.licence))
       trainingData: \(quoted(preset.trainingData))
       weights: {file: \(weightsFile), sha256: \(weightsSHA256)}
@@ -62,11 +51,6 @@ struct BundleText {
   static let licence =
     "not stated with the checkpoint; the authors' code is Apache-2.0, the training data have terms "
     + "of their own"
-
-  private var orientation: String {
-    let directions = preset.preprocessing.orientation.map(\.rawValue)
-    return directions.isEmpty ? "acquired" : "[\(directions.joined(separator: ", "))]"
-  }
 
   private var series: String { preset.seriesText.isEmpty ? "" : "\n" + preset.seriesText }
 
@@ -87,19 +71,6 @@ struct BundleText {
         + (rule.removeBelow.map { ", removeBelow: \($0)" } ?? "") + "}"
     }
     return "postprocessing:\n  largestComponents:\n" + items.joined(separator: "\n") + "\n"
-  }
-
-  private func text(_ scheme: Normalization) -> String {
-    switch scheme {
-    case .ct(let lower, let upper, let mean, let sd, let insideMask):
-      "{scheme: ct, lower: \(lower), upper: \(upper), mean: \(mean), sd: \(sd)"
-        + (insideMask ? ", insideMask: true}" : "}")
-    case .zscore(let insideMask): "{scheme: zscore, insideMask: \(insideMask)}"
-    }
-  }
-
-  private func text(_ range: InputLimits.Range) -> String {
-    "{min: \(range.min), max: \(range.max)}"
   }
 
   private func text(_ label: SegmentDescription) -> String {

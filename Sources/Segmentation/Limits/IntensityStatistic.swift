@@ -59,14 +59,27 @@ public struct IntensityPattern: Sendable, Equatable, Codable {
   ///   - voxels: intensities, order z, y, x.
   ///   - full: shape of the voxels, z, y, x in the model's orientation.
   func correlation(with voxels: [Float], shape full: [Int]) -> Double {
-    let blocks = blockMeans(voxels, full)
+    correlation(ofBlocks: Self.blockMeans(voxels, full: full, shape: shape))
+  }
+
+  /// The same for a volume's block means.
+  func correlation(ofBlocks blocks: [Double]) -> Double {
     let mirrorings = (0..<8).filter { mirroring in
       (0..<3).allSatisfy { mirroring & (1 << $0) == 0 || mirrorAxes.contains($0) }
     }
     return mirrorings.map { Self.correlation(values, mirrored(blocks, $0)) }.max() ?? 0
   }
 
-  private func blockMeans(_ voxels: [Float], _ full: [Int]) -> [Double] {
+  /// The means of a volume's blocks, shifted and scaled to mean 0 and length 1; zeros where all are
+  /// the same.
+  static func standardisedBlocks(_ voxels: [Float], full: [Int], shape: [Int]) -> [Double] {
+    let means = blockMeans(voxels, full: full, shape: shape)
+    let mean = means.reduce(0, +) / Double(means.count)
+    let length = means.reduce(0.0) { $0 + ($1 - mean) * ($1 - mean) }.squareRoot()
+    return means.map { length > 0 ? ($0 - mean) / length : 0 }
+  }
+
+  private static func blockMeans(_ voxels: [Float], full: [Int], shape: [Int]) -> [Double] {
     func range(_ axis: Int, _ block: Int) -> Range<Int> {
       let start = min(block * full[axis] / shape[axis], full[axis] - 1)
       return start..<max(start + 1, (block + 1) * full[axis] / shape[axis])
