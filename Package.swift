@@ -90,8 +90,8 @@ let package = Package(
       name: "TrainingRuns",
       dependencies: [
         "Training", "SeriesProcessing", "SeriesReading", "Segmentation", "Results", "Evaluation",
-        "NIfTI", "StrictYAML", "DICOM", "GeometryGate", "Checkpoints", "Tensors", "UNETRPP",
-        "Terminology", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        "NIfTI", "StrictYAML", "DICOM", "FileSystem", "GeometryGate", "Checkpoints", "Tensors",
+        "UNETRPP", "Terminology", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(
       name: "Ingest",
@@ -114,7 +114,7 @@ let package = Package(
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "Configuration", "DICOM",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Terminology",
-        "UNETRPP",
+        "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -146,8 +146,8 @@ let package = Package(
     .testTarget(
       name: "TrainingRunsTests",
       dependencies: [
-        "TrainingRuns", "Training", "Segmentation", "NIfTI", "Evaluation", "Checkpoints", "UNETRPP",
-        "Volumes", "TestSupport",
+        "TrainingRuns", "Training", "Segmentation", "NIfTI", "Evaluation", "Checkpoints",
+        "StrictYAML", "UNETRPP", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),

@@ -11,6 +11,6 @@ struct Segmentd: AsyncParsableCommand {
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
       JobsCommand.self, ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self,
       ForwardCommand.self, ResampleCommand.self, BenchCommand.self, RulesCommand.self,
-      EvaluateCommand.self,
+      EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
     ])
 }

@@ -2,50 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A small file system in memory, mounted for as long as the value lives.
-private final class SmallFileSystem: Sendable {
-  let url: URL
-
-  /// Mounts as root alone can.
-  static let isPossible: Bool = {
-    guard geteuid() == 0, let folder = try? TemporaryFolder() else { return false }
-    return (try? SmallFileSystem(at: folder.url, kilobytes: 64)) != nil
-  }()
-  static let isImpossible: Comment = "only root can mount a small file system"
-
-  init(at url: URL, kilobytes: Int) throws {
-    self.url = url
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    guard mount("tmpfs", url.path, "tmpfs", 0, "size=\(kilobytes)k,mode=700") == 0 else {
-      throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EPERM)
-    }
-  }
-
-  deinit { umount2(url.path, Int32(MNT_DETACH)) }
-
-  private var filler: URL { url.appendingPathComponent("filler") }
-
-  /// Takes all space but the last few bytes.
-  func fill() throws {
-    _ = FileManager.default.createFile(atPath: filler.path, contents: nil)
-    let handle = try FileHandle(forWritingTo: filler)
-    defer { try? handle.close() }
-    for size in [65_536, 4096] {
-      while (try? handle.write(contentsOf: Data(count: size))) != nil {}
-    }
-  }
-
-  func free() throws { try FileManager.default.removeItem(at: filler) }
-
-  func set(readOnly: Bool) {
-    let flags = UInt(MS_REMOUNT) | (readOnly ? UInt(MS_RDONLY) : 0)
-    #expect(mount("tmpfs", url.path, "tmpfs", flags, nil) == 0)
-  }
-}
-
 /// A disk that is full for a while, or that becomes read-only, is not a bad study: everything waits
 /// and resumes by itself.
-@Suite(.serialized, .enabled(if: SmallFileSystem.isPossible, SmallFileSystem.isImpossible))
+@Suite(.serialized, .enabled(if: SmallFileSystem.isPossible, "\(SmallFileSystem.isImpossible)"))
 struct FullDiskTests {
   private let setup: DaemonSetup
   private var series: URL { setup.folder.url.appendingPathComponent("series") }
@@ -70,7 +29,7 @@ struct FullDiskTests {
     let disk = try SmallFileSystem(
       at: setup.state.appendingPathComponent("results"), kilobytes: 1024)
     let isFull = error.contains("space")
-    if isFull { try disk.fill() } else { disk.set(readOnly: true) }
+    if isFull { try disk.fill() } else { try disk.remount(readOnly: true) }
     let daemon = try await (isFull ? setup.start() : startBeforeRemount(disk))
     #expect(try await setup.send(series).status == 0)
     let waiting = try await waitingJob()
@@ -80,7 +39,7 @@ struct FullDiskTests {
     try await Task.sleep(for: .seconds(20))
     let still = try #require(try await setup.jobs().first)
     #expect(still.state == "retryable" && still.attempts <= 2, "\(still)")
-    if isFull { try disk.free() } else { disk.set(readOnly: false) }
+    if isFull { try disk.free() } else { try disk.remount() }
     let job = try #require(try await setup.endedJobs(within: 40).first)
     #expect(job.state == "completed", "\(job.reason ?? "")")
     let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
@@ -90,9 +49,9 @@ struct FullDiskTests {
 
   /// A daemon refuses to start where it cannot write.
   private func startBeforeRemount(_ disk: SmallFileSystem) async throws -> ChildProcess {
-    disk.set(readOnly: false)
+    try disk.remount()
     let daemon = try await setup.start()
-    disk.set(readOnly: true)
+    try disk.remount(readOnly: true)
     return daemon
   }
 

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Segmentation
+import SeriesProcessing
+import TrainingRuns
+
+struct FineTuneCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fine-tune",
+    abstract: "Train a shipped or imported model further on corrected cases.",
+    discussion: """
+      CORRECTIONS holds images and labels, as for evaluate: NIfTI files or DICOM series with SEG. A \
+      part of them is held out and scored before and after. With --data, cases of an older data set \
+      take part in training and scoring, so that the model does not forget them.
+
+      OUTPUT/models receives a new version of the bundle, NAME-VERSION; the model that it comes from \
+      is not changed, and its checksum is in the new card. SIGTERM or Ctrl-C ends after the step in \
+      hand; --resume continues.
+      """)
+
+  @Option(help: "The model's name, or the path of its bundle.")
+  var model: String
+
+  @Option(help: ArgumentHelp("A folder of corrected cases.", valueName: "folder"))
+  var corrections: String
+
+  @Option(help: ArgumentHelp("A folder of older cases to mix in.", valueName: "folder"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("The folder of the run; it is created.", valueName: "folder"))
+  var output: String
+
+  @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+  var modelDirectories: [String] = []
+
+  @Option(
+    name: .customLong("held-out"),
+    help: """
+      The cases that are held out: names with commas, or a JSON file (a list, or its heldOut); \
+      without it a fifth, at least one, drawn by the seed.
+      """)
+  var heldOut: String?
+
+  @Option(help: "Steps of training.")
+  var steps = FineTuning.defaultSteps
+
+  @Option(help: "The learning rate.")
+  var rate = FineTuning.defaultRate
+
+  @Option(help: "Patches of a step.")
+  var batch = 2
+
+  @Option(help: "The seed of all that is drawn.")
+  var seed: UInt64 = 1
+
+  @Option(help: "Worker threads; 0 takes one for each processor.")
+  var threads = 0
+
+  @Flag(help: "Continue the training in the output folder.")
+  var resume = false
+
+  @Flag(help: "Print the outcome as JSON.")
+  var json = false
+
+  func validate() throws {
+    guard steps > 0, batch > 0, threads >= 0 else {
+      throw ValidationError("--steps and --batch are above 0, --threads is not below 0")
+    }
+    guard rate > 0, rate.isFinite else { throw ValidationError("--rate is above 0") }
+  }
+
+  func run() async throws {
+    let library = ModelLibrary(
+      directories: modelDirectories.map { URL(fileURLWithPath: $0) }, threads: 1)
+    var tuning = FineTuning(
+      parent: try library.bundle(model), corrections: DataSource(folder: corrections),
+      output: output)
+    tuning.older = data.map { DataSource(folder: $0) }
+    tuning.heldOut = try heldOut.map { text throws(CaseListError) in try CaseFiles.names(from: text)
+    }
+    tuning.options.steps = steps
+    tuning.options.batch = batch
+    tuning.options.optimiser.rate = rate
+    tuning.options.seed = seed
+    tuning.threads = threads
+    let stop = StopRequest()
+    let signals = StopSignals(stop)
+    let line = TrainingProgressLine()
+    let report = try await tuning.run(resume: resume, stop: stop) { line.show($0) }
+    withExtendedLifetime(signals) {}
+    print(json ? try encodeJSON(report) : report.text)
+  }
+}

@@ -1,0 +1,282 @@
+import Foundation
+import NIfTI
+import TestSupport
+import Testing
+import Volumes
+
+/// `segmentd train` and `segmentd fine-tune` as a hospital meets them: files in, a bundle out.
+@Suite(.serialized) struct TrainTests {
+  private struct Report: Decodable {
+    struct Label: Decodable { var name: String, dice: Double, diceBefore: Double? }
+    var state: String
+    var step: Int
+    var bundle: String?
+    var version: String?
+    var weightsSHA256: String?
+    var meanDice: Double?
+    var labels: [Label]
+  }
+
+  private let folder: TemporaryFolder
+  private var data: URL { folder.url.appendingPathComponent("data") }
+  private var run: URL { folder.url.appendingPathComponent("run") }
+  private var configuration: URL { folder.url.appendingPathComponent("train.yaml") }
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Volumes of balls with their labels.
+  private func write(_ seeds: Range<UInt64>, to url: URL) throws {
+    for part in ["images", "labels"] {
+      try FileManager.default.createDirectory(
+        at: url.appendingPathComponent(part), withIntermediateDirectories: true)
+    }
+    for seed in seeds {
+      let (image, labels) = BallPhantom(seed: seed).volumes
+      // Whole numbers up to 255, which labels are too.
+      let gray = LabelVolume(
+        grid: image.grid,
+        labels: image.voxels.map { UInt8(min(max($0 / 2, 1), 255)) })
+      try NIfTIFile.write(gray, to: file("images", seed, in: url))
+      try NIfTIFile.write(labels, to: file("labels", seed, in: url))
+    }
+  }
+
+  private func file(_ part: String, _ seed: UInt64, in url: URL) -> String {
+    url.appendingPathComponent("\(part)/ball\(seed)_0.nii").path
+  }
+
+  private func configure(
+    steps: Int, _ more: String = "", without section: String? = nil
+  ) throws {
+    var model = BallPhantom.modelYAML.split(separator: "\n", omittingEmptySubsequences: false)
+      .map { "  \($0)" }
+    if let section, let start = model.firstIndex(where: { $0.hasPrefix("  \(section):") }) {
+      let end =
+        model[(start + 1)...].firstIndex { !$0.hasPrefix("    ") } ?? model.endIndex
+      model.removeSubrange(start..<end)
+    }
+    let text = """
+      output: run
+      data: [data]
+      split: {folds: 5, seed: 3}
+      steps: \(steps)
+      threads: 2
+      optimiser: {rate: 3.0e-3}
+      schedule: {warmupSteps: 5}
+      average: 0.9
+      augmentation: {base: none, foreground: 0.5, mirror: [0, 0.5, 0.5]}
+      validation: {everySteps: 20, cases: 2}
+      checkpointSeconds: 0
+      \(more)
+      model:
+      \(model.joined(separator: "\n"))
+      """
+    try text.write(to: configuration, atomically: true, encoding: .utf8)
+  }
+
+  private func train(_ more: String...) async throws -> ProcessResult {
+    try await runProcess(segmentdBinary, ["train", "--config", configuration.path] + more)
+  }
+
+  /// The JSON among the lines of progress.
+  private func report(_ result: ProcessResult) throws -> Report {
+    try #require(result.status == 0, "\(result.output)")
+    let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex(of: "{"), "\(result.output)")
+    return try JSONDecoder().decode(
+      Report.self, from: Data(lines[start...].joined(separator: "\n").utf8))
+  }
+
+  private func text(_ url: URL, _ name: String) throws -> String {
+    try String(contentsOf: url.appendingPathComponent(name), encoding: .utf8)
+  }
+
+  @Test func imagesAndLabelsBecomeAModelThatRunUses() async throws {
+    try write(0..<10, to: data)
+    try configure(steps: 60)
+    let first = try report(try await train("--json"))
+    #expect(first.state == "finished")
+    #expect(first.labels.map(\.name) == ["Ball", "Small ball"])
+    #expect(try #require(first.meanDice) > 0.5, "\(first)")
+    let bundle = URL(fileURLWithPath: try #require(first.bundle))
+    #expect(bundle.lastPathComponent == "balls")
+    let verified = try await segmentd("models", "verify", bundle.path)
+    #expect(verified.status == 0, "\(verified.output)")
+    #expect(verified.output.contains(try #require(first.weightsSHA256)))
+    let card = try text(bundle, "CARD.md")
+    #expect(card.contains("| Small ball |") && card.contains("60 of 60"))
+    #expect(card.contains("| seed | 1 |"))
+    // Names of cases may be those of patients.
+    #expect(!card.contains("ball1_0"))
+    let model = try text(bundle, "model.yaml")
+    for key in ["extent", "neighbourCorrelation", "millilitres"] { #expect(model.contains(key)) }
+    #expect(try text(run, "log.csv").split(separator: "\n").count == 61)
+    #expect(try text(run, "validation.csv").split(separator: "\n").count == 4)
+    try await checkRun(with: bundle)
+    try await checkFinishedRun()
+    try await checkFineTuning(of: bundle, first)
+  }
+
+  /// An image that was not trained with is segmented, another kind of image is refused.
+  private func checkRun(with bundle: URL) async throws {
+    let other = folder.url.appendingPathComponent("other")
+    try write(70..<71, to: other)
+    let output = folder.url.appendingPathComponent("out")
+    let models = bundle.deletingLastPathComponent().path
+    let result = try await segmentd(
+      "run", "--models", models, "--model", "balls", "--output", output.path,
+      file("images", 70, in: other))
+    #expect(result.status == 0, "\(result.output)")
+    let labels = try NIfTIFile(
+      path: output.appendingPathComponent("ball70_0/labels.nii.gz").path
+    ).labels()
+    #expect(Set(labels.labels).isSuperset(of: [0, 1]))
+    // A mask is no such image.
+    let refused = try await segmentd(
+      "run", "--models", models, "--model", "balls", "--output", output.path,
+      file("labels", 70, in: other))
+    #expect(refused.status == 2 && refused.output.contains("held"), "\(refused.output)")
+  }
+
+  private func checkFinishedRun() async throws {
+    let again = try await train()
+    #expect(again.status != 0 && again.output.contains("--resume"), "\(again.output)")
+    let resumed = try await train("--resume")
+    #expect(
+      resumed.status != 0 && resumed.output.contains("a bundle is never replaced"),
+      "\(resumed.output)")
+  }
+
+  private func checkFineTuning(of bundle: URL, _ first: Report) async throws {
+    let corrections = folder.url.appendingPathComponent("corrections")
+    try write(100..<104, to: corrections)
+    let output = folder.url.appendingPathComponent("tuning")
+    let weights = bundle.appendingPathComponent("weights.safetensors")
+    let before = try Data(contentsOf: weights)
+    let tuned = try report(
+      try await segmentd(
+        "fine-tune", "--model", bundle.path, "--corrections", corrections.path, "--data", data.path,
+        "--output", output.path, "--steps", "10", "--threads", "2", "--json"))
+    #expect(tuned.version == "1.1.0")
+    #expect(tuned.labels.allSatisfy { $0.diceBefore != nil })
+    let new = URL(fileURLWithPath: try #require(tuned.bundle))
+    #expect(new.lastPathComponent == "balls-1.1.0")
+    let verified = try await segmentd("models", "verify", new.path)
+    #expect(verified.status == 0, "\(verified.output)")
+    #expect(tuned.weightsSHA256 != first.weightsSHA256)
+    #expect(try Data(contentsOf: weights) == before)
+    let card = try text(new, "CARD.md")
+    #expect(card.contains(try #require(first.weightsSHA256)))
+    #expect(card.contains("The same cases before"))
+    // The limits are the parent's.
+    let limits = try text(bundle, "model.yaml").split(separator: "\n")
+      .filter { $0.contains("statistic") }
+    #expect(
+      try text(new, "model.yaml").split(separator: "\n").filter { $0.contains("statistic") }
+        == limits)
+  }
+
+  @Test func aKilledTrainingEndsWithTheSameWeights() async throws {
+    try write(0..<6, to: data)
+    try configure(steps: 30)
+    let whole = try report(try await train("--json"))
+    try FileManager.default.removeItem(at: run)
+    var arguments = ["train", "--config", configuration.path]
+    var kills = 0
+    for rows in [3, 9, 16] where !isFinished {
+      let child = try ChildProcess(
+        segmentdBinary, arguments, log: folder.url.appendingPathComponent("log\(rows)"))
+      try await waitUntil("row \(rows) of log.csv", within: 120) {
+        !child.isRunning || ((try? text(run, "log.csv")) ?? "").split(separator: "\n").count > rows
+      }
+      kills += child.isRunning ? 1 : 0
+      try await child.end(SIGKILL)
+      arguments = ["train", "--config", configuration.path, "--resume", "--threads", "1"]
+    }
+    #expect(kills > 0)
+    if !isFinished { _ = try report(try await train("--resume", "--json")) }
+    let bundle = run.appendingPathComponent("models/balls")
+    #expect(try text(bundle, "model.yaml").contains(try #require(whole.weightsSHA256)))
+    #expect(try await segmentd("models", "verify", bundle.path).status == 0)
+  }
+
+  private var isFinished: Bool {
+    FileManager.default.fileExists(atPath: run.appendingPathComponent("models/balls").path)
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT]) func aSignalEndsItAfterTheStepInHand(signal: Int32)
+    async throws
+  {
+    try write(0..<6, to: data)
+    try configure(steps: 5000)
+    let child = try ChildProcess(
+      segmentdBinary, ["train", "--config", configuration.path],
+      log: folder.url.appendingPathComponent("log"))
+    try await waitUntil("rows of log.csv", within: 120) {
+      !child.isRunning
+        || ((try? text(run, "log.csv")) ?? "").split(separator: "\n").count > 3
+    }
+    // Only one training is in a folder.
+    let second = try await train("--resume")
+    #expect(second.status != 0 && second.output.contains("runs there already"))
+    #expect(try await child.end(signal, within: 60) == 0, "\(child.output)")
+    #expect(child.output.contains("continue with --resume"), "\(child.output)")
+    try configure(steps: 5001)
+    let changed = try await train("--resume")
+    #expect(
+      changed.status != 0 && changed.output.contains("steps is 5001")
+        && changed.output.contains("started with 5000"), "\(changed.output)")
+  }
+
+  @Test func networkAndPreprocessingAreDerivedFromTheData() async throws {
+    try write(0..<5, to: data)
+    try configure(steps: 1, "weights: {precision: single}", without: "preprocessing")
+    let derived = try report(try await train("--json"))
+    let model = try text(URL(fileURLWithPath: try #require(derived.bundle)), "model.yaml")
+    #expect(model.contains("zscore"))
+    let card = try text(URL(fileURLWithPath: try #require(derived.bundle)), "CARD.md")
+    #expect(card.contains("preprocessing derived from them"), "\(card)")
+  }
+
+  @Test func badDataAreNamedBeforeAnythingIsTrained() async throws {
+    try write(0..<6, to: data)
+    try configure(steps: 5)
+    let known = file("labels", 2, in: data)
+    let good = try Data(contentsOf: URL(fileURLWithPath: known))
+    let (_, labels) = BallPhantom(seed: 2).volumes
+    func expect(_ parts: String..., sourceLocation: SourceLocation = #_sourceLocation)
+      async throws
+    {
+      let result = try await train()
+      #expect(result.status != 0, sourceLocation: sourceLocation)
+      for part in parts {
+        #expect(result.output.contains(part), "\(result.output)", sourceLocation: sourceLocation)
+      }
+    }
+    // Labels on other voxels.
+    var grid = labels.grid
+    grid.affine.origin.z += 40
+    try NIfTIFile.write(LabelVolume(grid: grid, labels: labels.labels), to: known)
+    try await expect(known, "the labels have")
+    // A value that the model does not have.
+    try NIfTIFile.write(
+      LabelVolume(grid: labels.grid, labels: labels.labels.map { $0 == 2 ? 9 : $0 }), to: known)
+    try await expect(known, "the value 9")
+    // Slices without a distance.
+    var header = good
+    header.replaceSubrange(312..<328, with: Data(count: 16))
+    try header.write(to: URL(fileURLWithPath: known))
+    try await expect(known, "a voxel's size must be positive")
+    try FileManager.default.removeItem(atPath: known)
+    try await expect("without labels: ball2_0")
+    // No case shows label 2.
+    for seed in UInt64(0)..<6 {
+      let (_, labels) = BallPhantom(seed: seed).volumes
+      try NIfTIFile.write(
+        LabelVolume(grid: labels.grid, labels: labels.labels.map { $0 == 2 ? 0 : $0 }),
+        to: file("labels", seed, in: data))
+    }
+    try await expect("label 2", "Small ball")
+    #expect(!FileManager.default.fileExists(atPath: run.appendingPathComponent("models").path))
+  }
+}
