@@ -112,7 +112,8 @@ static void KERNEL(attend)(
   }
 }
 
-// planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual), n voxels.
+// planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual), n voxels, or
+// of the values themselves.
 static void KERNEL(head)(
   const float *values, const float *residual, ChannelAffine a, const float *weights,
   const float *bias, int64_t n, int32_t channels, int32_t classes, float *planar, int64_t plane) {
@@ -120,7 +121,7 @@ static void KERNEL(head)(
   for (int64_t first = 0; first < n; first += LANES) {
     const int count = n - first < LANES ? (int)(n - first) : LANES;
     float rows[LANES * MOST_CHANNELS];
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; residual && i < count; i++) {
       for (int32_t c = 0; c < channels; c += LANES) {
         const int some = channels - c < LANES ? channels - c : LANES;
         const int64_t place = (first + i) * channels + c;
@@ -130,7 +131,8 @@ static void KERNEL(head)(
         storeSome(rows + i * channels + c, leakyVector(x), some);
       }
     }
-    loadColumns(rows, channels, count, channels, columns);
+    loadColumns(
+      residual ? rows : values + first * channels, channels, count, channels, columns);
     for (int32_t k = 0; k < classes; k++) {
       Floats even = splat(bias[k]), odd = splat(0);  // two chains of sums
       int32_t c = 0;

@@ -268,6 +268,7 @@ const KernelTable TABLE = {
   .convolve3 = KERNEL(convolve3),
   .packTaps = KERNEL(packTaps),
   .winogradWeights = KERNEL(winogradWeights),
+  .winogradMasters = KERNEL(winogradMasters),
   .winogradInput = KERNEL(winogradInput),
   .winogradMultiply = KERNEL(winogradMultiply),
   .winogradOutput = KERNEL(winogradOutput),

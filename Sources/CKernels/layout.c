@@ -75,6 +75,23 @@ void addTo(const float *sums, int64_t blocks, int64_t stride, int64_t size, floa
   }
 }
 
+void addPatchSums(
+  const float *sums, int64_t parts, int64_t lines, int64_t groups, int64_t coarse, int64_t width,
+  int64_t fine, int64_t first, int64_t end, float *result) {
+  const int64_t size = coarse * width * fine, taps = lines * width;
+  for (int64_t c = first; c < end; c++)
+    for (int64_t line = 0; line < lines; line++)
+      for (int64_t group = 0; group < groups; group++)
+        for (int64_t x = 0; x < width; x++)
+          for (int64_t f = 0; f < fine; f++) {
+            const float *place = sums + (line * groups + group) * size + (c * width + x) * fine + f;
+            double sum = 0;
+            for (int64_t part = 0; part < parts; part++)
+              sum += place[part * lines * groups * size];
+            result[((c * groups + group) * fine + f) * taps + line * width + x] += (float)sum;
+          }
+}
+
 int64_t winogradScratch(
   int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels) {
   const int64_t frequencies = (tile + 2) * (tile + 2);

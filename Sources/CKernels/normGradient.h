@@ -38,6 +38,7 @@ INLINE void normSumsOf(
 
 INLINE void normGradientOf(
   const NormGradient *g, const int mask, int64_t row0, int64_t row1, int c, const int count) {
+  const bool streams = count >= LANES && g->streams;
   const Floats mean = loadSome(g->affine.mean + c, count);
   const Floats scale = loadSome(g->affine.scale + c, count);
   const Floats shift = loadSome(g->affine.shift + c, count);
@@ -49,7 +50,9 @@ INLINE void normGradientOf(
     const Floats x = loadSome(g->input + place, count);
     const Floats y = gradientBefore(g, mask, place, x, mean, scale, shift, count);
     if (g->before) storeSome(g->before + place, y, count);
-    storeSome(g->result + place, y * a - b - (x - mean) * d, count);
+    const Floats dx = y * a - b - (x - mean) * d;
+    if (streams) __builtin_nontemporal_store(dx, (Aligned *)(g->result + place));
+    else storeSome(g->result + place, dx, count);
   }
 }
 

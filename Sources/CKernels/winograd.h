@@ -66,30 +66,69 @@ INLINE void weightTransform(const int tile, const Floats *g, Floats *t) {
   t[5] = g[2];
 }
 
+// The nine taps of one slice -> frequencies, `stride` apart.
+INLINE void transformWeights(const int tile, const Floats *taps, float *target, int64_t stride) {
+  const int size = tile + 2;
+  Floats columns[18];
+  UNROLL for (int x = 0; x < 3; x++) {
+    Floats g[3], t[6];
+    UNROLL for (int y = 0; y < 3; y++) g[y] = taps[y * 3 + x];
+    weightTransform(tile, g, t);
+    UNROLL for (int y = 0; y < size; y++) columns[y * 3 + x] = t[y];
+  }
+  UNROLL for (int y = 0; y < size; y++) {
+    Floats t[6];
+    weightTransform(tile, columns + y * 3, t);
+    UNROLL for (int x = 0; x < size; x++) STORE(target + (y * size + x) * stride, t[x]);
+  }
+}
+
 INLINE void winogradWeightsOf(
   const Winograd *w, const int tile, int32_t block, int32_t input0, int32_t input1,
   float *target) {
-  const int size = tile + 2;
   const int64_t inputs = w->inputChannels, lanes = w->lanes;
   for (int64_t i = (int64_t)input0 * 3; i < (int64_t)input1 * 3; i++) {  // input and slice
     const int64_t input = i / 3, z = i % 3;
     for (int64_t lane = 0; lane < lanes; lane += LANES) {
       const float *taps = w->taps + ((block * 27 + z * 9) * inputs + input) * lanes + lane;
-      float *to = target + ((block * 3 + z) * inputs + input) * lanes + lane;
-      Floats columns[18];
-      UNROLL for (int x = 0; x < 3; x++) {
-        Floats g[3], t[6];
-        UNROLL for (int y = 0; y < 3; y++) g[y] = LOAD(taps + (y * 3 + x) * inputs * lanes);
-        weightTransform(tile, g, t);
-        UNROLL for (int y = 0; y < size; y++) columns[y * 3 + x] = t[y];
-      }
-      UNROLL for (int y = 0; y < size; y++) {
-        Floats t[6];
-        weightTransform(tile, columns + y * 3, t);
-        UNROLL for (int x = 0; x < size; x++) STORE(to + (y * size + x) * w->weightStride, t[x]);
+      Floats g[9];
+      UNROLL for (int t = 0; t < 9; t++) g[t] = LOAD(taps + t * inputs * lanes);
+      transformWeights(
+        tile, g, target + ((block * 3 + z) * inputs + input) * lanes + lane, w->weightStride);
+    }
+  }
+}
+
+// The same from weights in PyTorch's order, which need not be packed before.
+INLINE void winogradMastersOf(
+  const Winograd *w, const int tile, const WeightSource *s, int32_t block, int32_t input0,
+  int32_t input1, float *target) {
+  const int64_t inputs = w->inputChannels, lanes = w->lanes;
+  for (int64_t input = input0; input < input1; input++) {
+    for (int64_t lane = 0; lane < lanes; lane += LANES) {
+      const int64_t output = block * lanes + lane;
+      Floats taps[27];
+      transposeTaps(
+        s->weights + output * s->laneStride + input * s->inputStride, s->laneStride,
+        w->outputChannels - output < LANES ? (int)(w->outputChannels - output) : LANES, taps);
+      for (int z = 0; z < 3; z++) {
+        Floats g[9];
+        UNROLL for (int t = 0; t < 9; t++) {
+          const int tap = z * 9 + t;
+          g[t] = taps[s->flipped ? 26 - tap : tap];
+        }
+        transformWeights(
+          tile, g, target + ((block * 3 + z) * inputs + input) * lanes + lane, w->weightStride);
       }
     }
   }
+}
+
+static void KERNEL(winogradMasters)(
+  const Winograd *w, const WeightSource *s, int32_t block, int32_t input0, int32_t input1,
+  float *target) {
+  if (w->tile == 4) winogradMastersOf(w, 4, s, block, input0, input1, target);
+  else winogradMastersOf(w, 2, s, block, input0, input1, target);
 }
 
 // The transform of the taps of inputs [input0, input1) of one block of outputs. Done anew for each

@@ -4,7 +4,11 @@ import CKernels
 /// the input; bias (a folded BatchNorm), residual, LeakyReLU, statistics of the output.
 public final class Convolution3x3x3 {
   public let plan: ConvolutionPlan
-  private let taps: Parameters  // [block][27][input][lane]
+  private let storage: UnsafeMutablePointer<Float>?
+  /// [block][27][input][lane]; none until weights are packed.
+  private var taps: Parameters?
+  /// Weights that are read in place.
+  private var masters: WeightSource?
   private let bias: Parameters?
   private let inputChannels: Int
   private let outputChannels: Int
@@ -49,11 +53,7 @@ public final class Convolution3x3x3 {
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
     self.bias = bias.map { Parameters($0) }
-    let blocks = (outputChannels + lanes - 1) / lanes
-    let count = blocks * 27 * inputChannels * lanes
-    taps =
-      storage.map { Parameters(UnsafeBufferPointer(start: $0, count: count), in: compute) }
-      ?? Parameters(zeros: count)
+    self.storage = storage
   }
 
   /// The floats of the packed weights.
@@ -61,10 +61,17 @@ public final class Convolution3x3x3 {
     27 * inputChannels * ((outputChannels + 31) / 32 * 32)
   }
 
-  /// Takes new weights, [output][input][3][3][3] as PyTorch stores them; allocates nothing.
-  public func load(weights: UnsafePointer<Float>, compute: Compute) {
+  /// Takes new weights, [output][input][3][3][3] as PyTorch stores them.
+  /// - Parameters:
+  ///   - weights: they.
+  ///   - inPlace: whether they stay where they are, to be read there by each call: then they are not
+  ///     packed, unless the method is direct.
+  ///   - compute: the kernels and worker threads.
+  public func load(weights: UnsafePointer<Float>, inPlace: Bool = false, compute: Compute) {
     load(
-      weights, laneStride: inputChannels * 27, inputStride: 27, flipped: false, compute: compute)
+      WeightSource(
+        weights: weights, laneStride: Int64(inputChannels * 27), inputStride: 27, flipped: false),
+      inPlace: inPlace, compute)
   }
 
   /// Takes the weights of the convolution whose input gradient this one shall compute from its output
@@ -72,25 +79,47 @@ public final class Convolution3x3x3 {
   /// the channels exchanged.
   /// - Parameters:
   ///   - weights: of the other one, [its output][its input][3][3][3].
+  ///   - inPlace: as above.
   ///   - compute: the kernels and worker threads.
-  public func load(transposeOf weights: UnsafePointer<Float>, compute: Compute) {
+  public func load(
+    transposeOf weights: UnsafePointer<Float>, inPlace: Bool = false, compute: Compute
+  ) {
     load(
-      weights, laneStride: 27, inputStride: outputChannels * 27, flipped: true, compute: compute)
+      WeightSource(
+        weights: weights, laneStride: 27, inputStride: Int64(outputChannels * 27), flipped: true),
+      inPlace: inPlace, compute)
   }
 
-  private func load(
-    _ weights: UnsafePointer<Float>, laneStride: Int, inputStride: Int, flipped: Bool,
-    compute: Compute
+  private var blocks: Int { (outputChannels + lanes - 1) / lanes }
+
+  /// Runs `body` for every block of outputs and part of the inputs.
+  private func inParts(
+    _ compute: Compute, _ body: (_ block: Int, _ inputs: Range<Int>) -> Void
   ) {
     let step = 16
     let parts = (inputChannels + step - 1) / step
-    compute.run(blocks: (outputChannels + lanes - 1) / lanes * parts) { index, _ in
+    compute.run(blocks: blocks * parts) { index, _ in
       let (block, part) = index.quotientAndRemainder(dividingBy: parts)
+      body(block, part * step..<min(inputChannels, (part + 1) * step))
+    }
+  }
+
+  private func load(_ source: WeightSource, inPlace: Bool, _ compute: Compute) {
+    masters = inPlace && plan.method != .direct ? source : nil
+    guard masters == nil else { return }
+    let size = 27 * inputChannels * lanes
+    let taps =
+      taps
+      ?? storage.map {
+        Parameters(UnsafeBufferPointer(start: $0, count: blocks * size), in: compute)
+      } ?? Parameters(zeros: blocks * size)
+    self.taps = taps
+    inParts(compute) { block, inputs in
       compute.kernels.packTaps(
-        weights + block * lanes * laneStride, Int64(laneStride), Int64(inputStride),
-        Int64(part * step), Int64(min(inputChannels, (part + 1) * step)), Int64(inputChannels),
-        Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes), flipped,
-        taps.pointer + block * 27 * inputChannels * lanes)
+        source.weights + block * lanes * Int(source.laneStride), source.laneStride,
+        source.inputStride, Int64(inputs.lowerBound), Int64(inputs.upperBound),
+        Int64(inputChannels), Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes),
+        source.flipped, taps.pointer + block * size)
     }
   }
 
@@ -102,13 +131,15 @@ public final class Convolution3x3x3 {
   ///   - activated: whether LeakyReLU follows.
   ///   - output: channels-last.
   ///   - measured: takes the statistics of the output.
+  ///   - isTransformed: whether the scratch still holds what the last call of this convolution left
+  ///     there, with the same weights.
   ///   - scratch: `plan.scratch` floats.
   ///   - compute: the kernels and worker threads.
   public func callAsFunction(
     _ input: Voxels, normalisedBy normalisation: Normalisation? = nil,
     plus residual: Voxels? = nil, activated: Bool = false, into output: Voxels,
-    measuredBy measured: Normalisation? = nil, scratch: UnsafeMutablePointer<Float>,
-    compute: Compute
+    measuredBy measured: Normalisation? = nil, isTransformed: Bool = false,
+    scratch: UnsafeMutablePointer<Float>, compute: Compute
   ) {
     switch plan.method {
     case .direct:
@@ -118,30 +149,32 @@ public final class Convolution3x3x3 {
       direct(input, residual, activated, output, measured, compute)
     case .strips(let tile, let tiles, let slices):
       var winograd = winograd(tile, input, normalisation, residual, activated, output)
-      transformTaps(&winograd, scratch, compute)
+      transformTaps(&winograd, isTransformed, scratch, compute)
       strips(
         winograd, tile, tiles, slices, measured, scratch + plan.weights(tile), compute)
     case .phases(let tile):
       var winograd = winograd(tile, input, normalisation, residual, activated, output)
-      transformTaps(&winograd, scratch, compute)
+      transformTaps(&winograd, isTransformed, scratch, compute)
       phases(winograd, tile, measured, scratch + plan.weights(tile), compute)
     }
   }
 
   private func transformTaps(
-    _ winograd: inout Winograd, _ target: UnsafeMutablePointer<Float>, _ compute: Compute
+    _ winograd: inout Winograd, _ isTransformed: Bool, _ target: UnsafeMutablePointer<Float>,
+    _ compute: Compute
   ) {
     winograd.weights = UnsafePointer(target)
     winograd.weightStride = Int64(plan.weightStride)
+    guard !isTransformed else { return }
     let constant = winograd
-    let step = 16
-    let parts = (inputChannels + step - 1) / step
-    compute.run(blocks: (outputChannels + lanes - 1) / lanes * parts) { index, _ in
+    inParts(compute) { block, inputs in
       var winograd = constant
-      let (block, part) = index.quotientAndRemainder(dividingBy: parts)
-      compute.kernels.winogradWeights(
-        &winograd, Int32(block), Int32(part * step), Int32(min(inputChannels, (part + 1) * step)),
-        target)
+      let (first, end) = (Int32(inputs.lowerBound), Int32(inputs.upperBound))
+      if var masters {
+        compute.kernels.winogradMasters(&winograd, &masters, Int32(block), first, end, target)
+      } else {
+        compute.kernels.winogradWeights(&winograd, Int32(block), first, end, target)
+      }
     }
   }
 
@@ -151,7 +184,7 @@ public final class Convolution3x3x3 {
   ) {
     var parameters = CKernels.Convolution3()
     parameters.input = UnsafePointer(input.data - input.plane - input.row - inputChannels)
-    parameters.weights = UnsafePointer(taps.pointer)
+    parameters.weights = taps.map { UnsafePointer($0.pointer) }
     parameters.bias = bias.map { UnsafePointer($0.pointer) }
     parameters.residual = residual.map { UnsafePointer($0.data) }
     parameters.output = output.data
@@ -166,13 +199,17 @@ public final class Convolution3x3x3 {
     parameters.lanes = Int32(lanes)
     parameters.leaky = leaky
     let convolution = parameters
-    let blocks = Int32((outputChannels + lanes - 1) / lanes)
+    let blocks = Int32(self.blocks)
     let rows = input.grid.rows
-    if measured == nil, blocks > 1, input.grid.voxels <= 4096 {
+    if blocks > 1, input.grid.voxels <= 4096 {
       // Small grids are split by output channels: each thread reads its own weights only.
       compute.run(blocks: Int(blocks)) { block, _ in
         var convolution = convolution
         compute.kernels.convolve3(&convolution, 0, Int64(rows), Int32(block), Int32(block) + 1)
+      }
+      if let measured {
+        measure(output, rows: 0..<rows, into: measured.moments(blocks: 1), compute)
+        measured.take(blocks: 1, count: output.grid.voxels)
       }
       return
     }
@@ -184,15 +221,22 @@ public final class Convolution3x3x3 {
       let (first, end) = (index * strip, min(rows, (index + 1) * strip))
       compute.kernels.convolve3(&convolution, Int64(first), Int64(end), 0, blocks)
       guard let moments else { return }
-      let sums = moments + index * 2 * outputChannels
-      for row in first..<end {
-        let (z, y) = row.quotientAndRemainder(dividingBy: output.grid.height)
-        compute.kernels.channelSums(
-          output.line(z, y), Int64(output.grid.width), Int64(outputChannels), sums,
-          sums + outputChannels)
-      }
+      measure(output, rows: first..<end, into: moments + index * 2 * outputChannels, compute)
     }
     measured?.take(blocks: strips, count: output.grid.voxels)
+  }
+
+  /// Adds the sums and sums of squares of rows.
+  private func measure(
+    _ output: Voxels, rows: Range<Int>, into sums: UnsafeMutablePointer<Double>,
+    _ compute: Compute
+  ) {
+    for row in rows {
+      let (z, y) = row.quotientAndRemainder(dividingBy: output.grid.height)
+      compute.kernels.channelSums(
+        output.line(z, y), Int64(output.grid.width), Int64(outputChannels), sums,
+        sums + outputChannels)
+    }
   }
 
   private func winograd(
@@ -201,7 +245,7 @@ public final class Convolution3x3x3 {
   ) -> Winograd {
     var winograd = Winograd()
     winograd.input = UnsafePointer(input.data)
-    winograd.taps = UnsafePointer(taps.pointer)
+    winograd.taps = taps.map { UnsafePointer($0.pointer) }
     winograd.bias = bias.map { UnsafePointer($0.pointer) }
     winograd.residual = residual.map { UnsafePointer($0.data) }
     winograd.output = output.data

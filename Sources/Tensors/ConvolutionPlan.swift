@@ -31,14 +31,15 @@ public struct ConvolutionPlan: Sendable, Equatable {
     ).method
   }
 
-  /// The method with the least multiplications; a transformed weight counts as much as 10 of them.
+  /// The method with the least multiplications; a transformed weight counts as much as 30 of them
+  /// (measured with weights that no cache holds).
   public static func best(
     grid: Grid, inputChannels: Int, outputChannels: Int, mayBeDirect: Bool = true
   ) -> ConvolutionPlan {
     let direct = 27 * grid.voxels
     let costs = [2, 4].map { tile in
       let frequencies = (tile + 2) * (tile + 2)
-      return 3 * frequencies * (tiles(grid, tile) * grid.depth + 10)
+      return 3 * frequencies * (tiles(grid, tile) * grid.depth + 30)
     }
     let tile = costs[0] < costs[1] ? 2 : 4
     // A few channels leave the transforms more work than the products save.

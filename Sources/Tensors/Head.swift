@@ -42,4 +42,18 @@ public final class Head {
         logits + first, Int64(voxels))
     }
   }
+
+  /// logits (K, D, H, W) = convolution of `voxels` voxels + bias.
+  public func callAsFunction(
+    _ input: UnsafePointer<Float>, voxels: Int, into logits: UnsafeMutablePointer<Float>,
+    compute: Compute
+  ) {
+    compute.run(blocks: (voxels + Self.blockVoxels - 1) / Self.blockVoxels) { block, _ in
+      let first = block * Self.blockVoxels
+      compute.kernels.head(
+        input + first * channels, nil, ChannelAffine(), weights.pointer, bias.pointer,
+        Int64(min(Self.blockVoxels, voxels - first)), Int32(channels), Int32(classes),
+        logits + first, Int64(voxels))
+    }
+  }
 }

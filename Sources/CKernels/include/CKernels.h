@@ -61,6 +61,14 @@ typedef struct {
   int32_t lanes;          // columns of a weight block: 16 or 32
 } Product;
 
+// A convolution's weights in PyTorch's order: tap t of input i and lane l at l*laneStride +
+// i*inputStride + t; flipped, the taps are in the opposite order.
+typedef struct {
+  const float *weights;
+  int64_t laneStride, inputStride;
+  bool flipped;
+} WeightSource;
+
 // sums[row][column] = (or +=) the sum over `lines` lines of n rows of a[row] * b[column].
 typedef struct {
   const float *a, *b;  // row i of a line at i*stride
@@ -95,6 +103,7 @@ typedef struct {
   const float *factors;   // [3][channels]: dx = g * f0 - f1 - (x - mean) * f2
   float *before;          // g, the gradient before LeakyReLU, or NULL; may be `gradient`
   float *result;          // dx; may be `gradient` where `before` is not
+  bool streams;           // stores of dx pass the caches; its rows are aligned to 64 bytes
   int64_t channels;
 } NormGradient;
 
@@ -145,6 +154,11 @@ typedef struct {
   // Transforms the taps of inputs [input0, input1) of one block of outputs.
   void (*winogradWeights)(
     const Winograd *winograd, int32_t block, int32_t input0, int32_t input1, float *weights);
+
+  // The same from weights in PyTorch's order.
+  void (*winogradMasters)(
+    const Winograd *winograd, const WeightSource *source, int32_t block, int32_t input0,
+    int32_t input1, float *weights);
 
   // Transforms tiles [tile0, tile1) of input slice z; frequency f of a tile at target + f*stride.
   void (*winogradInput)(
@@ -245,7 +259,8 @@ typedef struct {
     const float *queries, int64_t n, const float *keys, const float *values, int32_t heads,
     int32_t d, int32_t projection, float *output, int64_t tokens);
 
-  // planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual).
+  // planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual); residual
+  // NULL: + weights[k] · values.
   void (*head)(
     const float *values, const float *residual, ChannelAffine affine, const float *weights,
     const float *bias, int64_t n, int32_t channels, int32_t classes, float *planar, int64_t plane);
@@ -280,6 +295,12 @@ typedef struct {
 const KernelTable *kernelsNamed(const char *name);
 // The fastest table of this machine, or the one that SEGMENTD_ISA names if the machine has it.
 const KernelTable *kernelsBest(void);
+
+// result[coarse][fine][tap] += sum over parts of sums[part][line][group][coarse][width][fine of
+// group], with tap = line*width + x.
+void addPatchSums(
+  const float *sums, int64_t parts, int64_t lines, int64_t groups, int64_t coarse, int64_t width,
+  int64_t fine, int64_t first, int64_t end, float *result);
 
 // The floats of scratch that winogradStrip needs for a strip of `tiles` tiles.
 int64_t winogradScratch(

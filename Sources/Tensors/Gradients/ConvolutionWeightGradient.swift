@@ -68,7 +68,7 @@ public final class ConvolutionWeightGradient {
         inputChannels: inputChannels, outputChannels: outputChannels, grid: grid, samples: samples)
   }
 
-  /// The method with the least work; a sum's transform counts as much as 10 multiplications.
+  /// The method with the least work; a sum's transform counts as much as 30 multiplications.
   /// - Parameter mayBeDirect: false where the input is normalised as it is read, or has no halo.
   public static func best(
     inputChannels: Int, outputChannels: Int, grid: Grid, samples: Int, mayBeDirect: Bool = true
@@ -77,7 +77,7 @@ public final class ConvolutionWeightGradient {
     let plan = ConvolutionPlan(
       .direct, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
     let costs = [2, 4].map { tile in
-      3 * (tile + 2) * (tile + 2) * (plan.tiles(tile) * grid.depth * samples + 10)
+      3 * (tile + 2) * (tile + 2) * (plan.tiles(tile) * grid.depth * samples + 30)
     }
     guard !mayBeDirect || min(costs[0], costs[1]) < 27 * grid.voxels * samples else {
       return .direct

@@ -37,6 +37,22 @@ extension Normalisation {
     }
   }
 
+  /// halo = LeakyReLU(normalised input), which has no halo.
+  public func activate(
+    _ input: UnsafePointer<Float>, into halo: HaloActivation, compute: Compute
+  ) {
+    let (grid, voxels) = (halo.grid, halo.voxels)
+    compute.run(blocks: grid.depth + 2) { slab, _ in
+      let z = slab - 1
+      (voxels.line(z, -1) - channels).update(repeating: 0, count: voxels.plane)
+      guard (0..<grid.depth).contains(z) else { return }
+      let row = grid.width * channels
+      compute.kernels.normalise(
+        input + z * grid.height * row, Int64(row), nil, 0, voxels.line(z), Int64(voxels.row),
+        Int64(grid.height), Int64(grid.width), Int64(channels), channelAffine, true)
+    }
+  }
+
   /// The gradient of the input, from that of the output. With x̂ the standardised values, w the
   /// weight, g the gradient before LeakyReLU, means over what was normalised together:
   /// dx = (w g - mean(w g) - x̂ mean(w g x̂)) / deviation.
@@ -70,6 +86,9 @@ extension Normalisation {
     parameters.before = before
     parameters.result = result
     parameters.channels = Int64(channels)
+    parameters.streams =
+      rows * channels * MemoryLayout<Float>.size > 16 << 20 && channels % 16 == 0
+      && Int(bitPattern: result) % 64 == 0
     let step = Self.rowsOfBlock(rows)
     let blocks = (rows + step - 1) / step
     let moments = moments(blocks: blocks)

@@ -94,7 +94,7 @@ final class NetworkLayers {
     }
     let joined = pass.arena[joined]
     encoder1.forward(pass.arena[input], into: joined, scratch: scratch, pass)
-    upsampling.forward(below, addedTo: joined, scratch: scratch, pass)
+    upsampling.forward(below, addedTo: joined, pass)
     decoder2.forward(joined, into: pass.arena[output], scratch: scratch, pass)
     return heads.enumerated().map { index, head in
       let logits = pass.arena[logits[index]]

@@ -67,6 +67,17 @@ struct InputGradientTests {
         gradient.voxels, into: dx.voxels,
         scratch: try memory.floats(transpose.plan.scratch(threads: 2)), compute: compute)
       #expect(relativeError(planar(dx), expected) < 1e-5)
+      // The same weights read where they are, and for a second sample not transformed again.
+      let packed = planar(dx)
+      transpose.load(transposeOf: pointer, inPlace: true, compute: compute)
+      let scratch = try memory.floats(transpose.plan.scratch(threads: 2))
+      for isTransformed in [false, true] {
+        dx.data.update(repeating: .nan, count: expected.count)
+        transpose(
+          gradient.voxels, into: dx.voxels, isTransformed: isTransformed, scratch: scratch,
+          compute: compute)
+        #expect(planar(dx) == packed)
+      }
     }
   }
 
@@ -93,13 +104,19 @@ struct InputGradientTests {
     func made(_ weights: [Float]) -> Convolution3x3x3 {
       Convolution3x3x3(
         weights: weights, bias: nil, inputChannels: shape.inputs, outputChannels: shape.outputs,
-        grid: shape.grid, compute: compute)
+        grid: shape.grid, method: .strips(tile: 2, tiles: 64, slices: 1), compute: compute)
     }
     let changed = made(first)
     let before = try result(changed)
-    changed.load(weights: try memory.floats(second), compute: compute)
+    let (place, other) = (try memory.floats(second), try memory.floats(first))
+    changed.load(weights: place, compute: compute)
     #expect(try result(changed) == result(made(second)))
     #expect(try result(changed) != before)
+    // Read in place: whatever is there at the time of the call.
+    changed.load(weights: other, inPlace: true, compute: compute)
+    #expect(try result(changed) == before)
+    other.update(from: place, count: second.count)
+    #expect(try result(changed) == result(made(second)))
   }
 
   @Test(arguments: [(5, 7), (16, 16), (48, 33)], sets)

@@ -128,6 +128,35 @@ struct NormalisationGradientTests {
     }
   }
 
+  /// LeakyReLU(normalised) in a halo is that without one, and around it are zeros.
+  @Test(arguments: sets)
+  func intoAHalo(set: InstructionSet) throws {
+    let memory = TestMemory()
+    let compute = try #require(Compute(threads: 2, instructions: set))
+    let (grid, channels) = (Grid(2, 3, 4), 20)
+    let x = try memory.floats(memory.random(grid.voxels * channels))
+    let norm = Normalisation(instance: channels)
+    norm.measure(x, rows: grid.voxels, compute: compute)
+    let flat = try memory.floats(grid.voxels * channels)
+    norm.apply(x, activated: true, into: flat, rows: grid.voxels, compute: compute)
+    let count = HaloActivation.count(grid, channels: channels)
+    let halo = HaloActivation(
+      try memory.floats([Float](repeating: .nan, count: count)), grid, channels: channels)
+    norm.activate(x, into: halo, compute: compute)
+    var sum: Float = 0
+    for z in 0..<grid.depth {
+      for y in 0..<grid.height {
+        let first = (z * grid.height + y) * grid.width * channels
+        for i in 0..<grid.width * channels {
+          #expect(halo.voxels.line(z, y)[i] == flat[first + i])
+          sum += abs(flat[first + i])
+        }
+      }
+    }
+    let all = (0..<count).reduce(Float(0)) { $0 + abs(halo.data[$1]) }
+    #expect(abs(all - sum) < 1e-3)
+  }
+
   /// The statistics of a batch are those of its samples together, and `reset` forgets them.
   @Test func batchOfSamples() throws {
     let memory = TestMemory()

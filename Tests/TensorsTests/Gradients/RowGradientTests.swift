@@ -105,6 +105,74 @@ struct RowGradientTests {
     #expect(relativeError(array(sums + w.count, classes), db) < 1e-6)
   }
 
+  @Test(arguments: [(16, 4, 5000), (20, 14, 37)], sets)
+  func headWithoutNormalisation(size: (Int, Int, Int), set: InstructionSet) throws {
+    let (channels, classes, voxels) = size
+    let memory = TestMemory()
+    let compute = try #require(Compute(threads: 2, instructions: set))
+    let x = memory.random(voxels * channels)
+    let (w, b) = (memory.random(classes * channels), memory.random(classes))
+    let head = Head(
+      weights: Array(repeating: 0, count: w.count), bias: Array(repeating: 0, count: classes),
+      channels: channels, classes: classes)
+    head.load(weights: try memory.floats(w), bias: try memory.floats(b))
+    let logits = try memory.floats(classes * voxels)
+    head(try memory.floats(x), voxels: voxels, into: logits, compute: compute)
+    let expected = (0..<classes * voxels).map { place in
+      let (k, n) = place.quotientAndRemainder(dividingBy: voxels)
+      return (0..<channels).reduce(Double(b[k])) {
+        $0 + Double(x[n * channels + $1]) * Double(w[k * channels + $1])
+      }
+    }
+    #expect(relativeError(array(logits, expected.count), expected) < 1e-6)
+  }
+
+  /// Channels-last of 2 samples, or planar: the weights' gradient of a convolution whose kernel is its
+  /// stride.
+  @Test(arguments: [(3, false), (20, false), (1, true), (3, true)], sets)
+  func patchWeights(fine: (Int, Bool), set: InstructionSet) throws {
+    let (channels, isPlanar) = fine
+    let memory = TestMemory()
+    let (kernel, grid, outer, samples) = (Grid(2, 3, 4), Grid(3, 2, 5), 18, 2)
+    let finer = grid * kernel
+    let taps = kernel.voxels
+    let x = memory.random(samples * finer.voxels * channels)
+    let y = memory.random(samples * grid.voxels * outer)
+    var expected = [Double](repeating: 1, count: outer * channels * taps)
+    for n in 0..<samples * finer.voxels {
+      let (sample, voxel) = n.quotientAndRemainder(dividingBy: finer.voxels)
+      let (column, row) = (voxel % finer.width, voxel / finer.width % finer.height)
+      let plane = voxel / finer.width / finer.height
+      let place =
+        ((sample * grid.depth + plane / kernel.depth) * grid.height + row / kernel.height)
+        * grid.width + column / kernel.width
+      let tap =
+        (plane % kernel.depth * kernel.height + row % kernel.height) * kernel.width
+        + column % kernel.width
+      for i in 0..<channels {
+        let value =
+          isPlanar ? x[(sample * channels + i) * finer.voxels + voxel] : x[n * channels + i]
+        for o in 0..<outer {
+          expected[(o * channels + i) * taps + tap] += Double(value) * Double(y[place * outer + o])
+        }
+      }
+    }
+    var results: [[Float]] = []
+    for threads in [1, 3] {
+      let compute = try #require(Compute(threads: threads, instructions: set))
+      let gradient = PatchWeightGradient(
+        kernel: kernel, coarse: grid, coarseChannels: outer, fineChannels: channels,
+        isPlanar: isPlanar, samples: samples)
+      let result = try memory.floats([Float](repeating: 1, count: expected.count))
+      gradient(
+        coarse: try memory.floats(y), fine: try memory.floats(x), addedTo: result,
+        scratch: try memory.floats(gradient.scratch), compute: compute)
+      results.append(array(result, expected.count))
+    }
+    #expect(relativeError(results[0], expected) < 1e-6)
+    #expect(results[0] == results[1])
+  }
+
   struct Attention: Sendable, CustomTestStringConvertible {
     let tokens, heads, d, projection, first, count: Int
     var testDescription: String {

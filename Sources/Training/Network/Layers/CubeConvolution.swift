@@ -27,14 +27,11 @@ final class CubeConvolution {
     self.grid = grid
     batch = plan.batch
     threads = plan.threads
-    // Only the first layer has so few inputs that a copy with a halo, and no tiles, are the fastest.
-    let isNarrow = inputs < 8 && !readsNormalised
+    // Where no tiles are the fastest, the input is copied (or normalised) into a halo.
     forwardMethod =
-      isNarrow
-      ? .direct
-      : ConvolutionPlan.filtering(grid: grid, inputChannels: inputs, outputChannels: outputs)
-    backwardMethod = ConvolutionPlan.filtering(
-      grid: grid, inputChannels: outputs, outputChannels: inputs)
+      ConvolutionPlan.best(grid: grid, inputChannels: inputs, outputChannels: outputs).method
+    backwardMethod =
+      ConvolutionPlan.best(grid: grid, inputChannels: outputs, outputChannels: inputs).method
     weightGradient = ConvolutionWeightGradient(
       inputChannels: inputs, outputChannels: outputs, grid: grid, samples: plan.batch,
       method: ConvolutionWeightGradient.best(
@@ -42,23 +39,27 @@ final class CubeConvolution {
         mayBeDirect: !readsNormalised))
   }
 
-  private var haloCount: Int { HaloActivation.count(grid, channels: inputs) }
+  private func haloCount(_ channels: Int) -> Int {
+    HaloActivation.count(grid, channels: channels)
+  }
   private func count(_ channels: Int) -> Int { grid.voxels * channels }
   private var multiplyAdds: Int { 27 * inputs * outputs * grid.voxels * batch }
 
   /// The floats of scratch of each of the three.
   var scratch: Int {
     func size(_ inputs: Int, _ outputs: Int, _ method: ConvolutionPlan.Method) -> Int {
-      Scratch.size(
-        Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs),
-        ConvolutionPlan(method, grid: grid, inputChannels: inputs, outputChannels: outputs)
-          .scratch(threads: threads))
+      let plan = ConvolutionPlan(
+        method, grid: grid, inputChannels: inputs, outputChannels: outputs)
+      return method == .direct
+        ? Scratch.size(
+          Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs),
+          haloCount(inputs))
+        : Scratch.size(plan.scratch(threads: threads))
     }
-    let halos = weightGradient.method == .narrow ? batch : forwardMethod == .direct ? 1 : 0
-    return halos * Scratch.size(haloCount)
-      + max(
-        size(inputs, outputs, forwardMethod), size(outputs, inputs, backwardMethod),
-        Scratch.size(weightGradient.scratch(threads: threads)))
+    let halos = weightGradient.method == .narrow ? batch * Scratch.size(haloCount(inputs)) : 0
+    return max(
+      size(inputs, outputs, forwardMethod), size(outputs, inputs, backwardMethod),
+      halos + Scratch.size(weightGradient.scratch(threads: threads)))
   }
 
   /// y = convolution of x.
@@ -74,21 +75,12 @@ final class CubeConvolution {
     into y: UnsafeMutablePointer<Float>, measuredBy measured: ChannelNorm? = nil,
     scratch: Scratch, _ pass: Pass
   ) {
-    var scratch = scratch
-    let compute = pass.compute
-    let convolution = packed(
-      inputs, outputs, forwardMethod, scratch: &scratch, compute
-    ) { $0.load(weights: pass.values(weight), compute: compute) }
-    let halo = forwardMethod == .direct ? scratch.take(haloCount) : nil
-    let memory = scratch.take(convolution.plan.scratch(threads: compute.threads))
     measured?.begin(pass)
-    compute.timed(kind("forward"), multiplyAdds: multiplyAdds) {
-      for sample in 0..<batch {
-        convolution(
-          voxels(x, sample, halo: halo, compute), normalisedBy: normalisation?.norm(of: sample),
-          into: volume(y, sample, outputs).voxels, measuredBy: measured?.measured(sample, pass),
-          scratch: memory, compute: compute)
-      }
+    pass.compute.timed(kind("forward"), multiplyAdds: multiplyAdds) {
+      convolve(
+        inputs, outputs, forwardMethod, x, normalisation, plus: nil, into: y, measured, scratch,
+        pass
+      ) { $0.load(weights: pass.values(weight), inPlace: true, compute: pass.compute) }
     }
     measured?.finish(pass)
   }
@@ -98,19 +90,37 @@ final class CubeConvolution {
     _ dy: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil,
     into dx: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
+    pass.compute.timed(kind("input gradient"), multiplyAdds: multiplyAdds) {
+      convolve(
+        outputs, inputs, backwardMethod, dy, nil, plus: residual, into: dx, nil, scratch, pass
+      ) { $0.load(transposeOf: pass.values(weight), inPlace: true, compute: pass.compute) }
+    }
+  }
+
+  private func convolve(
+    _ inputs: Int, _ outputs: Int, _ method: ConvolutionPlan.Method, _ x: UnsafePointer<Float>,
+    _ normalisation: ChannelNorm?, plus residual: UnsafePointer<Float>?,
+    into y: UnsafeMutablePointer<Float>, _ measured: ChannelNorm?, _ scratch: Scratch,
+    _ pass: Pass, load: (Convolution3x3x3) -> Void
+  ) {
     var scratch = scratch
     let compute = pass.compute
-    let convolution = packed(
-      outputs, inputs, backwardMethod, scratch: &scratch, compute
-    ) { $0.load(transposeOf: pass.values(weight), compute: compute) }
+    let isDirect = method == .direct
+    let packed = Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs)
+    let convolution = Convolution3x3x3(
+      inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,
+      storage: isDirect ? scratch.take(packed) : nil, compute: compute)
+    load(convolution)
+    let halo = isDirect ? scratch.take(haloCount(inputs)) : nil
     let memory = scratch.take(convolution.plan.scratch(threads: compute.threads))
-    compute.timed(kind("input gradient"), multiplyAdds: multiplyAdds) {
-      for sample in 0..<batch {
-        convolution(
-          volume(dy, sample, outputs).voxels,
-          plus: residual.map { volume($0, sample, inputs).voxels },
-          into: volume(dx, sample, inputs).voxels, scratch: memory, compute: compute)
-      }
+    for sample in 0..<batch {
+      let norm = normalisation?.norm(of: sample)
+      convolution(
+        voxels(x, sample, inputs, halo: halo, norm, compute),
+        normalisedBy: isDirect ? nil : norm,
+        plus: residual.map { volume($0, sample, outputs).voxels },
+        into: volume(y, sample, outputs).voxels, measuredBy: measured?.measured(sample, pass),
+        isTransformed: sample > 0, scratch: memory, compute: compute)
     }
   }
 
@@ -122,9 +132,10 @@ final class CubeConvolution {
     var scratch = scratch
     let compute = pass.compute
     let samples = (0..<batch).map { sample in
-      let halo = weightGradient.method == .narrow ? scratch.take(haloCount) : nil
+      let halo = weightGradient.method == .narrow ? scratch.take(haloCount(inputs)) : nil
       return ConvolutionWeightGradient.Sample(
-        voxels(x, sample, halo: halo, compute), normalisedBy: normalisation?.norm(of: sample),
+        voxels(x, sample, inputs, halo: halo, nil, compute),
+        normalisedBy: normalisation?.norm(of: sample),
         gradient: volume(dy, sample, outputs).voxels)
     }
     let memory = scratch.take(weightGradient.scratch(threads: compute.threads))
@@ -137,33 +148,25 @@ final class CubeConvolution {
     "3x3x3 convolution, \(part), \(inputs) -> \(outputs)"
   }
 
-  private func packed(
-    _ inputs: Int, _ outputs: Int, _ method: ConvolutionPlan.Method, scratch: inout Scratch,
-    _ compute: Compute, load: (Convolution3x3x3) -> Void
-  ) -> Convolution3x3x3 {
-    let storage = scratch.take(
-      Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs))
-    let convolution = Convolution3x3x3(
-      inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,
-      storage: storage, compute: compute)
-    compute.timed("3x3x3 convolution, packing") { load(convolution) }
-    return convolution
-  }
-
   private func volume(_ x: UnsafePointer<Float>, _ sample: Int, _ channels: Int) -> Activation {
     Activation(
       UnsafeMutablePointer(mutating: x + sample * count(channels)), grid, channels: channels)
   }
 
-  /// A sample of the input, copied into a halo where there is one.
+  /// A sample of the input, copied into a halo where there is one, as LeakyReLU(normalised) where
+  /// there is a norm.
   private func voxels(
-    _ x: UnsafePointer<Float>, _ sample: Int, halo: UnsafeMutablePointer<Float>?,
-    _ compute: Compute
+    _ x: UnsafePointer<Float>, _ sample: Int, _ channels: Int,
+    halo: UnsafeMutablePointer<Float>?, _ norm: Normalisation?, _ compute: Compute
   ) -> Voxels {
-    let source = volume(x, sample, inputs)
+    let source = volume(x, sample, channels)
     guard let halo else { return source.voxels }
-    let target = HaloActivation(halo, grid, channels: inputs)
-    compute.copy(source.data, into: target)
+    let target = HaloActivation(halo, grid, channels: channels)
+    if let norm {
+      norm.activate(source.data, into: target, compute: compute)
+    } else {
+      compute.copy(source.data, into: target)
+    }
     return target.voxels
   }
 }

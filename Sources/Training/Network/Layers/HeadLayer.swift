@@ -5,6 +5,7 @@ import Tensors
 final class HeadLayer {
   private let weight, bias: Range<Int>
   private let channels, classes, voxels, batch: Int
+  private var head: Head?
 
   init(_ name: String, channels: Int, classes: Int, voxels: Int, plan: LayerPlan) {
     weight = plan.place("\(name).weight")
@@ -15,45 +16,28 @@ final class HeadLayer {
     batch = plan.batch
   }
 
-  private static let step = 4096
-  private var blocks: Int { (voxels + Self.step - 1) / Self.step }
-
   private var gradient: HeadWeightGradient {
     HeadWeightGradient(channels: channels, classes: classes, voxels: voxels)
   }
 
   var scratch: Int { Scratch.size(gradient.scratch) }
 
-  /// Runs `body` for blocks of voxels of every sample.
-  private func run(
-    _ compute: Compute, _ body: (_ sample: Int, _ first: Int, _ count: Int) -> Void
-  ) {
-    compute.run(blocks: batch * blocks) { block, _ in
-      let (sample, part) = block.quotientAndRemainder(dividingBy: blocks)
-      body(sample, part * Self.step, min(Self.step, voxels - part * Self.step))
-    }
-  }
-
   func forward(
     _ x: UnsafePointer<Float>, into logits: UnsafeMutablePointer<Float>, _ pass: Pass
   ) {
-    let (weights, bias) = (pass.values(weight), pass.values(bias))
+    let head =
+      head
+      ?? Head(
+        weights: Array(repeating: 0, count: classes * channels),
+        bias: Array(repeating: 0, count: classes), channels: channels, classes: classes)
+    self.head = head
+    head.load(weights: pass.values(weight), bias: pass.values(bias))
     pass.compute.timed("head, forward", multiplyAdds: batch * voxels * channels * classes) {
-      forwardBlocks(x, weights, bias, into: logits, pass.compute)
-    }
-  }
-
-  private func forwardBlocks(
-    _ x: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ bias: UnsafePointer<Float>,
-    into logits: UnsafeMutablePointer<Float>, _ compute: Compute
-  ) {
-    run(compute) { sample, first, count in
-      let target = logits + sample * classes * voxels + first
-      for k in 0..<classes { (target + k * voxels).update(repeating: bias[k], count: count) }
-      multiply(  // (K x C) · (C x n)
-        Matrix(weights, stride: channels),
-        Matrix(x + (sample * voxels + first) * channels, stride: channels).transposed,
-        into: target, stride: voxels, rows: classes, columns: count, inner: channels, beta: 1)
+      for sample in 0..<batch {
+        head(
+          x + sample * voxels * channels, voxels: voxels, into: logits + sample * voxels * classes,
+          compute: pass.compute)
+      }
     }
   }
 

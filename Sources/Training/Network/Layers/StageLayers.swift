@@ -93,7 +93,7 @@ final class DecoderLevelLayer {
     into x: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
     pass.compute.copy(skip, to: x, count: count)
-    upsampling.forward(below, addedTo: x, scratch: scratch, pass)
+    upsampling.forward(below, addedTo: x, pass)
     for block in blocks { block.forward(x, scratch: scratch, pass) }
   }
 
