@@ -27,6 +27,8 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
   case orientation
   /// The number of places along the slice normal that hold an image.
   case slices
+  /// The median number of images at a place: the phases of a cine series, echoes, b-values.
+  case imagesPerSlice
   /// The median distance between neighbouring slices along their normal, in mm.
   case sliceSpacing
   /// Slice Thickness (0018,0050) in mm.
@@ -86,7 +88,7 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
     case .seriesDescription, .protocolName, .studyDescription, .manufacturer, .convolutionKernel,
       .contrastAgent, .sequenceName:
       .text
-    case .slices: .number(unit: "")
+    case .slices, .imagesPerSlice: .number(unit: "")
     case .sliceSpacing, .sliceThickness, .pixelSpacing, .coverage: .number(unit: "mm")
     case .echoTime, .repetitionTime, .inversionTime: .number(unit: "ms")
     case .flipAngle: .number(unit: "degrees")

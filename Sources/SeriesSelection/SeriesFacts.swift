@@ -69,11 +69,18 @@ extension SeriesFacts {
   public mutating func setGeometry(normal: SIMD3<Double>, distances: [Double]) {
     self[.orientation] = .codes([Self.orientation(normal)])
     var places: [Double] = []
-    for distance in distances.sorted() where places.last.map({ distance - $0 > 0.01 }) ?? true {
-      places.append(distance)
+    var images: [Double] = []
+    for distance in distances.sorted() {
+      if let last = places.last, distance - last <= 0.01 {
+        images[images.count - 1] += 1
+      } else {
+        places.append(distance)
+        images.append(1)
+      }
     }
     guard !places.isEmpty else { return }
     self[.slices] = .numbers([Double(places.count)])
+    self[.imagesPerSlice] = .numbers([images.sorted()[(images.count - 1) / 2]])
     let steps = zip(places.dropFirst(), places).map { $0 - $1 }.sorted()
     guard let first = places.first, let last = places.last, !steps.isEmpty else { return }
     let median = steps[(steps.count - 1) / 2]

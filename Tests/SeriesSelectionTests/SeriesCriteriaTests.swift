@@ -130,7 +130,23 @@ import Yams
     facts.setGeometry(normal: normal, distances: [3, 0, 0, 9, 6.2])
     #expect(facts[.orientation] == .codes([expected]))
     #expect(facts[.slices] == .numbers([4]))
+    #expect(facts[.imagesPerSlice] == .numbers([1]))
     #expect(facts[.coverage] == .numbers([12]))
+  }
+
+  /// Positions of phases differ by rounding; of slices that have more or fewer the median counts.
+  @Test func imagesPerSliceAreCountedAtEachPlace() {
+    var facts = SeriesFacts(seriesInstanceUID: "1")
+    var places: [Double] = []
+    for slice in 0..<9 {
+      for phase in 0..<25 { places.append(Double(8 * slice) + (phase % 2 == 0 ? 0.004 : 0)) }
+    }
+    facts.setGeometry(normal: [0, 0, 1], distances: places + [64, 64])
+    #expect(facts[.imagesPerSlice] == .numbers([25]))
+    #expect(facts[.slices] == .numbers([9]))
+    let wanted = SeriesCriterion(.imagesPerSlice, .range(min: 2, max: nil))
+    #expect(wanted.assess(facts).isMet)
+    #expect(!wanted.assess(SeriesFacts(seriesInstanceUID: "2")).isMet)
   }
 }
 
