@@ -49,9 +49,9 @@ extension SiteConfiguration {
 }
 
 extension SiteConfiguration {
-  /// The rules of the file, in its order.
+  /// The rules of the file, in its order, without those of excluded models.
   public var modelRules: [ModelRule] {
-    rules.map {
+    rules.filter { !models.exclude.contains($0.model) }.map {
       ModelRule(
         name: $0.name, model: $0.model, criteria: $0.criteria, selection: $0.select,
         tieOrder: $0.tieOrder)

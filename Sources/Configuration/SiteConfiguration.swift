@@ -130,17 +130,21 @@ extension SiteConfiguration {
     }
   }
 
-  /// Folders of model bundles, in addition to those that come with the program.
+  /// Which models there are: those that come with the program, those of further folders, less some.
   public struct Models: Decodable, Sendable {
     public var directories: [String] = []
+    /// Names of models that this site does not use, as their licence may demand: rules for them are
+    /// not applied.
+    public var exclude: [String] = []
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case directories }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case directories, exclude }
 
     public init() {}
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       directories = try values.decodeIfPresent([String].self, forKey: .directories) ?? []
+      exclude = try values.decodeIfPresent([String].self, forKey: .exclude) ?? []
     }
   }
 

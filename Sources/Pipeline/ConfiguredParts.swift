@@ -122,7 +122,7 @@ extension SiteConfiguration {
     for models: ModelLibrary, unavailable: (String, any Error) throws -> Void
   ) rethrows -> ModelRules {
     var channels: [String: [ModelChannel]] = [:]
-    for name in Set(rules.map(\.model)).sorted() {
+    for name in Set(modelRules.map(\.model)).sorted() {
       let bundle: ModelBundle
       do {
         bundle = try models.bundle(name)
@@ -139,7 +139,7 @@ extension SiteConfiguration {
 
   public var modelLibrary: ModelLibrary {
     ModelLibrary(
-      directories: models.directories.map { URL(fileURLWithPath: $0) },
+      directories: models.directories.map { URL(fileURLWithPath: $0) }, excluded: models.exclude,
       threads: threadCount(inference.threads))
   }
 }

@@ -21,7 +21,7 @@ public struct Daemon {
     let configuration = parts.configuration
     let lock = try parts.state.lock()
     defer { withExtendedLifetime(lock) {} }
-    for rule in configuration.rules { _ = try await parts.models.segmenter(rule.model) }
+    for rule in configuration.modelRules { _ = try await parts.models.segmenter(rule.model) }
     try parts.ledger.checkIntegrity()
     let rescued = try parts.ledger.rescue()
     if rescued > 0 { parts.logger.notice("\(rescued) interrupted job(s) will run again") }

@@ -4,9 +4,12 @@ import Segmentation
 /// A model that was asked for and is not there.
 public enum ModelLibraryError: Error, CustomStringConvertible {
   case unknown(name: String, known: [String])
+  /// The site does not use it.
+  case excluded(name: String)
 
   public var description: String {
     switch self {
+    case .excluded(let name): "the model \"\(name)\" is excluded by models.exclude"
     case .unknown(let name, let known):
       "there is no model \"\(name)\" "
         + "(known: \(known.isEmpty ? "none" : known.joined(separator: ", ")))"
@@ -17,29 +20,35 @@ public enum ModelLibraryError: Error, CustomStringConvertible {
 /// The model bundles that can be asked for by name, and their segmenters.
 public actor ModelLibrary {
   private let directories: [URL]
+  private let excluded: Set<String>
   private let threads: Int
   /// One model is kept loaded: a job after another is usually for the same.
   private var loaded: (name: String, segmenter: Segmenter)?
 
   /// - Parameters:
   ///   - directories: folders of bundles in addition to those that come with the program.
+  ///   - excluded: names of bundles that are never loaded, whoever asks for them.
   ///   - threads: of the networks' arithmetic.
-  public init(directories: [URL], threads: Int) {
+  public init(directories: [URL], excluded: [String] = [], threads: Int) {
     self.directories = directories
+    self.excluded = Set(excluded)
     self.threads = threads
   }
 
-  /// The folder of every bundle by its name; a bundle of a later directory wins.
+  /// The folder of every bundle that is not excluded, by its name; a bundle of a later directory
+  /// wins.
   public nonisolated var bundles: [String: URL] {
     Dictionary(
       ModelFolders.bundles(in: directories).map { ($0.lastPathComponent, $0) },
-      uniquingKeysWith: { $1 })
+      uniquingKeysWith: { $1 }
+    ).filter { !excluded.contains($0.key) }
   }
 
   /// Loads a bundle by name, or by the path of its folder, and checks its weights.
   ///
   /// - Throws: ``ModelLibraryError`` or `ModelBundleError`.
   public nonisolated func bundle(_ name: String) throws -> ModelBundle {
+    guard !excluded.contains(name) else { throw ModelLibraryError.excluded(name: name) }
     if name.contains("/") { return try ModelBundle.load(at: URL(fileURLWithPath: name)) }
     let known = bundles
     guard let folder = known[name] else {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Foundation
 import Pipeline
 import SeriesProcessing
 
@@ -16,14 +17,20 @@ struct ConfigCommand: AsyncParsableCommand {
     func run() async throws {
       let configuration = try config.load()
       let library = configuration.modelLibrary
-      for rule in configuration.rules { _ = try await library.segmenter(rule.model) }
+      for rule in configuration.modelRules { _ = try await library.segmenter(rule.model) }
       print("\(config.path): no fault found")
       print("state directory: \(configuration.stateDirectory)")
       if let listener = configuration.listener {
         print("listener: \(listener.aeTitle) on \(listener.address):\(listener.port)")
       }
       for entry in configuration.watch { print("watch folder: \(entry.folder)") }
-      for rule in configuration.rules { print("model: \(rule.model)") }
+      for rule in configuration.modelRules { print("model: \(rule.model)") }
+      let everyModel = ModelLibrary(
+        directories: configuration.models.directories.map { URL(fileURLWithPath: $0) }, threads: 1)
+      for name in configuration.models.exclude {
+        let isKnown = everyModel.bundles[name] != nil
+        print("excluded model: \(name)\(isKnown ? "" : " (there is no model of that name)")")
+      }
       for destination in configuration.destinations {
         print(
           "destination: \(destination.name) = \(destination.aeTitle) at "

@@ -33,7 +33,17 @@ import Testing
       contentsOf: TestFiles.package.appendingPathComponent("Config/segmentd.yaml"), encoding: .utf8)
     let configuration = try load(text)
     #expect(configuration.listener?.port == 11112)
-    #expect(configuration.modelRules.map(\.model) == ["hippocampus"])
+    #expect(configuration.rules.map(\.model) == ["cardiac", "hippocampus"])
+  }
+
+  /// One line leaves a model out: its rules stay in the file and are not applied.
+  @Test func rulesOfExcludedModelsAreNotApplied() throws {
+    let rules = "rules: [{model: a}, {model: b, name: other}, {model: a, name: third}]"
+    #expect(try load(rules).modelRules.map(\.model) == ["a", "b", "a"])
+    let configuration = try load("models: {exclude: [a]}\n\(rules)")
+    #expect(configuration.modelRules.map(\.name) == ["other"])
+    #expect(configuration.models.exclude == ["a"])
+    #expect(fault("models: {excludes: [a]}")?.contains("unknown key \"excludes\"") == true)
   }
 
   /// Relative paths are taken from the folder of the file, not of the process.
