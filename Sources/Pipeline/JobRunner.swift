@@ -183,10 +183,11 @@ public struct JobRunner: Service {
         sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
         sha256: object.sha256)
     }
-    let pictures = try series.objects.map { try stored(picture: $0.picture, of: job) }
+    let pictures = try ([series.cyclePicture].compactMap(\.self) + series.objects.map(\.picture))
+      .map { try stored(picture: $0, of: job) }
     let result = JobResult(
       objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
-      measurements: series.function.flatMap(\.measurements))
+      measurements: series.measurements)
     try ledger.completeJob(job.id, result: result, destinations: destinations, verdicts: verdicts)
   }
 

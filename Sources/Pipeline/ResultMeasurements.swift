@@ -1,5 +1,19 @@
 import JobLedger
 import Segmentation
+import SeriesProcessing
+
+extension SegmentedSeries {
+  /// What the heart does, for the ledger; empty for a series that is no cine.
+  var measurements: [ResultMeasurement] {
+    function.flatMap(\.measurements) + (mass.map { [$0.measurement] } ?? [])
+  }
+}
+
+extension MyocardialMass {
+  var measurement: ResultMeasurement {
+    ResultMeasurement(name: "\(structure) mass", value: grams, unit: "g")
+  }
+}
 
 extension CardiacFunction {
   var measurements: [ResultMeasurement] {

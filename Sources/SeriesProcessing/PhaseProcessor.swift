@@ -74,17 +74,16 @@ struct PhaseProcessor {
       known[phase] = segmented
       return segmented
     }
-    var names: [Int: String] = [:]
-    var function: [CardiacFunction] = []
+    var cycle: Cycle?
     if choice == .extremes {
-      let extremes = try await cycle().extremes { phase in
-        millilitres(try await segmented(phase).labels, rule.cavities[0], phase)
+      let found = try await self.cycle(segmented)
+      if let warning = found.warning { known[found.systole]?.warnings.append(warning) }
+      if !isTimed {
+        for phase in [found.diastole, found.systole] { known[phase]?.notes.append(Self.untimed) }
       }
-      names = [extremes.endDiastole: "end-diastole", extremes.endSystole: "end-systole"]
-      function = cardiacFunction(
-        diastole: (try await segmented(extremes.endDiastole).labels, extremes.endDiastole),
-        systole: (try await segmented(extremes.endSystole).labels, extremes.endSystole))
+      cycle = found
     }
+    let names = cycle?.names ?? [:]
     var objects: [ProvedSegmentation] = []
     var firstPicture: URL?
     var warnings: [String] = []
@@ -107,7 +106,66 @@ struct PhaseProcessor {
     if let firstPicture, objects.isEmpty {
       return .nothingFound(picture: firstPicture, warnings: warnings)
     }
-    return .segmented(SegmentedSeries(objects: objects, function: function, memory: memory))
+    return .segmented(
+      SegmentedSeries(
+        objects: objects, function: cycle?.function ?? [], mass: cycle?.mass,
+        cyclePicture: try await picture(of: cycle, segmented), memory: memory))
+  }
+
+  /// The extremes of the heartbeat and what follows from them.
+  private struct Cycle {
+    var diastole: Int
+    var systole: Int
+    var function: [CardiacFunction]
+    var mass: MyocardialMass?
+    var warning: String?
+
+    var names: [Int: String] { [diastole: "end-diastole", systole: "end-systole"] }
+  }
+
+  private static let untimed =
+    "no Trigger Time (0018,1060) tells the phases apart: every phase was segmented, and the largest "
+    + "and the smallest cavity taken for end-diastole and end-systole"
+
+  /// Whether each phase has a time of its own.
+  private var isTimed: Bool {
+    let times = phases.compactMap(\.triggerTime)
+    return times.count == phases.count && Set(times).count == times.count
+  }
+
+  /// - Throws: `CardiacCycleError`, or what `segmented` throws.
+  private func cycle(_ segmented: (Int) async throws -> SegmentedStack) async throws -> Cycle {
+    func cavity(_ phase: Int) async throws -> Double {
+      millilitres(try await segmented(phase).labels, rule.cavities[0], phase)
+    }
+    let extremes =
+      isTimed
+      ? try await CardiacCycle(triggerTimes: phases.compactMap(\.triggerTime))
+        .extremes(cavity: cavity)
+      : try await CardiacCycle.extremes(ofAll: phases.count, cavity: cavity)
+    let (diastole, systole) = (extremes.endDiastole, extremes.endSystole)
+    let diastolic = try await segmented(diastole).labels
+    let function = cardiacFunction(
+      diastole: (diastolic, diastole), systole: (try await segmented(systole).labels, systole))
+    var cycle = Cycle(diastole: diastole, systole: systole, function: function)
+    if let limit = rule.ejectionFraction {
+      cycle.warning = try function.first?.check(limit)?.description
+    }
+    cycle.mass = rule.myocardium.map { label in
+      MyocardialMass(
+        structure: name(of: label), endDiastolicVolume: millilitres(diastolic, label, diastole))
+    }
+    return cycle
+  }
+
+  private func picture(
+    of cycle: Cycle?, _ segmented: (Int) async throws -> SegmentedStack
+  ) async throws -> URL? {
+    guard let cycle else { return nil }
+    return try export.writeCyclePicture([
+      (try await segmented(cycle.diastole).labels, phases[cycle.diastole].stack),
+      (try await segmented(cycle.systole).labels, phases[cycle.systole].stack),
+    ])
   }
 
   /// What each cavity does, by the labels and numbers of two phases.
@@ -116,22 +174,14 @@ struct PhaseProcessor {
   ) -> [CardiacFunction] {
     rule.cavities.map { cavity in
       CardiacFunction(
-        cavity: export.bundle.labels.first { $0.value == cavity }?.name ?? "\(cavity)",
+        cavity: name(of: cavity),
         endDiastolicVolume: millilitres(diastole.labels, cavity, diastole.phase),
         endSystolicVolume: millilitres(systole.labels, cavity, systole.phase))
     }
   }
 
-  private func cycle() throws -> CardiacCycle {
-    let times = phases.compactMap(\.triggerTime)
-    guard times.count == phases.count, Set(times).count == times.count else {
-      throw HeldSeries(
-        reasons: [
-          "end-diastole and end-systole are chosen by Trigger Time (0018,1060), which the images do "
-            + "not state or which does not tell all \(phases.count) phases apart"
-        ])
-    }
-    return try CardiacCycle(triggerTimes: times)
+  private func name(of label: UInt8) -> String {
+    export.bundle.labels.first { $0.value == label }?.name ?? "\(label)"
   }
 
   private func wanted(_ extremes: [Int: String]) throws -> [Int] {

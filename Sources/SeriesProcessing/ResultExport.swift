@@ -104,11 +104,33 @@ struct ResultExport {
     )
   }
 
+  /// Draws the phases of one cine series below each other, the same slices of each.
+  ///
+  /// - Parameter phases: each with its images; the slices are chosen by the first.
+  func writeCyclePicture(_ phases: [(labels: LabelVolume, stack: SliceStack)]) throws -> URL? {
+    guard let first = phases.first else { return nil }
+    let picture = output.appendingPathComponent("contours.png")
+    let slices = ContourMontage.chosenSlices(first.labels, atMost: ContourMontage.maximumColumns)
+    try times.measure(.picture) {
+      try ContourMontage.write(
+        rows: phases.map { try shown(slices, $0.labels, of: $0.stack) },
+        segments: bundle.labels, to: picture.path)
+    }
+    return picture
+  }
+
   /// Reads again the slices that are shown, and no others.
   private func drawPicture(
     _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription], to picture: URL
   ) throws {
-    let chosen = ContourMontage.chosenSlices(labels)
+    let (volume, partLabels) = try shown(ContourMontage.chosenSlices(labels), labels, of: stack)
+    try ContourMontage.write(volume, labels: partLabels, segments: segments, to: picture.path)
+  }
+
+  /// Some slices of a stack, and their labels.
+  private func shown(
+    _ chosen: [Int], _ labels: LabelVolume, of stack: SliceStack
+  ) throws -> (volume: Volume, labels: LabelVolume) {
     var part = SliceStack(grid: stack.sourceGrid, frames: chosen.map { stack.frames[$0] })
     part.grid.slices = chosen.count
     let plane = part.grid.rows * part.grid.columns
@@ -117,7 +139,7 @@ struct ResultExport {
     let partLabels = LabelVolume(
       grid: part.grid,
       labels: chosen.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
-    try ContourMontage.write(volume, labels: partLabels, segments: segments, to: picture.path)
+    return (volume, partLabels)
   }
 
   /// The volume of each segment that was found, by name.

@@ -52,6 +52,10 @@ public struct SegmentedSeries: Sendable, Equatable {
   public var objects: [ProvedSegmentation]
   /// What the cavities do, where end-diastole and end-systole were segmented.
   public var function: [CardiacFunction] = []
+  /// Of the myocardium, where end-diastole was segmented and the model knows it.
+  public var mass: MyocardialMass?
+  /// Contours of end-diastole above those of end-systole, where both were segmented.
+  public var cyclePicture: URL?
   public var memory: MemoryUse
 
   /// What is unusual, with the phase that it is about.
@@ -75,7 +79,8 @@ public struct SegmentedSeries: Sendable, Equatable {
       return (object.phase.map { "\($0.text): " } ?? "") + volumes
     }
     return
-      (objects + function.map(\.text) + warnings.map { "warning: \($0)" }
+      (objects + function.map(\.text) + [mass?.text].compactMap(\.self)
+      + warnings.map { "warning: \($0)" }
       + notes.map { "note: \($0)" })
       .joined(separator: "; ")
   }
@@ -86,7 +91,17 @@ extension CardiacFunction {
   public var text: String {
     let fraction = ejectionFraction.map { String(format: "ejection fraction %.1f %%, ", $0 * 100) }
     return "\(cavity): \(fraction ?? "")"
-      + String(format: "stroke volume %.2f ml", strokeVolume)
+      + String(
+        format: "end-diastolic volume %.2f ml, end-systolic volume %.2f ml, stroke volume %.2f ml",
+        endDiastolicVolume, endSystolicVolume, strokeVolume)
+  }
+}
+
+extension MyocardialMass {
+  /// For people.
+  public var text: String {
+    "\(structure): "
+      + String(format: "mass %.1f g at end-diastole (%.2f g/ml)", grams, Self.density)
   }
 }
 

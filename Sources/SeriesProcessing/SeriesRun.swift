@@ -19,6 +19,7 @@ struct SeriesRun {
   private var bundle: ModelBundle { segmenter.bundle }
 
   func process(phases: PhaseChoice?) async throws -> SeriesOutcome {
+    try bundle.checkDemands(on: source)
     let cine = bundle.cine.flatMap { rule in
       source.assessment.usableStacks.count > 1 || phases != nil ? rule : nil
     }

@@ -63,6 +63,7 @@ public enum VolumeInputs {
     }
     do {
       let source = try SourceSeries(series, geometry: geometry)
+      try model.checkDemands(on: source)
       let stack = try source.onlyVolume()
       try limits?.check(
         modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)

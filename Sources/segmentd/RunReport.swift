@@ -15,6 +15,7 @@ struct RunReport: Encodable {
   var phases: [PhaseReport]?
   /// What the cavities of a heart do.
   var function: [FunctionReport]?
+  var mass: MassReport?
   var memory: MemoryUse?
   /// Of each stage, and in all.
   var seconds: [String: Double]?
@@ -34,7 +35,7 @@ struct RunReport: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case seriesInstanceUID, volume, state, segmentation, labels, picture, millilitres, phases
-    case function, memory, seconds, warnings, notes, reasons
+    case function, mass, memory, seconds, warnings, notes, reasons
   }
 
   init(_ seriesInstanceUID: String, _ outcome: SeriesOutcome, _ times: StageTimes) {
@@ -50,6 +51,8 @@ struct RunReport: Encodable {
       } else {
         phases = result.objects.compactMap(PhaseReport.init)
         function = result.function.map(FunctionReport.init)
+        mass = result.mass.map(MassReport.init)
+        picture = result.cyclePicture?.path
       }
       memory = result.memory
       warnings = result.warnings
@@ -93,6 +96,7 @@ struct RunReport: Encodable {
     }
     for phase in phases ?? [] { lines += phase.lines }
     for function in function ?? [] { lines.append("  " + function.text) }
+    if let mass { lines.append("  " + mass.text) }
     if let time { lines.append("  time: \(time)") }
     lines += warnings.map { "  warning: \($0)" }
     lines += notes.map { "  note: \($0)" }
@@ -150,4 +154,23 @@ struct FunctionReport: Encodable {
   }
 
   var text: String { function.text }
+}
+
+/// The mass of the myocardium, as `run` prints it.
+struct MassReport: Encodable {
+  var structure: String
+  var endDiastolicMillilitres: Double
+  var grams: Double
+  private let mass: MyocardialMass
+
+  private enum CodingKeys: String, CodingKey { case structure, endDiastolicMillilitres, grams }
+
+  init(_ mass: MyocardialMass) {
+    self.mass = mass
+    structure = mass.structure
+    endDiastolicMillilitres = mass.endDiastolicVolume
+    grams = mass.grams
+  }
+
+  var text: String { mass.text }
 }

@@ -96,7 +96,8 @@ import Testing
     try await setup.delivered()
     let sent = try await pacs.segmentations()
     #expect(sent.count == 2 && Set(sent) == Set(job.segmentations.compactMap(\.sopInstanceUID)))
-    #expect(job.objects.map(\.kind) == ["seg", "seg", "picture", "picture"])
+    // The picture of the heartbeat, and one of each extreme.
+    #expect(job.objects.map(\.kind) == ["seg", "seg", "picture", "picture", "picture"])
     for object in job.objects {
       let file = setup.state.appendingPathComponent(object.path)
       #expect(FileManager.default.fileExists(atPath: file.path), "\(object.path)")

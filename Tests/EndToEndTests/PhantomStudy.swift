@@ -73,6 +73,14 @@ struct RunRow: Decodable {
   var reasons: [String]?
   var phases: [Phase]?
   var function: [Function]?
+  var mass: Mass?
+  var picture: String?
+  var notes: [String]?
+
+  struct Mass: Decodable {
+    var structure: String
+    var grams: Double
+  }
 
   /// Runs a model on a folder, which gives one report.
   static func run(_ input: URL, model: URL, _ options: String...) async throws -> RunRow {

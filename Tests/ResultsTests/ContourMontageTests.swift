@@ -34,6 +34,29 @@ import Volumes
     #expect(ContourMontage.chosenSlices(labels(0..<0)).count == 12)
   }
 
+  /// Two rows of the slices, cut to 15 mm around what is labelled in either.
+  @Test func rowsAreCutToTheLabelsOfAll() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.url.appendingPathComponent("rows.png").path
+    var wide = labels(4..<6)
+    wide.labels[5 * 200 + 3 * 20 + 18] = 5
+    let box = PlaneBox(around: [labels(4..<6), wide], margin: 2)
+    #expect(box.cut(volume).grid.rows == 6 && box.cut(volume).grid.columns == 17)
+    #expect(box.cut(volume).grid.affine.origin == [3, 4, 0])
+    #expect(box.cut(volume).voxels[0] == volume.voxels[2 * 20 + 3])
+    #expect(box.cut(wide).labels.count { $0 == 5 } == 81)
+    let empty = labels(0..<0)
+    #expect(PlaneBox(around: [empty], margin: 2).cut(empty) == empty)
+    try ContourMontage.write(
+      rows: [(volume, labels(4..<6)), (volume, wide)], segments: PhantomLabels.segments, to: path)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    // 30 slices of 280 pixels in 2 rows; all rows and columns are within 15 mm.
+    #expect(Array(bytes[16..<24]) == [0, 0, 0x21, 0x8A, 0, 0, 2, 0x42])
+    #expect(throws: SegmentationError.self) {
+      try ContourMontage.write(rows: [], segments: PhantomLabels.segments, to: path)
+    }
+  }
+
   @Test func theWindowFitsTheSegments() {
     var volume = volume
     volume.voxels[4 * 200] = 30000

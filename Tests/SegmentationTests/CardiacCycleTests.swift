@@ -24,8 +24,9 @@ import Testing
     #expect(try cycle().endDiastole == 0)
     #expect(try cycle().endSystole == 9)
     #expect(try cycle(3).endSystole == 1)
-    #expect(throws: CardiacCycleError.tooFewPhases(2)) {
-      try CardiacCycle(triggerTimes: [0, 40])
+    #expect(try cycle(2).endSystole == 1)
+    #expect(throws: CardiacCycleError.tooFewPhases(1)) {
+      try CardiacCycle(triggerTimes: [0])
     }
   }
 
@@ -44,6 +45,31 @@ import Testing
     #expect(Set(asked).count == asked.count && asked.count <= 14)
   }
 
+  /// Of two phases either may come first.
+  @Test(arguments: [[120.0, 50], [50, 120]])
+  func twoPhasesAreTheExtremes(_ volumes: [Double]) async throws {
+    let found = try await CardiacCycle(triggerTimes: [0, 400]).extremes { volumes[$0] }
+    #expect(volumes[found.endDiastole] == 120 && volumes[found.endSystole] == 50)
+  }
+
+  /// Where nothing tells the time, every phase is looked at once.
+  @Test func volumesAloneGiveTheExtremes() async throws {
+    let volumes = volumes(systole: 12, diastole: 7)
+    var asked: [Int] = []
+    let found = try await CardiacCycle.extremes(ofAll: volumes.count) {
+      asked.append($0)
+      return volumes[$0]
+    }
+    #expect(found.endDiastole == 7 && found.endSystole == 12)
+    #expect(asked == Array(0..<25))
+    await #expect(throws: CardiacCycleError.self) {
+      try await CardiacCycle.extremes(ofAll: 3) { _ in 80 }
+    }
+    await #expect(throws: CardiacCycleError.tooFewPhases(1)) {
+      try await CardiacCycle.extremes(ofAll: 1) { _ in 80 }
+    }
+  }
+
   @Test func aCavityThatDoesNotContractIsRefused() async throws {
     await #expect(throws: CardiacCycleError.self) {
       try await cycle().extremes { _ in 80 }
@@ -56,5 +82,26 @@ import Testing
     #expect(function.strokeVolume == 72 && function.ejectionFraction == 0.6)
     let empty = CardiacFunction(cavity: "LV", endDiastolicVolume: 0, endSystolicVolume: 0)
     #expect(empty.ejectionFraction == nil)
+  }
+
+  @Test func anImplausibleFractionIsRefusedAndAnUnusualOneSaid() throws {
+    let limit = EjectionFractionLimit(usual: [0.1, 0.8], accepted: [0.03, 0.95])
+    func warning(_ systolic: Double) throws -> ModelWarning? {
+      try CardiacFunction(
+        cavity: "LV", endDiastolicVolume: 100, endSystolicVolume: systolic
+      ).check(limit)
+    }
+    #expect(try warning(40) == nil)
+    #expect(try warning(96) == .ejectionFraction(cavity: "LV", found: 0.04, usual: [0.1, 0.8]))
+    #expect(try warning(10)?.description.contains("90.0 %, in training 10.0 to 80.0 %") == true)
+    #expect(throws: CardiacCycleError.self) { try warning(98) }
+    #expect(throws: CardiacCycleError.self) { try warning(2) }
+    #expect(throws: CardiacCycleError.self) { try warning(103) }
+  }
+
+  /// Schulz-Menger et al. 2020: 1.05 g/ml.
+  @Test func massFollowsFromTheWallsVolume() {
+    let mass = MyocardialMass(structure: "Myocardium", endDiastolicVolume: 100)
+    #expect(abs(mass.grams - 105) < 1e-9)
   }
 }

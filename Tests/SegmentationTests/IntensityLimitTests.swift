@@ -81,7 +81,8 @@ import Volumes
     let limit = OutputLimit(label: 2, millilitres: [0.005, 0.02], largestPart: 0.8)
     func warning(_ labels: [UInt8]) -> ModelWarning? {
       let grid = volume([1, 1, labels.count]) { _, _, x in Float(x) }.grid
-      return limit.warning(LabelVolume(grid: grid, labels: labels), name: "Two")
+      let volume = LabelVolume(grid: grid, labels: labels)
+      return try? limit.check(volume, largestPart: limit.largestPart(in: volume), name: "Two")
     }
     #expect(warning([0, 1, 1]) == .notFound(name: "Two"))
     #expect(
@@ -91,6 +92,64 @@ import Volumes
       warning([2, 2, 2, 0, 2, 2, 2])
         == .scattered(name: "Two", largestPart: 0.5, usual: 0.8))
     #expect(warning(Array(repeating: 2, count: 9) + [0, 2]) == nil)
+  }
+}
+
+/// Results that refuse their input.
+@Suite struct OutputLimitTests {
+  private let limit = OutputLimit(
+    label: 2, millilitres: [0.005, 0.02], largestPart: 0.8,
+    accepted: .init(millilitres: [0.002, 0.03], largestPart: 0.4))
+
+  /// - Parameter labels: along x, voxels of 1 mm³.
+  private func warning(_ labels: [UInt8], part: Double? = nil) throws -> ModelWarning? {
+    let grid = VolumeGrid(
+      columns: labels.count, rows: 1, slices: 1,
+      affine: Affine(column: [1, 0, 0], row: [0, 1, 0], slice: [0, 0, 1], origin: [0, 0, 0]))
+    let volume = LabelVolume(grid: grid, labels: labels)
+    return try limit.check(
+      volume, largestPart: part ?? limit.largestPart(in: volume), name: "Two")
+  }
+
+  @Test func whatIsUnusualIsAcceptedWithAWarning() throws {
+    #expect(try warning(Array(repeating: 2, count: 10)) == nil)
+    #expect(
+      try warning([2, 2, 2])
+        == .volume(name: "Two", millilitres: 0.003, usual: [0.005, 0.02]))
+    #expect(
+      try warning([2, 2, 2, 0, 2, 2, 2]) == .scattered(name: "Two", largestPart: 0.5, usual: 0.8))
+  }
+
+  @Test func anotherAnatomyIsRefused() throws {
+    let missing = #expect(throws: InputRefusal.self) { try warning([0, 1]) }
+    #expect(missing?.description.contains("found 0.0 ml of Two") == true)
+    #expect(throws: InputRefusal.self) { try warning([2]) }
+    #expect(throws: InputRefusal.self) { try warning(Array(repeating: 2, count: 31)) }
+    #expect(throws: InputRefusal.self) { try warning([2, 0, 2, 0, 2, 0, 2]) }
+    // Scattered before smaller parts were removed.
+    #expect(throws: InputRefusal.self) {
+      try warning(Array(repeating: 2, count: 10), part: 0.3)
+    }
+  }
+
+  @Test func narrowerAcceptedRangesAreRefused() throws {
+    let folder = TestFiles.package.appendingPathComponent("Sources/Segmentation/Models/hippocampus")
+    let text = try String(
+      contentsOf: folder.appendingPathComponent("model.yaml"), encoding: .utf8)
+    func bundle(_ accepted: String) throws -> ModelBundle {
+      let stated = "millilitres: [0.8, 3], largestPart: 0.9"
+      return try ModelBundle(
+        yaml: text.replacingOccurrences(of: stated, with: "\(stated), accepted: \(accepted)"),
+        file: "model.yaml", directory: folder)
+    }
+    let read = try bundle("{millilitres: [0.1, 9], largestPart: 0.2}")
+    #expect(read.output[0].accepted == .init(millilitres: [0.1, 9], largestPart: 0.2))
+    #expect(read.output[1].accepted == nil)
+    for accepted in [
+      "{millilitres: [1, 9], largestPart: 0.2}", "{millilitres: [0.1, 2], largestPart: 0.2}",
+      "{millilitres: [0.1, 9], largestPart: 0.95}", "{millilitres: [0.1, 9]}",
+      "{millilitres: [0.1, 9], largestPart: 0.2, label: 1}",
+    ] { #expect(throws: ModelBundleError.self) { try bundle(accepted) } }
   }
 }
 

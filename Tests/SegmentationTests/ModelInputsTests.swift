@@ -78,7 +78,23 @@ import Testing
     #expect(cine == CineRule(phases: choice, cavities: [3, 1]))
   }
 
+  @Test func massAndEjectionFractionAreRead() throws {
+    let cine = try bundle(
+      "cine: {phases: ed-es, cavities: [3], myocardium: 2, "
+        + "ejectionFraction: {usual: [0.1, 0.8], accepted: [0.03, 0.95]}}"
+    ).cine
+    #expect(
+      cine
+        == CineRule(
+          phases: .extremes, cavities: [3], myocardium: 2,
+          ejectionFraction: EjectionFractionLimit(usual: [0.1, 0.8], accepted: [0.03, 0.95])))
+  }
+
   @Test(arguments: [
+    "cine: {phases: all, cavities: [3], myocardium: 9}",
+    "cine: {phases: all, cavities: [3], ejectionFraction: {usual: [0.1, 0.8]}}",
+    "cine: {phases: all, cavities: [3], ejectionFraction: {usual: [0.1, 0.8], accepted: [0.2, 1]}}",
+    "cine: {phases: all, cavities: [3], ejectionFraction: {usual: [10, 80], accepted: [3, 95]}}",
     "cine: {phases: some, cavities: [3]}", "cine: {phases: [1, 1], cavities: [3]}",
     "cine: {phases: [0], cavities: [3]}", "cine: {phases: all, cavities: []}",
     "cine: {phases: all, cavities: [9]}", "cine: {phases: all}",

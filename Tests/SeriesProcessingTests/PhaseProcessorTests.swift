@@ -22,8 +22,12 @@ import Volumes
       at: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny-mr"))
   }
 
-  private func processor(_ source: SourceSeries, _ choice: PhaseChoice) throws -> PhaseProcessor {
-    try PhaseProcessor(
+  private func processor(
+    _ source: SourceSeries, _ choice: PhaseChoice, rule change: (inout CineRule) -> Void = { _ in }
+  ) throws -> PhaseProcessor {
+    var rule = rule
+    change(&rule)
+    return try PhaseProcessor(
       source: source, rule: rule, choice: choice,
       export: ResultExport(
         bundle: bundle, identifiers: .generate(), installation: "TEST", output: output.url,
@@ -37,9 +41,10 @@ import Volumes
 
   /// - Parameter voxels: of label 2 by Trigger Time; label 1 has half as many.
   private func process(
-    _ series: CineSeries, _ choice: PhaseChoice, voxels: [Double: Int], calls: Calls = Calls()
+    _ series: CineSeries, _ choice: PhaseChoice, voxels: [Double: Int], calls: Calls = Calls(),
+    rule change: (inout CineRule) -> Void = { _ in }
   ) async throws -> SeriesOutcome {
-    try await processor(series.source, choice).process { stack in
+    try await processor(series.source, choice, rule: change).process { stack in
       let time = stack.frames[0].triggerTime ?? -1
       calls.times.append(time)
       var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
@@ -144,19 +149,72 @@ import Volumes
     #expect(warnings == ["at 0", "at 100", "at 200"])
   }
 
-  /// Where phases are told apart by their number alone, nobody knows which one is end-diastole.
-  @Test func extremesNeedTriggerTimes() async throws {
+  /// Where phases are told apart by their number alone, the cavity says which is end-diastole.
+  @Test func withoutTriggerTimesVolumesAloneDecide() async throws {
     let series = try CineSeries(triggerTimes: [0, 100, 200]) { image, phase, _ in
       image.set(.triggerTime, .DS, "")
       image.set(.temporalPositionIdentifier, .IS, "\(phase + 1)")
     }
     #expect(try series.source.assessment.usableStacks.count == 3)
-    let held = await #expect(throws: HeldSeries.self) {
-      try await process(series, .extremes, voxels: [-1: 4])
-    }
-    #expect(held?.reasons.first?.contains("Trigger Time (0018,1060)") == true)
+    // The stacks carry no time: the first call gets most voxels, the second least.
+    var counts = [40, 10, 20]
+    let result = try segmented(
+      try await processor(series.source, .extremes).process { stack in
+        var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
+        for index in 0..<counts.removeFirst() { labels[index] = 2 }
+        return SegmentedStack(
+          labels: LabelVolume(grid: stack.sourceGrid, labels: labels), predictedMemory: 1,
+          warnings: [], notes: [])
+      })
+    #expect(counts.isEmpty)
+    #expect(result.objects.map(\.phase?.number) == [1, 2])
+    #expect(result.objects.map(\.phase?.triggerTime) == [nil, nil])
+    #expect(result.notes.count == 1)
+    #expect(result.notes.first?.contains("Trigger Time (0018,1060)") == true)
     let all = try segmented(try await process(series, .all, voxels: [-1: 4]))
     #expect(all.objects.map(\.phase?.triggerTime) == [nil, nil, nil])
+  }
+
+  @Test func twoPhasesAreEnough() async throws {
+    let series = try CineSeries(triggerTimes: [0, 300])
+    let result = try segmented(try await process(series, .extremes, voxels: [0: 10, 300: 40]))
+    #expect(result.objects.map(\.phase?.name) == ["end-diastole", "end-systole"])
+    #expect(result.objects.map(\.phase?.number) == [2, 1])
+  }
+
+  /// One picture of both extremes, next to one of each.
+  @Test func theHeartbeatHasAPictureAndAMass() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    let result = try segmented(
+      try await process(series, .extremes, voxels: voxels, rule: { $0.myocardium = 1 }))
+    let picture = try #require(result.cyclePicture)
+    #expect(picture.lastPathComponent == "contours.png")
+    #expect(FileManager.default.fileExists(atPath: picture.path))
+    let mass = try #require(result.mass)
+    #expect(mass.structure == "Noise coded as spleen")
+    #expect(abs(mass.grams - 20 * voxelMillilitres * 1.05) < 1e-9)
+    #expect(result.summary.contains("mass 0.7 g at end-diastole (1.05 g/ml)"))
+    let all = try segmented(try await process(series, .all, voxels: voxels))
+    #expect(all.cyclePicture == nil && all.mass == nil)
+  }
+
+  @Test func anImplausibleFractionIsNoHeart() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    let still: [Double: Int] = [0: 100, 100: 99, 200: 99, 300: 100]
+    func result(_ usual: [Double], _ voxels: [Double: Int]) async throws -> SeriesOutcome {
+      try await process(
+        series, .extremes, voxels: voxels,
+        rule: { $0.ejectionFraction = EjectionFractionLimit(usual: usual, accepted: [0.03, 0.9]) })
+    }
+    await #expect(throws: CardiacCycleError.self) { try await result([0.1, 0.8], still) }
+    #expect(try segmented(try await result([0.1, 0.8], voxels)).warnings.count == 2)
+    let unusual = try segmented(try await result([0.1, 0.6], voxels))
+    #expect(unusual.warnings.count == 3)
+    #expect(
+      unusual.warnings.last?.hasPrefix(
+        "end-systole, phase 3 of 4 at 200 ms: the ejection fraction of Noise coded as liver is 75.0 %"
+      )
+        == true)
   }
 
   /// Volumes on different grids are no phases of one stack.

@@ -1,14 +1,16 @@
 """Writes synthetic MR studies whose contents are at known places in the patient.
 
 usage: make_study.py FOLDER brats [--without CHANNEL] [--twice CHANNEL]
-       make_study.py FOLDER cine
+       make_study.py FOLDER cine [--wall] [--phases N] [--without-times] [--rest]
        make_study.py FOLDER slices [--lacking SLICE] [--short SLICE] [--again SLICE] [--long-axis]
 
 brats: four series of one head on different grids, FOLDER/flair, t1, t1ce and t2, each with a bright
        ball of 6 mm radius at a place of its own. Prints a JSON object of the series and the places
        (LPS, mm).
 cine:  one series of 10 phases with a beating ball. Prints its series, the radius in mm of each phase,
-       the time of each in ms, and its images.
+       the time of each in ms, and its images. With --wall, in a shell of medium signal whose volume
+       stays, 8 mm thick around the largest ball. With N of the phases, evenly chosen; without Trigger
+       Times; or with a ball that hardly beats (--rest).
 slices: the same cine as scanners store short-axis stacks: a series for each slice location, each
        measured in heartbeats of its own length, in a random order of series numbers. Without one
        slice, with one phase less of a slice, with one measured twice, or with a series across.
@@ -116,28 +118,44 @@ CINE_SEQUENCE = {"ScanningSequence": "GR", "RepetitionTime": "40", "EchoTime": "
                  "CardiacNumberOfImages": len(RADII)}
 
 
-def beating(places, radius):
-    return numpy.where(numpy.sqrt((places**2).sum(-1)) < radius, 900, 200)
+WALL = 8.0
 
 
-def cine(folder):
-    times = [80 * n + 10 for n in range(len(RADII))]
+def outline(radius):
+    """The outer radius of a shell that has the same volume around every ball."""
+    return (radius**3 + (RADII[0] + WALL)**3 - RADII[0]**3)**(1 / 3)
+
+
+def beating(places, radius, wall=False):
+    away = numpy.sqrt((places**2).sum(-1))
+    around = numpy.where(away < outline(radius), 500, 200) if wall else 200
+    return numpy.where(away < radius, 900, around)
+
+
+def cine(folder, options):
+    chosen = [n * len(RADII) // options.phases for n in range(options.phases)]
+    radii = [RADII[n] for n in chosen]
+    if options.rest:
+        radii = [20 + 0.04 * n for n in range(len(radii))]
+    times = [80 * n + 10 for n in chosen]
     shared = {"StudyInstanceUID": generate_uid(prefix="2.25."),
               "SeriesInstanceUID": generate_uid(prefix="2.25."),
               "FrameOfReferenceUID": generate_uid(prefix="2.25."), "SeriesNumber": 1,
               "SeriesDescription": "cine", **CINE_SEQUENCE}
     places, origins = points(CINE)
     folder.mkdir(parents=True, exist_ok=True)
-    images = [[] for _ in RADII]
-    for phase, (radius, time) in enumerate(zip(RADII, times)):
-        values = beating(places, radius)
+    images = [[] for _ in radii]
+    for phase, (radius, time) in enumerate(zip(radii, times)):
+        values = beating(places, radius, options.wall)
+        timing = {"TemporalPositionIdentifier": phase + 1} if options.without_times else {"TriggerTime": str(time)}
         for k, origin in enumerate(origins):
-            number = k * len(RADII) + phase + 1
-            made = image(shared, CINE, values[k], origin, number, TriggerTime=str(time))
+            number = k * len(radii) + phase + 1
+            made = image(shared, CINE, values[k], origin, number, **timing)
             made.save_as(folder / f"IM{number:03d}.dcm", enforce_file_format=True)
             images[phase].append(made.SOPInstanceUID)
+    wall = 4 / 3 * numpy.pi * (outline(RADII[0])**3 - RADII[0]**3) / 1000
     return {"study": shared["StudyInstanceUID"], "series": shared["SeriesInstanceUID"],
-            "radii": RADII, "times": times, "images": images}
+            "radii": radii, "times": times, "images": images, "wallMillilitres": wall}
 
 
 def slices(folder, options):
@@ -186,10 +204,15 @@ def main():
     parser.add_argument("--short", type=int)
     parser.add_argument("--again", type=int)
     parser.add_argument("--long-axis", action="store_true")
+    parser.add_argument("--wall", action="store_true")
+    parser.add_argument("--phases", type=int, default=len(RADII))
+    parser.add_argument("--without-times", action="store_true")
+    parser.add_argument("--rest", action="store_true")
     options = parser.parse_args()
-    make = {"brats": lambda: brats(options.folder, options), "cine": lambda: cine(options.folder),
+    make = {"brats": lambda: brats(options.folder, options), "cine": lambda: cine(options.folder, options),
             "slices": lambda: slices(options.folder, options)}
     print(json.dumps(make[options.kind]()))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,9 @@
 """Writes a model bundle whose network marks what is bright: all weights are zero but those of one
 path through it. For tests that must find something at a known place.
 
-usage: make_threshold_bundle.py FOLDER brats|cine
+usage: make_threshold_bundle.py FOLDER brats|cine|heart
+
+heart is cine with a wall of medium signal around the bright cavity, and with what a cardiac model demands of a series.
 """
 
 import hashlib
@@ -43,8 +45,19 @@ preprocessing:
   spacing: [8, 3, 1.5]
   cropToNonzero: false
   normalization: [{{scheme: zscore, insideMask: false}}]
-cine: {{phases: ed-es, cavities: [3]}}
 """
+CINES = {"cine": "cine: {phases: ed-es, cavities: [3]}\n", "heart": """\
+cine: {phases: ed-es, cavities: [3], myocardium: 2, ejectionFraction: {usual: [0.3, 0.8], accepted: [0.1, 0.9]}}
+channels:
+  - name: cine
+    require:
+      modality: MR
+      imageType: {exclude: [LOCALIZER, P, PCA, VELOCITY MAP]}
+      scanningSequence: {exclude: [SE, IR, EP]}
+      sequenceVariant: {exclude: [MP]}
+      slices: {min: 5, max: 24}
+      imagesPerSlice: {min: 2, max: 128}
+"""}
 REST = """\
 name: threshold-{kind}
 version: 1.0.0
@@ -70,7 +83,7 @@ LABEL = """\
 
 
 def shapes(kind):
-    name = {"brats": "tumor", "cine": "synapse"}[kind]
+    name = {"brats": "tumor", "cine": "synapse", "heart": "synapse"}[kind]
     data = (GOLDEN / f"net_tiny_{name}.safetensors").read_bytes()
     header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
     return {key[2:]: entry["shape"] for key, entry in header.items() if key.startswith("w.")}
@@ -90,8 +103,13 @@ def weights(kind):
         arrays[bias][1:] = -40
     else:
         arrays["encoder1.conv3.conv.weight"][0] = 1
+    if kind == "cine":
         arrays[out][3, 0] = 20
         arrays[bias][1:] = [-1000, -1000, -30]
+    if kind == "heart":
+        # From 0.7 standard deviations above the mean on 2, from 3.5 on 3.
+        arrays[out][2:, 0, 0, 0, 0] = [20, 60]
+        arrays[bias][1:] = [-1000, -14, -154]
     return arrays
 
 
@@ -110,7 +128,7 @@ def main():
     data = len(text).to_bytes(8, "little") + text + b"".join(blobs)
     (folder / "weights.safetensors").write_bytes(data)
     part = (BRATS if kind == "brats" else CINE).format(
-        sizes=SIZES, z="{scheme: zscore, insideMask: true}")
+        sizes=SIZES, z="{scheme: zscore, insideMask: true}") + CINES.get(kind, "")
     (folder / "model.yaml").write_text(part + REST.format(
         kind=kind, sha256=hashlib.sha256(data).hexdigest(),
         labels="\n".join(LABEL.format(i, 60 * i) for i in range(1, 4))))

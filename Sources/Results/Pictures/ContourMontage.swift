@@ -6,7 +6,9 @@ import Volumes
 /// A picture for a person's first look: slices of a volume with the outlines of its segments.
 public enum ContourMontage {
   /// Most slices shown.
-  static let maximumTiles = 12
+  public static let maximumTiles = 12
+  /// Most slices shown of each of several volumes.
+  public static let maximumColumns = 6
   /// Length in pixels of the longer side of a slice.
   static let tileSize = 280.0
   private static let gap = 6
@@ -32,10 +34,56 @@ public enum ContourMontage {
       volume.storage.count == volume.grid.voxelCount, volume.storage.count > 0
     else { throw .gridsDiffer(reason: "the volume and its labels do not match") }
     let slices = chosenSlices(labels)
-    let window = grayWindow(volume, labels, slices: slices)
-    let tile = TileScale(volume.grid)
-    let across = min(4, slices.count)
-    let down = (slices.count + across - 1) / across
+    let tiles = slices.map { ShownSlice(volume: volume, labels: labels, slice: $0) }
+    try write(
+      tiles, across: min(4, slices.count),
+      window: grayWindow(volume, labels, slices: slices), segments: segments, to: path)
+  }
+
+  /// Writes one row of slices for each of some volumes, as of the phases of a heartbeat: cut to where
+  /// there are labels in any of them, all in one window.
+  ///
+  /// - Parameters:
+  ///   - rows: images with labels on the same grid, all of the same shape and spacing.
+  ///   - segments: what is outlined, with the colours.
+  ///   - path: the PNG, as above.
+  /// - Throws: ``SegmentationError``.
+  public static func write(
+    rows: [(volume: Volume, labels: LabelVolume)], segments: [SegmentDescription], to path: String
+  ) throws(SegmentationError) {
+    guard let first = rows.first, !first.labels.labels.isEmpty,
+      rows.allSatisfy({
+        $0.volume.grid == $0.labels.grid && $0.volume.grid.shape == first.volume.grid.shape
+          && $0.volume.storage.count == $0.labels.labels.count
+          && $0.labels.labels.count == $0.labels.grid.voxelCount
+      })
+    else { throw .gridsDiffer(reason: "the volumes and their labels do not match") }
+    let box = PlaneBox(around: rows.map(\.labels), margin: 15)
+    let cut = rows.map { (volume: box.cut($0.volume), labels: box.cut($0.labels)) }
+    let slices = Array(0..<first.volume.grid.slices)
+    let tiles = cut.flatMap { row in
+      slices.map { ShownSlice(volume: row.volume, labels: row.labels, slice: $0) }
+    }
+    let windows = cut.map { grayWindow($0.volume, $0.labels, slices: slices) }
+    let window =
+      (windows.map(\.lowerBound).min() ?? 0)...(windows.map(\.upperBound).max() ?? 1)
+    try write(tiles, across: slices.count, window: window, segments: segments, to: path)
+  }
+
+  /// One tile.
+  private struct ShownSlice {
+    var volume: Volume
+    var labels: LabelVolume
+    var slice: Int
+  }
+
+  /// - Parameter tiles: of one grid, at least one.
+  private static func write(
+    _ tiles: [ShownSlice], across: Int, window: ClosedRange<Float>,
+    segments: [SegmentDescription], to path: String
+  ) throws(SegmentationError) {
+    let tile = TileScale(tiles[0].volume.grid)
+    let down = (tiles.count + across - 1) / across
     var picture = Picture(
       columns: across * (tile.columns + gap) + gap, rows: down * (tile.rows + gap) + gap,
       fill: background)
@@ -44,24 +92,30 @@ public enum ContourMontage {
       colors[Int(segment.value)] = Picture.Color(
         segment.color[0], segment.color[1], segment.color[2])
     }
-    for (index, slice) in slices.enumerated() {
+    for (index, shown) in tiles.enumerated() {
       let left = gap + index % across * (tile.columns + gap)
       let top = gap + index / across * (tile.rows + gap)
-      draw(volume, labels, slice, window, tile, colors, left: left, top: top, on: &picture)
+      draw(
+        shown.volume, shown.labels, shown.slice, window, tile, colors, left: left, top: top,
+        on: &picture)
     }
     do { try picture.write(to: path) } catch { throw .dicom(error) }
   }
 
   /// The slices that `write` shows: those with labels, or all where there are none, thinned evenly.
-  public static func chosenSlices(_ labels: LabelVolume) -> [Int] {
+  ///
+  /// - Parameter most: how many, twelve where that is left out.
+  public static func chosenSlices(
+    _ labels: LabelVolume, atMost most: Int = maximumTiles
+  ) -> [Int] {
     let size = labels.grid.rows * labels.grid.columns
     let labelled = (0..<labels.grid.slices).filter { slice in
       labels.labels[slice * size..<(slice + 1) * size].contains { $0 != 0 }
     }
     let candidates = labelled.isEmpty ? Array(0..<labels.grid.slices) : labelled
-    guard candidates.count > maximumTiles else { return candidates }
-    return (0..<maximumTiles).map { tile in
-      candidates[(2 * tile + 1) * candidates.count / (2 * maximumTiles)]
+    guard candidates.count > most else { return candidates }
+    return (0..<most).map { tile in
+      candidates[(2 * tile + 1) * candidates.count / (2 * most)]
     }
   }
 
@@ -114,58 +168,5 @@ public enum ContourMontage {
         }
       }
     }
-  }
-}
-
-/// How the voxels of a slice become the pixels of a tile.
-struct TileScale {
-  let columns: Int
-  let rows: Int
-  private let grid: VolumeGrid
-
-  init(_ grid: VolumeGrid) {
-    self.grid = grid
-    let width = (grid.affine.column * grid.affine.column).sum().squareRoot() * Double(grid.columns)
-    let height = (grid.affine.row * grid.affine.row).sum().squareRoot() * Double(grid.rows)
-    let longer = max(width, height)
-    let scale = longer.isFinite && longer > 0 ? ContourMontage.tileSize / longer : 0
-    // Extremely flat slices keep a visible side.
-    columns = max(16, Int((width * scale).rounded()))
-    rows = max(16, Int((height * scale).rounded()))
-  }
-
-  /// The label under a pixel, the nearest voxel's; 0 beyond the tile.
-  func label(_ labels: LabelVolume, base: Int, column: Int, row: Int) -> UInt8 {
-    guard (0..<columns).contains(column), (0..<rows).contains(row) else { return 0 }
-    let x = min(grid.columns - 1, column * grid.columns / columns)
-    let y = min(grid.rows - 1, row * grid.rows / rows)
-    return labels.labels[base + y * grid.columns + x]
-  }
-
-  /// Whether a pixel of a segment is within two pixels of another label.
-  func isEdge(_ labels: LabelVolume, base: Int, column: Int, row: Int) -> Bool {
-    let own = label(labels, base: base, column: column, row: row)
-    return [(-2, 0), (2, 0), (0, -2), (0, 2)].contains { dx, dy in
-      label(labels, base: base, column: column + dx, row: row + dy) != own
-    }
-  }
-
-  /// The value under a pixel, linear between voxel centres.
-  func interpolated(_ volume: Volume, base: Int, column: Int, row: Int) -> Float {
-    let x = position(column, of: columns, voxels: grid.columns)
-    let y = position(row, of: rows, voxels: grid.rows)
-    let (x0, y0) = (Int(x), Int(y))
-    let (x1, y1) = (min(x0 + 1, grid.columns - 1), min(y0 + 1, grid.rows - 1))
-    let (fx, fy) = (Float(x) - Float(x0), Float(y) - Float(y0))
-    let voxel = { (x: Int, y: Int) in volume.storage[base + y * grid.columns + x] }
-    let upper = voxel(x0, y0) * (1 - fx) + voxel(x1, y0) * fx
-    let lower = voxel(x0, y1) * (1 - fx) + voxel(x1, y1) * fx
-    return upper * (1 - fy) + lower * fy
-  }
-
-  /// A pixel's centre in voxels, within the outermost voxel centres.
-  private func position(_ pixel: Int, of pixels: Int, voxels: Int) -> Double {
-    let centre = (Double(pixel) + 0.5) * Double(voxels) / Double(pixels) - 0.5
-    return min(max(centre, 0), Double(voxels - 1))
   }
 }

@@ -28,14 +28,23 @@ public struct CineRule: Sendable, Equatable {
   /// Labels of cavities whose volumes are followed over the heartbeat; the first one decides which
   /// phases are its extremes.
   public var cavities: [UInt8]
+  /// The label whose end-diastolic volume gives the mass of the myocardium; nil for none.
+  public var myocardium: UInt8?
+  /// The plausible ejection fractions of the first cavity; nil where that is not stated.
+  public var ejectionFraction: EjectionFractionLimit?
 
-  public init(phases: PhaseChoice, cavities: [UInt8]) {
+  public init(
+    phases: PhaseChoice, cavities: [UInt8], myocardium: UInt8? = nil,
+    ejectionFraction: EjectionFractionLimit? = nil
+  ) {
     self.phases = phases
     self.cavities = cavities
+    self.myocardium = myocardium
+    self.ejectionFraction = ejectionFraction
   }
 
   init(_ node: BundleNode, classes: Int) throws(ModelBundleError) {
-    let node = try node.allowing(["phases", "cavities"])
+    let node = try node.allowing(["phases", "cavities", "myocardium", "ejectionFraction"])
     let phasesNode = try node.required("phases")
     var text = ""
     if phasesNode.isList {
@@ -55,5 +64,32 @@ public struct CineRule: Sendable, Equatable {
       cavities.append(UInt8(try item.integer(in: 1...max(1, classes - 1))))
     }
     guard !cavities.isEmpty else { throw cavitiesNode.invalid("names no label") }
+    myocardium = try node.optional("myocardium").map { node throws(ModelBundleError) in
+      UInt8(try node.integer(in: 1...max(1, classes - 1)))
+    }
+    ejectionFraction = try node.optional("ejectionFraction").map {
+      node throws(ModelBundleError) in try EjectionFractionLimit(node)
+    }
+  }
+}
+
+/// The range in which the ejection fraction of a cavity must be for a series to be that of a heart.
+public struct EjectionFractionLimit: Sendable, Equatable {
+  /// As in training; beyond it the result carries a warning.
+  public var usual: [Double]
+  /// Beyond it the series is held.
+  public var accepted: [Double]
+
+  public init(usual: [Double], accepted: [Double]) {
+    self.usual = usual
+    self.accepted = accepted
+  }
+
+  init(_ node: BundleNode) throws(ModelBundleError) {
+    let node = try node.allowing(["usual", "accepted"])
+    usual = try node.required("usual").range()
+    accepted = try node.required("accepted").range()
+    guard accepted[0] <= usual[0], usual[1] <= accepted[1], accepted[0] >= 0, accepted[1] <= 1
+    else { throw node.invalid("accepts less than is usual, or is not from 0 to 1") }
   }
 }

@@ -17,7 +17,7 @@ extension ModelPreset {
       .anatomy(2, "Myocardium", "74281007", "Myocardium", [200, 60, 40]),
       .anatomy(3, "Left ventricle", "87878005", "Left ventricle", [224, 150, 40]),
     ],
-    seriesText: "cine: {phases: ed-es, cavities: [3, 1]}",
+    seriesText: "cine: {phases: ed-es, cavities: [3, 1], myocardium: 2}",
     input: InputLimits(
       modalities: ["MR"], bodyParts: [],
       spacing: .init(min: [3, 0.6, 0.6], max: [15, 2.5, 2.5]),

@@ -16,6 +16,9 @@ public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
   /// The intensities are not those of the images the model was made for.
   case intensity(
     channel: Int, statistic: IntensityStatistic, found: Double, min: Double, max: Double)
+  /// What the model found is not what it was made for.
+  case result(
+    name: String, millilitres: Double, largestPart: Double, accepted: OutputLimit.Accepted)
 
   public var description: String {
     switch self {
@@ -40,6 +43,12 @@ public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .intensity(let channel, let statistic, let found, let min, let max):
       "the \(statistic.rawValue) of channel \(channel) is \(found), the model takes \(min) to "
         + "\(max): this does not look like the images it was made for"
+    case .result(let name, let millilitres, let part, let accepted):
+      "the model found \(rounded(millilitres)) ml of \(name), \(rounded(100 * part)) % of it in one "
+        + "part; it takes \(rounded(accepted.millilitres[0])) to "
+        + "\(rounded(accepted.millilitres[1])) ml with at least "
+        + "\(rounded(100 * accepted.largestPart)) % in one part: this does not look like the images it "
+        + "was made for"
     }
   }
 

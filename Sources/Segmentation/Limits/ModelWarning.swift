@@ -8,6 +8,7 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
   case notFound(name: String)
   case volume(name: String, millilitres: Double, usual: [Double])
   case scattered(name: String, largestPart: Double, usual: Double)
+  case ejectionFraction(cavity: String, found: Double, usual: [Double])
 
   public var description: String {
     switch self {
@@ -21,6 +22,9 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
     case .scattered(let name, let part, let usual):
       "the largest connected part of \(name) has \(rounded(100 * part)) % of its voxels, usual "
         + "are at least \(rounded(100 * usual)) %: look at the result with care"
+    case .ejectionFraction(let cavity, let found, let usual):
+      "the ejection fraction of \(cavity) is \(rounded(100 * found)) %, in training "
+        + "\(rounded(100 * usual[0])) to \(rounded(100 * usual[1])) %: look at the result with care"
     }
   }
 }

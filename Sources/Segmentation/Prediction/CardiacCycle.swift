@@ -5,15 +5,21 @@ public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertib
   case tooFewPhases(Int)
   /// The cavity is not larger at end-diastole; volumes in ml.
   case noContraction(endDiastolic: Double, endSystolic: Double)
+  /// The ejection fraction is not that of a beating heart; all from 0 to 1.
+  case implausibleFraction(cavity: String, found: Double, accepted: [Double])
 
   public var description: String {
     switch self {
     case .tooFewPhases(let count):
       "\(count) cardiac phases by Trigger Time (0018,1060): end-diastole and end-systole need at "
-        + "least 3"
+        + "least 2"
     case .noContraction(let endDiastolic, let endSystolic):
       "the cavity does not contract: \(formatted(endDiastolic)) ml at the phase taken as end-diastole, "
         + "\(formatted(endSystolic)) ml at that taken as end-systole"
+    case .implausibleFraction(let cavity, let found, let accepted):
+      "the ejection fraction of \(cavity) is \(formatted(found)), the model takes "
+        + "\(formatted(accepted[0])) to \(formatted(accepted[1])): this does not look like the cine "
+        + "of a beating heart"
     }
   }
 
@@ -27,7 +33,7 @@ public struct CardiacCycle: Sendable, Equatable {
 
   /// - Throws: ``CardiacCycleError/tooFewPhases(_:)``
   public init(triggerTimes: [Double]) throws(CardiacCycleError) {
-    guard triggerTimes.count >= 3 else { throw .tooFewPhases(triggerTimes.count) }
+    guard triggerTimes.count >= 2 else { throw .tooFewPhases(triggerTimes.count) }
     self.triggerTimes = triggerTimes
   }
 
@@ -51,6 +57,13 @@ public struct CardiacCycle: Sendable, Equatable {
     public var endSystole: Int
     public var endDiastolicVolume: Double
     public var endSystolicVolume: Double
+
+    fileprivate func checked() throws(CardiacCycleError) -> Extremes {
+      guard endDiastolicVolume > endSystolicVolume else {
+        throw .noContraction(endDiastolic: endDiastolicVolume, endSystolic: endSystolicVolume)
+      }
+      return self
+    }
   }
 
   /// The extremes by time, checked and corrected by the cavity's volume: from each the neighbour
@@ -82,36 +95,30 @@ public struct CardiacCycle: Sendable, Equatable {
     }
     let largest = try await climb(from: endDiastole, sign: 1)
     let smallest = try await climb(from: endSystole, sign: -1)
-    let found = Extremes(
+    return try Extremes(
       endDiastole: largest, endSystole: smallest,
       endDiastolicVolume: try await volume(largest),
-      endSystolicVolume: try await volume(smallest))
-    guard found.endDiastolicVolume > found.endSystolicVolume else {
-      throw CardiacCycleError.noContraction(
-        endDiastolic: found.endDiastolicVolume, endSystolic: found.endSystolicVolume)
-    }
-    return found
-  }
-}
-
-/// What a cavity does in one heartbeat.
-public struct CardiacFunction: Sendable, Equatable, Codable {
-  /// The label's name.
-  public var cavity: String
-  /// In ml.
-  public var endDiastolicVolume: Double
-  public var endSystolicVolume: Double
-
-  public init(cavity: String, endDiastolicVolume: Double, endSystolicVolume: Double) {
-    self.cavity = cavity
-    self.endDiastolicVolume = endDiastolicVolume
-    self.endSystolicVolume = endSystolicVolume
+      endSystolicVolume: try await volume(smallest)
+    ).checked()
   }
 
-  /// In ml.
-  public var strokeVolume: Double { endDiastolicVolume - endSystolicVolume }
-  /// Stroke volume as a part of the end-diastolic volume; nil where that is 0.
-  public var ejectionFraction: Double? {
-    endDiastolicVolume > 0 ? strokeVolume / endDiastolicVolume : nil
+  /// The extremes by volume alone, where nothing tells the time of the phases: all are looked at.
+  ///
+  /// - Parameters:
+  ///   - count: of the phases, at least 2.
+  ///   - cavity: the volume in ml at a phase; asked once for each.
+  /// - Throws: ``CardiacCycleError``, or what `cavity` throws.
+  public static func extremes(
+    ofAll count: Int, cavity: (Int) async throws -> Double
+  ) async throws -> Extremes {
+    guard count >= 2 else { throw CardiacCycleError.tooFewPhases(count) }
+    var volumes: [Double] = []
+    for phase in 0..<count { volumes.append(try await cavity(phase)) }
+    let order = volumes.indices.sorted { volumes[$0] < volumes[$1] }
+    let (smallest, largest) = (order[0], order[count - 1])
+    return try Extremes(
+      endDiastole: largest, endSystole: smallest, endDiastolicVolume: volumes[largest],
+      endSystolicVolume: volumes[smallest]
+    ).checked()
   }
 }

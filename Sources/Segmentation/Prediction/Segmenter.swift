@@ -83,11 +83,13 @@ func segmentation(
       image, SlidingWindow(bundle), throughPlane, times, progress: progress, forward: forward)
   }
   let voxelVolume = plan.grid.spacing.reduce(1, *)
-  times.measure(.postprocessing) {
+  try times.measure(.postprocessing) {
+    let largestParts = bundle.largestParts(of: labels)
     for rule in bundle.postprocessing {
       rule.apply(&labels.labels, shape: plan.grid.shape, voxelVolume: voxelVolume)
     }
-    warnings?.add(bundle.warnings(of: labels))
+    let unusual = try bundle.warnings(of: labels, largestParts: largestParts)
+    warnings?.add(unusual)
   }
   return labels
 }
