@@ -16,7 +16,8 @@ HERE = Path(__file__).parent
 class Recipe:
     """`name` is one of this folder's recipes or a path without `.yaml`.
 
-    `network` (Description), `spacing` (mm, z y x), `labels` (values), `columns` (their short names), `options`.
+    `network` (Description), `spacing` (mm, z y x), `mirror_axes` of inference, `labels` (values), `columns` (their short
+    names), `options`.
     """
 
     def __init__(self, name):
@@ -26,6 +27,7 @@ class Recipe:
         self.options = yaml.safe_load((HERE / f"{name}.training.yaml").read_text())
         self.network = Description.from_yaml(model["network"])
         self.spacing = model["preprocessing"]["spacing"]
+        self.mirror_axes = model["inference"]["mirrorAxes"]
         self.acquired = model["preprocessing"]["orientation"] == "acquired"
         self.labels = [label["value"] for label in model["labels"]]
         self.columns = self.options["columns"]
