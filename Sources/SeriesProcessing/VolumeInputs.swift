@@ -36,7 +36,9 @@ public enum VolumeInputs {
   public static func read(_ files: [URL], for model: ModelBundle, geometry: GeometryRules) throws
     -> [Volume]
   {
-    try read(files, limits: model.input, geometry: geometry)
+    try read(files, limits: model.input, geometry: geometry, keepsNonFinite: false) {
+      try model.checkDemands(on: $0)
+    }
   }
 
   /// The same for a model in the making.
@@ -48,6 +50,14 @@ public enum VolumeInputs {
   ///   - keepsNonFinite: whether voxels of NIfTI files that are not numbers stay so; else they are 0.
   public static func read(
     _ files: [URL], limits: InputLimits?, geometry: GeometryRules, keepsNonFinite: Bool = false
+  ) throws -> [Volume] {
+    try read(files, limits: limits, geometry: geometry, keepsNonFinite: keepsNonFinite) { _ in }
+  }
+
+  /// - Parameter check: throws `HeldSeries` where a DICOM series is not what the model demands.
+  private static func read(
+    _ files: [URL], limits: InputLimits?, geometry: GeometryRules, keepsNonFinite: Bool,
+    check: (SourceSeries) throws -> Void
   ) throws -> [Volume] {
     guard let first = files.first, !NIfTIFile.isNamed(first.path) else {
       return try files.flatMap {
@@ -63,7 +73,7 @@ public enum VolumeInputs {
     }
     do {
       let source = try SourceSeries(series, geometry: geometry)
-      try model.checkDemands(on: source)
+      try check(source)
       let stack = try source.onlyVolume()
       try limits?.check(
         modality: stack.frames.first?.modality ?? "", bodyPart: source.bodyPart)
