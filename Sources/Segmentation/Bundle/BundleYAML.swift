@@ -57,6 +57,10 @@ extension IntensityPattern {
 
 extension OutputLimit {
   var yaml: String {
-    "{label: \(label), millilitres: \(millilitres), largestPart: \(largestPart)}"
+    let refusal = accepted.map {
+      ", accepted: {millilitres: \($0.millilitres), largestPart: \($0.largestPart)}"
+    }
+    return
+      "{label: \(label), millilitres: \(millilitres), largestPart: \(largestPart)\(refusal ?? "")}"
   }
 }

@@ -89,11 +89,12 @@ struct Validation {
 }
 
 extension ModelBundle {
-  /// The same model for whatever image.
+  /// The same model for whatever image and result.
   fileprivate var withoutLimits: ModelBundle {
     var bundle = self
     bundle.input = InputLimits(
       modalities: input.modalities, bodyParts: [], spacing: .any, extent: .any)
+    for index in output.indices { bundle.output[index].accepted = nil }
     return bundle
   }
 }
