@@ -1,5 +1,6 @@
 import Foundation
 import Segmentation
+import Training
 import UNETRPP
 import Volumes
 
@@ -15,22 +16,42 @@ public struct DerivedPlan: Sendable, Equatable {
     public var channels: Int
     /// Background included.
     public var classes: Int
+    /// As of ``Preprocessing``; that of `preprocessing` where it is stated.
     public var orientation: [PatientDirection]
+    /// Stated by the owner: the network is then made for its spacing.
+    public var preprocessing: Preprocessing?
     /// Transformer blocks of each stage: the published networks have 3.
     public var depth: Int
     /// Voxels of the patch at most.
     public var patchVoxels: Int
+    /// What a training may take, with as many samples a step and threads; nil for any.
+    public var memory: Memory?
+
+    public struct Memory: Sendable {
+      public var bytes: Int
+      public var batch: Int
+      public var threads: Int
+
+      public init(bytes: Int, batch: Int, threads: Int) {
+        self.bytes = bytes
+        self.batch = batch
+        self.threads = threads
+      }
+    }
 
     public init(
       modalities: [String], channels: Int, classes: Int, orientation: [PatientDirection] = [],
-      depth: Int = 1, patchVoxels: Int = 1 << 19
+      preprocessing: Preprocessing? = nil, depth: Int = 1, patchVoxels: Int = 1 << 19,
+      memory: Memory? = nil
     ) {
       self.modalities = modalities
       self.channels = channels
       self.classes = classes
-      self.orientation = orientation
+      self.orientation = preprocessing?.orientation ?? orientation
+      self.preprocessing = preprocessing
       self.depth = depth
       self.patchVoxels = patchVoxels
+      self.memory = memory
     }
   }
 
@@ -45,30 +66,48 @@ public struct DerivedPlan: Sendable, Equatable {
   ///   mask where cropping to it takes a quarter or more away.
   /// - Stem: stride 4, along axes of thick voxels less so that the tokens are about as long as wide;
   ///   halved for small volumes.
-  /// - Patch: the median volume in multiples of eight strides, reduced where it has too many voxels,
-  ///   along the axis of which it shows the largest part.
+  /// - Patch: the median volume in multiples of eight strides, reduced where it has too many voxels or
+  ///   its training takes too much memory, along the axis of which it shows the largest part.
   ///
   /// - Throws: ``TrainingDataErrors`` where the fingerprint has no case.
   public init(_ fingerprint: DataFingerprint, _ request: Request) throws(TrainingDataErrors) {
     guard !fingerprint.cases.isEmpty else { throw TrainingDataErrors(errors: [.noCases]) }
-    let transpose = Self.transpose(fingerprint)
-    let spacing = Self.spacing(fingerprint, transpose)
+    let transpose = request.preprocessing?.transpose ?? Self.transpose(fingerprint)
+    let spacing = request.preprocessing?.spacing ?? Self.spacing(fingerprint, transpose)
     let shape = Self.medianShape(fingerprint, transpose, spacing)
     let stem = Self.stem(spacing, shape)
-    let patch = Self.patch(shape, unit: stem.map { 8 * $0 }, most: request.patchVoxels)
-    preprocessing = Preprocessing(
-      orientation: request.orientation, transpose: transpose, spacing: spacing, cropToNonzero: true,
-      normalization: Self.normalization(fingerprint, request))
+    preprocessing =
+      request.preprocessing
+      ?? Preprocessing(
+        orientation: request.orientation, transpose: transpose, spacing: spacing,
+        cropToNonzero: true, normalization: Self.normalization(fingerprint, request))
+    let patch = Self.patch(shape, unit: stem.map { 8 * $0 }) { patch in
+      Self.fits(Self.network(patch, stem: stem, request), request)
+    }
+    network = Self.network(patch, stem: stem, request)
+  }
+
+  private static func network(
+    _ patch: [Int], stem: [Int], _ request: Request
+  ) -> NetworkDescription {
     let tokens = zip(patch, stem).reduce(1) { $0 * ($1.0 / $1.1) }
     let encoder = (0..<4).map { stage in
       min(stage == 3 ? 32 : 64, max(1, tokens >> (3 * stage)))
     }
-    network = NetworkDescription(
+    return NetworkDescription(
       blocks: stem[0] < stem[2] ? .acdc : .synapse, patch: patch,
       inputChannels: request.channels, classes: request.classes, stem: stem,
       depths: [Int](repeating: request.depth, count: 4),
       decoderDepths: [Int](repeating: request.depth, count: 3), projections: encoder,
       decoderProjections: [encoder[2], encoder[1], encoder[0]])
+  }
+
+  private static func fits(_ network: NetworkDescription, _ request: Request) -> Bool {
+    guard network.patch.reduce(1, *) <= request.patchVoxels else { return false }
+    guard let memory = request.memory else { return true }
+    let bytes = try? TrainableNetwork.bytes(
+      description: network, batch: memory.batch, threads: memory.threads, deepSupervision: true)
+    return (bytes ?? .max) <= memory.bytes
   }
 
   static func transpose(_ fingerprint: DataFingerprint) -> [Int] {
@@ -115,17 +154,21 @@ public struct DerivedPlan: Sendable, Equatable {
     }
   }
 
-  static func patch(_ shape: [Int], unit: [Int], most: Int) -> [Int] {
-    var units = zip(shape, unit).map { max(1, ($0 + $1 - 1) / $1) }
-    func size(_ axis: Int) -> Int { units[axis] * unit[axis] }
-    while size(0) * size(1) * size(2) > most {
-      let largest = (0..<3).filter { units[$0] > 1 }.max {
-        Double(size($0)) / Double(shape[$0]) < Double(size($1)) / Double(shape[$1])
+  /// - Parameters:
+  ///   - shape: of the median volume.
+  ///   - unit: of which the patch is a multiple.
+  ///   - fits: whether a patch is small enough.
+  static func patch(_ shape: [Int], unit: [Int], fits: ([Int]) -> Bool) -> [Int] {
+    var patch = zip(shape, unit).map { max(1, ($0 + $1 - 1) / $1) * $1 }
+    while !fits(patch) {
+      let reducible = (0..<3).filter { patch[$0] > unit[$0] }
+      let largest = reducible.max {
+        Double(patch[$0]) / Double(shape[$0]) < Double(patch[$1]) / Double(shape[$1])
       }
       guard let axis = largest else { break }
-      units[axis] -= 1
+      patch[axis] -= unit[axis]
     }
-    return (0..<3).map(size)
+    return patch
   }
 
   private static func normalization(

@@ -50,11 +50,13 @@ public enum TrainingDataError: Error, Sendable, Equatable, CustomStringConvertib
   }
 
   private static func text(_ grid: VolumeGrid) -> String {
-    func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+    func millimetres(_ values: [Double], _ separator: String) -> String {
+      values.map { formatted($0, decimals: 3) }.joined(separator: separator)
+    }
     let origin = grid.affine.origin
     return "\(grid.columns)×\(grid.rows)×\(grid.slices) voxels of "
-      + grid.spacing.reversed().map { "\(rounded($0))" }.joined(separator: "×")
-      + " mm from (\(rounded(origin.x)), \(rounded(origin.y)), \(rounded(origin.z)))"
+      + "\(millimetres(grid.spacing.reversed(), "×")) mm from "
+      + "(\(millimetres([origin.x, origin.y, origin.z], ", ")))"
   }
 }
 

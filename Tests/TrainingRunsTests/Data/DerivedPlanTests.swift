@@ -2,6 +2,7 @@ import Foundation
 import Segmentation
 import TestSupport
 import Testing
+import Training
 
 @testable import TrainingRuns
 
@@ -65,6 +66,39 @@ struct DerivedPlanTests {
     #expect(plan.network.patch == [48, 64, 48])
     #expect(plan.network.projections == [64, 64, 64, 32])
     #expect(throws: Never.self) { try plan.network.validate() }
+  }
+
+  @Test func thePatchIsReducedUntilItsTrainingFits() throws {
+    let fingerprint = fingerprint([([1, 1, 1], [36, 50, 35])])
+    var request = DerivedPlan.Request(modalities: ["MR"], channels: 1, classes: 3)
+    func bytes(_ patch: [Int]) throws -> Int {
+      var network = try DerivedPlan(fingerprint, request).network
+      network.patch = patch
+      return try TrainableNetwork.bytes(
+        description: network, batch: 2, threads: 2, deepSupervision: true)
+    }
+    let limit = try bytes([32, 48, 32])
+    request.memory = .init(bytes: limit, batch: 2, threads: 2)
+    let plan = try DerivedPlan(fingerprint, request)
+    #expect(plan.network.patch == [32, 48, 32])
+    request.memory = .init(bytes: 1, batch: 2, threads: 2)
+    #expect(try DerivedPlan(fingerprint, request).network.patch == [16, 16, 16])
+  }
+
+  @Test func aStatedPreprocessingIsKeptAndGivesTheNetworkItsShape() throws {
+    let stated = Preprocessing(
+      orientation: [.superior, .anterior, .right], spacing: [2, 2, 2], cropToNonzero: false,
+      normalization: [.zscore(insideMask: true)])
+    let plan = try DerivedPlan(
+      fingerprint([([1, 1, 1], [128, 256, 192])]),
+      .init(modalities: ["MR"], channels: 1, classes: 3, preprocessing: stated))
+    #expect(plan.preprocessing == stated)
+    #expect(plan.network.patch == [64, 96, 64] || plan.network.patch == [64, 64, 96])
+    let whole = try DerivedPlan(
+      fingerprint([([1, 1, 1], [128, 256, 192])]),
+      .init(
+        modalities: ["MR"], channels: 1, classes: 3, preprocessing: stated, patchVoxels: 1 << 22))
+    #expect(whole.network.patch == [64, 128, 96])  // half the voxels along each axis
   }
 
   @Test func aFingerprintIsMeasuredOnCases() throws {
