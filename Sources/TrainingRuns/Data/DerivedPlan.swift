@@ -162,9 +162,8 @@ public struct DerivedPlan: Sendable, Equatable {
     var patch = zip(shape, unit).map { max(1, ($0 + $1 - 1) / $1) * $1 }
     while !fits(patch) {
       let reducible = (0..<3).filter { patch[$0] > unit[$0] }
-      let largest = reducible.max {
-        Double(patch[$0]) / Double(shape[$0]) < Double(patch[$1]) / Double(shape[$1])
-      }
+      func part(_ axis: Int) -> Double { Double(patch[axis]) / Double(shape[axis]) }
+      let largest = reducible.max { (part($0), patch[$0]) < (part($1), patch[$1]) }
       guard let axis = largest else { break }
       patch[axis] -= unit[axis]
     }

@@ -36,7 +36,8 @@ public enum ModelTraining {
     guard !split.heldOut.isEmpty else { throw TrainingError.noHeldOutCases }
 
     report(.note("reading \(split.training.count) training cases"))
-    let origin = try complete(&model, cases: cases, split: split)
+    let origin = try complete(
+      &model, cases: cases, split: split, batch: configuration.options.batch)
     let draft = try model.withOpenLimits().bundle(in: folder.candidate)
     let augmentation = configuration.augmentation.options(isAnisotropic: draft.isAnisotropic)
     let settings = try RunSettings(
@@ -68,7 +69,7 @@ public enum ModelTraining {
   ///
   /// - Returns: in words where network and preprocessing come from.
   private static func complete(
-    _ model: inout ModelDocument, cases: RunCases, split: CaseSplit
+    _ model: inout ModelDocument, cases: RunCases, split: CaseSplit, batch: Int
   ) throws -> String {
     var origin = "network and preprocessing as stated"
     if !model.states("network") || !model.states("preprocessing") {
@@ -87,12 +88,14 @@ public enum ModelTraining {
       }
       guard errors.isEmpty else { throw TrainingDataErrors(errors: errors) }
       let classes = try network?.classes ?? model.labelCount() + 1
+      // Half of the machine's memory, free or not: a resumed run derives the same.
+      let memory = DerivedPlan.Request.Memory(
+        bytes: Int(clamping: ProcessInfo.processInfo.physicalMemory / 2), batch: batch, threads: 1)
       let derived = try DerivedPlan(
         measurement.fingerprint,
         DerivedPlan.Request(
-          modalities: try model.modalities(), channels: channels,
-          classes: classes,
-          orientation: stated?.orientation ?? []))
+          modalities: try model.modalities(), channels: channels, classes: classes,
+          preprocessing: stated, memory: memory))
       let parts = [network == nil ? "network" : nil, stated == nil ? "preprocessing" : nil]
       origin = "\(parts.compactMap(\.self).joined(separator: " and ")) derived from them"
       try model.complete(network: derived.network)

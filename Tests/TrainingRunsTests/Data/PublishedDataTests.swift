@@ -31,7 +31,9 @@ struct PublishedDataTests {
         normalization: [.zscore(insideMask: false)]), memoryBytes: 1 << 30, threads: 2)
     #expect(cases.presentLabels == [1, 2, 3])
     let table = try String(contentsOf: folder.appendingPathComponent("cases.csv"), encoding: .utf8)
-    let rows = table.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
+    let rows = table.split(whereSeparator: \.isNewline).map {
+      $0.split(separator: ",").map(String.init)
+    }
     let columns = ["rv_ml", "myo_ml", "lv_ml"].map { rows[0].firstIndex(of: $0) }
     for (index, name) in names.enumerated() {
       let volume = try cases.volume(index)
