@@ -114,7 +114,7 @@ let package = Package(
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "Configuration", "DICOM",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Terminology",
-        "TrainingRuns", "UNETRPP",
+        "Training", "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

@@ -194,18 +194,23 @@ struct BenchReport: Encodable {
       shape: shape, patches: patches,
       seconds: Double(patches) * (medianSeconds + estimate.secondsPerPatch)
         + Double(shape.reduce(1, *)) * estimate.secondsPerVoxel)
+    layers = withLayers ? Self.layers(entries, repetitions: repetitions, peak: peak) : nil
+  }
+
+  /// The time of each kind of layer in one run of `repetitions`.
+  static func layers(
+    _ entries: [Profile.Entry], repetitions: Int, peak: MachinePeak
+  ) -> [Layer] {
     let each = 1 / Double(repetitions)
-    layers =
-      withLayers
-      ? entries.map { entry in
-        let operations = 2 * Double(entry.multiplyAdds)
-        return Layer(
-          kind: entry.kind, calls: entry.calls / repetitions,
-          milliseconds: entry.seconds * 1e3 * each,
-          floorMilliseconds: max(
-            operations / peak.operations, Double(entry.bytes) / peak.bandwidth) * 1e3 * each,
-          gflops: operations / entry.seconds * 1e-9)
-      } : nil
+    return entries.map { entry in
+      let operations = 2 * Double(entry.multiplyAdds)
+      return Layer(
+        kind: entry.kind, calls: entry.calls / repetitions,
+        milliseconds: entry.seconds * 1e3 * each,
+        floorMilliseconds: max(
+          operations / peak.operations, Double(entry.bytes) / peak.bandwidth) * 1e3 * each,
+        gflops: operations / entry.seconds * 1e-9)
+    }
   }
 
   var text: String {
@@ -221,15 +226,17 @@ struct BenchReport: Encodable {
       "a study of 150 x 512 x 512 voxels: \(study.patches) patches, "
         + "\(number(study.seconds / 60)) min, and its files",
     ]
-    if let layers {
-      let rows = layers.map {
-        [
-          number($0.milliseconds, 2), number($0.floorMilliseconds, 2), "\($0.calls)",
-          number($0.gflops, 0), $0.kind,
-        ]
-      }
-      lines += ["", formatTable([["ms", "floor ms", "calls", "GFLOP/s", "layer"]] + rows)]
-    }
+    if let layers { lines += ["", Self.table(layers)] }
     return lines.joined(separator: "\n")
+  }
+
+  static func table(_ layers: [Layer]) -> String {
+    let rows = layers.map {
+      [
+        String(format: "%.2f", $0.milliseconds), String(format: "%.2f", $0.floorMilliseconds),
+        "\($0.calls)", String(format: "%.0f", $0.gflops), $0.kind,
+      ]
+    }
+    return formatTable([["ms", "floor ms", "calls", "GFLOP/s", "layer"]] + rows)
   }
 }

@@ -10,7 +10,7 @@ struct Segmentd: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
       JobsCommand.self, ReprocessCommand.self, ModelsCommand.self, ConfigCommand.self,
-      ForwardCommand.self, ResampleCommand.self, BenchCommand.self, RulesCommand.self,
-      EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
+      ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
+      RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
     ])
 }

@@ -96,10 +96,13 @@ struct GoldenGradientsTests {
     errors.sort { $0.error > $1.error }
     let median = errors[errors.count / 2].error
     print("\(kind) \(set): worst \(errors.prefix(4)), median \(median)")
-    for (error, name) in errors { #expect(error < 2e-3, "\(name)") }
-    // Where few voxels are normalised together, PyTorch's own single precision is no nearer.
-    let own = try #require(golden.metadata["median"].flatMap { Double($0) })
-    #expect(median < max(2e-5, 3 * own))
+    // A LeakyReLU whose input is nearly 0 may take the other slope, and few voxels are normalised
+    // together in the deepest stage: PyTorch's own single precision is no nearer.
+    func own(_ name: String) throws -> Double {
+      try #require(golden.metadata[name].flatMap { Double($0) })
+    }
+    #expect(try errors[0].error < max(1e-3, 3 * own("largest")), "\(errors[0].name)")
+    #expect(try median < max(2e-5, 3 * own("median")))
     for entry in network.parameters.bufferEntries {
       let expected = try golden.floats("running.\(entry.name)").map { Double($0) }
       #expect(

@@ -101,55 +101,70 @@ struct LayerGradientTests {
     }
   }
 
-  /// GroupNorm, BatchNorm, InstanceNorm, and LayerNorm.
-  @Test func normalisations() throws {
-    for item in ["group", "batch", "instance", "layer"] {
-      let bench = try LayerBench(.acdc)
-      let (voxels, rows) = (30, 30 * LayerBench.batch)
-      let channels = item == "instance" ? 4 : 16
-      let x = SmallNetworks.numbers(rows * channels, seed: 7)
-      let gradient = SmallNetworks.numbers(rows * channels, seed: 8)
-      let stage = "unetr_pp_encoder.stages.1.0"
-      let names = [
-        "group": "unetr_pp_encoder.downsample_layers.1.1", "batch": "\(stage).conv51.norm1",
-        "instance": "none", "layer": "\(stage).norm",
-      ]
-      let name = names[item] ?? ""
-      let tokenNorm = TokenNorm(
-        "\(stage).norm", channels: 16, voxels: voxels, plan: bench.plan)
-      let norm =
-        switch item {
-        case "group":
-          ChannelNorm(name, channels: 16, groups: 8, voxels: voxels, plan: bench.plan)
-        case "batch": ChannelNorm(batch: name, channels: 16, voxels: voxels, plan: bench.plan)
-        default: ChannelNorm(instance: 4, voxels: voxels, plan: bench.plan)
-        }
-      let (pass, _) = try bench.pass(scratch: 0)
-      let (input, dy) = (try bench.floats(x), try bench.floats(gradient))
-      let y = try bench.floats(rows * channels)
-      let dx = try bench.floats([Float](repeating: 0, count: rows * channels))
-      if item == "layer" {
-        tokenNorm.forward(input, into: y, pass)
-        tokenNorm.backward(input, dy, addedTo: dx, pass)
-      } else {
-        norm.measure(input, pass)
-        norm.apply(input, activated: false, into: y, pass)
-        norm.backward(input, dy, into: dx, pass)
+  @Test(arguments: ["group", "batch", "instance"])
+  func channelNorm(item: String) throws {
+    let bench = try LayerBench(.acdc)
+    let voxels = 30
+    let channels = item == "instance" ? 4 : 16
+    let count = voxels * LayerBench.batch * channels
+    let x = SmallNetworks.numbers(count, seed: 7)
+    let gradient = SmallNetworks.numbers(count, seed: 8)
+    let names = [
+      "group": "unetr_pp_encoder.downsample_layers.1.1",
+      "batch": "unetr_pp_encoder.stages.1.0.conv51.norm1", "instance": "none",
+    ]
+    let name = try #require(names[item])
+    let norm =
+      switch item {
+      case "group": ChannelNorm(name, channels: 16, groups: 8, voxels: voxels, plan: bench.plan)
+      case "batch": ChannelNorm(batch: name, channels: 16, voxels: voxels, plan: bench.plan)
+      default: ChannelNorm(instance: 4, voxels: voxels, plan: bench.plan)
       }
-      bench.check(
-        "\(item) norm", input: x, output: bench.values(y, rows * channels),
-        outputGradient: gradient, inputGradient: bench.values(dx, rows * channels), prefix: name
-      ) { reference, x in
-        switch item {
-        case "layer": reference.layerNorm(x, name, channels: 16)
-        case "batch": reference.batchNorm(x, name, channels: 16)
-        case "group":
-          reference.normalised(
-            x, channels: 16, groups: 8, weight: reference.parameter("\(name).weight"),
-            bias: reference.parameter("\(name).bias"))
-        default: reference.normalised(x, channels: 4, groups: 4)
-        }
+    let (pass, _) = try bench.pass(scratch: 0)
+    let (input, dy) = (try bench.floats(x), try bench.floats(gradient))
+    let (y, dx) = (try bench.floats(count), try bench.floats(count))
+    norm.measure(input, pass)
+    norm.apply(input, activated: false, into: y, pass)
+    norm.backward(input, dy, into: dx, pass)
+    bench.check(
+      "\(item) norm", input: x, output: bench.values(y, count), outputGradient: gradient,
+      inputGradient: bench.values(dx, count), prefix: name
+    ) { reference, x in
+      switch item {
+      case "batch": reference.batchNorm(x, name, channels: 16)
+      case "group":
+        reference.normalised(
+          x, channels: 16, groups: 8, weight: reference.parameter("\(name).weight"),
+          bias: reference.parameter("\(name).bias"))
+      default: reference.normalised(x, channels: 4, groups: 4)
       }
+    }
+  }
+
+  /// Position and LayerNorm.
+  @Test func tokenNorm() throws {
+    let bench = try LayerBench(.acdc)
+    let stage = "unetr_pp_encoder.stages.2.0"
+    let voxels = bench.description.grid(ofStage: 2).voxels
+    let norm = TokenNorm(
+      "\(stage).norm", position: "\(stage).pos_embed", channels: 32, voxels: voxels,
+      plan: bench.plan)
+    let (pass, _) = try bench.pass(scratch: 0)
+    let count = voxels * LayerBench.batch * 32
+    let x = SmallNetworks.numbers(count, seed: 7)
+    let gradient = SmallNetworks.numbers(count, seed: 8)
+    let (input, dy) = (try bench.floats(x), try bench.floats(gradient))
+    let (placed, y) = (try bench.floats(count), try bench.floats(count))
+    let dx = try bench.floats([Float](repeating: 0, count: count))
+    norm.forward(input, placed: placed, into: y, pass)
+    norm.backward(placed, dy, addedTo: dx, pass)
+    bench.check(
+      "layer norm", input: x, output: bench.values(y, count), outputGradient: gradient,
+      inputGradient: bench.values(dx, count), prefix: "\(stage).norm"
+    ) { reference, x in
+      let position = reference.parameter("\(stage).pos_embed")
+      let placed = x.indices.map { x[$0] + position[$0 % position.count] }
+      return reference.layerNorm(placed, "\(stage).norm", channels: 32)
     }
   }
 
