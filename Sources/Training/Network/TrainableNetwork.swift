@@ -190,7 +190,16 @@ public final class TrainableNetwork {
     layers.backward(logitGradients, scratch: scratch, pass)
   }
 
-  /// To be called after `parameters.values` has changed and before the next pass: layers may hold
-  /// the weights in an order of their own.
+  /// To be called after `parameters.values` has changed and before the next pass. Every pass packs
+  /// the weights anew, so nothing is done here today.
   public func prepareWeights() {}
+
+  /// Where the time of what runs within `body` went, by kind of layer.
+  public func profile(_ body: () throws -> Void) rethrows -> [Profile.Entry] {
+    let profile = Profile()
+    compute.profile = profile
+    defer { compute.profile = nil }
+    try body()
+    return profile.entries
+  }
 }

@@ -101,8 +101,8 @@ struct GoldenGradientsTests {
     func own(_ name: String) throws -> Double {
       try #require(golden.metadata[name].flatMap { Double($0) })
     }
-    #expect(try errors[0].error < max(1e-3, 3 * own("largest")), "\(errors[0].name)")
-    #expect(try median < max(2e-5, 3 * own("median")))
+    #expect(try errors[0].error < max(1e-3, 10 * own("largest")), "\(errors[0].name)")
+    #expect(try median < max(2e-5, 10 * own("median")))
     for entry in network.parameters.bufferEntries {
       let expected = try golden.floats("running.\(entry.name)").map { Double($0) }
       #expect(

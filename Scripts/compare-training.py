@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+"""Training steps of a network by segmentd and by PyTorch, on the same weights and batch.
+
+    Scripts/compare-training.py [--networks acdc cardiac hippocampus] [--threads 2] [--rounds 3] [--json]
+
+A network is a published one by name, or the `network` of Scripts/train/NAME.yaml (its recipe's batch). The trainers
+take turns in one run: segmentd, PyTorch in single precision (eager) and with bfloat16 autocast and channels_last_3d, each
+in a process of its own. A step is the forward pass, the loss with deep supervision, the backward pass, clipping and AdamW.
+`loss` is the loss before the third step, `distance` how far the weights after two steps are from PyTorch's in single
+precision, relative to how far those moved. Peak memory is that of the whole process. --write puts the table into
+Benchmarks.md. --python and --segmentd name an interpreter with PyTorch and the program; without, both are made.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCHMARKS = ROOT / "Sources/segmentd/Documentation.docc/Benchmarks.md"
+MARKS = ("<!-- training: begin -->", "<!-- training: end -->")
+PACKAGES = ("torch==2.13.0", "numpy==2.4.6", "safetensors", "pyyaml")
+PUBLISHED = ("synapse", "acdc", "lung", "tumor")
+NAMES = {"segmentd": "segmentd", "torch-fp32": "PyTorch fp32", "torch-bf16": "PyTorch bf16"}
+COMPARED_STEPS = 2
+
+
+def environment():
+    """The interpreter that has PyTorch; made when it is missing."""
+    folder = ROOT / ".build/training"
+    python = folder / "bin/python3"
+    if not (folder / "installed").exists():
+        print(f"creating {folder.relative_to(ROOT)} with {' '.join(PACKAGES)}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                        "--extra-index-url", "https://download.pytorch.org/whl/cpu", *PACKAGES], check=True)
+        (folder / "installed").touch()
+    return python
+
+
+def clean_environment(**extra):
+    """Without a core for OpenBLAS that may be an old one, which would halve it."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    return kept | extra
+
+
+# What runs within PyTorch's environment: `worker STEP FOLDER NETWORK THREADS`.
+
+def description(name):
+    """The network's sizes and the samples of a batch."""
+    sys.path.insert(0, str(ROOT / "Scripts/train"))
+    import unetrpp
+    if name in PUBLISHED:
+        return getattr(unetrpp, name.upper()), 2
+    import yaml
+    read = lambda file: yaml.safe_load((ROOT / "Scripts/train" / file).read_text())
+    return unetrpp.Description.from_yaml(read(f"{name}.yaml")["network"]), read(f"{name}.training.yaml")["batch"]
+
+
+def build_network(name):
+    import torch
+    import unetrpp
+    torch.manual_seed(1)
+    network = unetrpp.UNETRPP(description(name)[0], deep_supervision=True).train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout3d):
+            module.p = 0.0
+    return network
+
+
+def prepare(folder, name):
+    """Writes the first weights and a batch: boxes of the classes, brighter than noise."""
+    import torch
+    from safetensors.torch import save_file
+    import yaml
+    d, samples = description(name)
+    network = build_network(name)
+    save_file({key: value.clone().contiguous() for key, value in network.state_dict().items()
+               if not key.endswith("num_batches_tracked")}, folder / "weights.safetensors")
+    labels = torch.zeros(samples, *d.patch)
+    for label in range(1, d.classes):
+        places = [[int(torch.rand(()) * size / 2) for size in d.patch] for _ in range(samples)]
+        for sample, (z, y, x) in enumerate(places):
+            labels[sample, z:z + d.patch[0] // 2, y:y + d.patch[1] // 2, x:x + d.patch[2] // 2] = label
+    images = torch.randn(samples, d.input_channels, *d.patch) + labels[:, None] / d.classes
+    save_file({"images": images, "labels": labels}, folder / "batch.safetensors")
+    (folder / "network.yaml").write_text(yaml.safe_dump(d.to_yaml()))
+
+
+def trainer(engine, folder, name):
+    """The network and a function that makes one step and returns the loss before it."""
+    import torch
+    from safetensors.torch import load_file
+    network = build_network(name)
+    network.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+    from train import loss_of, parameter_groups
+    data = load_file(folder / "batch.safetensors")
+    images, labels = data["images"], data["labels"].long()
+    if engine == "torch-bf16":
+        network = network.to(memory_format=torch.channels_last_3d)
+        images = images.to(memory_format=torch.channels_last_3d)
+    optimizer = torch.optim.AdamW(parameter_groups(network, 1e-2), 1e-4, fused=True)
+
+    def step():
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=engine == "torch-bf16"):
+            logits = network(images)
+        loss = loss_of(logits, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 12)
+        optimizer.step()
+        return loss.item()
+    return network, step
+
+
+def distance(found, network, first):
+    """How far weights are from the network's, relative to how far those moved."""
+    wanted = network.state_dict()
+    squares = [0.0, 0.0]
+    for key, value in found.items():
+        squares[0] += (value - wanted[key]).double().square().sum().item()
+        squares[1] += (wanted[key] - first[key]).double().square().sum().item()
+    return (squares[0] / squares[1]) ** 0.5
+
+
+def serve(engine, folder, name, threads):
+    """Makes a step for each line of standard input; answers with a line of JSON."""
+    import torch
+    from safetensors.torch import load_file
+    torch.set_num_threads(threads)
+    network, step = trainer(engine, folder, name)
+    for _ in range(COMPARED_STEPS):
+        step()
+    answer = {"version": torch.__version__}
+    if engine == "torch-fp32" and (folder / "output.safetensors").exists():
+        answer["distance"] = distance(load_file(folder / "output.safetensors"), network,
+                                      load_file(folder / "weights.safetensors"))
+    print(json.dumps(answer), flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        loss = step()
+        seconds = time.perf_counter() - start
+        status = pathlib.Path("/proc/self/status").read_text()
+        peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+        print(json.dumps({"seconds": seconds, "loss": loss, "peakMB": peak / 1024}), flush=True)
+
+
+def worker(step, folder, name, threads):
+    if step == "prepare":
+        description(name)  # makes the folder of the recipes known
+        return prepare(folder, name)
+    description(name)
+    serve(step, folder, name, threads)
+
+
+# What drives them.
+
+class Peer:
+    """PyTorch, which stays loaded between its turns."""
+
+    def __init__(self, engine, python, folder, name, threads):
+        self.seconds, self.peak, self.losses = [], 0, []
+        self.process = subprocess.Popen(
+            [python, __file__, "--worker", engine, str(folder), name, str(threads)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, env=clean_environment(OMP_NUM_THREADS=str(threads)))
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{engine} did not start")
+        answer = json.loads(answer)
+        self.version, self.distance = answer["version"], answer.get("distance")
+
+    def turn(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        self.seconds.append(answer["seconds"])
+        self.losses.append(answer["loss"])
+        self.peak = max(self.peak, answer["peakMB"])
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Ours:
+    """segmentd, started anew for each turn; the first two steps of a process are not counted."""
+
+    def __init__(self, binary, folder, name, threads):
+        self.seconds, self.peak, self.losses, self.distance = [], 0, [], None
+        variant = name if name in PUBLISHED else folder / "network.yaml"
+        self.command = [binary, "train-step", "--variant", variant, "--weights", folder / "weights.safetensors",
+                        "--batch", folder / "batch.safetensors", "--threads", str(threads), "--json"]
+        self.run(COMPARED_STEPS, "--output", folder / "output.safetensors")
+
+    def run(self, steps, *more):
+        report = json.loads(subprocess.run(self.command + ["--steps", str(steps), *more], check=True,
+                                           capture_output=True, env=clean_environment()).stdout)
+        self.version = f"{report['isa']}, OpenBLAS {report['blasCore']}"
+        return report
+
+    def turn(self):
+        report = self.run(COMPARED_STEPS + 1)
+        self.seconds += report["seconds"][COMPARED_STEPS:]
+        self.losses += report["losses"][COMPARED_STEPS:]
+        self.peak = max(self.peak, report["peakMB"])
+
+    def close(self):
+        pass
+
+
+def compare(options, name, python):
+    """Rows of one network, all trainers and numbers of threads."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        subprocess.run([python, __file__, "--worker", "prepare", str(folder), name, "1"], check=True,
+                       env=clean_environment())
+        for threads in options.threads:
+            trainers = {}
+            for trainer in options.trainers:
+                print(f"{name}, {threads} threads: starting {trainer}", file=sys.stderr)
+                trainers[trainer] = (Ours(options.segmentd, folder, name, threads) if trainer == "segmentd"
+                                     else Peer(trainer, python, folder, name, threads))
+            for _ in range(options.rounds):
+                for trainer in trainers.values():
+                    time.sleep(0.3)  # threads of the one before may still spin
+                    trainer.turn()
+            for key, trainer in trainers.items():
+                trainer.close()
+                rows.append({
+                    "network": name, "threads": threads, "trainer": key, "version": trainer.version,
+                    "medianSeconds": statistics.median(trainer.seconds), "minSeconds": min(trainer.seconds),
+                    "peakMB": trainer.peak, "loss": trainer.losses[0]})
+            distance = next((trainer.distance for trainer in trainers.values() if trainer.distance is not None), None)
+            if distance is not None and "segmentd" in trainers:
+                next(row for row in rows if (row["trainer"], row["threads"]) == ("segmentd", threads))["distance"] = distance
+    return rows
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.machine()
+
+
+def table(rows):
+    """Markdown: for each network and number of threads, every trainer compared with PyTorch in single precision."""
+    versions = "; ".join(dict.fromkeys(f"{NAMES[row['trainer']]} {row['version']}" for row in rows))
+    lines = [f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores. {versions}.", "",
+             "| network | threads | trainer | median s | min s | time / PyTorch fp32 | peak MB | loss of step 3 "
+             "| distance of the weights after step 2 |", "|---|---|---|---|---|---|---|---|---|"]
+    for row in rows:
+        base = next((other for other in rows if other["trainer"] == "torch-fp32"
+                     and (other["network"], other["threads"]) == (row["network"], row["threads"])), None)
+        ratio = f"{row['minSeconds'] / base['minSeconds']:.2f}" if base else ""
+        far = f"{row['distance']:.1e}" if "distance" in row else ""
+        lines.append(f"| {row['network']} | {row['threads']} | {NAMES[row['trainer']]} | {row['medianSeconds']:.3f} "
+                     f"| {row['minSeconds']:.3f} | {ratio} | {row['peakMB']:.0f} | {row['loss']:.5f} | {far} |")
+    return "\n".join(lines)
+
+
+def write_table(text):
+    page = BENCHMARKS.read_text()
+    before, rest = page.split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    BENCHMARKS.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+
+
+def main():
+    if len(sys.argv) > 1 and sys.argv[1] == "--worker":
+        step, folder, name, threads = sys.argv[2:]
+        return worker(step, pathlib.Path(folder), name, int(threads))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["acdc", "cardiac", "hippocampus"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[2])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trainers", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--segmentd", help="the program; without, it is built")
+    parser.add_argument("--python", help="an interpreter that has PyTorch; without, one is set up")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--write", action="store_true", help="put the table into Benchmarks.md")
+    options = parser.parse_args()
+    python = options.python or environment()
+    if not options.segmentd:
+        build = ["swift", "build", "-c", "release", "--product", "segmentd"]
+        subprocess.run(build, cwd=ROOT, check=True, stdout=sys.stderr)
+        folder = subprocess.run(build + ["--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        options.segmentd = pathlib.Path(folder.strip()) / "segmentd"
+    rows = [row for name in options.networks for row in compare(options, name, python)]
+    if options.write:
+        write_table(table(rows))
+    print(json.dumps({"rows": rows}, indent=2) if options.json else table(rows))
+
+
+main()
