@@ -86,9 +86,9 @@ final class LayerBench {
     func compare(_ item: String, _ gradient: [Float], _ derivative: ([Double]) -> Double) {
       // Along the gradient, where an error of its size shows, and at random.
       let random = SmallNetworks.numbers(gradient.count, seed: 77).map { Double($0) }
-      let own = length(gradient.map { Double($0) })
+      let (own, size) = (length(gradient.map { Double($0) }), length(random))
       let direction = zip(gradient, random).map {
-        Double($0) / (own + 1e-30) + $1 / length(random)
+        Double($0) / (own + 1e-30) + $1 / size
       }
       let wanted = derivative(direction)
       let found = zip(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 }

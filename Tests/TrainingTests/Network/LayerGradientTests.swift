@@ -205,7 +205,7 @@ struct LayerGradientTests {
     layer.backward(gradients, scratch: scratch, pass)
     bench.check(
       "\(kind) transformer block", input: x, output: output, outputGradient: gradient,
-      inputGradient: bench.values(gradients, count), prefix: name, tolerance: 1e-4
+      inputGradient: bench.values(gradients, count), prefix: name
     ) { $0.transformer($1, name, grid: grid, channels: 32, projection: 4) }
   }
 
@@ -234,8 +234,7 @@ struct LayerGradientTests {
       bench.check(
         "\(name) \(inputs)", input: x, output: bench.values(y, rows * 4),
         outputGradient: gradient,
-        inputGradient: hasGradient ? bench.values(dy, rows * 4) : nil, prefix: name + ".conv",
-        tolerance: 1e-4
+        inputGradient: hasGradient ? bench.values(dy, rows * 4) : nil, prefix: name + ".conv"
       ) { $0.volumeResidual($1, name, grid: grid, inputs: inputs, outputs: 4) }
     }
   }
