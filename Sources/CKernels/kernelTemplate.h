@@ -122,6 +122,7 @@ static void KERNEL(convolve3)(
 #include "attention.h"
 #include "attentionGradient.h"
 #include "normGradient.h"
+#include "optimiser.h"
 #include "probabilities.h"
 
 static void KERNEL(layerNorm)(
@@ -284,6 +285,7 @@ const KernelTable TABLE = {
   .scaleRows = KERNEL(scaleRows),
   .scaleGradient = KERNEL(scaleGradient),
   .add = KERNEL(add),
+  .adamW = KERNEL(adamW),
   .attendGradient = KERNEL(attendGradient),
   .headGradient = KERNEL(headGradient),
   .outerProducts = KERNEL(outerProducts),

@@ -2,8 +2,8 @@
 // `vectors` x 16 columns of b, a broadcast, b streamed.
 
 INLINE void outerTile(
-  const OuterProducts *p, const int rows, const int vectors, const bool whole, const float *a,
-  const float *b, int count, float *sums) {
+  const OuterProducts *p, const int rows, const int vectors, const bool whole, const bool isDense,
+  const float *a, const float *b, int count, float *sums) {
   Floats sum[16][2];
   UNROLL for (int v = 0; v < rows; v++)
     UNROLL for (int k = 0; k < vectors; k++) sum[v][k] = splat(0);
@@ -13,8 +13,9 @@ INLINE void outerTile(
       Floats y0 = whole || vectors > 1 ? LOAD(y) : loadSome(y, count), y1 = y0;
       if (vectors > 1) y1 = whole ? LOAD(y + LANES) : loadSome(y + LANES, count - LANES);
       UNROLL for (int v = 0; v < rows; v++) {
-        sum[v][0] += x[v] * y0;
-        if (vectors > 1) sum[v][1] += x[v] * y1;
+        const float factor = x[isDense ? v : v * p->aRow];
+        sum[v][0] += factor * y0;
+        if (vectors > 1) sum[v][1] += factor * y1;
       }
     }
   }
@@ -28,13 +29,13 @@ INLINE void outerTile(
 }
 
 INLINE void outerColumns(
-  const OuterProducts *p, const int tallest, const int vectors, const bool whole, int column,
-  int count) {
+  const OuterProducts *p, const int tallest, const int vectors, const bool whole,
+  const bool isDense, int column, int count) {
   int row = 0;
 #define ROWS(height)                                                       \
   for (; row + height <= p->rows; row += height)                           \
     outerTile(                                                             \
-      p, height, vectors, whole, p->a + row, p->b + column, count,         \
+      p, height, vectors, whole, isDense, p->a + row * p->aRow, p->b + column, count, \
       p->sums + row * p->sumsStride + column);
   ROWS(tallest)
   if (tallest > 4) ROWS(4)
@@ -42,19 +43,24 @@ INLINE void outerColumns(
 #undef ROWS
 }
 
-static void KERNEL(outerProducts)(const OuterProducts *p) {
+INLINE void outerProductsOf(const OuterProducts *p, const bool isDense) {
   int column = 0;
   while (column < p->columns) {
     const int count = p->columns - column;
     if (WIDEST == 32 && count >= 2 * LANES) {
-      outerColumns(p, OUTER32, 2, true, column, 2 * LANES);
+      outerColumns(p, OUTER32, 2, true, isDense, column, 2 * LANES);
       column += 2 * LANES;
     } else if (count >= LANES) {
-      outerColumns(p, OUTER16, 1, true, column, LANES);
+      outerColumns(p, OUTER16, 1, true, isDense, column, LANES);
       column += LANES;
     } else {
-      outerColumns(p, 4, 1, false, column, count);
+      outerColumns(p, 4, 1, false, isDense, column, count);
       column += count;
     }
   }
+}
+
+static void KERNEL(outerProducts)(const OuterProducts *p) {
+  if (p->aRow == 1) outerProductsOf(p, true);
+  else outerProductsOf(p, false);
 }

@@ -93,7 +93,7 @@ static void KERNEL(gradientProducts)(
   const int frequencies = (w->tile + 2) * (w->tile + 2), before = z0 > 0 ? z0 - 1 : 0;
   const int64_t a = tiles * w->inputChannels, b = tiles * w->outputChannels;
   OuterProducts p = {
-    .aStride = w->inputChannels, .aLine = w->depth * a, .bStride = w->outputChannels,
+    .aStride = w->inputChannels, .aRow = 1, .aLine = w->depth * a, .bStride = w->outputChannels,
     .bLine = w->depth * b, .lines = samples, .rows = block.input1 - block.input0,
     .columns = block.output1 - block.output0, .sums = sums, .sumsStride = block.stride,
     .adds = adds};
@@ -130,7 +130,7 @@ static void KERNEL(gradientStrip)(
 static void KERNEL(directGradient)(
   const Winograd *w, ChannelBlock block, float *sums, bool adds) {
   OuterProducts p = {
-    .aStride = w->inputChannels, .aLine = w->inputRow, .bStride = w->outputChannels,
+    .aStride = w->inputChannels, .aRow = 1, .aLine = w->inputRow, .bStride = w->outputChannels,
     .bLine = w->outputRow, .rows = block.input1 - block.input0,
     .columns = block.output1 - block.output0, .sums = sums, .sumsStride = block.stride};
   for (int tap = 0; tap < 27; tap++, p.sums += (int64_t)p.rows * p.sumsStride) {

@@ -178,21 +178,23 @@ final class EPABlock {
       }
       compute.headProducts(  // (d x n) · (n x d) of every head
         queries, keys, into: sums.attention, count: count, channels: c, headChannels: headChannels)
-      project(Matrix(x + first * c, stride: c), first: first, count: count, sums)
+      project(x + first * c, first: first, count: count, sums, compute)
     }
     compute.addUp(scratch.sums, blocks: blocks, size: size, into: scratch.small)
   }
 
   /// E X and, where separate, F X of a block of tokens: (P x n) · (n x C).
-  private func project(_ rows: Matrix, first: Int, count: Int, _ sums: Small) {
+  private func project(
+    _ rows: UnsafePointer<Float>, first: Int, count: Int, _ sums: Small, _ compute: Compute
+  ) {
     let (c, p, n) = (channels, projection, tokens)
+    let isTransposed = !kind.hasOutputProjections  // N x P
     for (weights, result) in [(e, sums.projectedE), (f, sums.projectedF)] {
       guard let weights else { continue }
-      let projector =
-        kind.hasOutputProjections
-        ? Matrix(weights.pointer + first, stride: n)
-        : Matrix(weights.pointer + first * p, stride: p).transposed
-      multiply(projector, rows, into: result, stride: c, rows: p, columns: c, inner: count)
+      compute.outerProducts(
+        weights.pointer + (isTransposed ? first * p : first), stride: isTransposed ? p : 1,
+        rowStride: isTransposed ? 1 : n, rows: p, rows, stride: c, columns: c, count: count,
+        into: result, stride: c)
     }
   }
 

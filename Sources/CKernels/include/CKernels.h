@@ -69,15 +69,22 @@ typedef struct {
   bool flipped;
 } WeightSource;
 
-// sums[row][column] = (or +=) the sum over `lines` lines of n rows of a[row] * b[column].
+// sums[row][column] = (or +=) the sum over `lines` lines of n of a[row*aRow] * b[column].
 typedef struct {
-  const float *a, *b;  // row i of a line at i*stride
-  int64_t aStride, aLine, bStride, bLine, lines, n;
+  const float *a, *b;  // those of row i of a line at i*stride
+  int64_t aStride, aRow, aLine;  // aRow: from row to row of the sums
+  int64_t bStride, bLine, lines, n;
   int32_t rows, columns;
   float *sums;  // [rows], sumsStride apart
   int64_t sumsStride;
   bool adds;
 } OuterProducts;
+
+// AdamW's constants of a step: values = values * keep - size * mean / (sqrt(square) / correction +
+// epsilon), with the moments moved by share1 and share2 before.
+typedef struct {
+  float keep, scale, share1, beta2, share2, size, correction, epsilon;
+} AdamW;
 
 // Inputs [input0, input1) and outputs [output0, output1) of a convolution's weights, whose sums are
 // rows of outputs, `stride` apart.
@@ -235,6 +242,11 @@ typedef struct {
     float *result, double *sums);
   // result += x.
   void (*add)(const float *x, int64_t n, float *result);
+
+  // One step of AdamW on n values, their gradients and their two moments.
+  void (*adamW)(
+    const AdamW *a, int64_t n, float *values, const float *gradients, float *first,
+    float *second);
 
   // Scratch: attendGradientScratch floats.
   void (*attendGradient)(const AttendGradient *a, int64_t n, float *scratch);

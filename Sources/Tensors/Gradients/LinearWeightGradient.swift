@@ -40,6 +40,7 @@ public struct LinearWeightGradient: Sendable {
     compute.run(blocks: parts * pieces) { block, _ in
       let (part, piece) = block.quotientAndRemainder(dividingBy: pieces)
       var products = OuterProducts()
+      products.aRow = 1
       let (first, output) = (part * rowsOfBlock, piece * step)
       products.aStride = Int64(gradientStride ?? outputs)
       products.bStride = Int64(inputStride ?? inputs)
@@ -58,6 +59,33 @@ public struct LinearWeightGradient: Sendable {
 }
 
 extension Compute {
+  /// sums (rows x columns, `stride` apart) = the sum over `count` of a[row] * b[column], on the calling
+  /// thread: the product of a matrix and the transpose of another.
+  /// - Parameters:
+  ///   - a: entry (i, row) at i * aStride + row * rowStride.
+  ///   - aStride: as above.
+  ///   - rowStride: as above.
+  ///   - rows: of the result.
+  ///   - b: entry (i, column) at i * bStride + column.
+  ///   - bStride: as above.
+  ///   - columns: of the result.
+  ///   - count: what is summed.
+  ///   - sums: the result.
+  ///   - stride: between its rows.
+  public func outerProducts(
+    _ a: UnsafePointer<Float>, stride aStride: Int, rowStride: Int = 1, rows: Int,
+    _ b: UnsafePointer<Float>, stride bStride: Int, columns: Int, count: Int,
+    into sums: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    var products = OuterProducts()
+    (products.a, products.aStride, products.aRow) = (a, Int64(aStride), Int64(rowStride))
+    (products.b, products.bStride) = (b, Int64(bStride))
+    (products.lines, products.n) = (1, Int64(count))
+    (products.rows, products.columns) = (Int32(rows), Int32(columns))
+    (products.sums, products.sumsStride) = (sums, Int64(stride))
+    kernels.outerProducts(&products)
+  }
+
   /// result[i] += sum of `blocks` arrays of `size` floats, `stride` apart (nil: without gaps), added
   /// in double and always in the same order.
   public func addUp(

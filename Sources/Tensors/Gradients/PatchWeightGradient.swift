@@ -81,6 +81,7 @@ public struct PatchWeightGradient: Sendable {
     let row = grid.width * fineChannels / groups
     let first = (z * kernel.depth + dz) * grid.height + dy
     var products = OuterProducts()
+    products.aRow = 1
     products.a = values + slice * coarse.height * coarse.width * coarseChannels
     products.aStride = Int64(coarseChannels)
     products.aLine = Int64(coarse.width * coarseChannels)

@@ -79,12 +79,15 @@ public final class Optimiser {
         1 - pow(beta1, Double(steps)), (1 - pow(beta2, Double(steps))).squareRoot()
       )
       blocks.run(compute) { range, isDecayed in
-        Self.adamW(
-          range, values, gradients, memories[0], memories[1],
-          AdamConstants(
-            keep: Float(isDecayed ? 1 - rate * decay : 1), scale: scale, share1: Float(1 - beta1),
-            beta2: Float(beta2), share2: Float(1 - beta2), size: Float(rate / correction1),
-            correction: Float(correction2), epsilon: Float(epsilon)))
+        let first = range.lowerBound
+        compute.apply(
+          AdamStep(
+            keep: Float(isDecayed ? 1 - rate * decay : 1), gradientScale: scale,
+            share1: Float(1 - beta1), beta2: Float(beta2), share2: Float(1 - beta2),
+            size: Float(rate / correction1), correction: Float(correction2),
+            epsilon: Float(epsilon)),
+          to: values + first, gradients + first, memories[0] + first, memories[1] + first,
+          count: range.count)
       }
     }
   }
@@ -99,33 +102,6 @@ public final class Optimiser {
       let moved = momentum * momenta[index] + gradient
       momenta[index] = moved
       values[index] -= rate * (gradient + momentum * moved)
-    }
-  }
-
-  private struct AdamConstants {
-    let keep: Float
-    let scale: Float
-    let share1: Float
-    let beta2: Float
-    let share2: Float
-    let size: Float
-    let correction: Float
-    let epsilon: Float
-  }
-
-  private static func adamW(
-    _ range: Range<Int>, _ values: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
-    _ first: UnsafeMutablePointer<Float>, _ second: UnsafeMutablePointer<Float>,
-    _ constants: AdamConstants
-  ) {
-    for index in range {
-      let gradient = gradients[index] * constants.scale
-      let mean = first[index] + constants.share1 * (gradient - first[index])
-      let square = constants.beta2 * second[index] + constants.share2 * gradient * gradient
-      first[index] = mean
-      second[index] = square
-      let deviation = square.squareRoot() / constants.correction + constants.epsilon
-      values[index] = values[index] * constants.keep - constants.size * mean / deviation
     }
   }
 }

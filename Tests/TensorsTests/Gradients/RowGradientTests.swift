@@ -35,6 +35,30 @@ struct RowGradientTests {
     #expect(results[0] == results[1])
   }
 
+  /// aᵀ b with the rows of a next to each other, and with those of aᵀ.
+  @Test(arguments: [(8, 32, 50), (11, 70, 9), (64, 20, 33)], sets)
+  func outerProducts(size: (Int, Int, Int), set: InstructionSet) throws {
+    let (rows, columns, count) = size
+    let memory = TestMemory()
+    let compute = try #require(Compute(threads: 1, instructions: set))
+    let (a, b) = (memory.random(count * rows), memory.random(count * columns))
+    for isTransposed in [false, true] {
+      let sums = try memory.floats([Float](repeating: .nan, count: rows * columns))
+      compute.outerProducts(
+        try memory.floats(a), stride: isTransposed ? 1 : rows,
+        rowStride: isTransposed ? count : 1, rows: rows, try memory.floats(b), stride: columns,
+        columns: columns, count: count, into: sums, stride: columns)
+      let expected = (0..<rows * columns).map { place in
+        let (row, column) = place.quotientAndRemainder(dividingBy: columns)
+        return (0..<count).reduce(0.0) {
+          let factor = a[isTransposed ? row * count + $1 : $1 * rows + row]
+          return $0 + Double(factor) * Double(b[$1 * columns + column])
+        }
+      }
+      #expect(relativeError(array(sums, rows * columns), expected) < 1e-6)
+    }
+  }
+
   @Test(arguments: [(16, 100), (20, 1000), (35, 7)], sets)
   func scaleAndSums(size: (Int, Int), set: InstructionSet) throws {
     let (channels, rows) = size

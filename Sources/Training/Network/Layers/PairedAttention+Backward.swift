@@ -98,20 +98,20 @@ extension PairedAttention {
     }
     run(pass.compute) { block, first, count, worker in
       let sums = step.sums + block * firstSums
-      let x = Matrix(step.x + first * c, stride: c)
       let columns = channelColumns
       let gradient = step.gradient + first * c
       let ofChannels = Matrix(gradient + (c - columns), stride: c)
       multiply(  // (n x C/2) · (C/2 x C)
         ofChannels, Matrix(step.small.outputMap, stride: c), into: step.dx + first * c, stride: c,
         rows: count, columns: c, inner: columns)
-      multiply(  // (C/2 x n) · (n x C)
-        ofChannels.transposed, x, into: sums, stride: c, rows: columns, columns: c, inner: count)
+      pass.compute.outerProducts(  // (C/2 x n) · (n x C)
+        gradient + (c - columns), stride: c, rows: columns, step.x + first * c, stride: c,
+        columns: c, count: count, into: sums, stride: c)
       var rest = sums + columns * c
       if spatialOutput != nil {
-        multiply(  // (C/2 x n) · (n x C)
-          Matrix(gradient, stride: c).transposed, Matrix(step.spatial + first * c, stride: c),
-          into: rest, stride: c, rows: half, columns: c, inner: count)
+        pass.compute.outerProducts(  // (C/2 x n) · (n x C)
+          gradient, stride: c, rows: half, step.spatial + first * c, stride: c, columns: c,
+          count: count, into: rest, stride: c)
         rest += half * c
       }
       pass.compute.attendGradient(
@@ -254,10 +254,9 @@ extension PairedAttention {
         multiply(  // (n x C) · (C x C)
           Matrix(gradient, stride: c), Matrix(pass.values(weights(s)), stride: c), into: dx,
           stride: c, rows: count, columns: c, inner: c, beta: 1)
-        multiply(  // (C x n) · (n x C)
-          Matrix(gradient, stride: c).transposed, x,
-          into: step.sums + block * secondSums + s * c * c, stride: c, rows: c, columns: c,
-          inner: count)
+        pass.compute.outerProducts(  // (C x n) · (n x C)
+          gradient, stride: c, rows: c, step.x + first * c, stride: c, columns: c, count: count,
+          into: step.sums + block * secondSums + s * c * c, stride: c)
       }
       for (place, projected) in [
         (e, step.gradients.projectedE), (f, step.gradients.projectedF),

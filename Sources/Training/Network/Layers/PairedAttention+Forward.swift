@@ -69,9 +69,10 @@ extension PairedAttention {
       let projected = sum + square + 2 * c
       for (place, result) in [(e, projected), (f, projected + flat)] {
         if place == e, result != projected { continue }  // shared
-        multiply(  // (P x n) · (n x C)
-          projector(pass.values(place), first: first), rows, into: result, stride: c, rows: p,
-          columns: c, inner: count)
+        compute.outerProducts(  // (P x n) · (n x C)
+          pass.values(place) + first * projectorStride, stride: projectorStride,
+          rowStride: kind.hasOutputProjections ? tokens : 1, rows: p, x + first * c, stride: c,
+          columns: c, count: count, into: result, stride: c)
       }
     }
     let total = sums + blocks * size

@@ -98,6 +98,9 @@ final class PairedAttention {
       : Matrix(values + first * projection, stride: projection).transposed
   }
 
+  /// From token to token of E or F.
+  var projectorStride: Int { kind.hasOutputProjections ? 1 : projection }
+
   /// The norm over all tokens of a channel, at least 1e-12 (torch.nn.functional.normalize).
   static let leastNorm: Float = 1e-12
 }
