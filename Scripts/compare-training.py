@@ -144,12 +144,12 @@ def serve(engine, folder, name, threads):
                                       load_file(folder / "weights.safetensors"))
     print(json.dumps(answer), flush=True)
     for _ in sys.stdin:
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         loss = step()
-        seconds = time.perf_counter() - start
+        seconds, processor = time.perf_counter() - start, time.process_time() - processor
         status = pathlib.Path("/proc/self/status").read_text()
         peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-        print(json.dumps({"seconds": seconds, "loss": loss, "peakMB": peak / 1024}), flush=True)
+        print(json.dumps({"seconds": seconds, "processor": processor, "loss": loss, "peakMB": peak / 1024}), flush=True)
 
 
 def worker(step, folder, name, threads):
@@ -166,7 +166,7 @@ class Peer:
     """PyTorch, which stays loaded between its turns."""
 
     def __init__(self, engine, python, folder, name, threads):
-        self.seconds, self.peak, self.losses = [], 0, []
+        self.seconds, self.processor, self.peak, self.losses = [], [], 0, []
         self.process = subprocess.Popen(
             [python, __file__, "--worker", engine, str(folder), name, str(threads)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True, env=clean_environment(OMP_NUM_THREADS=str(threads)))
@@ -181,6 +181,7 @@ class Peer:
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         self.seconds.append(answer["seconds"])
+        self.processor.append(answer["processor"])
         self.losses.append(answer["loss"])
         self.peak = max(self.peak, answer["peakMB"])
 
@@ -193,7 +194,7 @@ class Ours:
     """segmentd, started anew for each turn; the first two steps of a process are not counted."""
 
     def __init__(self, binary, folder, name, threads):
-        self.seconds, self.peak, self.losses, self.distance = [], 0, [], None
+        self.seconds, self.processor, self.peak, self.losses, self.distance = [], [], 0, [], None
         variant = name if name in PUBLISHED else folder / "network.yaml"
         self.command = [binary, "train-step", "--variant", variant, "--weights", folder / "weights.safetensors",
                         "--batch", folder / "batch.safetensors", "--threads", str(threads), "--json"]
@@ -208,6 +209,7 @@ class Ours:
     def turn(self):
         report = self.run(COMPARED_STEPS + 1)
         self.seconds += report["seconds"][COMPARED_STEPS:]
+        self.processor += report["processorSeconds"][COMPARED_STEPS:]
         self.losses += report["losses"][COMPARED_STEPS:]
         self.peak = max(self.peak, report["peakMB"])
 
@@ -237,7 +239,7 @@ def compare(options, name, python):
                 rows.append({
                     "network": name, "threads": threads, "trainer": key, "version": trainer.version,
                     "medianSeconds": statistics.median(trainer.seconds), "minSeconds": min(trainer.seconds),
-                    "peakMB": trainer.peak, "loss": trainer.losses[0]})
+                    "processorSeconds": statistics.median(trainer.processor), "peakMB": trainer.peak, "loss": trainer.losses[0]})
             distance = next((trainer.distance for trainer in trainers.values() if trainer.distance is not None), None)
             if distance is not None and "segmentd" in trainers:
                 next(row for row in rows if (row["trainer"], row["threads"]) == ("segmentd", threads))["distance"] = distance
@@ -255,15 +257,16 @@ def table(rows):
     """Markdown: for each network and number of threads, every trainer compared with PyTorch in single precision."""
     versions = "; ".join(dict.fromkeys(f"{NAMES[row['trainer']]} {row['version']}" for row in rows))
     lines = [f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores. {versions}.", "",
-             "| network | threads | trainer | median s | min s | time / PyTorch fp32 | peak MB | loss of step 3 "
-             "| distance of the weights after step 2 |", "|---|---|---|---|---|---|---|---|---|"]
+             "| network | threads | trainer | median s | processor s | median / PyTorch fp32 | processor / PyTorch fp32 "
+             "| peak MB | loss of step 3 | distance of the weights after step 2 |", "|---|---|---|---|---|---|---|---|---|---|"]
     for row in rows:
         base = next((other for other in rows if other["trainer"] == "torch-fp32"
                      and (other["network"], other["threads"]) == (row["network"], row["threads"])), None)
-        ratio = f"{row['minSeconds'] / base['minSeconds']:.2f}" if base else ""
+        ratios = [f"{row[key] / base[key]:.2f}" if base else "" for key in ("medianSeconds", "processorSeconds")]
         far = f"{row['distance']:.1e}" if "distance" in row else ""
         lines.append(f"| {row['network']} | {row['threads']} | {NAMES[row['trainer']]} | {row['medianSeconds']:.3f} "
-                     f"| {row['minSeconds']:.3f} | {ratio} | {row['peakMB']:.0f} | {row['loss']:.5f} | {far} |")
+                     f"| {row['processorSeconds']:.3f} | {' | '.join(ratios)} | {row['peakMB']:.0f} "
+                     f"| {row['loss']:.5f} | {far} |")
     return "\n".join(lines)
 
 

@@ -70,10 +70,13 @@ struct TrainStepCommand: AsyncParsableCommand {
       description, samples, weights: SafetensorsFile(path: weights), rule: optimiser.optimiser,
       compute: compute)
     var seconds: [Double] = []
+    var processor: [Double] = []
     var losses: [Double] = []
     for _ in 0..<steps {
+      let before = processorSeconds()
       let elapsed = try ContinuousClock().measure { losses.append(try trial.step()) }
       seconds.append(elapsed / .seconds(1))
+      processor.append(processorSeconds() - before)
     }
     let peakMB = peakMemoryMB()
     if let output { try SafetensorsWriter.write(trial.network.stateDictionary(), to: output) }
@@ -81,7 +84,8 @@ struct TrainStepCommand: AsyncParsableCommand {
     let entries = profile ? try trial.network.profile { _ = try trial.step() } : []
     let peak = profile ? MachinePeak(of: compute) : nil
     let report = TrainStepReport(
-      seconds: seconds, losses: losses, threads: compute.threads, isa: compute.instructionSet,
+      seconds: seconds, processorSeconds: processor, losses: losses, threads: compute.threads,
+      isa: compute.instructionSet,
       blasCore: blasCoreName(), peakMB: peakMB,
       networkMB: Double(
         try TrainableNetwork.bytes(
@@ -179,6 +183,8 @@ final class TrainingTrial {
 /// What `train-step` measured.
 struct TrainStepReport: Encodable {
   let seconds: [Double]
+  /// Of all threads.
+  let processorSeconds: [Double]
   let losses: [Double]
   let threads: Int
   let isa: String
