@@ -221,8 +221,9 @@ struct DoubleReference {
     return leaky(sum(second, shortcut))
   }
 
+  /// With dropout, `factors` of each channel of each sample.
   func transformer(
-    _ x: Values, _ name: String, grid: Grid, channels: Int, projection: Int
+    _ x: Values, _ name: String, grid: Grid, channels: Int, projection: Int, factors: Values = []
   ) -> Values {
     let (position, gamma) = (parameter("\(name).pos_embed"), parameter("\(name).gamma"))
     let placed = x.indices.map { x[$0] + position[$0 % position.count] }
@@ -233,6 +234,10 @@ struct DoubleReference {
     var result = joined
     for index in 1...(kind == .acdc || kind == .lung ? 2 : 1) {
       result = tokenResidual(result, "\(name).conv5\(index)", grid: grid, channels: channels)
+    }
+    if !factors.isEmpty {
+      let size = grid.voxels * channels
+      for i in result.indices { result[i] *= factors[i / size * channels + i % channels] }
     }
     let last = linear(
       result, parameter("\(name).conv8.1.weight"), parameter("\(name).conv8.1.bias"),

@@ -44,12 +44,12 @@ final class LayerBench {
   }
 
   /// A pass in training over what has been planned, with scratch.
-  func pass(scratch count: Int) throws -> (Pass, Scratch) {
+  func pass(scratch count: Int, dropout: Dropout? = nil) throws -> (Pass, Scratch) {
     let arena = try Arena(plan.layout)
     arenas.append(arena)
     let pass = Pass(
       compute: compute, arena: arena, parameters: store, batch: Self.batch, isTraining: true,
-      dropout: nil)
+      dropout: dropout)
     for i in store.gradients.indices { store.gradients[i] = 0 }
     return (pass, Scratch(try floats(count), count: count))
   }

@@ -210,6 +210,47 @@ struct LayerGradientTests {
     ) { $0.transformer($1, name, grid: grid, channels: 32, projection: 4) }
   }
 
+  /// Dropout sets whole channels of a sample to zero, the same ones for the same seed and step.
+  @Test func dropout() throws {
+    func factors(seed: UInt64, step: Int, layer: Int, rate: Float) -> [Float] {
+      var values = [Float](repeating: .nan, count: 10_000)
+      values.withUnsafeMutableBufferPointer { values in
+        guard let base = values.baseAddress else { return }
+        Dropout(rate: rate, seed: seed, step: step)
+          .factors(layer: layer, count: values.count, into: base)
+      }
+      return values
+    }
+    let first = factors(seed: 1, step: 2, layer: 3, rate: 0.25)
+    #expect(first == factors(seed: 1, step: 2, layer: 3, rate: 0.25))
+    #expect(first != factors(seed: 2, step: 2, layer: 3, rate: 0.25))
+    #expect(first != factors(seed: 1, step: 3, layer: 3, rate: 0.25))
+    #expect(first != factors(seed: 1, step: 2, layer: 4, rate: 0.25))
+    #expect(Set(first) == [0, 1 / 0.75])
+    #expect(abs(first.reduce(0, +) / 10_000 - 1) < 0.03)
+
+    let bench = try LayerBench(.tumor)
+    let name = "unetr_pp_encoder.stages.2.0"
+    let grid = bench.description.grid(ofStage: 2)
+    let layer = TransformerLayer(name, stage: 2, projection: 4, number: 5, plan: bench.plan)
+    let dropout = Dropout(rate: 0.3, seed: 7, step: 11)
+    let (pass, scratch) = try bench.pass(scratch: layer.scratch, dropout: dropout)
+    let count = LayerBench.batch * grid.voxels * 32
+    let x = SmallNetworks.numbers(count, seed: 17)
+    let gradient = SmallNetworks.numbers(count, seed: 18)
+    let (values, gradients) = (try bench.floats(x), try bench.floats(gradient))
+    layer.forward(values, scratch: scratch, pass)
+    let output = bench.values(values, count)
+    layer.backward(gradients, scratch: scratch, pass)
+    let drawn = factors(seed: 7, step: 11, layer: 5, rate: 0.3)
+    let kept = drawn.prefix(LayerBench.batch * 32).map { Double($0) }
+    #expect(kept.contains(0))
+    bench.check(
+      "transformer block with dropout", input: x, output: output, outputGradient: gradient,
+      inputGradient: bench.values(gradients, count), prefix: name
+    ) { $0.transformer($1, name, grid: grid, channels: 32, projection: 4, factors: kept) }
+  }
+
   /// With the input as shortcut, and with a convolution of it (as the network's first block, whose
   /// input has no gradient).
   @Test func volumeResidualBlock() throws {
