@@ -67,7 +67,7 @@ public struct DerivedPlan: Sendable, Equatable {
   /// - Stem: stride 4, along axes of thick voxels less so that the tokens are about as long as wide;
   ///   halved for small volumes.
   /// - Patch: the median volume in multiples of eight strides, reduced where it has too many voxels or
-  ///   its training takes too much memory, along the axis of which it shows the largest part.
+  ///   its training takes too much memory, along the axis of which it then still shows the largest part.
   ///
   /// - Throws: ``TrainingDataErrors`` where the fingerprint has no case.
   public init(_ fingerprint: DataFingerprint, _ request: Request) throws(TrainingDataErrors) {
@@ -162,8 +162,10 @@ public struct DerivedPlan: Sendable, Equatable {
     var patch = zip(shape, unit).map { max(1, ($0 + $1 - 1) / $1) * $1 }
     while !fits(patch) {
       let reducible = (0..<3).filter { patch[$0] > unit[$0] }
-      func part(_ axis: Int) -> Double { Double(patch[axis]) / Double(shape[axis]) }
-      let largest = reducible.max { (part($0), patch[$0]) < (part($1), patch[$1]) }
+      func left(_ axis: Int) -> Double {
+        Double(patch[axis] - unit[axis]) / Double(shape[axis])
+      }
+      let largest = reducible.max { (left($0), patch[$0]) < (left($1), patch[$1]) }
       guard let axis = largest else { break }
       patch[axis] -= unit[axis]
     }

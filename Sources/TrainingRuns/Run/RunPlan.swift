@@ -41,13 +41,14 @@ struct RunRequest {
 extension TrainingRun {
   /// Reads and checks the training cases, and makes the run ready.
   ///
-  /// - Throws: ``TrainingDataErrors`` with every case that is at fault, and what `TrainingRun.init`
-  ///   throws.
+  /// - Throws: ``TrainingDataErrors`` with every case that is at fault, `AugmentationError`, and what
+  ///   `TrainingRun.init` throws.
   static func prepare(
     _ request: RunRequest, in folder: RunFolder, resume: Bool,
     report: @escaping (TrainingEvent) -> Void
   ) throws -> TrainingRun {
     let draft = request.draft
+    try request.augmentation.validate()
     let reader = CaseReader(draft)
     let cases = try PreparedCases(
       request.training, reader: reader, preprocessing: draft.preprocessing,

@@ -32,6 +32,20 @@ struct DerivedPlanTests {
     #expect(throws: Never.self) { try plan.network.validate() }
   }
 
+  @Test func thePublishedSpacingOfACDCIsFoundAgain() throws {
+    // Spacings and shapes as ACDC has them: nnU-Net's plan, and the paper's, has 6.35 × 1.52 × 1.52 mm.
+    let thick = (spacing: [10, 1.5234, 1.5234], shape: [9, 256, 216])
+    let middle = (spacing: [6.5, 1.5234, 1.5234], shape: [12, 256, 216])
+    let thin = (spacing: [5, 1.5234, 1.5234], shape: [16, 256, 216])
+    let cases =
+      [(spacing: [Double], shape: [Int])](repeating: thick, count: 80) + [middle]
+      + [(spacing: [Double], shape: [Int])](repeating: thin, count: 9)
+    let plan = try DerivedPlan(
+      fingerprint(cases), .init(modalities: ["MR"], channels: 1, classes: 4))
+    #expect(abs(plan.preprocessing.spacing[0] - 6.35) < 1e-9)
+    #expect(plan.network.patch == [16, 192, 160])
+  }
+
   @Test func isotropicCTIsClippedToItsPercentiles() throws {
     let plan = try DerivedPlan(
       fingerprint([([1, 0.9, 0.9], [200, 300, 300]), ([1, 0.9, 0.9], [220, 320, 320])]),
