@@ -233,8 +233,8 @@ static void KERNEL(normalise)(
 }
 
 static void KERNEL(normaliseShortcut)(
-  const float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
-  float *output, int64_t n, int64_t channels, ChannelAffine a) {
+  const float *values, const float *input, int64_t plane, int64_t step, int64_t inputs,
+  const float *factors, float *output, int64_t n, int64_t channels, ChannelAffine a) {
   for (int64_t c = 0; c < channels; c += LANES) {
     const int count = channels - c < LANES ? (int)(channels - c) : LANES;
     const Floats mean = loadSome(a.mean + c, count), scale = loadSome(a.scale + c, count);
@@ -243,7 +243,7 @@ static void KERNEL(normaliseShortcut)(
     for (int64_t i = 0; i < n; i++) {
       Floats value = (loadSome(values + i * channels + c, count) - mean) * scale + shift;
       for (int64_t k = 0; k < inputs; k++)
-        value += planar[k * plane + i] * loadSome(factors + k * channels + c, count);
+        value += input[k * plane + i * step] * loadSome(factors + k * channels + c, count);
       storeSome(output + i * channels + c, leakyVector(value), count);
     }
   }

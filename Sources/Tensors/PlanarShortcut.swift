@@ -84,7 +84,7 @@ public final class PlanarShortcut {
     into output: UnsafeMutablePointer<Float>, count: Int, compute: Compute
   ) {
     compute.kernels.normaliseShortcut(
-      values, input + first, Int64(voxels), Int64(inputChannels), factors.pointer, output,
+      values, input + first, Int64(voxels), 1, Int64(inputChannels), factors.pointer, output,
       Int64(count), Int64(outputChannels), normalisation.channelAffine)
   }
 }

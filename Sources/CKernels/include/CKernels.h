@@ -296,11 +296,11 @@ typedef struct {
     float *output, int64_t outputRow, int64_t rows, int64_t n, int64_t channels,
     ChannelAffine affine, bool leaky);
 
-  // output = LeakyReLU(affine(values) + sum over inputs of planar[input] * factors[input] +
+  // output = LeakyReLU(affine(values) + sum over inputs of input[k*plane + voxel*step] * factors[k] +
   // factors[inputs]), n voxels; factors: [inputs + 1][channels].
   void (*normaliseShortcut)(
-    const float *values, const float *planar, int64_t plane, int64_t inputs, const float *factors,
-    float *output, int64_t n, int64_t channels, ChannelAffine affine);
+    const float *values, const float *input, int64_t plane, int64_t step, int64_t inputs,
+    const float *factors, float *output, int64_t n, int64_t channels, ChannelAffine affine);
 } KernelTable;
 
 // The table of that name ("avx512", "avx2", "portable"), NULL if unknown or not of this machine.

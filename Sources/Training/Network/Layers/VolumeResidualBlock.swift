@@ -11,11 +11,10 @@ final class VolumeResidualBlock {
   private let voxels, inputs, outputs, batch: Int
   private let first, second: Slot
 
-  /// The 1x1x1 convolution and InstanceNorm of the shortcut.
+  /// The 1x1x1 convolution and InstanceNorm of the shortcut, for each sample.
   private struct Shortcut {
     let weight: Range<Int>
-    let map: RowMap
-    let norm: ChannelNorm
+    let samples: [PointwiseShortcut]
   }
 
   init(_ prefix: String, inputs: Int, outputs: Int, grid: Grid, plan: LayerPlan) {
@@ -31,8 +30,7 @@ final class VolumeResidualBlock {
       ? nil
       : Shortcut(
         weight: plan.place("\(prefix).conv3.conv.weight"),
-        map: RowMap(inputs: inputs, outputs: outputs),
-        norm: ChannelNorm(instance: outputs, voxels: grid.voxels, plan: plan))
+        samples: (0..<plan.batch).map { _ in PointwiseShortcut(inputs: inputs, outputs: outputs) })
     voxels = grid.voxels
     (self.inputs, self.outputs, batch) = (inputs, outputs, plan.batch)
     first = plan.keep(plan.batch * grid.voxels * outputs)
@@ -43,11 +41,7 @@ final class VolumeResidualBlock {
   private var count: Int { rows * outputs }
 
   var scratch: Int {
-    let own = Scratch.size(count, count, count)
-    let children = [
-      conv1.scratch, conv2.scratch, shortcut?.map.scratch(rows: rows) ?? 0,
-    ]
-    return own + (children.max() ?? 0)
+    Scratch.size(count, count, count) + max(conv1.scratch, conv2.scratch)
   }
 
   /// output = block(x).
@@ -55,20 +49,20 @@ final class VolumeResidualBlock {
     _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
     _ pass: Pass
   ) {
-    var scratch = scratch
     let (first, second) = (pass.arena[first], pass.arena[second])
     conv1.forward(x, into: first, measuredBy: norm1, scratch: scratch, pass)
     conv2.forward(
       first, normalisedBy: norm1, into: second, measuredBy: norm2, scratch: scratch, pass)
-    guard let shortcut else {
-      return norm2.apply(second, plus: x, activated: true, into: output, pass)
+    if let shortcut {
+      pass.compute.timed("shortcut, statistics", bytes: 4 * batch * voxels * inputs) {
+        for (sample, norm) in shortcut.samples.enumerated() {
+          norm.measure(
+            x + sample * voxels * inputs, rows: voxels, weights: pass.values(shortcut.weight),
+            compute: pass.compute)
+        }
+      }
     }
-    let hidden = scratch.take(count)
-    shortcut.map.forward(
-      x, weights: pass.values(shortcut.weight), into: hidden, rows: rows, compute: pass.compute)
-    shortcut.norm.measure(hidden, pass)
-    shortcut.norm.apply(hidden, activated: false, into: hidden, pass)
-    norm2.apply(second, plus: hidden, activated: true, into: output, pass)
+    join(x, into: output, pass)
   }
 
   /// Adds to the parameters' gradients.
@@ -90,13 +84,13 @@ final class VolumeResidualBlock {
     let hidden = scratch.take(count)
     var result = output
     if result == nil {
-      applyAgain(x, into: hidden, buffer: convolved, pass)
+      join(x, into: hidden, pass)
       result = UnsafePointer(hidden)
     }
     // What the shortcut gets: where it is the input, a part of dx.
     let before = shortcut == nil ? dx ?? sum : sum
     norm2.backward(second, gradient, output: result, before: before, into: convolved, pass)
-    backwardShortcut(x, sum, hidden: hidden, scratch: scratch, pass)
+    backwardShortcut(x, sum, pass)
     conv2.backwardWeights(first, normalisedBy: norm1, convolved, scratch: scratch, pass)
     conv2.backwardInput(convolved, into: sum, scratch: scratch, pass)
     norm1.backward(first, sum, activated: true, into: convolved, pass)
@@ -105,32 +99,36 @@ final class VolumeResidualBlock {
     conv1.backwardInput(convolved, plus: dx, into: dx, scratch: scratch, pass)
   }
 
-  /// The block's output again.
-  private func applyAgain(
-    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>,
-    buffer: UnsafeMutablePointer<Float>, _ pass: Pass
+  /// The block's output, from what the convolutions left.
+  private func join(
+    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, _ pass: Pass
   ) {
     let second = pass.arena[second]
     guard let shortcut else {
       return norm2.apply(second, plus: x, activated: true, into: output, pass)
     }
-    shortcut.map.forward(
-      x, weights: pass.values(shortcut.weight), into: buffer, rows: rows, compute: pass.compute)
-    shortcut.norm.apply(buffer, activated: false, into: buffer, pass)
-    norm2.apply(second, plus: buffer, activated: true, into: output, pass)
+    pass.compute.timed("normalisation, forward", bytes: 8 * count) {
+      for (sample, norm) in shortcut.samples.enumerated() {
+        let first = sample * voxels * outputs
+        norm.activate(
+          second + first, normalisedBy: norm2.norm(of: sample), plus: x + sample * voxels * inputs,
+          into: output + first, rows: voxels, compute: pass.compute)
+      }
+    }
   }
 
   /// The gradient of the shortcut's weights.
   private func backwardShortcut(
-    _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
-    hidden: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
+    _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>, _ pass: Pass
   ) {
     guard let shortcut else { return }
-    shortcut.map.forward(
-      x, weights: pass.values(shortcut.weight), into: hidden, rows: rows, compute: pass.compute)
-    shortcut.norm.backward(hidden, gradient, into: hidden, pass)
-    shortcut.map.backwardWeights(
-      x, hidden, into: pass.gradients(shortcut.weight), rows: rows, scratch: scratch,
-      compute: pass.compute)
+    pass.compute.timed("shortcut, gradient", bytes: 4 * count) {
+      for (sample, norm) in shortcut.samples.enumerated() {
+        norm.gradient(
+          x + sample * voxels * inputs, gradient + sample * voxels * outputs, rows: voxels,
+          weights: pass.values(shortcut.weight), addedTo: pass.gradients(shortcut.weight),
+          compute: pass.compute)
+      }
+    }
   }
 }
