@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps of a network by segmentd and by PyTorch, on the same weights and batch.
 
-    Scripts/compare-training.py [--networks acdc cardiac hippocampus] [--threads 2] [--rounds 3] [--json]
+    Scripts/compare-training.py [--networks acdc cardiac hippocampus] [--threads 2 1] [--rounds 3] [--json]
 
 A network is a published one by name, or the `network` of Scripts/train/NAME.yaml (its recipe's batch). The trainers
 take turns in one run: segmentd, PyTorch in single precision (eager) and with bfloat16 autocast and channels_last_3d, each
@@ -283,7 +283,7 @@ def main():
         return worker(step, pathlib.Path(folder), name, int(threads))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["acdc", "cardiac", "hippocampus"])
-    parser.add_argument("--threads", nargs="+", type=int, default=[2])
+    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--trainers", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--segmentd", help="the program; without, it is built")
