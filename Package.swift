@@ -147,7 +147,7 @@ let package = Package(
       name: "TrainingRunsTests",
       dependencies: [
         "TrainingRuns", "Training", "Segmentation", "NIfTI", "Evaluation", "Checkpoints",
-        "StrictYAML", "UNETRPP", "Volumes", "TestSupport",
+        "StrictYAML", "Tensors", "UNETRPP", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),

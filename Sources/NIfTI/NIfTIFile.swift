@@ -1,4 +1,5 @@
 import CNIFTI
+import FileSystem
 import Foundation
 import Volumes
 
@@ -130,8 +131,7 @@ extension NIfTIFile {
   private static func checkSize(_ header: NIfTIHeader, path: String, isCompressed: Bool)
     throws(NIfTIError)
   {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    guard let size = attributes?[.size] as? Int else { throw .cannotRead(path: path) }
+    guard let size = FileStatus(path)?.size else { throw .cannotRead(path: path) }
     let held = (isCompressed ? 1032 * size : size) - header.voxelOffset
     guard held >= header.voxelBytes else {
       throw .truncated(path: path, promisedBytes: header.voxelBytes, heldBytes: max(0, held))

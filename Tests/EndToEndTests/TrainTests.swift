@@ -104,7 +104,7 @@ import Volumes
     #expect(verified.status == 0, "\(verified.output)")
     #expect(verified.output.contains(try #require(first.weightsSHA256)))
     let card = try text(bundle, "CARD.md")
-    #expect(card.contains("| Small ball |") && card.contains("60 of 60"))
+    #expect(card.contains("| Small ball |") && card.contains("| steps | 60 of 60 |"))
     #expect(card.contains("| seed | 1 |"))
     // Names of cases may be those of patients.
     #expect(!card.contains("ball1_0"))
@@ -176,6 +176,28 @@ import Volumes
         == limits)
   }
 
+  /// The bundled synthetic subjects: DICOM images, labels in NIfTI.
+  @Test func aShippedModelIsTrainedFurtherOnDICOM() async throws {
+    let output = folder.url.appendingPathComponent("tuning")
+    let tuned = try report(
+      try await segmentd(
+        "fine-tune", "--model", "hippocampus", "--corrections",
+        TestFiles.fixtures.appendingPathComponent("series").path, "--output", output.path,
+        "--held-out", "synthetic-2", "--steps", "1", "--batch", "1", "--json", within: 1200))
+    let before = tuned.labels.compactMap(\.diceBefore)
+    #expect(before.count == 2 && before.allSatisfy { $0 > 0.6 })
+    // One step at a low rate neither breaks the model nor leaves it as it was.
+    #expect(zip(tuned.labels, before).allSatisfy { abs($0.dice - $1) < 0.1 })
+    let bundle = try #require(tuned.bundle)
+    #expect(bundle.hasSuffix("/models/hippocampus-1.1.0"))
+    #expect(try await segmentd("models", "verify", bundle).status == 0)
+    let shipped = try await segmentd("models", "verify", "hippocampus")
+    let hash = try #require(shipped.output.split(separator: " ").last)
+    #expect(
+      try text(URL(fileURLWithPath: bundle), "CARD.md")
+        .contains(hash.trimmingCharacters(in: .whitespacesAndNewlines)))
+  }
+
   @Test func aKilledTrainingEndsWithTheSameWeights() async throws {
     try write(0..<6, to: data)
     try configure(steps: 30)
@@ -194,6 +216,9 @@ import Volumes
       arguments = ["train", "--config", configuration.path, "--resume", "--threads", "1"]
     }
     #expect(kills > 0)
+    // What a kill while the bundle is written leaves.
+    try FileManager.default.createDirectory(
+      at: run.appendingPathComponent("models/.balls.new/half"), withIntermediateDirectories: true)
     if !isFinished { _ = try report(try await train("--resume", "--json")) }
     let bundle = run.appendingPathComponent("models/balls")
     #expect(try text(bundle, "model.yaml").contains(try #require(whole.weightsSHA256)))
@@ -234,6 +259,8 @@ import Volumes
     let derived = try report(try await train("--json"))
     let model = try text(URL(fileURLWithPath: try #require(derived.bundle)), "model.yaml")
     #expect(model.contains("zscore"))
+    // Of the phantoms' arrays, so that DICOM in another order of axes is turned to it.
+    #expect(model.contains("orientation: [S, P, L]"), "\(model)")
     let card = try text(URL(fileURLWithPath: try #require(derived.bundle)), "CARD.md")
     #expect(card.contains("preprocessing derived from them"), "\(card)")
   }

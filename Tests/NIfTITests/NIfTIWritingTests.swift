@@ -10,6 +10,21 @@ import Volumes
     LabelVolume(grid: grid, labels: (0..<grid.voxelCount).map { UInt8($0 % 5) })
   }
 
+  @Test(arguments: ["a.nii", "a.nii.gz"]) func linksToFilesAreRead(_ name: String) throws {
+    let folder = try TemporaryFolder()
+    let file = folder.url.appendingPathComponent("a-name-of-some-length-\(name)")
+    let grid = VolumeGrid(
+      columns: 40, rows: 40, slices: 40,
+      affine: Affine(column: [1, 0, 0], row: [0, 1, 0], slice: [0, 0, 1], origin: [0, 0, 0]))
+    // More voxels than a file as short as the link could hold.
+    let labels = LabelVolume(
+      grid: grid, labels: (0..<64_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) })
+    try NIfTIFile.write(labels, to: file.path)
+    let link = folder.url.appendingPathComponent(name)
+    try FileManager.default.createSymbolicLink(at: link, withDestinationURL: file)
+    #expect(try NIfTIFile(path: link.path).labels() == NIfTIFile(path: file.path).labels())
+  }
+
   /// Labels take over version, maps and codes of the file they belong to, as nibabel reads them.
   @Test func geometryOfTheSourceIsKeptToTheBit() async throws {
     let folder = try TemporaryFolder()

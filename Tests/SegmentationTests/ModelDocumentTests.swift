@@ -64,6 +64,8 @@ import Volumes
     let direct = try document.bundle(in: folder.url)
     let text = try document.text(heading: ["Written by a test"])
     #expect(text.hasPrefix("# Written by a test\n"))
+    #expect(text.contains("  patch: [8, 32, 32]\n"))
+    #expect(text.contains("  extent: {min: [20.0, 20.0, 20.0], max: [90.0, 90.0, 90.0]}\n"))
     let bundle = try ModelBundle(yaml: text, file: "model.yaml", directory: folder.url)
     #expect(bundle == direct)
     // Texts that look like numbers stay texts, to the letter.

@@ -20,6 +20,21 @@ import Testing
     }
   }()
 
+  @Test func directionsOfAGridAreThoseWithin30Degrees() {
+    #expect(grid.directions == [.superior, .posterior, .left])
+    var oblique = grid
+    oblique.affine.row = [0, 1, -0.55]
+    oblique.affine.slice = [0, 1.6, 3]
+    #expect(oblique.directions == [.superior, .posterior, .left])
+    // Short axis: between left, anterior and superior.
+    oblique.affine.row = [0, 1, -0.62]
+    #expect(oblique.directions == nil)
+    let turned = VolumeGrid(
+      columns: 1, rows: 1, slices: 1,
+      affine: Affine(column: [0, 0, -1], row: [0, -2, 0], slice: [-3, 0, 0], origin: [0, 0, 0]))
+    #expect(turned.directions == [.right, .anterior, .inferior])
+  }
+
   @Test func thereAreAll48() { #expect(Set(Self.orientations).count == 48) }
 
   @Test(arguments: orientations)

@@ -126,7 +126,7 @@ public struct ModelDocument {
   public func text(heading: [String] = []) throws(ModelBundleError) -> String {
     do {
       return try heading.map { "# \($0)\n" }.joined()
-        + serialize(node: root, width: 120, allowUnicode: true)
+        + serialize(node: root.inFlowStyle(), width: 120, allowUnicode: true)
     } catch {
       throw .malformed(path: file, reason: "\(error)")
     }
@@ -201,5 +201,31 @@ extension ModelDocument {
   /// Lines of ours as a node, without their marks: errors then name the file's own lines alone.
   private static func compose(_ lines: [String], file: String) throws(ModelBundleError) -> Node {
     try BundleNode(yaml: lines.joined(separator: "\n"), file: file).node
+  }
+}
+
+extension Node {
+  /// The same with lists of numbers and small mappings of them on one line each. (Yams forgets the
+  /// style of what it reads.)
+  fileprivate func inFlowStyle(isRoot: Bool = true) -> Node {
+    switch self {
+    case .sequence(var sequence):
+      sequence.style = sequence.allSatisfy { $0.scalar != nil } ? .flow : .block
+      for index in sequence.indices {
+        sequence[index] = sequence[index].inFlowStyle(isRoot: false)
+      }
+      return .sequence(sequence)
+    case .mapping(var mapping):
+      let isSmall = mapping.count <= 4 && mapping.values.allSatisfy { $0.isFlat }
+      mapping.style = isSmall && !isRoot ? .flow : .block
+      for (key, value) in mapping { mapping[key] = value.inFlowStyle(isRoot: false) }
+      return .mapping(mapping)
+    default: return self
+    }
+  }
+
+  /// Whether this is text, a number, or a list of these.
+  private var isFlat: Bool {
+    scalar != nil || sequence.map { $0.allSatisfy { $0.scalar != nil } } ?? false
   }
 }

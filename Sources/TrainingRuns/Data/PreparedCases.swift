@@ -1,5 +1,6 @@
 import Crypto
 import Evaluation
+import FileSystem
 import Foundation
 import Segmentation
 import Synchronization
@@ -109,14 +110,14 @@ public final class PreparedCases: Sendable {
   private static func key(_ files: CaseFiles, _ preprocessing: Preprocessing) -> String {
     var hash = SHA256()
     for url in files.images + [files.labels] {
-      let attributes = try? FileManager.default.attributesOfItem(atPath: url.path)
-      let time = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-      hash.update(data: Data("\(url.path)\t\(attributes?[.size] ?? 0)\t\(time)\n".utf8))
+      let status = FileStatus(url.path)
+      hash.update(
+        data: Data("\(url.path)\t\(status?.size ?? 0)\t\(status?.modified ?? 0)\n".utf8))
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     hash.update(data: (try? encoder.encode(preprocessing)) ?? Data())
-    return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return hexadecimal(hash.finalize())
   }
 
   /// What threads share while cases are prepared.

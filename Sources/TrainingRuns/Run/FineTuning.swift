@@ -78,31 +78,34 @@ public struct FineTuning {
         shares: shares(split.training, cases),
         weights: try SafetensorsFile(path: parent.weights.path)),
       in: folder, resume: resume, report: report)
-
-    report(.note("scoring \(split.heldOut.count) held-out cases with \(parent.name) as it is"))
-    guard let before = try await run.plan.validation.score(parent, stop: stop) else {
-      return run.report(.stopped)
+    let heldOut = TrainingText.count(split.heldOut.count, "held-out case")
+    report(.note("scoring \(heldOut) with \(parent.name) as it is"))
+    let before = try await run.plan.validation.score(parent, stop: stop)
+    if let before {
+      report(
+        .validated(
+          step: 0, labels: parent.labels.map(\.name), dice: before.dice,
+          mean: before.summary.dice ?? .nan))
     }
-    report(
-      .validated(
-        step: 0, labels: parent.labels.map(\.name), dice: before.dice,
-        mean: before.summary.dice ?? .nan))
+    // Where a stop was requested meanwhile, this writes the checkpoint that resumes.
     let state = try await run.train(stop: stop)
-    guard state != .stopped else { return run.report(state) }
-    report(.note("scoring \(split.heldOut.count) held-out cases"))
-    let newCount = split.training.count { isNew($0, cases) }
+    guard state != .stopped, let before else { return run.report(.stopped) }
+    report(.note("scoring \(heldOut)"))
     let end = RunEnd(
-      run: run, name: newModel.name, document: newModel.document,
-      origin: [
-        (
-          "parent",
-          "\(parent.name) \(parent.version), weights SHA-256 \(parent.weightsSHA256)"
-        ),
-        ("corrected cases", "\(newCount)"),
-        ("older cases mixed in", "\(split.training.count - newCount)"),
-        ("held-out cases", "\(split.heldOut.count), not trained with here"),
-      ], before: before)
+      run: run, name: newModel.name, document: newModel.document, origin: origin(split, cases),
+      limits: "Limits of input and output are those of the parent.", before: before)
     return try await end.publish(state, stop: stop)
+  }
+
+  /// Rows of the card.
+  private func origin(_ split: CaseSplit, _ cases: RunCases) -> [(String, String)] {
+    let new = split.training.count { isNew($0, cases) }
+    return [
+      ("parent", "\(parent.name) \(parent.version), weights SHA-256 \(parent.weightsSHA256)"),
+      ("corrected cases", "\(new)"),
+      ("older cases mixed in", "\(split.training.count - new)"),
+      ("held-out cases", "\(split.heldOut.count), not trained with here"),
+    ]
   }
 
   /// nnU-Net's, but mirrored only along the axes along which the model may see mirrored patches: left
@@ -173,7 +176,8 @@ public struct FineTuning {
     document.replace("version", by: version)
     document.replace(
       "trainingData",
-      by: "\(parent.trainingData); fine-tuned on \(corrections) corrected cases of the site's own")
+      by: "\(parent.trainingData); fine-tuned on "
+        + "\(TrainingText.count(corrections, "corrected case")) of the site's own")
     return (name(), document)
   }
 }

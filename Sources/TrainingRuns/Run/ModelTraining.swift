@@ -4,6 +4,7 @@ import Segmentation
 import SeriesProcessing
 import Training
 import UNETRPP
+import Volumes
 
 /// Trains a model from random weights: `segmentd train`.
 ///
@@ -35,7 +36,7 @@ public enum ModelTraining {
     let split = try configuration.split.split(cases.names)
     guard !split.heldOut.isEmpty else { throw TrainingError.noHeldOutCases }
 
-    report(.note("reading \(split.training.count) training cases"))
+    report(.note("reading \(TrainingText.count(split.training.count, "training case"))"))
     let origin = try complete(
       &model, cases: cases, split: split, batch: configuration.options.batch)
     let draft = try model.withOpenLimits().bundle(in: folder.candidate)
@@ -54,14 +55,20 @@ public enum ModelTraining {
     let state = try await run.train(stop: stop)
     guard state != .stopped else { return run.report(state) }
 
-    report(.note("measuring limits, then scoring \(split.heldOut.count) held-out cases"))
+    report(
+      .note(
+        "measuring limits, then scoring \(TrainingText.count(split.heldOut.count, "held-out case"))"
+      ))
     try measure(&model, draft: draft, cases: cases.named(split.training), reader: CaseReader(draft))
     let end = RunEnd(
       run: run, name: draft.name, document: model,
       origin: [
         ("training cases", "\(split.training.count); \(origin)"),
         ("held-out cases", "\(split.heldOut.count), not trained with"),
-      ])
+      ],
+      limits:
+        "Spacing, extent and intensities of an input are checked against ranges around those of "
+        + "the training volumes, the size of each label against those of the training labels.")
     return try await end.publish(state, stop: stop)
   }
 
@@ -77,25 +84,17 @@ public enum ModelTraining {
       let channels = try network?.inputChannels ?? cases.channelCount()
       let stated = try model.preprocessing(channels: channels)
       let reader = CaseReader(channels: channels, labels: try model.labels())
-      var measurement = FingerprintMeasurement(orientation: stated?.orientation ?? [])
-      var errors: [TrainingDataError] = []
-      for files in cases.named(split.training) {
-        do throws(TrainingDataError) {
-          try measurement.add(try reader.read(files))
-        } catch {
-          errors.append(error)
-        }
-      }
-      guard errors.isEmpty else { throw TrainingDataErrors(errors: errors) }
+      let (fingerprint, orientation) = try measured(
+        cases.named(split.training), reader, orientation: stated?.orientation)
       let classes = try network?.classes ?? model.labelCount() + 1
       // Half of the machine's memory, free or not: a resumed run derives the same.
       let memory = DerivedPlan.Request.Memory(
         bytes: Int(clamping: ProcessInfo.processInfo.physicalMemory / 2), batch: batch, threads: 1)
       let derived = try DerivedPlan(
-        measurement.fingerprint,
+        fingerprint,
         DerivedPlan.Request(
           modalities: try model.modalities(), channels: channels, classes: classes,
-          preprocessing: stated, memory: memory))
+          orientation: orientation, preprocessing: stated, memory: memory))
       let parts = [network == nil ? "network" : nil, stated == nil ? "preprocessing" : nil]
       origin = "\(parts.compactMap(\.self).joined(separator: " and ")) derived from them"
       try model.complete(network: derived.network)
@@ -103,6 +102,40 @@ public enum ModelTraining {
     }
     try model.completeInference()
     return origin
+  }
+
+  /// The fingerprint of cases and the orientation of their arrays: the one stated, else that of the
+  /// first case, or as acquired where a case is oblique. Files in NIfTI and in DICOM seldom have their
+  /// axes in one order, so that a model that says nothing of orientation would fit one kind alone.
+  private static func measured(
+    _ files: [CaseFiles], _ reader: CaseReader, orientation stated: [PatientDirection]?
+  ) throws -> (DataFingerprint, orientation: [PatientDirection]) {
+    var orientation = stated
+    var measurement: FingerprintMeasurement?
+    var errors: [TrainingDataError] = []
+    var isOblique = false
+    for item in files {
+      do throws(TrainingDataError) {
+        let found = try reader.read(item)
+        let directions = found.labels.grid.directions
+        let usual = orientation ?? directions ?? []
+        if stated == nil, directions == nil, !usual.isEmpty {
+          isOblique = true
+          break
+        }
+        orientation = usual
+        var next = measurement ?? FingerprintMeasurement(orientation: usual)
+        try next.add(found)
+        measurement = next
+      } catch {
+        errors.append(error)
+      }
+    }
+    if isOblique { return try measured(files, reader, orientation: []) }
+    guard errors.isEmpty, let measurement else {
+      throw TrainingDataErrors(errors: errors.isEmpty ? [.noCases] : errors)
+    }
+    return (measurement.fingerprint, orientation ?? [])
   }
 
   /// Adds the limits that the training cases show, where none are stated.

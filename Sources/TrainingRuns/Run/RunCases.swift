@@ -59,14 +59,11 @@ struct RunCases {
 
   /// Of a file, or of all files within a folder.
   private static func bytes(_ url: URL) -> Int {
-    func size(_ path: String) -> Int {
-      (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+    guard let status = FileStatus(url.path), status.isFolder else {
+      return FileStatus(url.path)?.size ?? 0
     }
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder),
-      isFolder.boolValue
-    else { return size(url.path) }
     let items = FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []
-    return items.reduce(0) { $0 + size(url.appendingPathComponent($1).path) }
+    return items.compactMap { FileStatus(url.appendingPathComponent($0).path) }
+      .reduce(0) { $0 + ($1.isFolder ? 0 : $1.size) }
   }
 }

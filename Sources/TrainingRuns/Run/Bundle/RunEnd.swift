@@ -14,6 +14,8 @@ struct RunEnd {
   var document: ModelDocument
   /// Rows of the card's table of origin, after those that every run has.
   var origin: [(String, String)]
+  /// Where the limits of input and output come from, in a sentence.
+  var limits: String
   /// Scores of the model that was trained further.
   var before: ValidationScore?
 
@@ -59,12 +61,16 @@ struct RunEnd {
     let step = isBest ? run.trainer.state.best.step : run.trainer.state.step
     let parts =
       [("trained by", "segmentd \(SegmentdVersion.current), on the CPU")]
-      + [("steps", "\(step) of \(run.plan.options.steps), \(run.plan.options.batch) patches each")]
+      + [
+        ("steps", "\(step) of \(run.plan.options.steps)"),
+        ("patches of a step", "\(run.plan.options.batch)"),
+      ]
       + origin + [("weights", "SHA-256 \(bundle.weightsSHA256)")]
     var scores = [(heading: "Measured on held-out cases", score: score)]
     if let before { scores.append((heading: "The same cases before", score: before)) }
     let card = TrainingCard(
-      bundle: bundle, settings: run.plan.settings, origin: parts, scores: scores)
+      bundle: bundle, settings: run.plan.settings, origin: parts, limits: limits,
+      scores: scores)
     try BundleWriting.describe(document, heading: heading, card: card.text, in: folder)
     return (bundle, score)
   }

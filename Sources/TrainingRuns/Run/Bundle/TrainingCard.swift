@@ -9,6 +9,8 @@ struct TrainingCard {
   var settings: RunSettings
   /// Rows of the table of origin.
   var origin: [(String, String)]
+  /// Where the limits of input and output come from, in a sentence.
+  var limits: String
   /// Tables of scores, each with its heading.
   var scores: [(heading: String, score: ValidationScore)]
 
@@ -40,10 +42,8 @@ struct TrainingCard {
     \(scores.map { "## \($0.heading)\n\(table($0.score))" }.joined(separator: "\n\n"))
 
     ## Limits
-    Spacing, extent and intensities of an input are checked against ranges around those of the training
-    volumes, and volumes of the labels against those of the training labels; `model.yaml` has the
-    numbers. Beyond `accepted` an input is refused, beyond `usual` a result carries a warning. What the
-    training data do not show was never seen.
+    \(limits) `model.yaml` has the numbers. Beyond `accepted` an input is refused, beyond `usual` a
+    result carries a warning. What the training data do not show was never seen.
 
     ## Settings
     | key | value |
@@ -71,7 +71,7 @@ struct TrainingCard {
         + cell(first.reason)
     }
     return """
-      \(score.cases.count) cases, HD95 in mm.
+      \(TrainingText.count(score.cases.count, "case")), HD95 in mm.
 
       | label | mean Dice | worst Dice | mean HD95 | worst HD95 |
       |---|---|---|---|---|

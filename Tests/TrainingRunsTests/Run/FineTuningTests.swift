@@ -1,0 +1,141 @@
+import Evaluation
+import Foundation
+import NIfTI
+import Segmentation
+import Tensors
+import TestSupport
+import Testing
+import Training
+import Volumes
+
+@testable import TrainingRuns
+
+@Suite struct FineTuningTests {
+  private let folder: TemporaryFolder
+  private let parent: ModelBundle
+
+  init() throws {
+    folder = try TemporaryFolder()
+    parent = try Self.untrained(in: folder.url.appendingPathComponent("parent"))
+  }
+
+  /// A bundle with random weights.
+  private static func untrained(in folder: URL) throws -> ModelBundle {
+    try BundleWriting.makeFolder(folder)
+    let file = folder.appendingPathComponent("sections.yaml")
+    try BallPhantom.modelYAML.write(to: file, atomically: true, encoding: .utf8)
+    var document = try ModelDocument(file: file.path)
+    try document.completeInference()
+    document = try document.withOpenLimits()
+    let network = try TrainableNetwork(
+      description: document.bundle(in: folder).network, batch: 1, deepSupervision: false, seed: 4,
+      compute: #require(Compute(threads: 1)))
+    try BundleWriting.write(
+      network.stateDictionary(secondNames: false), precision: .half, metadata: [:],
+      to: folder.appendingPathComponent(BundleWriting.weightsName))
+    try BundleWriting.describe(document, heading: [], card: nil, in: folder)
+    return try ModelBundle.load(at: folder)
+  }
+
+  /// A folder of cases.
+  private func cases(_ seeds: Range<UInt64>, _ name: String) throws -> DataSource {
+    let url = folder.url.appendingPathComponent(name)
+    for part in ["images", "labels"] {
+      try BundleWriting.makeFolder(url.appendingPathComponent(part))
+    }
+    for seed in seeds {
+      let (image, labels) = BallPhantom(seed: seed).volumes
+      let gray = image.voxels.map { UInt8(min(max($0 / 2, 1), 255)) }
+      try NIfTIFile.write(
+        LabelVolume(grid: image.grid, labels: gray),
+        to: url.appendingPathComponent("images/\(seed).nii").path)
+      try NIfTIFile.write(labels, to: url.appendingPathComponent("labels/\(seed).nii").path)
+    }
+    return DataSource(folder: url.path)
+  }
+
+  private func tuning(_ corrections: DataSource) -> FineTuning {
+    var tuning = FineTuning(
+      parent: parent, corrections: corrections,
+      output: folder.url.appendingPathComponent("run").path)
+    tuning.options.steps = 2
+    tuning.threads = 1
+    return tuning
+  }
+
+  @Test func aRunStoppedBeforeItsFirstStepResumes() async throws {
+    let tuning = tuning(try cases(0..<3, "new"))
+    let stop = StopRequest()
+    stop.request()
+    #expect(try await tuning.run(resume: false, stop: stop) { _ in }.state == .stopped)
+    await #expect(throws: TrainingError.started(folder: tuning.output)) {
+      try await tuning.run(resume: false, stop: StopRequest()) { _ in }
+    }
+    let before = try Data(contentsOf: parent.weights)
+    let report = try await tuning.run(resume: true, stop: StopRequest()) { _ in }
+    #expect(report.state == .finished)
+    #expect(report.version == "1.1.0")
+    #expect(report.meanDiceBefore != nil)
+    let bundle = try ModelBundle.load(at: URL(fileURLWithPath: try #require(report.bundle)))
+    #expect(bundle.directory.lastPathComponent == "balls-1.1.0")
+    #expect(bundle.input == parent.input)
+    #expect(bundle.trainingData.contains("2 corrected cases"))
+    #expect(try Data(contentsOf: parent.weights) == before)
+    // A finished run makes the next version and leaves this one.
+    let again = try await tuning.run(resume: true, stop: StopRequest()) { _ in }
+    #expect(again.version == "1.2.0")
+    #expect(try ModelBundle.load(at: bundle.directory) == bundle)
+  }
+
+  @Test func olderCasesAreMixedInAndHeldOutToo() async throws {
+    var tuning = tuning(try cases(0..<2, "new"))
+    tuning.older = try cases(10..<14, "old")
+    let log = EventLog()
+    let report = try await tuning.run(resume: false, stop: StopRequest()) { log.add($0) }
+    #expect(report.state == .finished)
+    let numbers = log.events.compactMap { event -> [Int]? in
+      guard case .prepared(let training, let heldOut, _) = event else { return nil }
+      return [training, heldOut]
+    }
+    #expect(numbers == [[4, 2]])
+  }
+
+  @Test func theCasesThatShallBeHeldOutAre() async throws {
+    var tuning = tuning(try cases(0..<3, "new"))
+    tuning.heldOut = ["1", "7"]
+    await #expect(throws: TrainingError.unknownHeldOut(names: ["7"])) {
+      try await tuning.run(resume: false, stop: StopRequest()) { _ in }
+    }
+    tuning.heldOut = []
+    await #expect(throws: TrainingError.noHeldOutCases) {
+      try await tuning.run(resume: false, stop: StopRequest()) { _ in }
+    }
+  }
+
+  @Test func oneCorrectionIsNotEnough() async throws {
+    let tuning = tuning(try cases(0..<1, "new"))
+    await #expect(throws: TrainingError.tooFewCorrections(count: 1)) {
+      try await tuning.run(resume: false, stop: StopRequest()) { _ in }
+    }
+  }
+
+  @Test func aCorrectionTakesThePlaceOfAnOlderCase() throws {
+    let sources = [try cases(0..<3, "old"), try cases(2..<4, "new")]
+    let found = try RunCases(sources, laterWins: true)
+    #expect(found.names == ["0", "1", "2", "3"])
+    #expect(found.source == ["0": 0, "1": 0, "2": 1, "3": 1])
+    #expect(found.files["2"]?.labels.path.contains("/new/") == true)
+    #expect(throws: TrainingError.self) { try RunCases(sources) }
+    // Other cases are other data.
+    #expect(found.digest(["0", "1"]) != found.digest(["0"]))
+    #expect(found.digest(["0", "1"]) == found.digest(["0", "1"]))
+  }
+
+  @Test(arguments: [
+    ("1.0.0", "1.1.0"), ("1.9.3", "1.10.0"), ("2", "2.1.0"), ("1.0.0+0a1b2c3d", "1.1.0"),
+    ("0.3-rc1", "0.4.0"), ("draft", "0.1.0"),
+  ])
+  func theNextMinorVersion(of version: String, is next: String) {
+    #expect(ModelVersion(version).next == next)
+  }
+}
