@@ -9,8 +9,6 @@ public enum ContourMontage {
   public static let maximumTiles = 12
   /// Most slices shown of each of several volumes.
   public static let maximumColumns = 6
-  /// Length in pixels of the longer side of a slice.
-  static let tileSize = 280.0
   private static let gap = 6
   private static let background = Picture.Color(gray: 18)
 

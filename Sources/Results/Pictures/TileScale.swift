@@ -2,6 +2,8 @@ import Volumes
 
 /// How the voxels of a slice become the pixels of a tile.
 struct TileScale {
+  /// Length in pixels of the longer side of a slice.
+  private static let size = 280.0
   let columns: Int
   let rows: Int
   private let grid: VolumeGrid
@@ -11,7 +13,7 @@ struct TileScale {
     let width = (grid.affine.column * grid.affine.column).sum().squareRoot() * Double(grid.columns)
     let height = (grid.affine.row * grid.affine.row).sum().squareRoot() * Double(grid.rows)
     let longer = max(width, height)
-    let scale = longer.isFinite && longer > 0 ? ContourMontage.tileSize / longer : 0
+    let scale = longer.isFinite && longer > 0 ? Self.size / longer : 0
     // Extremely flat slices keep a visible side.
     columns = max(16, Int((width * scale).rounded()))
     rows = max(16, Int((height * scale).rounded()))

@@ -59,31 +59,4 @@ public struct OutputLimit: Sendable, Equatable, Codable {
     guard let most = sizes.max() else { return nil }
     return Double(most) / Double(sizes.reduce(0, +))
   }
-
-  /// - Parameters:
-  ///   - labels: the result.
-  ///   - part: ``largestPart(in:)`` of the result before smaller parts were removed.
-  ///   - name: of the label.
-  /// - Returns: what is unusual.
-  /// - Throws: ``InputRefusal/result(name:millilitres:largestPart:accepted:)``
-  func check(
-    _ labels: LabelVolume, largestPart part: Double?, name: String
-  ) throws(InputRefusal) -> ModelWarning? {
-    let count = labels.labels.count { $0 == label }
-    let volume = Double(count) * labels.grid.spacing.reduce(1, *) / 1000
-    if let accepted {
-      guard volume >= accepted.millilitres[0], volume <= accepted.millilitres[1],
-        part ?? 0 >= accepted.largestPart
-      else {
-        throw .result(
-          name: name, millilitres: volume, largestPart: part ?? 0, accepted: accepted)
-      }
-    }
-    guard count > 0, let part else { return .notFound(name: name) }
-    if volume < millilitres[0] || volume > millilitres[1] {
-      return .volume(name: name, millilitres: volume, usual: millilitres)
-    }
-    return part < largestPart
-      ? .scattered(name: name, largestPart: part, usual: largestPart) : nil
-  }
 }
