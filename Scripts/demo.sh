@@ -2,12 +2,16 @@
 # The main job end to end on this machine: a real PACS (Orthanc) and segmentd on loopback, a series sent by
 # C-STORE, its segmentation fetched back by DICOMweb.
 #
-#   Scripts/demo.sh                  the bundled synthetic series
+#   Scripts/demo.sh                  the bundled synthetic series, a hippocampus and a beating heart
 #   Scripts/demo.sh FOLDER [MODEL]   DICOM files of yours, segmented by MODEL (default: hippocampus)
 input=${1:+$(realpath "$1")} || exit 1
 model=${2:-hippocampus}
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-input=${input:-$PWD/Fixtures/series/synthetic-1}
+series=$PWD/Fixtures/series
+heart=
+# The cardiac model may have been left out for its licence.
+[ -n "$input" ] || [ ! -d Sources/Segmentation/Models/cardiac ] || heart=$series/cardiac-1
+input=${input:-$series/synthetic-1}
 [ -d "$input" ] || die "$input is not a folder"
 
 need_swift
@@ -66,7 +70,8 @@ stateDirectory: $work/state
 listener: {aeTitle: SEGMENTD, address: 127.0.0.1, port: $listener_port}
 assembly: {quietSeconds: 2}
 rules:
-  - model: $model
+  - {model: $model${heart:+, require: {imagesPerSlice: {max: 1\}\}}}
+${heart:+  - {model: cardiac, require: {imagesPerSlice: {min: 2\}\}\}}
 destinations:
   - {name: pacs, aeTitle: PACS, host: 127.0.0.1, port: $pacs_port}
 YAML
@@ -75,14 +80,17 @@ processes+=($!)
 wait_for 60 echoscu -aet DEMO -aec SEGMENTD 127.0.0.1 "$listener_port" ||
   die "segmentd does not answer; see $work/segmentd.log"
 
-say "sending $input"
-if [ "$input" = "$PWD/Fixtures/series/synthetic-1" ]; then
+say "sending $input${heart:+ and $heart}"
+if [ "$input" = "$series/synthetic-1" ]; then
   storescu -R -aet DEMO -aec SEGMENTD +sd +r 127.0.0.1 "$listener_port" "$input"
 else
   # dcmsend offers each file in its own transfer syntax and passes over what is not DICOM.
   dcmsend --no-halt --decompress-never --scan-directories --recurse \
     -aet DEMO -aec SEGMENTD 127.0.0.1 "$listener_port" "$input"
 fi || die "not every file of $input was accepted; see $work/segmentd.log"
+[ -z "$heart" ] || dcmsend --no-halt --decompress-never --scan-directories --recurse \
+  -aet DEMO -aec SEGMENTD 127.0.0.1 "$listener_port" "$heart" ||
+  die "not every file of $heart was accepted; see $work/segmentd.log"
 
 say "waiting for the segmentation to arrive in the PACS"
 every_job_ended() {
@@ -100,10 +108,19 @@ for picture in "$work"/state/results/*/contours.png; do
   [ -f "$picture" ] && cp "$picture" "$result/contours-of-job-$(basename "$(dirname "$picture")").png"
 done
 ls "$result"/*.dcm >/dev/null 2>&1 || die "no segmentation was made: the table above has the reason"
-if [ "$input" = "$PWD/Fixtures/series/synthetic-1" ]; then
+if [ "$input" = "$series/synthetic-1" ]; then
   say "compared with the labels with which the series was drawn (a synthetic subject, noisier than real images):"
-  "$segmentd" evaluate --model "$model" --predictions "$(ls "$result"/*.dcm)" \
-    --labels "$input.labels.nii.gz"
+  for object in "$result"/*-1.dcm; do
+    # The heart's series holds a second object.
+    [ -e "${object%-1.dcm}-2.dcm" ] || "$segmentd" evaluate --model "$model" --predictions "$object" \
+      --labels "$input.labels.nii.gz"
+  done
+fi
+if [ -n "$heart" ]; then
+  say "the heart: end-diastole compared with the labels with which it was drawn, and what the job keeps"
+  "$segmentd" evaluate --model cardiac --labels "$heart.ed.labels.nii.gz" \
+    --predictions "$(ls "$work"/state/results/*/segmentation-phase-*.dcm | head -1)"
+  "$segmentd" jobs --config "$work/segmentd.yaml" --json | python3 Scripts/demo/measurements.py
 fi
 say "results:"
 find "$result" -type f -printf '    %p\n'

@@ -33,7 +33,7 @@ import Testing
       contentsOf: TestFiles.package.appendingPathComponent("Config/segmentd.yaml"), encoding: .utf8)
     let configuration = try load(text)
     #expect(configuration.listener?.port == 11112)
-    #expect(configuration.rules.map(\.model) == ["cardiac", "hippocampus"])
+    #expect(configuration.modelRules.map(\.model) == ["cardiac", "hippocampus"])
   }
 
   /// One line leaves a model out: its rules stay in the file and are not applied.

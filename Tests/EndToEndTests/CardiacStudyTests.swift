@@ -57,11 +57,10 @@ import Testing
       uniqueKeysWithValues: made.flatMap { what, uids in uids.all.map { ($0, what) } })
   }
 
-  /// The example configuration, with the cardiac model in use.
+  /// The example configuration, as it is.
   private func exampleConfiguration() throws -> String {
     let example = TestFiles.package.appendingPathComponent("Config/segmentd.yaml")
     let text = try String(contentsOf: example, encoding: .utf8)
-      .replacingOccurrences(of: "exclude: [cardiac]", with: "exclude: []         ")
     let file = folder.url.appendingPathComponent("segmentd.yaml")
     try text.write(to: file, atomically: true, encoding: .utf8)
     return file.path
