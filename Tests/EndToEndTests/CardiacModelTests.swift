@@ -2,15 +2,15 @@ import Foundation
 import TestSupport
 import Testing
 
+private let bundle = TestFiles.package
+  .appendingPathComponent("Sources/Segmentation/Models/cardiac")
+
 /// The shipped cardiac model on a synthetic heart, for whose labels it was not trained.
 @Suite(
   .serialized,
   .enabled(
-    if: FileManager.default.fileExists(atPath: CardiacModelTests.bundle.path),
-    "the cardiac model has been left out"))
+    if: FileManager.default.fileExists(atPath: bundle.path), "the cardiac model has been left out"))
 struct CardiacModelTests {
-  static let bundle = TestFiles.package
-    .appendingPathComponent("Sources/Segmentation/Models/cardiac")
   private let series = TestFiles.fixtures.appendingPathComponent("series/cardiac-1")
 
   private struct Evaluation: Decodable {
@@ -33,7 +33,7 @@ struct CardiacModelTests {
     let folder = try TemporaryFolder()
     let input = folder.url.appendingPathComponent("heart")
     try FileManager.default.copyItem(at: series, to: input)
-    let row = try await RunRow.run(input, model: Self.bundle)
+    let row = try await RunRow.run(input, model: bundle)
     #expect(row.state == "segmented", "\(row.reasons ?? [])")
     let phases = try #require(row.phases)
     #expect(phases.map(\.phase.name) == ["end-diastole", "end-systole"])
@@ -57,19 +57,19 @@ struct CardiacModelTests {
     }
     #expect(
       try lines(TestFiles.package.appendingPathComponent("Scripts/train/cardiac.yaml"))
-        == lines(Self.bundle.appendingPathComponent("model.yaml")))
+        == lines(bundle.appendingPathComponent("model.yaml")))
   }
 
   /// The licence demands its name, the citation, and that the card says so.
   @Test func theCardStatesLicenceAndCitation() throws {
     let card = try String(
-      contentsOf: Self.bundle.appendingPathComponent("CARD.md"), encoding: .utf8)
+      contentsOf: bundle.appendingPathComponent("CARD.md"), encoding: .utf8)
     for text in [
       "CC BY-NC-SA 4.0", "10.1109/TMI.2018.2837502",
       "O. Bernard, A. Lalande, C. Zotti, F. Cervenansky",
       "Research use only", "exclude: [cardiac]",
     ] { #expect(card.contains(text), "\(text)") }
-    let weights = Self.bundle.appendingPathComponent("weights.safetensors")
+    let weights = bundle.appendingPathComponent("weights.safetensors")
     let size = try weights.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
     #expect((1_000_000...60_000_000).contains(size))
   }
