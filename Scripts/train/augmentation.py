@@ -114,7 +114,7 @@ class VolumeAugmentation(Augmentation):
     def spatial(self, case, rng):
         size, patch = np.array(case.shape[1:]), np.array(self.patch)
         spare = size - patch
-        # tiles start anywhere in a larger volume; a smaller one lies in the middle, give or take two voxels
+        # tiles start anywhere in a larger volume; a smaller one is in the middle, give or take two voxels
         start = np.where(spare > 0, rng.integers(0, np.maximum(spare, 0) + 1),
                          spare // 2 + rng.integers(-2, 3, 3))
         if rng.random() < self.options["unchanged"]:
@@ -191,7 +191,7 @@ class StackAugmentation(Augmentation):
         """The slices that make up the stack, which of them show another place of the body, and slices per plane.
 
         Stacks of thin slices lose every second one at times. At times the stack reaches beyond base and apex: the outermost slice
-        is appended, shifted by half its width and height, labels with it, so that the heart lies elsewhere or out of view.
+        is appended, shifted by half its width and height, labels with it, so that the heart is elsewhere or out of view.
         """
         order, step = np.arange(len(case.image)), case.step
         if case.step > 0.7 and self.chance("thinning", rng):

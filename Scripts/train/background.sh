@@ -5,7 +5,7 @@
 #
 # RECIPE is cardiac or hippocampus, DATA holds images/ and labels/; FOLDER, outside the repository, takes checkpoints and
 # logs (loss.csv, dice.csv, train.log). The Python environment is FOLDER/venv, or the folder that VENV names. The command
-# returns at once; the training goes on after a logout, may be killed at any moment and continues with the same command.
+# returns at once; the training continues after a logout, may be killed at any moment and resumes with the same command.
 # `kill $(cat FOLDER/pid)` ends it after the step in hand. A second one in the same folder is refused. Where memory runs out it
 # is the first to go.
 set -euo pipefail

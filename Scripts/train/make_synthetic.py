@@ -4,7 +4,7 @@
 
 Real volumes are never committed, so the demo's subjects come from a statistical model of the 240 labelled volumes:
 
-1. Every case is shifted so that its hippocampus lies in the middle of a 48 x 64 x 48 frame and z-scored.
+1. Every case is shifted so that its hippocampus is in the middle of a 48 x 64 x 48 frame and z-scored.
 2. Shape and intensity vary together: principal components of the signed distance maps of both labels and of the image,
    side by side; a subject is a Gaussian draw over the leading components.
 3. Within a few millimetres of the drawn surface the mean intensity as a function of the distance to it is set to the

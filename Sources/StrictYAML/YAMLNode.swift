@@ -6,7 +6,11 @@ public protocol YAMLNodeError: Error {
   static func malformed(path: String, reason: String) -> Self
   static func unknownKey(path: String, key: String, line: Int) -> Self
   static func missingKey(path: String, key: String, line: Int) -> Self
-  /// - Parameter reason: what follows the key in a sentence, such as "is not a number".
+  /// - Parameters:
+  ///   - path: of the document.
+  ///   - key: its name from the root.
+  ///   - line: its line, from 1.
+  ///   - reason: what follows the key in a sentence, such as "is not a number".
   static func invalidValue(path: String, key: String, line: Int, reason: String) -> Self
 }
 

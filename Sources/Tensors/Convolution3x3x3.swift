@@ -35,8 +35,15 @@ public final class Convolution3x3x3 {
   }
 
   /// A convolution whose weights are zero until they are loaded; the parameters as above.
-  /// - Parameter storage: `packedCount` floats that live as long as the convolution, where its packed
-  ///   weights shall be; nil for memory of its own.
+  /// - Parameters:
+  ///   - bias: one value for each output channel; nil for none.
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
+  ///   - grid: the extent of input and output.
+  ///   - method: how it is computed; nil for the best.
+  ///   - storage: `packedCount` floats that live as long as the convolution, where its packed
+  ///     weights shall be; nil for memory of its own.
+  ///   - compute: the kernels and worker threads.
   public init(
     bias: [Float]? = nil, inputChannels: Int, outputChannels: Int, grid: Grid,
     method: ConvolutionPlan.Method? = nil, storage: UnsafeMutablePointer<Float>? = nil,

@@ -102,7 +102,9 @@ public enum ContourMontage {
 
   /// The slices that `write` shows: those with labels, or all where there are none, thinned evenly.
   ///
-  /// - Parameter most: how many, twelve where that is left out.
+  /// - Parameters:
+  ///   - labels: on the grid of the volume.
+  ///   - most: how many, twelve where that is left out.
   public static func chosenSlices(
     _ labels: LabelVolume, atMost most: Int = maximumTiles
   ) -> [Int] {

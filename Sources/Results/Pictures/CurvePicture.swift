@@ -42,7 +42,9 @@ public enum CurvePicture {
 
   /// Draws the panels from left to right.
   ///
-  /// - Parameter path: of the PNG; it appears whole or not at all, mode 0600.
+  /// - Parameters:
+  ///   - panels: from left to right.
+  ///   - path: of the PNG; it appears whole or not at all, mode 0600.
   /// - Throws: ``SegmentationError``.
   public static func write(_ panels: [Panel], to path: String) throws(SegmentationError) {
     do { try drawn(panels).write(to: path) } catch { throw .dicom(error) }

@@ -57,7 +57,7 @@ public struct LimitMeasurement {
   ///
   /// - Parameters:
   ///   - channels: its volumes on one grid, unchanged.
-  ///   - labels: on the same grid.
+  ///   - known: its labels, on the same grid.
   /// - Throws: `InputRefusal` where no model would take the volumes.
   public mutating func add(_ channels: [Volume], labels known: LabelVolume) throws(InputRefusal) {
     try checkVoxels(channels, expected: preprocessing.normalization.count)

@@ -69,7 +69,12 @@ public final class ConvolutionWeightGradient {
   }
 
   /// The method with the least work; a sum's transform counts as much as 30 multiplications.
-  /// - Parameter mayBeDirect: false where the input is normalised as it is read, or has no halo.
+  /// - Parameters:
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
+  ///   - grid: the extent of input and output.
+  ///   - samples: of the batch.
+  ///   - mayBeDirect: false where the input is normalised as it is read, or has no halo.
   public static func best(
     inputChannels: Int, outputChannels: Int, grid: Grid, samples: Int, mayBeDirect: Bool = true
   ) -> Method {

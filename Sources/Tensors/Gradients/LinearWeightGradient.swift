@@ -25,7 +25,9 @@ public struct LinearWeightGradient: Sendable {
   /// weights ([output][input], `stride` apart, nil for without gaps) += their gradient.
   /// - Parameters:
   ///   - input: rows x inputs, `inputStride` apart.
+  ///   - inputStride: floats between two rows of the input; nil for without gaps.
   ///   - gradient: of the output, rows x outputs, `gradientStride` apart.
+  ///   - gradientStride: floats between two rows of the gradient; nil for without gaps.
   ///   - weights: the result.
   ///   - scratch: as many floats as it needs.
   ///   - compute: the kernels and worker threads.

@@ -41,7 +41,7 @@ public struct PatchWeightGradient: Sendable {
 
   /// weights += their gradient.
   /// - Parameters:
-  ///   - coarse: values of the coarser grid, channels-last, sample by sample.
+  ///   - values: those of the coarser grid, channels-last, sample by sample.
   ///   - fine: values of the finer grid, sample by sample.
   ///   - weights: the result.
   ///   - scratch: as many floats as it needs.

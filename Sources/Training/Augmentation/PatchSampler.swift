@@ -12,6 +12,7 @@ struct PatchSampler {
   ///   - shape: z, y, x.
   ///   - positions: z, y, x of each place.
   ///   - target: room for `count` values.
+  ///   - count: the number of places.
   func values(
     _ source: UnsafePointer<Float>, shape: [Int], at positions: UnsafePointer<SIMD3<Float>>,
     to target: UnsafeMutablePointer<Float>, count: Int

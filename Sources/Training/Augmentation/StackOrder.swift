@@ -15,6 +15,8 @@ struct StackOrder: Equatable {
   ///   - count: slices of the image.
   ///   - slicesPerPlane: slices for each plane of the network's input; below 0.7 they are thick
   ///     already and none is left out.
+  ///   - options: what may be changed.
+  ///   - generator: draws what is left out and added.
   init(
     count: Int, slicesPerPlane: Double, _ options: AugmentationOptions,
     using generator: inout CounterGenerator
@@ -46,6 +48,7 @@ struct StackOrder: Equatable {
   ///   - stretch: a factor of the slices for each plane.
   ///   - margin: the part of the patch's height that may be empty above or below.
   ///   - centre: the slice of the image that is to be shown; nil for anywhere.
+  ///   - generator: draws what is left out and added.
   func planes(
     _ planes: Int, stretch: Double, margin: Double, centre: Int?,
     using generator: inout CounterGenerator

@@ -23,7 +23,7 @@ public final class ParameterStore {
 
   private let arena: Arena
 
-  /// - Throws: ``NotEnoughMemory`` where the system refuses it.
+  /// - Throws: `NotEnoughMemory` where the system refuses it.
   init(_ table: ParameterTable) throws(NotEnoughMemory) {
     entries = table.entries
     bufferEntries = table.bufferEntries

@@ -39,7 +39,7 @@ extension TrainableNetwork {
   }
 
   /// The state dictionary by the reference implementation's names, for a safetensors file that
-  /// ``UNETRPP/Network`` and PyTorch load.
+  /// `UNETRPP.Network` and PyTorch load.
   /// - Parameters:
   ///   - values: in the places of `parameters.values`, such as an average of weights; nil for these.
   ///   - buffers: in the places of `parameters.buffers`; nil for these.

@@ -10,7 +10,7 @@ public struct LogitsLevel {
   public let stride: Int
 }
 
-/// UNETR++ with gradients: the network of ``UNETRPP`` for batches, whose forward pass keeps what the
+/// UNETR++ with gradients: the network of `UNETRPP` for batches, whose forward pass keeps what the
 /// backward pass needs.
 ///
 /// Results do not depend on the number of threads. Not Sendable: one caller at a time.

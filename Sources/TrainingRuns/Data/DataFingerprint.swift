@@ -43,7 +43,7 @@ public struct FingerprintMeasurement {
   /// By channel.
   private var intensities: [[Float]] = []
 
-  /// - Parameter orientation: as of ``Preprocessing``; empty for arrays as acquired.
+  /// - Parameter orientation: as of `Preprocessing`; empty for arrays as acquired.
   public init(orientation: [PatientDirection]) { self.orientation = orientation }
 
   public mutating func add(_ item: TrainingCase) throws(TrainingDataError) {

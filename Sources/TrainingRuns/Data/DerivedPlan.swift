@@ -16,7 +16,7 @@ public struct DerivedPlan: Sendable, Equatable {
     public var channels: Int
     /// Background included.
     public var classes: Int
-    /// As of ``Preprocessing``; that of `preprocessing` where it is stated.
+    /// As of `Preprocessing`; that of `preprocessing` where it is stated.
     public var orientation: [PatientDirection]
     /// Stated by the owner: the network is then made for its spacing.
     public var preprocessing: Preprocessing?

@@ -7,7 +7,7 @@ import Training
 /// The cases of a step are drawn without replacement, by their weights. A stated share of all samples,
 /// spread evenly over them, must show labelled voxels, as in nnU-Net. Every sample is a function of the
 /// seed, the step and its number within it, so that the number of threads changes nothing and a
-/// resumed training goes on as if it had not stopped.
+/// resumed training continues as if it had not stopped.
 final class PatchSource: BatchSource, Sendable {
   let cases: PreparedCases
   let drawing: PatchDrawing

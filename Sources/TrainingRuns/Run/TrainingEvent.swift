@@ -10,7 +10,7 @@ public enum TrainingEvent: Sendable {
   case step(TrainingProgress)
   /// Mean Dice of each label on held-out cases.
   case validated(step: Int, labels: [String], dice: [Double], mean: Double)
-  /// A log or a checkpoint could not be written; the training goes on.
+  /// A log or a checkpoint could not be written; the training continues.
   case problem(String)
 }
 

@@ -83,49 +83,64 @@ struct NormalisationGradientTests {
       for set in Self.sets {
         var results: [[Float]] = []
         for threads in [1, 3] {
-          let compute = try #require(Compute(threads: threads, instructions: set))
-          let norm =
-            c.isBatch
-            ? Normalisation(batch: c.channels)
-            : Normalisation(
-              channels: c.channels, groups: c.groups, weight: hasParameters ? w : nil,
-              bias: hasParameters ? b : nil)
-          norm.load(weight: try memory.floats(w), bias: try memory.floats(b))
-          let input = try memory.floats(x)
-          norm.measure(input, rows: c.rows, compute: compute)
-          let y = try memory.floats(count)
-          norm.apply(
-            input, plus: activation == .residual ? try memory.floats(residual) : nil,
-            activated: activation != .none, into: y, rows: c.rows, compute: compute)
-          let gradient = try memory.floats(r)
-          let result = try memory.floats(count)
-          let sums = try memory.floats([Float](repeating: 1, count: 2 * c.channels))
-          let after: ActivationAfter
-          switch activation {
-          case .none: after = .none
-          case .direct: after = .direct
-          case .residual: after = .residual(output: y)
-          }
-          norm.gradient(
-            input, gradient, activation: after,
-            before: activation == .residual ? gradient : nil, into: result, rows: c.rows,
-            addingTo: sums, sums + c.channels, compute: compute)
-          let found = Array(UnsafeBufferPointer(start: result, count: count))
-          #expect(relativeError(found, dx) < 1e-5, "\(set) \(activation)")
-          results.append(found)
-          let parameters = UnsafeBufferPointer(start: sums, count: 2 * c.channels).map { $0 - 1 }
+          let found = try gradients(
+            of: c, Inputs(x: x, r: r, residual: residual, weight: w, bias: b), activation,
+            try #require(Compute(threads: threads, instructions: set)), memory)
+          #expect(relativeError(found.input, dx) < 1e-5, "\(set) \(activation)")
+          results.append(found.input)
           if hasParameters {
-            #expect(relativeError(Array(parameters[..<c.channels]), dw) < 1e-5)
-            #expect(relativeError(Array(parameters[c.channels...]), db) < 1e-5)
+            #expect(relativeError(found.weight, dw) < 1e-5)
+            #expect(relativeError(found.bias, db) < 1e-5)
           }
-          if let before {
-            let g = Array(UnsafeBufferPointer(start: gradient, count: count))
-            #expect(relativeError(g, before) < 1e-5)
-          }
+          if let before { #expect(relativeError(found.residual, before) < 1e-5) }
         }
         #expect(results[0] == results[1], "the result depends on the number of threads")
       }
     }
+  }
+
+  private struct Inputs {
+    let x, r, residual, weight, bias: [Float]
+  }
+
+  /// The derivatives that the kernels find.
+  private func gradients(
+    of c: Case, _ inputs: Inputs, _ activation: Activation, _ compute: Compute,
+    _ memory: TestMemory
+  ) throws -> (input: [Float], weight: [Float], bias: [Float], residual: [Float]) {
+    let count = inputs.x.count
+    let hasParameters = c.isBatch || c.groups < c.channels
+    let norm =
+      c.isBatch
+      ? Normalisation(batch: c.channels)
+      : Normalisation(
+        channels: c.channels, groups: c.groups, weight: hasParameters ? inputs.weight : nil,
+        bias: hasParameters ? inputs.bias : nil)
+    norm.load(weight: try memory.floats(inputs.weight), bias: try memory.floats(inputs.bias))
+    let input = try memory.floats(inputs.x)
+    norm.measure(input, rows: c.rows, compute: compute)
+    let y = try memory.floats(count)
+    norm.apply(
+      input, plus: activation == .residual ? try memory.floats(inputs.residual) : nil,
+      activated: activation != .none, into: y, rows: c.rows, compute: compute)
+    let gradient = try memory.floats(inputs.r)
+    let result = try memory.floats(count)
+    let sums = try memory.floats([Float](repeating: 1, count: 2 * c.channels))
+    let after: ActivationAfter =
+      switch activation {
+      case .none: .none
+      case .direct: .direct
+      case .residual: .residual(output: y)
+      }
+    norm.gradient(
+      input, gradient, activation: after, before: activation == .residual ? gradient : nil,
+      into: result, rows: c.rows, addingTo: sums, sums + c.channels, compute: compute)
+    let parameters = UnsafeBufferPointer(start: sums, count: 2 * c.channels).map { $0 - 1 }
+    return (
+      Array(UnsafeBufferPointer(start: result, count: count)),
+      Array(parameters[..<c.channels]), Array(parameters[c.channels...]),
+      Array(UnsafeBufferPointer(start: gradient, count: count))
+    )
   }
 
   /// LeakyReLU(normalised) in a halo is that without one, and around it are zeros.
@@ -176,6 +191,23 @@ struct NormalisationGradientTests {
     }
   }
 
+  /// Sum of r * LayerNorm(x).
+  private func layerNormLoss(
+    _ x: [Double], _ w: [Double], _ b: [Double], _ r: [Double], rows: Int
+  ) -> Double {
+    let channels = w.count
+    return (0..<rows).reduce(0.0) { total, row in
+      let line = x[row * channels..<(row + 1) * channels]
+      let mean = line.reduce(0, +) / Double(channels)
+      let variance = line.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(channels)
+      return total
+        + (0..<channels).reduce(0.0) {
+          let y = (x[row * channels + $1] - mean) / (variance + 1e-5).squareRoot()
+          return $0 + r[row * channels + $1] * (y * w[$1] + b[$1])
+        }
+    }
+  }
+
   @Test(arguments: [(16, 9), (20, 40), (96, 33)], sets)
   func layerNorm(size: (Int, Int), set: InstructionSet) throws {
     let (channels, rows) = size
@@ -185,16 +217,7 @@ struct NormalisationGradientTests {
     let x = memory.random(count).map { $0 * 3 + 2 }
     let (r, w) = (memory.random(count), memory.random(channels))
     func f(_ x: [Double], _ w: [Double], _ b: [Double]) -> Double {
-      (0..<rows).reduce(0.0) { total, row in
-        let line = x[row * channels..<(row + 1) * channels]
-        let mean = line.reduce(0, +) / Double(channels)
-        let variance = line.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(channels)
-        return total
-          + (0..<channels).reduce(0.0) {
-            let y = (x[row * channels + $1] - mean) / (variance + 1e-5).squareRoot()
-            return $0 + Double(r[row * channels + $1]) * (y * w[$1] + b[$1])
-          }
-      }
+      layerNormLoss(x, w, b, r.map(Double.init), rows: rows)
     }
     let (xs, ws) = (x.map(Double.init), w.map(Double.init))
     let zeros = [Double](repeating: 0, count: channels)

@@ -317,6 +317,13 @@ extension DoubleReference {
         }
       }
     }
+    return combined(channelPart, spatialPart, name, channels: c)
+  }
+
+  /// Both attentions' projections side by side, or their sum.
+  private func combined(
+    _ channelPart: Values, _ spatialPart: Values, _ name: String, channels c: Int
+  ) -> Values {
     guard kind != .tumor else { return sum(channelPart, spatialPart) }
     let spatial = linear(
       spatialPart, parameter("\(name).out_proj.weight"), parameter("\(name).out_proj.bias"),
@@ -325,7 +332,7 @@ extension DoubleReference {
       channelPart, parameter("\(name).out_proj2.weight"), parameter("\(name).out_proj2.bias"),
       inputs: c)
     var both: Values = []
-    for token in 0..<n {
+    for token in 0..<spatialPart.count / c {
       let half = token * c / 2..<(token + 1) * c / 2
       both += spatial[half]
       both += channel[half]

@@ -63,6 +63,13 @@ final class LayerBench {
     return reference
   }
 
+  /// Along the gradient, where an error of its size shows, and at random; and the gradient's length.
+  private static func direction(_ gradient: [Float]) -> ([Double], Double) {
+    let random = SmallNetworks.numbers(gradient.count, seed: 77).map { Double($0) }
+    let (own, size) = (length(gradient.map { Double($0) }), length(random))
+    return (zip(gradient, random).map { Double($0) / (own + 1e-30) + $1 / size }, own)
+  }
+
   /// Compares a layer with its reference in double: the output, and by finite differences the
   /// derivatives along one direction of the input and of every parameter.
   /// - Parameters:
@@ -84,12 +91,7 @@ final class LayerBench {
     }
     var worst = (error: 0.0, name: "")
     func compare(_ item: String, _ gradient: [Float], _ derivative: ([Double]) -> Double) {
-      // Along the gradient, where an error of its size shows, and at random.
-      let random = SmallNetworks.numbers(gradient.count, seed: 77).map { Double($0) }
-      let (own, size) = (length(gradient.map { Double($0) }), length(random))
-      let direction = zip(gradient, random).map {
-        Double($0) / (own + 1e-30) + $1 / size
-      }
+      let (direction, own) = Self.direction(gradient)
       let wanted = derivative(direction)
       let found = zip(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 }
       let error = abs(found - wanted) / (own + 1e-30)

@@ -12,6 +12,7 @@ final class EncoderStageLayer {
   /// - Parameters:
   ///   - stage: 0...3; stage 0 reads the network's planar input.
   ///   - number: of the next transformer block; counts on.
+  ///   - plan: where parameters and activations are.
   init(stage: Int, number: inout Int, plan: LayerPlan) {
     let d = plan.description
     let prefix = "unetr_pp_encoder.downsample_layers.\(stage)"
@@ -70,6 +71,7 @@ final class DecoderLevelLayer {
   /// - Parameters:
   ///   - index: 0 decoder5, 1 decoder4, 2 decoder3.
   ///   - number: of the next transformer block; counts on.
+  ///   - plan: where parameters and activations are.
   init(index: Int, number: inout Int, plan: LayerPlan) {
     let d = plan.description
     let stage = 2 - index

@@ -10,6 +10,9 @@ final class TokenNorm {
   /// - Parameters:
   ///   - prefix: `prefix.weight` and `prefix.bias` are parameters.
   ///   - position: the name of the embedding, [voxels][channels].
+  ///   - channels: of each token.
+  ///   - voxels: tokens of a sample.
+  ///   - plan: where parameters and activations are.
   init(
     _ prefix: String, position: String, channels: Int, voxels: Int, plan: LayerPlan
   ) {

@@ -72,6 +72,8 @@ final class VolumeResidualBlock {
   ///   - gradient: of the output.
   ///   - dx: becomes the gradient of x, where that is asked for; may be `gradient`. Without it,
   ///     `gradient` is not changed.
+  ///   - scratch: memory for values in between.
+  ///   - pass: what the forward pass kept.
   func backward(
     _ x: UnsafePointer<Float>, output: UnsafePointer<Float>?,
     gradient: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>?, scratch: Scratch,

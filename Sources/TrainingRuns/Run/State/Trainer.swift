@@ -19,6 +19,7 @@ final class Trainer {
   ///   - description: sizes of the network.
   ///   - weights: what the training begins with; nil for random weights.
   ///   - options: how it is trained.
+  ///   - threads: worker threads.
   /// - Throws: `NetworkError`, also where there is not enough memory.
   init(
     _ description: NetworkDescription, weights: SafetensorsFile?, options: TrainingOptions,
