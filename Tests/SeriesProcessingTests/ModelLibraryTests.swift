@@ -9,7 +9,7 @@ import Testing
 
   @Test func excludedModelsAreNeitherListedNorLoaded() throws {
     let library = ModelLibrary(
-      directories: [models], excluded: ["untrained-tiny", "hippocampus"], threads: 1)
+      directories: [models], excluded: ["untrained-tiny", "hippocampus", "cardiac"], threads: 1)
     #expect(library.bundles.keys.sorted() == ["untrained-tiny-mr"])
     #expect(try library.bundle("untrained-tiny-mr").name == "untrained-tiny-mr")
     let refused = #expect(throws: ModelLibraryError.self) { try library.bundle("hippocampus") }

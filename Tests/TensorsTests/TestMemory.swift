@@ -3,7 +3,6 @@ import Testing
 
 /// Memory and numbers for tests of single operations.
 final class TestMemory {
-  private var arenas: [Arena] = []
   private var state: UInt64
 
   init(seed: UInt64 = 1) { state = seed }
@@ -12,7 +11,8 @@ final class TestMemory {
     var layout = ArenaLayout()
     let slot = layout.add(count)
     let arena = try Arena(layout)
-    arenas.append(arena)
+    // Never freed: the pointer is used after the last use of this object, when Swift may release it.
+    _ = Unmanaged.passRetained(arena)
     return arena[slot]
   }
 

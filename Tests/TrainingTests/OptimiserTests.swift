@@ -20,6 +20,7 @@ struct OptimiserTests {
     let (values, gradient, average) = (
       FlatBuffer(count: count), FlatBuffer(count: count), FlatBuffer(count: count)
     )
+    defer { withExtendedLifetime((values, gradient, average)) {} }
     for index in 0..<count {
       values.values[index] = start[index]
       average.values[index] = start[index]
@@ -65,6 +66,7 @@ struct OptimiserTests {
     func run(_ threads: Int) throws -> [Float] {
       let compute = try #require(Compute(threads: threads))
       let (values, gradients) = (FlatBuffer(count: count), FlatBuffer(count: count))
+      defer { withExtendedLifetime((values, gradients)) {} }
       var generator = CounterGenerator(seed: 2, purpose: .noise)
       for index in 0..<count {
         values.values[index] = Float(generator.uniform())
@@ -86,6 +88,7 @@ struct OptimiserTests {
   func gradientsThatAreNotFiniteAreAnError(value: Float) throws {
     let compute = try #require(Compute(threads: 2))
     let gradients = FlatBuffer(count: 40_000)
+    defer { withExtendedLifetime(gradients) {} }
     #expect(try GradientNorm(gradients.values, compute).value == 0)
     gradients.values[39_999] = value
     #expect(throws: GradientNotFinite()) { try GradientNorm(gradients.values, compute) }
@@ -94,6 +97,7 @@ struct OptimiserTests {
   @Test func paddingBetweenRangesStays() throws {
     let compute = try #require(Compute(threads: 2))
     let (values, gradients) = (FlatBuffer(count: 32), FlatBuffer(count: 32))
+    defer { withExtendedLifetime((values, gradients)) {} }
     for index in 0..<32 { gradients.values[index] = 1 }
     let optimiser = Optimiser(
       .sgd(), count: 32,

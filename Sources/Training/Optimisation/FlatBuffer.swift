@@ -1,7 +1,8 @@
 import Tensors
 
 /// Single-precision numbers in one piece of memory, zero at first: an optimiser's moments, or
-/// averaged weights, in the layout of the parameters they belong to.
+/// averaged weights, in the layout of the parameters they belong to. The memory is there as long as the
+/// buffer: whoever works on ``values`` holds it (`withExtendedLifetime`).
 public final class FlatBuffer {
   public let values: UnsafeMutableBufferPointer<Float>
 

@@ -55,6 +55,7 @@ struct GoldenGradientsTests {
     var layout = ArenaLayout()
     let slots = levels.map { layout.add(2 * $0.stride) }
     let arena = try Arena(layout)
+    defer { withExtendedLifetime(arena) {} }
     for (level, slot) in slots.enumerated() {
       let values = RuledNumbers.stream("gradient.\(level)", slot.count)
       for (i, value) in values.enumerated() { arena[slot][i] = Float(0.01 * value) }

@@ -34,6 +34,7 @@ struct TrainingStepsTests {
       let levels = try #require(
         images.withUnsafeBufferPointer { $0.baseAddress.map { network.forward($0, step: step) } })
       let gradients = levels.map { FlatBuffer(count: 2 * $0.stride) }
+      defer { withExtendedLifetime(gradients) {} }
       let pointers = try gradients.map { try #require($0.values.baseAddress) }
       let value = try labels.withUnsafeBufferPointer { labels in
         try loss.evaluate(
