@@ -179,11 +179,18 @@ import Volumes
   /// The bundled synthetic subjects: DICOM images, labels in NIfTI.
   @Test func aShippedModelIsTrainedFurtherOnDICOM() async throws {
     let output = folder.url.appendingPathComponent("tuning")
+    let corrections = folder.url.appendingPathComponent("corrections")
+    try FileManager.default.createDirectory(at: corrections, withIntermediateDirectories: true)
+    for name in ["synthetic-1", "synthetic-2"].flatMap({ [$0, "\($0).labels.nii.gz"] }) {
+      try FileManager.default.copyItem(
+        at: TestFiles.fixtures.appendingPathComponent("series/\(name)"),
+        to: corrections.appendingPathComponent(name))
+    }
     let tuned = try report(
       try await segmentd(
-        "fine-tune", "--model", "hippocampus", "--corrections",
-        TestFiles.fixtures.appendingPathComponent("series").path, "--output", output.path,
-        "--held-out", "synthetic-2", "--steps", "1", "--batch", "1", "--json", within: 1200))
+        "fine-tune", "--model", "hippocampus", "--corrections", corrections.path, "--output",
+        output.path, "--held-out", "synthetic-2", "--steps", "1", "--batch", "1", "--json",
+        within: 1200))
     let before = tuned.labels.compactMap(\.diceBefore)
     #expect(before.count == 2 && before.allSatisfy { $0 > 0.6 })
     // One step at a low rate neither breaks the model nor leaves it as it was.
