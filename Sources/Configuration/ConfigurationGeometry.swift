@@ -5,6 +5,7 @@ extension SiteConfiguration {
   /// The tolerances of the geometry gate and what it may repair; see `GeometryRules`.
   public struct Geometry: Decodable, Sendable {
     public private(set) var rules = GeometryRules()
+    private var statesMinimumSlices = false
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case minimumSlices, spacingTolerance, spacingRelativeTolerance, positionTolerance, maximumTilt
@@ -23,6 +24,7 @@ extension SiteConfiguration {
           rules[keyPath: path] = value
         }
       }
+      statesMinimumSlices = values.contains(.minimumSlices)
       try read(.minimumSlices, into: \.minimumSlices)
       try read(.spacingTolerance, into: \.spacingTolerance)
       try read(.spacingRelativeTolerance, into: \.spacingRelativeTolerance)
@@ -34,6 +36,14 @@ extension SiteConfiguration {
       try read(.fillGapsUpTo, into: \.fillsGapsUpTo)
       try read(.excludeMismatchedImages, into: \.excludesMismatchedImages)
       try read(.splitFramesOfReference, into: \.splitsFramesOfReference)
+    }
+
+    /// Takes the value of the key's former place, in `assembly`.
+    ///
+    /// - Returns: whether the key itself does not say otherwise.
+    mutating func take(formerMinimumSlices value: Int) -> Bool {
+      if !statesMinimumSlices { rules.minimumSlices = value }
+      return rules.minimumSlices == value
     }
 
     /// What is wrong with a value; nil where none is.

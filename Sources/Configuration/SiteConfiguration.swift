@@ -35,6 +35,12 @@ public struct SiteConfiguration: Decodable, Sendable {
     watch = try values.decodeIfPresent([Watch].self, forKey: .watch) ?? []
     assembly = try values.decodeIfPresent(Assembly.self, forKey: .assembly) ?? assembly
     geometry = try values.decodeIfPresent(Geometry.self, forKey: .geometry) ?? geometry
+    if let former = assembly.minimumSlices, !geometry.take(formerMinimumSlices: former) {
+      throw DecodingError.dataCorruptedError(
+        forKey: .assembly, in: values,
+        debugDescription: "minimumSlices: \(former) is not geometry.minimumSlices: "
+          + "\(geometry.rules.minimumSlices), whose former place it is")
+    }
     models = try values.decodeIfPresent(Models.self, forKey: .models) ?? models
     rules = try values.decodeIfPresent([Rule].self, forKey: .rules) ?? []
     destinations = try values.decodeIfPresent([Destination].self, forKey: .destinations) ?? []
@@ -115,14 +121,18 @@ extension SiteConfiguration {
     /// What happens to a series with refused instances or an interrupted association.
     public var incompleteSeries = IncompleteSeries.hold
 
+    /// The former place of `geometry.minimumSlices`, still read.
+    let minimumSlices: Int?
+
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case quietSeconds, incompleteSeries
+      case quietSeconds, incompleteSeries, minimumSlices
     }
 
-    public init() {}
+    public init() { minimumSlices = nil }
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+      minimumSlices = try values.decodeIfPresent(Int.self, forKey: .minimumSlices)
       quietSeconds = try values.decodeIfPresent(Double.self, forKey: .quietSeconds) ?? quietSeconds
       incompleteSeries =
         try values.decodeIfPresent(IncompleteSeries.self, forKey: .incompleteSeries)

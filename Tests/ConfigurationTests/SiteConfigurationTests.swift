@@ -71,8 +71,7 @@ import Testing
     ("inference:\n  thread: 1\n", 2, "thread"),
     ("log:\n  colour: red\n", 2, "colour"),
     ("assembly:\n  quiet: 3\n", 2, "quiet"),
-    // It is a rule of the geometry gate.
-    ("assembly:\n  quietSeconds: 3\n  minimumSlices: 3\n", 3, "minimumSlices"),
+    ("assembly:\n  quietSeconds: 3\n  minimumSlice: 3\n", 3, "minimumSlice"),
     ("models:\n  folders: []\n", 2, "folders"),
   ])
   func anUnknownKeyIsNamedWithItsLine(text: String, line: Int, key: String) {
@@ -145,6 +144,16 @@ import Testing
   }
 
   /// Preferences mean that the best series is wanted, unless the rule says otherwise.
+  @Test func theFormerPlaceOfMinimumSlicesIsStillRead() throws {
+    #expect(try load("assembly: {minimumSlices: 7}").geometryRules.minimumSlices == 7)
+    let both = "assembly: {minimumSlices: 7}\ngeometry: {minimumSlices: %}"
+    #expect(
+      try load(both.replacingOccurrences(of: "%", with: "7")).geometryRules.minimumSlices == 7)
+    let found = try #require(fault(both.replacingOccurrences(of: "%", with: "3")))
+    #expect(found.contains("minimumSlices: 7 is not geometry.minimumSlices: 3"))
+    #expect(fault("assembly: {minimumSlices: 2}") != nil)
+  }
+
   @Test func aRuleWithPreferencesSelectsTheBest() throws {
     let rules = try load(
       """
