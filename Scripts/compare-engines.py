@@ -15,41 +15,20 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BENCHMARKS = ROOT / "Sources/segmentd/Documentation.docc/Benchmarks.md"
-MARKS = ("<!-- engines: begin -->", "<!-- engines: end -->")
+from comparison import ROOT, LoadedPeer, build, clean_environment, environment, processor, write_table
+
 PACKAGES = ("torch==2.13.0", "numpy==2.4.6", "safetensors", "onnx", "onnxscript", "onnxruntime==1.32.0", "openvino==2026.4.1")
 NAMES = {
     "segmentd": "segmentd", "segmentd-avx2": "segmentd, AVX2 forced", "segmentd-portable": "segmentd, portable forced",
     "torch": "PyTorch eager", "torch-compile": "PyTorch compiled", "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO fp32", "openvino-default": "OpenVINO's default",
 }
-
-
-def environment():
-    """The interpreter that has the engines; made when it is missing."""
-    folder = ROOT / ".build/engines"
-    python = folder / "bin/python3"
-    if not (folder / "installed").exists():
-        print(f"creating {folder.relative_to(ROOT)} with {' '.join(PACKAGES)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        "--extra-index-url", "https://download.pytorch.org/whl/cpu", *PACKAGES], check=True)
-        (folder / "installed").touch()
-    return python
-
-
-def clean_environment(**extra):
-    """Without a core for OpenBLAS that may be an old one, which would halve it."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-    return kept | extra
 
 
 # What runs within the engines' environment: `worker STEP FOLDER VARIANT THREADS`.
@@ -172,31 +151,19 @@ def worker(step, folder, variant, threads):
 
 # What drives them.
 
-class Peer:
-    """Another engine, which stays loaded between its turns."""
+class Peer(LoadedPeer):
+    """Another engine."""
 
     def __init__(self, engine, python, folder, variant, threads):
         self.seconds, self.peak = [], 0
-        self.process = subprocess.Popen(
-            [python, __file__, "--worker", engine, str(folder), variant, str(threads)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env=clean_environment(OMP_NUM_THREADS=str(threads)))
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{engine} did not start")
-        answer = json.loads(answer)
-        self.version, self.error = answer["version"], answer["error"]
+        super().__init__([python, __file__, "--worker", engine, str(folder), variant, str(threads)], threads)
+        self.version, self.error = self.greeting["version"], self.greeting["error"]
 
     def turn(self):
         for _ in range(2):
-            self.process.stdin.write("\n")
-            self.process.stdin.flush()
-            answer = json.loads(self.process.stdout.readline())
+            answer = self.ask()
             self.seconds.append(answer["seconds"])
             self.peak = max(self.peak, answer["peakMB"])
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Ours:
@@ -261,13 +228,6 @@ def compare(options, variant, python):
     return rows
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
-
-
 def table(rows):
     """Markdown: for each variant and number of threads, every engine compared with OpenVINO in single precision."""
     date = datetime.date.today()
@@ -286,13 +246,6 @@ def table(rows):
     lines += ["", f"From the start of the segmentd process to its end with one patch computed and written, weights in "
               f"the page cache: {started}."]
     return "\n".join(lines)
-
-
-def write_table(text):
-    page = BENCHMARKS.read_text()
-    before, rest = page.split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    BENCHMARKS.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
 
 
 def main():
@@ -314,15 +267,12 @@ def main():
     options = parser.parse_args()
     if options.isa:
         options.engines += ["segmentd-avx2", "segmentd-portable"]
-    python = options.python or environment()
+    python = options.python or environment("engines", PACKAGES)
     if not options.segmentd:
-        build = ["swift", "build", "-c", "release", "--product", "segmentd"]
-        subprocess.run(build, cwd=ROOT, check=True, stdout=sys.stderr)
-        folder = subprocess.run(build + ["--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        options.segmentd = pathlib.Path(folder.strip()) / "segmentd"
+        options.segmentd = build()
     rows = [row for variant in options.variants for row in compare(options, variant, python)]
     if options.write:
-        write_table(table(rows))
+        write_table("engines", table(rows))
     print(json.dumps({"rows": rows}, indent=2) if options.json else table(rows))
 
 

@@ -15,18 +15,15 @@ Benchmarks.md. The first run makes an environment with the peers in .build/studi
 import argparse
 import datetime
 import json
-import os
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from comparison import ROOT, build, clean_environment, environment, processor, write_table
+
 SUPPORT = ROOT / "Scripts/test-support"
-BENCHMARKS = ROOT / "Sources/segmentd/Documentation.docc/Benchmarks.md"
-MARKS = ("<!-- studies: begin -->", "<!-- studies: end -->")
 PACKAGES = ("torch==2.13.0", "numpy==2.4.6", "safetensors", "onnx", "onnxscript", "openvino==2026.4.1", "pyyaml",
             "scipy==1.17.1", "scikit-image==0.26.0", "pydicom==3.0.2", "highdicom==0.28.2")
 NAMES = {"segmentd": "segmentd", "openvino": "OpenVINO fp32 + SciPy", "openvino-default": "OpenVINO's default + SciPy",
@@ -37,32 +34,6 @@ STAGES = {
     "inference": ["network", "merging"], "labels": ["labels", "postprocessing"],
     "writing": ["writing", "proof", "picture"],
 }
-
-
-def environment():
-    """The interpreter that has the peers; made when it is missing."""
-    folder = ROOT / ".build/studies"
-    python = folder / "bin/python3"
-    if not (folder / "installed").exists():
-        print(f"creating {folder.relative_to(ROOT)} with {' '.join(PACKAGES)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        "--extra-index-url", "https://download.pytorch.org/whl/cpu", *PACKAGES], check=True)
-        (folder / "installed").touch()
-    return python
-
-
-def build():
-    command = ["swift", "build", "-c", "release", "--product", "segmentd"]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
-    folder = subprocess.run(command + ["--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return pathlib.Path(folder.strip()) / "segmentd"
-
-
-def clean_environment(**extra):
-    """Without a core for OpenBLAS that may be an old one, which would halve it."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-    return kept | extra
 
 
 def prepare(options, python, folder):
@@ -128,13 +99,6 @@ def compare(options, python):
     return rows
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
-
-
 def table(rows):
     """Markdown: seconds of each stage, ratios to OpenVINO in single precision, labels compared with ours."""
     base = next((row for row in rows if row["pipeline"] == "openvino"), None)
@@ -166,13 +130,6 @@ def table(rows):
     return "\n".join(lines)
 
 
-def write_table(text):
-    page = BENCHMARKS.read_text()
-    before, rest = page.split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    BENCHMARKS.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pipelines", nargs="+", choices=NAMES, default=list(NAMES))
@@ -188,12 +145,12 @@ def main():
     options = parser.parse_args()
     if options.slices < 64:
         parser.error("--slices must be at least 64, the depth of a patch")
-    python = options.python or environment()
+    python = options.python or environment("studies", PACKAGES)
     options.segmentd = options.segmentd or build()
     rows = compare(options, python)
     text = table(rows)
     if options.write:
-        write_table(text)
+        write_table("studies", text)
     print(json.dumps({"rows": rows}, indent=2) if options.json else text)
 
 

@@ -16,39 +16,18 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BENCHMARKS = ROOT / "Sources/segmentd/Documentation.docc/Benchmarks.md"
-MARKS = ("<!-- training: begin -->", "<!-- training: end -->")
+from comparison import ROOT, LoadedPeer, build, clean_environment, environment, processor, write_table
+
 PACKAGES = ("torch==2.13.0", "numpy==2.4.6", "safetensors", "pyyaml")
 PUBLISHED = ("synapse", "acdc", "lung", "tumor")
 NAMES = {"segmentd": "segmentd", "torch-fp32": "PyTorch fp32", "torch-bf16": "PyTorch bf16"}
 COMPARED_STEPS = 2
-
-
-def environment():
-    """The interpreter that has PyTorch; made when it is missing."""
-    folder = ROOT / ".build/training"
-    python = folder / "bin/python3"
-    if not (folder / "installed").exists():
-        print(f"creating {folder.relative_to(ROOT)} with {' '.join(PACKAGES)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        "--extra-index-url", "https://download.pytorch.org/whl/cpu", *PACKAGES], check=True)
-        (folder / "installed").touch()
-    return python
-
-
-def clean_environment(**extra):
-    """Without a core for OpenBLAS that may be an old one, which would halve it."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-    return kept | extra
 
 
 # What runs within PyTorch's environment: `worker STEP FOLDER NETWORK THREADS`.
@@ -162,32 +141,20 @@ def worker(step, folder, name, threads):
 
 # What drives them.
 
-class Peer:
-    """PyTorch, which stays loaded between its turns."""
+class Peer(LoadedPeer):
+    """PyTorch."""
 
     def __init__(self, engine, python, folder, name, threads):
         self.seconds, self.processor, self.peak, self.losses = [], [], 0, []
-        self.process = subprocess.Popen(
-            [python, __file__, "--worker", engine, str(folder), name, str(threads)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env=clean_environment(OMP_NUM_THREADS=str(threads)))
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{engine} did not start")
-        answer = json.loads(answer)
-        self.version, self.distance = answer["version"], answer.get("distance")
+        super().__init__([python, __file__, "--worker", engine, str(folder), name, str(threads)], threads)
+        self.version, self.distance = self.greeting["version"], self.greeting.get("distance")
 
     def turn(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        answer = self.ask()
         self.seconds.append(answer["seconds"])
         self.processor.append(answer["processor"])
         self.losses.append(answer["loss"])
         self.peak = max(self.peak, answer["peakMB"])
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Ours:
@@ -246,13 +213,6 @@ def compare(options, name, python):
     return rows
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
-
-
 def table(rows):
     """Markdown: for each network and number of threads, every trainer compared with PyTorch in single precision."""
     versions = "; ".join(dict.fromkeys(f"{NAMES[row['trainer']]} {row['version']}" for row in rows))
@@ -270,13 +230,6 @@ def table(rows):
     return "\n".join(lines)
 
 
-def write_table(text):
-    page = BENCHMARKS.read_text()
-    before, rest = page.split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    BENCHMARKS.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
-
-
 def main():
     if len(sys.argv) > 1 and sys.argv[1] == "--worker":
         step, folder, name, threads = sys.argv[2:]
@@ -291,15 +244,12 @@ def main():
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--write", action="store_true", help="put the table into Benchmarks.md")
     options = parser.parse_args()
-    python = options.python or environment()
+    python = options.python or environment("training", PACKAGES)
     if not options.segmentd:
-        build = ["swift", "build", "-c", "release", "--product", "segmentd"]
-        subprocess.run(build, cwd=ROOT, check=True, stdout=sys.stderr)
-        folder = subprocess.run(build + ["--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        options.segmentd = pathlib.Path(folder.strip()) / "segmentd"
+        options.segmentd = build()
     rows = [row for name in options.networks for row in compare(options, name, python)]
     if options.write:
-        write_table(table(rows))
+        write_table("training", table(rows))
     print(json.dumps({"rows": rows}, indent=2) if options.json else table(rows))
 
 
