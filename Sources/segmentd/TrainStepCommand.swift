@@ -102,7 +102,8 @@ struct TrainingSamples {
   let images: [Float]
   let labels: [UInt8]
 
-  /// - Throws: `NetworkError` where a tensor is missing or does not fit the network.
+  /// - Throws: `NetworkError` where a tensor is missing or does not fit the network, `ValidationError`
+  ///   where a label is not a whole number from 0 to 255.
   init(path: String, _ description: NetworkDescription) throws {
     let file = try SafetensorsFile(path: path)
     batch = file.entry("images")?.shape.first ?? 1
@@ -118,7 +119,10 @@ struct TrainingSamples {
     }
     images = try values("images", [batch, description.inputChannels] + description.patch)
     labels = try values("labels", [batch] + description.patch).map {
-      UInt8(clamping: Int($0.rounded()))
+      guard let label = UInt8(exactly: $0) else {
+        throw ValidationError("\(path): the tensor \"labels\" holds \($0), which is no label")
+      }
+      return label
     }
   }
 }
