@@ -5,7 +5,7 @@ import PackageDescription
 let optimisedKernels: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
 
 let dcmtkLibraries = [
-  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
+  "dcmnet", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
 ]
 
 let package = Package(
@@ -23,7 +23,7 @@ let package = Package(
     // The system's libraries, each behind one plain C interface.
     .target(
       name: "CDCMTK",
-      linkerSettings: dcmtkLibraries.map { .linkedLibrary($0) }),
+      linkerSettings: (dcmtkLibraries + ["ssl", "crypto"]).map { .linkedLibrary($0) }),
     .target(
       name: "CCodecs", linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
     .target(name: "CKernels", cSettings: optimisedKernels),

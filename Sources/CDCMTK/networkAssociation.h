@@ -15,15 +15,17 @@
 #include <vector>
 
 #include "CDCMTKNetwork.h"
+#include "networkConnection.h"
+#include "networkPeers.h"
 
 /// What every association of one SCP shares.
 struct AssociationSettings {
   static constexpr long maximum_pdu = ASC_MAXIMUMPDUSIZE;
 
-  std::string ae_title, folder;
-  std::vector<std::string> calling_ae_titles, sop_classes, transfer_syntaxes;
-  unsigned maximum_associations = 1;
-  unsigned idle_timeout = 60;
+  std::string folder;
+  std::vector<std::string> sop_classes, transfer_syntaxes;
+  cdcmtk_limits limits = {};
+  cdcmtk_admission_handler admit = nullptr;
   cdcmtk_store_handler store = nullptr;
   cdcmtk_refusal_handler refusal = nullptr;
   cdcmtk_echo_handler echo = nullptr;
@@ -31,24 +33,32 @@ struct AssociationSettings {
   void *context = nullptr;
 
   std::atomic<bool> stopping{false};
-  /// Stopping has taken too long: also a dataset on its way is given up.
-  std::atomic<bool> out_of_time{false};
-  std::atomic<unsigned> open_associations{0};
   std::atomic<unsigned long> files{0};
   std::atomic<uint64_t> associations{0};
 
   void read(const cdcmtk_scp_options &options);
 };
 
+/// Who wants an association or has one.
+struct AssociationIdentity {
+  const uint64_t number;
+  const double started_at;
+  const std::string calling, called, address;
+
+  AssociationIdentity(AssociationSettings &settings, const std::string &calling,
+                      const std::string &called, const std::string &address);
+  cdcmtk_association in_c() const;
+};
+
 /// Seconds since 1970.
 double seconds_now();
 
-/// Tells of a connection that never became an association.
-void report_no_association(AssociationSettings &settings, const std::string &peer,
-                           const std::string &message);
+void report(AssociationSettings &settings, const AssociationIdentity &identity, int kind,
+            const std::string &message, unsigned stored = 0, unsigned refused = 0);
 
 /// Negotiates and serves an association to its end and destroys it.
-void serve_association(AssociationSettings &settings, T_ASC_Association *association, int socket,
-                       const std::string &peer);
+void serve_association(AssociationSettings &settings, T_ASC_Association *association,
+                       const AssociationIdentity &identity, PeerConnection &connection,
+                       Peers::Peer &peer);
 
 #endif

@@ -5,7 +5,7 @@
 #include "dcmtk/dcmdata/dcostrmb.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,28 +19,36 @@ constexpr int data_timeout = 30;
 // So much of a dataset is told of one that is refused: identifiers come long before.
 constexpr size_t beginning_size = 256 * 1024;
 
+// The disk is looked at again after so much of a dataset.
+constexpr uint64_t space_check_interval = 16 << 20;
+
 std::string errno_text() { return std::strerror(errno); }
 
 }  // namespace
 
-Incoming incoming(int socket, int milliseconds) {
-  pollfd wait = {socket, POLLIN, 0};
-  if (poll(&wait, 1, milliseconds) <= 0) return Incoming::nothing;
-  unsigned char type = 0;
-  const ssize_t peeked = recv(socket, &type, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (peeked < 0 && (errno == EAGAIN || errno == EINTR)) return Incoming::nothing;
-  // PS3.8 9.3.8: an A-ABORT PDU is of type 7. DCMTK does not tell it from a closed connection.
-  return peeked <= 0 ? Incoming::closed : type == 7 ? Incoming::abort : Incoming::data;
+/// On a full disk the ledger could not be written either.
+std::string free_space_fault(const AssociationSettings &settings) {
+  struct statvfs disk;
+  if (statvfs(settings.folder.c_str(), &disk) != 0) return "";
+  const uint64_t available = uint64_t(disk.f_bavail) * disk.f_frsize;
+  const uint64_t reserve = settings.limits.disk_reserve;
+  if (available >= reserve) return "";
+  return "no space left but the reserve: " + std::to_string(available >> 20) + " of " +
+         std::to_string(reserve >> 20) + " MiB";
 }
 
 ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                                  const T_DIMSE_C_StoreRQ &request,
                                  T_ASC_PresentationContextID context,
-                                 const std::string &transfer_syntax, int socket)
+                                 const std::string &transfer_syntax, PeerConnection &connection)
     : settings_(settings), association_(association), request_(request), context_(context),
-      transfer_syntax_(transfer_syntax), socket_(socket) {
+      transfer_syntax_(transfer_syntax), connection_(connection) {
+  // Several listeners share the folder.
+  static std::atomic<unsigned long> files{0};
   path_ = settings.folder + "/" + std::to_string(getpid()) + "-" +
-          std::to_string(settings.files.fetch_add(1));
+          std::to_string(files.fetch_add(1));
+  connection_.set_deadline(Clock::now() + std::chrono::seconds(settings.limits.object_seconds),
+                           "an object");
   T_ASC_PresentationContext accepted;
   const bool matches =
       ASC_findAcceptedPresentationContext(association->params, context, &accepted).good() &&
@@ -48,12 +56,16 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
   if (!matches) {
     fail(STATUS_STORE_Refused_SOPClassNotSupported,
          "the SOP class of the request is not that of its presentation context");
-  } else if (!write_meta_information()) {
-    fail(STATUS_STORE_Refused_OutOfResources, errno_text());
+  } else {
+    check_space();
+    if (status_ == STATUS_Success && !write_meta_information()) {
+      fail(STATUS_STORE_Refused_OutOfResources, errno_text());
+    }
   }
 }
 
 ReceivedDataset::~ReceivedDataset() {
+  connection_.clear_deadline();
   if (file_ >= 0) close(file_);
   if (!handed_over_) unlink(path_.c_str());
 }
@@ -108,6 +120,11 @@ OFCondition ReceivedDataset::receive() {
       return DIMSE_UNEXPECTEDPDVTYPE;
     }
     write(pdv.data, pdv.fragmentLength);
+    if (received_ > settings_.limits.object_bytes) {
+      connection_.give_up("an object is larger than " +
+                          std::to_string(settings_.limits.object_bytes) + " bytes");
+      return DIMSE_OUTOFRESOURCES;
+    }
   } while (!pdv.lastPDV);
   if (status_ == STATUS_Success && fsync(file_) != 0) {
     fail(STATUS_STORE_Refused_OutOfResources, errno_text());
@@ -120,9 +137,17 @@ void ReceivedDataset::fail(uint16_t status, const std::string &reason) {
   reason_ = reason;
 }
 
+void ReceivedDataset::check_space() {
+  next_check_ = received_ + space_check_interval;
+  const std::string fault = free_space_fault(settings_);
+  if (!fault.empty()) fail(STATUS_STORE_Refused_OutOfResources, fault);
+}
+
 void ReceivedDataset::write(const void *bytes, size_t count) {
   const char *next = static_cast<const char *>(bytes);
   size_t done = 0;
+  received_ += count;
+  if (status_ == STATUS_Success && received_ >= next_check_) check_space();
   if (status_ == STATUS_Success) {
     done = append(next, count);
     written_ += done;
@@ -152,11 +177,10 @@ std::vector<uint8_t> ReceivedDataset::beginning() const {
 }
 
 OFCondition ReceivedDataset::next_pdv(DUL_PDV &pdv) {
-  if (settings_.out_of_time) return DIMSE_NODATAAVAILABLE;
   OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
   if (condition.good()) return condition;
-  for (int waited = 0; (last_seen_ = incoming(socket_, 1000)) == Incoming::nothing; ++waited) {
-    if (settings_.out_of_time || waited >= data_timeout) return DIMSE_NODATAAVAILABLE;
+  for (int waited = 0; (last_seen_ = connection_.incoming(1000)) == Incoming::nothing; ++waited) {
+    if (waited >= data_timeout) return DIMSE_NODATAAVAILABLE;
   }
   condition =
       DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, data_timeout);

@@ -8,11 +8,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/// What is next to be read of a connection, without reading it.
-enum class Incoming { nothing, data, abort, closed };
-
-/// Waits for up to so many milliseconds.
-Incoming incoming(int socket, int milliseconds);
+/// Why nothing more is received: the disk's reserve is reached. Empty where it is not.
+std::string free_space_fault(const AssociationSettings &settings);
 
 /// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10) and syncs it.
 ///
@@ -22,7 +19,7 @@ class ReceivedDataset {
 public:
   ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                   const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
-                  const std::string &transfer_syntax, int socket);
+                  const std::string &transfer_syntax, PeerConnection &connection);
   ~ReceivedDataset();
 
   /// Good when the whole dataset was read off the network, even if the file could not be written.
@@ -44,6 +41,7 @@ private:
   void write(const void *bytes, size_t count);
   size_t append(const char *bytes, size_t count);
   void fail(uint16_t status, const std::string &reason);
+  void check_space();
   OFCondition next_pdv(DUL_PDV &pdv);
 
   AssociationSettings &settings_;
@@ -51,10 +49,12 @@ private:
   const T_DIMSE_C_StoreRQ &request_;
   const T_ASC_PresentationContextID context_;
   const std::string transfer_syntax_;
-  const int socket_;
+  PeerConnection &connection_;
   const double began_at_ = seconds_now();
   /// How long the file meta information is, and how much of the dataset is in the file behind it.
   size_t meta_length_ = 0, written_ = 0;
+  /// How much of the dataset came, and from which length on the disk is looked at again.
+  uint64_t received_ = 0, next_check_ = 0;
   /// What belongs to the beginning and could not be written.
   std::vector<uint8_t> unwritten_;
   Incoming last_seen_ = Incoming::data;

@@ -1,20 +1,20 @@
 // A storage SCP with its own accept loop. The accept thread only accepts; each connection has a
-// thread, which waits for a complete A-ASSOCIATE-RQ before DCMTK sees the socket, so that a silent
-// peer does not hold up the others.
+// thread, which reads a complete A-ASSOCIATE-RQ before DCMTK sees it, so that a silent peer does not
+// hold up the others.
 
 #include "support.h"
 #include "networkAssociation.h"
+#include "networkRequest.h"
+#include "networkTLS.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <list>
@@ -22,59 +22,35 @@
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// Connections that have not sent a request yet take a thread each; further ones are closed.
-constexpr size_t maximum_waiting_connections = 64;
-constexpr size_t maximum_request_length = 128 * 1024;
-// An association that is still open so many seconds after the SCP was told to stop is aborted.
-constexpr std::chrono::seconds stop_timeout(20);
+// Threads of connections that were dismissed and say farewell, beyond those that are counted.
+constexpr size_t leaving_connections = 64;
+// An object that is still on its way so many seconds after the SCP was told to stop is given up.
+constexpr std::chrono::seconds stop_timeout(3);
 
 // DCMTK takes descriptors from a global variable; whoever sets it holds this.
 std::mutex external_socket;
 
 std::string errno_text() { return std::strerror(errno); }
 
-/// Whether a whole A-ASSOCIATE-RQ (PS3.8 9.3.2) is in the socket's buffer before the deadline.
-bool wait_for_request(int socket, unsigned seconds, const std::atomic<bool> &stopping) {
-  const auto deadline = Clock::now() + std::chrono::seconds(seconds);
-  while (Clock::now() < deadline && !stopping) {
-    pollfd wait = {socket, POLLIN, 0};
-    if (poll(&wait, 1, 100) < 0 && errno != EINTR) return false;
-    if (!(wait.revents & (POLLIN | POLLHUP | POLLERR))) continue;
-    unsigned char header[6];
-    const ssize_t peeked = recv(socket, header, sizeof header, MSG_PEEK | MSG_DONTWAIT);
-    if (peeked == 0) return false;
-    if (peeked < 0 && errno != EAGAIN && errno != EINTR) return false;
-    if (peeked >= 1 && header[0] != 1) return false;
-    if (peeked == ssize_t(sizeof header)) {
-      const size_t length = size_t(header[2]) << 24 | size_t(header[3]) << 16 |
-                            size_t(header[4]) << 8 | size_t(header[5]);
-      if (length > maximum_request_length) return false;
-      int available = 0;
-      if (ioctl(socket, FIONREAD, &available) != 0) return false;
-      if (size_t(available) >= length + sizeof header) return true;
-    }
-    // Data is there but not all of it: poll would return at once.
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
-}
-
+/// An IPv4 address that came over an IPv6 socket is told as what it is.
 std::string address_text(const sockaddr_storage &address, socklen_t length) {
   char host[NI_MAXHOST] = "?";
   getnameinfo(reinterpret_cast<const sockaddr *>(&address), length, host, sizeof host, nullptr, 0,
               NI_NUMERICHOST);
-  return host;
+  const std::string text = host;
+  const std::string mapped = "::ffff:";
+  return text.compare(0, mapped.size(), mapped) == 0 ? text.substr(mapped.size()) : text;
 }
 
 }  // namespace
 
 struct cdcmtk_scp {
   AssociationSettings settings;
-  unsigned request_timeout = 5;
+  TLSContext tls;
+  std::unique_ptr<Peers> peers;
   int listening = -1;
   T_ASC_Network *network = nullptr;
+  ConnectionLayer layer;
   std::thread accepting;
 
   struct Connection {
@@ -92,81 +68,98 @@ struct cdcmtk_scp {
     std::lock_guard<std::mutex> lock(external_socket);
     // With a descriptor set DCMTK opens no listening socket of its own.
     dcmExternalSocketHandle.set(listening);
-    const OFCondition condition =
-        ASC_initializeNetwork(NET_ACCEPTOR, port, int(request_timeout), &network);
+    OFCondition condition = ASC_initializeNetwork(
+        NET_ACCEPTOR, port, int(settings.limits.request_seconds), &network);
     dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+    if (condition.good()) condition = ASC_setTransportLayer(network, &layer, 0);
     return condition;
   }
 
   void accept_loop() {
+    const size_t most = settings.limits.maximum_associations + settings.limits.maximum_waiting +
+                        leaving_connections;
     while (!settings.stopping) {
       pollfd wait = {listening, POLLIN, 0};
       poll(&wait, 1, 200);
       join_ended();
+      // The kernel keeps further connections until there is a place.
       if (!(wait.revents & POLLIN)) continue;
+      if (connections.size() >= most) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        continue;
+      }
       sockaddr_storage address = {};
       socklen_t length = sizeof address;
       const int socket = accept4(listening, reinterpret_cast<sockaddr *>(&address), &length,
-                                 SOCK_CLOEXEC);
-      if (socket < 0) continue;
-      if (connections.size() >= settings.maximum_associations + maximum_waiting_connections) {
-        close(socket);
+                                 SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (socket < 0) {
+        // Where no descriptor is left, the connection stays ready to be accepted.
+        if (errno == EMFILE || errno == ENFILE) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
         continue;
       }
-      const int on = 1;
-      setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-      connections.emplace_back();
-      Connection &connection = connections.back();
-      const std::string peer = address_text(address, length);
-      try {
-        connection.thread = std::thread([this, socket, peer, &connection] {
-          serve(socket, peer);
-          connection.ended = true;
-        });
-      } catch (const std::system_error &) {
-        close(socket);
-        connections.pop_back();
-      }
+      start(socket, address_text(address, length));
     }
   }
 
-  void serve(int socket, const std::string &peer) {
-    cdcmtk_guarded(nullptr, [&] {
-      if (!wait_for_request(socket, request_timeout, settings.stopping)) {
-        close(socket);
-        if (!settings.stopping) {
-          report_no_association(settings, peer, "no association request");
-        }
-        return 0;
-      }
-      T_ASC_Association *association = receive(socket);
-      if (association) {
-        serve_association(settings, association, socket, peer);
-      } else {
-        report_no_association(settings, peer, "unusable association request");
-      }
-      return 0;
-    });
+  void start(int socket, const std::string &address) {
+    const int on = 1;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    connections.emplace_back();
+    Connection &connection = connections.back();
+    try {
+      connection.thread = std::thread([this, socket, address, &connection] {
+        cdcmtk_guarded(nullptr, [&] {
+          serve(socket, address);
+          return 0;
+        });
+        connection.ended = true;
+      });
+    } catch (const std::system_error &) {
+      close(socket);
+      connections.pop_back();
+    }
   }
 
-  /// Lets DCMTK read the request that waits in the socket, which is then DCMTK's to close.
-  T_ASC_Association *receive(int socket) {
+  void serve(int socket, const std::string &address) {
+    PeerConnection connection(socket, tls.get(), settings.limits.pdu_seconds,
+                              AssociationSettings::maximum_pdu);
+    Peers::Peer peer(*peers, connection, address);
+    const auto deadline = Clock::now() + std::chrono::seconds(settings.limits.request_seconds);
+    const std::string *request = nullptr;
+    if (connection.handshake(deadline)) request = connection.read_request(deadline);
+    if (!request) return refuse_connection(settings, connection, address);
+    const AssociationIdentity identity = identify(settings, *request, address);
+    if (!admit(settings, *request, identity, connection, peer)) return;
+    T_ASC_Association *association = receive(connection);
+    if (association) {
+      serve_association(settings, association, identity, connection, peer);
+    } else {
+      report(settings, identity, CDCMTK_EVENT_NO_ASSOCIATION,
+             "the association request cannot be read");
+      connection.abort(AbortSource::provider, AbortReason::invalid_parameter);
+    }
+  }
+
+  /// Lets DCMTK read the request, which is in memory.
+  T_ASC_Association *receive(PeerConnection &connection) {
     std::lock_guard<std::mutex> lock(external_socket);
     T_ASC_Association *association = nullptr;
-    dcmExternalSocketHandle.set(socket);
-    const OFCondition condition =
-        ASC_receiveAssociation(network, &association, settings.maximum_pdu, nullptr, nullptr,
-                               OFFalse, DUL_NOBLOCK, int(request_timeout));
+    layer.next = &connection;
+    connection.set_muted(true);
+    dcmExternalSocketHandle.set(connection.socket());
+    const OFCondition condition = ASC_receiveAssociation(
+        network, &association, AssociationSettings::maximum_pdu, nullptr, nullptr, OFFalse,
+        DUL_NOBLOCK, int(settings.limits.request_seconds));
     dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
-    if (condition.good()) return association;
-    if (association) {
+    if (condition.bad() && association) {
       ASC_dropAssociation(association);
       ASC_destroyAssociation(&association);
-    } else {
-      close(socket);
     }
-    return nullptr;
+    connection.set_muted(false);
+    return condition.good() ? association : nullptr;
   }
 
   void join_ended() {
@@ -184,13 +177,11 @@ struct cdcmtk_scp {
     settings.stopping = true;
     if (accepting.joinable()) accepting.join();
     const auto deadline = Clock::now() + stop_timeout;
-    while (!connections.empty() && Clock::now() < deadline) {
+    while (!connections.empty()) {
+      peers->interrupt("segmentd is stopping", Clock::now() >= deadline);
       join_ended();
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    settings.out_of_time = true;
-    for (Connection &connection : connections) connection.thread.join();
-    connections.clear();
   }
 };
 
@@ -207,9 +198,7 @@ int listen_on(const char *address, uint16_t port, int *listening, cdcmtk_error *
     return cdcmtk_fail(error, CDCMTK_BAD_DATA, gai_strerror(failure));
   }
   const int socket = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  // A request must fit the buffer as a whole; accepted sockets inherit the size.
-  const int buffer = 1 << 20;
+  const int on = 1, buffer = 1 << 20;
   const bool listens =
       socket >= 0 && setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
       setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) == 0 &&
@@ -233,8 +222,13 @@ int cdcmtk_scp_start(const cdcmtk_scp_options *options, cdcmtk_scp **scp, cdcmtk
     dcmDisableGethostbyaddr.set(OFTrue);
 
     auto started = std::make_unique<cdcmtk_scp>();
-    started->request_timeout = options->request_timeout;
     started->settings.read(*options);
+    started->peers = std::make_unique<Peers>(options->limits);
+    if (options->tls) {
+      std::string reason;
+      started->tls = make_tls_context(*options->tls, reason);
+      if (!started->tls) return cdcmtk_fail(error, CDCMTK_BAD_DATA, reason.c_str());
+    }
     const int code = listen_on(options->address, options->port, &started->listening, error);
     if (code != CDCMTK_OK) return code;
     const OFCondition condition = started->initialize(options->port);

@@ -1,19 +1,32 @@
-/// Which associations a listener accepts, what may come over them, and how long a peer may be
-/// silent (PS3.8 7.1, PS3.7 D.3).
+/// Which associations a listener accepts, and what may come over them (PS3.8 7.1, PS3.7 D.3).
 public struct AssociationPolicy: Sendable, Equatable {
+  /// Application entities that may call.
+  public struct Caller: Sendable, Equatable {
+    /// Nil for any title.
+    public var aeTitle: String?
+    /// Where it may call from; empty for anywhere.
+    public var addresses: [AddressRange]
+
+    public init(aeTitle: String?, addresses: [AddressRange] = []) {
+      self.aeTitle = aeTitle
+      self.addresses = addresses
+    }
+
+    func admits(from address: String) -> Bool {
+      addresses.isEmpty || addresses.contains { $0.contains(address) }
+    }
+  }
+
   /// The AE title that a caller must call.
   public var calledAETitle: String
-  /// AE titles that may call; empty admits all.
-  public var callingAETitles: [String] = []
+  /// Who may call; empty admits all.
+  public var callers: [Caller] = []
   /// SOP classes of C-STORE that are accepted.
   public var sopClasses: [String]
-  /// Their transfer syntaxes, the preferred one first.
+  /// Their transfer syntaxes. Of those that a peer proposes the first one is taken: the order is the
+  /// peer's.
   public var transferSyntaxes: [String]
-  public var maximumAssociations = 16
-  /// Seconds that a caller has to send its association request.
-  public var requestTimeout = 5
-  /// Seconds of silence after which an association is aborted.
-  public var idleTimeout = 120
+  public var limits = PeerLimits()
 
   public init(calledAETitle: String, sopClasses: [String], transferSyntaxes: [String]) {
     self.calledAETitle = calledAETitle
@@ -21,7 +34,27 @@ public struct AssociationPolicy: Sendable, Equatable {
     self.transferSyntaxes = transferSyntaxes
   }
 
-  /// Every transfer syntax whose pixels are decoded (PS3.5 10 and A), the preferred one first.
+  /// What becomes of a request, by AE titles and address.
+  enum Admission: Equatable {
+    case admitted
+    case calledAETitleNotRecognized(String)
+    case callingAETitleNotRecognized(String)
+  }
+
+  func admission(of association: Association) -> Admission {
+    guard association.calledAETitle == calledAETitle else {
+      return .calledAETitleNotRecognized("called AE title \(association.calledAETitle) is not ours")
+    }
+    guard !callers.isEmpty else { return .admitted }
+    let entries = callers.filter { $0.aeTitle == nil || $0.aeTitle == association.callingAETitle }
+    if entries.contains(where: { $0.admits(from: association.peerAddress) }) { return .admitted }
+    return .callingAETitleNotRecognized(
+      entries.contains { $0.aeTitle != nil }
+        ? "calling AE title is not admitted from this address"
+        : "calling AE title is not on the list")
+  }
+
+  /// Every transfer syntax whose pixels are decoded (PS3.5 10 and A).
   public static let decodedTransferSyntaxes = [
     "1.2.840.10008.1.2.1",  // Explicit VR Little Endian
     "1.2.840.10008.1.2",  // Implicit VR Little Endian

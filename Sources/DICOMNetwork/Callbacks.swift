@@ -4,11 +4,16 @@ import Foundation
 /// What DCMTK's threads call.
 final class Callbacks: Sendable {
   private let handlers: DIMSEHandlers
+  private let policy: AssociationPolicy
 
-  init(_ handlers: DIMSEHandlers) { self.handlers = handlers }
+  init(_ handlers: DIMSEHandlers, policy: AssociationPolicy) {
+    self.handlers = handlers
+    self.policy = policy
+  }
 
   /// Sets the callbacks; whoever starts the SCP keeps `self` until all its threads are joined.
   func set(_ options: inout cdcmtk_scp_options) {
+    options.admit = { Callbacks.at($0)?.admit($1, $2, $3) ?? 0 }
     options.store = { Callbacks.at($0)?.store($1) ?? StoreStatus.outOfResources.rawValue }
     options.refusal = { Callbacks.at($0)?.refuse($1) }
     options.echo = { Callbacks.at($0)?.echo($1) ?? 0 }
@@ -18,6 +23,26 @@ final class Callbacks: Sendable {
 
   private static func at(_ context: UnsafeMutableRawPointer?) -> Callbacks? {
     context.map { Unmanaged<Callbacks>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  private func admit(
+    _ association: UnsafePointer<cdcmtk_association>?, _ message: UnsafeMutablePointer<CChar>?,
+    _ size: Int
+  ) -> Int32 {
+    guard let association = Association(association) else {
+      return Int32(CDCMTK_LOCAL_LIMIT_EXCEEDED.rawValue)
+    }
+    let (code, text) =
+      switch policy.admission(of: association) {
+      case .admitted: (CDCMTK_ADMITTED, "")
+      case .calledAETitleNotRecognized(let text): (CDCMTK_CALLED_AE_TITLE_NOT_RECOGNIZED, text)
+      case .callingAETitleNotRecognized(let text): (CDCMTK_CALLING_AE_TITLE_NOT_RECOGNIZED, text)
+      }
+    if let message, size > 0 {
+      let bytes = text.utf8.prefix(size - 1).map { CChar(bitPattern: $0) } + [0]
+      message.update(from: bytes, count: bytes.count)
+    }
+    return Int32(code.rawValue)
   }
 
   private func store(_ object: UnsafePointer<cdcmtk_received>?) -> UInt16 {

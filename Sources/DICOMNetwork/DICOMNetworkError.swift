@@ -3,6 +3,8 @@ import DICOM
 /// Why the network could not be used. Messages name host, port and AE titles.
 public enum DICOMNetworkError: Error, Equatable, Sendable, CustomStringConvertible {
   case cannotListen(address: String, port: Int, reason: String)
+  /// Certificate or key of a listener cannot be used.
+  case cannotUseTLS(reason: String)
   /// The peer is away, or refused the association.
   case noAssociation(peer: Peer, callingAETitle: String, reason: String)
   case cannotSend(file: String, reason: String)
@@ -12,6 +14,7 @@ public enum DICOMNetworkError: Error, Equatable, Sendable, CustomStringConvertib
     switch self {
     case .cannotListen(let address, let port, let reason):
       "cannot listen on \(address):\(port): \(reason)"
+    case .cannotUseTLS(let reason): "TLS cannot be used: \(reason)"
     case .noAssociation(let peer, let callingAETitle, let reason):
       "no association with \(peer) as \(callingAETitle): \(reason)"
     case .cannotSend(let file, let reason): "\(file): cannot be sent: \(reason)"

@@ -10,12 +10,18 @@ public struct StorageSCPConfiguration: Sendable {
   /// A folder on the file system where received objects will stay.
   public var folder: String
   public var policy: AssociationPolicy
+  /// Nil for plain TCP.
+  public var security: TransportSecurity?
 
-  public init(address: String, port: Int, folder: String, policy: AssociationPolicy) {
+  public init(
+    address: String, port: Int, folder: String, policy: AssociationPolicy,
+    security: TransportSecurity? = nil
+  ) {
     self.address = address
     self.port = port
     self.folder = folder
     self.policy = policy
+    self.security = security
   }
 }
 
@@ -39,12 +45,13 @@ public final class StorageSCP: Sendable {
 
   /// Starts to listen.
   ///
-  /// - Throws: ``DICOMNetworkError/cannotListen(address:port:reason:)`` where the port is taken.
+  /// - Throws: ``DICOMNetworkError/cannotListen(address:port:reason:)`` where the port is taken, or
+  ///   certificate or key cannot be used.
   public init(
     _ configuration: StorageSCPConfiguration, handlers: DIMSEHandlers
   ) throws(DICOMNetworkError) {
     do { try DCMTK.prepare() } catch { throw .toolkit(error) }
-    callbacks = Callbacks(handlers)
+    callbacks = Callbacks(handlers, policy: configuration.policy)
     var error = cdcmtk_error()
     var started: OpaquePointer?
     let code = Self.start(configuration, callbacks, &started, &error)
@@ -58,7 +65,7 @@ public final class StorageSCP: Sendable {
   deinit { stopNow() }
 
   /// Takes no further association and returns when the open ones have ended: those that wait for
-  /// a command at once, a C-STORE on its way within 20 seconds.
+  /// a command at once, a C-STORE on its way within 3 seconds.
   public func stop() async {
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
@@ -78,26 +85,24 @@ public final class StorageSCP: Sendable {
     _ started: inout OpaquePointer?, _ error: inout cdcmtk_error
   ) -> Int32 {
     let policy = configuration.policy
-    return withCStrings(policy.callingAETitles) { calling in
-      withCStrings(policy.sopClasses) { classes in
-        withCStrings(policy.transferSyntaxes) { syntaxes in
-          withCStrings([policy.calledAETitle, configuration.address, configuration.folder]) {
-            texts in
-            var options = cdcmtk_scp_options()
-            options.ae_title = texts[0]
-            options.address = texts[1]
-            options.folder = texts[2]
-            options.port = UInt16(clamping: configuration.port)
-            options.calling_ae_titles = calling.baseAddress
-            options.calling_ae_title_count = calling.count
-            options.sop_classes = classes.baseAddress
-            options.sop_class_count = classes.count
-            options.transfer_syntaxes = syntaxes.baseAddress
-            options.transfer_syntax_count = syntaxes.count
-            options.maximum_associations = UInt32(clamping: policy.maximumAssociations)
-            options.request_timeout = UInt32(clamping: policy.requestTimeout)
-            options.idle_timeout = UInt32(clamping: policy.idleTimeout)
-            callbacks.set(&options)
+    return withCStrings(policy.sopClasses) { classes in
+      withCStrings(policy.transferSyntaxes) { syntaxes in
+        withCStrings([configuration.address, configuration.folder]) { texts in
+          var options = cdcmtk_scp_options()
+          options.address = texts[0]
+          options.folder = texts[1]
+          options.port = UInt16(clamping: configuration.port)
+          options.sop_classes = classes.baseAddress
+          options.sop_class_count = classes.count
+          options.transfer_syntaxes = syntaxes.baseAddress
+          options.transfer_syntax_count = syntaxes.count
+          options.limits = policy.limits.limits
+          callbacks.set(&options)
+          guard let security = configuration.security else {
+            return cdcmtk_scp_start(&options, &started, &error)
+          }
+          return security.withOptions { tls in
+            options.tls = tls
             return cdcmtk_scp_start(&options, &started, &error)
           }
         }

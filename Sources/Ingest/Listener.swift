@@ -34,7 +34,7 @@ public struct Listener: Service {
 extension AssociationEvent {
   fileprivate var level: Logger.Level {
     switch kind {
-    case .accepted: .debug
+    case .accepted: message.isEmpty ? .debug : .info
     case .ended(.released): .info
     case .rejected, .noAssociation, .ended: .warning
     }
@@ -43,7 +43,8 @@ extension AssociationEvent {
   fileprivate var line: String {
     let counts = "\(stored) stored, \(refused) refused"
     return switch kind {
-    case .accepted: "association accepted"
+    case .accepted where message.isEmpty: "association accepted"
+    case .accepted: "association accepted without presentation contexts for \(message)"
     case .rejected: "association rejected: \(message)"
     case .noAssociation: "connection closed: \(message)"
     case .ended(.released): "association released: \(counts)"

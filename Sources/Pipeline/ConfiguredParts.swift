@@ -96,8 +96,8 @@ public struct ConfiguredParts {
     var policy = AssociationPolicy(
       calledAETitle: settings.aeTitle, sopClasses: ImageStorage.sopClasses,
       transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
-    policy.callingAETitles = settings.callingAETitles
-    policy.maximumAssociations = settings.maximumAssociations
+    policy.callers = settings.callingAETitles.map { .init(aeTitle: $0) }
+    policy.limits.associations = settings.maximumAssociations
     return try Listener(
       StorageSCPConfiguration(
         address: settings.address, port: settings.port, folder: state.incoming.path,

@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test func silenceIsATimeOut() async throws {
-    let listener = try Listener { $0.policy.idleTimeout = 1 }
+    let listener = try Listener { $0.policy.limits.idleSeconds = 1 }
     let log = listener.folder.url.appendingPathComponent("silence.log")
     let peer = try NetworkPeers.start(
       [

@@ -8,6 +8,10 @@ enum NetworkPeers {
 
   /// Runs one of its commands to the end.
   static func run(_ arguments: String...) async throws -> ProcessResult {
+    try await run(arguments)
+  }
+
+  static func run(_ arguments: [String]) async throws -> ProcessResult {
     try await runProcess(testPython, [script] + arguments)
   }
 

@@ -17,19 +17,6 @@ import Testing
     await listener.stop()
   }
 
-  @Test func halfARequestIsClosed() async throws {
-    let listener = try Listener { $0.policy.requestTimeout = 1 }
-    let log = listener.folder.url.appendingPathComponent("half.log")
-    let half = try NetworkPeers.start(
-      ["half-request", "\(listener.port)", Listener.aeTitle], log: log)
-    try await waitUntil("half a request") { half.output.contains("ready") }
-    #expect(try await listener.echo().status == 0)
-    try await waitUntil("the end of the connection", within: 60) {
-      half.output.contains("closed")
-    }
-    await listener.stop()
-  }
-
   @Test func aDroppedSenderLeavesNothing() async throws {
     let listener = try Listener()
     let dropped = try await NetworkPeers.run(
@@ -59,7 +46,7 @@ import Testing
   }
 
   @Test func associationsBeyondTheLimitAreRejectedForNow() async throws {
-    let listener = try Listener { $0.policy.maximumAssociations = 0 }
+    let listener = try Listener { $0.policy.limits.associations = 0 }
     let echo = try await listener.echo()
     #expect(echo.output.contains("Local Limit Exceeded"), "\(echo.output)")
     await listener.stop()
@@ -67,7 +54,7 @@ import Testing
 
   @Test func stopsWhileConnectionsAreOpen() async throws {
     // Far more than a busy machine needs: stopping must not wait for the request.
-    let listener = try Listener { $0.policy.requestTimeout = 600 }
+    let listener = try Listener { $0.policy.limits.requestSeconds = 600 }
     let log = listener.folder.url.appendingPathComponent("idle.log")
     let idle = try NetworkPeers.start(["idle", "\(listener.port)", "3"], log: log)
     try await waitUntil("3 connections") { idle.output.contains("ready 3") }
@@ -84,7 +71,7 @@ import Testing
   @Test(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
   func survivesMalformedPDUs() async throws {
     let shared = try #require(TestFiles.shared)
-    let listener = try Listener { $0.policy.requestTimeout = 2 }
+    let listener = try Listener { $0.policy.limits.requestSeconds = 2 }
     let probe = try await runProcess(
       testPython,
       [

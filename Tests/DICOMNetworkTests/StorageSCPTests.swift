@@ -70,6 +70,22 @@ import Testing
     #expect(try datasetBytes(URL(fileURLWithPath: object.path)) == datasetBytes(file))
   }
 
+  /// The order of preference is the sender's, among what is decoded.
+  @Test(arguments: [
+    ["1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.1"],
+    ["1.2.840.10008.1.2", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.1"],
+    ["1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.1"],
+    ["1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1"],
+  ])
+  func takesTheFirstTransferSyntaxThatIsDecoded(proposed: [String]) async throws {
+    let listener = try Listener()
+    let accepted = try await NetworkPeers.run(
+      ["prefer", "\(listener.port)", Listener.aeTitle] + proposed)
+    let expected = proposed.first { AssociationPolicy.decodedTransferSyntaxes.contains($0) }
+    #expect(accepted.output == "\(expected ?? "")\n")
+    await listener.stop()
+  }
+
   @Test func refusesOtherCalledTitles() async throws {
     let listener = try Listener()
     let echo = try await listener.echo(called: "SOMEBODY")
@@ -80,7 +96,7 @@ import Testing
   }
 
   @Test func admitsCallersOnTheListOnly() async throws {
-    let listener = try Listener { $0.policy.callingAETitles = ["CTSCANNER"] }
+    let listener = try Listener { $0.policy.callers = [.init(aeTitle: "CTSCANNER")] }
     let unknown = try await listener.echo(calling: "UNKNOWN")
     #expect(unknown.output.contains("Calling AE Title Not Recognized"))
     #expect(try await listener.echo(calling: "CTSCANNER").status == 0)

@@ -11,7 +11,8 @@ usage: network_peers.py phantom FOLDER [SIZE]              one file for each tra
        network_peers.py cut PORT CALLED COUNT FILE...      C-STORE; the last COUNT end too early
        network_peers.py badly-named PORT CALLED FILE UID   C-STORE of an instance called UID
        network_peers.py idle PORT COUNT                    silent connections until killed
-       network_peers.py half-request PORT CALLED           half an A-ASSOCIATE-RQ, until killed
+       network_peers.py prefer PORT CALLED SYNTAX...       proposes CT images in transfer syntaxes in
+                                                           this order, prints the accepted one
        network_peers.py receiver PORT AE STATUS            a storage SCP that answers STATUS
 """
 
@@ -280,12 +281,16 @@ def idle(port, count):
     time.sleep(600)
 
 
-def half_request(port, called):
-    connection = socket.create_connection(("127.0.0.1", int(port)))
-    connection.sendall(request(called, CTImageStorage, ExplicitVRLittleEndian)[:60])
-    print("ready", flush=True)
-    connection.settimeout(60)
-    print("closed" if connection.recv(1) == b"" else "answered", flush=True)
+def prefer(port, called, *syntaxes):
+    from pynetdicom import AE
+    from pynetdicom.presentation import build_context
+
+    ae = AE(ae_title="PREFER")
+    ae.requested_contexts = [build_context(CTImageStorage, list(syntaxes))]
+    association = ae.associate("127.0.0.1", int(port), ae_title=called)
+    for context in association.accepted_contexts:
+        print(context.transfer_syntax[0])
+    association.release()
 
 
 def receiver(port, title, status):
@@ -311,7 +316,7 @@ if __name__ == "__main__":
         "cut": cut,
         "badly-named": badly_named,
         "idle": idle,
-        "half-request": half_request,
+        "prefer": prefer,
         "receiver": receiver,
     }
     commands[sys.argv[1]](*sys.argv[2:])

@@ -70,6 +70,19 @@ typedef struct {
   unsigned refused;
 } cdcmtk_event;
 
+typedef enum {
+  CDCMTK_ADMITTED = 0,
+  CDCMTK_CALLED_AE_TITLE_NOT_RECOGNIZED = 1,
+  CDCMTK_CALLING_AE_TITLE_NOT_RECOGNIZED = 2,
+  /// For now; the peer may try again later.
+  CDCMTK_LOCAL_LIMIT_EXCEEDED = 3,
+} cdcmtk_admission;
+
+/// Decides who may have an association, before anything else of its request is read; on the
+/// connection's thread. A message for the log goes into `message`, which has room for `size`.
+typedef int (*cdcmtk_admission_handler)(void *context, const cdcmtk_association *association,
+                                        char *message, size_t size)
+    __attribute__((swift_attr("@Sendable")));
 /// Decides the DIMSE status of a received object. Called on the association's thread; from its
 /// return on the file belongs to the callee, whatever the status.
 typedef uint16_t (*cdcmtk_store_handler)(void *context, const cdcmtk_received *object)
@@ -85,25 +98,62 @@ typedef uint16_t (*cdcmtk_echo_handler)(void *context, const cdcmtk_association 
 typedef void (*cdcmtk_event_handler)(void *context, const cdcmtk_event *event)
     __attribute__((swift_attr("@Sendable")));
 
+/// What a peer may cost.
 typedef struct {
-  const char *ae_title;
+  unsigned maximum_associations;
+  unsigned maximum_associations_per_address;
+  /// Connections that have not sent a whole association request yet.
+  unsigned maximum_waiting;
+  unsigned maximum_waiting_per_address;
+  /// Seconds from the connection to the end of the association request.
+  unsigned request_seconds;
+  /// Seconds of silence after which an association is aborted.
+  unsigned idle_seconds;
+  /// Seconds for one PDU, and for one object from its request to its end.
+  unsigned pdu_seconds;
+  unsigned object_seconds;
+  /// Bytes of one dataset.
+  uint64_t object_bytes;
+  /// Bytes that stay free on the file system of the folder.
+  uint64_t disk_reserve;
+} cdcmtk_limits;
+
+typedef enum {
+  CDCMTK_CLIENT_CERTIFICATES_NONE = 0,
+  CDCMTK_CLIENT_CERTIFICATES_REQUEST = 1,
+  CDCMTK_CLIENT_CERTIFICATES_REQUIRE = 2,
+} cdcmtk_client_certificates;
+
+/// Files in PEM.
+typedef struct {
+  /// The listener's certificate, then those between it and the root.
+  const char *certificate;
+  const char *key;
+  /// Of those who sign clients' certificates, or null.
+  const char *trusted;
+  int client_certificates;
+} cdcmtk_tls_options;
+
+/// Whether a listener can use the files, without listening; and between which times, in seconds since
+/// 1970, its certificate is valid.
+int cdcmtk_tls_check(const cdcmtk_tls_options *options, double *not_before, double *not_after,
+                     cdcmtk_error *error);
+
+typedef struct {
   const char *address;
   uint16_t port;
   /// A folder for files on their way in, on the file system where they will stay.
   const char *folder;
-  /// AE titles that may call, or a count of 0 for all.
-  const char *const *calling_ae_titles;
-  size_t calling_ae_title_count;
+  /// SOP classes of C-STORE.
   const char *const *sop_classes;
   size_t sop_class_count;
-  /// Accepted transfer syntaxes, the preferred one first.
+  /// Their transfer syntaxes.
   const char *const *transfer_syntaxes;
   size_t transfer_syntax_count;
-  unsigned maximum_associations;
-  /// Seconds that a caller has to send its association request.
-  unsigned request_timeout;
-  /// Seconds of silence after which an association is aborted.
-  unsigned idle_timeout;
+  cdcmtk_limits limits;
+  /// Null for plain TCP.
+  const cdcmtk_tls_options *tls;
+  cdcmtk_admission_handler admit;
   cdcmtk_store_handler store;
   cdcmtk_refusal_handler refusal;
   cdcmtk_echo_handler echo;
@@ -115,8 +165,8 @@ typedef struct cdcmtk_scp cdcmtk_scp;
 
 /// Listens; connections are served on threads of the SCP from now on.
 int cdcmtk_scp_start(const cdcmtk_scp_options *options, cdcmtk_scp **scp, cdcmtk_error *error);
-/// Takes no further association, lets a C-STORE that has begun end for up to 20 seconds, joins
-/// every thread and frees the SCP.
+/// Takes no further association, lets a C-STORE that has begun end for up to 3 seconds, joins every
+/// thread and frees the SCP.
 void cdcmtk_scp_stop(cdcmtk_scp *scp);
 
 typedef struct {
