@@ -1,10 +1,9 @@
 #include "support.h"
 
 #include "networkAssociation.h"
-#include "networkReception.h"
-
 #include "networkContexts.h"
 #include "networkRequest.h"
+#include "networkStore.h"
 
 #include <chrono>
 #include <ctime>
@@ -13,6 +12,11 @@ namespace {
 
 // Seconds for the rest of a command set once its first PDU began.
 constexpr int command_timeout = 30;
+
+uint64_t next_number() {
+  static std::atomic<uint64_t> associations{0};
+  return associations.fetch_add(1) + 1;
+}
 
 constexpr Rejection unsupported_application_context = {1, 1, 2};
 constexpr Rejection nothing_accepted = {1, 1, 1};
@@ -38,7 +42,8 @@ public:
   Association(AssociationSettings &settings, T_ASC_Association *association,
               const AssociationIdentity &identity, PeerConnection &connection, Peers::Peer &peer)
       : settings_(settings), association_(association), connection_(connection), peer_(peer),
-        who_(identity), identity_(identity.in_c()) {}
+        who_(identity), identity_(identity.in_c()),
+        storing_(settings, association, connection, identity_) {}
 
   ~Association() {
     ASC_dropSCPAssociation(association_, 0);
@@ -119,68 +124,10 @@ private:
   }
 
   OFCondition store(T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context) {
-    const std::string transfer_syntax =
-        contexts_.transfer_syntax(association_->params, context);
-    ReceivedDataset dataset(settings_, association_, request, context, transfer_syntax,
-                            connection_);
-    OFCondition condition = dataset.receive();
-    if (condition.bad()) {
-      last_seen_ = dataset.last_seen();
-      refused_ += 1;
-      const bool is_over = connection_.end() == ConnectionEnd::violated ||
-                           connection_.end() == ConnectionEnd::timed_out;
-      refuse(dataset, request, transfer_syntax, -1,
-             "the association ended before the dataset did" +
-                 (is_over ? ": " + connection_.failure() : std::string()));
-      return condition;
-    }
-    uint16_t status = dataset.status();
-    if (status == STATUS_Success) {
-      const cdcmtk_received object = {&identity_,
-                                      dataset.path().c_str(),
-                                      request.AffectedSOPClassUID,
-                                      request.AffectedSOPInstanceUID,
-                                      transfer_syntax.c_str(),
-                                      dataset.began_at()};
-      status = settings_.store(settings_.context, &object);
-      dataset.hand_over();
-    } else {
-      refuse(dataset, request, transfer_syntax, status, dataset.reason());
-    }
-    (status == STATUS_Success ? stored_ : refused_) += 1;
-    return respond(request, context, status);
-  }
-
-  void refuse(const ReceivedDataset &dataset, const T_DIMSE_C_StoreRQ &request,
-              const std::string &transfer_syntax, int status, const std::string &reason) {
-    const std::vector<uint8_t> beginning = dataset.beginning();
-    const cdcmtk_refused object = {&identity_,
-                                   request.AffectedSOPClassUID,
-                                   request.AffectedSOPInstanceUID,
-                                   transfer_syntax.c_str(),
-                                   dataset.began_at(),
-                                   beginning.data(),
-                                   beginning.size(),
-                                   status,
-                                   reason.c_str()};
-    settings_.refusal(settings_.context, &object);
-  }
-
-  OFCondition respond(const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
-                      uint16_t status) {
-    T_DIMSE_C_StoreRSP response;
-    memset(&response, 0, sizeof response);
-    response.MessageIDBeingRespondedTo = request.MessageID;
-    response.DimseStatus = status;
-    response.DataSetType = DIMSE_DATASET_NULL;
-    OFStandard::strlcpy(response.AffectedSOPClassUID, request.AffectedSOPClassUID,
-                        sizeof response.AffectedSOPClassUID);
-    OFStandard::strlcpy(response.AffectedSOPInstanceUID, request.AffectedSOPInstanceUID,
-                        sizeof response.AffectedSOPInstanceUID);
-    response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
-    // DCMTK writes head and body of a PDU apart; corked they leave in one packet.
-    CorkedSocket corked(connection_.socket());
-    return DIMSE_sendStoreResponse(association_, context, &request, &response, nullptr);
+    const OFCondition condition = storing_.answer(
+        request, context, contexts_.transfer_syntax(association_->params, context));
+    if (condition.bad()) last_seen_ = storing_.last_seen();
+    return condition;
   }
 
   void end(const OFCondition &condition) {
@@ -223,7 +170,7 @@ private:
   }
 
   void tell(int kind, const std::string &message) {
-    report(settings_, who_, kind, message, stored_, refused_);
+    report(settings_, who_, kind, message, storing_.stored(), storing_.refused());
   }
 
   AssociationSettings &settings_;
@@ -235,14 +182,14 @@ private:
   AcceptedContexts contexts_;
   /// What was seen last of the connection.
   Incoming last_seen_ = Incoming::nothing;
-  unsigned stored_ = 0, refused_ = 0;
+  StoreProvider storing_;
 };
 
 }  // namespace
 
-AssociationIdentity::AssociationIdentity(AssociationSettings &settings, const std::string &calling,
-                                         const std::string &called, const std::string &address)
-    : number(settings.associations.fetch_add(1) + 1), started_at(seconds_now()), calling(calling),
+AssociationIdentity::AssociationIdentity(const std::string &calling, const std::string &called,
+                                         const std::string &address)
+    : number(next_number()), started_at(seconds_now()), calling(calling),
       called(called), address(address) {}
 
 cdcmtk_association AssociationIdentity::in_c() const {

@@ -33,20 +33,19 @@ struct AssociationSettings {
   void *context = nullptr;
 
   std::atomic<bool> stopping{false};
-  std::atomic<unsigned long> files{0};
-  std::atomic<uint64_t> associations{0};
 
   void read(const cdcmtk_scp_options &options);
 };
 
 /// Who wants an association or has one.
 struct AssociationIdentity {
+  /// Unique among the associations of this process, of every listener and query.
   const uint64_t number;
   const double started_at;
   const std::string calling, called, address;
 
-  AssociationIdentity(AssociationSettings &settings, const std::string &calling,
-                      const std::string &called, const std::string &address);
+  AssociationIdentity(const std::string &calling, const std::string &called,
+                      const std::string &address);
   cdcmtk_association in_c() const;
 };
 

@@ -171,21 +171,36 @@ const std::string *PeerConnection::read_request(Clock::time_point deadline) {
          is_known ? AbortReason::unexpected_pdu : AbortReason::unrecognized_pdu);
     return nullptr;
   }
-  if (!read_exactly(header + 1, 5, deadline)) return nullptr;
+  return read_establishment(header, deadline) ? &request_ : nullptr;
+}
+
+bool PeerConnection::read_reply(Clock::time_point deadline) {
+  set_deadline(deadline, "the answer to the association request");
+  uint8_t header[6];
+  if (!read_exactly(header, 1, deadline)) return false;
+  if (header[0] != PDU_ASSOCIATE_AC && header[0] != PDU_ASSOCIATE_RJ && header[0] != PDU_ABORT) {
+    return fail(ConnectionEnd::violated, "the peer does not answer in DICOM");
+  }
+  return read_establishment(header, deadline);
+}
+
+/// Reads the PDU of which the first byte is there.
+bool PeerConnection::read_establishment(const uint8_t *first, Clock::time_point deadline) {
+  uint8_t header[6] = {*first};
+  if (!read_exactly(header + 1, 5, deadline)) return false;
   const size_t length = pdu_length(header);
   if (length > maximum_request) {
-    fail(ConnectionEnd::violated,
-         "an association request of " + std::to_string(length) + " bytes",
-         AbortReason::invalid_parameter);
-    return nullptr;
+    return fail(ConnectionEnd::violated,
+                "an association request or answer of " + std::to_string(length) + " bytes",
+                AbortReason::invalid_parameter);
   }
   request_.assign(reinterpret_cast<char *>(header), sizeof header);
   request_.resize(sizeof header + length);
   if (!read_exactly(reinterpret_cast<uint8_t *>(&request_[sizeof header]), length, deadline)) {
-    return nullptr;
+    return false;
   }
   clear_deadline();
-  return &request_;
+  return true;
 }
 
 bool PeerConnection::read_header() {

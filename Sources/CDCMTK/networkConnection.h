@@ -56,6 +56,8 @@ public:
 
   /// Reads a whole A-ASSOCIATE-RQ, which DCMTK reads again; null where none came, with `end`.
   const std::string *read_request(Clock::time_point deadline);
+  /// Reads the whole answer to an A-ASSOCIATE-RQ of ours, which DCMTK reads again.
+  bool read_reply(Clock::time_point deadline);
 
   /// Waits for up to so many milliseconds for the next PDU.
   Incoming incoming(int milliseconds);
@@ -98,6 +100,7 @@ private:
   /// Waits until the socket can be used again; false after the deadline or an interruption.
   bool wait(Clock::time_point deadline);
   bool read_exactly(uint8_t *buffer, size_t count, Clock::time_point deadline);
+  bool read_establishment(const uint8_t *first, Clock::time_point deadline);
   bool read_header();
   bool fail(ConnectionEnd end, const std::string &words,
             AbortReason reason = AbortReason::not_specified);
@@ -124,7 +127,7 @@ private:
   /// The header of the next PDU as far as it came, and how much of it DCMTK has.
   uint8_t header_[6];
   size_t header_count_ = 0, header_given_ = 0;
-  /// The request, until DCMTK has read it.
+  /// The request or the answer to ours, until DCMTK has read it.
   std::string request_;
   size_t request_given_ = 0;
   ConnectionEnd end_ = ConnectionEnd::open;

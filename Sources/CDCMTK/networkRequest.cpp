@@ -26,10 +26,9 @@ constexpr Rejection limit_exceeded = {2, 3, 2};
 
 }  // namespace
 
-AssociationIdentity identify(AssociationSettings &settings, const std::string &request,
-                             const std::string &address) {
-  if (request.size() < fixed_length) return AssociationIdentity(settings, "", "", address);
-  return AssociationIdentity(settings, trimmed(request.substr(calling_title, title_length)),
+AssociationIdentity identify(const std::string &request, const std::string &address) {
+  if (request.size() < fixed_length) return AssociationIdentity("", "", address);
+  return AssociationIdentity(trimmed(request.substr(calling_title, title_length)),
                              trimmed(request.substr(called_title, title_length)), address);
 }
 
@@ -71,7 +70,7 @@ bool admit(AssociationSettings &settings, const std::string &request,
 void refuse_connection(AssociationSettings &settings, PeerConnection &connection,
                        const std::string &address) {
   if (settings.stopping) return connection.close();
-  report(settings, AssociationIdentity(settings, "", "", address), CDCMTK_EVENT_NO_ASSOCIATION,
+  report(settings, AssociationIdentity("", "", address), CDCMTK_EVENT_NO_ASSOCIATION,
          connection.failure());
   if (connection.end() != ConnectionEnd::closed) {
     connection.abort(AbortSource::provider, connection.abort_reason());

@@ -15,8 +15,7 @@ bool reject(AssociationSettings &settings, const AssociationIdentity &identity,
 
 /// Who asks (PS3.8 9.3.2): the AE titles without the spaces around them, which are not significant
 /// (PS3.5 6.2).
-AssociationIdentity identify(AssociationSettings &settings, const std::string &request,
-                             const std::string &address);
+AssociationIdentity identify(const std::string &request, const std::string &address);
 
 /// Whether a peer may have an association now; answers and reports where it may not.
 bool admit(AssociationSettings &settings, const std::string &request,

@@ -131,7 +131,7 @@ struct cdcmtk_scp {
     const std::string *request = nullptr;
     if (connection.handshake(deadline)) request = connection.read_request(deadline);
     if (!request) return refuse_connection(settings, connection, address);
-    const AssociationIdentity identity = identify(settings, *request, address);
+    const AssociationIdentity identity = identify(*request, address);
     if (!admit(settings, *request, identity, connection, peer)) return;
     T_ASC_Association *association = receive(connection);
     if (association) {

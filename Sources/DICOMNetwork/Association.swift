@@ -2,7 +2,7 @@ import Foundation
 
 /// An association that a peer opened (PS3.8 7.1). AE titles and address are fit for one line of a log.
 public struct Association: Sendable, Equatable {
-  /// Unique among the associations of one listener.
+  /// Unique among the associations of this process.
   public var number: UInt64
   public var startedAt: Date
   public var callingAETitle: String

@@ -4,9 +4,10 @@ import Foundation
 /// What DCMTK's threads call.
 final class Callbacks: Sendable {
   private let handlers: DIMSEHandlers
-  private let policy: AssociationPolicy
+  /// Nil where no peer opens associations.
+  private let policy: AssociationPolicy?
 
-  init(_ handlers: DIMSEHandlers, policy: AssociationPolicy) {
+  init(_ handlers: DIMSEHandlers, policy: AssociationPolicy? = nil) {
     self.handlers = handlers
     self.policy = policy
   }
@@ -21,7 +22,7 @@ final class Callbacks: Sendable {
     options.context = Unmanaged.passUnretained(self).toOpaque()
   }
 
-  private static func at(_ context: UnsafeMutableRawPointer?) -> Callbacks? {
+  static func at(_ context: UnsafeMutableRawPointer?) -> Callbacks? {
     context.map { Unmanaged<Callbacks>.fromOpaque($0).takeUnretainedValue() }
   }
 
@@ -29,7 +30,7 @@ final class Callbacks: Sendable {
     _ association: UnsafePointer<cdcmtk_association>?, _ message: UnsafeMutablePointer<CChar>?,
     _ size: Int
   ) -> Int32 {
-    guard let association = Association(association) else {
+    guard let policy, let association = Association(association) else {
       return Int32(CDCMTK_LOCAL_LIMIT_EXCEEDED.rawValue)
     }
     let (code, text) =
@@ -45,7 +46,7 @@ final class Callbacks: Sendable {
     return Int32(code.rawValue)
   }
 
-  private func store(_ object: UnsafePointer<cdcmtk_received>?) -> UInt16 {
+  func store(_ object: UnsafePointer<cdcmtk_received>?) -> UInt16 {
     guard let object = object?.pointee, let association = Association(object.association) else {
       return StoreStatus.outOfResources.rawValue
     }
@@ -59,7 +60,7 @@ final class Callbacks: Sendable {
     ).rawValue
   }
 
-  private func refuse(_ object: UnsafePointer<cdcmtk_refused>?) {
+  func refuse(_ object: UnsafePointer<cdcmtk_refused>?) {
     guard let object = object?.pointee, let association = Association(object.association) else {
       return
     }
@@ -79,7 +80,7 @@ final class Callbacks: Sendable {
     Association(association).map(handlers.echo.echo) ?? 0
   }
 
-  private func tell(_ event: UnsafePointer<cdcmtk_event>?) {
+  func tell(_ event: UnsafePointer<cdcmtk_event>?) {
     guard let event = event?.pointee, let association = Association(event.association),
       let kind = AssociationEvent.Kind(event.kind)
     else { return }
@@ -91,7 +92,7 @@ final class Callbacks: Sendable {
 }
 
 /// Text that a peer may have chosen, fit for one line of a log.
-private func oneLine(_ text: UnsafePointer<CChar>) -> String {
+func oneLine(_ text: UnsafePointer<CChar>) -> String {
   String(cString: text).unicodeScalars
     .map { (32..<127).contains($0.value) ? String($0) : " " }.joined()
 }

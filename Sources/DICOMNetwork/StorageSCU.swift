@@ -1,6 +1,5 @@
 import CDCMTK
 import DICOM
-import Dispatch
 
 /// What a peer answered to one C-STORE.
 public enum StoreOutcome: Sendable, Equatable {
@@ -102,38 +101,23 @@ public struct StorageSCU: Sendable {
     }
   }
 
-  /// A C array of characters as text.
-  private static func text(of characters: some Any) -> String {
-    withUnsafeBytes(of: characters) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-  }
-
   private func withPeer(
     _ peer: Peer,
     _ call: (UnsafePointer<cdcmtk_peer>, UnsafeMutablePointer<cdcmtk_error>) -> Int32
   ) throws(DICOMNetworkError) {
     do { try DCMTK.prepare() } catch { throw .toolkit(error) }
     var error = cdcmtk_error()
-    let code = withCStrings([callingAETitle, peer.aeTitle, peer.host]) { texts in
-      var address = cdcmtk_peer(
-        calling_ae_title: texts[0], called_ae_title: texts[1], host: texts[2],
-        port: UInt16(clamping: peer.port), timeout: UInt32(clamping: timeout))
-      return call(&address, &error)
-    }
+    let code = peer.withC(callingAETitle: callingAETitle, timeout: timeout) { call($0, &error) }
     guard code == CDCMTK_OK.rawValue else {
       throw .noAssociation(peer: peer, callingAETitle: callingAETitle, reason: error.text)
     }
   }
 
-  /// DCMTK's calls block, and the cooperative pool must not.
   private func onQueue<Value: Sendable>(
     _ body: @escaping @Sendable () throws(DICOMNetworkError) -> Value
   ) async throws(DICOMNetworkError) -> Value {
-    let result: Result<Value, DICOMNetworkError> = await withCheckedContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(returning: Result { () throws(DICOMNetworkError) in try body() })
-      }
+    let result: Result<Value, DICOMNetworkError> = await blockingCall {
+      Result { () throws(DICOMNetworkError) in try body() }
     }
     return try result.get()
   }

@@ -3,5 +3,6 @@
 
 #include "CDCMTKFile.h"
 #include "CDCMTKNetwork.h"
+#include "CDCMTKQuery.h"
 
 #endif

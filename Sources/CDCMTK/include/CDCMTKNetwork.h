@@ -11,7 +11,7 @@ extern "C" {
 
 /// Who is at the other end. Texts are valid during the call only.
 typedef struct {
-  /// Unique among the associations of the SCP.
+  /// Unique among the associations of this process.
   uint64_t number;
   /// Seconds since 1970.
   double started_at;

@@ -1,14 +1,20 @@
 import Foundation
-import TestSupport
 
 /// A real Orthanc on loopback.
-final class Orthanc: Sendable {
-  let dicomPort: Int
-  private let webPort: Int
+public final class Orthanc: Sendable {
+  public let dicomPort: Int
+  public let webPort: Int
   private let folder: TemporaryFolder
   private let process: ChildProcess
 
-  init(dicomPort: Int) async throws {
+  /// The plugin that Debian's package orthanc-dicomweb installs.
+  public static let dicomwebPlugin = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
+
+  /// - Parameters:
+  ///   - dicomPort: where it listens as PACS.
+  ///   - destination: the port of SEGMENTD, for C-MOVE.
+  ///   - hasDICOMweb: whether it answers under /dicom-web/.
+  public init(dicomPort: Int, destination: Int = 104, hasDICOMweb: Bool = false) async throws {
     self.dicomPort = dicomPort
     webPort = try freePort()
     folder = try TemporaryFolder()
@@ -16,8 +22,11 @@ final class Orthanc: Sendable {
       "Name": "PACS", "DicomAet": "PACS", "DicomPort": dicomPort, "HttpPort": webPort,
       "StorageDirectory": folder.url.path, "IndexDirectory": folder.url.path,
       "DicomCheckCalledAet": true, "RemoteAccessAllowed": false, "AuthenticationEnabled": false,
-      "DicomModalities": ["segmentd": ["SEGMENTD", "127.0.0.1", 104]],
-      "OverwriteInstances": false, "Plugins": [String](),
+      "DicomModalities": ["segmentd": ["SEGMENTD", "127.0.0.1", destination]],
+      "OverwriteInstances": false, "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true,
+      "DicomAlwaysAllowFind": true, "DicomCheckModalityHost": false,
+      "Plugins": hasDICOMweb ? [Self.dicomwebPlugin] : [],
+      "DicomWeb": ["Enable": true, "Root": "/dicom-web/"],
     ]
     let file = folder.url.appendingPathComponent("orthanc.json")
     try JSONSerialization.data(withJSONObject: settings).write(to: file)
@@ -29,7 +38,7 @@ final class Orthanc: Sendable {
   }
 
   /// The SOP instance UIDs of the segmentations it holds.
-  func segmentations() async throws -> [String] {
+  public func segmentations() async throws -> [String] {
     let answer = try await runProcess(
       "/usr/bin/curl",
       [
@@ -51,5 +60,22 @@ final class Orthanc: Sendable {
     return Data(result.output.utf8)
   }
 
-  func stop() async throws { try await process.end() }
+  /// Stores files as its own interface does.
+  public func upload(_ files: [URL]) async throws {
+    for file in files {
+      let result = try await runProcess(
+        "/usr/bin/curl",
+        [
+          "-fsS", "http://127.0.0.1:\(webPort)/instances", "--data-binary", "@\(file.path)",
+        ])
+      guard result.status == 0 else { throw UploadFailed(output: result.output) }
+    }
+  }
+
+  struct UploadFailed: Error {
+    var output: String
+  }
+
+  /// Kills it: what it holds is thrown away, and an orderly end may take long.
+  public func stop() async throws { try await process.end(SIGKILL) }
 }
