@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "networkAssociation.h"
+#include "networkCommitment.h"
 #include "networkContexts.h"
 #include "networkRequest.h"
 #include "networkStore.h"
@@ -43,7 +44,8 @@ public:
               const AssociationIdentity &identity, PeerConnection &connection, Peers::Peer &peer)
       : settings_(settings), association_(association), connection_(connection), peer_(peer),
         who_(identity), identity_(identity.in_c()),
-        storing_(settings, association, connection, identity_) {}
+        storing_(settings, association, connection, identity_),
+        commitment_(settings, association, connection, identity_) {}
 
   ~Association() {
     ASC_dropSCPAssociation(association_, 0);
@@ -71,6 +73,7 @@ private:
       if (settings_.stopping) return abort(CDCMTK_EVENT_SHUT_DOWN, "segmentd is stopping");
       last_seen_ = connection_.incoming(1000);
       if (last_seen_ == Incoming::nothing) {
+        condition = commitment_.report();
         if (time(nullptr) - last > time_t(settings_.limits.idle_seconds)) {
           return abort(CDCMTK_EVENT_TIMED_OUT, "the peer was silent for too long");
         }
@@ -118,6 +121,11 @@ private:
                                       settings_.echo(settings_.context, &identity_), nullptr);
       case DIMSE_C_STORE_RQ:
         return store(message.msg.CStoreRQ, context);
+      case DIMSE_N_ACTION_RQ:
+        return commitment_.answer(message.msg.NActionRQ, context,
+                                  contexts_.transfer_syntax(association_->params, context));
+      case DIMSE_N_EVENT_REPORT_RSP:
+        return commitment_.take(message.msg.NEventReportRSP, context);
       default:
         return DIMSE_BADCOMMANDTYPE;
     }
@@ -183,6 +191,7 @@ private:
   /// What was seen last of the connection.
   Incoming last_seen_ = Incoming::nothing;
   StoreProvider storing_;
+  CommitmentProvider commitment_;
 };
 
 }  // namespace
@@ -224,5 +233,6 @@ void AssociationSettings::read(const cdcmtk_scp_options &options) {
   refusal = options.refusal;
   echo = options.echo;
   event = options.event;
+  if (options.commitment) commitment = *options.commitment;
   context = options.context;
 }

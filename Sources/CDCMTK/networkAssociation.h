@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "CDCMTKCommitment.h"
 #include "CDCMTKNetwork.h"
 #include "networkConnection.h"
 #include "networkPeers.h"
@@ -30,6 +31,8 @@ struct AssociationSettings {
   cdcmtk_refusal_handler refusal = nullptr;
   cdcmtk_echo_handler echo = nullptr;
   cdcmtk_event_handler event = nullptr;
+  /// Storage commitment is offered where they are set.
+  cdcmtk_commitment_handlers commitment = {};
   void *context = nullptr;
 
   std::atomic<bool> stopping{false};

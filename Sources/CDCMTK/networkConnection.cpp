@@ -171,7 +171,7 @@ const std::string *PeerConnection::read_request(Clock::time_point deadline) {
          is_known ? AbortReason::unexpected_pdu : AbortReason::unrecognized_pdu);
     return nullptr;
   }
-  return read_establishment(header, deadline) ? &request_ : nullptr;
+  return read_establishment(header, "an association request", deadline) ? &request_ : nullptr;
 }
 
 bool PeerConnection::read_reply(Clock::time_point deadline) {
@@ -181,17 +181,18 @@ bool PeerConnection::read_reply(Clock::time_point deadline) {
   if (header[0] != PDU_ASSOCIATE_AC && header[0] != PDU_ASSOCIATE_RJ && header[0] != PDU_ABORT) {
     return fail(ConnectionEnd::violated, "the peer does not answer in DICOM");
   }
-  return read_establishment(header, deadline);
+  return read_establishment(header, "an answer to an association request", deadline);
 }
 
 /// Reads the PDU of which the first byte is there.
-bool PeerConnection::read_establishment(const uint8_t *first, Clock::time_point deadline) {
+bool PeerConnection::read_establishment(const uint8_t *first, const char *what,
+                                        Clock::time_point deadline) {
   uint8_t header[6] = {*first};
   if (!read_exactly(header + 1, 5, deadline)) return false;
   const size_t length = pdu_length(header);
   if (length > maximum_request) {
     return fail(ConnectionEnd::violated,
-                "an association request or answer of " + std::to_string(length) + " bytes",
+                std::string(what) + " of " + std::to_string(length) + " bytes",
                 AbortReason::invalid_parameter);
   }
   request_.assign(reinterpret_cast<char *>(header), sizeof header);

@@ -100,7 +100,7 @@ private:
   /// Waits until the socket can be used again; false after the deadline or an interruption.
   bool wait(Clock::time_point deadline);
   bool read_exactly(uint8_t *buffer, size_t count, Clock::time_point deadline);
-  bool read_establishment(const uint8_t *first, Clock::time_point deadline);
+  bool read_establishment(const uint8_t *first, const char *what, Clock::time_point deadline);
   bool read_header();
   bool fail(ConnectionEnd end, const std::string &words,
             AbortReason reason = AbortReason::not_specified);

@@ -26,6 +26,9 @@ const std::vector<std::string> *syntaxes_for(const char *sop_class,
                                                         UID_LittleEndianImplicitTransferSyntax,
                                                         UID_BigEndianExplicitTransferSyntax};
   if (strcmp(sop_class, UID_VerificationSOPClass) == 0) return &uncompressed;
+  if (strcmp(sop_class, UID_StorageCommitmentPushModelSOPClass) == 0) {
+    return settings.commitment.request ? &uncompressed : nullptr;
+  }
   const auto &classes = settings.sop_classes;
   const bool is_taken = std::find(classes.begin(), classes.end(), sop_class) != classes.end();
   return is_taken ? &settings.transfer_syntaxes : nullptr;

@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+#include "networkMessage.h"
 #include "networkRequestor.h"
 #include "networkStore.h"
 
@@ -256,7 +257,8 @@ private:
   int identifier(cdcmtk_error *error) {
     std::vector<uint8_t> bytes;
     const OFCondition condition =
-        read_dataset(context_, request_.maximum_identifier_size, bytes);
+        read_dataset(association_, connection(), context_, request_.maximum_identifier_size,
+                     std::chrono::seconds(peer_.timeout), bytes);
     if (condition == DIMSE_OUTOFRESOURCES) {
       return too_much("an identifier larger than " +
                           std::to_string(request_.maximum_identifier_size) + " bytes",

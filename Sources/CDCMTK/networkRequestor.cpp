@@ -2,7 +2,6 @@
 
 #include "networkRequestor.h"
 
-#include <algorithm>
 #include <csignal>
 
 namespace {
@@ -164,42 +163,6 @@ OFCondition RequestedAssociation::next_command(Clock::time_point deadline,
     if (Clock::now() >= deadline) return condition;
   }
   return DUL_NETWORKCLOSED;
-}
-
-OFCondition RequestedAssociation::next_pdv(DUL_PDV &pdv) {
-  OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
-  if (condition.good()) return condition;
-  const auto deadline = Clock::now() + std::chrono::seconds(peer_.timeout);
-  while (connection().incoming(100) == Incoming::nothing) {
-    if (is_cancelled()) return DUL_NETWORKCLOSED;
-    if (Clock::now() >= deadline) return DIMSE_NODATAAVAILABLE;
-  }
-  condition = DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, timeout());
-  if (condition != DUL_PDATAPDUARRIVED) {
-    return condition.good() ? OFCondition(DIMSE_READPDVFAILED) : condition;
-  }
-  return DUL_NextPDV(&association_->DULassociation, &pdv);
-}
-
-OFCondition RequestedAssociation::read_dataset(T_ASC_PresentationContextID context,
-                                               size_t maximum_size, std::vector<uint8_t> &bytes) {
-  const auto deadline = Clock::now() + std::chrono::seconds(peer_.timeout);
-  DUL_PDV pdv;
-  do {
-    const OFCondition condition = next_pdv(pdv);
-    if (condition.bad()) return condition;
-    if (pdv.pdvType != DUL_DATASETPDV || pdv.presentationContextID != context) {
-      return DIMSE_UNEXPECTEDPDVTYPE;
-    }
-    if (pdv.fragmentLength > maximum_size - std::min(bytes.size(), maximum_size)) {
-      return DIMSE_OUTOFRESOURCES;
-    }
-    const auto *data = static_cast<const uint8_t *>(pdv.data);
-    bytes.insert(bytes.end(), data, data + pdv.fragmentLength);
-    if (is_cancelled()) return DUL_NETWORKCLOSED;
-    if (Clock::now() >= deadline) return DIMSE_NODATAAVAILABLE;
-  } while (!pdv.lastPDV);
-  return EC_Normal;
 }
 
 OFCondition RequestedAssociation::keep(const OFCondition &condition) {

@@ -83,9 +83,6 @@ protected:
   /// Waits for the next command until the deadline.
   OFCondition next_command(Clock::time_point deadline, T_DIMSE_Message &message,
                            T_ASC_PresentationContextID &context, DcmDataset **detail);
-  /// Reads the dataset of a message into memory.
-  OFCondition read_dataset(T_ASC_PresentationContextID context, size_t maximum_size,
-                           std::vector<uint8_t> &bytes);
 
   /// After any failure of the network the association is of no use any more.
   OFCondition keep(const OFCondition &condition);
@@ -97,7 +94,6 @@ protected:
 
 private:
   OFCondition prepare(const std::vector<ProposedContext> &contexts);
-  OFCondition next_pdv(DUL_PDV &pdv);
 
   cdcmtk_cancellation *const cancellation_;
   T_ASC_Network *network_ = nullptr;

@@ -3,7 +3,7 @@ import Foundation
 
 /// What DCMTK's threads call.
 final class Callbacks: Sendable {
-  private let handlers: DIMSEHandlers
+  let handlers: DIMSEHandlers
   /// Nil where no peer opens associations.
   private let policy: AssociationPolicy?
 
@@ -98,7 +98,7 @@ func oneLine(_ text: UnsafePointer<CChar>) -> String {
 }
 
 extension Association {
-  fileprivate init?(_ association: UnsafePointer<cdcmtk_association>?) {
+  init?(_ association: UnsafePointer<cdcmtk_association>?) {
     guard let association = association?.pointee else { return nil }
     self.init(
       number: association.number,

@@ -80,15 +80,19 @@ public struct Verification: EchoHandler {
 public struct DIMSEHandlers: Sendable {
   public var store: any StoreHandler
   public var echo: any EchoHandler
+  /// Nil where storage commitment is not offered.
+  public var commitment: (any CommitmentHandler)?
   /// Told of the beginning and end of associations, on the association's own thread.
   public var association: @Sendable (AssociationEvent) -> Void
 
   public init(
     store: any StoreHandler, echo: any EchoHandler = Verification(),
+    commitment: (any CommitmentHandler)? = nil,
     association: @escaping @Sendable (AssociationEvent) -> Void
   ) {
     self.store = store
     self.echo = echo
+    self.commitment = commitment
     self.association = association
   }
 }

@@ -25,7 +25,8 @@ public struct StorageSCPConfiguration: Sendable {
   }
 }
 
-/// A storage SCP with verification (PS3.4 A and B).
+/// A storage SCP with verification (PS3.4 A and B) and, where it has a handler, storage commitment
+/// (PS3.4 J).
 ///
 /// ```swift
 /// let policy = AssociationPolicy(
@@ -98,12 +99,15 @@ public final class StorageSCP: Sendable {
           options.transfer_syntax_count = syntaxes.count
           options.limits = policy.limits.limits
           callbacks.set(&options)
-          guard let security = configuration.security else {
-            return cdcmtk_scp_start(&options, &started, &error)
-          }
-          return security.withOptions { tls in
-            options.tls = tls
-            return cdcmtk_scp_start(&options, &started, &error)
+          return callbacks.withCommitment { commitment in
+            options.commitment = commitment
+            guard let security = configuration.security else {
+              return cdcmtk_scp_start(&options, &started, &error)
+            }
+            return security.withOptions { tls in
+              options.tls = tls
+              return cdcmtk_scp_start(&options, &started, &error)
+            }
           }
         }
       }

@@ -14,7 +14,7 @@ final class Listener: Sendable {
   private let scp: StorageSCP
 
   init(
-    answering status: StoreStatus = .success,
+    answering status: StoreStatus = .success, commitment: (any CommitmentHandler)? = nil,
     configure: (inout StorageSCPConfiguration) -> Void = { _ in }
   ) throws {
     port = try freePort()
@@ -26,7 +26,8 @@ final class Listener: Sendable {
     configure(&configuration)
     let recorder = recorder
     scp = try StorageSCP(
-      configuration, handlers: DIMSEHandlers(store: recorder) { recorder.note($0) })
+      configuration,
+      handlers: DIMSEHandlers(store: recorder, commitment: commitment) { recorder.note($0) })
   }
 
   var received: [ReceivedObject] { recorder.state.withLock { $0.objects } }

@@ -27,15 +27,17 @@ import Testing
   }
 
   @Test func anArchiveThatNeverAnswers() async throws {
+    let phantom = try await PhantomSeries(slices: 1)
+    let archive = try await QueryArchive(phantom.files, "silent")
     let began = Date()
     let error = await #expect(throws: QueryRetrieveError.self) {
-      _ = try await series(of: "silent")
+      _ = try await QueryRetrieveSCU.test(timeout: 10).series(
+        ofStudy: phantom.study, at: .pacs(archive.port))
     }
-    guard case .interrupted(_, .find, _) = try #require(error) else {
-      Issue.record("\(String(describing: error))")
-      return
-    }
-    #expect(Date().timeIntervalSince(began) < 120)
+    // On a busy machine not even the association may come in time.
+    #expect(error?.isPassing == true)
+    #expect(Date().timeIntervalSince(began) < 60)
+    try await archive.stop()
   }
 
   @Test func anArchiveThatIsBusy() async throws {
@@ -144,7 +146,7 @@ import Testing
   @Test func aRetrievalThatStalls() async throws {
     let recorder = try RetrievalRecorder()
     let error = await #expect(throws: QueryRetrieveError.self) {
-      _ = try await get("stalls", recorder, scu: .test(timeout: 3, maximumSilence: 3))
+      _ = try await get("stalls", recorder, scu: .test(maximumSilence: 3))
     }
     guard case .interrupted(_, .get, "the peer made no progress") = try #require(error) else {
       Issue.record("\(String(describing: error))")

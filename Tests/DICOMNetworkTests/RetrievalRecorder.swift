@@ -48,13 +48,13 @@ extension Peer {
 
 extension QueryRetrieveSCU {
   /// Gives up sooner than in operation.
-  static func test(timeout: Int = 10, maximumSilence: Int = 20, maximumMatches: Int = 1000)
+  static func test(timeout: Int = 60, maximumSilence: Int = 120, maximumMatches: Int = 1000)
     -> QueryRetrieveSCU
   {
     var limits = Limits()
     limits.timeout = timeout
     limits.maximumSilence = maximumSilence
-    limits.maximumQueryDuration = 20
+    limits.maximumQueryDuration = 240
     limits.maximumMatches = maximumMatches
     return QueryRetrieveSCU(callingAETitle: "SEGMENTD", limits: limits)
   }

@@ -1,6 +1,7 @@
 #ifndef CDCMTK_H
 #define CDCMTK_H
 
+#include "CDCMTKCommitment.h"
 #include "CDCMTKFile.h"
 #include "CDCMTKNetwork.h"
 #include "CDCMTKQuery.h"

@@ -47,6 +47,9 @@ typedef struct {
   const char *reason;
 } cdcmtk_refused;
 
+/// See CDCMTKCommitment.h.
+struct cdcmtk_commitment_handlers;
+
 typedef enum {
   CDCMTK_EVENT_ACCEPTED = 0,
   CDCMTK_EVENT_REJECTED = 1,
@@ -159,6 +162,8 @@ typedef struct {
   cdcmtk_echo_handler echo;
   cdcmtk_event_handler event;
   void *context;
+  /// Null where storage commitment is not offered.
+  const struct cdcmtk_commitment_handlers *commitment;
 } cdcmtk_scp_options;
 
 typedef struct cdcmtk_scp cdcmtk_scp;
