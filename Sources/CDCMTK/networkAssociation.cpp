@@ -14,11 +14,6 @@ namespace {
 // Seconds for the rest of a command set once its first PDU began.
 constexpr int command_timeout = 30;
 
-uint64_t next_number() {
-  static std::atomic<uint64_t> associations{0};
-  return associations.fetch_add(1) + 1;
-}
-
 constexpr Rejection unsupported_application_context = {1, 1, 2};
 constexpr Rejection nothing_accepted = {1, 1, 1};
 
@@ -196,9 +191,14 @@ private:
 
 }  // namespace
 
+uint64_t cdcmtk_next_association_number(void) {
+  static std::atomic<uint64_t> associations{0};
+  return associations.fetch_add(1) + 1;
+}
+
 AssociationIdentity::AssociationIdentity(const std::string &calling, const std::string &called,
                                          const std::string &address)
-    : number(next_number()), started_at(seconds_now()), calling(calling),
+    : number(cdcmtk_next_association_number()), started_at(seconds_now()), calling(calling),
       called(called), address(address) {}
 
 cdcmtk_association AssociationIdentity::in_c() const {

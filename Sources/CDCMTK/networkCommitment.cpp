@@ -177,9 +177,10 @@ OFCondition CommitmentProvider::take(const T_DIMSE_N_EventReportRSP &response,
 }
 
 int cdcmtk_report_commitment(const cdcmtk_peer *peer, const cdcmtk_commitment_report *report,
-                             uint16_t *status, cdcmtk_error *error) {
+                             cdcmtk_cancellation *cancellation, uint16_t *status,
+                             cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
-    ReportingAssociation association(*peer);
+    ReportingAssociation association(*peer, cancellation);
     // We are the SCP although we ask for the association (PS3.4 J.3.3.1.4, PS3.7 D.3.3.4).
     const ProposedContext context = {UID_StorageCommitmentPushModelSOPClass,
                                      {UID_LittleEndianExplicitTransferSyntax,

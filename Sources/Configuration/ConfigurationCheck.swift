@@ -38,6 +38,8 @@ extension SiteConfiguration {
         "inference.memoryLimitGB: \(inference.memoryLimitGB) is not between 0 and 1000000")
     }
     try checkDestinations(check)
+    try checkQuerySource(check)
+    try checkStorageCommitment(check)
   }
 
   private func checkDestinations(_ check: ValueCheck) throws(ConfigurationError) {
@@ -56,7 +58,7 @@ extension SiteConfiguration {
 }
 
 /// Checks of single values, which name the file and the key in their errors.
-private struct ValueCheck {
+struct ValueCheck {
   let file: String
 
   func fault(_ message: String) -> ConfigurationError {

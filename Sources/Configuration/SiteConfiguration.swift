@@ -17,12 +17,14 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var models = Models()
   public var rules: [Rule] = []
   public var destinations: [Destination] = []
+  public var querySource: QuerySource?
+  public var storageCommitment = StorageCommitment()
   public var inference = Inference()
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, assembly, geometry, models, rules, destinations,
-      inference, log
+      querySource, storageCommitment, inference, log
   }
 
   public init() {}
@@ -44,6 +46,10 @@ public struct SiteConfiguration: Decodable, Sendable {
     models = try values.decodeIfPresent(Models.self, forKey: .models) ?? models
     rules = try values.decodeIfPresent([Rule].self, forKey: .rules) ?? []
     destinations = try values.decodeIfPresent([Destination].self, forKey: .destinations) ?? []
+    querySource = try values.decodeIfPresent(QuerySource.self, forKey: .querySource)
+    storageCommitment =
+      try values.decodeIfPresent(StorageCommitment.self, forKey: .storageCommitment)
+      ?? storageCommitment
     inference = try values.decodeIfPresent(Inference.self, forKey: .inference) ?? inference
     log = try values.decodeIfPresent(Log.self, forKey: .log) ?? log
   }

@@ -1,3 +1,4 @@
+import CDCMTK
 import Foundation
 
 /// An association that a peer opened (PS3.8 7.1). AE titles and address are fit for one line of a log.
@@ -18,6 +19,19 @@ public struct Association: Sendable, Equatable {
     self.callingAETitle = callingAETitle
     self.calledAETitle = calledAETitle
     self.peerAddress = peerAddress
+  }
+}
+
+extension Association {
+  /// For what comes otherwise than over an association, as by HTTP, and is recorded in the same way.
+  ///
+  /// - Parameters:
+  ///   - calling: names who sends, with 16 characters at most.
+  ///   - called: names the service.
+  public static func withoutDIMSE(calling: String, called: String) -> Association {
+    Association(
+      number: cdcmtk_next_association_number(), startedAt: Date(),
+      callingAETitle: String(calling.prefix(16)), calledAETitle: called, peerAddress: calling)
   }
 }
 

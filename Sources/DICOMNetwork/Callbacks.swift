@@ -84,6 +84,7 @@ final class Callbacks: Sendable {
     guard let event = event?.pointee, let association = Association(event.association),
       let kind = AssociationEvent.Kind(event.kind)
     else { return }
+    if case .ended = kind { handlers.commitment?.ended(association) }
     handlers.association(
       AssociationEvent(
         kind: kind, association: association, message: oneLine(event.message),

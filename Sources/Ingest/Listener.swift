@@ -7,12 +7,19 @@ public struct Listener: Service {
   private let scp: StorageSCP
 
   /// Starts to listen, so that a port that is taken is known before anything else starts.
-  public init(_ configuration: StorageSCPConfiguration, intake: Intake, logger: Logger)
-    throws(DICOMNetworkError)
-  {
+  ///
+  /// - Parameters:
+  ///   - configuration: where it listens, and to whom.
+  ///   - intake: takes what is received.
+  ///   - commitment: answers requests for storage commitment; nil where they are not taken.
+  ///   - logger: is told of associations.
+  public init(
+    _ configuration: StorageSCPConfiguration, intake: Intake,
+    commitment: (any CommitmentHandler)? = nil, logger: Logger
+  ) throws(DICOMNetworkError) {
     scp = try StorageSCP(
       configuration,
-      handlers: DIMSEHandlers(store: intake) { event in
+      handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
         let association = event.association
         if case .ended(let end) = event.kind {
           intake.ended(association, end, message: event.message)
@@ -27,8 +34,11 @@ public struct Listener: Service {
 
   public func run() async throws {
     try? await gracefulShutdown()
-    await scp.stop()
+    await stop()
   }
+
+  /// Takes no further association and returns when the open ones have ended.
+  public func stop() async { await scp.stop() }
 }
 
 extension AssociationEvent {

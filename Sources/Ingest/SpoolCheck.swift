@@ -9,6 +9,8 @@ import Synchronization
 package struct DamagedSpool: Error, CustomStringConvertible {
   /// How many files were compared.
   var count: Int
+  /// How many of them are not as they were received.
+  package var damagedCount: Int { findings.count }
   /// Each with its SOP Instance UID and path.
   var findings: [String]
 
@@ -36,6 +38,22 @@ package struct SpoolCheck {
       DispatchQueue.global().async { continuation.resume(with: Result { try findings(instances) }) }
     }
     guard found.isEmpty else { throw DamagedSpool(count: instances.count, findings: found) }
+  }
+
+  /// Which of the instances are on disk as they were received; nil where that cannot be told now.
+  package func areIntact(_ instances: [InstanceRecord]) async -> [Bool?] {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        let intact = Mutex<[Int: Bool]>([:])
+        DispatchQueue.concurrentPerform(iterations: instances.count) { index in
+          // What cannot be read now stays unknown.
+          guard let found = try? [finding(instances[index])] else { return }
+          intact.withLock { $0[index] = found == [nil] }
+        }
+        let all = intact.withLock { $0 }
+        continuation.resume(returning: instances.indices.map { all[$0] })
+      }
+    }
   }
 
   /// Files that are gone.

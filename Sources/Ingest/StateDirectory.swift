@@ -75,6 +75,15 @@ public struct StateDirectory: Sendable {
   public func lock() throws(StateDirectoryError) -> StateDirectoryLock {
     try StateDirectoryLock(path: url.appendingPathComponent("lock").path)
   }
+
+  /// The lock, or nil while a daemon holds it.
+  public func lockUnlessInUse() throws(StateDirectoryError) -> StateDirectoryLock? {
+    do {
+      return try lock()
+    } catch .inUse {
+      return nil
+    }
+  }
 }
 
 /// The right to process the jobs of a state directory; the kernel releases it with the process.

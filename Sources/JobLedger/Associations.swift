@@ -54,7 +54,8 @@ public struct AssociationRecord: Sendable, Codable, Equatable {
   /// Instances that were acknowledged and refused over it, of the series in question.
   public var stored: Int
   public var refused: Int
-  /// Whether it did not end by release and no later association has made up for it.
+  /// Whether it did not end by release, no later association has made up for it, and no query source
+  /// has confirmed that nothing is missing.
   public var isUnresolved: Bool
 }
 
@@ -182,7 +183,7 @@ extension Ledger {
       sql: """
         SELECT associations.*, association_series.stored AS series_stored,
           association_series.refused AS series_refused,
-          outcome IS NOT NULL AND resolved_by IS NULL AS unresolved
+          outcome IS NOT NULL AND resolved_by IS NULL AND confirmed_at IS NULL AS unresolved
         FROM association_series JOIN associations ON associations.id = association_id
         WHERE series_uid = ? ORDER BY associations.id
         """, arguments: [series]

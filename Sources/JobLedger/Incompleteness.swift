@@ -1,18 +1,23 @@
 import Foundation
 import GRDB
 
-/// Why instances of a series may be missing: what was refused and has not arrived since, and
-/// interrupted associations that no later one has made up for.
+/// Why instances of a series may be missing: what was refused and has not arrived since, interrupted
+/// associations that no later one has made up for, and what the query source says.
 public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   public var refused: [RefusalRecord]
   public var associations: [AssociationRecord]
+  /// What the query source has and we do not, or that it does not answer.
+  public var unconfirmed: String?
+  /// That the query source does not answer, where the series is processed all the same.
+  public var unchecked: String?
 
-  public var isEmpty: Bool { refused.isEmpty && associations.isEmpty }
+  /// Whether there is no reason to hold the series.
+  public var isEmpty: Bool { refused.isEmpty && associations.isEmpty && unconfirmed == nil }
 
   /// How many refused instances the reasons name.
   private static let named = 5
 
-  /// For people, the gravest first; empty where nothing is known to be missing.
+  /// Why the series is held, for people, the gravest first; empty where nothing is known to be missing.
   public var reasons: [String] {
     var reasons = refused.prefix(Self.named).map { refusal in
       let peer = refusal.callingAETitle.map { title in
@@ -23,7 +28,7 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
     if refused.count > Self.named {
       reasons.append("\(refused.count - Self.named) more instances were refused")
     }
-    return reasons + associations.map(\.reason)
+    return reasons + [unconfirmed].compactMap(\.self) + associations.map(\.reason)
   }
 }
 
@@ -67,9 +72,12 @@ extension Ledger {
   }
 
   func incompleteness(series: String, _ db: Database) throws -> SeriesIncompleteness {
-    SeriesIncompleteness(
+    let unconfirmed = try unconfirmedReason(series: series, db)
+    return SeriesIncompleteness(
       refused: try refusals(of: series, onlyUnresolved: true, db),
-      associations: try associations(series: series, db).filter(\.isUnresolved))
+      associations: try associations(series: series, db).filter(\.isUnresolved),
+      unconfirmed: unconfirmed?.isHeld == true ? unconfirmed?.reason : nil,
+      unchecked: unconfirmed?.isHeld == false ? unconfirmed?.reason : nil)
   }
 
   /// Refused instances that a series lacks or lacked, the oldest first.

@@ -40,6 +40,19 @@ extension Ledger {
     throw .unknownStudy(study)
   }
 
+  /// Series of a study of which instances came that have not been assembled, or are still coming.
+  public func unassembledSeries(ofStudy study: String) throws(LedgerError) -> [String] {
+    try read { db in
+      try String.fetchAll(
+        db,
+        sql: """
+          SELECT series_uid FROM series
+          WHERE study_uid = ? AND (assembled_revision < revision OR \(Self.isArriving("series")))
+          ORDER BY series_uid
+          """, arguments: [study])
+    }
+  }
+
   /// Makes one more job for a series, whatever became of earlier ones.
   ///
   /// A daemon that has the ledger open runs it. Its result has new UIDs and supersedes those

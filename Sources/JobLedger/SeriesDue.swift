@@ -54,7 +54,7 @@ public struct NewJob: Sendable, Equatable {
 
 extension Ledger {
   /// Whether an association is open over which instances of a series came: it may still be aborted.
-  private static func isArriving(_ series: String) -> String {
+  static func isArriving(_ series: String) -> String {
     """
     EXISTS (SELECT 1 FROM association_series JOIN associations ON associations.id = association_id
       WHERE association_series.series_uid = \(series).series_uid AND resolved_by IS NULL
@@ -64,7 +64,14 @@ extension Ledger {
 
   /// Series with instances that no job has seen, quiet for at least `quietPeriod` seconds and not
   /// on their way over an open association.
-  public func seriesDue(quietPeriod: TimeInterval) throws(LedgerError) -> [SeriesDue] {
+  ///
+  /// - Parameters:
+  ///   - quietPeriod: seconds without an instance of the series.
+  ///   - onlyConfirmed: leaves out series about which the query source is still to be asked; a study
+  ///     with such a series is not quiet.
+  public func seriesDue(quietPeriod: TimeInterval, onlyConfirmed: Bool = false)
+    throws(LedgerError) -> [SeriesDue]
+  {
     try read { db in
       try Row.fetchAll(
         db,
@@ -74,11 +81,13 @@ extension Ledger {
               WHERE instances.series_uid = series.series_uid) AS n,
             NOT EXISTS (SELECT 1 FROM series AS other
               WHERE other.study_uid = series.study_uid
-                AND (other.last_received_at > ?1 OR \(Self.isArriving("other")))) AS quiet
+                AND (other.last_received_at > ?1 OR \(Self.isArriving("other"))
+                  OR ?2 AND \(Self.isUnconfirmed("other")))) AS quiet
           FROM series WHERE assembled_revision < revision AND last_received_at <= ?1
             AND NOT \(Self.isArriving("series"))
+            AND NOT (?2 AND \(Self.isUnconfirmed("series")))
           ORDER BY last_received_at
-          """, arguments: [now - quietPeriod]
+          """, arguments: [now - quietPeriod, onlyConfirmed]
       ).map {
         SeriesDue(
           studyInstanceUID: try $0.value("study_uid"),

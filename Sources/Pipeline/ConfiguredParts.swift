@@ -46,7 +46,7 @@ public struct ConfiguredParts {
     receptions = ReceptionLog(ledger: ledger, logger: logger)
   }
 
-  private var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
+  var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
 
   public var intake: Intake {
     Intake(state: state, ledger: ledger, receptions: receptions, logger: logger)
@@ -68,7 +68,8 @@ public struct ConfiguredParts {
   public func assembler() throws -> SeriesAssembler {
     SeriesAssembler(
       ledger: ledger, receptions: receptions, assessor: assessor(try rules()),
-      quietPeriod: configuration.assembly.quietSeconds, logger: logger)
+      quietPeriod: configuration.assembly.quietSeconds,
+      waitsForConfirmation: configuration.querySource != nil, logger: logger)
   }
 
   public var runner: JobRunner {
@@ -92,7 +93,9 @@ public struct ConfiguredParts {
       callingAETitle: aeTitle, logger: logger)
   }
 
-  public func listener(_ settings: SiteConfiguration.Listener) throws -> Listener {
+  public func listener(
+    _ settings: SiteConfiguration.Listener, commitment: StorageCommitment? = nil
+  ) throws -> Listener {
     var policy = AssociationPolicy(
       calledAETitle: settings.aeTitle, sopClasses: ImageStorage.sopClasses,
       transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
@@ -102,7 +105,7 @@ public struct ConfiguredParts {
       StorageSCPConfiguration(
         address: settings.address, port: settings.port, folder: state.incoming.path,
         policy: policy),
-      intake: intake, logger: logger)
+      intake: intake, commitment: commitment, logger: logger)
   }
 
   public func watchedFolder(_ settings: SiteConfiguration.Watch) throws -> WatchedFolder {

@@ -29,10 +29,12 @@ public struct Daemon {
 
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
     var services: [any Service] = [parts.runner, try parts.assembler()]
+    if let check = parts.completenessCheck { services.append(check) }
     if !configuration.destinations.isEmpty { services.insert(parts.delivery, at: 0) }
     for watch in configuration.watch { services.append(try parts.watchedFolder(watch)) }
     if let listener = configuration.listener {
-      services.append(try parts.listener(listener))
+      let commitment = parts.storageCommitment()
+      services += [commitment, try parts.listener(listener, commitment: commitment)]
       parts.logger.info("listening as \(listener.aeTitle) on \(listener.address):\(listener.port)")
     }
     for watch in configuration.watch { parts.logger.info("watching \(watch.folder)") }

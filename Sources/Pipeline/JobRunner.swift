@@ -146,8 +146,18 @@ public struct JobRunner: Service {
     return output
   }
 
+  /// A series that was processed although instances may be missing keeps saying so.
+  private func withWhatIsMissing(_ verdict: SeriesVerdict) throws -> SeriesVerdict {
+    let incompleteness = try ledger.incompleteness(series: verdict.seriesInstanceUID)
+    return verdict.incomplete(
+      because: incompleteness.reasons + [incompleteness.unchecked].compactMap(\.self),
+      isHeld: false)
+  }
+
   private func finish(_ job: ClaimedJob, _ outcome: JobOutcome) throws {
-    let verdicts = outcome.processed.assessments.map(SeriesVerdict.init)
+    let verdicts = try outcome.processed.assessments.map {
+      try withWhatIsMissing(SeriesVerdict($0))
+    }
     let modelVersion = outcome.modelVersion
     switch outcome.processed.outcome {
     case .held(let reasons):

@@ -24,6 +24,7 @@ extension NewJob {
 
 /// Makes jobs of the series in which nothing has arrived for a while.
 ///
+/// With a query source, a ``CompletenessCheck`` asks it before a series is assembled.
 /// A series with refused instances or an interrupted association is held until they arrive, and then
 /// assembled again. With a rule that selects the best series of a study, a study is assembled once
 /// nothing has arrived for any of its series. So is a series that may be a slice of a stack of series.
@@ -32,19 +33,28 @@ public struct SeriesAssembler: Service {
   private let assessor: StudyAssessor
   private let receptions: ReceptionLog
   private let quietPeriod: TimeInterval
+  private let waitsForConfirmation: Bool
   private let logger: Logger
   private let waiting = WaitingSeries()
 
   private var rules: ModelRules { assessor.rules }
 
+  /// - Parameters:
+  ///   - ledger: the ledger.
+  ///   - receptions: what was refused and is not in the ledger yet.
+  ///   - assessor: assesses a series.
+  ///   - quietPeriod: seconds without an instance after which a series is assembled.
+  ///   - waitsForConfirmation: whether a query source is to confirm each series first.
+  ///   - logger: is told of each series.
   public init(
     ledger: Ledger, receptions: ReceptionLog, assessor: StudyAssessor, quietPeriod: TimeInterval,
-    logger: Logger
+    waitsForConfirmation: Bool = false, logger: Logger
   ) {
     self.ledger = ledger
     self.receptions = receptions
     self.assessor = assessor
     self.quietPeriod = quietPeriod
+    self.waitsForConfirmation = waitsForConfirmation
     self.logger = logger
   }
 
@@ -58,8 +68,10 @@ public struct SeriesAssembler: Service {
   func assembleDue() throws {
     // What was refused while the ledger could not be written counts too.
     try receptions.flush()
-    let due = try ledger.seriesDue(quietPeriod: quietPeriod)
-      .filter { $0.isStudyQuiet || !(rules.comparesSeries || waiting.contains($0)) }
+    let due = try ledger.seriesDue(
+      quietPeriod: quietPeriod, onlyConfirmed: waitsForConfirmation
+    )
+    .filter { $0.isStudyQuiet || !(rules.comparesSeries || waiting.contains($0)) }
     var studies: [String] = []
     for series in due where !studies.contains(series.studyInstanceUID) {
       studies.append(series.studyInstanceUID)

@@ -132,7 +132,15 @@ public struct StudyAssessor: Sendable {
     for (uid, var series) in assessed {
       // What a slice lacks the stack lacks.
       let missing = try ([uid] + series.stackedWith).flatMap { try self.missing(from: $0) }
-      guard !missing.isEmpty else { continue }
+      guard !missing.isEmpty else {
+        let unchecked = try ([uid] + series.stackedWith).compactMap {
+          try ledger.incompleteness(series: $0).unchecked
+        }
+        guard !unchecked.isEmpty else { continue }
+        series.verdict = series.verdict.incomplete(because: unchecked, isHeld: false)
+        incomplete[uid] = series
+        continue
+      }
       series.isHeldAsIncomplete = incompleteSeries == .hold
       series.verdict = series.verdict.incomplete(
         because: missing, isHeld: series.isHeldAsIncomplete)

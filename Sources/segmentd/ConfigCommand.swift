@@ -31,6 +31,14 @@ struct ConfigCommand: AsyncParsableCommand {
         let isKnown = everyModel.bundles[name] != nil
         print("excluded model: \(name)\(isKnown ? "" : " (there is no model of that name)")")
       }
+      if let source = configuration.querySource {
+        print(
+          "query source: \(source.aeTitle) at \(source.host):\(source.port), "
+            + "C-\(source.retrieve.rawValue.uppercased())")
+      }
+      for peer in configuration.storageCommitment.peers {
+        print("storage commitment reports: \(peer.aeTitle) at \(peer.host):\(peer.port)")
+      }
       for destination in configuration.destinations {
         print(
           "destination: \(destination.name) = \(destination.aeTitle) at "

@@ -12,7 +12,8 @@ struct ReprocessCommand: AsyncParsableCommand {
     discussion: """
       Makes a new job for each series and model. A daemon on the same state directory runs them; \
       without one this command does it, and sends the results. A series of which instances may be \
-      missing is held, unless assembly.incompleteSeries is process.
+      missing is held, unless assembly.incompleteSeries is process. Originals that are no longer on \
+      disk are retrieved from querySource.
       """)
 
   @OptionGroup var config: ConfigurationOption
@@ -36,6 +37,10 @@ struct ReprocessCommand: AsyncParsableCommand {
     configuration.startLogging()
     let parts = try ConfiguredParts(configuration, mustExist: true)
     if let model { _ = try parts.models.bundle(model) }
+    let held = try parts.state.lockUnlessInUse()
+    guard try await originals(parts, isAlone: held != nil) else {
+      return warn("a daemon is using this state directory and will assemble what came")
+    }
     var jobs: [Int64] = []
     var together: Set<String> = []
     let stacks = try parts.assessor(ModelRules([])).stacks(ofStudy: study)
@@ -57,7 +62,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     }
     for name in together.sorted() { jobs.append(try reprocessTogether(name, parts)) }
     guard !jobs.isEmpty else { throw ReprocessError.noModel(study: study) }
-    guard let lock = try daemonLock(parts.state) else {
+    guard let lock = held else {
       _ = try show(jobs, parts.ledger)
       return warn("a daemon is using this state directory and will run them")
     }
@@ -108,13 +113,26 @@ struct ReprocessCommand: AsyncParsableCommand {
       ?? []
   }
 
-  /// The lock of the state directory, or nil while a daemon holds it.
-  private func daemonLock(_ state: StateDirectory) throws -> StateDirectoryLock? {
-    do {
-      return try state.lock()
-    } catch StateDirectoryError.inUse {
-      return nil
+  /// Retrieves originals that are no longer here, and warns of a study that has not come as a whole.
+  ///
+  /// - Returns: false for a study of which nothing was here, where a daemon makes its jobs.
+  private func originals(_ parts: ConfiguredParts, isAlone: Bool) async throws -> Bool {
+    let known = try? parts.ledger.series(ofStudy: study, only: series)
+    let spool = SpoolCheck(state: parts.state)
+    let lost = try (known ?? []).contains {
+      try spool.missing(parts.ledger.instances(series: $0.seriesInstanceUID).current) != nil
     }
+    if let source = parts.querySource, known == nil || lost {
+      warn("retrieving the originals from \(source)")
+      let retrieval = StudyRetrieval(parts: parts, source: source, isAlone: isAlone)
+      for row in try await retrieval.run(study: study, series: series) {
+        if let problem = row.problem { warn("series \(row.seriesInstanceUID): \(problem)") }
+      }
+    }
+    for uid in try parts.ledger.unassembledSeries(ofStudy: study) {
+      warn("series \(uid) has not been assembled yet: the study may not have arrived as a whole")
+    }
+    return known != nil || isAlone || parts.querySource == nil
   }
 
   private func runToCompletion(_ job: Int64, _ parts: ConfiguredParts) async throws {

@@ -45,6 +45,8 @@ import Testing
         })
     }
 
+    func ended(_ association: Association) {}
+
     func reported(_ number: Int64, status: UInt16) { answers.withLock { $0[number] = status } }
   }
 

@@ -216,6 +216,9 @@ import Testing
     _ = try await send(setup, "cut", "2", files)
     let jobs = try await setup.endedJobs()
     #expect(jobs.map(\.state) == ["completed"], "\(jobs.first?.reason ?? "")")
+    // Also once the job has assessed the series again.
+    let reasons = try #require(jobs.first?.verdictReasons)
+    #expect(reasons.contains { $0.contains("refused with 0xC000") }, "\(reasons)")
     let detail = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
     #expect(detail.output.contains("refused with 0xC000"), "\(detail.output)")
     #expect(try await daemon.end() == 0)

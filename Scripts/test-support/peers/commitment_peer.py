@@ -22,6 +22,17 @@ from pynetdicom.sop_class import StorageCommitmentPushModel as PUSH
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance as INSTANCE
 
 
+def action_information(references):
+    request = Dataset()
+    request.TransactionUID = generate_uid()
+    request.ReferencedSOPSequence = []
+    for reference in references:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference.split(":")
+        request.ReferencedSOPSequence.append(item)
+    return request
+
+
 def ask(port, called, title, own_port, how, *references):
     reported, answers, refusals = threading.Event(), [], [how == "refuse"]
 
@@ -52,13 +63,7 @@ def ask(port, called, title, own_port, how, *references):
     association = ae.associate("127.0.0.1", int(port), ae_title=called, evt_handlers=handlers)
     if not association.is_established:
         sys.exit("no association")
-    request = Dataset()
-    request.TransactionUID = generate_uid()
-    request.ReferencedSOPSequence = []
-    for reference in references:
-        item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference.split(":")
-        request.ReferencedSOPSequence.append(item)
+    request = action_information(references)
     status, _ = association.send_n_action(request, 1, PUSH, INSTANCE)
     if how == "stay":
         reported.wait(120)

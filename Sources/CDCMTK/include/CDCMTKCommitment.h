@@ -44,9 +44,13 @@ typedef struct cdcmtk_commitment_handlers {
   void *context;
 } cdcmtk_commitment_handlers;
 
+/// See CDCMTKQuery.h.
+struct cdcmtk_cancellation;
+
 /// Sends a report over a new association. `status` is that of the peer's answer.
 int cdcmtk_report_commitment(const cdcmtk_peer *peer, const cdcmtk_commitment_report *report,
-                             uint16_t *status, cdcmtk_error *error);
+                             struct cdcmtk_cancellation *cancellation, uint16_t *status,
+                             cdcmtk_error *error);
 
 #ifdef __cplusplus
 }

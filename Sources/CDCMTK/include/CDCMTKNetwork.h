@@ -20,6 +20,9 @@ typedef struct {
   const char *peer_address;
 } cdcmtk_association;
 
+/// A number that no association of this process has or will have.
+uint64_t cdcmtk_next_association_number(void);
+
 /// An object of a C-STORE request. Its file is complete and synced; texts are valid during the
 /// call only.
 typedef struct {

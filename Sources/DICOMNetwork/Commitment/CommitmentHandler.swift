@@ -70,4 +70,7 @@ public protocol CommitmentHandler: Sendable {
 
   /// The peer answered a report; 0 is success.
   func reported(_ number: Int64, status: UInt16)
+
+  /// An association ended: a report that was not answered over it did not arrive.
+  func ended(_ association: Association)
 }

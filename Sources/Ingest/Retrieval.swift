@@ -1,0 +1,36 @@
+import DICOM
+import DICOMNetwork
+import Foundation
+
+extension Intake {
+  /// For the objects of a C-GET: they are taken, refused and recorded as those that a listener
+  /// receives.
+  public var retrievalHandlers: DIMSEHandlers {
+    DIMSEHandlers(store: self) { event in
+      guard case .ended(let end) = event.kind else { return }
+      ended(event.association, end, message: event.message)
+    }
+  }
+
+  /// Takes a file that was retrieved without DIMSE, as if it had come by C-STORE over an association.
+  ///
+  /// - Parameters:
+  ///   - file: complete and synced, on the file system of the spool; it belongs to the intake now.
+  ///   - uid: the SOP Instance UID that was asked for.
+  ///   - association: of ``Association/withoutDIMSE(calling:called:)``.
+  ///   - time: when the request was sent.
+  public func take(
+    retrieved file: URL, asked uid: String, over association: Association, beganAt time: Date
+  ) -> StoreStatus {
+    let partial = PartialIdentity(ofDamaged: file.path)
+    return store(
+      ReceivedObject(
+        association: association, path: file.path, sopClassUID: partial.sopClassUID ?? "",
+        sopInstanceUID: uid, transferSyntaxUID: partial.transferSyntaxUID ?? "", beganAt: time))
+  }
+
+  /// Records that a retrieval without DIMSE ended.
+  public func retrievalEnded(_ association: Association, isComplete: Bool, message: String) {
+    ended(association, isComplete ? .released : .connectionLost, message: message)
+  }
+}

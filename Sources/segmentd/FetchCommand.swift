@@ -1,0 +1,58 @@
+import ArgumentParser
+import Configuration
+import Ingest
+import Pipeline
+
+struct FetchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fetch",
+    abstract: "Retrieve a study from the query source.",
+    discussion: """
+      Asks querySource of the configuration which images the study has, and retrieves those that are \
+      not here into spool and ledger. They are checked, refused and recorded as if they had been sent. \
+      A daemon on the same state directory assembles them; without one, the next that starts does, or \
+      segmentd reprocess.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @Option(help: ArgumentHelp("The study.", valueName: "uid"))
+  var study: String
+
+  @Option(help: ArgumentHelp("Only this series of the study.", valueName: "uid"))
+  var series: String?
+
+  @Flag(help: "Print what came as JSON.")
+  var json = false
+
+  func run() async throws {
+    let configuration = try config.load()
+    configuration.startLogging()
+    let parts = try ConfiguredParts(configuration, mustExist: true)
+    guard let source = parts.querySource else { throw RetrievalError.noSource(file: config.path) }
+    let lock = try parts.state.lockUnlessInUse()
+    let retrieved = try await StudyRetrieval(
+      parts: parts, source: source, isAlone: lock != nil
+    ).run(study: study, series: series)
+    withExtendedLifetime(lock) {}
+    print(json ? try encodeJSON(retrieved) : table(retrieved))
+    if lock == nil {
+      warn("a daemon is using this state directory and will assemble what came")
+    } else {
+      warn("no daemon is running: the next one assembles what came, or segmentd reprocess does")
+    }
+    guard retrieved.allSatisfy({ $0.problem == nil }) else { throw ExitCode.failure }
+  }
+
+  private func table(_ retrieved: [RetrievedSeries]) -> String {
+    let head = ["SERIES", "MODALITY", "LISTED", "HERE", "RETRIEVED", "NOTE"]
+    return formatTable(
+      [head]
+        + retrieved.map {
+          [
+            $0.seriesInstanceUID, $0.modality, $0.listed.map { "\($0)" } ?? "-",
+            "\($0.instances)", "\($0.retrieved)", $0.problem ?? "",
+          ]
+        })
+  }
+}
