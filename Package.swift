@@ -68,7 +68,9 @@ let package = Package(
       ]),
     .target(
       name: "DICOMNetwork",
-      dependencies: ["CDCMTK", "DICOM", .product(name: "Logging", package: "swift-log")]),
+      dependencies: [
+        "CDCMTK", "DICOM", "FileSystem", .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(
       name: "Results",
       dependencies: ["DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG"]),
@@ -170,7 +172,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "IngestTests",
-      dependencies: ["Ingest", "DICOM", "DICOMNetwork", "JobLedger", "TestSupport"]),
+      dependencies: [
+        "Ingest", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger", "TestSupport",
+      ]),
     .testTarget(
       name: "PipelineTests",
       dependencies: [
@@ -181,7 +185,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["JobLedger", "Checkpoints", "NIfTI", "UNETRPP", "TestSupport", "Volumes"]),
+      dependencies: [
+        "FileSystem", "JobLedger", "Checkpoints", "NIfTI", "UNETRPP", "TestSupport", "Volumes",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

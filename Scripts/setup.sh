@@ -42,7 +42,7 @@ build_packages=(
   libcairo2-dev zlib1g-dev
 )
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
-test_packages=(dicom3tools openjph-tools python3-venv)
+test_packages=(dicom3tools openjph-tools python3-venv strace)
 
 need_swift() {
   command -v swift >/dev/null || die "Swift 6.1 or newer is needed: https://www.swift.org/install"

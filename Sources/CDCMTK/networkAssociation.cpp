@@ -229,6 +229,7 @@ void AssociationSettings::read(const cdcmtk_scp_options &options) {
                            options.transfer_syntaxes + options.transfer_syntax_count);
   limits = options.limits;
   admit = options.admit;
+  file = options.file;
   store = options.store;
   refusal = options.refusal;
   echo = options.echo;

@@ -27,6 +27,7 @@ struct AssociationSettings {
   std::vector<std::string> sop_classes, transfer_syntaxes;
   cdcmtk_limits limits = {};
   cdcmtk_admission_handler admit = nullptr;
+  cdcmtk_file_handler file = nullptr;
   cdcmtk_store_handler store = nullptr;
   cdcmtk_refusal_handler refusal = nullptr;
   cdcmtk_echo_handler echo = nullptr;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 namespace {
@@ -43,10 +44,6 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
                                  const std::string &transfer_syntax, PeerConnection &connection)
     : settings_(settings), association_(association), request_(request), context_(context),
       transfer_syntax_(transfer_syntax), connection_(connection) {
-  // Several listeners share the folder.
-  static std::atomic<unsigned long> files{0};
-  path_ = settings.folder + "/" + std::to_string(getpid()) + "-" +
-          std::to_string(files.fetch_add(1));
   connection_.set_deadline(Clock::now() + std::chrono::seconds(settings.limits.object_seconds),
                            "an object");
   T_ASC_PresentationContext accepted;
@@ -58,7 +55,7 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
          "the SOP class of the request is not that of its presentation context");
   } else {
     check_space();
-    if (status_ == STATUS_Success && !write_meta_information()) {
+    if (status_ == STATUS_Success && !(open_file() && write_meta_information())) {
       fail(STATUS_STORE_Refused_OutOfResources, errno_text());
     }
   }
@@ -67,7 +64,26 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
 ReceivedDataset::~ReceivedDataset() {
   connection_.clear_deadline();
   if (file_ >= 0) close(file_);
-  if (!handed_over_) unlink(path_.c_str());
+  if (!handed_over_ && !path_.empty()) unlink(path_.c_str());
+}
+
+/// A file of the handler's, or a new one in the folder of incoming files.
+bool ReceivedDataset::open_file() {
+  char path[PATH_MAX] = "";
+  const int32_t opened =
+      settings_.file ? settings_.file(settings_.context, path, sizeof path) : CDCMTK_NO_FILE;
+  if (opened != CDCMTK_NO_FILE) {
+    if (opened < 0) errno = -opened;
+    if (opened >= 0) path_ = path;
+    file_ = opened;
+    return opened >= 0;
+  }
+  // Several listeners share the folder.
+  static std::atomic<unsigned long> files{0};
+  path_ = settings_.folder + "/" + std::to_string(getpid()) + "-" +
+          std::to_string(files.fetch_add(1));
+  file_ = open(path_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  return file_ >= 0;
 }
 
 /// Not by DIMSE_createFilestream, which refuses transfer syntaxes that DCMTK does not know.
@@ -93,9 +109,8 @@ bool ReceivedDataset::write_meta_information() {
   void *written = nullptr;
   offile_off_t length = 0;
   stream.flushBuffer(written, length);
-  file_ = open(path_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
   meta_length_ = size_t(length);
-  return file_ >= 0 && append(static_cast<const char *>(written), meta_length_) == meta_length_;
+  return append(static_cast<const char *>(written), meta_length_) == meta_length_;
 }
 
 /// Writes as much as the disk takes; `errno` says why it is less.
@@ -126,9 +141,6 @@ OFCondition ReceivedDataset::receive() {
       return DIMSE_OUTOFRESOURCES;
     }
   } while (!pdv.lastPDV);
-  if (status_ == STATUS_Success && fsync(file_) != 0) {
-    fail(STATUS_STORE_Refused_OutOfResources, errno_text());
-  }
   return EC_Normal;
 }
 

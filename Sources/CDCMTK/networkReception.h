@@ -11,7 +11,7 @@
 /// Why nothing more is received: the disk's reserve is reached. Empty where it is not.
 std::string free_space_fault(const AssociationSettings &settings);
 
-/// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10) and syncs it.
+/// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10).
 ///
 /// When the disk fails, the rest of the dataset is read and thrown away, so that the peer still
 /// gets an answer. The file is removed again unless it is handed over.
@@ -37,6 +37,7 @@ public:
   void hand_over() { handed_over_ = true; }
 
 private:
+  bool open_file();
   bool write_meta_information();
   void write(const void *bytes, size_t count);
   size_t append(const char *bytes, size_t count);

@@ -1,4 +1,5 @@
 import CDCMTK
+import FileSystem
 import Foundation
 
 /// What DCMTK's threads call.
@@ -16,6 +17,7 @@ final class Callbacks: Sendable {
   func set(_ options: inout cdcmtk_scp_options) {
     options.admit = { Callbacks.at($0)?.admit($1, $2, $3) ?? 0 }
     options.store = { Callbacks.at($0)?.store($1) ?? StoreStatus.outOfResources.rawValue }
+    options.file = { Callbacks.at($0)?.newFile($1, $2) ?? CDCMTK_NO_FILE }
     options.refusal = { Callbacks.at($0)?.refuse($1) }
     options.echo = { Callbacks.at($0)?.echo($1) ?? 0 }
     options.event = { Callbacks.at($0)?.tell($1) }
@@ -58,6 +60,20 @@ final class Callbacks: Sendable {
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
         beganAt: Date(timeIntervalSince1970: object.began_at))
     ).rawValue
+  }
+
+  private func newFile(_ path: UnsafeMutablePointer<CChar>?, _ size: Int) -> Int32 {
+    do throws(SystemError) {
+      guard let file = try handlers.store.newFile() else { return CDCMTK_NO_FILE }
+      guard let path, file.path.utf8.count < size else {
+        close(file.descriptor)
+        return -ENAMETOOLONG
+      }
+      path.update(from: file.path, count: file.path.utf8.count + 1)
+      return file.descriptor
+    } catch {
+      return -max(error.number, 1)
+    }
   }
 
   func refuse(_ object: UnsafePointer<cdcmtk_refused>?) {

@@ -1,6 +1,7 @@
+import FileSystem
 import Foundation
 
-/// An object that came by C-STORE (PS3.7 9.1.1); its file is complete and synced.
+/// An object that came by C-STORE (PS3.7 9.1.1); its file is complete. It is not synced.
 public struct ReceivedObject: Sendable {
   public var association: Association
   /// The file, which belongs to the handler from now on, whatever it answers.
@@ -52,15 +53,38 @@ public enum StoreStatus: UInt16, Sendable {
   case cannotUnderstand = 0xC000
 }
 
-/// The C-STORE service (PS3.7 9.1.1). Both methods are called on the association's own thread, so
+/// An empty file that is open for writing.
+public struct ReceptionFile: Sendable {
+  /// Belongs to the listener, which closes it.
+  public var descriptor: Int32
+  public var path: String
+
+  public init(descriptor: Int32, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+}
+
+/// The C-STORE service (PS3.7 9.1.1). All methods are called on the association's own thread, so
 /// that they may block.
 public protocol StoreHandler: Sendable {
   /// Decides what happens to a received object: the status for the response, which is sent after
   /// the return.
   func store(_ object: ReceivedObject) -> StoreStatus
 
+  /// Opens the file of an object that is about to come; nil for a new one in the listener's folder. The
+  /// listener removes it where the object does not reach ``store(_:)``.
+  ///
+  /// - Throws: the error of the system, as on a full disk; the object is refused then.
+  func newFile() throws(SystemError) -> ReceptionFile?
+
   /// Told of an object that does not reach ``store(_:)``, before it is answered.
   func refused(_ object: RefusedObject)
+}
+
+extension StoreHandler {
+  /// Leaves the file to the listener.
+  public func newFile() throws(SystemError) -> ReceptionFile? { nil }
 }
 
 /// The C-ECHO service (PS3.7 9.1.5).

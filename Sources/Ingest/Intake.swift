@@ -1,5 +1,6 @@
 import DICOM
 import DICOMNetwork
+import FileSystem
 import Foundation
 import JobLedger
 import Logging
@@ -7,11 +8,17 @@ import SeriesReading
 
 /// Takes objects from the network and from folders into spool and ledger.
 ///
-/// An object is acknowledged only after its file, its folder and its ledger row are on disk.
+/// An object is acknowledged only after its file, the file's entry in its folder and its ledger row are on
+/// disk. The entry was synced when the empty file was made (``Spool``). File and row are synced at the
+/// same time, by two threads, and the row in one transaction with those of other associations; the
+/// answer waits for both. After a loss of power in between there is either a file without a row, which
+/// its seal tells complete or not (``SpoolSeal``), or a row without its file, which is withdrawn at the
+/// next start: its association is open in the ledger. In neither case was the object
+/// acknowledged, and in both its series is held as incomplete until it comes again.
 public struct Intake: StoreHandler {
-  private let spool: Spool
-  private let ledger: Ledger
-  private let receptions: ReceptionLog
+  let spool: Spool
+  let ledger: Ledger
+  let receptions: ReceptionLog
   private let logger: Logger
 
   public init(
@@ -23,11 +30,16 @@ public struct Intake: StoreHandler {
     self.logger = logger
   }
 
+  public func newFile() throws(SystemError) -> ReceptionFile? {
+    let (descriptor, path) = try spool.newFile()
+    return ReceptionFile(descriptor: descriptor, path: spool.state.file(path).path)
+  }
+
   /// The status of a C-STORE (PS3.4 B.2.3) whose dataset is complete in a file of ours.
   public func store(_ object: ReceivedObject) -> StoreStatus {
     do throws(IntakeError) {
       // What waits for the ledger came before this instance.
-      do { try receptions.flush() } catch { throw .notStored(reason: error.description) }
+      do { try receptions.flush() } catch { throw .notRecorded(error) }
       try take(
         URL(fileURLWithPath: object.path), named: object.sopInstanceUID, source: .listener,
         requested: object)
@@ -35,7 +47,8 @@ public struct Intake: StoreHandler {
     } catch {
       let partial = PartialIdentity(ofDamaged: object.path)
       let refusal = RefusedInstance(object, partial, error)
-      receptions.record(refusal, over: object.association, at: object.beganAt)
+      receptions.record(
+        refusal, over: object.association, at: object.beganAt, waits: !error.isOfLedger)
       log(refusal, of: object.association)
       // Nothing was acknowledged: the sender keeps its copy and is told so.
       try? FileManager.default.removeItem(atPath: object.path)
@@ -76,110 +89,144 @@ public struct Intake: StoreHandler {
     } catch {
       let partial = PartialIdentity(ofDamaged: file.path)
       if let refusal = RefusedInstance(watched: file, partial, error) {
-        receptions.record(refusal, over: nil, at: Date())
+        receptions.record(refusal, over: nil, at: Date(), waits: !error.isOfLedger)
       }
       throw error
     }
   }
 
-  /// Recovers from a process that was killed: what was not acknowledged is removed, what is in the
-  /// spool and not in the ledger is recorded.
-  public func recover() throws(IntakeError) {
-    spool.removeUnacknowledged()
-    for path in spool.files() {
-      do throws(LedgerError) {
-        guard try !ledger.knows(spoolPath: path) else { continue }
-      } catch {
-        throw .notStored(reason: error.description)
-      }
-      do throws(IntakeError) {
-        let file = spool.state.file(path)
-        try record(path, received(file, named: path), source: .command)
-        logger.notice("recorded a file of the spool that the ledger did not know: \(path)")
-      } catch {
-        logger.error("a file of the spool is not in the ledger and cannot be recorded: \(error)")
-      }
+  /// Records a file of the spool that the ledger does not know.
+  ///
+  /// - Parameters:
+  ///   - path: relative to the state directory.
+  ///   - seal: of the file; nil where it can have none.
+  func record(fileOfSpool path: String, sealed seal: SpoolSeal?) throws(IntakeError) {
+    let image = try received(spool.state.file(path), named: path)
+    guard seal == nil || seal == SpoolSeal(contentHash: image.hash) else {
+      throw .notStored(reason: "it is not what was received (SHA-256 differs)")
     }
+    try write(image.record(at: path, source: .command), unsynced: nil)
   }
 
-  /// Moves a complete and synced file from `incoming` into the spool and writes it in the ledger.
+  /// Writes a complete file to disk and in the ledger; one of `incoming` is moved into the spool first.
   private func take(
-    _ temporary: URL, named name: String, source: InstanceSource,
+    _ file: URL, named name: String, source: InstanceSource,
     requested: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    let image = try received(temporary, named: name)
-    if let requested {
-      let found = image.identity.instance
-      guard DICOMUID.trimmed(requested.sopInstanceUID) == found.sopInstanceUID,
-        DICOMUID.trimmed(requested.sopClassUID) == found.sopClassUID
-      else {
-        throw .otherInstance(
-          requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
-          found: "\(found.sopClassUID), \(found.sopInstanceUID)")
-      }
+    let image = try received(file, named: name)
+    if let requested { try image.check(against: requested) }
+    do { try SpoolSeal(contentHash: image.hash).write(to: file) } catch {
+      throw .notStored(reason: "\(file.path): \(error)")
     }
-    let path: String
-    do { path = try spool.keep(temporary) } catch {
-      throw .notStored(reason: error.description)
-    }
+    let isInPlace = spool.path(of: file) != nil
+    let path = try synced(file, unless: isInPlace && requested != nil)
     do throws(IntakeError) {
-      try record(path, image, source: source, over: requested, original: original)
+      try write(
+        image.record(at: path, source: source, over: requested),
+        unsynced: isInPlace && requested != nil ? file : nil, over: requested, original: original)
     } catch {
       // Back to where it was, so that it can be identified as far as possible.
-      try? FileManager.default.moveItem(at: spool.state.file(path), to: temporary)
+      if !isInPlace { rename(spool.state.file(path).path, file.path) }
       throw error
     }
   }
 
-  /// What a file of ours says of itself, and the hash of its dataset.
-  private typealias ReceivedImage = (identity: ImageIdentity, hash: String, byteCount: Int)
+  /// Has a file in the spool and on disk before it is recorded: of a file that came over no association
+  /// nothing would say at the next start that it may be missing.
+  ///
+  /// - Returns: the path relative to the state directory.
+  private func synced(_ file: URL, unless isSyncedLater: Bool) throws(IntakeError) -> String {
+    do throws(StateDirectoryError) {
+      if !isSyncedLater { try StateDirectory.sync(file.path) }
+      if let path = spool.path(of: file) { return path }
+      return try spool.keep(file)
+    } catch {
+      throw .notStored(reason: error.description)
+    }
+  }
 
   private func received(_ file: URL, named name: String) throws(IntakeError) -> ReceivedImage {
-    do { return try ImageIdentity.readWithHash(file.path, named: name) } catch {
+    do {
+      let (identity, hash, byteCount) = try ImageIdentity.readWithHash(file.path, named: name)
+      return ReceivedImage(identity: identity.instance, hash: hash, byteCount: byteCount)
+    } catch {
       throw .refused(error)
     }
   }
 
-  /// Writes a file of the spool in the ledger; one that is there already is not needed twice.
-  private func record(
-    _ path: String, _ image: ReceivedImage, source: InstanceSource,
-    over request: ReceivedObject? = nil, original: URL? = nil
+  /// Writes a file of the spool in the ledger, and to disk at the same time where it is not there yet.
+  private func write(
+    _ record: InstanceRecord, unsynced file: URL?, over request: ReceivedObject? = nil,
+    original: URL? = nil
   ) throws(IntakeError) {
-    let identity = image.identity.instance
+    let commit = ledger.beginRecording(
+      record, association: request.map { receptions.association($0.association) },
+      beganAt: request?.beganAt, file: original?.path)
+    var failure: StateDirectoryError?
+    if let file {
+      do { try StateDirectory.sync(file.path) } catch { failure = error }
+    }
     do {
-      let record = InstanceRecord(
-        studyInstanceUID: identity.studyInstanceUID,
-        seriesInstanceUID: identity.seriesInstanceUID, sopInstanceUID: identity.sopInstanceUID,
-        sopClassUID: identity.sopClassUID, modality: identity.modality,
-        transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path,
-        byteCount: image.byteCount, contentHash: image.hash, source: source,
-        callingAETitle: request?.association.callingAETitle)
-      let outcome = try ledger.recordInstance(
-        record, association: request.map { receptions.association($0.association) },
-        beganAt: request?.beganAt, file: original?.path)
-      switch outcome {
-      case .added: break
-      case .identical: try keepOneFile(of: record)
-      case .restored:
-        logger.info(
-          "instance \(identity.sopInstanceUID) came again as it was before it was replaced")
-        try keepOneFile(of: record)
-      case .conflicting:
-        logger.warning("instance \(identity.sopInstanceUID) came again with other content")
-      }
+      let outcome = try commit.wait()
+      if failure == nil { try settle(outcome, record) }
     } catch {
-      throw .notStored(reason: "\(error)")
+      throw .notRecorded(error)
+    }
+    if let failure {
+      receptions.withdraw(record)
+      throw .notStored(reason: failure.description)
+    }
+  }
+
+  /// A file whose content is there already is not needed twice.
+  private func settle(_ outcome: InstanceOutcome, _ record: InstanceRecord) throws(LedgerError) {
+    switch outcome {
+    case .added: break
+    case .identical: try keepOneFile(of: record)
+    case .restored:
+      logger.info("instance \(record.sopInstanceUID) came again as it was before it was replaced")
+      try keepOneFile(of: record)
+    case .conflicting:
+      logger.warning("instance \(record.sopInstanceUID) came again with other content")
     }
   }
 
   /// Of two files with the same content the older stays, unless it is damaged or lost.
-  private func keepOneFile(of record: InstanceRecord) throws {
+  private func keepOneFile(of record: InstanceRecord) throws(LedgerError) {
     if let older = try ledger.spoolPath(of: record), older != record.spoolPath,
       (try? datasetHash(of: spool.state.file(older)).hash) == record.contentHash
     {
-      try FileManager.default.removeItem(at: spool.state.file(record.spoolPath))
+      unlink(spool.state.file(record.spoolPath).path)
     } else {
       try ledger.replaceFile(with: record)
     }
+  }
+}
+
+/// What a file of ours says of itself, and the hash of its dataset.
+private struct ReceivedImage {
+  var identity: InstanceIdentity
+  var hash: String
+  var byteCount: Int
+
+  func check(against requested: ReceivedObject) throws(IntakeError) {
+    guard DICOMUID.trimmed(requested.sopInstanceUID) == identity.sopInstanceUID,
+      DICOMUID.trimmed(requested.sopClassUID) == identity.sopClassUID
+    else {
+      throw .otherInstance(
+        requested: "\(requested.sopClassUID), \(requested.sopInstanceUID)",
+        found: "\(identity.sopClassUID), \(identity.sopInstanceUID)")
+    }
+  }
+
+  func record(at path: String, source: InstanceSource, over request: ReceivedObject? = nil)
+    -> InstanceRecord
+  {
+    InstanceRecord(
+      studyInstanceUID: identity.studyInstanceUID, seriesInstanceUID: identity.seriesInstanceUID,
+      sopInstanceUID: identity.sopInstanceUID, sopClassUID: identity.sopClassUID,
+      modality: identity.modality, transferSyntaxUID: identity.transferSyntaxUID, spoolPath: path,
+      byteCount: byteCount, contentHash: hash, source: source,
+      callingAETitle: request?.association.callingAETitle)
   }
 }

@@ -1,13 +1,15 @@
 import DICOM
+import Dispatch
 import FileSystem
 import Foundation
 import Glibc
 import Synchronization
 
-/// Moves received objects to their place on disk so that they survive a loss of power.
+/// The files of received objects.
 ///
-/// One folder after another is filled: to make a folder and sync the one above it takes longer than
-/// to store a CT slice.
+/// Empty files are made in advance, many at a time, and their folder is synced once for all of them.
+/// An object is written into one of these, so that it is on disk with one sync, that of its file: POSIX
+/// promises a new file's entry in its folder only once the folder is synced too.
 final class Spool: Sendable {
   /// The folder that is being filled; those above it are synced.
   private struct Folder {
@@ -16,83 +18,167 @@ final class Spool: Sendable {
     var count = 0
   }
 
+  private struct Files {
+    /// Empty files, relative to the state directory.
+    var ready: [String] = []
+    var folder: Folder?
+    /// The folders that this process made.
+    var made: Set<String> = []
+    var isBeingRefilled = false
+  }
+
   let state: StateDirectory
-  private let filling = Mutex<Folder?>(nil)
+  private let files = Mutex(Files())
+  /// Held by the thread that makes files.
+  private let refill = Mutex(())
   private static let filesPerFolder = 256
+  private static let filesAtOnce = 64
 
   init(state: StateDirectory) { self.state = state }
 
-  /// A new path under `incoming`.
-  func temporaryFile() -> URL {
-    state.incoming.appendingPathComponent(UUID().uuidString.lowercased())
+  /// Opens an empty file whose folder entry is on disk.
+  ///
+  /// - Returns: the descriptor, which is the caller's to close, and the path relative to the state
+  ///   directory.
+  func newFile() throws(SystemError) -> (descriptor: Int32, path: String) {
+    while true {
+      let path = try emptyFile()
+      let descriptor = open(state.file(path).path, O_RDWR | O_CLOEXEC)
+      if descriptor >= 0 { return (descriptor, path) }
+      // Where the folder was removed, another one is made.
+      guard errno == ENOENT else { throw SystemError() }
+      files.withLock { files in
+        files.ready = []
+        files.folder = nil
+      }
+    }
   }
 
-  /// Moves a complete, fsynced file from `incoming` into the spool and syncs the folder.
+  /// The path of a file of the spool relative to the state directory; nil for a file elsewhere.
+  func path(of file: URL) -> String? {
+    let spool = state.spool.path + "/"
+    return file.path.hasPrefix(spool) ? "spool/" + file.path.dropFirst(spool.count) : nil
+  }
+
+  /// Moves a file from `incoming` into the spool and syncs the folder.
   ///
   /// - Returns: the path relative to the state directory.
   /// - Throws: ``StateDirectoryError``; the file is in `incoming` then, as before.
   func keep(_ temporary: URL) throws(StateDirectoryError) -> String {
-    let name = "\(UUID().uuidString.lowercased()).dcm"
-    var folder = try folderToFill()
-    if let error = move(temporary, to: "\(folder)/\(name)") {
-      // Where the folder was removed, another one is made.
-      guard error == ENOENT else { throw failure(folder, error) }
-      filling.withLock { $0 = nil }
-      folder = try folderToFill()
-      if let error = move(temporary, to: "\(folder)/\(name)") { throw failure(folder, error) }
+    let path: String
+    do {
+      let file = try newFile()
+      close(file.descriptor)
+      path = file.path
+    } catch {
+      throw .writeFailed(path: state.spool.path, reason: error.description)
+    }
+    let target = state.file(path)
+    guard rename(temporary.path, target.path) == 0 else {
+      let reason = SystemError().description
+      unlink(target.path)
+      throw .writeFailed(path: target.path, reason: reason)
     }
     do {
-      try StateDirectory.sync(state.file(folder).path)
+      try StateDirectory.sync(target.deletingLastPathComponent().path)
     } catch {
-      rename(state.file("\(folder)/\(name)").path, temporary.path)
+      rename(target.path, temporary.path)
       throw error
-    }
-    return "\(folder)/\(name)"
-  }
-
-  private func failure(_ folder: String, _ error: Int32) -> StateDirectoryError {
-    .writeFailed(path: state.file(folder).path, reason: String(cString: strerror(error)))
-  }
-
-  /// - Returns: the errno of a failure.
-  private func move(_ temporary: URL, to path: String) -> Int32? {
-    rename(temporary.path, state.file(path).path) == 0 ? nil : errno
-  }
-
-  /// Where the next file goes, relative to the state directory.
-  private func folderToFill() throws(StateDirectoryError) -> String {
-    let path: Result<String, StateDirectoryError> = filling.withLock { filling in
-      Result { () throws(StateDirectoryError) in
-        var folder: Folder
-        if let filling { folder = filling } else { folder = Folder(path: try makeFolder()) }
-        folder.count += 1
-        filling = folder.count < Self.filesPerFolder ? folder : nil
-        return folder.path
-      }
-    }
-    return try path.get()
-  }
-
-  /// Makes one of 65,536 folders, in two levels.
-  private func makeFolder() throws(StateDirectoryError) -> String {
-    let number = (0..<2).map { _ in hexadecimal([UInt8.random(in: 0...UInt8.max)]) }
-    let path = "spool/\(number[0])/\(number[1])"
-    let folder = state.file(path)
-    do {
-      try FileManager.default.createDirectory(
-        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    } catch {
-      throw .writeFailed(path: folder.path, reason: SystemError.text(of: error))
-    }
-    for above in [folder.deletingLastPathComponent(), state.spool] {
-      try StateDirectory.sync(above.path)
     }
     return path
   }
 
-  /// Copies a file that is not ours into `incoming` and syncs it.
+  private func emptyFile() throws(SystemError) -> String {
+    while true {
+      let (path, mustRefill) = files.withLock { files in
+        let path = files.ready.popLast()
+        let isLow = files.ready.count < Self.filesAtOnce / 4
+        let mustRefill = path != nil && isLow && !files.isBeingRefilled
+        if mustRefill { files.isBeingRefilled = true }
+        return (path, mustRefill)
+      }
+      if mustRefill {
+        DispatchQueue.global().async {
+          // Whoever finds none left tries again and tells why it is impossible.
+          try? self.makeFiles(whereFewerThan: Self.filesAtOnce / 4)
+          self.files.withLock { $0.isBeingRefilled = false }
+        }
+      }
+      if let path { return path }
+      try makeFiles(whereFewerThan: 1)
+    }
+  }
+
+  private func makeFiles(whereFewerThan limit: Int) throws(SystemError) {
+    let result: Result<Void, SystemError> = refill.withLock { _ in
+      Result { () throws(SystemError) in
+        guard files.withLock({ $0.ready.count }) < limit else { return }
+        var folder: Folder
+        if let filling = files.withLock({ $0.folder }) {
+          folder = filling
+        } else {
+          folder = Folder(path: try makeFolder())
+        }
+        let made = try makeFiles(in: folder.path)
+        folder.count += made.count
+        files.withLock { files in
+          files.ready = made + files.ready
+          files.folder = folder.count < Self.filesPerFolder ? folder : nil
+        }
+      }
+    }
+    try result.get()
+  }
+
+  /// Makes empty files and syncs their folder; as many as there is space for, but at least one.
+  private func makeFiles(in folder: String) throws(SystemError) -> [String] {
+    var made: [String] = []
+    for _ in 0..<Self.filesAtOnce {
+      let path = "\(folder)/\(UUID().uuidString.lowercased()).dcm"
+      let descriptor = open(
+        state.file(path).path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else {
+        if errno == ENOENT { files.withLock { $0.folder = nil } }
+        if made.isEmpty { throw SystemError() }
+        break
+      }
+      close(descriptor)
+      made.append(path)
+    }
+    try sync(folder)
+    return made
+  }
+
+  /// Makes one of 65,536 folders, in two levels, and syncs those above it.
+  private func makeFolder() throws(SystemError) -> String {
+    // One that is there already is filled only where new ones are hard to find.
+    for attempt in 1...100 {
+      let numbers = (0..<2).map { _ in hexadecimal([UInt8.random(in: 0...UInt8.max)]) }
+      let above = "spool/\(numbers[0])"
+      let path = "\(above)/\(numbers[1])"
+      guard mkdir(state.file(above).path, 0o700) == 0 || errno == EEXIST else {
+        throw SystemError()
+      }
+      let isNew = mkdir(state.file(path).path, 0o700) == 0
+      guard isNew || errno == EEXIST else { throw SystemError() }
+      guard isNew || attempt == 100 else { continue }
+      try sync(above)
+      try sync("spool")
+      if isNew { files.withLock { _ = $0.made.insert(path) } }
+      return path
+    }
+    throw SystemError(EEXIST)
+  }
+
+  private func sync(_ folder: String) throws(SystemError) {
+    do { try DurableFile.sync(state.file(folder).path) } catch {
+      throw error.system ?? SystemError(EIO)
+    }
+  }
+
+  /// Copies a file that is not ours into `incoming`.
   func copy(_ source: URL) throws(StateDirectoryError) -> URL {
-    let copy = temporaryFile()
+    let copy = state.incoming.appendingPathComponent(UUID().uuidString.lowercased())
     do {
       try FileManager.default.copyItem(at: source, to: copy)
       try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.path)
@@ -100,7 +186,6 @@ final class Spool: Sendable {
       try? FileManager.default.removeItem(at: copy)
       throw .writeFailed(path: source.path, reason: SystemError.text(of: error))
     }
-    try StateDirectory.sync(copy.path)
     return copy
   }
 
@@ -111,10 +196,31 @@ final class Spool: Sendable {
     for file in files ?? [] { try? FileManager.default.removeItem(at: file) }
   }
 
-  /// Every file of the spool, relative to the state directory.
-  func files() -> [String] {
-    let walk = FileManager.default.enumerator(atPath: state.spool.path)
-    return (walk?.compactMap { $0 as? String } ?? [])
-      .filter { $0.hasSuffix(".dcm") }.sorted().map { "spool/" + $0 }
+  /// The folders with files, relative to the state directory, without those that this process made.
+  func earlierFolders() -> [String] {
+    let made = files.withLock { $0.made }
+    return Self.entries(of: state.spool.path).flatMap { above in
+      Self.entries(of: state.file("spool/\(above)").path).map { "spool/\(above)/\($0)" }
+    }.filter { !made.contains($0) }
+  }
+
+  /// The files in a folder, relative to the state directory.
+  func files(inFolder folder: String) -> [String] {
+    Self.entries(of: state.file(folder).path).filter { $0.hasSuffix(".dcm") }
+      .map { "\(folder)/\($0)" }
+  }
+
+  /// Without those of a dot; in order.
+  private static func entries(of folder: String) -> [String] {
+    guard let stream = opendir(folder) else { return [] }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+      }
+      if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names.sorted()
   }
 }

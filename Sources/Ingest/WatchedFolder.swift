@@ -45,7 +45,7 @@ public struct WatchedFolder: Service {
     } catch {
       logger.warning("\(error)")
       switch error {
-      case .notStored, .refused(.readerUnavailable): return false
+      case .notStored, .notRecorded, .refused(.readerUnavailable): return false
       case .refused(.notReadable): return !FileManager.default.fileExists(atPath: file.path)
       default: return true
       }

@@ -3,7 +3,7 @@ import GRDB
 
 /// An association (PS3.8) over which a peer sends instances.
 public struct ReceivingAssociation: Sendable, Equatable {
-  /// Unique among all associations, those of earlier processes included.
+  /// Unique among all associations, those of earlier processes included: `SESSION/NUMBER`.
   public var key: String
   public var callingAETitle: String
   public var calledAETitle: String
@@ -72,7 +72,7 @@ extension Ledger {
   public func endAssociation(
     _ association: ReceivingAssociation, _ outcome: AssociationOutcome, message: String? = nil
   ) throws(LedgerError) {
-    try write { db in
+    try write(patience: intakePatience) { db in
       let id = try Int64.fetchOne(
         db, sql: "SELECT id FROM associations WHERE key = ? AND ended_at IS NULL",
         arguments: [association.key])
@@ -81,9 +81,15 @@ extension Ledger {
     }
   }
 
+  /// Whether an association is of another session than the one of the next argument, which may be null:
+  /// keys begin with their session.
+  static let isNotOfSession = "ifnull(substr(key, 1, instr(key, '/') - 1) <> ?, 1)"
+
   /// Closes the associations that a process left open which was killed.
-  func closeInterruptedAssociations(_ db: Database) throws {
-    let open = try Int64.fetchAll(db, sql: "SELECT id FROM associations WHERE ended_at IS NULL")
+  func closeInterruptedAssociations(exceptOf session: String?, _ db: Database) throws {
+    let open = try Int64.fetchAll(
+      db, sql: "SELECT id FROM associations WHERE ended_at IS NULL AND \(Self.isNotOfSession)",
+      arguments: [session])
     for id in open {
       try end(association: id, .interrupted, message: "segmentd ended while it was open", db)
     }

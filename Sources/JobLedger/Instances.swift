@@ -69,7 +69,21 @@ extension Ledger {
     _ record: InstanceRecord, association: ReceivingAssociation? = nil, beganAt time: Date? = nil,
     file: String? = nil
   ) throws(LedgerError) -> InstanceOutcome {
-    try write { db in
+    try beginRecording(record, association: association, beganAt: time, file: file).wait()
+  }
+
+  /// The same without waiting for the disk, for whoever has something else to sync meanwhile.
+  ///
+  /// - Parameters:
+  ///   - record: the instance.
+  ///   - association: the one that it came over, which the first instance of it records.
+  ///   - time: when the instance began to come over it; nil for now.
+  ///   - file: the file of a watch folder that it is from.
+  public func beginRecording(
+    _ record: InstanceRecord, association: ReceivingAssociation? = nil, beganAt time: Date? = nil,
+    file: String? = nil
+  ) -> PendingCommit<InstanceOutcome> {
+    submit(patience: intakePatience) { [self] db in
       let outcome = try add(record, db)
       if let association {
         _ = try count(
@@ -158,7 +172,7 @@ extension Ledger {
 
   /// Makes the series of an instance where it is new, else begins its next revision and a whole quiet
   /// period.
-  private func touchSeries(_ record: InstanceRecord, _ db: Database) throws {
+  func touchSeries(_ record: InstanceRecord, _ db: Database) throws {
     try db.executeCached(
       sql: "INSERT INTO studies (study_uid, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
       arguments: [record.studyInstanceUID, now])
@@ -179,63 +193,5 @@ extension Ledger {
         record.seriesInstanceUID, record.studyInstanceUID, record.modality, now,
         record.sopInstanceUID,
       ])
-  }
-
-  /// Whether a job on the present instances of a series ended without a result.
-  private func isHeld(_ series: String, _ db: Database) throws -> Bool {
-    try Bool.fetchOne(
-      db,
-      sql: """
-        SELECT EXISTS (
-          SELECT 1 FROM series JOIN jobs ON jobs.series_uid = series.series_uid
-              AND jobs.revision = series.revision
-            WHERE series.series_uid = ?1 AND jobs.state IN ('held', 'discarded')
-          UNION ALL
-          SELECT 1 FROM series JOIN job_inputs ON job_inputs.series_uid = series.series_uid
-              AND job_inputs.revision = series.revision
-            JOIN jobs ON jobs.id = job_inputs.job_id
-            WHERE series.series_uid = ?1 AND jobs.state IN ('held', 'discarded'))
-        """, arguments: [series]) ?? false
-  }
-
-  /// Path of the file of a recorded instance with the same content.
-  public func spoolPath(of record: InstanceRecord) throws(LedgerError) -> String? {
-    try read { db in
-      try String.fetchOne(
-        db,
-        sql: """
-          SELECT spool_path FROM instances
-          WHERE sop_uid = ? AND series_uid = ? AND content_hash = ?
-          """, arguments: [record.sopInstanceUID, record.seriesInstanceUID, record.contentHash])
-    }
-  }
-
-  /// Takes the file of `record` in the place of the one that was recorded and is lost or damaged.
-  ///
-  /// A series whose last job was held or discarded, as for lack of the file, is assembled again.
-  public func replaceFile(with record: InstanceRecord) throws(LedgerError) {
-    try write { db in
-      try db.execute(
-        sql: """
-          UPDATE instances SET spool_path = ?
-          WHERE sop_uid = ? AND series_uid = ? AND content_hash = ?
-          """,
-        arguments: [
-          record.spoolPath, record.sopInstanceUID, record.seriesInstanceUID, record.contentHash,
-        ])
-      if try isHeld(record.seriesInstanceUID, db) { try touchSeries(record, db) }
-      try event(
-        db, "replaced", series: record.seriesInstanceUID,
-        "the lost or damaged file of instance \(record.sopInstanceUID) came again")
-    }
-  }
-
-  /// Whether a spool file is known.
-  public func knows(spoolPath: String) throws(LedgerError) -> Bool {
-    try read { db in
-      try Bool.fetchOne(
-        db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE spool_path = ?)",
-        arguments: [spoolPath]) ?? false
-    }
   }
 }

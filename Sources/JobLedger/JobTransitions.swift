@@ -74,9 +74,13 @@ extension Ledger {
   /// Associations that were open are closed as interrupted.
   ///
   /// Call it only while holding the lock of the state directory.
+  ///
+  /// - Parameters:
+  ///   - maximumRescues: how often a job may be interrupted.
+  ///   - session: of this process, whose associations stay open.
   /// - Returns: how many jobs will run again.
   @discardableResult
-  public func rescue(maximumRescues: Int = 5) throws(LedgerError) -> Int {
+  public func rescue(maximumRescues: Int = 5, session: String? = nil) throws(LedgerError) -> Int {
     try write { db in
       let message = "the process ended during the job"
       var rescued = 0
@@ -94,7 +98,7 @@ extension Ledger {
         }
       }
       try rescueDeliveries(db)
-      try closeInterruptedAssociations(db)
+      try closeInterruptedAssociations(exceptOf: session, db)
       try db.execute(
         sql: "UPDATE series SET last_received_at = ? WHERE assembled_revision < revision",
         arguments: [now])

@@ -3,8 +3,9 @@ import GRDB
 
 /// The record of everything that was received, done and sent: one SQLite file.
 ///
-/// Any number of processes may have it open; each change is one transaction that is on disk when
-/// the call returns. All methods may be called from any thread and block for a few milliseconds.
+/// Any number of processes may have it open. Each change is made whole or not at all and is on disk
+/// when the call returns; those of several threads share transactions, and so syncs. All methods may be
+/// called from any thread and block for a few milliseconds.
 ///
 /// ```swift
 /// let ledger = try Ledger(path: "/var/lib/segmentd/ledger.sqlite")
@@ -13,14 +14,20 @@ import GRDB
 public final class Ledger: Sendable {
   let path: String
   let clock: @Sendable () -> Date
-  private let queue: DatabaseQueue
+  let commits: GroupCommit
+  /// A connection for queries, which never wait for what is being written.
+  private let reader: DatabaseQueue
+
+  /// How long a peer or a watch folder waits for another process that has locked the ledger.
+  let intakePatience: Duration
 
   /// Opens the ledger, creating it (mode 0600) or bringing its tables up to date.
   ///
   /// - Parameters:
   ///   - path: the SQLite file.
   ///   - clock: tells the time for everything that is written and everything that is due.
-  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``
+  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, or ``LedgerError/unavailable(path:reason:)`` where
+  ///   the disk is full or cannot be read now.
   public convenience init(path: String, clock: @escaping @Sendable () -> Date = { Date() })
     throws(LedgerError)
   {
@@ -30,31 +37,43 @@ public final class Ledger: Sendable {
   /// - Parameters:
   ///   - path: the SQLite file.
   ///   - version: of the tables; only a test makes those of an older program.
+  ///   - intakePatience: how long what is received waits for another process that has locked the ledger.
   ///   - clock: tells the time for everything that is written and everything that is due.
-  init(path: String, version: Int, clock: @escaping @Sendable () -> Date = { Date() })
-    throws(LedgerError)
-  {
+  init(
+    path: String, version: Int = Schema.migrations.count, intakePatience: Duration = .seconds(8),
+    clock: @escaping @Sendable () -> Date = { Date() }
+  ) throws(LedgerError) {
     self.path = path
+    self.intakePatience = intakePatience
     self.clock = clock
     try Self.prepareFile(path)
     do {
-      var configuration = Configuration()
-      configuration.busyMode = .timeout(30)
-      configuration.foreignKeysEnabled = true
-      queue = try DatabaseQueue(path: path, configuration: configuration)
+      commits = try GroupCommit(path: path)
       // One transaction: another process may be making the tables at this moment.
-      if let reason = try queue.read(Schema.incompatibility) {
-        throw LedgerError.cannotOpen(path: path, reason: reason)
-      }
-      try queue.writeWithoutTransaction { db in
+      try commits.withConnection { db in
+        if let reason = try Schema.incompatibility(db) {
+          throw LedgerError.cannotOpen(path: path, reason: reason)
+        }
         try Self.makeDurable(db, path: path)
         try Schema.migrate(db, to: version)
       }
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(30)
+      reader = try DatabaseQueue(path: path, configuration: configuration)
     } catch let error as LedgerError {
       throw error
+    } catch let error as DatabaseError
+      where [.SQLITE_FULL, .SQLITE_IOERR].contains(error.resultCode)
+    {
+      throw LedgerError(error, path: path)
     } catch {
-      throw .cannotOpen(path: path, reason: Self.reason(error))
+      throw .cannotOpen(path: path, reason: LedgerError.reason(error))
     }
+  }
+
+  deinit {
+    try? reader.close()
+    commits.close()
   }
 
   /// Creates the file where there is none, and makes sure that it can be written by us alone.
@@ -107,39 +126,56 @@ public final class Ledger: Sendable {
     }
   }
 
-  /// One transaction that takes the write lock at once, so that it never fails half-way.
-  func write<Value>(_ change: (Database) throws -> Value) throws(LedgerError) -> Value {
-    do {
-      return try queue.write(change)
-    } catch let error as LedgerError {
-      throw error
-    } catch {
-      throw failure(error)
+  /// A change in a transaction that may be shared with those of other threads; on disk when this
+  /// returns. `change` is called a second time where the transaction failed for another's sake.
+  func write<Value: Sendable>(
+    patience: Duration = .seconds(30), _ change: (Database) throws -> Value
+  ) throws(LedgerError) -> Value {
+    do { return try commits.perform(patience: patience, change) } catch {
+      throw LedgerError(error, path: path)
     }
   }
 
+  /// The same without waiting for it.
+  func submit<Value: Sendable>(
+    patience: Duration, _ change: @escaping @Sendable (Database) throws -> Value
+  ) -> PendingCommit<Value> {
+    commits.submit(patience: patience, change)
+  }
+
   func read<Value>(_ query: (Database) throws -> Value) throws(LedgerError) -> Value {
-    do {
-      return try queue.read(query)
-    } catch let error as LedgerError {
-      throw error
-    } catch {
-      throw failure(error)
-    }
+    do { return try reader.read(query) } catch { throw LedgerError(error, path: path) }
   }
 
   /// A number that is another one as soon as a different process has changed the ledger.
   ///
   /// What this `Ledger` itself changes leaves it as it is.
   public func dataVersion() throws(LedgerError) -> Int {
-    try read { db in try Int.fetchOne(db, sql: "PRAGMA data_version") ?? 0 }
+    do {
+      return try commits.withConnection { db in
+        try Int.fetchOne(db, sql: "PRAGMA data_version") ?? 0
+      }
+    } catch {
+      throw LedgerError(error, path: path)
+    }
   }
 
-  /// Reads the whole file and compares every table with its indexes: about a second for 500 MB.
+  /// Reads the whole file and compares every table with its indexes: about ten seconds for a gigabyte.
+  /// Other threads read and write meanwhile.
   ///
   /// - Throws: ``LedgerError/failed(path:reason:)`` naming the damage.
   public func checkIntegrity() throws(LedgerError) {
-    let findings = try read { db in try String.fetchAll(db, sql: "PRAGMA integrity_check(3)") }
+    let findings: [String]
+    do {
+      var configuration = Configuration()
+      configuration.readonly = true
+      configuration.busyMode = .timeout(30)
+      findings = try DatabaseQueue(path: path, configuration: configuration).read { db in
+        try String.fetchAll(db, sql: "PRAGMA integrity_check(3)")
+      }
+    } catch {
+      throw LedgerError(error, path: path)
+    }
     guard findings == ["ok"] else {
       throw .failed(
         path: path,
@@ -155,39 +191,5 @@ public final class Ledger: Sendable {
     try db.execute(
       sql: "INSERT INTO events (at, kind, series_uid, job_id, message) VALUES (?, ?, ?, ?, ?)",
       arguments: [now, kind, series, job, message])
-  }
-
-  private func failure(_ error: any Error) -> LedgerError {
-    let reason = Self.reason(error)
-    guard let error = error as? DatabaseError, let fault = Self.fault(error.resultCode) else {
-      return .failed(path: path, reason: reason)
-    }
-    return .unavailable(path: path, reason: "\(fault): \(reason)")
-  }
-
-  /// What is wrong with the machine, by SQLite's result code (https://sqlite.org/rescode.html); nil
-  /// where the fault is in the file or in the statement.
-  private static func fault(_ code: ResultCode) -> String? {
-    switch code {
-    case .SQLITE_FULL: "no space left on device"
-    case .SQLITE_READONLY: "its file system is read-only"
-    case .SQLITE_IOERR: "its disk cannot be read or written"
-    case .SQLITE_NOMEM: "not enough memory"
-    case .SQLITE_CANTOPEN: "its files cannot be opened"
-    case .SQLITE_PERM: "access is denied"
-    case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL: "another process has locked it"
-    default: nil
-    }
-  }
-
-  /// What SQLite says and the statement it says it of, on one line; values are left out.
-  private static func reason(_ error: any Error) -> String {
-    guard let error = error as? DatabaseError else { return "\(error)" }
-    let message = error.message ?? "\(error.resultCode)"
-    let statement = error.sql.map { sql in
-      " (SQLite error \(error.extendedResultCode.rawValue) in \""
-        + sql.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(80) + "…\")"
-    }
-    return message + (statement ?? " (SQLite error \(error.extendedResultCode.rawValue))")
   }
 }

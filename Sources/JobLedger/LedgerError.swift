@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 
 /// Why the ledger could not do what was asked.
 public enum LedgerError: Error, CustomStringConvertible, Equatable {
@@ -31,5 +32,47 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
     case .unknownSeries(let series, let study):
       "no series \(series)" + (study.map { " of study \($0)" } ?? "") + " was ever received"
     }
+  }
+}
+
+extension LedgerError {
+  /// What SQLite reported of the ledger, in words for people.
+  init(_ error: any Error, path: String) {
+    if let error = error as? LedgerError {
+      self = error
+      return
+    }
+    let reason = Self.reason(error)
+    guard let error = error as? DatabaseError, let fault = Self.fault(error.resultCode) else {
+      self = .failed(path: path, reason: reason)
+      return
+    }
+    self = .unavailable(path: path, reason: "\(fault): \(reason)")
+  }
+
+  /// What is wrong with the machine, by SQLite's result code (https://sqlite.org/rescode.html); nil
+  /// where the fault is in the file or in the statement.
+  private static func fault(_ code: ResultCode) -> String? {
+    switch code {
+    case .SQLITE_FULL: "no space left on device"
+    case .SQLITE_READONLY: "its file system is read-only"
+    case .SQLITE_IOERR: "its disk cannot be read or written"
+    case .SQLITE_NOMEM: "not enough memory"
+    case .SQLITE_CANTOPEN: "its files cannot be opened"
+    case .SQLITE_PERM: "access is denied"
+    case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL: "another process has locked it"
+    default: nil
+    }
+  }
+
+  /// What SQLite says and the statement it says it of, on one line; values are left out.
+  static func reason(_ error: any Error) -> String {
+    guard let error = error as? DatabaseError else { return "\(error)" }
+    let message = error.message ?? "\(error.resultCode)"
+    let statement = error.sql.map { sql in
+      " (SQLite error \(error.extendedResultCode.rawValue) in \""
+        + sql.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(80) + "…\")"
+    }
+    return message + (statement ?? " (SQLite error \(error.extendedResultCode.rawValue))")
   }
 }

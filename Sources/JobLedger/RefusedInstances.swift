@@ -60,7 +60,7 @@ extension Ledger {
   public func recordRefusal(
     _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: Date? = nil
   ) throws(LedgerError) {
-    try write { db in
+    try write(patience: intakePatience) { db in
       let id = try association.map {
         try count(
           $0, series: refusal.seriesInstanceUID, refused: 1,

@@ -91,15 +91,7 @@ extension Ledger {
         ORDER BY receipt
         """, arguments: [series, revision])
     for row in rows {
-      let record = InstanceRecord(
-        studyInstanceUID: try row.value("study_uid"),
-        seriesInstanceUID: series, sopInstanceUID: try row.value("sop_uid"),
-        sopClassUID: try row.value("sop_class_uid"), modality: try row.value("modality"),
-        transferSyntaxUID: try row.value("transfer_syntax"),
-        spoolPath: try row.value("spool_path"), byteCount: try row.value("byte_count"),
-        contentHash: try row.value("content_hash"),
-        source: InstanceSource(rawValue: try row.value("source")) ?? .command,
-        callingAETitle: try row.value("calling_ae"))
+      let record = try InstanceRecord(row)
       if try row.value("is_current") {
         found.current.append(record)
       } else {

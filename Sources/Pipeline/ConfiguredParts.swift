@@ -22,6 +22,8 @@ public struct ConfiguredParts {
   public let ledger: Ledger
   public let models: ModelLibrary
   public let logger = Logger(label: "segmentd")
+  /// One for all that receives.
+  public let intake: Intake
   private let receptions: ReceptionLog
 
   /// - Parameters:
@@ -44,13 +46,10 @@ public struct ConfiguredParts {
     ledger = try Ledger(path: state.ledger.path)
     models = configuration.modelLibrary
     receptions = ReceptionLog(ledger: ledger, logger: logger)
+    intake = Intake(state: state, ledger: ledger, receptions: receptions, logger: logger)
   }
 
   var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
-
-  public var intake: Intake {
-    Intake(state: state, ledger: ledger, receptions: receptions, logger: logger)
-  }
 
   /// The rules, with the channels of the models that they name.
   ///

@@ -33,10 +33,10 @@ func repeatUntilShutdown(
 
 /// Writes what has happened into the ledger, trying again while the machine is at fault: a change
 /// that is given up would leave its job or delivery stuck.
-func retryingLedgerWrite(_ logger: Logger, _ change: () throws -> Void) async throws {
+func retryingLedgerWrite(_ logger: Logger, _ change: () async throws -> Void) async throws {
   while true {
     do {
-      return try change()
+      return try await change()
     } catch let error as LedgerError {
       guard case .unavailable = error else { throw error }
       logger.error("\(error); trying again")

@@ -17,6 +17,6 @@ struct ServeCommand: AsyncParsableCommand {
         file: config.path, line: nil, message: "neither a listener nor a watch folder is set")
     }
     configuration.startLogging()
-    try await Daemon(configuration).run()
+    try await Daemon.opening(configuration).run()
   }
 }

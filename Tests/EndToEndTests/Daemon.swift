@@ -1,4 +1,5 @@
 import Foundation
+import JobLedger
 import TestSupport
 
 /// The real binary, as the tests built it.
@@ -85,9 +86,16 @@ final class DaemonSetup: Sendable {
   }
 
   /// Starts the daemon and waits until it answers C-ECHO.
-  func start(environment: [String: String] = [:]) async throws -> ChildProcess {
+  ///
+  /// - Parameters:
+  ///   - wrapper: a command that runs it, such as a tracer.
+  ///   - environment: further variables.
+  func start(under wrapper: [String] = [], environment: [String: String] = [:]) async throws
+    -> ChildProcess
+  {
+    let command = wrapper + [segmentdBinary, "serve", "--config", configuration]
     let daemon = try ChildProcess(
-      segmentdBinary, ["serve", "--config", configuration], log: log, environment: environment)
+      command[0], Array(command.dropFirst()), log: log, environment: environment)
     try await waitUntil("the listener", within: 300) {
       guard daemon.isRunning else { throw DaemonEnded(output: daemon.output) }
       return try await runProcess(
@@ -103,6 +111,60 @@ final class DaemonSetup: Sendable {
       "/usr/bin/storescu",
       ["-R", "-aec", "SEGMENTD", "+sd", "+r", "127.0.0.1", "\(port)", series.path])
   }
+
+  /// Makes series with pixels of their own, each in a folder.
+  func makeAllSeries(_ count: Int, slices: Int, size: Int) async throws
+    -> (folders: [URL], uids: [String])
+  {
+    var made: (folders: [URL], uids: [String]) = ([], [])
+    for number in 0..<count {
+      let place = folder.url.appendingPathComponent("series-\(number)")
+      let uids = try await makeSeries(
+        at: place, "--slices", "\(slices)", "--size", "\(size)", "--seed", "\(number)")
+      made.folders.append(place)
+      made.uids.append(uids.series)
+    }
+    return made
+  }
+
+  /// The answer to a C-STORE.
+  struct Answer {
+    /// As in `0x0000`.
+    var status: String
+    var seconds: Double
+    var isSuccess: Bool { status == "0x0000" }
+  }
+
+  /// Sends each folder over an association of its own, all at the same time.
+  ///
+  /// - Returns: the answer for each file that was answered.
+  func sendTogether(_ folders: [URL]) async throws -> [URL: Answer] {
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/peers/network_peers.py")
+    let result = try await runProcess(
+      testPython, [script.path, "folders", "\(port)", "SEGMENTD"] + folders.map(\.path))
+    let lines = result.output.split(separator: "\n").map { $0.split(separator: " ") }
+      .filter { $0.count == 3 && $0[1].hasPrefix("0x") }
+    return Dictionary(
+      lines.map {
+        (
+          URL(fileURLWithPath: String($0[0])),
+          Answer(status: String($0[1]), seconds: Double($0[2]) ?? .infinity)
+        )
+      }, uniquingKeysWith: { $1 })
+  }
+
+  /// How many of the files are in the spool, as the ledger says, with the pixels that they have.
+  func kept(_ files: some Collection<URL>, series: [String]) throws -> Int {
+    let ledger = try Ledger(path: state.appendingPathComponent("ledger.sqlite").path)
+    let tails = try Set(
+      series.flatMap { try ledger.instances(series: $0).all }.map {
+        try Data(contentsOf: state.appendingPathComponent($0.spoolPath)).suffix(pixelBytes)
+      })
+    return try files.filter { tails.contains(try Data(contentsOf: $0).suffix(pixelBytes)) }.count
+  }
+  /// Of a slice of random pixels, enough to tell it from all others.
+  private var pixelBytes: Int { 4096 }
 
   func jobs() async throws -> [JobRow] {
     let result = try await segmentd("jobs", "--config", configuration, "--json")

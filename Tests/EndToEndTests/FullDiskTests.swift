@@ -72,6 +72,46 @@ struct FullDiskTests {
     try await daemon.end()
   }
 
+  /// The disk is full in the middle of eight associations: each slice is either stored and acknowledged or
+  /// refused, and those that were stored stay.
+  @Test func onlyWhatFindsNoSpaceIsRefused() async throws {
+    let disk = try SmallFileSystem(at: setup.state, kilobytes: 6144)
+    let daemon = try await setup.start()
+    let (folders, series) = try await setup.makeAllSeries(8, slices: 30, size: 128)
+    let answers = try await setup.sendTogether(folders)
+    #expect(answers.count == 240)
+    #expect(Set(answers.values.map(\.status)) == ["0x0000", "0xa700"])
+    let stored = answers.filter(\.value.isSuccess).keys
+    #expect(try setup.kept(stored, series: series) == stored.count)
+    #expect(daemon.isRunning)
+
+    try disk.remount(kilobytes: 32_768)
+    let again = try await setup.sendTogether(folders)
+    #expect(again.values.allSatisfy(\.isSuccess) && again.count == 240)
+    #expect(try setup.kept(again.keys, series: series) == 240)
+    try await daemon.end()
+  }
+
+  /// The ledger was closed, and there is no room to open it again.
+  @Test func theStartWaitsForSpace() async throws {
+    let disk = try SmallFileSystem(at: setup.state, kilobytes: 8192)
+    try await setup.start().end()
+    try disk.fill()
+    let daemon = try ChildProcess(
+      segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
+    try await waitUntil("the fault in the log", within: 60) {
+      daemon.output.contains("trying again")
+    }
+    #expect(daemon.isRunning && daemon.output.contains("ledger.sqlite"), "\(daemon.output)")
+    try disk.free()
+    try await waitUntil("the listener", within: 60) {
+      try await setup.send(series).status == 0
+    }
+    let job = try #require(try await setup.endedJobs().last)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    try await daemon.end()
+  }
+
   /// Full from the moment when everything has arrived: neither the assembly nor the job can be
   /// written in the ledger.
   @Test func theLedgerGoesOnWhenThereIsSpace() async throws {

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import TestSupport
 import Testing
@@ -39,6 +40,29 @@ import Testing
     let completed = jobs.filter { $0.state == "completed" }
     #expect(Set(try await pacs.segmentations()) == Set(completed.compactMap(\.sopInstanceUID)))
     try await second.end()
+  }
+
+  /// A kill in the middle of eight associations: every acknowledged slice is there after it, as it was sent.
+  @Test(arguments: 1...3)
+  func whileReceivingOverManyAssociations(round: Int) async throws {
+    let setup = try DaemonSetup(assembly: "{quietSeconds: 60}", hasDestination: false)
+    var daemon = try await setup.start()
+    let (folders, series) = try await setup.makeAllSeries(8, slices: 40, size: 128)
+    async let sending = setup.sendTogether(folders)
+    try await waitUntil("some instances") { spooled(setup) > 50 * round }
+    try await daemon.end(SIGKILL)
+    let acknowledged = try await sending.filter(\.value.isSuccess).keys
+    #expect(acknowledged.count > 0 && acknowledged.count < 320)
+    #expect(try setup.kept(acknowledged, series: series) == acknowledged.count)
+
+    daemon = try await setup.start()
+    try await waitUntil("the checks of the start") {
+      try setup.kept(acknowledged, series: series) == acknowledged.count && !hasEmptyFiles(setup)
+    }
+    let again = try await setup.sendTogether(folders)
+    #expect(again.values.allSatisfy(\.isSuccess) && again.count == 320)
+    #expect(try setup.kept(again.keys, series: series) == 320)
+    try await daemon.end()
   }
 
   @Test func whileInferring() async throws {
@@ -86,9 +110,15 @@ import Testing
     #expect(try await pacs.segmentations() == jobs.compactMap(\.sopInstanceUID))
   }
 
-  private func spooled(_ setup: DaemonSetup) -> Int {
-    let files = FileManager.default.enumerator(
-      atPath: setup.state.appendingPathComponent("spool").path)
-    return files?.compactMap { $0 as? String }.filter { $0.hasSuffix(".dcm") }.count ?? 0
+  private func spooled(_ setup: DaemonSetup) -> Int { sizes(setup).count { $0 > 0 } }
+
+  /// Whether files that were made in advance are left of the last process.
+  private func hasEmptyFiles(_ setup: DaemonSetup) -> Bool { sizes(setup).contains(0) }
+
+  private func sizes(_ setup: DaemonSetup) -> [Int] {
+    let spool = setup.state.appendingPathComponent("spool")
+    let files = FileManager.default.enumerator(atPath: spool.path)
+    return (files?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".dcm") }
+      .compactMap { FileStatus(spool.appendingPathComponent($0).path)?.size }
   }
 }

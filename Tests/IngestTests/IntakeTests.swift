@@ -46,7 +46,7 @@ import Testing
         sopInstanceUID: sop, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date()))
   }
 
-  private var spooled: [String] { Spool(state: state).files() }
+  private var spooled: [String] { state.filledFiles }
   private var incoming: [String] {
     (try? FileManager.default.contentsOfDirectory(atPath: state.incoming.path)) ?? []
   }
@@ -134,16 +134,6 @@ import Testing
     #expect(error?.description.contains("letter.txt") == true)
     #expect(FileManager.default.fileExists(atPath: file.path))
     #expect(spooled.isEmpty && incoming.isEmpty)
-  }
-
-  @Test func aFileOfTheSpoolThatTheLedgerDoesNotKnowIsRecorded() throws {
-    let file = state.incoming.appendingPathComponent("x")
-    try image().write(to: file.path)
-    let path = try Spool(state: state).keep(file)
-    try Data("half".utf8).write(to: state.incoming.appendingPathComponent("y"))
-    try intake.recover()
-    #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath) == [path])
-    #expect(incoming.isEmpty)
   }
 
   @Test func aStateDirectoryHasOneOwner() throws {

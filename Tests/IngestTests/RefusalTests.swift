@@ -1,6 +1,5 @@
 import DICOM
 import Foundation
-import GRDB
 import Logging
 import TestSupport
 import Testing
@@ -127,27 +126,6 @@ import Testing
     #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
   }
 
-  /// While the ledger cannot be written, a file is tried again every few seconds.
-  @Test func aRefusalThatWaitsForTheLedgerIsKeptOnce() throws {
-    try ledger.write { db in
-      try db.execute(
-        sql: """
-          CREATE TEMP TRIGGER out_of_order BEFORE INSERT ON refused_instances
-            BEGIN SELECT RAISE(ABORT, 'out of order'); END
-          """)
-    }
-    let cut = try file(image(2), "2.dcm", bytes: 600, in: folder.url)
-    for _ in 0..<3 {
-      #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }
-    }
-    #expect(try store(image(1), as: 1) == .outOfResources)
-    #expect(try ledger.refusals().isEmpty)
-    try ledger.write { db in try db.execute(sql: "DROP TRIGGER out_of_order") }
-    #expect(try store(image(1), as: 1) == .success)
-    let missing = try ledger.incompleteness(series: "1.2.3").refused
-    #expect(missing.map(\.instance.sopInstanceUID) == ["1.2.3.2"] && missing[0].count == 1)
-  }
-
   /// The letters DICM and nothing more: it may be an image, of an unknown series.
   @Test func aFileThatSaysNothingIsRecordedByItsPath() throws {
     let cut = try file(image(2), "2.dcm", bytes: 140, in: folder.url)
@@ -170,26 +148,5 @@ import Testing
       #expect(throws: IntakeError.self) { try intake.take(copyOf: file) }
     }
     #expect(try ledger.refusals().isEmpty)
-  }
-
-  /// While the ledger cannot be written, as on a full disk, nothing is forgotten.
-  @Test func aRefusalWaitsForTheLedger() throws {
-    #expect(try store(image(1), as: 1) == .success)
-    try ledger.write { db in
-      try db.execute(
-        sql: """
-          CREATE TRIGGER no_space BEFORE INSERT ON refused_instances
-          BEGIN SELECT RAISE(ABORT, 'no space'); END
-          """)
-    }
-    #expect(try store(image(2), as: 2, cut: true) == .cannotUnderstand)
-    intake.ended(.test, .released, message: "")
-    #expect(try ledger.refusals().isEmpty)
-    // What comes later is not acknowledged before.
-    #expect(try store(image(3), as: 3) == .outOfResources)
-    try ledger.write { db in try db.execute(sql: "DROP TRIGGER no_space") }
-    #expect(try store(image(3), as: 3) == .success)
-    let missing = try ledger.incompleteness(series: "1.2.3").refused
-    #expect(missing.map(\.instance.sopInstanceUID) == ["1.2.3.2"])
   }
 }

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import Synchronization
 import TestSupport
@@ -16,23 +17,32 @@ import Testing
     spool = Spool(state: state)
   }
 
-  private func keep(_ content: String = "x") throws -> String {
-    let file = spool.temporaryFile()
-    try Data(content.utf8).write(to: file)
-    return try spool.keep(file)
+  /// Fills a new file as the listener does.
+  private func fill(_ content: String = "x") throws -> String {
+    let (descriptor, path) = try spool.newFile()
+    try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      .write(contentsOf: Data(content.utf8))
+    return path
+  }
+
+  private func temporaryFile(_ content: String? = "x") throws -> URL {
+    let file = state.incoming.appendingPathComponent(UUID().uuidString)
+    try content.map { try Data($0.utf8).write(to: file) }
+    return file
   }
 
   private func folder(of path: String) -> String { (path as NSString).deletingLastPathComponent }
 
   @Test func filesShareFoldersOfALimitedSize() throws {
-    let paths = try (0..<600).map { try keep("\($0)") }
-    #expect(spool.files() == paths.sorted())
+    let paths = try (0..<600).map { try fill("\($0)") }
+    #expect(state.filledFiles == paths.sorted())
     for (number, path) in paths.enumerated() {
       #expect(try String(contentsOf: state.file(path), encoding: .utf8) == "\(number)")
+      let mode = try FileManager.default.attributesOfItem(atPath: state.file(path).path)
+      #expect(mode[.posixPermissions] as? Int == 0o600)
     }
     let counts = Dictionary(grouping: paths, by: folder(of:)).mapValues(\.count)
-    // Two numbers of 65,536 may be the same.
-    #expect((2...3).contains(counts.count) && counts.values.allSatisfy { $0 <= 512 })
+    #expect(counts.count == 3 && counts.values.allSatisfy { $0 <= 256 })
     for folder in counts.keys {
       let parts = folder.split(separator: "/")
       #expect(parts.count == 3 && parts[0] == "spool")
@@ -43,32 +53,38 @@ import Testing
     }
   }
 
-  @Test func filesOfManyThreadsAreAllKept() throws {
-    let kept = Mutex<[String]>([])
+  @Test func eachFileIsGivenOnce() throws {
+    let given = Mutex<[String]>([])
     DispatchQueue.concurrentPerform(iterations: 1000) { number in
       do {
-        let path = try keep("\(number)")
-        kept.withLock { $0.append(path) }
+        let path = try fill("\(number)")
+        given.withLock { $0.append(path) }
       } catch {
         Issue.record(error)
       }
     }
-    let paths = kept.withLock { $0 }
-    #expect(spool.files() == paths.sorted())
-    #expect(Set(paths.map(folder(of:))).count >= 3)
+    let paths = given.withLock { $0 }
+    #expect(paths.count == 1000 && state.filledFiles == paths.sorted())
+    #expect(Set(paths.map(folder(of:))).count >= 4)
   }
 
   @Test func aFolderThatWasRemovedIsReplaced() throws {
-    let first = try keep()
+    let first = try fill()
     try FileManager.default.removeItem(at: state.spool)
     try FileManager.default.createDirectory(at: state.spool, withIntermediateDirectories: true)
-    let second = try keep("again")
-    #expect(spool.files() == [second] && first != second)
+    let second = try fill("again")
+    #expect(state.filledFiles == [second] && first != second)
+  }
+
+  @Test func aSpoolThatCannotBeWrittenIsAnError() throws {
+    try FileManager.default.removeItem(at: state.spool)
+    try Data("no folder".utf8).write(to: state.spool)
+    let error = #expect(throws: SystemError.self) { try spool.newFile() }
+    #expect(error?.number == ENOTDIR)
   }
 
   @Test func aFileThatCannotBeKeptStaysWhereItIs() throws {
-    let file = spool.temporaryFile()
-    try Data("x".utf8).write(to: file)
+    let file = try temporaryFile()
     try FileManager.default.removeItem(at: state.spool)
     try Data("no folder".utf8).write(to: state.spool)
     let error = #expect(throws: StateDirectoryError.self) { try spool.keep(file) }
@@ -76,11 +92,29 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: file.path))
   }
 
-  @Test func aMissingFileIsNamedAsAnError() throws {
-    #expect(throws: StateDirectoryError.self) { try spool.keep(spool.temporaryFile()) }
-    #expect(spool.files().isEmpty)
+  @Test func aMissingFileIsAnError() throws {
+    #expect(throws: StateDirectoryError.self) { try spool.keep(temporaryFile(nil)) }
+    #expect(state.filledFiles.isEmpty)
     // And the next one is kept.
-    let next = try keep()
-    #expect(spool.files() == [next])
+    let next = try spool.keep(temporaryFile())
+    #expect(state.filledFiles == [next] && spool.path(of: state.file(next)) == next)
+  }
+
+  /// What this process makes is no leftover of an earlier one.
+  @Test func onlyFoldersOfEarlierProcessesAreListed() throws {
+    let path = try fill()
+    #expect(spool.earlierFolders().isEmpty)
+    let next = Spool(state: state)
+    #expect(next.earlierFolders() == [folder(of: path)])
+    #expect(next.files(inFolder: folder(of: path)).contains(path))
+  }
+}
+
+extension StateDirectory {
+  /// The files of the spool in which something is, relative to the state directory.
+  var filledFiles: [String] {
+    let walk = FileManager.default.enumerator(atPath: spool.path)
+    return (walk?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".dcm") }
+      .map { "spool/" + $0 }.filter { FileStatus(file($0).path)?.size != 0 }.sorted()
   }
 }

@@ -1,26 +1,12 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import JobLedger
 
 /// Several connections to one file, as several processes have them.
 @Suite struct ConcurrencyTests {
-  /// Runs `work` on threads of their own, not on tasks: all of them block.
-  private func onThreads(_ count: Int, _ work: @escaping @Sendable (Int) throws -> Void) throws {
-    let errors = Mutex<[any Error]>([])
-    let group = DispatchGroup()
-    for number in 0..<count {
-      group.enter()
-      Thread {
-        do { try work(number) } catch { errors.withLock { $0.append(error) } }
-        group.leave()
-      }.start()
-    }
-    group.wait()
-    if let error = errors.withLock({ $0.first }) { throw error }
-  }
-
   @Test func eachJobAndEachDeliveryIsTakenOnce() throws {
     let fixture = try LedgerFixture()
     for series in 0..<40 { try fixture.receive(.test(0, series: "1.2.\(series)")) }
@@ -31,7 +17,7 @@ import Testing
     let ledgers = [fixture.ledger, try fixture.reopened(), try fixture.reopened()]
     let jobs = Mutex<[Int64]>([])
     let deliveries = Mutex<[Int64]>([])
-    try onThreads(6) { number in
+    try throwingOnThreads(6) { number in
       let ledger = ledgers[number % ledgers.count]
       while let job = try ledger.claimJob() {
         jobs.withLock { $0.append(job.id) }
@@ -53,7 +39,7 @@ import Testing
     let fixture = try LedgerFixture()
     let ledgers = [fixture.ledger, try fixture.reopened(), try fixture.reopened()]
     let outcomes = Mutex<[InstanceOutcome]>([])
-    try onThreads(6) { number in
+    try throwingOnThreads(6) { number in
       for instance in 0..<20 {
         let outcome = try ledgers[number % 3].recordInstance(.test(instance))
         outcomes.withLock { $0.append(outcome) }
@@ -68,7 +54,7 @@ import Testing
     let fixture = try LedgerFixture()
     let reader = try fixture.reopened()
     let isDone = Mutex(false)
-    try onThreads(2) { number in
+    try throwingOnThreads(2) { number in
       if number == 0 {
         for instance in 0..<100 { try fixture.receive(.test(instance)) }
         isDone.withLock { $0 = true }
@@ -80,4 +66,15 @@ import Testing
       }
     }
   }
+}
+
+/// Runs `work` on threads of their own, not on tasks: all of them block.
+private func throwingOnThreads(_ count: Int, _ work: @escaping @Sendable (Int) throws -> Void)
+  throws
+{
+  let errors = Mutex<[any Error]>([])
+  onThreads(count) { number in
+    do { try work(number) } catch { errors.withLock { $0.append(error) } }
+  }
+  if let error = errors.withLock({ $0.first }) { throw error }
 }

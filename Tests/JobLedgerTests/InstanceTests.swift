@@ -11,8 +11,9 @@ import Testing
     again.spoolPath = "spool/other.dcm"
     #expect(try fixture.ledger.recordInstance(again) == .identical)
     #expect(try fixture.ledger.instances(series: "1.2.3").all == [record])
-    #expect(try fixture.ledger.knows(spoolPath: record.spoolPath))
-    #expect(try !fixture.ledger.knows(spoolPath: again.spoolPath))
+    let known = try fixture.ledger.spoolPaths(inFolder: "spool")
+    #expect(known.contains(record.spoolPath))
+    #expect(!known.contains(again.spoolPath))
   }
 
   @Test func otherContentIsKeptBesideTheFirst() throws {

@@ -32,3 +32,16 @@ public final class TemporaryFolder: Sendable {
 
   deinit { try? FileManager.default.removeItem(at: url) }
 }
+
+/// Runs `work` on threads of their own, not on tasks: all of them may block. Returns when all have ended.
+public func onThreads(_ count: Int, _ work: @escaping @Sendable (Int) -> Void) {
+  let group = DispatchGroup()
+  for number in 0..<count {
+    group.enter()
+    Thread {
+      work(number)
+      group.leave()
+    }.start()
+  }
+  group.wait()
+}

@@ -4,6 +4,8 @@ usage: network_peers.py phantom FOLDER [SIZE]              one file for each tra
        network_peers.py send PORT CALLED FILE...           C-STORE with pynetdicom
        network_peers.py slowly PORT CALLED SECONDS FILE...  the same, with a pause after each
        network_peers.py parallel PORT CALLED COUNT FILE...  the same, COUNT associations at once
+       network_peers.py folders PORT CALLED FOLDER...      the same over sockets, an association for each
+                                                           folder; prints each file, its status and the seconds
        network_peers.py drop PORT CALLED FILE              goes away in the middle of the dataset
        network_peers.py leave PORT CALLED HOW FILE...      C-STORE, then release, abort, close, reset
                                                            or silence; the last file is cut in half
@@ -129,9 +131,29 @@ def send(port, called, *files, pause=0):
 
 
 def parallel(port, called, count, *files):
-    threads = [
-        threading.Thread(target=send, args=(port, called, *files)) for _ in range(int(count))
-    ]
+    together([threading.Thread(target=send, args=(port, called, *files)) for _ in range(int(count))])
+
+
+def folders(port, called, *paths):
+    together([threading.Thread(target=folder, args=(port, called, path)) for path in paths])
+
+
+def folder(port, called, path):
+    files = sorted(pathlib.Path(path).iterdir())
+    datasets = [dcmread(file) for file in files]
+    connection = associated(port, called, datasets[0])
+    connection.settimeout(120)
+    for file, d in zip(files, datasets):
+        begin = time.monotonic()
+        status = stored(connection, d, encoded(d, d.file_meta.TransferSyntaxUID))
+        sys.stdout.write(f"{file} {status:#06x} {time.monotonic() - begin:.3f}\n")
+        sys.stdout.flush()
+    connection.sendall(struct.pack(">BBI", 5, 0, 4) + bytes(4))
+    receive(connection)
+    connection.close()
+
+
+def together(threads):
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -311,6 +333,7 @@ if __name__ == "__main__":
         "send": send,
         "slowly": slowly,
         "parallel": parallel,
+        "folders": folders,
         "drop": drop,
         "leave": leave,
         "cut": cut,

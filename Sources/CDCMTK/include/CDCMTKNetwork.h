@@ -23,7 +23,7 @@ typedef struct {
 /// A number that no association of this process has or will have.
 uint64_t cdcmtk_next_association_number(void);
 
-/// An object of a C-STORE request. Its file is complete and synced; texts are valid during the
+/// An object of a C-STORE request. Its file is complete, not synced; texts are valid during the
 /// call only.
 typedef struct {
   const cdcmtk_association *association;
@@ -88,6 +88,14 @@ typedef enum {
 /// connection's thread. A message for the log goes into `message`, which has room for `size`.
 typedef int (*cdcmtk_admission_handler)(void *context, const cdcmtk_association *association,
                                         char *message, size_t size)
+    __attribute__((swift_attr("@Sendable")));
+/// What a file handler returns to leave the file to the SCP.
+#define CDCMTK_NO_FILE (-1000000)
+/// Opens an empty file for an object that is about to come, on the association's thread.
+///
+/// Returns the descriptor, which the SCP closes, with the path as text of up to `size` characters; or a
+/// negative errno, or CDCMTK_NO_FILE.
+typedef int32_t (*cdcmtk_file_handler)(void *context, char *path, size_t size)
     __attribute__((swift_attr("@Sendable")));
 /// Decides the DIMSE status of a received object. Called on the association's thread; from its
 /// return on the file belongs to the callee, whatever the status.
@@ -160,6 +168,7 @@ typedef struct {
   /// Null for plain TCP.
   const cdcmtk_tls_options *tls;
   cdcmtk_admission_handler admit;
+  cdcmtk_file_handler file;
   cdcmtk_store_handler store;
   cdcmtk_refusal_handler refusal;
   cdcmtk_echo_handler echo;

@@ -1,0 +1,103 @@
+import DICOM
+import FileSystem
+import Foundation
+import JobLedger
+import SeriesReading
+
+/// Brings spool and ledger together after a process that was killed, or a loss of power.
+///
+/// New objects may arrive meanwhile. It can be repeated and be interrupted at any time.
+public struct Recovery: Sendable {
+  private let intake: Intake
+  private var spool: Spool { intake.spool }
+  private var ledger: Ledger { intake.ledger }
+  /// Of this process, whose associations are not touched.
+  private var session: String { intake.receptions.session }
+
+  /// - Parameter intake: through which everything of this process comes.
+  public init(_ intake: Intake) { self.intake = intake }
+
+  /// Removes what was on its way in. Call it before anything new arrives.
+  public func removeUnacknowledged() { spool.removeUnacknowledged() }
+
+  /// Takes back instances that were recorded and whose file did not reach the disk: file and row are
+  /// synced at the same time, and the process, or the power, ended in between. They were not
+  /// acknowledged, and their association is held as interrupted.
+  ///
+  /// - Returns: a line for each.
+  /// - Throws: `LedgerError`
+  public func withdrawUnfinished() throws -> [String] {
+    var lines: [String] = []
+    for record in try ledger.instancesInDoubt(exceptOf: session) {
+      // A file that cannot be read at the moment is compared again before a job uses it.
+      guard let finding = try? SpoolCheck(state: spool.state).finding(record) else { continue }
+      try ledger.withdraw(record)
+      unlink(spool.state.file(record.spoolPath).path)
+      lines.append("not acknowledged when the last process ended, and withdrawn: \(finding)")
+    }
+    return lines
+  }
+
+  /// Makes the jobs, deliveries and associations of the last process available or ends them.
+  ///
+  /// - Returns: how many jobs will run again.
+  /// - Throws: `LedgerError`
+  public func rescue() throws -> Int { try ledger.rescue(session: session) }
+
+  /// Records files of the spool that the ledger does not know, as when it was restored from a copy, and
+  /// removes those that were never complete.
+  ///
+  /// - Parameter report: is called with a line for each file, and whether something is wrong with it.
+  /// - Throws: `LedgerError`
+  public func rescan(_ report: (String, _ isError: Bool) -> Void) throws {
+    for folder in spool.earlierFolders() {
+      // In this order: what is recorded meanwhile is no file of an earlier process.
+      let files = spool.files(inFolder: folder)
+      let known = try ledger.spoolPaths(inFolder: folder)
+      for path in files where !known.contains(path) {
+        switch try adopt(path) {
+        case .unused: break
+        case .recorded:
+          report("recorded a file of the spool that the ledger did not know: \(path)", false)
+        case .unfinished:
+          report("removed a file of the spool that was never complete: \(path)", false)
+        case .unreadable(let reason):
+          report(
+            "a file of the spool is not in the ledger and cannot be recorded: \(path): \(reason)",
+            true)
+        }
+      }
+    }
+  }
+
+  private enum Finding {
+    /// Made in advance and never written to.
+    case unused
+    case recorded
+    case unfinished
+    case unreadable(String)
+  }
+
+  private func adopt(_ path: String) throws -> Finding {
+    let file = spool.state.file(path)
+    if FileStatus(file.path)?.size == 0 {
+      unlink(file.path)
+      return .unused
+    }
+    var hasPrefix = false
+    let seal = SpoolSeal(of: file, hasPrefix: &hasPrefix)
+    // The seal is the last that is written before the ledger; a file that cannot have one says nothing.
+    if seal == nil, hasPrefix {
+      unlink(file.path)
+      return .unfinished
+    }
+    do throws(IntakeError) {
+      try intake.record(fileOfSpool: path, sealed: seal)
+      return .recorded
+    } catch .notRecorded(.unavailable(let path, let reason)) {
+      throw LedgerError.unavailable(path: path, reason: reason)
+    } catch {
+      return .unreadable(error.reason)
+    }
+  }
+}

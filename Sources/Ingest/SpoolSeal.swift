@@ -1,0 +1,50 @@
+import FileSystem
+import Foundation
+
+/// The hash of a dataset in the preamble of its file (PS3.10 7.1, "for implementation specified use"),
+/// written when the file is complete.
+///
+/// By it a file of the spool says for itself whether it is what was received. After a crash one without
+/// seal was not complete, and one that does not match its seal had not reached the disk; neither was
+/// acknowledged. The dataset and the file meta information are as they were received.
+struct SpoolSeal: Equatable {
+  private static let mark = Array("segmentd SHA-256".utf8)
+  private static let preambleLength = 128
+  /// SHA-256 of the dataset as 64 hexadecimal digits.
+  var contentHash: String
+
+  init(contentHash: String) { self.contentHash = contentHash }
+
+  /// The seal of a file; nil where it has none.
+  ///
+  /// - Parameter hasPrefix: is told whether the file has the letters DICM, so that it could have one.
+  init?(of file: URL, hasPrefix: inout Bool) {
+    guard let handle = try? FileHandle(forReadingFrom: file),
+      let start = try? handle.read(upToCount: Self.preambleLength + 4)
+    else { return nil }
+    hasPrefix = start.dropFirst(Self.preambleLength).elementsEqual("DICM".utf8)
+    let hash = start.dropFirst(Self.mark.count).prefix(32)
+    guard hasPrefix, start.starts(with: Self.mark) else { return nil }
+    contentHash = hexadecimal(hash)
+  }
+
+  /// Writes the seal into a file with a preamble; one without stays as it is.
+  func write(to file: URL) throws(SystemError) {
+    let descriptor = open(file.path, O_RDWR | O_CLOEXEC)
+    guard descriptor >= 0 else { throw SystemError() }
+    defer { close(descriptor) }
+    var prefix = [UInt8](repeating: 0, count: 4)
+    guard pread(descriptor, &prefix, 4, off_t(Self.preambleLength)) == 4,
+      prefix.elementsEqual("DICM".utf8)
+    else { return }
+    let digits = Array(contentHash.utf8)
+    let hash = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+      UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
+    }
+    var preamble = Self.mark + hash
+    preamble += [UInt8](repeating: 0, count: Self.preambleLength - preamble.count)
+    guard pwrite(descriptor, preamble, preamble.count, 0) == preamble.count else {
+      throw SystemError()
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Dispatch
+import Ingest
+import JobLedger
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// What has to be looked at after the last process, behind an open port: the ledger's integrity, what
+/// that process left half done, and the files of the spool.
+///
+/// Instances are received and recorded meanwhile. Nothing is assembled, run or sent before the ledger is
+/// known to be sound: see ``AfterChecks``. A damaged ledger ends the daemon; what was acknowledged stays
+/// in spool and ledger.
+final class StartChecks: Service {
+  private let ledger: Ledger
+  private let recovery: Recovery
+  private let logger: Logger
+  private let isLedgerSound = Mutex(false)
+
+  init(ledger: Ledger, recovery: Recovery, logger: Logger) {
+    self.ledger = ledger
+    self.recovery = recovery
+    self.logger = logger
+  }
+
+  /// Whether the stages behind the intake may begin.
+  var areDone: Bool { isLedgerSound.withLock { $0 } }
+
+  func run() async throws {
+    do {
+      try await cancelWhenGracefulShutdown {
+        try await retryingLedgerWrite(self.logger) {
+          try await onThread { try self.checkLedger() }
+        }
+        self.isLedgerSound.withLock { $0 = true }
+        try await retryingLedgerWrite(self.logger) {
+          try await onThread { try self.rescanSpool() }
+        }
+      }
+    } catch is CancellationError {}
+  }
+
+  private func checkLedger() throws {
+    try ledger.checkIntegrity()
+    for line in try recovery.withdrawUnfinished() { logger.warning("\(line)") }
+    let rescued = try recovery.rescue()
+    if rescued > 0 { logger.notice("\(rescued) interrupted job(s) will run again") }
+  }
+
+  private func rescanSpool() throws {
+    try recovery.rescan { line, isError in logger.log(level: isError ? .error : .notice, "\(line)")
+    }
+  }
+}
+
+/// A stage that begins once the checks of the start are done.
+struct AfterChecks: Service {
+  var checks: StartChecks
+  var stage: any Service
+
+  func run() async throws {
+    do {
+      try await cancelWhenGracefulShutdown {
+        while !checks.areDone { try await Task.sleep(for: .milliseconds(50)) }
+      }
+    } catch is CancellationError {
+      return
+    }
+    try await stage.run()
+  }
+}
+
+/// Runs what blocks for long outside the cooperative pool. A task that is cancelled does not wait for it.
+private func onThread(_ work: @escaping @Sendable () throws -> Void) async throws {
+  let outcome = Outcome()
+  DispatchQueue.global().async {
+    let result = Result { try work() }
+    outcome.result.withLock { $0 = result }
+  }
+  while true {
+    if let result = outcome.result.withLock({ $0 }) { return try result.get() }
+    try await Task.sleep(for: .milliseconds(20))
+  }
+}
+
+private final class Outcome: Sendable {
+  let result = Mutex<Result<Void, any Error>?>(nil)
+}

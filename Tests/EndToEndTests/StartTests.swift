@@ -1,0 +1,84 @@
+import Foundation
+import JobLedger
+import TestSupport
+import Testing
+
+/// The port opens at once, whatever has to be looked at first; nothing is processed before.
+@Suite(.serialized) struct StartTests {
+  private let setup: DaemonSetup
+  private var ledgerFile: URL { setup.state.appendingPathComponent("ledger.sqlite") }
+
+  init() throws { setup = try DaemonSetup(hasDestination: false) }
+
+  private func send(slices: String = "16") async throws -> String {
+    let folder = setup.folder.url.appendingPathComponent(UUID().uuidString)
+    let uids = try await makeSeries(at: folder, "--slices", slices)
+    #expect(try await setup.send(folder).status == 0)
+    return uids.series
+  }
+
+  /// A page in the middle of the ledger is overwritten while no daemon runs.
+  private func damageLedger() throws {
+    let handle = try FileHandle(forUpdating: ledgerFile)
+    defer { try? handle.close() }
+    let pages = try handle.seekToEnd() / 4096
+    for page in pages / 2..<pages {
+      try handle.seek(toOffset: page * 4096)
+      try handle.write(contentsOf: Data(repeating: 0xA5, count: 4096))
+    }
+  }
+
+  @Test func aDamagedLedgerEndsTheDaemonAndNothingIsRemoved() async throws {
+    var daemon = try await setup.start()
+    _ = try await send(slices: "40")
+    _ = try await setup.endedJobs()
+    try await daemon.end()
+    let before = try spooled()
+    try damageLedger()
+    daemon = try ChildProcess(
+      segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
+    try await waitUntil("the end of the daemon", within: 120) { !daemon.isRunning }
+    #expect(try await daemon.end() != 0)
+    #expect(daemon.output.contains("ledger.sqlite"), "\(daemon.output)")
+    #expect(try spooled() == before)
+  }
+
+  private func spooled() throws -> [String] {
+    let spool = setup.state.appendingPathComponent("spool")
+    return try FileManager.default.subpathsOfDirectory(atPath: spool.path)
+      .filter { $0.hasSuffix(".dcm") }
+      .filter { try !Data(contentsOf: spool.appendingPathComponent($0)).isEmpty }.sorted()
+  }
+
+  /// Another process holds the ledger's lock when the daemon starts: what was interrupted cannot be written
+  /// down, so that no job may run, but the port is open and answers.
+  @Test func thePortIsOpenWhileTheLedgerIsLocked() async throws {
+    var daemon = try await setup.start()
+    try await daemon.end()
+    let lock = try ChildProcess(
+      testPython,
+      [
+        "-c",
+        """
+        import sqlite3, sys, time
+        ledger = sqlite3.connect(sys.argv[1], isolation_level=None)
+        ledger.execute("BEGIN IMMEDIATE")
+        print("locked", flush=True)
+        time.sleep(600)
+        """, ledgerFile.path,
+      ], log: setup.folder.url.appendingPathComponent("lock.log"))
+    try await waitUntil("the lock") { lock.output.contains("locked") }
+
+    daemon = try await setup.start()
+    let (folders, _) = try await setup.makeAllSeries(3, slices: 1, size: 48)
+    let refused = try await setup.sendTogether(folders)
+    #expect(refused.count == 3 && refused.values.allSatisfy { $0.status == "0xa700" }, "\(refused)")
+    #expect(refused.values.allSatisfy { $0.seconds < 10 }, "\(refused)")
+
+    try await lock.end(SIGKILL)
+    let taken = try await setup.sendTogether(folders)
+    #expect(taken.count == 3 && taken.values.allSatisfy(\.isSuccess), "\(taken)")
+    #expect(try await setup.endedJobs(3).count >= 3)
+    try await daemon.end()
+  }
+}
