@@ -71,6 +71,7 @@ let package = Package(
       dependencies: [
         "CDCMTK", "DICOM", "FileSystem", .product(name: "Logging", package: "swift-log"),
       ]),
+    .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
     .target(
       name: "Results",
       dependencies: ["DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG"]),
@@ -106,7 +107,8 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "Configuration", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection",
+        "DICOMweb", "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation",
+        "SeriesSelection",
         "Volumes",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -154,6 +156,7 @@ let package = Package(
     .testTarget(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
+    .testTarget(name: "DICOMwebTests", dependencies: ["DICOMweb", "DICOM", "TestSupport"]),
     .testTarget(
       name: "ResultsTests", dependencies: ["Results", "Terminology", "GeometryGate", "TestSupport"]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),

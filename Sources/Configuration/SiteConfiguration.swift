@@ -72,6 +72,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     for index in configuration.watch.indices {
       configuration.watch[index].folder = resolve(configuration.watch[index].folder)
     }
+    configuration.querySource?.resolve(resolve)
     configuration.models.directories = configuration.models.directories.map(resolve)
     try configuration.check(file: file)
     return configuration

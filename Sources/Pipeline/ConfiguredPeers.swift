@@ -1,12 +1,24 @@
 import Configuration
 import DICOM
 import DICOMNetwork
+import DICOMweb
+import FileSystem
+import Foundation
 import JobLedger
 
 extension ConfiguredParts {
   /// The query source of the configuration; nil where there is none.
-  public var querySource: (any QuerySource)? {
-    guard let settings = configuration.querySource else { return nil }
+  ///
+  /// - Throws: `ConfigurationError` where a password or token cannot be read.
+  public func querySource() throws -> (any QuerySource)? {
+    switch configuration.querySource?.service {
+    case .dimse(let settings)?: source(settings)
+    case .dicomweb(let settings)?: try source(settings)
+    case nil: nil
+    }
+  }
+
+  private func source(_ settings: SiteConfiguration.QuerySource.DIMSE) -> any QuerySource {
     let retrieval: DIMSEQuerySource.Retrieval =
       switch settings.retrieve {
       case .get:
@@ -22,13 +34,41 @@ extension ConfiguredParts {
       callingAETitle: settings.callingAETitle ?? aeTitle, retrieval: retrieval)
   }
 
-  public var completion: SeriesCompletion? {
-    querySource.map { SeriesCompletion(source: $0, state: state, ledger: ledger) }
+  private func source(_ settings: SiteConfiguration.QuerySource.DICOMweb) throws
+    -> any QuerySource
+  {
+    guard let url = URL(string: settings.url) else {
+      throw ConfigurationError.invalid(
+        file: settings.url, line: nil, message: "querySource.url is no URL")
+    }
+    var authorization = DICOMwebClient.Authorization.none
+    if let user = settings.user, let file = settings.passwordFile {
+      authorization = .basic(user: user, password: try firstLine(of: file))
+    } else if let file = settings.tokenFile {
+      authorization = .bearer(token: try firstLine(of: file))
+    }
+    return DICOMwebQuerySource(
+      url: url, authorization: authorization, intake: intake, folder: state.incoming)
+  }
+
+  private func firstLine(of file: String) throws -> String {
+    do {
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      return text.components(separatedBy: .newlines).first ?? ""
+    } catch {
+      throw ConfigurationError.unreadable(file: file, reason: SystemError.text(of: error))
+    }
+  }
+
+  private func completion() throws -> SeriesCompletion? {
+    try querySource().map { SeriesCompletion(source: $0, state: state, ledger: ledger) }
   }
 
   /// Asks the query source about each series; nil where there is none.
-  public var completenessCheck: CompletenessCheck? {
-    guard let settings = configuration.querySource, let completion else { return nil }
+  public func completenessCheck() throws -> CompletenessCheck? {
+    guard let settings = configuration.querySource, let completion = try completion() else {
+      return nil
+    }
     let quiet = configuration.assembly.quietSeconds
     return CompletenessCheck(
       ledger: ledger, completion: completion, quietPeriod: quiet,
@@ -44,7 +84,7 @@ extension ConfiguredParts {
     for peer in configuration.destinations {
       addresses[peer.aeTitle] = Peer(aeTitle: peer.aeTitle, host: peer.host, port: peer.port)
     }
-    if let source = configuration.querySource {
+    if let source = configuration.querySource?.dimse {
       addresses[source.aeTitle] = Peer(
         aeTitle: source.aeTitle, host: source.host, port: source.port)
     }

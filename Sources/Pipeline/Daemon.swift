@@ -53,7 +53,7 @@ public struct Daemon {
     if !configuration.destinations.isEmpty {
       services.insert(AfterChecks(checks: checks, stage: parts.delivery), at: 0)
     }
-    if let check = parts.completenessCheck {
+    if let check = try parts.completenessCheck() {
       services.append(AfterChecks(checks: checks, stage: check))
     }
     for watch in configuration.watch { services.append(try parts.watchedFolder(watch)) }

@@ -31,10 +31,13 @@ struct ConfigCommand: AsyncParsableCommand {
         let isKnown = everyModel.bundles[name] != nil
         print("excluded model: \(name)\(isKnown ? "" : " (there is no model of that name)")")
       }
-      if let source = configuration.querySource {
+      switch configuration.querySource?.service {
+      case .dimse(let source)?:
         print(
           "query source: \(source.aeTitle) at \(source.host):\(source.port), "
             + "C-\(source.retrieve.rawValue.uppercased())")
+      case .dicomweb(let source)?: print("query source: \(source.url), DICOMweb")
+      case nil: break
       }
       for peer in configuration.storageCommitment.peers {
         print("storage commitment reports: \(peer.aeTitle) at \(peer.host):\(peer.port)")

@@ -29,7 +29,9 @@ struct FetchCommand: AsyncParsableCommand {
     let configuration = try config.load()
     configuration.startLogging()
     let parts = try ConfiguredParts(configuration, mustExist: true)
-    guard let source = parts.querySource else { throw RetrievalError.noSource(file: config.path) }
+    guard let source = try parts.querySource() else {
+      throw RetrievalError.noSource(file: config.path)
+    }
     let lock = try parts.state.lockUnlessInUse()
     let retrieved = try await StudyRetrieval(
       parts: parts, source: source, isAlone: lock != nil

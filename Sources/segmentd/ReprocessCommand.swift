@@ -122,7 +122,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     let lost = try (known ?? []).contains {
       try spool.missing(parts.ledger.instances(series: $0.seriesInstanceUID).current) != nil
     }
-    if let source = parts.querySource, known == nil || lost {
+    if known == nil || lost, let source = try parts.querySource() {
       warn("retrieving the originals from \(source)")
       let retrieval = StudyRetrieval(parts: parts, source: source, isAlone: isAlone)
       for row in try await retrieval.run(study: study, series: series) {
@@ -132,7 +132,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     for uid in try parts.ledger.unassembledSeries(ofStudy: study) {
       warn("series \(uid) has not been assembled yet: the study may not have arrived as a whole")
     }
-    return known != nil || isAlone || parts.querySource == nil
+    return known != nil || isAlone || parts.configuration.querySource == nil
   }
 
   private func runToCompletion(_ job: Int64, _ parts: ConfiguredParts) async throws {

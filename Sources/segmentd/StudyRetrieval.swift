@@ -28,9 +28,9 @@ struct StudyRetrieval {
   let isAlone: Bool
 
   func run(study: String, series: String?) async throws -> [RetrievedSeries] {
-    let settings = parts.configuration.querySource
+    let dimse = parts.configuration.querySource?.dimse
     let listener =
-      isAlone && settings?.retrieve == .move
+      isAlone && dimse?.retrieve == .move
       ? try parts.configuration.listener.map { try parts.listener($0) } : nil
     do {
       let found = try await retrieve(study, series)

@@ -16,7 +16,8 @@ import Testing
   @Test func isReadWithItsDefaults() throws {
     let source = try #require(
       try load("querySource: {aeTitle: PACS, host: pacs, port: 104}").querySource)
-    #expect(source.retrieve == .get && source.callingAETitle == nil)
+    let dimse = try #require(source.dimse)
+    #expect(dimse.retrieve == .get && dimse.callingAETitle == nil)
     #expect(source.patienceSeconds == 900 && source.whenUnreachable == .hold)
     #expect(try load("log: {level: info}").querySource == nil)
   }
@@ -30,9 +31,21 @@ import Testing
       storageCommitment: {peers: [{aeTitle: CT1, host: ct1, port: 104}]}
       """)
     let source = try #require(configuration.querySource)
-    #expect(source.retrieve == .move && source.callingAETitle == "ASK")
+    let dimse = try #require(source.dimse)
+    #expect(dimse.retrieve == .move && dimse.callingAETitle == "ASK")
     #expect(source.patienceSeconds == 60 && source.whenUnreachable == .process)
     #expect(configuration.storageCommitment.peers.map(\.aeTitle) == ["CT1"])
+  }
+
+  /// Files are taken from the folder of the configuration.
+  @Test func aServerOfDICOMweb() throws {
+    let source = try #require(
+      try load("querySource: {url: https://pacs/dicom-web, tokenFile: segmentd.yaml}").querySource)
+    guard case .dicomweb(let web) = source.service else {
+      Issue.record("\(source.service)")
+      return
+    }
+    #expect(web.url == "https://pacs/dicom-web" && web.tokenFile?.hasPrefix("/") == true)
   }
 
   @Test(arguments: [
@@ -44,6 +57,13 @@ import Testing
     ("querySource: {aeTitle: A, host: p, port: 1, patienceSeconds: -1}", "patienceSeconds"),
     ("querySource: {aeTitle: \"A\\\\B\", host: p, port: 1}", "is not an AE title"),
     ("storageCommitment: {peers: [{aeTitle: A, host: p, port: 70000}]}", "port 70000"),
+    ("querySource: {url: ftp://pacs/dicom-web}", "is no http or https URL"),
+    ("querySource: {url: https://u:p@pacs/dicom-web}", "have no place in it"),
+    ("querySource: {url: https://pacs/dicom-web, aeTitle: PACS}", "means nothing with url"),
+    ("querySource: {aeTitle: A, host: p, port: 1, user: u}", "means nothing without url"),
+    ("querySource: {url: https://pacs/dicom-web, user: u}", "belong together"),
+    ("querySource: {url: http://pacs/w, tokenFile: segmentd.yaml}", "in the clear"),
+    ("querySource: {url: https://pacs/w, tokenFile: none}", "cannot be read"),
     (
       "storageCommitment: {peers: [{aeTitle: A, host: p, port: 1}, {aeTitle: A, host: q, port: 1}]}",
       "used twice"

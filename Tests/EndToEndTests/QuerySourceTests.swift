@@ -32,6 +32,24 @@ import Testing
     try await orthanc.stop()
   }
 
+  @Test func byDICOMweb() async throws {
+    let phantom = try await PhantomSeries(slices: 8)
+    let orthanc = try await Orthanc(dicomPort: try freePort(), hasDICOMweb: true)
+    try await orthanc.upload(phantom.files)
+    let setup = try DaemonSetup(
+      more: "querySource: {url: \"http://127.0.0.1:\(orthanc.webPort)/dicom-web\"}",
+      hasDestination: false)
+    let daemon = try await setup.start()
+    try await send(Array(phantom.files.prefix(5)), to: setup)
+    #expect(try await setup.endedJobs().map(\.instances) == [8])
+    let other = try await PhantomSeries(slices: 4)
+    try await orthanc.upload(other.files)
+    #expect(try await fetch(other, setup).map(\.retrieved) == [4])
+    #expect(try await setup.endedJobs(2).map(\.instances).sorted() == [4, 8])
+    try await daemon.end()
+    try await orthanc.stop()
+  }
+
   /// An archive that is asked by another vendor's rules: no count, but UIDs.
   @Test func anArchiveThatDoesNotCount() async throws {
     let phantom = try await PhantomSeries(slices: 6)

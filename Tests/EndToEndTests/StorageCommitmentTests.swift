@@ -15,7 +15,9 @@ import Testing
   init() async throws {
     phantom = try await PhantomSeries(slices: 4)
     port = try freePort()
+    // Without rules no job runs, which the end of the daemon would wait for.
     setup = try DaemonSetup(
+      rules: "rules: []",
       more: "storageCommitment: {peers: [{aeTitle: ASKER, host: 127.0.0.1, port: \(port)}]}",
       hasDestination: false)
     let dump = try await runProcess(

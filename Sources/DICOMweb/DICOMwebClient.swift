@@ -1,0 +1,222 @@
+import DICOM
+import Foundation
+import FoundationNetworking
+import Synchronization
+
+/// Asks a DICOMweb server what it has (QIDO-RS, PS3.18 10.6) and retrieves it (WADO-RS, PS3.18 10.4).
+///
+/// ```swift
+/// let client = DICOMwebClient(url: URL(string: "https://pacs/dicom-web")!)
+/// for series in try await client.series(ofStudy: study) { print(series.seriesInstanceUID) }
+/// ```
+public struct DICOMwebClient: Sendable {
+  /// How the server knows us.
+  public enum Authorization: Sendable, Equatable {
+    case none
+    case basic(user: String, password: String)
+    case bearer(token: String)
+  }
+
+  /// What is read of a server's answers, and how long it may take.
+  public struct Limits: Sendable {
+    /// Seconds without any byte.
+    public var timeout = 60.0
+    /// Seconds for one answer.
+    public var duration = 900.0
+    /// Bytes of one list of matches, and of one object.
+    public var listBytes = 64 << 20
+    public var objectBytes = 4 << 30
+    public var matches = 100_000
+
+    public init() {}
+  }
+
+  /// A series as the server describes it.
+  public struct Series: Sendable, Equatable {
+    public var seriesInstanceUID: String
+    public var modality: String
+    /// Number of Series Related Instances (0020,1209); nil where the server does not tell it.
+    public var instanceCount: Int?
+  }
+
+  /// An instance as the server describes it.
+  public struct Instance: Sendable, Equatable {
+    public var sopInstanceUID: String
+    /// Nil where the server does not tell it.
+    public var sopClassUID: String?
+  }
+
+  private let url: URL
+  private let authorization: Authorization
+  private let limits: Limits
+  /// Matches that are asked for at a time.
+  private static let page = 1000
+
+  /// - Parameters:
+  ///   - url: of the service, as `https://pacs/dicom-web`.
+  ///   - authorization: sent with each request.
+  ///   - limits: what is read.
+  public init(url: URL, authorization: Authorization = .none, limits: Limits = Limits()) {
+    self.url = url
+    self.authorization = authorization
+    self.limits = limits
+  }
+
+  /// The series of a study, or the one that is named; none where the server does not know it.
+  ///
+  /// - Throws: ``DICOMwebError``
+  public func series(ofStudy study: String, only series: String? = nil)
+    async throws(DICOMwebError) -> [Series]
+  {
+    var query = [("includefield", "00201209")]
+    if let series { query.append(("SeriesInstanceUID", series)) }
+    let matches = try await list("studies/\(study)/series", query)
+    var found: [Series] = []
+    for match in matches {
+      let uid = try uid(.seriesInstanceUID, of: match)
+      guard series.map({ $0 == uid }) ?? true else { continue }
+      found.append(
+        Series(
+          seriesInstanceUID: uid, modality: match.text(.modality) ?? "",
+          instanceCount: match.integer(.numberOfSeriesRelatedInstances)
+            .flatMap { $0 < 0 ? nil : $0 }))
+    }
+    return found
+  }
+
+  /// The instances of a series.
+  ///
+  /// - Throws: ``DICOMwebError``
+  public func instances(ofSeries series: String, study: String) async throws(DICOMwebError)
+    -> [Instance]
+  {
+    let matches = try await list("studies/\(study)/series/\(series)/instances", [])
+    var found: [Instance] = []
+    for match in matches {
+      found.append(
+        Instance(
+          sopInstanceUID: try uid(.sopInstanceUID, of: match),
+          sopClassUID: match.text(.sopClassUID).flatMap { DICOMUID.isValid($0) ? $0 : nil }))
+    }
+    return found
+  }
+
+  /// Retrieves an object as it is stored, in any transfer syntax, into a new file (PS3.10) of mode 0600,
+  /// which is synced.
+  ///
+  /// - Throws: ``DICOMwebError``; then there is no file.
+  public func retrieve(
+    instance: String, ofSeries series: String, study: String, to file: URL
+  ) async throws(DICOMwebError) {
+    let path = "studies/\(study)/series/\(series)/instances/\(instance)"
+    var request = try request(path, [])
+    request.setValue(
+      #"multipart/related; type="application/dicom"; transfer-syntax=*"#,
+      forHTTPHeaderField: "Accept")
+    let name = request.url?.absoluteString ?? path
+    let object = Mutex(RetrievedObject(url: name, file: file, maximumSize: limits.objectBytes))
+    do throws(DICOMwebError) {
+      let answer = try await HTTPTransfer.run(
+        request, timeout: limits.timeout, duration: limits.duration
+      ) { answer, data throws(DICOMwebError) in
+        guard answer.status == 200 else { return }
+        let result = object.withLock { object in
+          Result { () throws(DICOMwebError) in
+            if let data { try object.take(data) } else { try object.begin(answer.contentType) }
+          }
+        }
+        try result.get()
+      }
+      guard answer.status == 200 else { throw .refused(url: name, status: answer.status) }
+      try object.withLock { object in
+        Result { () throws(DICOMwebError) in try object.finish() }
+      }.get()
+    } catch {
+      object.withLock { $0.discard() }
+      throw error
+    }
+  }
+
+  /// Every match, a page at a time: servers limit what one answer has.
+  private func list(_ path: String, _ query: [(String, String)]) async throws(DICOMwebError)
+    -> [JSONDataset]
+  {
+    var matches: [JSONDataset] = []
+    var seen = Set<String>()
+    while true {
+      let more = try await page(
+        path, query + [("limit", "\(Self.page)"), ("offset", "\(matches.count)")])
+      // A server that knows no offset answers with the same again.
+      let new = more.filter { match in
+        let key = match.text(.sopInstanceUID) ?? match.text(.seriesInstanceUID) ?? ""
+        return seen.insert(key).inserted
+      }
+      matches += new
+      guard matches.count <= limits.matches else {
+        throw .tooLarge(url: path, reason: "more than \(limits.matches) matches")
+      }
+      guard !new.isEmpty else { return matches }
+    }
+  }
+
+  private func page(_ path: String, _ query: [(String, String)]) async throws(DICOMwebError)
+    -> [JSONDataset]
+  {
+    var request = try request(path, query)
+    request.setValue("application/dicom+json", forHTTPHeaderField: "Accept")
+    let name = request.url?.absoluteString ?? path
+    let body = Mutex(Data())
+    let maximum = limits.listBytes
+    let answer = try await HTTPTransfer.run(
+      request, timeout: limits.timeout, duration: limits.duration
+    ) { answer, data throws(DICOMwebError) in
+      guard let data, answer.status == 200 else { return }
+      let size = body.withLock { body in
+        body.append(data)
+        return body.count
+      }
+      guard size <= maximum else {
+        throw .tooLarge(url: name, reason: "a list is larger than \(maximum) bytes")
+      }
+    }
+    switch answer.status {
+    case 200: break
+    // Nothing matches; some servers do not know such a study.
+    case 204, 404: return []
+    default: throw .refused(url: name, status: answer.status)
+    }
+    let bytes = body.withLock { $0 }
+    guard !bytes.isEmpty else { return [] }
+    do {
+      return try JSONDecoder().decode([JSONDataset].self, from: bytes)
+    } catch {
+      throw .malformed(url: name, reason: "it is no list in the DICOM JSON model")
+    }
+  }
+
+  private func request(_ path: String, _ query: [(String, String)]) throws(DICOMwebError)
+    -> URLRequest
+  {
+    var parts = URLComponents(
+      url: url.appendingPathComponent(path), resolvingAgainstBaseURL: false)
+    if !query.isEmpty { parts?.queryItems = query.map { URLQueryItem(name: $0, value: $1) } }
+    guard let full = parts?.url else { throw .malformed(url: path, reason: "it is no URL") }
+    var request = URLRequest(url: full)
+    switch authorization {
+    case .none: break
+    case .basic(let user, let password):
+      let credentials = Data("\(user):\(password)".utf8).base64EncodedString()
+      request.setValue("Basic \(credentials)", forHTTPHeaderField: "Authorization")
+    case .bearer(let token):
+      request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
+    }
+    return request
+  }
+
+  private func uid(_ tag: Tag, of match: JSONDataset) throws(DICOMwebError) -> String {
+    guard let uid = match.text(tag), DICOMUID.isValid(uid) else {
+      throw .malformed(url: url.absoluteString, reason: "a match has no \(tag)")
+    }
+    return uid
+  }
+}

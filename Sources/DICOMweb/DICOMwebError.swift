@@ -1,0 +1,33 @@
+/// Why a DICOMweb server could not be asked, or gave no answer that can be used.
+public enum DICOMwebError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The server is away, its certificate is not trusted, or the connection broke.
+  case unreachable(url: String, reason: String)
+  /// It answered with a status other than success.
+  case refused(url: String, status: Int)
+  /// The answer goes beyond what is read.
+  case tooLarge(url: String, reason: String)
+  case malformed(url: String, reason: String)
+  /// An object that came cannot be written.
+  case notWritten(path: String, reason: String)
+  case cancelled
+
+  public var description: String {
+    switch self {
+    case .unreachable(let url, let reason): "\(url): no answer: \(reason)"
+    case .refused(let url, let status): "\(url): the server answered \(status)"
+    case .tooLarge(let url, let reason): "\(url): \(reason)"
+    case .malformed(let url, let reason): "\(url): the answer cannot be used: \(reason)"
+    case .notWritten(let path, let reason): "\(path): cannot be written: \(reason)"
+    case .cancelled: "the request was cancelled"
+    }
+  }
+
+  /// Whether the server may well answer later.
+  public var isPassing: Bool {
+    switch self {
+    case .unreachable: true
+    case .refused(_, let status): status >= 500 || status == 408 || status == 429
+    case .tooLarge, .malformed, .notWritten, .cancelled: false
+    }
+  }
+}
