@@ -1,19 +1,21 @@
 import Foundation
+import FuzzSupport
 
-// Compiled together with Sources/Checkpoints by Scripts/fuzz.sh; not part of the package.
+@testable import Checkpoints
 
 /// Hands the reader of checkpoints and plans whatever libFuzzer makes. Every outcome but a crash,
 /// a hang or unbounded memory is right.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+  let raw = UnsafeRawBufferPointer(start: start, count: count)
+  let bytes = Array(raw)
   // As plans, and as the pickle of a checkpoint without its container's checksums.
   _ = try? TrainingPlans(pickle: bytes, path: "fuzz")
   if let document = try? PickleReader.document(bytes, file: "fuzz") {
     _ = try? CheckpointContents(document, path: "fuzz")
   }
   // As a file of any container.
-  guard let path = scratchFile(bytes), let checkpoint = try? Checkpoint.open(path: path) else {
+  guard let path = scratchFile(raw), let checkpoint = try? Checkpoint.open(path: path) else {
     return 0
   }
   for name in checkpoint.tensorNames {
@@ -22,14 +24,4 @@ public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     }
   }
   return 0
-}
-
-/// A file in memory with these bytes.
-private func scratchFile(_ bytes: [UInt8]) -> String? {
-  let path = "/dev/shm/segmentd-fuzz-\(getpid())"
-  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-  guard descriptor >= 0 else { return nil }
-  defer { close(descriptor) }
-  return bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == bytes.count
-    ? path : nil
 }

@@ -1,0 +1,59 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Fuzz targets over the modules that read bytes from outside; built and run by Scripts/fuzz.sh.
+// `Sources` is a link to the project's: a fuzz target sees what a module of the package sees.
+
+/// An executable whose main function is libFuzzer's.
+func fuzz(_ name: String, _ modules: String...) -> Target {
+  .executableTarget(
+    name: name, dependencies: (["FuzzSupport"] + modules).map { .byName(name: $0) },
+    path: "Targets/\(name)", swiftSettings: [.unsafeFlags(["-parse-as-library"])])
+}
+
+let dcmtkLibraries = [
+  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "ssl",
+  "crypto",
+]
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+  name: "fuzz",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .target(name: "CDCMTK", linkerSettings: dcmtkLibraries.map { .linkedLibrary($0) }),
+    .target(name: "CCodecs", linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
+    .target(
+      name: "CNIFTI", cSettings: [.unsafeFlags(["-isystem", "/usr/include/nifti"])],
+      linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
+    .systemLibrary(name: "CZip"),
+    .target(name: "FileSystem"),
+    .target(name: "Volumes"),
+    .target(name: "GeometryGate", dependencies: ["Volumes"]),
+    .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes"]),
+    .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem"]),
+    .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
+    .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
+    .target(
+      name: "DICOM",
+      dependencies: [
+        "CDCMTK", "CCodecs", "FileSystem", "Volumes", crypto,
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
+      name: "SeriesReading",
+      dependencies: [
+        "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes", crypto,
+      ]),
+
+    .target(name: "FuzzSupport", path: "Targets/FuzzSupport"),
+    fuzz("CheckpointFuzz", "Checkpoints"),
+    fuzz("InstanceFuzz", "DICOM", "SeriesReading", "GeometryGate"),
+    fuzz("VolumeFuzz", "NIfTI"),
+  ],
+  cxxLanguageStandard: .cxx17
+)
