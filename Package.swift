@@ -46,7 +46,8 @@ let package = Package(
     .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
-      name: "Configuration", dependencies: ["StrictYAML", "SeriesSelection", "GeometryGate"]),
+      name: "Configuration",
+      dependencies: ["StrictYAML", "SeriesSelection", "GeometryGate", "DICOM", "DICOMNetwork"]),
     .target(name: "WatchFolder", dependencies: ["FileSystem"]),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),

@@ -3,6 +3,7 @@
 #include "networkTLS.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,6 +59,12 @@ void PeerConnection::interrupt(const char *why) {
   if (socket_ >= 0) shutdown(socket_, SHUT_RD);
 }
 
+bool PeerConnection::has_begun() {
+  std::lock_guard<std::mutex> lock(closing_);
+  int waiting = 0;
+  return has_begun_ || (socket_ >= 0 && ioctl(socket_, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
 void PeerConnection::give_up(const std::string &why) { fail(ConnectionEnd::violated, why); }
 
 void PeerConnection::set_deadline(Clock::time_point deadline, const char *what) {
@@ -87,6 +94,7 @@ PeerConnection::Transfer PeerConnection::receive(void *buffer, size_t count, siz
   if (!ssl_) {
     const ssize_t got = recv(socket_, buffer, count, MSG_DONTWAIT);
     received = got > 0 ? size_t(got) : 0;
+    has_begun_ = has_begun_ || got > 0;
     if (got > 0) return Transfer::done;
     const bool again = got < 0 && (errno == EAGAIN || errno == EINTR);
     return again ? Transfer::again : Transfer::closed;
@@ -131,6 +139,7 @@ bool PeerConnection::handshake(Clock::time_point deadline) {
   // Looked at before OpenSSL sees it: a peer without TLS is answered in its own language.
   for (;;) {
     const ssize_t peeked = recv(socket_, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    has_begun_ = peeked == 1;
     if (peeked == 1) break;
     if (peeked == 0 || (errno != EAGAIN && errno != EINTR)) {
       return fail(ConnectionEnd::closed, "the connection was closed before the TLS handshake");
@@ -370,6 +379,9 @@ void PeerConnection::finish(const uint8_t *pdu, size_t count) {
   bool sent = false;
   if (is_without_tls_) {
     sent = ::send(socket_, pdu, count, MSG_NOSIGNAL | MSG_DONTWAIT) == ssize_t(count);
+  } else if (ssl_ && !established_) {
+    // OpenSSL has sent its alert.
+    sent = end_ == ConnectionEnd::violated;
   } else {
     sent = send(pdu, count, deadline, true);
     if (sent && ssl_) (void)SSL_shutdown(ssl_);

@@ -83,6 +83,10 @@ public:
   /// Whether what DCMTK writes is thrown away: while it reads a request, the answer is ours.
   void set_muted(bool is_muted) { is_muted_ = is_muted; }
 
+  bool is_interrupted();
+  /// Whether the peer has sent anything yet; for any thread.
+  bool has_begun();
+
   ConnectionEnd end() const { return end_; }
   /// Why, in words.
   const std::string &failure() const { return failure_; }
@@ -104,7 +108,6 @@ private:
   bool read_header();
   bool fail(ConnectionEnd end, const std::string &words,
             AbortReason reason = AbortReason::not_specified);
-  bool is_interrupted();
   bool check_header();
   bool send(const void *bytes, size_t count, Clock::time_point deadline, bool is_last);
   void finish(const uint8_t *pdu, size_t count);
@@ -134,6 +137,7 @@ private:
   AbortReason abort_reason_ = AbortReason::not_specified;
   std::string failure_;
   std::atomic<const char *> interruption_{nullptr};
+  std::atomic<bool> has_begun_{false};
 };
 
 /// What DCMTK takes as its connection; the true one outlives it.

@@ -1,10 +1,14 @@
 #include "networkPeers.h"
 
+#include <thread>
+
 namespace {
 
-// An association that has said nothing yet is silent after this time, one that has after the other.
-constexpr std::chrono::seconds patience_without_message(1);
+// An association that has said nothing yet is idle after this time, one that has after the other.
+constexpr std::chrono::milliseconds patience_without_message(300);
 constexpr std::chrono::seconds patience(30);
+// So long a request waits for a place, so that a crowd that passes turns nobody away.
+constexpr std::chrono::seconds waiting_time(2);
 
 }  // namespace
 
@@ -25,6 +29,15 @@ Peers::Peer::~Peer() {
 }
 
 bool Peers::Peer::associate() {
+  const auto deadline = Clock::now() + waiting_time;
+  while (!try_to_associate()) {
+    if (Clock::now() > deadline || connection_.is_interrupted()) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+bool Peers::Peer::try_to_associate() {
   std::lock_guard<std::mutex> lock(peers_.mutex_);
   if (peers_.count(true, &address_) >= peers_.limits_.maximum_associations_per_address) {
     Peer *idle = peers_.most_idle(&address_);
@@ -62,12 +75,15 @@ size_t Peers::count(bool associated, const std::string *address) const {
 }
 
 Peers::Peer *Peers::oldest_waiting(const std::string *address) {
-  // The list is in the order of arrival.
+  // The list is in the order of arrival; whoever sends something comes last.
+  Peer *begun = nullptr;
   for (Peer *peer : peers_) {
     if (peer->is_associated_ || peer->is_leaving_) continue;
-    if (!address || peer->address_ == *address) return peer;
+    if (address && peer->address_ != *address) continue;
+    if (!peer->connection_.has_begun()) return peer;
+    if (!begun) begun = peer;
   }
-  return nullptr;
+  return begun;
 }
 
 Peers::Peer *Peers::most_idle(const std::string *address) {

@@ -23,13 +23,15 @@ public:
     Peer(Peers &peers, PeerConnection &connection, const std::string &address);
     ~Peer();
 
-    /// Whether there is room for its association, for which a silent one may have to go.
+    /// Whether there is room for its association, for which an idle one may have to go.
     bool associate();
     /// A message begins, or its answer was sent.
     void set_busy(bool is_busy);
 
   private:
     friend class Peers;
+    bool try_to_associate();
+
     Peers &peers_;
     PeerConnection &connection_;
     const std::string address_;

@@ -6,17 +6,7 @@ extension SiteConfiguration {
   /// - Throws: ``ConfigurationError/invalid(file:line:message:)`` for the first fault, with its key.
   func check(file: String) throws(ConfigurationError) {
     let check = ValueCheck(file: file)
-    if let listener {
-      try check.port(listener.port, "listener.port")
-      try check.aeTitle(listener.aeTitle, "listener.aeTitle")
-      for title in listener.callingAETitles {
-        try check.aeTitle(title, "listener.callingAETitles")
-      }
-      guard listener.maximumAssociations > 0 else {
-        throw check.fault(
-          "listener.maximumAssociations: \(listener.maximumAssociations) is not positive")
-      }
-    }
+    try checkListeners(check)
     guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw check.fault("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
@@ -40,6 +30,17 @@ extension SiteConfiguration {
     try checkDestinations(check)
     try checkQuerySource(check)
     try checkStorageCommitment(check)
+  }
+
+  private func checkListeners(_ check: ValueCheck) throws(ConfigurationError) {
+    var places = Set<String>()
+    for (index, listener) in listeners.enumerated() {
+      let name = listeners.count == 1 ? "listener" : "listener[\(index)]"
+      try listener.check(check, name: name)
+      guard places.insert("\(listener.address):\(listener.port)").inserted else {
+        throw check.fault("\(name): \(listener.address):\(listener.port) is used twice")
+      }
+    }
   }
 
   private func checkDestinations(_ check: ValueCheck) throws(ConfigurationError) {

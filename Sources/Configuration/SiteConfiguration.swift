@@ -10,7 +10,8 @@ import StrictYAML
 public struct SiteConfiguration: Decodable, Sendable {
   /// The folder of spool, results and ledger.
   public var stateDirectory = "/var/lib/segmentd"
-  public var listener: Listener?
+  /// The C-STORE listeners; in the file `listener:`, one or a list.
+  public var listeners: [Listener] = []
   public var watch: [Watch] = []
   public var assembly = Assembly()
   public var geometry = Geometry()
@@ -33,7 +34,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
     stateDirectory =
       try values.decodeIfPresent(String.self, forKey: .stateDirectory) ?? stateDirectory
-    listener = try values.decodeIfPresent(Listener.self, forKey: .listener)
+    listeners = try values.decodeIfPresent(Listeners.self, forKey: .listener)?.all ?? []
     watch = try values.decodeIfPresent([Watch].self, forKey: .watch) ?? []
     assembly = try values.decodeIfPresent(Assembly.self, forKey: .assembly) ?? assembly
     geometry = try values.decodeIfPresent(Geometry.self, forKey: .geometry) ?? geometry
@@ -73,6 +74,12 @@ public struct SiteConfiguration: Decodable, Sendable {
       configuration.watch[index].folder = resolve(configuration.watch[index].folder)
     }
     configuration.querySource?.resolve(resolve)
+    for index in configuration.listeners.indices {
+      guard var tls = configuration.listeners[index].tls else { continue }
+      (tls.certificate, tls.key) = (resolve(tls.certificate), resolve(tls.key))
+      tls.trusted = tls.trusted.map(resolve)
+      configuration.listeners[index].tls = tls
+    }
     configuration.models.directories = configuration.models.directories.map(resolve)
     try configuration.check(file: file)
     return configuration
@@ -80,30 +87,6 @@ public struct SiteConfiguration: Decodable, Sendable {
 }
 
 extension SiteConfiguration {
-  /// The C-STORE listener.
-  public struct Listener: Decodable, Sendable {
-    public var aeTitle = "SEGMENTD"
-    public var address = "0.0.0.0"
-    public var port = 11112
-    /// Application entities that may send; empty admits every caller.
-    public var callingAETitles: [String] = []
-    public var maximumAssociations = 16
-
-    private enum CodingKeys: String, CodingKey, CaseIterable {
-      case aeTitle, address, port, callingAETitles, maximumAssociations
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
-      aeTitle = try values.decodeIfPresent(String.self, forKey: .aeTitle) ?? aeTitle
-      address = try values.decodeIfPresent(String.self, forKey: .address) ?? address
-      port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
-      callingAETitles = try values.decodeIfPresent([String].self, forKey: .callingAETitles) ?? []
-      maximumAssociations =
-        try values.decodeIfPresent(Int.self, forKey: .maximumAssociations) ?? maximumAssociations
-    }
-  }
-
   /// One watch folder.
   public struct Watch: Decodable, Sendable {
     public var folder: String

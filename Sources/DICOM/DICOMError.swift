@@ -74,7 +74,7 @@ public enum DICOMError: Error, Equatable, Sendable, CustomStringConvertible {
     case .contradictsTransferSyntax(_, let stated, let reason):
       "\(Tag.transferSyntaxUID) is \(printable(stated)), but \(reason)"
     case .unsupportedSOPClass(_, let uid):
-      "SOP class \(DICOMUID.described(uid)) is not a CT or MR image"
+      "SOP class \(DICOMUID.described(uid)) is not a CT, MR or PET image"
     case .missingAttribute(_, let tag): "\(tag) is missing or empty"
     case .invalidAttribute(_, let tag, let value):
       "\(tag) has the invalid value \"\(printable(value))\""

@@ -14,6 +14,8 @@ import Foundation
 public struct DICOMFile: Sendable {
   /// Largest file that is read, in bytes.
   public static let maximumSize = 4 << 30
+  /// Most bytes before the pixel data, in an object without any in all: they are copied.
+  public static let maximumHeaderSize = 512 << 20
   /// Largest dataset that a deflated file may hold, in bytes: a few megabytes can unfold to any
   /// size.
   public static let maximumInflatedSize = 512 << 20
@@ -49,7 +51,7 @@ public struct DICOMFile: Sendable {
 
   /// - Throws: ``DICOMError`` where the file is not a whole, bounded, supported Part 10 file.
   public init(path: String) throws(DICOMError) {
-    try self.init(path: path, bytes: Self.load(path))
+    try self.init(path: path, contents: Self.contents(of: path))
   }
 
   /// - Parameters:
@@ -57,17 +59,38 @@ public struct DICOMFile: Sendable {
   ///   - contents: the whole file, as ``contents(of:mapped:)`` gives them.
   /// - Throws: ``DICOMError`` where they are not a whole, bounded, supported Part 10 file.
   package init(path: String, contents: Data) throws(DICOMError) {
-    try self.init(path: path, bytes: Self.inflated(contents, file: path))
+    guard let extent = try Self.deflatedExtent(contents, file: path) else {
+      try self.init(path: path, bytes: contents)
+      return
+    }
+    // What is inflated lives no longer than the parsing of its header.
+    self = try ReadingBudget.with(
+      extent.size + 8 * FileStructure.memory(ofScanning: extent.size)
+    ) { () throws(DICOMError) in
+      try DICOMFile(
+        path: path, bytes: Self.inflated(contents, extent, file: path), isWithinBudget: true)
+    }
   }
 
   /// - Parameters:
   ///   - path: of the file, named in errors.
   ///   - bytes: as ``load(_:)`` gives them.
-  init(path: String, bytes: Data) throws(DICOMError) {
+  ///   - isWithinBudget: whether the caller has a share of the ``ReadingBudget``.
+  init(path: String, bytes: Data, isWithinBudget: Bool = false) throws(DICOMError) {
+    func within<Value>(
+      _ size: Int, _ body: () throws(DICOMError) -> Value
+    ) throws(DICOMError) -> Value {
+      isWithinBudget ? try body() : try ReadingBudget.with(size, body)
+    }
     let parsed: Result<(FileStructure, Dataset), DICOMError> = bytes.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in
-        let structure = try FileStructure(scanning: raw, file: path)
-        return (structure, try Self.parse(raw, structure, file: path))
+        let structure = try within(FileStructure.memory(ofScanning: raw.count)) {
+          () throws(DICOMError) in try FileStructure(scanning: raw, file: path)
+        }
+        let dataset = try within(structure.memoryOfParsing(raw.count)) { () throws(DICOMError) in
+          try Self.parse(raw, structure, file: path)
+        }
+        return (structure, dataset)
       }
     }
     (structure, dataset) = try parsed.get()
@@ -79,6 +102,12 @@ public struct DICOMFile: Sendable {
   private static func parse(
     _ raw: UnsafeRawBufferPointer, _ structure: FileStructure, file: String
   ) throws(DICOMError) -> Dataset {
+    let header = structure.headerSize(raw.count)
+    guard header <= maximumHeaderSize else {
+      throw .tooLarge(
+        file: file,
+        reason: "\(header) bytes before the pixel data, at most \(maximumHeaderSize) are read")
+    }
     let parsed: Result<Dataset, DICOMError> = structure.withParsedHeader(raw) { header in
       Result { () throws(DICOMError) in
         try Dataset(parsing: header, in: structure.parsedSyntax, file: file)
@@ -90,7 +119,9 @@ public struct DICOMFile: Sendable {
   /// The whole file in memory, so that what is checked is what is parsed. The dataset of a deflated
   /// file is inflated.
   static func load(_ path: String) throws(DICOMError) -> Data {
-    try inflated(contents(of: path), file: path)
+    let contents = try contents(of: path)
+    guard let extent = try deflatedExtent(contents, file: path) else { return contents }
+    return try inflated(contents, extent, file: path)
   }
 
   /// The bytes of a file as they are on disk.
@@ -120,13 +151,24 @@ public struct DICOMFile: Sendable {
     }
   }
 
-  private static func inflated(_ contents: Data, file: String) throws(DICOMError) -> Data {
-    let inflated: Result<Data?, DICOMError> = contents.withUnsafeBytes { raw in
+  private static func deflatedExtent(
+    _ contents: Data, file: String
+  ) throws(DICOMError) -> (offset: Int, size: Int)? {
+    let extent: Result<(offset: Int, size: Int)?, DICOMError> = contents.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in
-        try Inflation.inflate(raw, file: file, maximumSize: maximumInflatedSize)
+        try Inflation.extent(raw, file: file, maximumSize: maximumInflatedSize)
       }
     }
-    return try inflated.get() ?? contents
+    return try extent.get()
+  }
+
+  private static func inflated(
+    _ contents: Data, _ extent: (offset: Int, size: Int), file: String
+  ) throws(DICOMError) -> Data {
+    let inflated: Result<Data, DICOMError> = contents.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in try Inflation.inflate(raw, extent, file: file) }
+    }
+    return try inflated.get()
   }
 
   /// Number of Frames (0028,0008), 1 where absent.

@@ -16,6 +16,8 @@ struct FileStructure: Sendable {
   let pixelData: PixelDataLocation?
   /// By which the dataset becomes what DCMTK reads.
   let replacements: [HeaderReplacement]
+  /// How many elements and items there are.
+  let elementCount: Int
   /// Where the values that were asked for are; those that the file lacks are left out.
   let values: [Tag: Range<Int>]
 
@@ -44,6 +46,7 @@ struct FileStructure: Sendable {
     pixelData = scan.pixelData
     replacements = scan.replacements
     values = scan.soughtValues
+    elementCount = scan.visited
     elementCoding = other ?? stated.elementCoding
     let isNative = stated.coding == .none || scan.pixelData?.native != nil
     transferSyntax = isNative && (other != nil || stated.coding != .none) ? elementCoding : stated
@@ -56,6 +59,17 @@ struct FileStructure: Sendable {
     guard transferSyntax.isUnsupportedByDCMTK else { return transferSyntax }
     return transferSyntax.coding == .jpeg2000 ? .jpeg2000Lossless : .explicitLittleEndian
   }
+
+  /// How many bytes are before the pixel data of a file with so many.
+  func headerSize(_ count: Int) -> Int { (pixelData?.start ?? count) - datasetOffset }
+
+  /// About how much memory it takes to scan a file of so many bytes, at most: an element has eight.
+  static func memory(ofScanning count: Int) -> Int {
+    min(count / 8, StructureScan.maximumElements) * 64
+  }
+
+  /// About how much memory it takes to parse the header of a file of so many bytes.
+  func memoryOfParsing(_ count: Int) -> Int { 3 * headerSize(count) + 400 * elementCount }
 
   /// Calls `body` with the elements before the pixel data as they are parsed.
   ///

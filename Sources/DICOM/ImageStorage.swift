@@ -1,6 +1,6 @@
 /// The SOP classes of the images that are segmented.
 public enum ImageStorage {
-  /// CT and MR image storage, classic, enhanced and legacy converted (PS3.4 B.5).
+  /// CT, MR and PET image storage, classic, enhanced and legacy converted (PS3.4 B.5).
   public static let sopClasses = [
     "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.2.1",
@@ -8,6 +8,9 @@ public enum ImageStorage {
     "1.2.840.10008.5.1.4.1.1.4",
     "1.2.840.10008.5.1.4.1.1.4.1",
     "1.2.840.10008.5.1.4.1.1.4.4",
+    "1.2.840.10008.5.1.4.1.1.128",
+    "1.2.840.10008.5.1.4.1.1.128.1",
+    "1.2.840.10008.5.1.4.1.1.130",
   ]
 
   /// Whether objects of a class are pictures without planes in the patient's space: ultrasound,

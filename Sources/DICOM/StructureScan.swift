@@ -5,7 +5,7 @@ struct StructureScan {
   /// Deepest nesting of sequences that is read.
   static let maximumNesting = 64
   /// Most elements and items that are read, a bound on the memory a small file can claim.
-  static let maximumElements = 4_000_000
+  static let maximumElements = 2_000_000
 
   let bytes: UnsafeRawBufferPointer
   let file: String
@@ -20,7 +20,7 @@ struct StructureScan {
   /// that were passed.
   var sought: Set<Tag> = []
   var soughtValues: [Tag: Range<Int>] = [:]
-  private var visited = 0
+  private(set) var visited = 0
 
   static let undefined = 0xFFFF_FFFF
   static let item = Tag(0xFFFE, 0xE000)

@@ -20,13 +20,23 @@ public struct Intake: StoreHandler {
   let ledger: Ledger
   let receptions: ReceptionLog
   private let logger: Logger
+  /// Objects that are kept and never segmented, as results of ours that come back.
+  private let storedClasses: Set<String>
 
+  /// - Parameters:
+  ///   - state: where files are kept.
+  ///   - ledger: where they are recorded.
+  ///   - receptions: where refusals and associations are recorded.
+  ///   - storedClasses: SOP classes of objects that are kept besides images.
+  ///   - logger: for what is refused.
   public init(
-    state: StateDirectory, ledger: Ledger, receptions: ReceptionLog, logger: Logger
+    state: StateDirectory, ledger: Ledger, receptions: ReceptionLog,
+    storedClasses: Set<String> = [], logger: Logger
   ) {
     self.spool = Spool(state: state)
     self.ledger = ledger
     self.receptions = receptions
+    self.storedClasses = storedClasses
     self.logger = logger
   }
 
@@ -47,7 +57,7 @@ public struct Intake: StoreHandler {
     } catch {
       let partial = PartialIdentity(ofDamaged: object.path)
       let refusal = RefusedInstance(object, partial, error)
-      receptions.record(
+      record(
         refusal, over: object.association, at: object.beganAt, waits: !error.isOfLedger)
       log(refusal, of: object.association)
       // Nothing was acknowledged: the sender keeps its copy and is told so.
@@ -59,8 +69,16 @@ public struct Intake: StoreHandler {
   /// Records an object that the listener refused by itself, or that was not received completely.
   public func refused(_ object: RefusedObject) {
     let refusal = RefusedInstance(object)
-    receptions.record(refusal, over: object.association, at: object.beganAt)
+    record(refusal, over: object.association, at: object.beganAt)
     log(refusal, of: object.association)
+  }
+
+  /// A series of images lacks nothing where an object of another kind was refused.
+  private func record(
+    _ refusal: RefusedInstance, over association: Association?, at time: Date, waits: Bool = true
+  ) {
+    if let sopClass = refusal.sopClassUID, storedClasses.contains(sopClass) { return }
+    receptions.record(refusal, over: association, at: time, waits: waits)
   }
 
   /// Records how an association ended.
@@ -81,7 +99,9 @@ public struct Intake: StoreHandler {
   public func take(copyOf file: URL) throws(IntakeError) {
     do throws(IntakeError) {
       // Read in its place, so that nothing is copied that will not be kept.
-      do { _ = try ImageIdentity.read(file.path, named: file.path) } catch { throw .refused(error) }
+      do {
+        _ = try ImageIdentity.read(file.path, named: file.path, besides: storedClasses)
+      } catch { throw .refused(error) }
       let copy: URL
       do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
       defer { try? FileManager.default.removeItem(at: copy) }
@@ -89,7 +109,7 @@ public struct Intake: StoreHandler {
     } catch {
       let partial = PartialIdentity(ofDamaged: file.path)
       if let refusal = RefusedInstance(watched: file, partial, error) {
-        receptions.record(refusal, over: nil, at: Date(), waits: !error.isOfLedger)
+        record(refusal, over: nil, at: Date(), waits: !error.isOfLedger)
       }
       throw error
     }
@@ -147,7 +167,13 @@ public struct Intake: StoreHandler {
 
   private func received(_ file: URL, named name: String) throws(IntakeError) -> ReceivedImage {
     do {
-      let (identity, hash, byteCount) = try ImageIdentity.readWithHash(file.path, named: name)
+      let (identity, hash, byteCount) = try ImageIdentity.readWithHash(
+        file.path, named: name, besides: storedClasses)
+      if identity.isOurs {
+        logger.info(
+          "a result of segmentd came back; it is kept and not processed",
+          metadata: ["instance": "\(identity.instance.sopInstanceUID)"])
+      }
       return ReceivedImage(identity: identity.instance, hash: hash, byteCount: byteCount)
     } catch {
       throw .refused(error)

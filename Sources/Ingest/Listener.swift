@@ -2,34 +2,40 @@ import DICOMNetwork
 import Logging
 import ServiceLifecycle
 
-/// The storage SCP as a service of the daemon.
+/// The storage SCPs as a service of the daemon.
 public struct Listener: Service {
-  private let scp: StorageSCP
+  private let scps: [StorageSCP]
 
   /// Starts to listen, so that a port that is taken is known before anything else starts.
   ///
   /// - Parameters:
-  ///   - configuration: where it listens, and to whom.
+  ///   - configurations: where they listen, and to whom.
   ///   - intake: takes what is received.
   ///   - commitment: answers requests for storage commitment; nil where they are not taken.
   ///   - logger: is told of associations.
   public init(
-    _ configuration: StorageSCPConfiguration, intake: Intake,
+    _ configurations: [StorageSCPConfiguration], intake: Intake,
     commitment: (any CommitmentHandler)? = nil, logger: Logger
   ) throws(DICOMNetworkError) {
-    scp = try StorageSCP(
-      configuration,
-      handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
-        let association = event.association
-        if case .ended(let end) = event.kind {
-          intake.ended(association, end, message: event.message)
-        }
-        logger.log(
-          level: event.level, "\(event.line)",
-          metadata: [
-            "peer": "\(association.callingAETitle)", "address": "\(association.peerAddress)",
-          ])
-      })
+    var scps: [StorageSCP] = []
+    for configuration in configurations {
+      let scp = try StorageSCP(
+        configuration,
+        handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
+          let association = event.association
+          if case .ended(let end) = event.kind {
+            intake.ended(association, end, message: event.message)
+          }
+          logger.log(
+            level: event.level, "\(event.line)",
+            metadata: [
+              "peer": "\(association.callingAETitle)", "address": "\(association.peerAddress)",
+            ])
+        })
+      scps.append(scp)
+      logger.info("listening as \(configuration.summary)")
+    }
+    self.scps = scps
   }
 
   public func run() async throws {
@@ -38,7 +44,17 @@ public struct Listener: Service {
   }
 
   /// Takes no further association and returns when the open ones have ended.
-  public func stop() async { await scp.stop() }
+  public func stop() async {
+    await withDiscardingTaskGroup { group in
+      for scp in scps { group.addTask { await scp.stop() } }
+    }
+  }
+}
+
+extension StorageSCPConfiguration {
+  fileprivate var summary: String {
+    "\(policy.calledAETitle) on \(address):\(port)" + (security == nil ? "" : " with TLS")
+  }
 }
 
 extension AssociationEvent {

@@ -46,10 +46,12 @@ public struct ConfiguredParts {
     ledger = try Ledger(path: state.ledger.path)
     models = configuration.modelLibrary
     receptions = ReceptionLog(ledger: ledger, logger: logger)
-    intake = Intake(state: state, ledger: ledger, receptions: receptions, logger: logger)
+    intake = Intake(
+      state: state, ledger: ledger, receptions: receptions,
+      storedClasses: configuration.storedSOPClasses, logger: logger)
   }
 
-  var aeTitle: String { configuration.listener?.aeTitle ?? "SEGMENTD" }
+  var aeTitle: String { configuration.listeners.first?.aeTitle ?? "SEGMENTD" }
 
   /// The rules, with the channels of the models that they name.
   ///
@@ -92,19 +94,21 @@ public struct ConfiguredParts {
       callingAETitle: aeTitle, logger: logger)
   }
 
-  public func listener(
-    _ settings: SiteConfiguration.Listener, commitment: StorageCommitment? = nil
-  ) throws -> Listener {
-    var policy = AssociationPolicy(
-      calledAETitle: settings.aeTitle, sopClasses: ImageStorage.sopClasses,
-      transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
-    policy.callers = settings.callingAETitles.map { .init(aeTitle: $0) }
-    policy.limits.associations = settings.maximumAssociations
+  /// All listeners of the configuration, which listen from now on.
+  ///
+  /// - Parameter commitment: answers requests for storage commitment; nil where they are not taken.
+  /// - Throws: `DICOMNetworkError` where a port is taken or a certificate cannot be used.
+  public func listener(commitment: StorageCommitment? = nil) throws -> Listener {
+    for listener in configuration.listeners {
+      if let fault = listener.certificateFault() { logger.error("\(fault)") }
+    }
     return try Listener(
-      StorageSCPConfiguration(
-        address: settings.address, port: settings.port, folder: state.incoming.path,
-        policy: policy),
-      intake: intake, commitment: commitment, logger: logger)
+      configuration.listeners.map { settings in
+        StorageSCPConfiguration(
+          address: settings.address, port: settings.port, folder: state.incoming.path,
+          policy: AssociationPolicy(settings, diskReserve: state.diskReserve(settings.limits)),
+          security: settings.tls?.security)
+      }, intake: intake, commitment: commitment, logger: logger)
   }
 
   public func watchedFolder(_ settings: SiteConfiguration.Watch) throws -> WatchedFolder {

@@ -57,10 +57,9 @@ public struct Daemon {
       services.append(AfterChecks(checks: checks, stage: check))
     }
     for watch in configuration.watch { services.append(try parts.watchedFolder(watch)) }
-    if let listener = configuration.listener {
+    if !configuration.listeners.isEmpty {
       let commitment = parts.storageCommitment()
-      services += [commitment, try parts.listener(listener, commitment: commitment)]
-      parts.logger.info("listening as \(listener.aeTitle) on \(listener.address):\(listener.port)")
+      services += [commitment, try parts.listener(commitment: commitment)]
     }
     for watch in configuration.watch { parts.logger.info("watching \(watch.folder)") }
     let group = ServiceGroup(

@@ -68,8 +68,8 @@ public struct SeriesAssembler: Service {
   func assembleDue() throws {
     // What was refused while the ledger could not be written counts too.
     try receptions.flush()
-    let due = try ledger.seriesDue(
-      quietPeriod: quietPeriod, onlyConfirmed: waitsForConfirmation
+    let due = try withImages(
+      ledger.seriesDue(quietPeriod: quietPeriod, onlyConfirmed: waitsForConfirmation)
     )
     .filter { $0.isStudyQuiet || !(rules.comparesSeries || waiting.contains($0)) }
     var studies: [String] = []
@@ -88,6 +88,20 @@ public struct SeriesAssembler: Service {
     if let fault { throw fault }
   }
 
+  /// Those that may be segmented; the others are done once they are stored.
+  private func withImages(_ due: [SeriesDue]) throws -> [SeriesDue] {
+    try due.filter { series in
+      if try ledger.hasImages(series.seriesInstanceUID) || series.instanceCount == 0 { return true }
+      try ledger.assembleSeries(series, jobs: [])
+      logger.info(
+        "series stored: it has no images",
+        metadata: [
+          "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
+        ])
+      return false
+    }
+  }
+
   private func assemble(_ study: String, _ due: [SeriesDue]) throws {
     let members = due.filter { $0.studyInstanceUID == study }
     let due = Set(members.map(\.seriesInstanceUID))
@@ -95,7 +109,7 @@ public struct SeriesAssembler: Service {
       study: study,
       series: rules.channels.isEmpty
         ? members.map(\.seriesInstanceUID)
-        : ledger.series(ofStudy: study).map(\.seriesInstanceUID),
+        : ledger.imageSeries(ofStudy: study).map(\.seriesInstanceUID),
       isQuiet: members.allSatisfy(\.isStudyQuiet))
     let channelJobs = try assessor.channelJobs(assessed, due: due)
     for series in members {

@@ -84,7 +84,7 @@ public struct StudyAssessor: Sendable {
   public func assess(study: String, series: [String], isQuiet: Bool = true) throws -> [String:
     AssessedSeries]
   {
-    let known = try ledger.series(ofStudy: study)
+    let known = try ledger.imageSeries(ofStudy: study)
     let all = known.map(\.seriesInstanceUID)
     var read = ReadSeries()
     for uid in rules.comparesSeries ? all : series { try add(uid, to: &read) }
@@ -166,7 +166,7 @@ public struct StudyAssessor: Sendable {
   ///
   /// - Throws: `LedgerError`, ``MachineFault``
   public func stacks(ofStudy study: String) throws -> [String: [String]] {
-    let known = try ledger.series(ofStudy: study)
+    let known = try ledger.imageSeries(ofStudy: study)
     guard known.count > 2 else { return [:] }
     var read = ReadSeries()
     for series in known { try add(series.seriesInstanceUID, to: &read) }

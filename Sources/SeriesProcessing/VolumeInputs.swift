@@ -15,7 +15,7 @@ public enum VolumeInputError: Error, Sendable, Equatable, CustomStringConvertibl
 
   public var description: String {
     switch self {
-    case .noImages(let path): "\(path): holds no CT or MR image"
+    case .noImages(let path): "\(path): holds no CT, MR or PET image"
     case .severalSeries(let path, let count):
       "\(path): holds \(count) series, one was expected"
     case .held(let path, let reasons): "\(path): \(reasons.joined(separator: "; "))"

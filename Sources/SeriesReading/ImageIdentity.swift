@@ -6,17 +6,20 @@ public struct ImageIdentity: Sendable, Equatable {
   public var instance: InstanceIdentity
   /// Where the dataset begins in the file, behind the file meta information.
   public var datasetOffset: Int
+  /// Whether the object says that segmentd made it.
+  public var isOurs: Bool
 
   /// Opens the file once.
   ///
   /// - Parameters:
   ///   - path: of the file.
   ///   - name: of the file in messages.
-  /// - Throws: ``ImageRefusal`` where the file is no CT or MR image, or its UIDs are blank.
-  public static func read(_ path: String, named name: String) throws(ImageRefusal)
-    -> ImageIdentity
-  {
-    try read(named: name) { () throws(DICOMError) in try DICOMFile(path: path) }
+  ///   - classes: of objects that are taken besides images.
+  /// - Throws: ``ImageRefusal`` where the file is no CT, MR or PET image, or its UIDs are blank.
+  public static func read(
+    _ path: String, named name: String, besides classes: Set<String> = []
+  ) throws(ImageRefusal) -> ImageIdentity {
+    try read(named: name, besides: classes) { () throws(DICOMError) in try DICOMFile(path: path) }
   }
 
   /// Reads a file of the state directory and hashes its dataset, as ``datasetHash(of:)`` does; the
@@ -25,12 +28,13 @@ public struct ImageIdentity: Sendable, Equatable {
   /// - Parameters:
   ///   - path: of the file, to which nobody writes.
   ///   - name: of the file in messages.
+  ///   - classes: of objects that are taken besides images.
   /// - Throws: ``ImageRefusal``.
-  package static func readWithHash(_ path: String, named name: String) throws(ImageRefusal)
-    -> (identity: ImageIdentity, hash: String, byteCount: Int)
-  {
+  package static func readWithHash(
+    _ path: String, named name: String, besides classes: Set<String> = []
+  ) throws(ImageRefusal) -> (identity: ImageIdentity, hash: String, byteCount: Int) {
     var contents = Data()
-    let identity = try read(named: name) { () throws(DICOMError) in
+    let identity = try read(named: name, besides: classes) { () throws(DICOMError) in
       contents = try DICOMFile.contents(of: path, mapped: true)
       return try DICOMFile(path: path, contents: contents)
     }
@@ -39,12 +43,15 @@ public struct ImageIdentity: Sendable, Equatable {
   }
 
   private static func read(
-    named name: String, _ open: () throws(DICOMError) -> DICOMFile
+    named name: String, besides classes: Set<String>, _ open: () throws(DICOMError) -> DICOMFile
   ) throws(ImageRefusal) -> ImageIdentity {
     var identity: InstanceIdentity
-    let datasetOffset: Int
+    let (datasetOffset, isOurs): (Int, Bool)
     do {
       let file = try open()
+      isOurs = [.manufacturer, .manufacturerModelName].allSatisfy {
+        file.dataset.text($0) == "segmentd"
+      }
       identity = try file.identity()
       datasetOffset = file.datasetOffset
     } catch .cannotRead(_, let reason, _) {
@@ -55,7 +62,10 @@ public struct ImageIdentity: Sendable, Equatable {
       // Without the path, which may be one of ours and says nothing to the reader.
       throw .unreadable(name: name, reason: error.reason)
     }
-    guard ImageStorage.sopClasses.contains(identity.sopClassUID) else {
+    guard
+      ImageStorage.sopClasses.contains(identity.sopClassUID)
+        || classes.contains(identity.sopClassUID)
+    else {
       throw .notAnImage(name: name, sopClassUID: identity.sopClassUID)
     }
     // A code string (PS3.5 6.2) and nothing else, for it goes into the log.
@@ -63,6 +73,6 @@ public struct ImageIdentity: Sendable, Equatable {
       identity.modality.unicodeScalars.filter {
         ("A"..."Z").contains($0) || ("0"..."9").contains($0) || $0 == "_"
       }.prefix(16).map(Character.init))
-    return ImageIdentity(instance: identity, datasetOffset: datasetOffset)
+    return ImageIdentity(instance: identity, datasetOffset: datasetOffset, isOurs: isOurs)
   }
 }

@@ -16,7 +16,7 @@ public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .unreadable(let name, let reason): "\(name): not taken: \(reason)"
     case .notReadable(let name, let reason): "\(name): cannot be read: \(reason)"
     case .notAnImage(let name, let sopClassUID):
-      "\(name): not taken: SOP class \(DICOMUID.described(sopClassUID)) is not a CT or MR image"
+      "\(name): not taken: SOP class \(DICOMUID.described(sopClassUID)) is not a CT, MR or PET image"
     case .readerUnavailable(let reason): "no DICOM file can be read: \(reason)"
     }
   }
@@ -27,7 +27,7 @@ public enum ImageRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .unreadable(_, let reason): reason
     case .notReadable(_, let reason): "cannot be read: \(reason)"
     case .notAnImage(_, let sopClassUID):
-      "SOP class \(DICOMUID.described(sopClassUID)) is not a CT or MR image"
+      "SOP class \(DICOMUID.described(sopClassUID)) is not a CT, MR or PET image"
     case .readerUnavailable: description
     }
   }

@@ -27,7 +27,7 @@ public struct InputScan {
   public private(set) var series: [SeriesFiles] = []
   /// NIfTI files by name, in the order in which they were found.
   public private(set) var volumes: [VolumeFiles] = []
-  /// Files that are no CT or MR image, each with its reason.
+  /// Files that are no CT, MR or PET image, each with its reason.
   public private(set) var refused: [ImageRefusal] = []
   /// Entries that are no file of their own, such as a broken link.
   public private(set) var passedOver: [PassedOverEntry] = []
@@ -49,7 +49,7 @@ public struct InputScan {
   /// - Parameters:
   ///   - inputs: paths of files and folders.
   ///   - takesEverything: sorts every DICOM file by its series UID, also one that no job could be
-  ///     made of because it is of another kind than CT and MR images.
+  ///     made of because it is of another kind than CT, MR and PET images.
   /// - Throws: ``InputScanError`` when an input does not exist.
   public init(_ inputs: [String], takesEverything: Bool = false) throws(InputScanError) {
     var sorter = SeriesSorter()

@@ -18,10 +18,16 @@ struct ConfigCommand: AsyncParsableCommand {
       let configuration = try config.load()
       let library = configuration.modelLibrary
       for rule in configuration.modelRules { _ = try await library.segmenter(rule.model) }
+      let faults = configuration.listeners.compactMap { $0.certificateFault() }
+      if let fault = faults.first {
+        throw ConfigurationError.invalid(file: config.path, line: nil, message: fault)
+      }
       print("\(config.path): no fault found")
       print("state directory: \(configuration.stateDirectory)")
-      if let listener = configuration.listener {
-        print("listener: \(listener.aeTitle) on \(listener.address):\(listener.port)")
+      for listener in configuration.listeners {
+        print(
+          "listener: \(listener.aeTitle) on \(listener.address):\(listener.port)"
+            + (listener.tls == nil ? "" : ", TLS"))
       }
       for entry in configuration.watch { print("watch folder: \(entry.folder)") }
       for rule in configuration.modelRules { print("model: \(rule.model)") }

@@ -79,7 +79,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     let first = Dictionary(
       stacks.flatMap { first, others in others.map { ($0, first) } },
       uniquingKeysWith: { first, _ in first })
-    return try ledger.series(ofStudy: study, only: series.map { first[$0] ?? $0 })
+    return try ledger.imageSeries(ofStudy: study, only: series.map { first[$0] ?? $0 })
       .filter { first[$0.seriesInstanceUID] == nil }
   }
 
@@ -87,7 +87,8 @@ struct ReprocessCommand: AsyncParsableCommand {
   private func reprocessTogether(_ model: String, _ parts: ConfiguredParts) throws -> Int64 {
     let selection = try parts.assessor(ModelRules([])).selection(
       parts.models.bundle(model).channels,
-      of: parts.ledger.series(ofStudy: study).map(\.seriesInstanceUID), chosen: channels.chosen()
+      of: parts.ledger.imageSeries(ofStudy: study).map(\.seriesInstanceUID),
+      chosen: channels.chosen()
     ).get()
     var job = NewJob(model: model, selection: selection)
     job.start = try start(of: selection.series.map(\.seriesInstanceUID), parts)

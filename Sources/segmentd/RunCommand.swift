@@ -159,7 +159,7 @@ enum RunError: Error, CustomStringConvertible {
     case .sameName(let files):
       "the results of \(files.joined(separator: " and ")) would be in one folder"
     case .nothingToRead(let inputs):
-      "no CT or MR image and no NIfTI file was found in \(inputs.joined(separator: ", "))"
+      "no CT, MR or PET image and no NIfTI file was found in \(inputs.joined(separator: ", "))"
     }
   }
 }

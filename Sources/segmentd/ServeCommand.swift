@@ -12,7 +12,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let configuration = try config.load()
-    guard configuration.listener != nil || !configuration.watch.isEmpty else {
+    guard !configuration.listeners.isEmpty || !configuration.watch.isEmpty else {
       throw ConfigurationError.invalid(
         file: config.path, line: nil, message: "neither a listener nor a watch folder is set")
     }

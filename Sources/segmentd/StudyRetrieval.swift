@@ -30,8 +30,8 @@ struct StudyRetrieval {
   func run(study: String, series: String?) async throws -> [RetrievedSeries] {
     let dimse = parts.configuration.querySource?.dimse
     let listener =
-      isAlone && dimse?.retrieve == .move
-      ? try parts.configuration.listener.map { try parts.listener($0) } : nil
+      isAlone && dimse?.retrieve == .move && !parts.configuration.listeners.isEmpty
+      ? try parts.listener() : nil
     do {
       let found = try await retrieve(study, series)
       await listener?.stop()

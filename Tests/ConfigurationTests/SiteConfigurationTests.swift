@@ -32,7 +32,7 @@ import Testing
     let text = try String(
       contentsOf: TestFiles.package.appendingPathComponent("Config/segmentd.yaml"), encoding: .utf8)
     let configuration = try load(text)
-    #expect(configuration.listener?.port == 11112)
+    #expect(configuration.listeners.map(\.port) == [11112])
     #expect(configuration.modelRules.map(\.model) == ["cardiac", "hippocampus"])
   }
 
@@ -63,6 +63,8 @@ import Testing
   @Test(arguments: [
     ("stateDirectory: x\nlistner: {}\n", 2, "listner"),
     ("listener:\n  aeTitle: A\n  ports: 1\n", 3, "ports"),
+    ("listener:\n  - port: 1\n  - ports: 2\n", 3, "ports"),
+    ("listener:\n  limits:\n    seconds: 2\n", 3, "seconds"),
     ("watch:\n  - folder: in\n    settle: 1\n", 3, "settle"),
     ("geometry:\n  maximumTilt: 1\n  spacing: 1\n", 3, "spacing"),
     ("rules:\n  - model: m\n    requires: {}\n", 3, "requires"),
@@ -85,6 +87,22 @@ import Testing
     ("listener: {aeTitle: ABCDEFGHIJKLMNOPQ}", "is not an AE title"),
     ("listener: {callingAETitles: [\"\"]}", "is not an AE title"),
     ("listener: {maximumAssociations: 0}", "listener.maximumAssociations: 0 is not positive"),
+    ("listener: {address: localhost}", "listener.address: \"localhost\" is not an IPv4"),
+    ("listener: {peers: [{}]}", "listener.peers: an entry has neither"),
+    ("listener: {peers: [{aeTitle: \"\"}]}", "listener.peers.aeTitle: \"\" is not an AE title"),
+    ("listener: {peers: [{addresses: [10.1.2.3/16]}]}", "\"10.1.2.3/16\" is neither an address"),
+    ("listener: {sopClasses: {stored: [SEG]}}", "listener.sopClasses.stored: \"SEG\" is not a UID"),
+    ("listener: {limits: {pduSeconds: 0}}", "listener.limits.pduSeconds: 0 is not positive"),
+    ("listener: {limits: {objectGB: 0}}", "listener.limits.objectGB"),
+    ("listener: {limits: {diskReserveGB: -1}}", "listener.limits.diskReserveGB"),
+    ("listener: {tls: {certificate: c}}", "key"),
+    ("listener: {tls: {certificate: c, key: k, clientCertificates: maybe}}", "clientCertificates"),
+    (
+      "listener: {tls: {certificate: c, key: k, clientCertificates: require}}",
+      "listener.tls.trusted: missing"
+    ),
+    ("listener: [{port: 1}, {port: 0}]", "listener[1].port: port 0"),
+    ("listener: [{port: 104}, {port: 104}]", "listener[1]: 127.0.0.1:104 is used twice"),
     ("assembly: {quietSeconds: 0}", "assembly.quietSeconds"),
     ("assembly: {quietSeconds: .nan}", "assembly.quietSeconds"),
     ("geometry: {maximumTilt: -1}", "geometry.maximumTilt: -1.0 is not zero or more"),
@@ -117,11 +135,34 @@ import Testing
     #expect(found?.contains(message) == true, "\(found ?? "no fault")")
   }
 
+  /// One listener or a list of them; certificates are found from the folder of the file.
+  @Test func severalListenersAreAList() throws {
+    let configuration = try load(
+      """
+      listener:
+        - {port: 104, peers: [{aeTitle: CT1, addresses: [10.1.0.0/16, "fd00::/8"]}]}
+        - port: 2762
+          address: "::"
+          tls: {certificate: tls/a.pem, key: /etc/a.key, clientCertificates: require, trusted: ca.pem}
+      """)
+    #expect(configuration.listeners.map(\.port) == [104, 2762])
+    // Loopback, unless an address is configured.
+    #expect(configuration.listeners.map(\.address) == ["127.0.0.1", "::"])
+    #expect(configuration.listeners[0].peers.map(\.aeTitle) == ["CT1"])
+    let tls = try #require(configuration.listeners[1].tls?.security)
+    let base = folder.url.standardizedFileURL.path
+    #expect(tls.certificate == base + "/tls/a.pem" && tls.key == "/etc/a.key")
+    #expect(tls.trusted == base + "/ca.pem" && tls.clientCertificates == .require)
+    #expect(configuration.listeners[0].certificateFault() == nil)
+    #expect(configuration.listeners[1].certificateFault()?.contains("tls/a.pem") == true)
+    #expect(configuration.storedSOPClasses.contains("1.2.840.10008.5.1.4.1.1.66.4"))
+  }
+
   /// What is not in the file has the defaults that the documentation names.
   @Test func anEmptyMappingHasTheDefaults() throws {
     let configuration = try load("{}")
     #expect(configuration.stateDirectory == "/var/lib/segmentd")
-    #expect(configuration.listener == nil && configuration.destinations.isEmpty)
+    #expect(configuration.listeners.isEmpty && configuration.destinations.isEmpty)
     #expect(configuration.assembly.quietSeconds == 30)
     #expect(configuration.geometryRules.minimumSlices == 3)
   }

@@ -37,6 +37,11 @@ final class Listener: Sendable {
     get throws { try FileManager.default.contentsOfDirectory(atPath: folder.url.path) }
   }
 
+  /// Files of objects, without the logs of peers.
+  var receivedFiles: [String] {
+    ((try? files) ?? []).filter { $0.hasPrefix("\(getpid())-") }
+  }
+
   func stop() async { await scp.stop() }
 
   /// C-ECHO by DCMTK's tool.

@@ -55,15 +55,25 @@ struct FullDiskTests {
     return daemon
   }
 
-  /// Spool and ledger: what cannot be stored is refused as out of resources, and taken later.
+  /// Spool and ledger: what cannot be stored is refused as out of resources, further associations are
+  /// rejected for now, and all is taken later.
   @Test func theSpoolRefusesAndTakesLater() async throws {
     let disk = try SmallFileSystem(at: setup.state, kilobytes: 8192)
     let daemon = try await setup.start()
+    let files = try FileManager.default.contentsOfDirectory(atPath: series.path).sorted()
+    let log = setup.folder.url.appendingPathComponent("sender.log")
+    let sender = try ChildProcess(
+      testPython,
+      [
+        TestFiles.package.appendingPathComponent("Scripts/test-support/peers/network_peers.py")
+          .path, "slowly", "\(setup.port)", "SEGMENTD", "1",
+      ] + files.map { series.appendingPathComponent($0).path }, log: log)
+    try await waitUntil("an image", within: 60) { sender.output.contains("0x0000") }
     try disk.fill()
-    let refused = try await runProcess(
-      "/usr/bin/storescu",
-      ["-v", "-R", "-aec", "SEGMENTD", "+sd", "127.0.0.1", "\(setup.port)", series.path])
-    #expect(refused.output.contains("Refused: OutOfResources"), "\(refused.output)")
+    try await waitUntil("a refusal", within: 60) { sender.output.contains("0xa700") }
+    let rejected = try await setup.send(series)
+    #expect(rejected.output.contains("Local Limit Exceeded"), "\(rejected.output)")
+    try await sender.end(SIGKILL)
     #expect(try await setup.jobs().isEmpty)
     try disk.free()
     #expect(try await setup.send(series).status == 0)

@@ -21,8 +21,10 @@ import Testing
     intake = Intake(
       state: state, ledger: ledger,
       receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
-      logger: Logger(label: "test"))
+      storedClasses: [Self.segmentation], logger: Logger(label: "test"))
   }
+
+  private static let segmentation = "1.2.840.10008.5.1.4.1.1.66.4"
 
   /// A small MR image; no pixel is looked at during intake.
   private func image(sop: String = "1.2.3.1", note: String = "") -> Dataset {
@@ -37,12 +39,15 @@ import Testing
   }
 
   /// Puts an image where the listener puts it and hands it to the intake.
-  private func store(_ image: Dataset, as sop: String = "1.2.3.1") throws -> StoreStatus {
+  private func store(
+    _ image: Dataset, as sop: String = "1.2.3.1",
+    sopClass: String = "1.2.840.10008.5.1.4.1.1.4"
+  ) throws -> StoreStatus {
     let file = state.incoming.appendingPathComponent(UUID().uuidString)
     try image.write(to: file.path)
     return intake.store(
       ReceivedObject(
-        association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
+        association: .test, path: file.path, sopClassUID: sopClass,
         sopInstanceUID: sop, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date()))
   }
 
@@ -125,6 +130,37 @@ import Testing
     #expect(status == .cannotUnderstand)
     #expect(spooled.isEmpty && incoming.isEmpty)
     #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).isEmpty)
+  }
+
+  /// A result, ours or another's, is kept at either entrance; other objects are not.
+  @Test(arguments: [true, false])
+  func storesResultsByClass(isWatched: Bool) throws {
+    func take(_ sopClass: String) throws -> Bool {
+      var object = image()
+      object.set(.sopClassUID, .UI, sopClass)
+      object.set(.manufacturer, .LO, "segmentd")
+      object.set(.manufacturerModelName, .LO, "segmentd")
+      guard isWatched else { return try store(object, sopClass: sopClass) == .success }
+      let file = folder.url.appendingPathComponent("result.dcm")
+      try object.write(to: file.path)
+      return (try? intake.take(copyOf: file)) != nil
+    }
+    #expect(try take("1.2.840.10008.5.1.4.1.1.104.1") == false)
+    #expect(spooled.isEmpty)
+    #expect(try take(Self.segmentation))
+    #expect(
+      try ledger.instances(series: "1.2.3").current.map(\.sopClassUID) == [Self.segmentation])
+  }
+
+  /// No series of images lacks the segmentation that was refused.
+  @Test func aRefusedResultLeavesNoSeriesIncomplete() throws {
+    var result = image(sop: "")
+    result.set(.sopClassUID, .UI, Self.segmentation)
+    #expect(try store(result, sopClass: Self.segmentation) == .cannotUnderstand)
+    #expect(try store(image()) == .success)
+    #expect(try ledger.incompleteness(series: "1.2.3").reasons.isEmpty)
+    #expect(try store(image(sop: ""), as: "1.2.3.2") == .cannotUnderstand)
+    #expect(try !ledger.incompleteness(series: "1.2.3").reasons.isEmpty)
   }
 
   @Test func whatIsNoDICOMIsRefusedByName() throws {

@@ -38,16 +38,17 @@ import Volumes
 
   /// Slices of a series 2 mm apart, as files in the spool and rows in the ledger.
   private func receive(
-    _ series: String, _ description: String, slices: Int = 4, study: String = "1.2"
+    _ series: String, _ description: String, slices: Int = 4, study: String = "1.2",
+    sopClass: String = "1.2.840.10008.5.1.4.1.1.2"
   ) throws {
     let intake = Intake(
       state: state, ledger: ledger,
       receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
-      logger: Logger(label: "test"))
+      storedClasses: ["1.2.840.10008.5.1.4.1.1.66.4"], logger: Logger(label: "test"))
     for index in 0..<slices {
       var image = Dataset()
-      image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.2")
-      image.set(.sopInstanceUID, .UI, "\(series).\(index + 1)")
+      image.set(.sopClassUID, .UI, sopClass)
+      image.set(.sopInstanceUID, .UI, "\(series).\(sopClass.suffix(1)).\(index + 1)")
       image.set(.studyInstanceUID, .UI, study)
       image.set(.seriesInstanceUID, .UI, series)
       image.set(.modality, .CS, "CT")
@@ -80,6 +81,21 @@ import Volumes
       quietPeriod: 0, logger: Logger(label: "test"))
     try assembler.assembleDue()
     return Dictionary(grouping: try ledger.jobs(), by: \.seriesInstanceUID)
+  }
+
+  /// Results that come back are stored and never segmented, whether they have a series of their own
+  /// or go by that of the images.
+  @Test func resultsThatComeBackGetNoJob() throws {
+    let segmentation = "1.2.840.10008.5.1.4.1.1.66.4"
+    try receive("1.2.3", "venous")
+    try receive("1.2.3", "venous", slices: 1, sopClass: segmentation)
+    try receive("1.2.9", "venous", slices: 1, sopClass: segmentation)
+    let jobs = try jobs(best())
+    #expect(jobs["1.2.9"] == nil)
+    #expect(jobs["1.2.3"]?.map(\.state) == ["available"], "\(jobs)")
+    #expect(try ledger.instances(series: "1.2.9").current.count == 1)
+    #expect(try ledger.seriesDue(quietPeriod: 0).isEmpty)
+    #expect(try ledger.imageSeries(ofStudy: "1.2").map(\.seriesInstanceUID) == ["1.2.3"])
   }
 
   @Test func factsAreThoseOfMostImages() throws {

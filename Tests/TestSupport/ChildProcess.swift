@@ -34,6 +34,8 @@ public final class ChildProcess: Sendable {
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
   public var isRunning: Bool { process.isRunning }
+  /// Its number, as /proc has it.
+  public var pid: Int32 { process.processIdentifier }
   public var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
   /// Sends a signal and waits for the end.

@@ -23,10 +23,14 @@ typedef struct {
   char message[512];
 } ccodecs_error;
 
-/// Inflates a bare deflate stream (RFC 1951) into at most `limit` bytes. `inflated` is freed by the
-/// caller. A pad byte or gzip's trailer may follow the stream, and nothing else.
-int ccodecs_inflate(const uint8_t *deflated, size_t length, size_t limit, uint8_t **inflated,
-                    size_t *count, ccodecs_error *error);
+/// To how many bytes a bare deflate stream (RFC 1951) unfolds, `limit` at most; nothing of them is
+/// kept. A pad byte or gzip's trailer may follow the stream, and nothing else.
+int ccodecs_inflated_size(const uint8_t *deflated, size_t length, size_t limit, size_t *size,
+                          ccodecs_error *error);
+
+/// Inflates a stream into exactly as many bytes as `ccodecs_inflated_size` said.
+int ccodecs_inflate(const uint8_t *deflated, size_t length, uint8_t *inflated, size_t size,
+                    ccodecs_error *error);
 
 /// Inflates the beginning of a bare deflate stream, which may be damaged or cut off, into at most
 /// `size` bytes; returns how many there are.

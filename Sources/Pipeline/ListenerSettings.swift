@@ -1,0 +1,51 @@
+import Configuration
+import DICOM
+import DICOMNetwork
+import Foundation
+import Ingest
+
+extension AssociationPolicy {
+  /// - Parameters:
+  ///   - settings: of a listener.
+  ///   - diskReserve: in bytes.
+  init(_ settings: SiteConfiguration.Listener, diskReserve: Int) {
+    self.init(
+      calledAETitle: settings.aeTitle,
+      sopClasses: ImageStorage.sopClasses + settings.sopClasses.stored,
+      transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
+    callers =
+      settings.callingAETitles.map { Caller(aeTitle: $0) }
+      + settings.peers.map {
+        Caller(aeTitle: $0.aeTitle, addresses: $0.addresses.compactMap(AddressRange.init))
+      }
+    limits = PeerLimits(settings, diskReserve: diskReserve)
+  }
+}
+
+extension PeerLimits {
+  fileprivate init(_ settings: SiteConfiguration.Listener, diskReserve: Int) {
+    self.init()
+    let limits = settings.limits
+    associations = settings.maximumAssociations
+    associationsPerAddress = limits.associationsPerAddress
+    waitingConnections = limits.waitingConnections
+    waitingConnectionsPerAddress = limits.waitingConnectionsPerAddress
+    requestSeconds = limits.requestSeconds
+    idleSeconds = limits.idleSeconds
+    pduSeconds = limits.pduSeconds
+    objectSeconds = limits.objectSeconds
+    objectBytes = Int(limits.objectGB * 1e9)
+    self.diskReserve = diskReserve
+  }
+}
+
+extension StateDirectory {
+  /// What a listener leaves free on the disk, in bytes: 1 GB where nothing is configured, and no more
+  /// than 5 % of a small file system.
+  func diskReserve(_ limits: SiteConfiguration.Limits) -> Int {
+    if let configured = limits.diskReserveGB { return Int(configured * 1e9) }
+    let attributes = try? FileManager.default.attributesOfFileSystem(forPath: url.path)
+    let size = (attributes?[.systemSize] as? NSNumber)?.doubleValue ?? 0
+    return Int(min(1e9, size * 0.05))
+  }
+}
