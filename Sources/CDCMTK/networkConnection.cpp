@@ -241,7 +241,7 @@ bool PeerConnection::check_header() {
 }
 
 Incoming PeerConnection::incoming(int timeout) {
-  if (end_ != ConnectionEnd::open) return Incoming::closed;
+  if (end_ != ConnectionEnd::open || is_interrupted()) return Incoming::closed;
   if (Clock::now() > deadline_) {
     fail(ConnectionEnd::timed_out, std::string(deadline_of_) + " took too long");
     return Incoming::closed;
@@ -278,7 +278,8 @@ bool PeerConnection::data_available(int timeout) {
 }
 
 ssize_t PeerConnection::read(void *buffer, size_t count) {
-  if (end_ != ConnectionEnd::open) return 0;
+  // What was sent before an interruption, and whatever comes after it, could still be read.
+  if (end_ != ConnectionEnd::open || is_interrupted()) return 0;
   if (request_given_ < request_.size()) {
     const size_t part = std::min(count, request_.size() - request_given_);
     memcpy(buffer, request_.data() + request_given_, part);

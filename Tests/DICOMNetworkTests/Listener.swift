@@ -82,11 +82,14 @@ final class Listener: Sendable {
 }
 
 extension AssociationPolicy {
-  /// CT and MR images in every transfer syntax that is decoded.
+  /// CT and MR images in every transfer syntax that is decoded, with time for peers on a busy machine.
   static func test(calledAETitle: String) -> AssociationPolicy {
-    AssociationPolicy(
+    var policy = AssociationPolicy(
       calledAETitle: calledAETitle,
       sopClasses: ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"],
       transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
+    policy.limits.requestSeconds = 60
+    policy.limits.pduSeconds = 300
+    return policy
   }
 }
