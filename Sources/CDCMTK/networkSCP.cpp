@@ -27,6 +27,11 @@ constexpr size_t leaving_connections = 64;
 // An object that is still on its way so many seconds after the SCP was told to stop is given up.
 constexpr std::chrono::seconds stop_timeout(3);
 
+// A peer speaks first: one that says nothing stays with the kernel for so many seconds, where it costs
+// next to nothing.
+constexpr int silent_seconds = 2;
+constexpr int backlog = 1024;
+
 // DCMTK takes descriptors from a global variable; whoever sets it holds this.
 std::mutex external_socket;
 
@@ -202,8 +207,9 @@ int listen_on(const char *address, uint16_t port, int *listening, cdcmtk_error *
   const bool listens =
       socket >= 0 && setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
       setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) == 0 &&
-      bind(socket, found->ai_addr, found->ai_addrlen) == 0 && listen(socket, 128) == 0;
+      bind(socket, found->ai_addr, found->ai_addrlen) == 0 && listen(socket, backlog) == 0;
   const std::string reason = errno_text();
+  (void)setsockopt(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT, &silent_seconds, sizeof silent_seconds);
   freeaddrinfo(found);
   if (!listens) {
     if (socket >= 0) close(socket);
