@@ -97,9 +97,9 @@ Contexts contexts_for(const cdcmtk_outgoing *files, size_t count) {
 
 }  // namespace
 
-int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_error *error) {
+int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_cancellation *cancellation, cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
-    SendingAssociation association(*peer);
+    SendingAssociation association(*peer, cancellation);
     const int code = association.request(
         {{UID_VerificationSOPClass, {UID_LittleEndianImplicitTransferSyntax}}}, error);
     if (code != CDCMTK_OK) return code;
@@ -113,9 +113,10 @@ int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_error *error) {
 }
 
 int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t count,
-                 cdcmtk_store_answer *answers, cdcmtk_error *error) {
+                 cdcmtk_store_answer *answers, cdcmtk_cancellation *cancellation,
+                 cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
-    SendingAssociation association(*peer);
+    SendingAssociation association(*peer, cancellation);
     const int code = association.request(proposed(contexts_for(files, count)), error);
     if (code != CDCMTK_OK) return code;
     for (size_t i = 0; i < count && association.is_established(); ++i) {

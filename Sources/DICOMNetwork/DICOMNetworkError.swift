@@ -8,6 +8,8 @@ public enum DICOMNetworkError: Error, Equatable, Sendable, CustomStringConvertib
   /// The peer is away, or refused the association.
   case noAssociation(peer: Peer, callingAETitle: String, reason: String)
   case cannotSend(file: String, reason: String)
+  /// The task was cancelled; what the peer has of it is not known.
+  case cancelled(peer: Peer)
   case toolkit(DICOMError)
 
   public var description: String {
@@ -17,6 +19,7 @@ public enum DICOMNetworkError: Error, Equatable, Sendable, CustomStringConvertib
     case .cannotUseTLS(let reason): "TLS cannot be used: \(reason)"
     case .noAssociation(let peer, let callingAETitle, let reason):
       "no association with \(peer) as \(callingAETitle): \(reason)"
+    case .cancelled(let peer): "the association with \(peer) was cancelled"
     case .cannotSend(let file, let reason): "\(file): cannot be sent: \(reason)"
     case .toolkit(let error): error.description
     }

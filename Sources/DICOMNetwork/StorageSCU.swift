@@ -33,25 +33,31 @@ public struct StorageSCU: Sendable {
   }
 
   /// C-ECHO (PS3.4 A).
+  ///
+  /// - Throws: ``DICOMNetworkError``; ``DICOMNetworkError/cancelled(peer:)`` at once where the task is
+  ///   cancelled.
   public func echo(_ peer: Peer) async throws(DICOMNetworkError) {
-    try await onQueue { () throws(DICOMNetworkError) in
-      try self.withPeer(peer) { cdcmtk_echo($0, $1) }
+    try await onQueue(peer) { cancellation throws(DICOMNetworkError) in
+      try self.withPeer(peer) { cdcmtk_echo($0, cancellation.pointer, $1) }
     }
   }
 
   /// C-STORE of files in one association.
   ///
   /// - Returns: one outcome for each file, in the same order.
-  /// - Throws: ``DICOMNetworkError/noAssociation(peer:callingAETitle:reason:)`` where nothing was sent.
+  /// - Throws: ``DICOMNetworkError/noAssociation(peer:callingAETitle:reason:)`` where nothing was sent,
+  ///   ``DICOMNetworkError/cancelled(peer:)`` at once where the task is cancelled.
   public func store(_ files: [String], to peer: Peer) async throws(DICOMNetworkError)
     -> [StoreOutcome]
   {
-    try await onQueue { () throws(DICOMNetworkError) in try self.storeNow(files, to: peer) }
+    try await onQueue(peer) { cancellation throws(DICOMNetworkError) in
+      try self.storeNow(files, to: peer, cancellation)
+    }
   }
 
-  private func storeNow(_ files: [String], to peer: Peer) throws(DICOMNetworkError)
-    -> [StoreOutcome]
-  {
+  private func storeNow(
+    _ files: [String], to peer: Peer, _ cancellation: Cancellation
+  ) throws(DICOMNetworkError) -> [StoreOutcome] {
     var texts: [String] = []
     for file in files {
       do throws(DICOMError) {
@@ -78,7 +84,9 @@ public struct StorageSCU: Sendable {
           transfer_syntax_uid: strings[3 * $0 + 2])
       }
       do throws(DICOMNetworkError) {
-        try withPeer(peer) { cdcmtk_store($0, outgoing, outgoing.count, &answers, $1) }
+        try withPeer(peer) {
+          cdcmtk_store($0, outgoing, outgoing.count, &answers, cancellation.pointer, $1)
+        }
         return nil
       } catch {
         return error
@@ -114,11 +122,13 @@ public struct StorageSCU: Sendable {
   }
 
   private func onQueue<Value: Sendable>(
-    _ body: @escaping @Sendable () throws(DICOMNetworkError) -> Value
+    _ peer: Peer, _ body: @escaping @Sendable (Cancellation) throws(DICOMNetworkError) -> Value
   ) async throws(DICOMNetworkError) -> Value {
-    let result: Result<Value, DICOMNetworkError> = await blockingCall {
-      Result { () throws(DICOMNetworkError) in try body() }
+    let cancellation = Cancellation()
+    let result: Result<Value, DICOMNetworkError>? = await blockingCall(cancellation) {
+      Result { () throws(DICOMNetworkError) in try body(cancellation) }
     }
+    guard let result else { throw .cancelled(peer: peer) }
     return try result.get()
   }
 }

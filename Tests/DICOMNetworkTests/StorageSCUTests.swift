@@ -133,6 +133,20 @@ import Testing
   }
 
   /// A peer that accepts the connection and says nothing.
+  /// A peer that never answers holds up nobody who cancels.
+  @Test func isCancelledAtOnce() async throws {
+    let silent = SilentServer()
+    let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try silent.listen())
+    let task = Task { try await StorageSCU(callingAETitle: "SCU", timeout: 600).echo(peer) }
+    try await Task.sleep(for: .milliseconds(200))
+    let start = ContinuousClock.now
+    task.cancel()
+    let result = await task.result
+    #expect(throws: DICOMNetworkError.cancelled(peer: peer)) { try result.get() }
+    #expect(ContinuousClock.now - start < .seconds(60))
+    withExtendedLifetime(silent) {}
+  }
+
   @Test(.timeLimit(.minutes(5))) func givesUpOnASilentPeer() async throws {
     let silent = SilentServer()
     let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try silent.listen())

@@ -208,10 +208,15 @@ typedef struct {
   char message[256];
 } cdcmtk_store_answer;
 
-int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_error *error);
-/// Sends files in one association. `answers` has room for `count`.
+/// Ends what an association of ours waits for, from another thread.
+typedef struct cdcmtk_cancellation cdcmtk_cancellation;
+
+/// `cancellation` may be null.
+int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_cancellation *cancellation, cdcmtk_error *error);
+/// Sends files in one association. `answers` has room for `count`; `cancellation` may be null.
 int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t count,
-                 cdcmtk_store_answer *answers, cdcmtk_error *error);
+                 cdcmtk_store_answer *answers, cdcmtk_cancellation *cancellation,
+                 cdcmtk_error *error);
 
 #ifdef __cplusplus
 }

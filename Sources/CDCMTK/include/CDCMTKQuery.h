@@ -9,9 +9,6 @@
 extern "C" {
 #endif
 
-/// Ends a query from another thread.
-typedef struct cdcmtk_cancellation cdcmtk_cancellation;
-
 cdcmtk_cancellation *cdcmtk_cancellation_create(void);
 void cdcmtk_cancellation_free(cdcmtk_cancellation *cancellation);
 /// May be called at any time and from any thread, also more than once.
