@@ -119,7 +119,7 @@ extension SiteConfiguration {
     try check.port(source.port, "querySource.port")
     if let title = source.callingAETitle { try check.aeTitle(title, "querySource.callingAETitle") }
     guard !source.host.isEmpty else { throw check.fault("querySource.host is empty") }
-    guard source.retrieve == .get || listener != nil else {
+    guard source.retrieve == .get || !listeners.isEmpty else {
       throw check.fault("querySource.retrieve: move needs a listener, to which the archive sends")
     }
   }
