@@ -27,8 +27,11 @@ def element(group, number, vr, value):
 
 
 def ct_slice(study, number, pixels):
-    """A CT slice of 512 × 512 pixels: SOP instance UID and dataset, explicit VR little endian."""
-    instance = f"{study}.1.{number}".encode()
+    """A CT slice of 512 × 512 pixels: SOP instance UID and dataset without its pixels, explicit VR little endian.
+
+    All are of one length, so that the PDUs with the pixels are the same for all and need memory once.
+    """
+    instance = f"{study}.1.{100_000 + number}".encode()
     short = lambda value: struct.pack("<H", value)
     return instance, b"".join([
         element(0x0008, 0x0008, b"CS", b"ORIGINAL\\PRIMARY\\AXIAL"),
@@ -36,15 +39,15 @@ def ct_slice(study, number, pixels):
         element(0x0008, 0x0060, b"CS", b"CT"), element(0x0010, 0x0010, b"PN", b"BENCH^INGEST"),
         element(0x0010, 0x0020, b"LO", b"BENCH"), element(0x0018, 0x0050, b"DS", b"1"),
         element(0x0020, 0x000D, b"UI", study.encode()), element(0x0020, 0x000E, b"UI", f"{study}.1".encode()),
-        element(0x0020, 0x0013, b"IS", str(number).encode()),
-        element(0x0020, 0x0032, b"DS", f"0\\0\\{number}".encode()),
+        element(0x0020, 0x0013, b"IS", str(100_000 + number).encode()),
+        element(0x0020, 0x0032, b"DS", f"0\\0\\{100_000 + number}".encode()),
         element(0x0020, 0x0037, b"DS", b"1\\0\\0\\0\\1\\0"), element(0x0020, 0x0052, b"UI", f"{study}.2".encode()),
         element(0x0028, 0x0002, b"US", short(1)), element(0x0028, 0x0004, b"CS", b"MONOCHROME2"),
         element(0x0028, 0x0010, b"US", short(512)), element(0x0028, 0x0011, b"US", short(512)),
         element(0x0028, 0x0030, b"DS", b"1\\1"), element(0x0028, 0x0100, b"US", short(16)),
         element(0x0028, 0x0101, b"US", short(16)), element(0x0028, 0x0102, b"US", short(15)),
         element(0x0028, 0x0103, b"US", short(1)), element(0x0028, 0x1052, b"DS", b"0"),
-        element(0x0028, 0x1053, b"DS", b"1"), element(0x7FE0, 0x0010, b"OW", pixels)])
+        element(0x0028, 0x1053, b"DS", b"1"), struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, len(pixels))])
 
 
 def item(kind, body):
@@ -86,6 +89,7 @@ class Association:
             raise RuntimeError(f"association refused by PDU {kind}")
         longest = struct.unpack(">I", accepted[(at := accepted.index(b"\x51\0\0\4") + 4):at + 4])[0] or 131072
         self.longest = min(longest, 131072) - 6
+        self.rest = None
 
     def receive(self):
         header = self.exactly(6)
@@ -100,17 +104,31 @@ class Association:
             parts += part
         return parts
 
-    def prepared(self, instance, dataset, message):
-        """The PDUs of a C-STORE as what is written to the socket at once: command and dataset."""
-        return [*fragments(1, store_command(instance, message), self.longest), *fragments(0, dataset, self.longest)]
+    def prepared(self, instance, header, pixels, message):
+        """The PDUs of a C-STORE: command, and dataset of a header and the pixels that all have."""
+        command = fragments(1, store_command(instance, message), self.longest)
+        if self.rest is None:
+            self.rest = list(fragments(0, header + pixels, self.longest))[1:]
+        first = header + pixels[:self.longest - len(header)]
+        return [*command, pdu(4, struct.pack(">IBB", len(first) + 2, 1, 0) + first), *self.rest]
 
     def store(self, pdus):
         for part in pdus:
             self.socket.sendall(part)
         kind, answer = self.receive()
-        status = answer.index(struct.pack("<HHI", 0, 0x0900, 2)) + 8
-        if kind != 4 or (status := struct.unpack("<H", answer[status:status + 2])[0]):
-            raise RuntimeError(f"answered with PDU {kind}, status {status:#06x}")
+        if kind != 4 or (status := self.status(answer)):
+            raise RuntimeError(f"answered with PDU {kind}" + (f", status {status:#06x}" if kind == 4 else ""))
+
+    @staticmethod
+    def status(answer):
+        """(0000,0900) of the command set behind the header of its only fragment (PS3.8 9.3.5, PS3.7 E.1)."""
+        at = 6
+        while at < len(answer):
+            group, number, length = struct.unpack("<HHI", answer[at:at + 8])
+            if (group, number) == (0, 0x0900):
+                return struct.unpack("<H", answer[at + 8:at + 10])[0]
+            at += 8 + length
+        raise RuntimeError("an answer without status")
 
     def release(self):
         self.socket.sendall(pdu(5, bytes(4)))
@@ -118,9 +136,9 @@ class Association:
         self.socket.close()
 
 
-def send(port, called, nagle, slices, barrier, times):
+def send(port, called, nagle, slices, pixels, barrier, times):
     association = Association(port, called, nagle)
-    prepared = [association.prepared(*slice, number % 65535 + 1) for number, slice in enumerate(slices)]
+    prepared = [association.prepared(*slice, pixels, number % 65535 + 1) for number, slice in enumerate(slices)]
     barrier.wait()
     begin = time.monotonic()
     for pdus in prepared:
@@ -136,7 +154,7 @@ def seconds_to_send(port, called, images, associations, nagle):
     slices = [ct_slice(study, number, pixels) for number in range(images)]
     barrier, times = multiprocessing.Barrier(associations), multiprocessing.Queue()
     senders = [multiprocessing.Process(target=send, args=(
-        port, called, nagle, slices[number::associations], barrier, times)) for number in range(associations)]
+        port, called, nagle, slices[number::associations], pixels, barrier, times)) for number in range(associations)]
     for sender in senders:
         sender.start()
     for sender in senders:

@@ -17,7 +17,9 @@ struct SpoolSeal: Equatable {
 
   /// The seal of a file; nil where it has none.
   ///
-  /// - Parameter hasPrefix: is told whether the file has the letters DICM, so that it could have one.
+  /// - Parameters:
+  ///   - file: of the spool.
+  ///   - hasPrefix: is told whether the file has the letters DICM, so that it could have a seal.
   init?(of file: URL, hasPrefix: inout Bool) {
     guard let handle = try? FileHandle(forReadingFrom: file),
       let start = try? handle.read(upToCount: Self.preambleLength + 4)
