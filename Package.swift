@@ -72,7 +72,7 @@ let package = Package(
       dependencies: [
         "CDCMTK", "DICOM", "FileSystem", .product(name: "Logging", package: "swift-log"),
       ]),
-    .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
+    .target(name: "DICOMweb", dependencies: ["DICOM"]),
     .target(
       name: "Results",
       dependencies: ["DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG"]),

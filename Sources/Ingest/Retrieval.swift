@@ -17,7 +17,7 @@ extension Intake {
   /// - Parameters:
   ///   - file: complete and synced, on the file system of the spool; it belongs to the intake now.
   ///   - uid: the SOP Instance UID that was asked for.
-  ///   - association: of ``Association/withoutDIMSE(calling:called:)``.
+  ///   - association: of `Association.withoutDIMSE`.
   ///   - time: when the request was sent.
   public func take(
     retrieved file: URL, asked uid: String, over association: Association, beganAt time: Date

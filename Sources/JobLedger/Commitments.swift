@@ -26,6 +26,11 @@ public struct CommitmentRecord: Sendable, Equatable {
 extension Ledger {
   /// Records a request; when this returns, a restart does not lose it.
   ///
+  /// - Parameters:
+  ///   - transactionUID: of the peer's choice.
+  ///   - callingAETitle: who asks.
+  ///   - peerAddress: from where.
+  ///   - references: the objects.
   /// - Returns: its number.
   public func recordCommitment(
     transactionUID: String, callingAETitle: String, peerAddress: String,
@@ -115,6 +120,11 @@ extension Ledger {
 
   /// The report did not arrive: it is tried again after a pause, or given up after the policy's last
   /// attempt.
+  ///
+  /// - Parameters:
+  ///   - id: the request.
+  ///   - error: why.
+  ///   - policy: when it is tried again.
   public func markNotReported(
     _ id: Int64, error: String, policy: RetryPolicy = .commitmentReports
   ) throws(LedgerError) {

@@ -30,6 +30,11 @@ public struct CompletenessPolicy: Sendable {
   public var settleTime: TimeInterval
   public var retries: RetryPolicy
 
+  /// - Parameters:
+  ///   - patience: seconds that a series waits.
+  ///   - processesUnconfirmed: whether it is processed then, where the source cannot be asked.
+  ///   - settleTime: seconds between two answers after a broken association.
+  ///   - retries: the pauses between questions.
   public init(
     patience: TimeInterval, processesUnconfirmed: Bool, settleTime: TimeInterval,
     retries: RetryPolicy = RetryPolicy(firstPause: 5, longestPause: 300, maximumAttempts: nil)
@@ -54,6 +59,8 @@ extension Ledger {
 
   /// Series about which the query source is to be asked now: those that would be due without it, and
   /// those that are held for it.
+  ///
+  /// - Parameter quietPeriod: seconds without an instance of the series.
   public func completenessQuestions(quietPeriod: TimeInterval) throws(LedgerError)
     -> [CompletenessQuestion]
   {
@@ -87,6 +94,11 @@ extension Ledger {
   /// assembled again.
   ///
   /// Nothing happens where more of the series arrived in the meantime: then the source is asked again.
+  ///
+  /// - Parameters:
+  ///   - finding: what it said.
+  ///   - question: what it was asked.
+  ///   - policy: how long the series waits.
   public func recordCompleteness(
     _ finding: CompletenessFinding, of question: CompletenessQuestion, policy: CompletenessPolicy
   ) throws(LedgerError) {

@@ -106,7 +106,7 @@ extension Ledger {
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
   ///
   /// - Parameters:
-  ///   - series: the series, as ``seriesDue(quietPeriod:)`` returned it.
+  ///   - series: the series, as ``seriesDue(quietPeriod:onlyConfirmed:)`` returned it.
   ///   - jobs: the jobs to make, held and cancelled ones included.
   ///   - verdict: what the gate made of the series; nil where it was not assessed.
   ///   - isHeldAsIncomplete: whether it is held because instances may be missing: once nothing is

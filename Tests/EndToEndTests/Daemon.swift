@@ -105,6 +105,16 @@ final class DaemonSetup: Sendable {
     return daemon
   }
 
+  /// The files of the spool that have something in them; others are made in advance.
+  func spooledFiles() -> [URL] {
+    let walk = FileManager.default.enumerator(
+      at: state.appendingPathComponent("spool"), includingPropertiesForKeys: [.fileSizeKey])
+    return (walk?.compactMap { $0 as? URL } ?? []).filter { file in
+      let size = try? file.resourceValues(forKeys: [.fileSizeKey]).fileSize
+      return file.pathExtension == "dcm" && size ?? 0 > 0
+    }
+  }
+
   /// Sends a folder with DCMTK's storescu.
   func send(_ series: URL) async throws -> ProcessResult {
     try await runProcess(

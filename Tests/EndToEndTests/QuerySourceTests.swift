@@ -128,9 +128,7 @@ import Testing
     #expect(try await fetch(phantom, setup).map(\.retrieved) == [0])
 
     // Originals that are gone come back.
-    let spool = FileManager.default.enumerator(
-      at: setup.state.appendingPathComponent("spool"), includingPropertiesForKeys: nil)
-    let files = (spool?.compactMap { $0 as? URL } ?? []).filter { $0.pathExtension == "dcm" }
+    let files = setup.spooledFiles()
     #expect(files.count == 5)
     for file in files.prefix(3) { try FileManager.default.removeItem(at: file) }
     let reprocessed = try await segmentd(

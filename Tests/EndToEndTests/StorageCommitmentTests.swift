@@ -58,11 +58,8 @@ import Testing
   @Test func whatIsNotAsItWasReceivedIsNotCommitted() async throws {
     let daemon = try await startWithPhantom()
     _ = try await setup.endedJobs()
-    let files =
-      FileManager.default.enumerator(
-        at: setup.state.appendingPathComponent("spool"), includingPropertiesForKeys: nil)?
-      .compactMap { $0 as? URL }.filter { $0.pathExtension == "dcm" } ?? []
-    #expect(files.count == 4)
+    let files = setup.spooledFiles()
+    try #require(files.count == 4)
     var changed: [String: Int] = [:]
     for (file, isRemoved) in zip(files.prefix(2), [true, false]) {
       let dump = try await runProcess("/usr/bin/dcmdump", ["-s", "+P", "0008,0018", file.path])
@@ -77,6 +74,7 @@ import Testing
       }
     }
     let whole = uids.filter { changed[$0] == nil }
+    try #require(whole.count == 2)
     let answer = try await ask(
       "stay", uids.map { (Self.ct, $0) } + [(Self.mr, whole[0])])
     let report = try #require(answer.reports.first)

@@ -18,6 +18,12 @@ public struct CompletenessCheck: Service {
   /// Series about which it asks at the same time.
   private static let width = 4
 
+  /// - Parameters:
+  ///   - ledger: the ledger.
+  ///   - completion: asks and retrieves.
+  ///   - quietPeriod: seconds without an instance after which a series is asked about.
+  ///   - policy: how long a series waits, and what happens then.
+  ///   - logger: is told of each answer.
   public init(
     ledger: Ledger, completion: SeriesCompletion, quietPeriod: TimeInterval,
     policy: CompletenessPolicy, logger: Logger

@@ -17,6 +17,10 @@ public struct DIMSEQuerySource: QuerySource {
 
   public var description: String { "\(peer)" }
 
+  /// - Parameters:
+  ///   - peer: the archive.
+  ///   - callingAETitle: by which we call.
+  ///   - retrieval: how instances come.
   public init(peer: Peer, callingAETitle: String, retrieval: Retrieval) {
     self.peer = peer
     self.retrieval = retrieval

@@ -10,6 +10,10 @@ public struct SeriesCompletion: Sendable {
   private let state: StateDirectory
   private let ledger: Ledger
 
+  /// - Parameters:
+  ///   - source: who is asked.
+  ///   - state: the state directory, for the files of the spool.
+  ///   - ledger: the ledger.
   public init(source: any QuerySource, state: StateDirectory, ledger: Ledger) {
     self.source = source
     self.state = state
