@@ -19,14 +19,17 @@ extension ConfiguredParts {
   }
 
   private func source(_ settings: SiteConfiguration.QuerySource.DIMSE) -> any QuerySource {
+    var reception = RetrievalReception(
+      sopClasses: ImageStorage.sopClasses,
+      transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes, folder: state.incoming.path)
+    // An archive may cost what a sender may.
+    if let listener = configuration.listeners.first {
+      reception.limits =
+        AssociationPolicy(listener, diskReserve: state.diskReserve(listener.limits)).limits
+    }
     let retrieval: DIMSEQuerySource.Retrieval =
       switch settings.retrieve {
-      case .get:
-        .get(
-          RetrievalReception(
-            sopClasses: ImageStorage.sopClasses,
-            transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes,
-            folder: state.incoming.path), intake)
+      case .get: .get(reception, intake)
       case .move: .move(destination: aeTitle)
       }
     return DIMSEQuerySource(

@@ -67,6 +67,8 @@ def ask(port, called, title, own_port, how, *references):
     status, _ = association.send_n_action(request, 1, PUSH, INSTANCE)
     if how == "stay":
         reported.wait(120)
+        # The answer to the report is sent after the handler returned, by another thread.
+        time.sleep(1)
         association.release()
     elif how == "abort":
         association.abort()
