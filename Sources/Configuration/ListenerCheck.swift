@@ -6,7 +6,9 @@ extension SiteConfiguration.Listener {
   /// Checks what the types alone cannot. Certificates are checked where they are used, and by
   /// ``certificateFault(at:)``.
   ///
-  /// - Parameter name: of the listener in messages: `listener`, or `listener[1]` in a list.
+  /// - Parameters:
+  ///   - check: makes the errors.
+  ///   - name: of the listener in messages: `listener`, or `listener[1]` in a list.
   func check(_ check: ValueCheck, name: String) throws(ConfigurationError) {
     try check.port(port, "\(name).port")
     try check.aeTitle(aeTitle, "\(name).aeTitle")

@@ -36,7 +36,10 @@ enum Inflation {
 
   /// The file with its dataset inflated.
   ///
-  /// - Parameter extent: as ``extent(_:file:maximumSize:)`` gives it.
+  /// - Parameters:
+  ///   - raw: the whole file.
+  ///   - extent: as ``extent(_:file:maximumSize:)`` gives it.
+  ///   - file: the path named in errors.
   static func inflate(
     _ raw: UnsafeRawBufferPointer, _ extent: (offset: Int, size: Int), file: String
   ) throws(DICOMError) -> Data {
