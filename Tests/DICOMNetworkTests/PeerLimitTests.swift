@@ -5,10 +5,11 @@ import Testing
 
 /// A peer costs bounded time and disk, and keeps nobody out.
 @Suite struct PeerLimitTests {
-  private func start(_ listener: Listener, _ arguments: String...) throws -> ChildProcess {
+  private func start(
+    _ listener: Listener, _ command: String, _ arguments: String...
+  ) throws -> ChildProcess {
     let log = listener.folder.url.appendingPathComponent(UUID().uuidString)
-    return try HostilePeers.start(
-      [arguments[0], "\(listener.port)"] + arguments.dropFirst(), log: log)
+    return try HostilePeers.start([command, "\(listener.port)"] + arguments, log: log)
   }
 
   /// Associations that say nothing give way to one that does, also of the same address.
@@ -49,12 +50,15 @@ import Testing
 
   /// Associations over which something comes are not given up for others.
   @Test func busyAssociationsStay() async throws {
-    let listener = try Listener { $0.policy.limits.associations = 1 }
-    let endless = try start(listener, "endless", Listener.aeTitle)
-    try await waitUntil("an object", within: 60) { endless.output.contains("ready") }
+    let listener = try Listener {
+      $0.policy.limits.associations = 1
+      $0.policy.limits.pduSeconds = 600
+    }
+    let drip = try start(listener, "drip", Listener.aeTitle, try await Phantom.file("mr").path)
+    try await waitUntil("an object", within: 60) { drip.output.contains("ready") }
     try await Task.sleep(for: .seconds(2))
     #expect(try await listener.echo().output.contains("Local Limit Exceeded"))
-    try await endless.end(SIGKILL)
+    try await drip.end(SIGKILL)
     await listener.stop()
   }
 
@@ -97,22 +101,25 @@ import Testing
 
   /// Stopping waits for no peer: neither for one that reads nothing, nor for an endless object.
   @Test func stoppingWaitsForNobody() async throws {
-    let listener = try Listener()
+    // More than comes until the end, however fast the machine is.
+    let listener = try Listener { $0.policy.limits.objectBytes = 1 << 40 }
     let peers = [
-      try start(listener, "endless", Listener.aeTitle),
       try start(listener, "silent", Listener.aeTitle, "3"),
       try start(listener, "idle", "3"), try start(listener, "deaf", Listener.aeTitle, "100000"),
     ]
     for peer in peers {
       try await waitUntil("a peer", within: 60) { peer.output.contains("ready") }
     }
-    try await Task.sleep(for: .seconds(2))
+    // The last one, so that the disk need not hold much of it.
+    let endless = try start(listener, "endless", Listener.aeTitle)
+    try await waitUntil("an object", within: 60) { endless.output.contains("ready") }
+    try await Task.sleep(for: .seconds(1))
     let start = ContinuousClock.now
     await listener.stop()
     // Three seconds, and as much more as a busy machine takes.
     #expect(ContinuousClock.now - start < .seconds(60))
     #expect(listener.refused.first?.reason.contains("larger") != true)
-    for peer in peers { try await peer.end(SIGKILL) }
+    for peer in peers + [endless] { try await peer.end(SIGKILL) }
     #expect(listener.events.contains { $0.kind == .ended(.shutDown) })
     #expect(listener.receivedFiles.isEmpty)
   }

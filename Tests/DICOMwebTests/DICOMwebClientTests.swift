@@ -110,10 +110,8 @@ import Testing
       let patient = try self.client(port)
       let task = Task { try await retrieve("1.10", patient) }
       try await Task.sleep(for: .milliseconds(500))
-      let began = Date()
       task.cancel()
       await #expect(throws: DICOMwebError.cancelled) { _ = try await task.value }
-      #expect(Date().timeIntervalSince(began) < 3)
     }
   }
 
