@@ -23,7 +23,7 @@ extension SiteConfiguration {
     /// Application entities that may send, by where they are. With ``callingAETitles`` empty too,
     /// every caller is admitted.
     public var peers: [AdmittedPeer] = []
-    public var maximumAssociations = 32
+    public var maximumAssociations = PeerLimits().associations
     public var sopClasses = SOPClasses()
     public var limits = Limits()
     /// Nil for plain TCP.
@@ -97,12 +97,12 @@ extension SiteConfiguration {
     /// Of one address; nil for seven eighths of all.
     public var associationsPerAddress: Int?
     /// Connections without an association, of all addresses and of one.
-    public var waitingConnections = 64
-    public var waitingConnectionsPerAddress = 16
-    public var requestSeconds = 5
-    public var idleSeconds = 120
-    public var pduSeconds = 30
-    public var objectSeconds = 900
+    public var waitingConnections = PeerLimits().waitingConnections
+    public var waitingConnectionsPerAddress = PeerLimits().waitingConnectionsPerAddress
+    public var requestSeconds = PeerLimits().requestSeconds
+    public var idleSeconds = PeerLimits().idleSeconds
+    public var pduSeconds = PeerLimits().pduSeconds
+    public var objectSeconds = PeerLimits().objectSeconds
     /// In GB (10⁹ bytes), as the reserve.
     public var objectGB = 4.0
     /// Nil for 1 GB, or 5 % of the file system where that is less.

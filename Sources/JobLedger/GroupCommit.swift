@@ -22,11 +22,16 @@ final class GroupCommit: Sendable {
     var isWriting = false
   }
 
-  /// Until when SQLite waits for a lock that another process holds.
+  /// Until when SQLite waits for a lock that another process holds: as long as the least patient of
+  /// all that have been asked for, so that nobody waits for a more patient one before.
   private final class Patience: Sendable {
     private let deadline = Mutex(ContinuousClock.now + .seconds(30))
 
     func end(at instant: ContinuousClock.Instant) { deadline.withLock { $0 = instant } }
+
+    func end(before instant: ContinuousClock.Instant) {
+      deadline.withLock { $0 = min($0, instant) }
+    }
 
     /// SQLite's busy handler (https://sqlite.org/c3ref/busy_handler.html).
     func waits(afterTries tries: Int) -> Bool {
@@ -80,6 +85,7 @@ final class GroupCommit: Sendable {
       fail: { pending.end(.failure($0)) })
     let mustStart = state.withLock { state in
       state.waiting.append(change)
+      self.patience.end(before: change.deadline)
       defer { state.isWriting = true }
       return !state.isWriting
     }
@@ -105,6 +111,7 @@ final class GroupCommit: Sendable {
     while true {
       let batch = state.withLock { state in
         let batch = Array(state.waiting.prefix(Self.largestBatch))
+        wait(for: state.waiting)
         state.waiting.removeFirst(batch.count)
         state.isWriting = !batch.isEmpty
         return batch
@@ -114,21 +121,32 @@ final class GroupCommit: Sendable {
     }
   }
 
+  /// Called with the state locked: whoever comes later shortens it.
+  private func wait(for changes: [Change]) {
+    patience.end(at: changes.map(\.deadline).min() ?? .now)
+  }
+
   private func write(_ batch: [Change]) {
-    patience.end(at: batch.map(\.deadline).min() ?? .now)
     do {
       for tell in try commit(batch) { tell() }
     } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-      // Whoever came later still has time.
+      // The others still have time.
       let now = ContinuousClock.now
-      for change in batch where change.deadline <= now { change.fail(error) }
-      state.withLock { $0.waiting.insert(contentsOf: batch.filter { $0.deadline > now }, at: 0) }
+      let expired = state.withLock { state in
+        let all = batch + state.waiting
+        state.waiting = all.filter { $0.deadline > now }
+        return all.filter { $0.deadline <= now }
+      }
+      for change in expired { change.fail(error) }
     } catch {
       guard batch.count > 1 else {
         for change in batch { change.fail(error) }
         return
       }
-      for change in batch { write([change]) }
+      for change in batch {
+        state.withLock { wait(for: [change] + $0.waiting) }
+        write([change])
+      }
     }
   }
 

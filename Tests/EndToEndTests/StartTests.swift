@@ -73,8 +73,8 @@ import Testing
     let (folders, _) = try await setup.makeAllSeries(3, slices: 1, size: 48)
     let refused = try await setup.sendTogether(folders)
     #expect(refused.count == 3 && refused.values.allSatisfy { $0.status == "0xa700" }, "\(refused)")
-    // All are answered while the lock is held, which is for ten minutes.
-    #expect(refused.values.allSatisfy { $0.seconds < 120 }, "\(refused)")
+    // In eight seconds, not the thirty of the checks at the start; the rest is for a busy machine.
+    #expect(refused.values.allSatisfy { $0.seconds < 20 }, "\(refused)")
 
     try await lock.end(SIGKILL)
     let taken = try await setup.sendTogether(folders)

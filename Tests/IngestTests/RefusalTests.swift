@@ -25,17 +25,6 @@ import Testing
       logger: logger)
   }
 
-  private func image(_ number: Int, series: String = "1.2.3") -> Dataset {
-    var image = Dataset()
-    image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.4")
-    image.set(.sopInstanceUID, .UI, "1.2.3.\(number)")
-    image.set(.modality, .CS, "MR")
-    image.set(.studyInstanceUID, .UI, "1.2")
-    image.set(.seriesInstanceUID, .UI, series)
-    image.set(.pixelData, .OW, bytes: [UInt8](repeating: 7, count: 4096))
-    return image
-  }
-
   /// A file of which `count` bytes are left, or all.
   private func file(
     _ image: Dataset, _ name: String = UUID().uuidString, bytes count: Int? = nil, in place: URL
@@ -58,8 +47,8 @@ import Testing
   }
 
   @Test func aCutOffInstanceIsMissingUntilItArrives() throws {
-    #expect(try store(image(1), as: 1) == .success)
-    #expect(try store(image(2), as: 2, cut: true) == .cannotUnderstand)
+    #expect(try store(.image(1), as: 1) == .success)
+    #expect(try store(.image(2), as: 2, cut: true) == .cannotUnderstand)
     let missing = try #require(try ledger.incompleteness(series: "1.2.3").refused.first)
     #expect(missing.instance.sopInstanceUID == "1.2.3.2")
     #expect(missing.instance.studyInstanceUID == "1.2" && missing.instance.modality == "MR")
@@ -67,13 +56,13 @@ import Testing
     #expect(missing.instance.reason.contains("(7FE0,0010)"))
     #expect(!missing.instance.reason.contains(state.incoming.path))
     #expect(missing.callingAETitle == "MODALITY" && missing.peerAddress == "127.0.0.1")
-    #expect(try store(image(2), as: 2) == .success)
+    #expect(try store(.image(2), as: 2) == .success)
     #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
   }
 
   @Test func anotherInstanceThanTheRequestSaidIsMissing() throws {
-    #expect(try store(image(1), as: 1) == .success)
-    #expect(try store(image(2), as: 9) == .doesNotMatch)
+    #expect(try store(.image(1), as: 1) == .success)
+    #expect(try store(.image(2), as: 9) == .doesNotMatch)
     let missing = try ledger.incompleteness(series: "1.2.3").refused
     #expect(missing.map(\.instance.sopInstanceUID) == ["1.2.3.9"])
     #expect(missing.map(\.instance.status) == [0xA900])
@@ -81,15 +70,15 @@ import Testing
 
   /// The association says where an instance belongs whose series is blank.
   @Test func anInstanceWithoutSeriesIsMissingFromItsAssociation() throws {
-    #expect(try store(image(1), as: 1) == .success)
-    #expect(try store(image(2, series: ""), as: 2) == .cannotUnderstand)
+    #expect(try store(.image(1), as: 1) == .success)
+    #expect(try store(.image(2, series: ""), as: 2) == .cannotUnderstand)
     #expect(try ledger.incompleteness(series: "1.2.3").refused.count == 1)
   }
 
   @Test func whatTheListenerRefusesByItselfIsMissing() throws {
-    #expect(try store(image(1), as: 1) == .success)
-    let whole = try Data(contentsOf: try file(image(2), in: folder.url))
-    let start = try DICOMFile(path: try file(image(2), in: folder.url).path).datasetOffset
+    #expect(try store(.image(1), as: 1) == .success)
+    let whole = try Data(contentsOf: try file(.image(2), in: folder.url))
+    let start = try DICOMFile(path: try file(.image(2), in: folder.url).path).datasetOffset
     intake.refused(
       RefusedObject(
         association: .test, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.2",
@@ -103,7 +92,7 @@ import Testing
   }
 
   @Test func theEndOfAnAssociationIsRecorded() throws {
-    #expect(try store(image(1), as: 1) == .success)
+    #expect(try store(.image(1), as: 1) == .success)
     #expect(try ledger.seriesDue(quietPeriod: -1).isEmpty)
     intake.ended(.test, .connectionLost, message: "the connection was closed without release")
     #expect(try ledger.seriesDue(quietPeriod: -1).count == 1)
@@ -113,8 +102,8 @@ import Testing
   }
 
   @Test func aCutOffFileOfAWatchFolderIsMissingUntilItIsWhole() throws {
-    try intake.take(copyOf: file(image(1), in: folder.url))
-    let cut = try file(image(2), "2.dcm", bytes: 600, in: folder.url)
+    try intake.take(copyOf: file(.image(1), in: folder.url))
+    let cut = try file(.image(2), "2.dcm", bytes: 600, in: folder.url)
     for _ in 0..<2 {
       #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }
     }
@@ -122,16 +111,16 @@ import Testing
     #expect(missing.instance.sopInstanceUID == "1.2.3.2" && missing.instance.file == cut.path)
     #expect(missing.instance.source == .watch && missing.instance.status == nil)
     #expect(missing.count == 2)
-    try intake.take(copyOf: file(image(2), "2.dcm", in: folder.url))
+    try intake.take(copyOf: file(.image(2), "2.dcm", in: folder.url))
     #expect(try ledger.incompleteness(series: "1.2.3").isEmpty)
   }
 
   /// The letters DICM and nothing more: it may be an image, of an unknown series.
   @Test func aFileThatSaysNothingIsRecordedByItsPath() throws {
-    let cut = try file(image(2), "2.dcm", bytes: 140, in: folder.url)
+    let cut = try file(.image(2), "2.dcm", bytes: 140, in: folder.url)
     #expect(throws: IntakeError.self) { try intake.take(copyOf: cut) }
     #expect(try ledger.refusals(withoutSeries: true).map(\.instance.file) == [cut.path])
-    try intake.take(copyOf: file(image(2), "2.dcm", in: folder.url))
+    try intake.take(copyOf: file(.image(2), "2.dcm", in: folder.url))
     #expect(try ledger.refusals().isEmpty)
   }
 
@@ -140,7 +129,7 @@ import Testing
     let letter = folder.url.appendingPathComponent("letter.txt")
     try Data("Dear colleague".utf8).write(to: letter)
     #expect(throws: IntakeError.self) { try intake.take(copyOf: letter) }
-    var report = image(3)
+    var report = Dataset.image(3)
     report.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.88.11")
     let whole = try file(report, in: folder.url)
     let cut = try file(report, bytes: 700, in: folder.url)

@@ -122,6 +122,23 @@ import Testing
     #expect(try ledger.recordInstance(.test(1)) == .added)
   }
 
+  /// As the first changes after the start are, for which nobody who sends an image can wait.
+  @Test func aPatientChangeHoldsUpNobody() throws {
+    try fixture.receive(.test(0))
+    let other = try DatabaseQueue(path: fixture.path)
+    var patient: PendingCommit<Void>?
+    try other.inDatabase { db in
+      try db.execute(sql: "BEGIN IMMEDIATE")
+      patient = ledger.submit(patience: .seconds(600)) { _ in }
+      usleep(100_000)
+      let hasty = ledger.submit(patience: .milliseconds(200)) { _ in }
+      #expect(throws: LedgerError.self) { try hasty.wait() }
+      try db.execute(sql: "COMMIT")
+    }
+    // It had time, and waited for the lock.
+    try patient?.wait()
+  }
+
   @Test func manyThreadsRecordEverythingOnce() throws {
     let outcomes = Mutex<[InstanceOutcome]>([])
     onThreads(20) { thread in
