@@ -91,7 +91,7 @@ public struct SeriesAssembler: Service {
   /// Those that may be segmented; the others are done once they are stored.
   private func withImages(_ due: [SeriesDue]) throws -> [SeriesDue] {
     try due.filter { series in
-      if try ledger.hasImages(series.seriesInstanceUID) || series.instanceCount == 0 { return true }
+      if try ledger.isImageSeries(series.seriesInstanceUID) { return true }
       try ledger.assembleSeries(series, jobs: [])
       logger.info(
         "series stored: it has no images",

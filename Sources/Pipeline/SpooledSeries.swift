@@ -19,12 +19,15 @@ extension InstanceRecord {
 }
 
 extension Ledger {
-  /// Whether a series has images; one of segmentations or other results is stored alone.
-  func hasImages(_ series: String) throws(LedgerError) -> Bool {
-    try instances(series: series).current.contains(where: \.isImage)
+  /// Whether a series has images or lacks some that were refused; one of segmentations or other
+  /// results alone is stored and nothing else.
+  func isImageSeries(_ series: String) throws(LedgerError) -> Bool {
+    let received = try instances(series: series).current
+    if received.isEmpty || received.contains(where: \.isImage) { return true }
+    return try !incompleteness(series: series).refused.isEmpty
   }
 
-  /// The series of a study that have images, or the one named.
+  /// The series of a study that are of images, or the one named.
   ///
   /// - Throws: ``LedgerError/unknownStudy(_:)`` or ``LedgerError/unknownSeries(series:study:)``
   public func imageSeries(ofStudy study: String, only series: String? = nil) throws(LedgerError)
@@ -32,7 +35,7 @@ extension Ledger {
   {
     var found: [SeriesOfStudy] = []
     for one in try self.series(ofStudy: study, only: series)
-    where try hasImages(one.seriesInstanceUID) {
+    where try isImageSeries(one.seriesInstanceUID) {
       found.append(one)
     }
     return found

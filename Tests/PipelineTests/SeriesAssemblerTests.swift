@@ -98,6 +98,22 @@ import Volumes
     #expect(try ledger.imageSeries(ofStudy: "1.2").map(\.seriesInstanceUID) == ["1.2.3"])
   }
 
+  /// A series of which no image arrived is held with the refused one named, even where other objects
+  /// of it were stored.
+  @Test(arguments: [0, 1]) func refusedImagesAloneAreHeld(stored: Int) throws {
+    try receive("1.2.3", "venous", slices: stored, sopClass: "1.2.840.10008.5.1.4.1.1.66.4")
+    var refused = RefusedInstance(reason: "cut off", source: .listener)
+    refused.sopInstanceUID = "1.2.3.9"
+    refused.seriesInstanceUID = "1.2.3"
+    refused.studyInstanceUID = "1.2"
+    refused.sopClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    refused.status = 0xC000
+    try ledger.recordRefusal(refused)
+    let jobs = try jobs(best())["1.2.3"]
+    #expect(jobs?.map(\.state) == ["held"], "\(String(describing: jobs))")
+    #expect(jobs?.first?.reason?.contains("refused with 0xC000") == true)
+  }
+
   @Test func factsAreThoseOfMostImages() throws {
     try receive("1.2.3", "ven", slices: 3)
     let files = try ledger.instances(series: "1.2.3").all.map(\.spoolPath).map(state.file)
