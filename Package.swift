@@ -46,7 +46,7 @@ let package = Package(
     .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
-      name: "Configuration",
+      name: "ConfigurationFile",
       dependencies: ["StrictYAML", "SeriesSelection", "GeometryGate", "DICOM", "DICOMNetwork"]),
     .target(name: "WatchFolder", dependencies: ["FileSystem"]),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
@@ -107,7 +107,7 @@ let package = Package(
     .target(
       name: "Pipeline",
       dependencies: [
-        "Configuration", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
+        "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
         "DICOMweb", "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation",
         "SeriesSelection",
         "Volumes",
@@ -117,7 +117,7 @@ let package = Package(
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "Configuration", "DICOM",
+        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile", "DICOM",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
@@ -162,7 +162,8 @@ let package = Package(
       name: "ResultsTests", dependencies: ["Results", "Terminology", "GeometryGate", "TestSupport"]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
-    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "TestSupport"]),
+    .testTarget(
+      name: "ConfigurationFileTests", dependencies: ["ConfigurationFile", "TestSupport"]),
     .testTarget(
       name: "SeriesReadingTests",
       dependencies: [

@@ -1,4 +1,4 @@
-import Configuration
+import ConfigurationFile
 import Ingest
 import JobLedger
 import Logging

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import ConfigurationFile
 import GeometryGate
 
 /// `--config` of the commands that take nothing of a configuration but its geometry rules.

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Configuration
+@testable import ConfigurationFile
 
 /// The sections on archives and on storage commitment.
 @Suite struct QuerySourceTests {
