@@ -46,7 +46,7 @@ import Volumes
   }
 
   private func configure(
-    steps: Int, _ more: String = "", without section: String? = nil
+    steps: Int, _ more: String = "", without section: String? = nil, output: String = "run"
   ) throws {
     var model = BallPhantom.modelYAML.split(separator: "\n", omittingEmptySubsequences: false)
       .map { "  \($0)" }
@@ -56,7 +56,7 @@ import Volumes
       model.removeSubrange(start..<end)
     }
     let text = """
-      output: run
+      output: \(output)
       data: [data]
       split: {folds: 5, seed: 3}
       steps: \(steps)
@@ -119,6 +119,7 @@ import Volumes
     try await checkRun(with: bundle)
     try await checkFinishedRun()
     try await checkFineTuning(of: bundle, first)
+    try await checkInitialModel(bundle)
   }
 
   /// An image that was not trained with is segmented, another kind of image is refused.
@@ -180,15 +181,27 @@ import Volumes
         == limits)
   }
 
-  /// The bundled synthetic subjects: DICOM images, labels in NIfTI.
-  @Test func aShippedModelIsTrainedFurtherOnDICOM() async throws {
+  private enum Labels: CaseIterable { case nifti, seg }
+
+  /// The bundled synthetic subjects: DICOM images, labels in NIfTI or in SEG as `run` writes it.
+  @Test(arguments: Labels.allCases)
+  private func aShippedModelIsTrainedFurtherOnDICOM(labels: Labels) async throws {
     let output = folder.url.appendingPathComponent("tuning")
     let corrections = folder.url.appendingPathComponent("corrections")
     try FileManager.default.createDirectory(at: corrections, withIntermediateDirectories: true)
-    for name in ["synthetic-1", "synthetic-2"].flatMap({ [$0, "\($0).labels.nii.gz"] }) {
-      try FileManager.default.copyItem(
-        at: TestFiles.fixtures.appendingPathComponent("series/\(name)"),
-        to: corrections.appendingPathComponent(name))
+    for name in ["synthetic-1", "synthetic-2"] {
+      let series = TestFiles.fixtures.appendingPathComponent("series/\(name)")
+      try FileManager.default.copyItem(at: series, to: corrections.appendingPathComponent(name))
+      switch labels {
+      case .nifti:
+        try FileManager.default.copyItem(
+          at: series.appendingPathExtension("labels.nii.gz"),
+          to: corrections.appendingPathComponent("\(name).labels.nii.gz"))
+      case .seg:
+        try FileManager.default.copyItem(
+          at: try await segmentation(of: series),
+          to: corrections.appendingPathComponent("\(name).labels.dcm"))
+      }
     }
     let tuned = try report(
       try await segmentd(
@@ -196,7 +209,8 @@ import Volumes
         output.path, "--held-out", "synthetic-2", "--steps", "1", "--batch", "1", "--json",
         within: 1200))
     let before = tuned.labels.compactMap(\.diceBefore)
-    #expect(before.count == 2 && before.allSatisfy { $0 > 0.6 })
+    // The model agrees with its own segmentation, whatever the voxels of both.
+    #expect(before.count == 2 && before.allSatisfy { $0 > (labels == .seg ? 0.99 : 0.6) })
     // One step at a low rate neither breaks the model nor leaves it as it was.
     #expect(zip(tuned.labels, before).allSatisfy { abs($0.dice - $1) < 0.1 })
     let bundle = try #require(tuned.bundle)
@@ -207,6 +221,41 @@ import Volumes
     #expect(
       try text(URL(fileURLWithPath: bundle), "CARD.md")
         .contains(hash.trimmingCharacters(in: .whitespacesAndNewlines)))
+  }
+
+  /// The segmentation object that `run` makes of a series.
+  private func segmentation(of series: URL) async throws -> URL {
+    let output = folder.url.appendingPathComponent("\(series.lastPathComponent)-result")
+    let result = try await segmentd(
+      "run", "--model", "hippocampus", "--output", output.path, series.path)
+    try #require(result.status == 0, "\(result.output)")
+    return try #require(
+      FileManager.default.contentsOfDirectory(at: output, includingPropertiesForKeys: nil).first
+    ).appendingPathComponent("segmentation.dcm")
+  }
+
+  /// A training that begins with another model's weights is better at its first step than that one
+  /// was.
+  private func checkInitialModel(_ bundle: URL) async throws {
+    let losses = { (run: URL) in
+      try self.text(run, "log.csv").split(separator: "\n").dropFirst().map {
+        Double($0.split(separator: ",")[2]) ?? .nan
+      }
+    }
+    let random = try losses(run)
+    try configure(steps: 2, "initialModel: run/models/balls", output: "second")
+    let second = folder.url.appendingPathComponent("second")
+    let report = try report(try await train("--json"))
+    #expect(try losses(second)[0] < random[0])
+    let card = try text(URL(fileURLWithPath: try #require(report.bundle)), "CARD.md")
+    let hash = try #require(
+      try await segmentd("models", "verify", bundle.path).output.split(separator: " ").last)
+    #expect(card.contains(hash.trimmingCharacters(in: .whitespacesAndNewlines)))
+    // Its weights cannot be those of another network.
+    let other = TestFiles.package.appendingPathComponent("Sources/Segmentation/Models/hippocampus")
+    try configure(steps: 2, "initialModel: \(other.path)", output: "third")
+    let refused = try await train()
+    #expect(refused.status != 0 && refused.output.contains(other.path), "\(refused.output)")
   }
 
   @Test func aKilledTrainingEndsWithTheSameWeights() async throws {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Evaluation
 import Foundation
 import Segmentation
@@ -6,7 +7,7 @@ import Training
 import UNETRPP
 import Volumes
 
-/// Trains a model from random weights: `segmentd train`.
+/// Trains a model from random weights, or from those of another: `segmentd train`.
 ///
 /// ```swift
 /// let report = try await ModelTraining.train(
@@ -36,22 +37,31 @@ public enum ModelTraining {
     let split = try configuration.split.split(cases.names)
     guard !split.heldOut.isEmpty else { throw TrainingError.noHeldOutCases }
 
+    let initial = try configuration.initialModel.map {
+      try ModelBundle.load(at: URL(fileURLWithPath: $0))
+    }
     report(.note("reading \(TrainingText.count(split.training.count, "training case"))"))
     let origin = try complete(
       &model, cases: cases, split: split, batch: configuration.options.batch)
     let draft = try model.withOpenLimits().bundle(in: folder.candidate)
+    if let initial, initial.network != draft.network {
+      throw TrainingError.differentNetwork(initialModel: initial.directory.path)
+    }
     let augmentation = configuration.augmentation.options(isAnisotropic: draft.isAnisotropic)
+    var more = [
+      "data.training": cases.digest(split.training), "data.heldOut": cases.digest(split.heldOut),
+    ]
+    more["initialModel"] = initial?.weightsSHA256
     let settings = try RunSettings(
-      configuration.options, augmentation: augmentation, model: model,
-      more: [
-        "data.training": cases.digest(split.training), "data.heldOut": cases.digest(split.heldOut),
-      ])
+      configuration.options, augmentation: augmentation, model: model, more: more)
     let run = try TrainingRun.prepare(
       RunRequest(
         model: model, draft: draft, options: configuration.options, augmentation: augmentation,
         settings: settings, threads: threadCount(configuration.threads),
         caseBytes: Int(configuration.caseMemoryGB * 1e9), training: cases.named(split.training),
-        heldOut: cases.named(split.heldOut)), in: folder, resume: resume, report: report)
+        heldOut: cases.named(split.heldOut),
+        weights: try initial.map { try SafetensorsFile(path: $0.weights.path) }), in: folder,
+      resume: resume, report: report)
     let state = try await run.train(stop: stop)
     guard state != .stopped else { return run.report(state) }
 
@@ -65,7 +75,10 @@ public enum ModelTraining {
       origin: [
         ("training cases", "\(split.training.count); \(origin)"),
         ("held-out cases", "\(split.heldOut.count), not trained with"),
-      ],
+      ]
+        + (initial.map {
+          [("initial weights", "\($0.name) \($0.version), SHA-256 \($0.weightsSHA256)")]
+        } ?? []),
       limits:
         "Spacing, extent and intensities of an input are checked against ranges around those of "
         + "the training volumes, the size of each label against those of the training labels.")

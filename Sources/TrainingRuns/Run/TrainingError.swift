@@ -11,6 +11,8 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
   case differentSetting(key: String, started: String?, now: String?)
   case damagedCheckpoint(path: String, reason: String)
   case unwritable(path: String, reason: String)
+  /// The weights to begin with are those of another network.
+  case differentNetwork(initialModel: String)
   /// The loss, a gradient or a weight is infinite or not a number.
   case notFinite(step: Int, cases: [String], reason: String, checkpoint: String?)
   case noHeldOutCases
@@ -36,6 +38,9 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case .differentSetting(let key, let started, let now):
       "\(key) is \(now ?? "not set"), but the run was started with \(started ?? "none"): it resumes "
         + "only with the settings it was started with; undo the change, or start anew in another folder"
+    case .differentNetwork(let bundle):
+      "initialModel: the network of \(bundle) is not that of model.network, which its weights have to "
+        + "fit; copy the section network from its model.yaml"
     case .damagedCheckpoint(let path, let reason): "\(path): \(reason)"
     case .unwritable(let path, let reason): "\(path): cannot be written: \(reason)"
     case .notFinite(let step, let cases, let reason, let checkpoint):

@@ -13,6 +13,8 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
   public var output: String
   public var data: [DataSource]
   public var split: SplitSettings
+  /// The bundle whose weights the training begins with; nil for random ones.
+  public var initialModel: String?
   /// 0: one for each processor.
   public var threads: Int
   /// What prepared cases may take of memory, in 10⁹ bytes; the others are kept on disk.
@@ -23,7 +25,7 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
   static let defaultCaseMemoryGB = 4.0
 
   private enum Keys: String, CodingKey, CaseIterable {
-    case output, data, split, model, threads, caseMemoryGB, augmentation
+    case output, data, split, model, initialModel, threads, caseMemoryGB, augmentation
   }
 
   public init(from decoder: any Decoder) throws {
@@ -32,6 +34,7 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
     output = try values.decode(String.self, forKey: .output)
     data = try values.decode([DataSource].self, forKey: .data)
     split = try values.decode(SplitSettings.self, forKey: .split)
+    initialModel = try values.decodeIfPresent(String.self, forKey: .initialModel)
     threads = try values.number(.threads, in: 0...1024, or: 0)
     caseMemoryGB = try values.number(.caseMemoryGB, in: 0...1e6, or: Self.defaultCaseMemoryGB)
     options = try TrainingOptions(from: decoder)
@@ -57,10 +60,13 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
       resolve(&configuration.data[index].images)
       resolve(&configuration.data[index].labels)
     }
-    if var file = configuration.split.file {
-      resolve(&file)
-      configuration.split.file = file
+    func resolve(_ path: inout String?) {
+      guard var given = path else { return }
+      resolve(&given)
+      path = given
     }
+    resolve(&configuration.split.file)
+    resolve(&configuration.initialModel)
     return configuration
   }
 }
