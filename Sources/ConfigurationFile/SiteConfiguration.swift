@@ -59,9 +59,15 @@ public struct SiteConfiguration: Decodable, Sendable {
   ///
   /// - Throws: ``ConfigurationError`` with the line of an unknown key or a wrong value.
   public static func load(_ file: String) throws(ConfigurationError) -> SiteConfiguration {
+    try ConfigurationSource(file: file).configuration()
+  }
+
+  init(_ source: ConfigurationSource) throws(ConfigurationError) {
+    let file = source.file
     var configuration: SiteConfiguration
     do {
-      configuration = try StrictYAMLDecoder().decode(SiteConfiguration.self, file: file)
+      configuration = try StrictYAMLDecoder()
+        .decode(SiteConfiguration.self, text: source.text, of: file)
     } catch {
       throw ConfigurationError(error)
     }
@@ -82,7 +88,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     }
     configuration.models.directories = configuration.models.directories.map(resolve)
     try configuration.check(file: file)
-    return configuration
+    self = configuration
   }
 }
 

@@ -8,6 +8,9 @@ public struct FileStatus: Sendable, Equatable {
   /// Seconds since 1970.
   public let modified: Double
   public let isFolder: Bool
+  private let device: Int
+  private let inode: Int
+  private let nanoseconds: Int
 
   /// nil where there is no such file, or the link leads nowhere.
   public init?(_ path: String) {
@@ -16,5 +19,11 @@ public struct FileStatus: Sendable, Equatable {
     size = Int(status.st_size)
     modified = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
     isFolder = status.st_mode & S_IFMT == S_IFDIR
+    device = Int(truncatingIfNeeded: status.st_dev)
+    inode = Int(truncatingIfNeeded: status.st_ino)
+    nanoseconds = status.st_mtim.tv_nsec
   }
+
+  /// Another text as soon as the file is changed or replaced.
+  public var version: String { "\(device):\(inode):\(size):\(Int(modified)).\(nanoseconds)" }
 }

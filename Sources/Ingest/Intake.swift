@@ -22,21 +22,24 @@ public struct Intake: StoreHandler {
   private let logger: Logger
   /// Objects that are kept and never segmented, as results of ours that come back.
   private let storedClasses: Set<String>
+  private let notes: ReadingNotes?
 
   /// - Parameters:
   ///   - state: where files are kept.
   ///   - ledger: where they are recorded.
   ///   - receptions: where refusals and associations are recorded.
   ///   - storedClasses: SOP classes of objects that are kept besides images.
+  ///   - notes: where it is noted what is being read, for the case of a crash.
   ///   - logger: for what is refused.
   public init(
     state: StateDirectory, ledger: Ledger, receptions: ReceptionLog,
-    storedClasses: Set<String> = [], logger: Logger
+    storedClasses: Set<String> = [], notes: ReadingNotes? = nil, logger: Logger
   ) {
-    self.spool = Spool(state: state)
+    self.spool = Spool(state: state, session: receptions.session)
     self.ledger = ledger
     self.receptions = receptions
     self.storedClasses = storedClasses
+    self.notes = notes
     self.logger = logger
   }
 
@@ -47,6 +50,11 @@ public struct Intake: StoreHandler {
 
   /// The status of a C-STORE (PS3.4 B.2.3) whose dataset is complete in a file of ours.
   public func store(_ object: ReceivedObject) -> StoreStatus {
+    let note = notes?.begin(
+      .object(
+        sopClassUID: object.sopClassUID, sopInstanceUID: object.sopInstanceUID,
+        beganAt: object.beganAt, over: receptions.association(object.association)))
+    defer { note?.end() }
     do throws(IntakeError) {
       // What waits for the ledger came before this instance.
       do { try receptions.flush() } catch { throw .notRecorded(error) }
@@ -81,9 +89,19 @@ public struct Intake: StoreHandler {
     receptions.record(refusal, over: association, at: time, waits: waits)
   }
 
+  /// Takes note of the beginning of an association, and records its end.
+  func record(_ event: AssociationEvent) {
+    switch event.kind {
+    case .accepted: notes?.began(receptions.association(event.association))
+    case .ended(let end): ended(event.association, end, message: event.message)
+    case .rejected, .noAssociation: break
+    }
+  }
+
   /// Records how an association ended.
   func ended(_ association: Association, _ end: AssociationEnd, message: String) {
     receptions.record(end, of: association, message: message)
+    notes?.ended(receptions.association(association))
   }
 
   private func log(_ refusal: RefusedInstance, of association: Association) {
@@ -97,6 +115,20 @@ public struct Intake: StoreHandler {
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is.
   public func take(copyOf file: URL) throws(IntakeError) {
+    let version = FileStatus(file.path)?.version ?? ""
+    let suspicion: CrashSuspicion?
+    do { suspicion = try ledger.crashSuspicion(ofFile: file.path, version: version) } catch {
+      throw .notRecorded(error)
+    }
+    guard suspicion != .refused else { throw .crashed(path: file.path) }
+    try read(copyOf: file, version: version)
+    // It is tried again at worst.
+    if suspicion != nil { try? ledger.clearCrashes(ofFile: file.path) }
+  }
+
+  private func read(copyOf file: URL, version: String) throws(IntakeError) {
+    let note = notes?.begin(.file(path: file.path, version: version))
+    defer { note?.end() }
     do throws(IntakeError) {
       // Read in its place, so that nothing is copied that will not be kept.
       do {

@@ -12,6 +12,8 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
   case notStored(reason: String)
   /// Our own ledger failed.
   case notRecorded(LedgerError)
+  /// The receiving process crashed while it read the file.
+  case crashed(path: String)
 
   public var description: String {
     switch self {
@@ -21,6 +23,9 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
         + "of the dataset are \(found)"
     case .notStored(let reason): "the object could not be stored: \(reason)"
     case .notRecorded(let error): "the object could not be stored: \(error)"
+    case .crashed(let path):
+      "\(path): not read, as the receiving process crashed while it read this file; it is tried again "
+        + "when the file changes"
     }
   }
 
@@ -33,7 +38,7 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
   var reason: String {
     switch self {
     case .refused(let refusal): refusal.reason
-    case .otherInstance, .notStored, .notRecorded: description
+    case .otherInstance, .notStored, .notRecorded, .crashed: description
     }
   }
 
@@ -43,7 +48,7 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
     case .notStored, .notRecorded, .refused(.notReadable), .refused(.readerUnavailable):
       .outOfResources
     case .otherInstance, .refused(.notAnImage): .doesNotMatch
-    case .refused(.unreadable): .cannotUnderstand
+    case .refused(.unreadable), .crashed: .cannotUnderstand
     }
   }
 }

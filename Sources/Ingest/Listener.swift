@@ -23,9 +23,7 @@ public struct Listener: Service {
         configuration,
         handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
           let association = event.association
-          if case .ended(let end) = event.kind {
-            intake.ended(association, end, message: event.message)
-          }
+          intake.record(event)
           logger.log(
             level: event.level, "\(event.line)",
             metadata: [

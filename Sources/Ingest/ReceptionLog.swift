@@ -50,21 +50,22 @@ public final class ReceptionLog: Sendable {
     var unaccounted: Set<String> = []
   }
 
-  /// Distinguishes the associations of this process from those of others.
-  let session = UUID().uuidString.lowercased()
+  /// Distinguishes what this process receives from what others do.
+  package let session: ReceivingSession
   private let ledger: Ledger
   private let logger: Logger
   private let state = Mutex(State())
   private static let maximumWaiting = 10_000
 
-  public init(ledger: Ledger, logger: Logger) {
+  public init(ledger: Ledger, session: ReceivingSession = ReceivingSession(), logger: Logger) {
     self.ledger = ledger
+    self.session = session
     self.logger = logger
   }
 
   func association(_ association: Association) -> ReceivingAssociation {
     ReceivingAssociation(
-      key: "\(session)/\(association.number)", callingAETitle: association.callingAETitle,
+      key: "\(session.key)/\(association.number)", callingAETitle: association.callingAETitle,
       calledAETitle: association.calledAETitle, peerAddress: association.peerAddress,
       startedAt: association.startedAt)
   }

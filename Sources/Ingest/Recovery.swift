@@ -9,16 +9,28 @@ import SeriesReading
 /// New objects may arrive meanwhile. It can be repeated and be interrupted at any time.
 public struct Recovery: Sendable {
   private let intake: Intake
+  /// The receiving process that ended; nil for all that were before this daemon.
+  private let ended: ReceivingSession?
   private var spool: Spool { intake.spool }
   private var ledger: Ledger { intake.ledger }
-  /// Of this process, whose associations are not touched.
-  private var session: String { intake.receptions.session }
+  private var session: ReceivingSession { intake.receptions.session }
 
-  /// - Parameter intake: through which everything of this process comes.
-  public init(_ intake: Intake) { self.intake = intake }
+  private var sessions: ReceivingSessions {
+    ended.map { .one($0.key) } ?? .all(exceptOfDaemon: session.daemon)
+  }
 
-  /// Removes what was on its way in. Call it before anything new arrives.
-  public func removeUnacknowledged() { spool.removeUnacknowledged() }
+  /// - Parameters:
+  ///   - intake: of this process.
+  ///   - ended: the receiving process of this daemon that ended; nil for everything that was before
+  ///     this daemon, whose own receiving processes are not touched.
+  public init(_ intake: Intake, after ended: ReceivingSession? = nil) {
+    self.intake = intake
+    self.ended = ended
+  }
+
+  /// Removes what was on its way in. Where it is everything that was before this daemon, call it before
+  /// anything new arrives.
+  public func removeUnacknowledged() { spool.removeUnacknowledged(of: ended) }
 
   /// Takes back instances that were recorded and whose file did not reach the disk: file and row are
   /// synced at the same time, and the process, or the power, ended in between. They were not
@@ -28,7 +40,7 @@ public struct Recovery: Sendable {
   /// - Throws: `LedgerError`
   public func withdrawUnfinished() throws -> [String] {
     var lines: [String] = []
-    for record in try ledger.instancesInDoubt(exceptOf: session) {
+    for record in try ledger.instancesInDoubt(of: sessions) {
       // A file that cannot be read at the moment is compared again before a job uses it.
       guard let finding = try? SpoolCheck(state: spool.state).finding(record) else { continue }
       try ledger.withdraw(record)
@@ -42,7 +54,7 @@ public struct Recovery: Sendable {
   ///
   /// - Returns: how many jobs will run again.
   /// - Throws: `LedgerError`
-  public func rescue() throws -> Int { try ledger.rescue(session: session) }
+  public func rescue() throws -> Int { try ledger.rescue(daemon: session.daemon) }
 
   /// Records files of the spool that the ledger does not know, as when it was restored from a copy, and
   /// removes those that were never complete.
@@ -50,9 +62,10 @@ public struct Recovery: Sendable {
   /// - Parameter report: is called with a line for each file, and whether something is wrong with it.
   /// - Throws: `LedgerError`
   public func rescan(_ report: (String, _ isError: Bool) -> Void) throws {
-    for folder in spool.earlierFolders() {
+    for folder in spool.folders() {
       // In this order: what is recorded meanwhile is no file of an earlier process.
-      let files = spool.files(inFolder: folder)
+      let files = spool.files(inFolder: folder).filter(isConcerned)
+      guard !files.isEmpty else { continue }
       let known = try ledger.spoolPaths(inFolder: folder)
       for path in files where !known.contains(path) {
         switch try adopt(path) {
@@ -68,6 +81,12 @@ public struct Recovery: Sendable {
         }
       }
     }
+  }
+
+  /// Whether a file of the spool may be one that a process left which has ended.
+  private func isConcerned(_ path: String) -> Bool {
+    let name = (path as NSString).lastPathComponent
+    return ended.map { $0.names(name) } ?? !session.isOfSameDaemon(name)
   }
 
   private enum Finding {

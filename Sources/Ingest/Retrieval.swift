@@ -6,11 +6,11 @@ extension Intake {
   /// For the objects of a C-GET: they are taken, refused and recorded as those that a listener
   /// receives.
   public var retrievalHandlers: DIMSEHandlers {
-    DIMSEHandlers(store: self) { event in
-      guard case .ended(let end) = event.kind else { return }
-      ended(event.association, end, message: event.message)
-    }
+    DIMSEHandlers(store: self) { record($0) }
   }
+
+  /// A name for a file that is about to be retrieved without DIMSE, on the file system of the spool.
+  public func newIncomingFile() -> URL { spool.newIncomingFile() }
 
   /// Takes a file that was retrieved without DIMSE, as if it had come by C-STORE over an association.
   ///

@@ -22,8 +22,6 @@ final class Spool: Sendable {
     /// Empty files, relative to the state directory.
     var ready: [String] = []
     var folder: Folder?
-    /// The folders that this process made.
-    var made: Set<String> = []
     var isBeingRefilled = false
   }
 
@@ -34,7 +32,13 @@ final class Spool: Sendable {
   private static let filesPerFolder = 256
   private static let filesAtOnce = 64
 
-  init(state: StateDirectory) { self.state = state }
+  /// Of this process; its files are named so.
+  private let session: ReceivingSession
+
+  init(state: StateDirectory, session: ReceivingSession = ReceivingSession()) {
+    self.state = state
+    self.session = session
+  }
 
   /// Opens an empty file whose folder entry is on disk.
   ///
@@ -134,7 +138,7 @@ final class Spool: Sendable {
   private func makeFiles(in folder: String) throws(SystemError) -> [String] {
     var made: [String] = []
     for _ in 0..<Self.filesAtOnce {
-      let path = "\(folder)/\(UUID().uuidString.lowercased()).dcm"
+      let path = "\(folder)/\(session.newFileName()).dcm"
       let descriptor = open(
         state.file(path).path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
       guard descriptor >= 0 else {
@@ -164,7 +168,6 @@ final class Spool: Sendable {
       guard isNew || attempt == 100 else { continue }
       try sync(above)
       try sync("spool")
-      if isNew { files.withLock { _ = $0.made.insert(path) } }
       return path
     }
     throw SystemError(EEXIST)
@@ -178,7 +181,7 @@ final class Spool: Sendable {
 
   /// Copies a file that is not ours into `incoming`.
   func copy(_ source: URL) throws(StateDirectoryError) -> URL {
-    let copy = state.incoming.appendingPathComponent(UUID().uuidString.lowercased())
+    let copy = newIncomingFile()
     do {
       try FileManager.default.copyItem(at: source, to: copy)
       try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.path)
@@ -189,19 +192,25 @@ final class Spool: Sendable {
     return copy
   }
 
-  /// Removes what was on its way in when the last process ended: none of it was acknowledged.
-  func removeUnacknowledged() {
+  /// A name for a file on its way in.
+  func newIncomingFile() -> URL { state.incoming.appendingPathComponent(session.newFileName()) }
+
+  /// Removes what was on its way in when a process ended: none of it was acknowledged.
+  ///
+  /// - Parameter session: of the process; nil for all.
+  func removeUnacknowledged(of session: ReceivingSession?) {
     let files = try? FileManager.default.contentsOfDirectory(
       at: state.incoming, includingPropertiesForKeys: nil)
-    for file in files ?? [] { try? FileManager.default.removeItem(at: file) }
+    for file in files ?? [] where session?.names(file.lastPathComponent) ?? true {
+      try? FileManager.default.removeItem(at: file)
+    }
   }
 
-  /// The folders with files, relative to the state directory, without those that this process made.
-  func earlierFolders() -> [String] {
-    let made = files.withLock { $0.made }
-    return Self.entries(of: state.spool.path).flatMap { above in
+  /// The folders with files, relative to the state directory.
+  func folders() -> [String] {
+    Self.entries(of: state.spool.path).flatMap { above in
       Self.entries(of: state.file("spool/\(above)").path).map { "spool/\(above)/\($0)" }
-    }.filter { !made.contains($0) }
+    }
   }
 
   /// The files in a folder, relative to the state directory.

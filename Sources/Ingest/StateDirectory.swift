@@ -59,6 +59,9 @@ public struct StateDirectory: Sendable {
   public var results: URL { url.appendingPathComponent("results", isDirectory: true) }
   public var ledger: URL { url.appendingPathComponent("ledger.sqlite") }
 
+  /// What the receiving process is reading.
+  public var readingNotes: URL { url.appendingPathComponent("receiving") }
+
   /// The file of a path relative to the state directory.
   public func file(_ relativePath: String) -> URL { url.appendingPathComponent(relativePath) }
 
@@ -76,6 +79,11 @@ public struct StateDirectory: Sendable {
     try StateDirectoryLock(path: url.appendingPathComponent("lock").path)
   }
 
+  /// The lock of the process that receives: a daemon that was killed may leave it for a moment.
+  public func receiverLock() throws(StateDirectoryError) -> StateDirectoryLock {
+    try StateDirectoryLock(path: url.appendingPathComponent("lock.receiver").path)
+  }
+
   /// The lock, or nil while a daemon holds it.
   public func lockUnlessInUse() throws(StateDirectoryError) -> StateDirectoryLock? {
     do {
@@ -86,7 +94,7 @@ public struct StateDirectory: Sendable {
   }
 }
 
-/// The right to process the jobs of a state directory; the kernel releases it with the process.
+/// The right to process the jobs of a state directory, or to receive for it; the kernel releases it with the process.
 public final class StateDirectoryLock: Sendable {
   private let descriptor: Int32
 

@@ -3,7 +3,7 @@ import GRDB
 
 /// An association (PS3.8) over which a peer sends instances.
 public struct ReceivingAssociation: Sendable, Equatable {
-  /// Unique among all associations, those of earlier processes included: `SESSION/NUMBER`.
+  /// Unique among all associations, those of earlier processes included: `DAEMON/PROCESS/NUMBER`.
   public var key: String
   public var callingAETitle: String
   public var calledAETitle: String
@@ -81,18 +81,27 @@ extension Ledger {
     }
   }
 
-  /// Whether an association is of another session than the one of the next argument, which may be null:
-  /// keys begin with their session.
-  static let isNotOfSession = "ifnull(substr(key, 1, instr(key, '/') - 1) <> ?, 1)"
-
-  /// Closes the associations that a process left open which was killed.
-  func closeInterruptedAssociations(exceptOf session: String?, _ db: Database) throws {
-    let open = try Int64.fetchAll(
-      db, sql: "SELECT id FROM associations WHERE ended_at IS NULL AND \(Self.isNotOfSession)",
-      arguments: [session])
-    for id in open {
-      try end(association: id, .interrupted, message: "segmentd ended while it was open", db)
+  /// Ends what a receiving process left open that has ended by itself: its associations count as
+  /// interrupted. Those of other processes are not touched.
+  ///
+  /// - Parameters:
+  ///   - session: the process's, as the keys of its associations begin.
+  ///   - message: how it ended, for the events.
+  public func endReception(ofSession session: String, message: String) throws(LedgerError) {
+    try write { db in
+      try closeInterruptedAssociations(.one(session), message, db)
+      try event(db, "receiver", message)
     }
+  }
+
+  /// Closes the associations that processes left open which were killed.
+  func closeInterruptedAssociations(
+    _ sessions: ReceivingSessions, _ message: String, _ db: Database
+  ) throws {
+    let open = try Int64.fetchAll(
+      db, sql: "SELECT id FROM associations WHERE ended_at IS NULL AND \(sessions.condition)",
+      arguments: sessions.arguments)
+    for id in open { try end(association: id, .interrupted, message: message, db) }
   }
 
   private func end(

@@ -42,7 +42,7 @@ extension AssociationRecord {
       case .timedOut: "was aborted because the peer was silent"
       case .aborted: "was aborted for a violation of the protocol"
       case .shutDown: "was aborted because segmentd was stopping"
-      case .interrupted: "was interrupted when segmentd ended"
+      case .interrupted: "was interrupted when segmentd's receiving process ended"
       case .released, nil: "is open"
       }
     let peer = callingAETitle.isEmpty ? peerAddress : "\(callingAETitle) at \(peerAddress)"

@@ -77,10 +77,10 @@ extension Ledger {
   ///
   /// - Parameters:
   ///   - maximumRescues: how often a job may be interrupted.
-  ///   - session: of this process, whose associations stay open.
+  ///   - daemon: whose receiving processes are running, so that their associations stay open.
   /// - Returns: how many jobs will run again.
   @discardableResult
-  public func rescue(maximumRescues: Int = 5, session: String? = nil) throws(LedgerError) -> Int {
+  public func rescue(maximumRescues: Int = 5, daemon: String? = nil) throws(LedgerError) -> Int {
     try write { db in
       let message = "the process ended during the job"
       var rescued = 0
@@ -98,7 +98,8 @@ extension Ledger {
         }
       }
       try rescueDeliveries(db)
-      try closeInterruptedAssociations(exceptOf: session, db)
+      try closeInterruptedAssociations(
+        .all(exceptOfDaemon: daemon), "segmentd ended while it was open", db)
       try db.execute(
         sql: "UPDATE series SET last_received_at = ? WHERE assembled_revision < revision",
         arguments: [now])

@@ -61,28 +61,35 @@ extension Ledger {
     _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: Date? = nil
   ) throws(LedgerError) {
     try write(patience: intakePatience) { db in
-      let id = try association.map {
-        try count(
-          $0, series: refusal.seriesInstanceUID, refused: 1,
-          at: time?.timeIntervalSince1970 ?? now, db)
-      }
-      if try countAgain(refusal, association: id, db) { return }
-      let isWhole =
-        try refusal.sopInstanceUID.map {
-          try Bool.fetchOne(
-            db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE sop_uid = ?)", arguments: [$0])
-            ?? false
-        } ?? false
-      if !isWhole { try addSeries(of: refusal, db) }
-      let row = try insert(refusal, association, id, isWhole: isWhole, db)
-      guard !isWhole else { return }
-      for series in try seriesConcerned(byRefusal: row, db) {
-        try db.execute(
-          sql: """
-            UPDATE series SET revision = revision + 1, last_received_at = ? WHERE series_uid = ?
-            """, arguments: [now, series])
-        try event(db, "refused", series: series, refusal.line)
-      }
+      try record(refusal, association: association, at: time, db)
+    }
+  }
+
+  func record(
+    _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: Date? = nil,
+    _ db: Database
+  ) throws {
+    let id = try association.map {
+      try count(
+        $0, series: refusal.seriesInstanceUID, refused: 1,
+        at: time?.timeIntervalSince1970 ?? now, db)
+    }
+    if try countAgain(refusal, association: id, db) { return }
+    let isWhole =
+      try refusal.sopInstanceUID.map {
+        try Bool.fetchOne(
+          db, sql: "SELECT EXISTS (SELECT 1 FROM instances WHERE sop_uid = ?)", arguments: [$0])
+          ?? false
+      } ?? false
+    if !isWhole { try addSeries(of: refusal, db) }
+    let row = try insert(refusal, association, id, isWhole: isWhole, db)
+    guard !isWhole else { return }
+    for series in try seriesConcerned(byRefusal: row, db) {
+      try db.execute(
+        sql: """
+          UPDATE series SET revision = revision + 1, last_received_at = ? WHERE series_uid = ?
+          """, arguments: [now, series])
+      try event(db, "refused", series: series, refusal.line)
     }
   }
 

@@ -3,7 +3,9 @@ import GRDB
 /// The ledger's tables as SQL, and the way from an older version of them to the newest.
 enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
-  static let migrations = [first, second, third, fourth, reception, completeness, commitment]
+  static let migrations = [
+    first, second, third, fourth, reception, completeness, commitment, crashes,
+  ]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
   private static let applicationID: Int64 = 0x5345_474D

@@ -69,9 +69,9 @@ extension Ledger {
   /// Instances whose row may have reached the disk without their file, because the process ended before
   /// they were acknowledged: those that came over associations which are open in the ledger.
   ///
-  /// - Parameter session: the one whose associations are left out, as they are still open.
-  public func instancesInDoubt(exceptOf session: String? = nil) throws(LedgerError)
-    -> [InstanceRecord]
+  /// - Parameter sessions: of the processes that ended.
+  public func instancesInDoubt(of sessions: ReceivingSessions = .all(exceptOfDaemon: nil))
+    throws(LedgerError) -> [InstanceRecord]
   {
     try read { db in
       let rows = try Row.fetchAll(
@@ -82,8 +82,8 @@ extension Ledger {
             JOIN instances ON instances.series_uid = association_series.series_uid
               AND received_at >= started_at
             JOIN series ON series.series_uid = instances.series_uid
-          WHERE ended_at IS NULL AND \(Self.isNotOfSession) ORDER BY instances.id
-          """, arguments: [session])
+          WHERE ended_at IS NULL AND \(sessions.condition) ORDER BY instances.id
+          """, arguments: sessions.arguments)
       return try rows.map(InstanceRecord.init)
     }
   }

@@ -24,14 +24,19 @@ public struct ConfiguredParts {
   public let logger = Logger(label: "segmentd")
   /// One for all that receives.
   public let intake: Intake
-  private let receptions: ReceptionLog
+  let receptions: ReceptionLog
 
   /// - Parameters:
   ///   - configuration: the configuration file's contents.
   ///   - mustExist: refuses a state directory that no daemon has made yet: one made by an
   ///     administrator's command would belong to the wrong user.
+  ///   - session: of this process.
+  ///   - notes: where it is noted what is being read.
   /// - Throws: `StateDirectoryError` or `LedgerError`.
-  public init(_ configuration: SiteConfiguration, mustExist: Bool = false) throws {
+  public init(
+    _ configuration: SiteConfiguration, mustExist: Bool = false,
+    session: ReceivingSession = ReceivingSession(), notes: ReadingNotes? = nil
+  ) throws {
     self.configuration = configuration
     let ledgerFile = configuration.stateDirectory + "/ledger.sqlite"
     if mustExist, !FileManager.default.fileExists(atPath: ledgerFile) {
@@ -45,10 +50,10 @@ public struct ConfiguredParts {
       : try StateDirectory(path: configuration.stateDirectory)
     ledger = try Ledger(path: state.ledger.path)
     models = configuration.modelLibrary
-    receptions = ReceptionLog(ledger: ledger, logger: logger)
+    receptions = ReceptionLog(ledger: ledger, session: session, logger: logger)
     intake = Intake(
       state: state, ledger: ledger, receptions: receptions,
-      storedClasses: configuration.storedSOPClasses, logger: logger)
+      storedClasses: configuration.storedSOPClasses, notes: notes, logger: logger)
   }
 
   var aeTitle: String { configuration.listeners.first?.aeTitle ?? "SEGMENTD" }
@@ -66,7 +71,9 @@ public struct ConfiguredParts {
       incompleteSeries: configuration.assembly.incompleteSeries)
   }
 
-  public func assembler() throws -> SeriesAssembler {
+  /// - Parameter receptions: what was received and is not in the ledger yet.
+  /// - Throws: `ModelLibraryError` or `ModelBundleError`.
+  func assembler(receptions: any UnrecordedReceptions) throws -> SeriesAssembler {
     SeriesAssembler(
       ledger: ledger, receptions: receptions, assessor: assessor(try rules()),
       quietPeriod: configuration.assembly.quietSeconds,

@@ -50,8 +50,7 @@ extension ConfiguredParts {
     } else if let file = settings.tokenFile {
       authorization = .bearer(token: try firstLine(of: file))
     }
-    return DICOMwebQuerySource(
-      url: url, authorization: authorization, intake: intake, folder: state.incoming)
+    return DICOMwebQuerySource(url: url, authorization: authorization, intake: intake)
   }
 
   private func firstLine(of file: String) throws -> String {

@@ -4,32 +4,23 @@ import JobLedger
 import Logging
 import ServiceLifecycle
 
-/// Listener, watch folders and the stages behind them in one process.
+/// The stages behind the intake in this process, and all that receives in another one (``Receiver``).
 ///
 /// ```swift
-/// try await Daemon.opening(try SiteConfiguration.load("segmentd.yaml")).run()
+/// try await Daemon.opening(try ConfigurationSource(file: "segmentd.yaml")).run()
 /// ```
 public struct Daemon {
+  private let source: ConfigurationSource
   private let parts: ConfiguredParts
-
-  public init(_ configuration: SiteConfiguration) throws {
-    parts = try ConfiguredParts(configuration)
-  }
 
   /// Opens the state directory and the ledger, which needs a few pages of disk for itself: while there are
   /// none, it waits for space. Nobody is answered meanwhile, as nothing could be written down.
   ///
-  /// - Throws: `StateDirectoryError` or `LedgerError` where waiting is of no use.
-  public static func opening(_ configuration: SiteConfiguration) async throws -> Daemon {
-    while true {
-      do {
-        return try Daemon(configuration)
-      } catch let error as LedgerError {
-        guard case .unavailable = error else { throw error }
-        Logger(label: "segmentd").error("\(error); trying again")
-        try await Task.sleep(for: .seconds(5))
-      }
-    }
+  /// - Throws: `ConfigurationError`, or `StateDirectoryError` or `LedgerError` where waiting is of no use.
+  public static func opening(_ source: ConfigurationSource) async throws -> Daemon {
+    let configuration = try source.configuration()
+    return Daemon(
+      source: source, parts: try await waitingForSpace { try ConfiguredParts(configuration) })
   }
 
   /// Runs until SIGTERM or SIGINT.
@@ -41,32 +32,58 @@ public struct Daemon {
     let lock = try parts.state.lock()
     defer { withExtendedLifetime(lock) {} }
     for rule in configuration.modelRules { _ = try await parts.models.segmenter(rule.model) }
+    try await formerReceiverEnded()
     let recovery = Recovery(parts.intake)
     recovery.removeUnacknowledged()
     let checks = StartChecks(ledger: parts.ledger, recovery: recovery, logger: parts.logger)
+    let receiver = Receiver(
+      source, state: parts.state, daemon: parts.receptions.session.daemon, checks: checks,
+      aftermath: ReceiverAftermath(
+        intake: parts.intake, ledger: parts.ledger, logger: parts.logger),
+      logger: parts.logger)
+    // Models and rules are known to be usable before a port opens.
+    let assembler = try parts.assembler(receptions: receiver)
+    try await receiver.start()
 
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
     var services: [any Service] = [
       AfterChecks(checks: checks, stage: parts.runner),
-      AfterChecks(checks: checks, stage: try parts.assembler()),
+      AfterChecks(checks: checks, stage: assembler), receiver,
     ]
     if !configuration.destinations.isEmpty {
       services.insert(AfterChecks(checks: checks, stage: parts.delivery), at: 0)
     }
-    if let check = try parts.completenessCheck() {
-      services.append(AfterChecks(checks: checks, stage: check))
-    }
-    for watch in configuration.watch { services.append(try parts.watchedFolder(watch)) }
-    if !configuration.listeners.isEmpty {
-      let commitment = parts.storageCommitment()
-      services += [commitment, try parts.listener(commitment: commitment)]
-    }
-    for watch in configuration.watch { parts.logger.info("watching \(watch.folder)") }
     let group = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }
           + [.init(service: checks, successTerminationBehavior: .ignore)],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger))
     try await group.run()
+  }
+
+  /// The receiving process of a daemon that was killed ends by itself, within a moment.
+  private func formerReceiverEnded() async throws {
+    for _ in 0..<200 {
+      do {
+        _ = try parts.state.receiverLock()
+        return
+      } catch .inUse {
+        try await Task.sleep(for: .milliseconds(50))
+      }
+    }
+    _ = try parts.state.receiverLock()
+  }
+}
+
+/// Tries again while a disk is too full to open the ledger.
+func waitingForSpace(_ open: () throws -> ConfiguredParts) async throws -> ConfiguredParts {
+  while true {
+    do {
+      return try open()
+    } catch let error as LedgerError {
+      guard case .unavailable = error else { throw error }
+      Logger(label: "segmentd").error("\(error); trying again")
+      try await Task.sleep(for: .seconds(5))
+    }
   }
 }

@@ -22,6 +22,16 @@ extension NewJob {
   }
 }
 
+/// What was refused, and how associations ended, as far as it is not in the ledger yet.
+public protocol UnrecordedReceptions: Sendable {
+  /// Returns when all that was known at the call is in the ledger.
+  ///
+  /// - Throws: the reason where the ledger cannot take it now.
+  func flush() async throws
+}
+
+extension ReceptionLog: UnrecordedReceptions {}
+
 /// Makes jobs of the series in which nothing has arrived for a while.
 ///
 /// With a query source, a ``CompletenessCheck`` asks it before a series is assembled.
@@ -31,7 +41,7 @@ extension NewJob {
 public struct SeriesAssembler: Service {
   private let ledger: Ledger
   private let assessor: StudyAssessor
-  private let receptions: ReceptionLog
+  private let receptions: any UnrecordedReceptions
   private let quietPeriod: TimeInterval
   private let waitsForConfirmation: Bool
   private let logger: Logger
@@ -47,8 +57,8 @@ public struct SeriesAssembler: Service {
   ///   - waitsForConfirmation: whether a query source is to confirm each series first.
   ///   - logger: is told of each series.
   public init(
-    ledger: Ledger, receptions: ReceptionLog, assessor: StudyAssessor, quietPeriod: TimeInterval,
-    waitsForConfirmation: Bool = false, logger: Logger
+    ledger: Ledger, receptions: any UnrecordedReceptions, assessor: StudyAssessor,
+    quietPeriod: TimeInterval, waitsForConfirmation: Bool = false, logger: Logger
   ) {
     self.ledger = ledger
     self.receptions = receptions
@@ -60,14 +70,15 @@ public struct SeriesAssembler: Service {
 
   public func run() async throws {
     await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+      // What was refused while the ledger could not be written counts too.
+      try await receptions.flush()
       try assembleDue()
       return false
     }
   }
 
+  /// Call it once what was received is in the ledger.
   func assembleDue() throws {
-    // What was refused while the ledger could not be written counts too.
-    try receptions.flush()
     let due = try withImages(
       ledger.seriesDue(quietPeriod: quietPeriod, onlyConfirmed: waitsForConfirmation)
     )

@@ -71,7 +71,7 @@ struct AfterChecks: Service {
 }
 
 /// Runs what blocks for long outside the cooperative pool. A task that is cancelled does not wait for it.
-private func onThread(_ work: @escaping @Sendable () throws -> Void) async throws {
+func onThread(_ work: @escaping @Sendable () throws -> Void) async throws {
   let outcome = Outcome()
   DispatchQueue.global().async {
     let result = Result { try work() }

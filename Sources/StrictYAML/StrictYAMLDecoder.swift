@@ -28,6 +28,17 @@ public struct StrictYAMLDecoder: Sendable {
     } catch {
       throw .unreadable(file: file, reason: error.localizedDescription)
     }
+    return try decode(type, text: text, of: file)
+  }
+
+  /// - Parameters:
+  ///   - type: the type.
+  ///   - text: of the file.
+  ///   - file: named in errors.
+  /// - Throws: ``YAMLFileError``
+  public func decode<Value: Decodable>(_ type: Value.Type, text: String, of file: String)
+    throws(YAMLFileError) -> Value
+  {
     do {
       return try YAMLDecoder().decode(type, from: text)
     } catch let error as DecodingError {

@@ -19,6 +19,10 @@ struct ConfigurationOption: ParsableArguments {
   }
 
   func load() throws(ConfigurationError) -> SiteConfiguration { try SiteConfiguration.load(path) }
+
+  func source() throws(ConfigurationError) -> ConfigurationSource {
+    try ConfigurationSource(file: path)
+  }
 }
 
 extension SiteConfiguration {

@@ -13,5 +13,6 @@ struct Segmentd: AsyncParsableCommand {
       ConfigCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
+      ReceiveCommand.self,
     ])
 }

@@ -18,12 +18,10 @@ struct WatchCommand: AsyncParsableCommand {
   var folder: String
 
   func run() async throws {
-    var configuration = try config.load()
-    let path = URL(fileURLWithPath: folder).standardizedFileURL.path
-    if !configuration.watch.contains(where: { $0.folder == path }) {
-      configuration.watch.append(SiteConfiguration.Watch(folder: path))
-    }
+    var source = try config.source()
+    source.watchedFolders = [URL(fileURLWithPath: folder).standardizedFileURL.path]
+    let configuration = try source.configuration()
     configuration.startLogging()
-    try await Daemon(configuration).run()
+    try await Daemon.opening(source).run()
   }
 }

@@ -96,13 +96,27 @@ final class DaemonSetup: Sendable {
     let command = wrapper + [segmentdBinary, "serve", "--config", configuration]
     let daemon = try ChildProcess(
       command[0], Array(command.dropFirst()), log: log, environment: environment)
+    try await answers(daemon)
+    return daemon
+  }
+
+  /// Waits until C-ECHO is answered.
+  func answers(_ daemon: ChildProcess) async throws {
     try await waitUntil("the listener", within: 300) {
       guard daemon.isRunning else { throw DaemonEnded(output: daemon.output) }
       return try await runProcess(
         "/usr/bin/echoscu", ["-aec", "SEGMENTD", "127.0.0.1", "\(self.port)"]
       ).status == 0
     }
-    return daemon
+  }
+
+  /// Sends files over an association that ends as `how` says, or stays open in silence.
+  func leaving(_ how: String, _ files: [URL]) throws -> ChildProcess {
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/peers/network_peers.py")
+    return try ChildProcess(
+      testPython, [script.path, "leave", "\(port)", "SEGMENTD", how] + files.map(\.path),
+      log: folder.url.appendingPathComponent("\(UUID().uuidString).log"))
   }
 
   /// The files of the spool that have something in them; others are made in advance.
@@ -203,4 +217,31 @@ final class DaemonSetup: Sendable {
 struct DaemonEnded: Error, CustomStringConvertible {
   var output: String
   var description: String { "the daemon ended: \(output)" }
+}
+
+extension ChildProcess {
+  /// The process of a daemon that receives; nil while there is none.
+  var receivingProcess: Int32? {
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return all.compactMap { Int32($0) }.first { candidate in
+      guard let stat = processStatus(candidate), stat.parent == pid, stat.state != "Z" else {
+        return false
+      }
+      let command = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(candidate)/cmdline"))
+      return command?.range(of: Data("\0receive\0".utf8)) != nil
+    }
+  }
+}
+
+/// Whether a process has not ended, though nobody may have asked how.
+func isRunning(_ pid: Int32) -> Bool { processStatus(pid).map { $0.state != "Z" } ?? false }
+
+/// As /proc has it (proc(5)); nil where there is no such process.
+private func processStatus(_ pid: Int32) -> (state: String, parent: Int32)? {
+  guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+    let name = text.lastIndex(of: ")")
+  else { return nil }
+  let fields = text[text.index(after: name)...].split(separator: " ")
+  guard fields.count > 1, let parent = Int32(fields[1]) else { return nil }
+  return (String(fields[0]), parent)
 }

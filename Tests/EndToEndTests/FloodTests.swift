@@ -15,8 +15,8 @@ import Testing
   }
 
   /// The most memory that a process has had, in bytes.
-  private func peakMemory(of process: ChildProcess) throws -> Int {
-    let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
+  private func peakMemory(of process: Int32) throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
     let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM") })
     return (Int(line.filter(\.isNumber)) ?? 0) * 1024
   }
@@ -27,7 +27,8 @@ import Testing
     try await makeSeries(at: images, "--slices", "300")
     let daemon = try await setup.start()
     let port = "\(setup.port)"
-    let before = try peakMemory(of: daemon)
+    let receiver = try #require(daemon.receivingProcess)
+    let before = try peakMemory(of: receiver)
     let crowd = [
       try peer("hostile_peers", "idle", port, "200"),
       try peer("hostile_peers", "silent", port, "SEGMENTD", "50"),
@@ -53,9 +54,10 @@ import Testing
     let job = try #require(try await setup.endedJobs(within: 300).first)
     #expect(job.instances == 300, "\(job)")
     // Deflated images were 3.85 GB once.
-    let memory = try peakMemory(of: daemon) - before
+    let memory = try peakMemory(of: receiver) - before
     print("memory of the flood: \(memory >> 20) MiB")
     #expect(memory < 2 << 30)
+    #expect(daemon.receivingProcess == receiver, "it was started again: \(daemon.output)")
     try await daemon.end()
   }
 }

@@ -16,35 +16,40 @@ import Testing
   private let intake: Intake
   /// As the next process has it.
   private let next: Intake
+  /// As the next receiving process of the same daemon has it.
+  private let restarted: Intake
 
   init() throws {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
     ledger = try Ledger(path: state.ledger.path)
     let (state, ledger, logger) = (state, ledger, Logger(label: "test"))
-    func makeIntake() -> Intake {
+    func makeIntake(_ session: ReceivingSession) -> Intake {
       Intake(
-        state: state, ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
+        state: state, ledger: ledger,
+        receptions: ReceptionLog(ledger: ledger, session: session, logger: logger),
         logger: logger)
     }
-    intake = makeIntake()
-    next = makeIntake()
+    let session = ReceivingSession()
+    intake = makeIntake(session)
+    next = makeIntake(ReceivingSession())
+    restarted = makeIntake(ReceivingSession(daemon: session.daemon, process: 1))
   }
 
   /// An image in a file as the listener fills it.
-  private func receive(_ number: Int) throws -> URL {
+  private func receive(_ number: Int, by intake: Intake? = nil) throws -> URL {
     let source = folder.url.appendingPathComponent("\(number).dcm")
     try Dataset.image(number).write(to: source.path)
-    let file = try #require(try intake.newFile())
+    let file = try #require(try (intake ?? self.intake).newFile())
     try FileHandle(fileDescriptor: file.descriptor, closeOnDealloc: true)
       .write(contentsOf: Data(contentsOf: source))
     return URL(fileURLWithPath: file.path)
   }
 
   @discardableResult
-  private func store(_ number: Int) throws -> URL {
-    let file = try receive(number)
-    let status = intake.store(
+  private func store(_ number: Int, by intake: Intake? = nil) throws -> URL {
+    let file = try receive(number, by: intake)
+    let status = (intake ?? self.intake).store(
       ReceivedObject(
         association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
         sopInstanceUID: "1.2.3.\(number)", transferSyntaxUID: "1.2.840.10008.1.2.1",
@@ -167,6 +172,30 @@ import Testing
     try Recovery(intake).rescan { line, _ in Issue.record("\(line)") }
     #expect(FileManager.default.fileExists(atPath: half.path))
     intake.ended(.test, .released, message: "")
+    #expect(try Recovery(next).withdrawUnfinished().isEmpty)
+  }
+
+  /// The receiving process crashed and the next one receives already: only what the first left is ended.
+  @Test func afterAReceivingProcessOnlyWhatItLeftIsPutRight() throws {
+    let lost = try store(1)
+    try store(2, by: restarted)
+    let half = try receive(3)
+    let halfOfNext = try receive(4, by: restarted)
+    try FileManager.default.removeItem(at: lost)
+    let session = intake.receptions.session
+    // Of the daemon, in which a job may be running.
+    let recovery = Recovery(next, after: session)
+    #expect(try recovery.withdrawUnfinished().count == 1)
+    try ledger.endReception(ofSession: session.key, message: "it crashed")
+    try recovery.rescan { line, _ in #expect(line.contains("never complete"), "\(line)") }
+    #expect(try recorded == ["1.2.3.2"])
+    #expect(
+      try ledger.incompleteness(series: "1.2.3").associations.map(\.message) == ["it crashed"])
+    #expect(!FileManager.default.fileExists(atPath: half.path))
+    #expect(FileManager.default.fileExists(atPath: halfOfNext.path))
+    #expect(state.filledFiles.count == 2)
+    // Its own association ends as it does.
+    restarted.ended(.test, .released, message: "")
     #expect(try Recovery(next).withdrawUnfinished().isEmpty)
   }
 

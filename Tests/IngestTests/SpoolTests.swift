@@ -100,13 +100,36 @@ import Testing
     #expect(state.filledFiles == [next] && spool.path(of: state.file(next)) == next)
   }
 
-  /// What this process makes is no leftover of an earlier one.
-  @Test func onlyFoldersOfEarlierProcessesAreListed() throws {
-    let path = try fill()
-    #expect(spool.earlierFolders().isEmpty)
-    let next = Spool(state: state)
-    #expect(next.earlierFolders() == [folder(of: path)])
-    #expect(next.files(inFolder: folder(of: path)).contains(path))
+  /// A name tells of which process a file is, also where both fill the same folder.
+  @Test func filesAreNamedByTheirProcess() throws {
+    let session = ReceivingSession()
+    let other = ReceivingSession(daemon: session.daemon, process: 1)
+    let eleventh = ReceivingSession(daemon: session.daemon, process: 11)
+    let spool = Spool(state: state, session: other)
+    let file = try spool.newFile()
+    close(file.descriptor)
+    let names = [
+      (file.path as NSString).lastPathComponent, spool.newIncomingFile().lastPathComponent,
+    ]
+    for name in names {
+      #expect(other.names(name) && !session.names(name) && !eleventh.names(name), "\(name)")
+      #expect(session.isOfSameDaemon(name) && !ReceivingSession().isOfSameDaemon(name))
+    }
+  }
+
+  @Test func onlyTheFilesOfOneProcessAreRemovedFromThoseOnTheirWayIn() throws {
+    let ended = ReceivingSession()
+    let next = ReceivingSession(daemon: ended.daemon, process: 1)
+    let kept = Spool(state: state, session: next).newIncomingFile()
+    for file in [Spool(state: state, session: ended).newIncomingFile(), kept] {
+      try Data("x".utf8).write(to: file)
+    }
+    spool.removeUnacknowledged(of: ended)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: state.incoming.path)
+        == [kept.lastPathComponent])
+    spool.removeUnacknowledged(of: nil)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: state.incoming.path).isEmpty)
   }
 }
 

@@ -10,7 +10,6 @@ public struct DICOMwebQuerySource: QuerySource {
   private let url: URL
   private let client: DICOMwebClient
   private let intake: Intake
-  private let folder: URL
   /// Objects that are on their way at the same time.
   private static let width = 4
 
@@ -20,13 +19,9 @@ public struct DICOMwebQuerySource: QuerySource {
   ///   - url: of the service.
   ///   - authorization: sent with each request.
   ///   - intake: takes the objects.
-  ///   - folder: for files on their way in, on the file system of the spool.
-  public init(
-    url: URL, authorization: DICOMwebClient.Authorization, intake: Intake, folder: URL
-  ) {
+  public init(url: URL, authorization: DICOMwebClient.Authorization, intake: Intake) {
     self.url = url
     self.intake = intake
-    self.folder = folder
     client = DICOMwebClient(url: url, authorization: authorization)
   }
 
@@ -94,7 +89,7 @@ public struct DICOMwebQuerySource: QuerySource {
   private func take(
     _ uid: String, _ series: String, _ study: String, over association: Association
   ) async -> Result<Void, QuerySourceError> {
-    let file = folder.appendingPathComponent(UUID().uuidString.lowercased())
+    let file = intake.newIncomingFile()
     let began = Date()
     do throws(DICOMwebError) {
       try await client.retrieve(instance: uid, ofSeries: series, study: study, to: file)

@@ -1,0 +1,97 @@
+import FileSystem
+import Foundation
+import Ingest
+import Synchronization
+
+/// A receiving process of this daemon, seen from the daemon.
+final class ReceiverProcess: Sendable {
+  /// How a process ended.
+  enum End: Sendable, Equatable, CustomStringConvertible {
+    case exited(Int32)
+    case killed(signal: Int32)
+
+    /// Whether it crashed, in place of being told to end.
+    var isCrash: Bool {
+      switch self {
+      case .exited(let status): status != 0
+      case .killed(let signal): ![SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(signal)
+      }
+    }
+
+    /// Whether the program itself went wrong: SIGKILL comes from outside.
+    var isFaultOfProgram: Bool {
+      if case .killed(let signal) = self { isCrash && signal != SIGKILL } else { false }
+    }
+
+    var description: String {
+      switch self {
+      case .exited(let status): "ended with status \(status)"
+      case .killed(let signal):
+        "was ended by signal \(signal) (\(String(cString: strsignal(signal))))"
+      }
+    }
+  }
+
+  let session: ReceivingSession
+  /// What it reports, until it ends.
+  let reports: AsyncStream<ReceiverReport>
+  private let process = Process()
+  private let channel: MessageChannel
+  private let ended: AsyncStream<End>
+
+  /// Starts this program once more, as a receiving process that ends with this one.
+  ///
+  /// - Throws: where the system has no process to give.
+  init(_ setup: ReceiverSetup) throws {
+    session = setup.session
+    let (channel, theirs) = try MessageChannel.pair()
+    self.channel = channel
+    defer { close(theirs) }
+    reports = channel.messages(ReceiverReport.self)
+    let (ended, continuation) = AsyncStream.makeStream(of: End.self)
+    self.ended = ended
+    process.executableURL = Self.program
+    process.arguments = [Self.command]
+    process.standardInput = FileHandle(fileDescriptor: theirs, closeOnDealloc: false)
+    process.environment = Self.environment
+    process.terminationHandler = { process in
+      let status = process.terminationStatus
+      continuation.yield(
+        process.terminationReason == .uncaughtSignal ? .killed(signal: status) : .exited(status))
+      continuation.finish()
+    }
+    try process.run()
+    try channel.send(ReceiverOrder.begin(setup))
+  }
+
+  /// The subcommand that runs a receiving process.
+  static let command = "receive"
+
+  /// The file of this program, or, where that was replaced since the start, this program itself.
+  private static var program: URL {
+    let own = "/proc/self/exe"
+    if let path = try? FileManager.default.destinationOfSymbolicLink(atPath: own),
+      let file = FileStatus(path), file.version == FileStatus(own)?.version
+    {
+      return URL(fileURLWithPath: path)
+    }
+    return URL(fileURLWithPath: own)
+  }
+
+  /// Swift's own report of a crash takes seconds, in which peers get no answer, and prints memory, which
+  /// holds patients' data.
+  private static var environment: [String: String] {
+    ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { own, _ in own }
+  }
+
+  func send(_ order: ReceiverOrder) throws { try channel.send(order) }
+
+  /// Waits for the end of the process. To be called once.
+  func end() async -> End {
+    for await end in ended { return end }
+    return .exited(-1)
+  }
+
+  /// Ends it at once.
+  func kill() { if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
+}

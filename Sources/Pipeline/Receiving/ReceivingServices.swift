@@ -1,0 +1,140 @@
+import Configuration
+import Dispatch
+import Foundation
+import Ingest
+import JobLedger
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+extension ConfiguredParts {
+  /// All that receives, in the order in which it begins: ports are open and folders readable when this
+  /// returns.
+  ///
+  /// - Parameter gate: opens when the ledger is known to be sound.
+  /// - Throws: `DICOMNetworkError`, `WatchFolderError`, or `ConfigurationError`.
+  func receivingServices(after gate: Gate) throws -> [any Service] {
+    var services: [any Service] = []
+    if let check = try completenessCheck() { services.append(AfterGate(gate, check)) }
+    for watch in configuration.watch {
+      services.append(AfterGate(gate, try watchedFolder(watch)))
+    }
+    if !configuration.listeners.isEmpty {
+      let commitment = storageCommitment()
+      services += [commitment, try listener(commitment: commitment)]
+    }
+    for watch in configuration.watch { logger.info("watching \(watch.folder)") }
+    return services
+  }
+}
+
+/// The receiving process of a daemon: its other end is a ``Receiver``, by which it was started, with which
+/// it is connected by its standard input, and without which it does not run.
+public struct ReceivingProcess: Sendable {
+  public let configuration: SiteConfiguration
+  private let session: ReceivingSession
+  private let channel: MessageChannel
+
+  /// Takes the daemon's first order.
+  ///
+  /// - Throws: ``ReceiverError/notStartedByDaemon``, or `ConfigurationError`.
+  public init() throws {
+    guard MessageChannel.isSocket(STDIN_FILENO) else { throw ReceiverError.notStartedByDaemon }
+    channel = MessageChannel(STDIN_FILENO)
+    guard case .begin(let setup)? = try? channel.receive(ReceiverOrder.self) else {
+      throw ReceiverError.notStartedByDaemon
+    }
+    session = setup.session
+    configuration = try setup.source.configuration()
+  }
+
+  /// Receives until the daemon ends or says so, or until SIGTERM.
+  ///
+  /// - Returns: whether it could begin; the daemon knows why not.
+  public func run() async throws -> Bool {
+    let parts: ConfiguredParts
+    let lock: StateDirectoryLock
+    let gate = Gate()
+    let services: [any Service]
+    do {
+      let state = StateDirectory(existing: configuration.stateDirectory)
+      lock = try state.receiverLock()
+      let notes = try ReadingNotes(state.readingNotes)
+      parts = try await waitingForSpace {
+        try ConfiguredParts(configuration, mustExist: true, session: session, notes: notes)
+      }
+      services = try parts.receivingServices(after: gate)
+    } catch {
+      try? channel.send(ReceiverReport.failed("\(error)"))
+      return false
+    }
+    let group = ServiceGroup(
+      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger)
+    obey(gate, group, parts.receptions, parts.logger)
+    try? channel.send(ReceiverReport.receiving)
+    try await group.run()
+    withExtendedLifetime(lock) {}
+    return true
+  }
+
+  /// Follows the daemon's orders, and ends with it.
+  private func obey(
+    _ gate: Gate, _ group: ServiceGroup, _ receptions: ReceptionLog, _ logger: Logger
+  ) {
+    Thread.detachNewThread { [channel] in
+      while let order = (try? channel.receive(ReceiverOrder.self)) ?? nil {
+        switch order {
+        case .begin: break
+        case .proceed: gate.open()
+        case .stop: Task { await group.triggerGracefulShutdown() }
+        case .flush(let number):
+          // It may wait for the ledger, and orders must not wait for it.
+          DispatchQueue.global().async {
+            do throws(LedgerError) {
+              try receptions.flush()
+              try? channel.send(ReceiverReport.flushed(number))
+            } catch {
+              try? channel.send(ReceiverReport.unwritable(number, "\(error)"))
+            }
+          }
+        }
+      }
+      // As if both had been killed together: nothing may be received for nobody, and the next daemon
+      // waits for this end.
+      logger.error("the daemon has ended without a word, and receiving ends with it")
+      _exit(1)
+    }
+  }
+}
+
+/// Closed until it is opened.
+final class Gate: Sendable {
+  private let isOpen = Mutex(false)
+
+  func open() { isOpen.withLock { $0 = true } }
+
+  /// - Throws: `CancellationError`
+  func wait() async throws {
+    while !isOpen.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(50)) }
+  }
+}
+
+/// A service that begins when a gate opens.
+struct AfterGate: Service {
+  private let gate: Gate
+  private let service: any Service
+
+  init(_ gate: Gate, _ service: any Service) {
+    self.gate = gate
+    self.service = service
+  }
+
+  func run() async throws {
+    do {
+      try await cancelWhenGracefulShutdown { try await gate.wait() }
+    } catch is CancellationError {
+      return
+    }
+    try await service.run()
+  }
+}
