@@ -24,7 +24,7 @@ import Testing
   /// 200 connections, 50 silent associations, 8 deflate bombs and an endless object.
   @Test func honestPeersAreServed() async throws {
     let images = setup.folder.url.appendingPathComponent("images")
-    try await makeSeries(at: images, "--slices", "300")
+    let series = try await makeSeries(at: images, "--slices", "300").series
     let daemon = try await setup.start()
     let port = "\(setup.port)"
     let receiver = try #require(daemon.receivingProcess)
@@ -51,7 +51,11 @@ import Testing
     // Each is refused, or its association gave way.
     #expect(!bombs.output.contains("0x0000"), "\(bombs.output)")
     for one in crowd { try await one.end(SIGKILL) }
-    let job = try #require(try await setup.endedJobs(within: 300).first)
+    // The bombs have a series of their own, which is held.
+    try await waitUntil("the job of the images", within: 300) {
+      try await setup.endedJobs().contains { $0.seriesInstanceUID == series }
+    }
+    let job = try #require(try await setup.jobs().first { $0.seriesInstanceUID == series })
     #expect(job.instances == 300, "\(job)")
     // Deflated images were 3.85 GB once.
     let memory = try peakMemory(of: receiver) - before

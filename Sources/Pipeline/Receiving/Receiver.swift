@@ -1,4 +1,4 @@
-import Configuration
+import ConfigurationFile
 import Foundation
 import Ingest
 import JobLedger
@@ -20,6 +20,10 @@ actor Receiver: Service, UnrecordedReceptions {
   private let logger: Logger
 
   private var process: ReceiverProcess?
+  /// Waits for the first report of a process, by its number.
+  private var first: (number: Int, continuation: CheckedContinuation<ReceiverError?, Never>)?
+  /// Takes its reports.
+  private var reporting: Task<Void, Never>?
   /// Processes of this daemon so far.
   private var count = 0
   private var mayProceed = false
@@ -29,7 +33,11 @@ actor Receiver: Service, UnrecordedReceptions {
   private var flushes: [Int: CheckedContinuation<FlushAnswer, Never>] = [:]
   private var flushCount = 0
 
-  private enum FlushAnswer { case done, failed(String), ended }
+  private enum FlushAnswer {
+    case done
+    case failed(String)
+    case ended
+  }
 
   /// Since its first crash in a row: at once, and then after pauses.
   private static let pauses = RetryPolicy(firstPause: 0.5, longestPause: 5, maximumAttempts: nil)
@@ -87,9 +95,10 @@ actor Receiver: Service, UnrecordedReceptions {
     while let process {
       let began = ContinuousClock.now
       let end = await process.end()
+      await reporting?.value
       self.process = nil
       answerAll()
-      if isStopping { return }
+      if isStopping || Task.isCancelled { return }
       if .now - began > Self.steadyTime { crashes = 0 }
       crashes += end.isCrash ? 1 : 0
       let ended = ReceiverEnd(
@@ -104,7 +113,7 @@ actor Receiver: Service, UnrecordedReceptions {
 
   /// Tries until there is a process, which may be about to end again.
   private func restart() async {
-    while !isStopping {
+    while !isStopping, !Task.isCancelled {
       do {
         let process = try launch()
         if let failure = await firstReport(of: process) {
@@ -126,7 +135,7 @@ actor Receiver: Service, UnrecordedReceptions {
       ReceiverSetup(source: source, session: ReceivingSession(daemon: daemon, process: count)))
     self.process = process
     // It may have been told to stop in the meantime.
-    if isStopping { try? process.send(.stop) }
+    if isStopping { endSoon(process) }
     return process
   }
 
@@ -134,32 +143,31 @@ actor Receiver: Service, UnrecordedReceptions {
   ///
   /// - Returns: why it does not.
   private func firstReport(of process: ReceiverProcess) async -> ReceiverError? {
-    let (first, continuation) = AsyncStream.makeStream(of: ReceiverReport.self)
-    Task {
-      for await report in process.reports {
-        continuation.yield(report)
-        self.take(report)
-      }
-      continuation.finish()
+    let number = process.session.process
+    // In a task of its own, as it goes on where this one is cancelled.
+    reporting = Task { [weak self] in
+      for await report in process.reports { await self?.take(report, of: number) }
+      let end = await process.end()
+      await self?.takeFirst(.ended("\(end)"), of: number)
     }
-    for await report in first {
-      switch report {
-      case .receiving:
-        proceed()
-        return nil
-      case .failed(let reason): return .failed(reason: reason)
-      case .flushed, .unwritable: continue
-      }
-    }
-    return .ended("ended")
+    let failure = await withCheckedContinuation { first = (number, $0) }
+    if failure == nil { proceed() }
+    return failure
   }
 
-  private func take(_ report: ReceiverReport) {
+  private func take(_ report: ReceiverReport, of process: Int) {
     switch report {
-    case .receiving, .failed: break
+    case .receiving: takeFirst(nil, of: process)
+    case .failed(let reason): takeFirst(.failed(reason: reason), of: process)
     case .flushed(let number): answer(number, .done)
     case .unwritable(let number, let reason): answer(number, .failed(reason))
     }
+  }
+
+  private func takeFirst(_ failure: ReceiverError?, of process: Int) {
+    guard first?.number == process else { return }
+    first?.continuation.resume(returning: failure)
+    first = nil
   }
 
   private func pause(_ seconds: Double) async {
@@ -167,10 +175,13 @@ actor Receiver: Service, UnrecordedReceptions {
     while !isStopping, .now < end { try? await Task.sleep(for: .milliseconds(50)) }
   }
 
-  private func stop() async {
+  private func stop() {
     guard !isStopping else { return }
     isStopping = true
-    guard let process else { return }
+    if let process { endSoon(process) }
+  }
+
+  private func endSoon(_ process: ReceiverProcess) {
     try? process.send(.stop)
     Task {
       try? await Task.sleep(for: Self.patience)

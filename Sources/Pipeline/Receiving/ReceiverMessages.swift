@@ -1,4 +1,4 @@
-import Configuration
+import ConfigurationFile
 import Ingest
 
 /// What a receiving process needs to begin.

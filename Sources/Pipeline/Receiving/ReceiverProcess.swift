@@ -37,7 +37,7 @@ final class ReceiverProcess: Sendable {
   let reports: AsyncStream<ReceiverReport>
   private let process = Process()
   private let channel: MessageChannel
-  private let ended: AsyncStream<End>
+  private let ending = Ending()
 
   /// Starts this program once more, as a receiving process that ends with this one.
   ///
@@ -48,17 +48,14 @@ final class ReceiverProcess: Sendable {
     self.channel = channel
     defer { close(theirs) }
     reports = channel.messages(ReceiverReport.self)
-    let (ended, continuation) = AsyncStream.makeStream(of: End.self)
-    self.ended = ended
     process.executableURL = Self.program
     process.arguments = [Self.command]
     process.standardInput = FileHandle(fileDescriptor: theirs, closeOnDealloc: false)
     process.environment = Self.environment
-    process.terminationHandler = { process in
+    process.terminationHandler = { [ending] process in
       let status = process.terminationStatus
-      continuation.yield(
+      ending.take(
         process.terminationReason == .uncaughtSignal ? .killed(signal: status) : .exited(status))
-      continuation.finish()
     }
     try process.run()
     try channel.send(ReceiverOrder.begin(setup))
@@ -86,12 +83,38 @@ final class ReceiverProcess: Sendable {
 
   func send(_ order: ReceiverOrder) throws { try channel.send(order) }
 
-  /// Waits for the end of the process. To be called once.
-  func end() async -> End {
-    for await end in ended { return end }
-    return .exited(-1)
-  }
+  /// Waits for the end of the process, also in a task that is cancelled.
+  func end() async -> End { await ending.wait() }
 
   /// Ends it at once.
   func kill() { if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
+}
+
+/// How a process ended, for those who wait for it.
+private final class Ending: Sendable {
+  private struct State {
+    var end: ReceiverProcess.End?
+    var waiting: [CheckedContinuation<ReceiverProcess.End, Never>] = []
+  }
+
+  private let state = Mutex(State())
+
+  func take(_ end: ReceiverProcess.End) {
+    let waiting = state.withLock { state in
+      state.end = end
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for continuation in waiting { continuation.resume(returning: end) }
+  }
+
+  func wait() async -> ReceiverProcess.End {
+    await withCheckedContinuation { continuation in
+      let end = state.withLock { state in
+        if state.end == nil { state.waiting.append(continuation) }
+        return state.end
+      }
+      if let end { continuation.resume(returning: end) }
+    }
+  }
 }

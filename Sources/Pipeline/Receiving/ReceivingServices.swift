@@ -1,4 +1,4 @@
-import Configuration
+import ConfigurationFile
 import Dispatch
 import Foundation
 import Ingest
@@ -56,6 +56,8 @@ public struct ReceivingProcess: Sendable {
     let lock: StateDirectoryLock
     let gate = Gate()
     let services: [any Service]
+    let orders = Orders(channel, gate)
+    orders.obey()
     do {
       let state = StateDirectory(existing: configuration.stateDirectory)
       lock = try state.receiverLock()
@@ -63,6 +65,7 @@ public struct ReceivingProcess: Sendable {
       parts = try await waitingForSpace {
         try ConfiguredParts(configuration, mustExist: true, session: session, notes: notes)
       }
+      orders.receptions = parts.receptions
       services = try parts.receivingServices(after: gate)
     } catch {
       try? channel.send(ReceiverReport.failed("\(error)"))
@@ -70,39 +73,69 @@ public struct ReceivingProcess: Sendable {
     }
     let group = ServiceGroup(
       services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger)
-    obey(gate, group, parts.receptions, parts.logger)
+    orders.group = group
     try? channel.send(ReceiverReport.receiving)
     try await group.run()
     withExtendedLifetime(lock) {}
     return true
   }
+}
 
-  /// Follows the daemon's orders, and ends with it.
-  private func obey(
-    _ gate: Gate, _ group: ServiceGroup, _ receptions: ReceptionLog, _ logger: Logger
-  ) {
-    Thread.detachNewThread { [channel] in
-      while let order = (try? channel.receive(ReceiverOrder.self)) ?? nil {
-        switch order {
-        case .begin: break
-        case .proceed: gate.open()
-        case .stop: Task { await group.triggerGracefulShutdown() }
-        case .flush(let number):
-          // It may wait for the ledger, and orders must not wait for it.
-          DispatchQueue.global().async {
-            do throws(LedgerError) {
-              try receptions.flush()
-              try? channel.send(ReceiverReport.flushed(number))
-            } catch {
-              try? channel.send(ReceiverReport.unwritable(number, "\(error)"))
-            }
-          }
-        }
-      }
+/// Follows the daemon's orders, and ends this process with it.
+private final class Orders: Sendable {
+  private struct Subjects {
+    var group: ServiceGroup?
+    var receptions: ReceptionLog?
+  }
+
+  private let channel: MessageChannel
+  private let gate: Gate
+  private let subjects = Mutex(Subjects())
+
+  init(_ channel: MessageChannel, _ gate: Gate) {
+    self.channel = channel
+    self.gate = gate
+  }
+
+  /// What is received; to be set before anything is.
+  var receptions: ReceptionLog? {
+    get { subjects.withLock { $0.receptions } }
+    set { subjects.withLock { $0.receptions = newValue } }
+  }
+
+  /// What is to be stopped.
+  var group: ServiceGroup? {
+    get { subjects.withLock { $0.group } }
+    set { subjects.withLock { $0.group = newValue } }
+  }
+
+  /// From now on, on a thread of its own.
+  func obey() {
+    Thread.detachNewThread { [self] in
+      while let order = (try? channel.receive(ReceiverOrder.self)) ?? nil { obey(order) }
       // As if both had been killed together: nothing may be received for nobody, and the next daemon
       // waits for this end.
-      logger.error("the daemon has ended without a word, and receiving ends with it")
       _exit(1)
+    }
+  }
+
+  private func obey(_ order: ReceiverOrder) {
+    switch order {
+    case .begin: break
+    case .proceed: gate.open()
+    case .stop:
+      guard let group else { _exit(0) }
+      Task { await group.triggerGracefulShutdown() }
+    case .flush(let number):
+      // It may wait for the ledger, and orders must not wait for it.
+      DispatchQueue.global().async { [channel, receptions] in
+        do throws(LedgerError) {
+          try receptions?.flush()
+          try? channel.send(ReceiverReport.flushed(number))
+        } catch {
+          try? channel.send(ReceiverReport.unwritable(number, "\(error)"))
+        }
+      }
     }
   }
 }
