@@ -19,7 +19,7 @@ public struct Intake: StoreHandler {
   let spool: Spool
   let ledger: Ledger
   let receptions: ReceptionLog
-  private let logger: Logger
+  let peerLog: PeerLog
   /// Objects that are kept and never segmented, as results of ours that come back.
   private let storedClasses: Set<String>
   private let notes: ReadingNotes?
@@ -31,16 +31,19 @@ public struct Intake: StoreHandler {
   ///   - storedClasses: SOP classes of objects that are kept besides images.
   ///   - notes: where it is noted what is being read, for the case of a crash.
   ///   - logger: for what is refused.
+  ///   - linesPerMinute: of one kind from one address that are logged; a ``Listener`` logs how many more
+  ///     there were.
   public init(
     state: StateDirectory, ledger: Ledger, receptions: ReceptionLog,
-    storedClasses: Set<String> = [], notes: ReadingNotes? = nil, logger: Logger
+    storedClasses: Set<String> = [], notes: ReadingNotes? = nil, logger: Logger,
+    linesPerMinute: Int = .max
   ) {
     self.spool = Spool(state: state, session: receptions.session)
     self.ledger = ledger
     self.receptions = receptions
     self.storedClasses = storedClasses
     self.notes = notes
-    self.logger = logger
+    peerLog = PeerLog(logger, lines: linesPerMinute)
   }
 
   public func newFile() throws(SystemError) -> ReceptionFile? {
@@ -105,12 +108,9 @@ public struct Intake: StoreHandler {
   }
 
   private func log(_ refusal: RefusedInstance, of association: Association) {
-    logger.warning(
-      "\(refusal.line)",
-      metadata: [
-        "peer": "\(association.callingAETitle)", "address": "\(association.peerAddress)",
-        "series": "\(refusal.seriesInstanceUID ?? "unknown")",
-      ])
+    peerLog.log(
+      .refused, .warning, refusal.line, of: association,
+      metadata: ["series": "\(refusal.seriesInstanceUID ?? "unknown")"])
   }
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is.
@@ -165,7 +165,7 @@ public struct Intake: StoreHandler {
     _ file: URL, named name: String, source: InstanceSource,
     requested: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    let image = try received(file, named: name)
+    let image = try received(file, named: name, over: requested?.association)
     if let requested { try image.check(against: requested) }
     do { try SpoolSeal(contentHash: image.hash).write(to: file) } catch {
       throw .notStored(reason: "\(file.path): \(error)")
@@ -197,14 +197,16 @@ public struct Intake: StoreHandler {
     }
   }
 
-  private func received(_ file: URL, named name: String) throws(IntakeError) -> ReceivedImage {
+  private func received(
+    _ file: URL, named name: String, over association: Association? = nil
+  ) throws(IntakeError) -> ReceivedImage {
     do {
       let (identity, hash, byteCount) = try ImageIdentity.readWithHash(
         file.path, named: name, besides: storedClasses)
       if identity.isOurs {
-        logger.info(
-          "a result of segmentd came back; it is kept and not processed",
-          metadata: ["instance": "\(identity.instance.sopInstanceUID)"])
+        peerLog.log(
+          .received, .info, "a result of segmentd came back; it is kept and not processed",
+          of: association, metadata: ["instance": "\(identity.instance.sopInstanceUID)"])
       }
       return ReceivedImage(identity: identity.instance, hash: hash, byteCount: byteCount)
     } catch {
@@ -226,7 +228,7 @@ public struct Intake: StoreHandler {
     }
     do {
       let outcome = try commit.wait()
-      if failure == nil { try settle(outcome, record) }
+      if failure == nil { try settle(outcome, record, over: request?.association) }
     } catch {
       throw .notRecorded(error)
     }
@@ -237,15 +239,22 @@ public struct Intake: StoreHandler {
   }
 
   /// A file whose content is there already is not needed twice.
-  private func settle(_ outcome: InstanceOutcome, _ record: InstanceRecord) throws(LedgerError) {
+  private func settle(
+    _ outcome: InstanceOutcome, _ record: InstanceRecord, over association: Association?
+  ) throws(LedgerError) {
     switch outcome {
     case .added: break
     case .identical: try keepOneFile(of: record)
     case .restored:
-      logger.info("instance \(record.sopInstanceUID) came again as it was before it was replaced")
+      peerLog.log(
+        .received, .info,
+        "instance \(record.sopInstanceUID) came again as it was before it was replaced",
+        of: association)
       try keepOneFile(of: record)
     case .conflicting:
-      logger.warning("instance \(record.sopInstanceUID) came again with other content")
+      peerLog.log(
+        .received, .warning, "instance \(record.sopInstanceUID) came again with other content",
+        of: association)
     }
   }
 

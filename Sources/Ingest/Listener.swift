@@ -5,6 +5,7 @@ import ServiceLifecycle
 /// The storage SCPs as a service of the daemon.
 public struct Listener: Service {
   private let scps: [StorageSCP]
+  private let peerLog: PeerLog
 
   /// Starts to listen, so that a port that is taken is known before anything else starts.
   ///
@@ -12,7 +13,7 @@ public struct Listener: Service {
   ///   - configurations: where they listen, and to whom.
   ///   - intake: takes what is received.
   ///   - commitment: answers requests for storage commitment; nil where they are not taken.
-  ///   - logger: is told of associations.
+  ///   - logger: is told where it listens.
   public init(
     _ configurations: [StorageSCPConfiguration], intake: Intake,
     commitment: (any CommitmentHandler)? = nil, logger: Logger
@@ -22,23 +23,22 @@ public struct Listener: Service {
       let scp = try StorageSCP(
         configuration,
         handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
-          let association = event.association
           intake.record(event)
-          logger.log(
-            level: event.level, "\(event.line)",
-            metadata: [
-              "peer": "\(association.callingAETitle)", "address": "\(association.peerAddress)",
-            ])
+          intake.peerLog.log(event.logKind, event.level, event.line, of: event.association)
         })
       scps.append(scp)
       logger.info("listening as \(configuration.summary)")
     }
     self.scps = scps
+    peerLog = intake.peerLog
   }
 
   public func run() async throws {
-    try? await gracefulShutdown()
+    await cancelWhenGracefulShutdown {
+      while (try? await Task.sleep(for: .seconds(5))) != nil { peerLog.summarize() }
+    }
     await stop()
+    peerLog.summarize(isEnd: true)
   }
 
   /// Takes no further association and returns when the open ones have ended.
@@ -61,6 +61,16 @@ extension AssociationEvent {
     case .accepted: message.isEmpty ? .debug : .info
     case .ended(.released): .info
     case .rejected, .noAssociation, .ended: .warning
+    }
+  }
+
+  fileprivate var logKind: PeerLog.Kind {
+    switch kind {
+    case .accepted: .accepted
+    case .rejected: .rejected
+    case .noAssociation: .closed
+    case .ended(.released): .released
+    case .ended: .ended
     }
   }
 

@@ -53,7 +53,9 @@ public struct ConfiguredParts {
     receptions = ReceptionLog(ledger: ledger, session: session, logger: logger)
     intake = Intake(
       state: state, ledger: ledger, receptions: receptions,
-      storedClasses: configuration.storedSOPClasses, notes: notes, logger: logger)
+      storedClasses: configuration.storedSOPClasses, notes: notes, logger: logger,
+      // A command logs everything; it does not last.
+      linesPerMinute: notes == nil ? .max : 60)
   }
 
   var aeTitle: String { configuration.listeners.first?.aeTitle ?? "SEGMENTD" }

@@ -50,6 +50,37 @@ import Testing
     #expect(try fixture.ledger.instances(series: "1.2.3").all.count == 20)
   }
 
+  /// The receiving process records as fast as it can, and the daemon has jobs to write down: neither keeps
+  /// the other one from its turn until that gives up.
+  @Test func twoProcessesThatWriteAllTheTimeBothGetTheirTurns() throws {
+    let fixture = try LedgerFixture()
+    try fixture.receive(.test(0))
+    fixture.clock.advance(60)
+    for due in try fixture.ledger.seriesDue(quietPeriod: 30) {
+      try fixture.ledger.assembleSeries(due, jobs: [.test()])
+    }
+    let other = try fixture.reopened()
+    let isDone = Mutex(false)
+    let recorded = Mutex(0)
+    try throwingOnThreads(9) { number in
+      if number == 0 {
+        defer { isDone.withLock { $0 = true } }
+        for _ in 0..<50 {
+          let job = try #require(try other.claimJob())
+          try other.releaseJob(job.id)
+        }
+      } else {
+        var instance = 1
+        while !isDone.withLock({ $0 }) {
+          _ = try fixture.ledger.recordInstance(.test(instance, series: "1.9.\(number)"))
+          instance += 1
+          recorded.withLock { $0 += 1 }
+        }
+      }
+    }
+    #expect(recorded.withLock { $0 } > 50)
+  }
+
   @Test func readersSeeWholeTransactionsWhileOthersWrite() throws {
     let fixture = try LedgerFixture()
     let reader = try fixture.reopened()

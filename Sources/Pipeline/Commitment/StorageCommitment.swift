@@ -72,8 +72,9 @@ public final class StorageCommitment: CommitmentHandler, Service {
   }
 
   public func reported(_ number: Int64, status: UInt16) {
-    open.withLock { $0.associations[number] = nil }
     settle(number, status, over: "the association of the request")
+    // Only now: while it is due in the ledger, nobody else may send it.
+    open.withLock { $0.associations[number] = nil }
   }
 
   public func ended(_ association: Association) {
