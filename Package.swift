@@ -75,7 +75,10 @@ let package = Package(
     .target(name: "DICOMweb", dependencies: ["DICOM"]),
     .target(
       name: "Results",
-      dependencies: ["DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG"]),
+      dependencies: [
+        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
     .target(
       name: "SeriesReading",
@@ -159,7 +162,11 @@ let package = Package(
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "DICOMwebTests", dependencies: ["DICOMweb", "DICOM", "TestSupport"]),
     .testTarget(
-      name: "ResultsTests", dependencies: ["Results", "Terminology", "GeometryGate", "TestSupport"]),
+      name: "ResultsTests",
+      dependencies: [
+        "Results", "Terminology", "GeometryGate", "TestSupport",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
     .testTarget(

@@ -206,3 +206,9 @@ extension SiteConfiguration {
     }
   }
 }
+
+extension SiteConfiguration {
+  /// What tells this installation from others, written into every result as Device Serial Number
+  /// (0018,1000): the AE title of its first listener.
+  public var installation: String { listeners.first?.aeTitle ?? "SEGMENTD" }
+}

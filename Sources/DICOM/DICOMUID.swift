@@ -4,20 +4,27 @@ import Foundation
 
 /// Unique identifiers (PS3.5 section 9).
 public enum DICOMUID {
-  /// A new UID under 2.25: a random UUID as a decimal number (PS3.5 B.2).
-  public static func generate() -> String {
-    let bytes = withUnsafeBytes(of: UUID().uuid) { Array($0) }
-    return "2.25." + decimal(bytes)
-  }
-
-  /// A UID under 2.25 that belongs to another and a number: always the same for the same two.
-  public static func derived(from uid: String, _ number: Int) -> String {
-    var bytes = Array(SHA256.hash(data: Data("\(uid)/\(number)".utf8)).prefix(16))
-    // A UUID of version 8, whose bits are the maker's own (RFC 9562).
-    bytes[6] = bytes[6] & 0x0F | 0x80
+  /// A UID under 2.25 that follows from a name: a UUID of version 5 (RFC 9562, 5.5) as a decimal number
+  /// (PS3.5 B.2).
+  ///
+  /// - Parameters:
+  ///   - name: the same one always gives the same UID.
+  ///   - namespace: whose names they are; ours where none is given.
+  public static func named(_ name: String, in namespace: UUID = namespace) -> String {
+    var hashed = withUnsafeBytes(of: namespace.uuid) { Data($0) }
+    hashed.append(Data(name.utf8))
+    var bytes = Array(Insecure.SHA1.hash(data: hashed).prefix(16))
+    bytes[6] = bytes[6] & 0x0F | 0x50
     bytes[8] = bytes[8] & 0x3F | 0x80
     return "2.25." + decimal(bytes)
   }
+
+  /// Of the UIDs that segmentd derives; never changed.
+  public static let namespace = UUID(
+    uuid: (
+      0x76, 0xDD, 0x50, 0xAA, 0xA0, 0xC1, 0x51, 0x0C,
+      0xB9, 0xAF, 0x4B, 0xD9, 0x18, 0x62, 0xFD, 0x68
+    ))
 
   /// Whether a text is taken as a UID, wherever it comes from: components of digits with dots
   /// between them, 64 characters at most.

@@ -20,8 +20,8 @@ public enum DeliveryFailure: String, Sendable, Codable {
 }
 
 extension Ledger {
-  /// Takes the delivery that is due longest, to the given destination or of the given job; nil when
-  /// there is none.
+  /// Takes the delivery that is due longest, to the given destination or of the result of the given job;
+  /// nil when there is none.
   public func claimDelivery(destination: String? = nil, job: Int64? = nil) throws(LedgerError)
     -> ClaimedDelivery?
   {
@@ -32,7 +32,8 @@ extension Ledger {
           UPDATE deliveries SET state = 'sending', attempt_count = attempt_count + 1
           WHERE id = (
             SELECT id FROM deliveries
-            WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id = ?2)
+            WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id =
+                ifnull((SELECT same_as FROM results WHERE results.job_id = ?2), ?2))
               AND (?3 IS NULL OR destination = ?3)
             ORDER BY scheduled_at, id LIMIT 1)
           RETURNING *

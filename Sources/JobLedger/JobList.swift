@@ -39,6 +39,13 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var modelVersion: String?
   /// The files of the result; empty while there is none.
   public var objects: [StoredObject]
+  /// Series Instance UID of the result's objects; nil before the job first ran.
+  public var resultSeriesInstanceUID: String?
+  /// The earlier job whose result this one came to, because images, model and settings are the same: its
+  /// files and deliveries are listed.
+  public var sameResultAs: Int64?
+  /// SHA-256 of the model that was used, its weights and its `model.yaml`.
+  public var modelSHA256: String?
   /// The number of the job whose result takes this one's place.
   public var supersededBy: Int64?
   public var deliveries: [Delivery]
@@ -136,7 +143,7 @@ extension Ledger {
       db,
       sql: """
         SELECT jobs.*, series.study_uid, results.summary, results.superseded_by,
-          results.measurements, results.model_version,
+          results.measurements, results.model_version, results.same_as,
           (SELECT count(DISTINCT sop_uid) FROM instances
             WHERE instances.series_uid = jobs.series_uid AND instances.revision <= jobs.revision) AS n
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
@@ -147,8 +154,10 @@ extension Ledger {
 
   private func summary(_ row: Row, _ db: Database) throws -> JobSummary {
     let id: Int64 = try row.value("id")
+    let sameAs: Int64? = try row.value("same_as")
     let deliveries = try Row.fetchAll(
-      db, sql: "SELECT * FROM deliveries WHERE job_id = ? ORDER BY destination", arguments: [id]
+      db, sql: "SELECT * FROM deliveries WHERE job_id = ? ORDER BY destination",
+      arguments: [sameAs ?? id]
     ).map {
       JobSummary.Delivery(
         destination: try $0.value("destination"), state: try $0.value("state"),
@@ -176,7 +185,9 @@ extension Ledger {
         try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
       } ?? [],
       modelVersion: try row.value("model_version"), objects: try objects(job: id, db),
-      supersededBy: try row.value("superseded_by"), deliveries: deliveries,
+      resultSeriesInstanceUID: try row.value("result_series_uid"), sameResultAs: sameAs,
+      modelSHA256: try row.value("model_sha256"), supersededBy: try row.value("superseded_by"),
+      deliveries: deliveries,
       refusedInstances: state == "held"
         ? try refusals(of: series, onlyUnresolved: true, db) : [])
   }

@@ -8,8 +8,8 @@ public struct ClaimedJob: Sendable, Equatable {
   public var studyInstanceUID: String
   public var seriesInstanceUID: String
   public var model: String
-  public var resultSeriesInstanceUID: String
-  public var resultSOPInstanceUID: String
+  /// Whether a new result is asked for although there may be the same one.
+  public var isForced: Bool
 }
 
 extension Ledger {
@@ -39,8 +39,7 @@ extension Ledger {
         id: try row.value("id"), attempt: try row.value("attempt_count"),
         studyInstanceUID: try row.value("study"),
         seriesInstanceUID: try row.value("series_uid"), model: try row.value("model"),
-        resultSeriesInstanceUID: try row.value("result_series_uid"),
-        resultSOPInstanceUID: try row.value("result_sop_uid"))
+        isForced: try row.value("is_forced"))
       try db.execute(
         sql: "INSERT INTO attempts (job_id, number, started_at) VALUES (?, ?, ?)",
         arguments: [job.id, job.attempt, now])
@@ -52,55 +51,115 @@ extension Ledger {
   ///
   /// Older results of the same series and model are superseded; what of them was not delivered yet
   /// is not sent any more. Where a newer job for them completed earlier, it is this result that is
-  /// superseded from the start and not sent.
+  /// superseded from the start and not sent. A result with the very objects of an earlier one takes
+  /// that one's place on disk, and is sent only where the other was not.
   ///
   /// - Parameters:
   ///   - id: the job's number.
   ///   - result: the files of the result and what was measured.
   ///   - destinations: names of the destinations that the result is sent to.
   ///   - verdicts: what the gate made of the job's series, written in the same transaction.
+  /// - Throws: ``LedgerError/objectChanged(sopInstanceUID:job:)`` where an object has the SOP Instance
+  ///   UID of an earlier one and other content.
   public func completeJob(
     _ id: Int64, result: JobResult, destinations: [String], verdicts: [SeriesVerdict] = []
   ) throws(LedgerError) {
     try write { db in
+      let owner = try owner(of: result.objects, db)
       let job = try end(id, as: "completed", message: nil, db)
       try record(verdicts, job: id, db)
-      let newer = try Int64.fetchOne(
-        db,
-        sql: """
-          SELECT max(results.job_id) FROM results JOIN jobs ON jobs.id = results.job_id
-          WHERE jobs.series_uid = ? AND jobs.model = ? AND jobs.id > ?
-          """, arguments: [job.series, job.model, id])
-      try db.execute(
-        sql: """
-          INSERT INTO results (job_id, model_version, summary, measurements, created_at,
-            superseded_by)
-          VALUES (?, ?, ?, ?, ?, ?)
-          """,
-        arguments: [
-          id, result.modelVersion, result.summary, try Self.json(result.measurements), now, newer,
-        ])
-      try insert(result.objects, job: id, db)
-      try event(db, "completed", series: job.series, job: id, result.summary)
-      if let newer {
-        try event(db, "superseded", series: job.series, job: id, "by job \(newer)")
+      let newer = try newerResult(than: id, of: job, db)
+      try insert(result, job: id, sameAs: owner, newer: newer, db)
+      if let owner {
+        try move(result.objects, to: owner, db)
       } else {
-        try supersede(olderThan: id, series: job.series, model: job.model, db)
-        if result.objects.contains(where: \.kind.isSent) { try deliver(id, to: destinations, db) }
+        try insert(result.objects, job: id, db)
+      }
+      let earlier = owner.map { "the result of job \($0): " } ?? ""
+      try event(db, "completed", series: job.series, job: id, earlier + result.summary)
+      try takePlace(id, of: job, owner: owner, newer: newer, db)
+      if newer == nil, result.objects.contains(where: \.kind.isSent) {
+        try deliver(owner ?? id, to: destinations, db)
       }
     }
   }
 
-  private func supersede(olderThan id: Int64, series: String, model: String, _ db: Database) throws
+  /// Ends a running job that comes to the result of an earlier one, whose files are there: nothing is
+  /// made, and it is sent only to destinations for which it was never put in the outbox.
+  ///
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - owner: the job whose result it is.
+  ///   - destinations: names of the destinations that the result is sent to.
+  public func completeJob(_ id: Int64, sameAs owner: Int64, destinations: [String])
+    throws(LedgerError)
   {
+    try write { db in
+      let job = try end(id, as: "completed", message: nil, db)
+      let newer = try newerResult(than: id, of: job, db)
+      try db.execute(
+        sql: """
+          INSERT INTO results (job_id, model_version, summary, measurements, created_at,
+            superseded_by, study_uid, same_as)
+          SELECT ?, model_version, summary, measurements, ?, ?, study_uid, job_id
+          FROM results WHERE job_id = ?
+          """, arguments: [id, now, newer, owner])
+      guard db.changesCount == 1 else { throw LedgerError.unknownJob(owner) }
+      try event(db, "completed", series: job.series, job: id, "the result of job \(owner)")
+      try takePlace(id, of: job, owner: owner, newer: newer, db)
+      if newer == nil, try objects(job: owner, db).contains(where: \.kind.isSent) {
+        try deliver(owner, to: destinations, db)
+      }
+    }
+  }
+
+  private func insert(
+    _ result: JobResult, job: Int64, sameAs owner: Int64?, newer: Int64?, _ db: Database
+  ) throws {
+    try db.execute(
+      sql: """
+        INSERT INTO results (job_id, model_version, summary, measurements, created_at,
+          superseded_by, study_uid, same_as)
+        SELECT id, ?, ?, ?, ?, ?, study_uid, ? FROM jobs JOIN series USING (series_uid) WHERE id = ?
+        """,
+      arguments: [
+        result.modelVersion, result.summary, try Self.json(result.measurements), now, newer, owner,
+        job,
+      ])
+  }
+
+  /// A newer job of the same series and model that has a result already.
+  private func newerResult(than id: Int64, of job: EndedJob, _ db: Database) throws -> Int64? {
+    try Int64.fetchOne(
+      db,
+      sql: """
+        SELECT max(results.job_id) FROM results JOIN jobs ON jobs.id = results.job_id
+        WHERE jobs.series_uid = ? AND jobs.model = ? AND jobs.id > ?
+        """, arguments: [job.series, job.model, id])
+  }
+
+  private func takePlace(
+    _ id: Int64, of job: EndedJob, owner: Int64?, newer: Int64?, _ db: Database
+  ) throws {
+    if let newer {
+      try event(db, "superseded", series: job.series, job: id, "by job \(newer)")
+    } else {
+      try supersede(olderThan: id, series: job.series, model: job.model, but: owner, db)
+    }
+  }
+
+  /// - Parameter owner: the job whose result the new one is; that result stays.
+  private func supersede(
+    olderThan id: Int64, series: String, model: String, but owner: Int64?, _ db: Database
+  ) throws {
     let older = try Int64.fetchAll(
       db,
       sql: """
         UPDATE results SET superseded_by = ?1
-        WHERE superseded_by IS NULL AND job_id IN
+        WHERE superseded_by IS NULL AND ifnull(same_as, job_id) IS NOT ?4 AND job_id IN
           (SELECT id FROM jobs WHERE series_uid = ?2 AND model = ?3 AND id < ?1)
         RETURNING job_id
-        """, arguments: [id, series, model])
+        """, arguments: [id, series, model, owner])
     for job in older {
       try event(db, "superseded", series: series, job: job, "by job \(id)")
     }
@@ -111,12 +170,15 @@ extension Ledger {
         """, arguments: [id])
   }
 
+  /// Puts a result in the outbox for each destination for which it was not there before, or was given
+  /// up.
   private func deliver(_ id: Int64, to destinations: [String], _ db: Database) throws {
     for destination in destinations {
       try db.execute(
         sql: """
           INSERT INTO deliveries (job_id, destination, state, scheduled_at)
-          VALUES (?, ?, 'waiting', ?) ON CONFLICT DO NOTHING
+          VALUES (?, ?, 'waiting', ?) ON CONFLICT (job_id, destination) DO UPDATE
+            SET state = 'waiting', scheduled_at = excluded.scheduled_at WHERE state = 'discarded'
           """, arguments: [id, destination, now])
     }
   }

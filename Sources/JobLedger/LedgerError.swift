@@ -14,6 +14,8 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   case wrongState(job: Int64, state: String, needed: String)
   /// A delivery of a job was ended by another thread or process in the meantime.
   case notSending(job: Int64, destination: String)
+  /// An object has the SOP Instance UID of one in an earlier job's result and other content.
+  case objectChanged(sopInstanceUID: String, job: Int64)
   case unknownJob(Int64)
   case unknownStudy(String)
   case unknownSeries(series: String, study: String?)
@@ -27,6 +29,9 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
       "job \(job) is \(state), not \(needed)"
     case .notSending(let job, let destination):
       "the result of job \(job) is not on its way to \(destination)"
+    case .objectChanged(let uid, let job):
+      "the object \(uid) is not what job \(job) made of the same images with the same model and "
+        + "settings; reprocess the study with --force to get a new series"
     case .unknownJob(let job): "there is no job \(job)"
     case .unknownStudy(let study): "no series of study \(study) was ever received"
     case .unknownSeries(let series, let study):

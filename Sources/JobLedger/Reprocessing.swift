@@ -55,8 +55,9 @@ extension Ledger {
 
   /// Makes one more job for a series, whatever became of earlier ones.
   ///
-  /// A daemon that has the ledger open runs it. Its result has new UIDs and supersedes those
-  /// of earlier jobs for the same series and model.
+  /// A daemon that has the ledger open runs it. Where images, model and settings are those of the last
+  /// result and it is not forced, it comes to that result; else its result supersedes those of earlier
+  /// jobs for the same series and model.
   ///
   /// - Returns: the job's number.
   public func reprocess(series: String, job: NewJob) throws(LedgerError) -> Int64 {

@@ -84,10 +84,14 @@ extension Ledger {
     }
   }
 
-  /// The objects of a job's result; none where it has no result.
+  /// The objects of a job's result, which may be those of an earlier job; none where it has no result.
   func objects(job: Int64, _ db: Database) throws -> [StoredObject] {
     try Row.fetchAll(
-      db, sql: "SELECT * FROM result_objects WHERE job_id = ? ORDER BY number", arguments: [job]
+      db,
+      sql: """
+        SELECT * FROM result_objects
+        WHERE job_id = ifnull((SELECT same_as FROM results WHERE job_id = ?1), ?1) ORDER BY number
+        """, arguments: [job]
     ).map { row in
       let kind: String = try row.value("kind")
       guard let kind = StoredObject.Kind(rawValue: kind) else {
@@ -97,6 +101,31 @@ extension Ledger {
         kind: kind, sopInstanceUID: try row.value("sop_uid"), path: try row.value("path"),
         sha256: try row.value("sha256"))
     }
+  }
+
+  /// The job that has these very DICOM objects already; nil where they are new.
+  ///
+  /// - Throws: ``LedgerError/objectChanged(sopInstanceUID:job:)``
+  func owner(of objects: [StoredObject], _ db: Database) throws -> Int64? {
+    var owner: Int64?
+    for object in objects where object.kind.isSent {
+      let known = try Row.fetchOne(
+        db, sql: "SELECT job_id, sha256 FROM result_objects WHERE sop_uid = ?",
+        arguments: [object.sopInstanceUID])
+      guard let known else { continue }
+      let (job, sha256): (Int64, String?) = (try known.value("job_id"), try known.value("sha256"))
+      guard sha256 == object.sha256 else {
+        throw LedgerError.objectChanged(sopInstanceUID: object.sopInstanceUID ?? "", job: job)
+      }
+      owner = job
+    }
+    return owner
+  }
+
+  /// Makes files that were made again those of the result that has them.
+  func move(_ objects: [StoredObject], to owner: Int64, _ db: Database) throws {
+    try db.execute(sql: "DELETE FROM result_objects WHERE job_id = ?", arguments: [owner])
+    try insert(objects, job: owner, db)
   }
 
   static func json(_ measurements: [ResultMeasurement]) throws -> String? {

@@ -12,7 +12,7 @@ public struct SeriesDue: Sendable, Equatable {
   public var isStudyQuiet: Bool
 }
 
-/// A job to be made, with the identifiers that its result will carry.
+/// A job to be made.
 public struct NewJob: Sendable, Equatable {
   /// Where the job begins. Only an available one is run.
   public enum Start: Sendable, Equatable {
@@ -22,9 +22,9 @@ public struct NewJob: Sendable, Equatable {
   }
 
   public var model: String
-  public var resultSeriesInstanceUID: String
-  public var resultSOPInstanceUID: String
   public var start: Start
+  /// Whether a new result is made although there may be one of the same images, model and settings.
+  public var isForced = false
   /// The series of each channel, in the model's order, and the further series of a stack; empty for
   /// a model of one channel and a series by itself.
   public var inputs: [Input] = []
@@ -41,14 +41,14 @@ public struct NewJob: Sendable, Equatable {
     }
   }
 
-  public init(
-    model: String, resultSeriesInstanceUID: String, resultSOPInstanceUID: String,
-    start: Start = .available
-  ) {
+  /// - Parameters:
+  ///   - model: the model's name; empty for a job that is only a record.
+  ///   - start: where the job begins.
+  ///   - stackedWith: the further series of the stack of which the job's series is one.
+  public init(model: String, start: Start = .available, stackedWith: [String] = []) {
     self.model = model
-    self.resultSeriesInstanceUID = resultSeriesInstanceUID
-    self.resultSOPInstanceUID = resultSOPInstanceUID
     self.start = start
+    inputs = stackedWith.map { Input(channel: nil, seriesInstanceUID: $0) }
   }
 }
 
@@ -161,13 +161,12 @@ extension Ledger {
       }
     try db.execute(
       sql: """
-        INSERT INTO jobs (series_uid, revision, model, result_series_uid, result_sop_uid, state,
-          created_at, scheduled_at, finished_at, reason)
-        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
+        INSERT INTO jobs (series_uid, revision, model, is_forced, state, created_at, scheduled_at,
+          finished_at, reason)
+        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
         """,
       arguments: [
-        job.model, job.resultSeriesInstanceUID, job.resultSOPInstanceUID, state, now, now,
-        reason == nil ? nil : now, reason, series,
+        job.model, job.isForced, state, now, now, reason == nil ? nil : now, reason, series,
       ])
     guard db.changesCount == 1 else {
       throw LedgerError.unknownSeries(series: series, study: nil)

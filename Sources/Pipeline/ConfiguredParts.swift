@@ -58,7 +58,7 @@ public struct ConfiguredParts {
       linesPerMinute: notes == nil ? .max : 60)
   }
 
-  var aeTitle: String { configuration.listeners.first?.aeTitle ?? "SEGMENTD" }
+  var aeTitle: String { configuration.installation }
 
   /// The rules, with the channels of the models that they name.
   ///

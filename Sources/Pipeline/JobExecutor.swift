@@ -9,17 +9,17 @@ public struct JobRequest: Sendable {
   /// The model's name.
   public var model: String
   public var input: ModelInput
-  /// Of the result.
-  public var identifiers: ResultIdentifiers
+  /// What the UIDs of the result follow from.
+  public var identity: ResultIdentity
   /// An empty folder for the result.
   public var output: URL
 
   public init(
-    model: String, input: ModelInput, identifiers: ResultIdentifiers, output: URL
+    model: String, input: ModelInput, identity: ResultIdentity, output: URL
   ) {
     self.model = model
     self.input = input
-    self.identifiers = identifiers
+    self.identity = identity
     self.output = output
   }
 }
@@ -40,6 +40,11 @@ public struct JobOutcome: Sendable {
 
 /// Runs jobs: in this process, in another one, or on another machine.
 public protocol JobExecutor: Sendable {
+  /// What the result of an input depends on, known before it is made.
+  ///
+  /// - Throws: errors of loading the model and of reading files.
+  func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies
+
   /// Segments one input and leaves the proved result in the request's folder.
   ///
   /// - Throws: `MemoryShortage` where the job must wait for memory, `CancellationError` where it is

@@ -69,7 +69,18 @@ public struct JobRunner: Service {
     guard let job = try ledger.claimJob(id: id) else { return false }
     do {
       logger.info("job started", metadata: metadata(job))
-      let outcome = try await executor.execute(try await request(job), progress: progress)
+      let input = try await input(of: job)
+      let (identity, earlier) = try await identify(job, input)
+      if let same = earlier.same, earlier.objects.allSatisfy(isIntact) {
+        try await retryingLedgerWrite(logger) {
+          try ledger.completeJob(job.id, sameAs: same, destinations: destinations)
+        }
+        logger.info("job completed: the result of job \(same)", metadata: metadata(job))
+        return true
+      }
+      let request = JobRequest(
+        model: job.model, input: input, identity: identity, output: try folderForResult(of: job))
+      let outcome = try await executor.execute(request, progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
       // The process is shutting down: the next one starts the job again.
@@ -114,28 +125,53 @@ public struct JobRunner: Service {
     return bytes / 16 + 65_536
   }
 
-  private func request(_ job: ClaimedJob) async throws -> JobRequest {
+  /// The files of a job, after they were compared with what was received.
+  private func input(of job: ClaimedJob) async throws -> ModelInput {
     let instances = try ledger.instances(job: job.id)
     let channels = try ledger.channels(job: job.id)
     let stacked = try ledger.stackedSeries(job: job.id)
-    let output = try emptyFolder(of: job)
-    if let fault = MachineFault.present(in: output, bytes: try spaceNeeded(job)) { throw fault }
     try await SpoolCheck(state: state).verify(
       instances.all + stacked.flatMap(\.all) + channels.flatMap(\.instances.all))
     var series = SeriesFiles(instances, in: state)
     series.stackedWith = stacked.map { SeriesFiles($0, in: state) }
-    let identifiers = ResultIdentifiers(
-      seriesInstanceUID: job.resultSeriesInstanceUID, sopInstanceUID: job.resultSOPInstanceUID)
-    return JobRequest(
-      model: job.model,
-      input: ModelInput(
-        series,
-        channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) }),
-      identifiers: identifiers, output: output)
+    return ModelInput(
+      series, channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) })
+  }
+
+  /// What the result will be, and what there is of it already.
+  private func identify(_ job: ClaimedJob, _ input: ModelInput) async throws
+    -> (ResultIdentity, EarlierResults)
+  {
+    let dependencies = try await executor.dependencies(of: input, model: job.model)
+    let known = JobIdentity(
+      fingerprint: dependencies.fingerprint, modelSHA256: dependencies.modelSHA256)
+    let earlier = try ledger.earlierResults(job: job.id, known)
+    let identity = ResultIdentity(
+      fingerprint: known.fingerprint,
+      replaces: earlier.replaced.map {
+        ReplacedSeries(
+          studyInstanceUID: $0.studyInstanceUID, seriesInstanceUID: $0.seriesInstanceUID)
+      })
+    try await retryingLedgerWrite(logger) {
+      try ledger.identifyJob(
+        job.id, known, seriesInstanceUID: identity.seriesInstanceUID, replaced: earlier.replaced)
+    }
+    return (identity, earlier)
+  }
+
+  /// Whether a file of an earlier result is as it was proved.
+  private func isIntact(_ object: StoredObject) -> Bool {
+    let file = state.file(object.path)
+    guard let sha256 = object.sha256 else {
+      return FileManager.default.fileExists(atPath: file.path)
+    }
+    return (try? hexadecimalSHA256(ofFile: file)) == sha256
   }
 
   /// A folder for the result, without what an attempt before may have left.
-  private func emptyFolder(of job: ClaimedJob) throws -> URL {
+  ///
+  /// - Throws: ``MachineFault`` where there is no space for it.
+  private func folderForResult(of job: ClaimedJob) throws -> URL {
     let output = state.file(folder(of: job))
     if FileManager.default.fileExists(atPath: output.path) {
       try FileManager.default.removeItem(at: output)
@@ -143,6 +179,7 @@ public struct JobRunner: Service {
     try FileManager.default.createDirectory(
       at: output, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
     try StateDirectory.sync(state.results.path)
+    if let fault = MachineFault.present(in: output, bytes: try spaceNeeded(job)) { throw fault }
     return output
   }
 

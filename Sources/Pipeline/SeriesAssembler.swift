@@ -4,23 +4,9 @@ import GeometryGate
 import Ingest
 import JobLedger
 import Logging
-import Results
 import SeriesSelection
 import ServiceLifecycle
 import Volumes
-
-extension NewJob {
-  /// A job with new identifiers for its result.
-  ///
-  /// - Parameter stackedWith: the further series of the stack of which the job's series is one.
-  public init(model: String, start: Start = .available, stackedWith: [String] = []) {
-    let identifiers = ResultIdentifiers.generate()
-    self.init(
-      model: model, resultSeriesInstanceUID: identifiers.seriesInstanceUID,
-      resultSOPInstanceUID: identifiers.sopInstanceUID, start: start)
-    inputs = stackedWith.map { Input(channel: nil, seriesInstanceUID: $0) }
-  }
-}
 
 /// What was refused, and how associations ended, as far as it is not in the ledger yet.
 public protocol UnrecordedReceptions: Sendable {

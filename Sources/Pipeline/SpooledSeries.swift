@@ -6,10 +6,14 @@ import SeriesReading
 extension SeriesFiles {
   /// The files of a received series in the spool, without objects that are stored alone.
   init(_ instances: SeriesInstances, in state: StateDirectory) {
+    let images = instances.current.filter(\.isImage)
     self.init(
       seriesInstanceUID: instances.seriesInstanceUID,
-      files: instances.current.filter(\.isImage).map { state.file($0.spoolPath) },
-      replaced: instances.replaced.filter(\.isImage).map { state.file($0.spoolPath) })
+      files: images.map { state.file($0.spoolPath) },
+      replaced: instances.replaced.filter(\.isImage).map { state.file($0.spoolPath) },
+      hashes: Dictionary(
+        images.map { (state.file($0.spoolPath), $0.contentHash) },
+        uniquingKeysWith: { first, _ in first }))
   }
 }
 

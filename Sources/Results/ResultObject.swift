@@ -37,8 +37,7 @@ public protocol ResultError: Error, CustomStringConvertible {
   var isSourceFault: Bool { get }
 }
 
-/// UIDs of an object, chosen before it is written, so that writing again after a crash gives the
-/// same object.
+/// UIDs of an object, which follow from what the object is made of: see ``ResultIdentity``.
 public struct ResultIdentifiers: Sendable, Equatable, Codable {
   public var seriesInstanceUID: String
   public var sopInstanceUID: String
@@ -48,20 +47,6 @@ public struct ResultIdentifiers: Sendable, Equatable, Codable {
     self.sopInstanceUID = sopInstanceUID
   }
 
-  public static func generate() -> ResultIdentifiers {
-    ResultIdentifiers(
-      seriesInstanceUID: DICOMUID.generate(), sopInstanceUID: DICOMUID.generate())
-  }
-
-  /// Of a further object in the same series.
-  ///
-  /// - Parameter index: from 0, which is the first object itself.
-  public func object(_ index: Int) -> ResultIdentifiers {
-    var identifiers = self
-    if index > 0 { identifiers.sopInstanceUID = DICOMUID.derived(from: sopInstanceUID, index) }
-    return identifiers
-  }
-
   /// Dimension Organization UID (0020,9164) of the object.
-  var dimensionOrganizationUID: String { DICOMUID.derived(from: sopInstanceUID, 0) }
+  var dimensionOrganizationUID: String { DICOMUID.named("\(sopInstanceUID)/dimensions") }
 }

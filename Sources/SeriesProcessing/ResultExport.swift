@@ -10,7 +10,9 @@ import Volumes
 /// Writes and proves the objects and pictures of one series in its folder.
 struct ResultExport {
   let bundle: ModelBundle
-  let identifiers: ResultIdentifiers
+  let identity: ResultIdentity
+  /// Written as the date and time of every object.
+  let moment: StatedMoment
   /// Written as Device Serial Number (0018,1000).
   let installation: String
   let output: URL
@@ -29,7 +31,7 @@ struct ResultExport {
   ///     too.
   ///   - stack: the source images.
   ///   - phase: of a cine series; the object and its picture are named after it.
-  ///   - index: of the object in its series, from 0. Its UID follows from the first one's.
+  ///   - index: of the object in its series, from 0.
   /// - Throws: `HeldSeries` where the images have no place in the patient, or an identity that a
   ///   result cannot carry.
   func write(
@@ -46,7 +48,8 @@ struct ResultExport {
     let object = SegmentationObject(
       labels, stack: stack, segments: segments,
       origin: origin(segmented.warnings, phase: phase, instanceNumber: index + 1),
-      identifiers: identifiers.object(index))
+      identifiers: identity.identifiers(
+        object: index, holding: labels, remarks: segmented.warnings))
     guard let sha256 = try write(object, to: file) else { return .nothingFound(picture: picture) }
     var niftiFile: URL?
     var warnings = segmented.warnings
@@ -68,12 +71,10 @@ struct ResultExport {
   private func origin(
     _ warnings: [String], phase: SegmentedPhase?, instanceNumber: Int
   ) -> ResultOrigin {
-    let now = Date()
     var origin = ResultOrigin(
       modelName: bundle.name, modelVersion: bundle.version,
-      softwareVersion: SegmentdVersion.current, deviceSerialNumber: installation,
-      seriesNumber: 1000, date: now, secondsFromUTC: LocalTime.secondsFromUTC(at: now),
-      remarks: warnings)
+      softwareVersion: SegmentdVersion.results, deviceSerialNumber: installation,
+      seriesNumber: 1000, moment: moment, replaces: identity.replaces, remarks: warnings)
     origin.instanceNumber = instanceNumber
     origin.subject = phase?.text ?? ""
     return origin

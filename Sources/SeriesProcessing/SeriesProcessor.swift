@@ -19,8 +19,12 @@ public struct ProcessedSeries: Sendable, Equatable {
 /// ```swift
 /// let processor = SeriesProcessor(
 ///   geometry: GeometryRules(), installation: "SEGMENTD", memory: MemoryBudget(gigabytes: 0))
+/// let input = ModelInput(series)
 /// let processed = try await processor.process(
-///   ModelInput(series), segmenter: segmenter, identifiers: .generate(), output: folder
+///   input, segmenter: segmenter,
+///   identity: ResultIdentity(
+///     fingerprint: processor.dependencies(of: input, model: segmenter.bundle).fingerprint),
+///   output: folder
 /// ) { print($0.line) }
 /// if case .segmented(let result) = processed.outcome { print(result.summary) }
 /// ```
@@ -47,7 +51,7 @@ public struct SeriesProcessor: Sendable {
   /// - Parameters:
   ///   - input: the series of each channel, and the phases of a cine series.
   ///   - segmenter: the model.
-  ///   - identifiers: UIDs of the result, chosen before it is written.
+  ///   - identity: what the UIDs of the result follow from.
   ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`, or one
   ///     of both for each phase.
   ///   - times: receives the time of each stage.
@@ -56,7 +60,7 @@ public struct SeriesProcessor: Sendable {
   ///   memory now. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
-    _ input: ModelInput, segmenter: Segmenter, identifiers: ResultIdentifiers,
+    _ input: ModelInput, segmenter: Segmenter, identity: ResultIdentity,
     output: URL, times: StageTimes = StageTimes(),
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> ProcessedSeries {
@@ -64,7 +68,8 @@ public struct SeriesProcessor: Sendable {
     var assessed =
       [source] + channels.map(\.source).filter { $0.seriesInstanceUID != source.seriesInstanceUID }
     let export = ResultExport(
-      bundle: segmenter.bundle, identifiers: identifiers, installation: installation,
+      bundle: segmenter.bundle, identity: identity, moment: source.resultMoment,
+      installation: installation,
       output: output, writesNIfTI: writesNIfTI, times: times)
     let run = SeriesRun(
       source: source, channels: channels, segmenter: segmenter, export: export,
@@ -85,6 +90,13 @@ public struct SeriesProcessor: Sendable {
       outcome = .held(reasons: reasons)
     }
     return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))
+  }
+
+  /// What the result of an input depends on; all files are hashed whose hash is not known.
+  ///
+  /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
+  public func dependencies(of input: ModelInput, model: ModelBundle) throws -> ResultDependencies {
+    try ResultDependencies(input, bundle: model, geometry: geometry, installation: installation)
   }
 
   /// The series of an input, each read once.
@@ -118,4 +130,11 @@ public struct SeriesProcessor: Sendable {
     default: nil
     }
   }
+}
+
+extension SourceSeries {
+  /// The date and time that a result of these images states: the latest that they state themselves, so
+  /// that it is the same whoever makes the result, and when. Images without any date, as after
+  /// de-identification, give a day that nobody takes for one of a scan; the attribute has to have a value.
+  fileprivate var resultMoment: StatedMoment { latestMoment ?? .unknown }
 }

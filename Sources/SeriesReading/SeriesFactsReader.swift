@@ -25,11 +25,13 @@ extension SeriesFacts {
 struct HeaderFacts: Sendable {
   private(set) var values: [SeriesAttribute: SeriesValue] = [:]
   private(set) var seriesNumber: Int?
+  private(set) var moment: StatedMoment?
 
   init() {}
 
   init(_ dataset: Dataset) {
     seriesNumber = dataset.integer(.seriesNumber)
+    moment = StatedMoment(latestIn: dataset)
     addSeries(dataset)
     addSequence(dataset)
   }

@@ -111,6 +111,9 @@ public struct SourceSeries: Sendable {
     return SeriesFacts(seriesInstanceUID: seriesInstanceUID, frames: frames, headers: headers)
   }
 
+  /// The latest date and time that any of the images states; nil where none states a date.
+  public var latestMoment: StatedMoment? { headers.values.compactMap(\.moment).max() }
+
   /// Of the first image; empty where it has none.
   public var studyInstanceUID: String { frames.first?.studyInstanceUID ?? "" }
   /// Of the first image; empty where it has none.

@@ -2,7 +2,7 @@ import ArgumentParser
 import ConfigurationFile
 import GeometryGate
 
-/// `--config` of the commands that take nothing of a configuration but its geometry rules.
+/// `--config` of the commands that need no configuration and take little of one.
 struct GeometryOption: ParsableArguments {
   @Option(
     name: [.short, .customLong("config")],
@@ -11,8 +11,11 @@ struct GeometryOption: ParsableArguments {
   var file: String?
 
   /// The rules of the file, or the defaults of the configuration where none is given.
-  func rules() throws(ConfigurationError) -> GeometryRules {
-    guard let file else { return SiteConfiguration().geometryRules }
-    return try SiteConfiguration.load(file).geometryRules
+  func rules() throws(ConfigurationError) -> GeometryRules { try load().geometryRules }
+
+  /// The file, or the defaults of the configuration where none is given.
+  func load() throws(ConfigurationError) -> SiteConfiguration {
+    guard let file else { return SiteConfiguration() }
+    return try SiteConfiguration.load(file)
   }
 }

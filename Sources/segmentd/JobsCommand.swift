@@ -84,7 +84,8 @@ extension JobSummary {
   }
 
   fileprivate var outcomes: [String] {
-    (supersededBy.map { ["superseded by job \($0)"] } ?? [])
+    (sameResultAs.map { ["the result of job \($0)"] } ?? [])
+      + (supersededBy.map { ["superseded by job \($0)"] } ?? [])
       + deliveries.map { delivery in
         "\(delivery.destination): \(delivery.state)"
           + (delivery.state == "delivered" ? "" : delivery.lastError.map { " (\($0))" } ?? "")

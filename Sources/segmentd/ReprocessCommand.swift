@@ -14,6 +14,10 @@ struct ReprocessCommand: AsyncParsableCommand {
       without one this command does it, and sends the results. A series of which instances may be \
       missing is held, unless assembly.incompleteSeries is process. Originals that are no longer on \
       disk are retrieved from querySource.
+
+      A job whose images, model and settings are those of the last result comes to that result: \
+      nothing is computed, and nothing is sent that arrived. Another version of the model gives a \
+      new series that names the one it replaces, and so does --force in any case.
       """)
 
   @OptionGroup var config: ConfigurationOption
@@ -26,6 +30,9 @@ struct ReprocessCommand: AsyncParsableCommand {
 
   @Option(help: "Use this model, not those of the earlier jobs.")
   var model: String?
+
+  @Flag(help: "Make a new result where there is the same one, as a series of its own.")
+  var force = false
 
   @OptionGroup var channels: ChannelOptions
 
@@ -52,11 +59,10 @@ struct ReprocessCommand: AsyncParsableCommand {
         } else {
           let uid = found.seriesInstanceUID
           let stacked = stacks[uid] ?? []
-          jobs.append(
-            try parts.ledger.reprocess(
-              series: uid,
-              job: NewJob(
-                model: name, start: start(of: [uid] + stacked, parts), stackedWith: stacked)))
+          var job = NewJob(
+            model: name, start: try start(of: [uid] + stacked, parts), stackedWith: stacked)
+          job.isForced = force
+          jobs.append(try parts.ledger.reprocess(series: uid, job: job))
         }
       }
     }
@@ -91,6 +97,7 @@ struct ReprocessCommand: AsyncParsableCommand {
       chosen: channels.chosen()
     ).get()
     var job = NewJob(model: model, selection: selection)
+    job.isForced = force
     job.start = try start(of: selection.series.map(\.seriesInstanceUID), parts)
     return try parts.ledger.reprocess(
       series: selection.reference.seriesInstanceUID, job: job)

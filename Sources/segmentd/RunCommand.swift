@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import DICOM
 import Foundation
 import GeometryGate
@@ -20,6 +21,9 @@ struct RunCommand: AsyncParsableCommand {
       For each NIfTI file (.nii, .nii.gz) OUTPUT/NAME/ receives labels.nii.gz, 8-bit labels with \
       the geometry of the file, and contours.png. NAME_0000, NAME_0001 … are the channels of one \
       input.
+
+      The same input gives the same segmentation.dcm, byte for byte, as by the daemon with the same \
+      configuration.
 
       The exit status is 0 when nothing was held or failed and no DICOM file was damaged.
       """)
@@ -68,7 +72,8 @@ struct RunCommand: AsyncParsableCommand {
   var inputs: [String]
 
   func run() async throws {
-    let geometry = try config.rules()
+    let site = try config.load()
+    let geometry = site.geometryRules
     let library = ModelLibrary(
       directories: modelDirectories.map { URL(fileURLWithPath: $0) },
       threads: threadCount(threads))
@@ -93,7 +98,7 @@ struct RunCommand: AsyncParsableCommand {
     let found = try ModelInput.inputs(
       of: scan.series, for: segmenter.bundle, geometry: geometry, chosen: channels.chosen(),
       phases: phases)
-    for (series, input) in found { add(try await segment(series, input, segmenter, geometry)) }
+    for (series, input) in found { add(try await segment(series, input, segmenter, site)) }
     for volume in scan.volumes { add(try await segment(volume, segmenter, geometry)) }
     if json { print(try encodeJSON(reports)) }
     let isComplete = reports.allSatisfy { ["segmented", "nothing found"].contains($0.state) }
@@ -102,19 +107,22 @@ struct RunCommand: AsyncParsableCommand {
 
   private func segment(
     _ series: String, _ input: Result<ModelInput, ChannelRefusal>, _ segmenter: Segmenter,
-    _ geometry: GeometryRules
+    _ site: SiteConfiguration
   ) async throws -> RunReport {
     let folder = try makeFolder(series)
     let processor = SeriesProcessor(
-      geometry: geometry, installation: "SEGMENTD",
+      geometry: site.geometryRules, installation: site.installation,
       memory: MemoryBudget(gigabytes: memoryLimitGB), writesNIfTI: nifti)
     let line = ProgressLine()
     let times = StageTimes()
     do {
       let input = try input.get()
       warn("series \(series): \(input.series.allFiles.count) files")
+      let dependencies = try processor.dependencies(of: input, model: segmenter.bundle)
       let processed = try await processor.process(
-        input, segmenter: segmenter, identifiers: .generate(), output: folder, times: times
+        input, segmenter: segmenter,
+        identity: ResultIdentity(fingerprint: dependencies.fingerprint), output: folder,
+        times: times
       ) { line.show($0) }
       return RunReport(series, processed.outcome, times)
     } catch let refusal as ChannelRefusal {

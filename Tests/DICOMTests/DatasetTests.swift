@@ -64,12 +64,24 @@ import Testing
     }
   }
 
+  /// Python's documentation: uuid5(NAMESPACE_DNS, "python.org") is 886313e1-3b8a-5372-9b90-0c9aee199e5d.
+  @Test func aNameAlwaysGivesTheSameUUIDOfVersion5() async throws {
+    let names = try #require(UUID(uuidString: "6ba7b810-9dad-11d1-80b4-00c04fd430c8"))
+    let expected = try #require(UUID(uuidString: "886313e1-3b8a-5372-9b90-0c9aee199e5d"))
+    let bytes = withUnsafeBytes(of: expected.uuid) { Array($0) }
+    #expect(DICOMUID.named("python.org", in: names) == "2.25.\(DICOMUID.decimal(bytes))")
+    let script = "import sys, uuid; print(uuid.uuid5(uuid.UUID(sys.argv[1]), sys.argv[2]).int)"
+    let python = try await runProcess(
+      testPython, ["-c", script, DICOMUID.namespace.uuidString, "series/ü"])
+    #expect("2.25.\(python.output)" == DICOMUID.named("series/ü") + "\n")
+  }
+
   @Test func uidsAreUUIDsAsDecimals() {
     #expect(DICOMUID.decimal([0x01, 0x00]) == "256")
     #expect(
       DICOMUID.decimal(Array(repeating: 0xFF, count: 16))
         == "340282366920938463463374607431768211455")
-    let uids = Set((0..<100).map { _ in DICOMUID.generate() })
+    let uids = Set((0..<100).map { DICOMUID.named("\($0)") })
     #expect(uids.count == 100)
     #expect(uids.allSatisfy { $0.hasPrefix("2.25.") && DICOMUID.isValid($0) })
     for odd in ["1.02", "00.1", "1.2.840.99.007", String(repeating: "1", count: 64)] {

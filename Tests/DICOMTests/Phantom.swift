@@ -7,7 +7,7 @@ enum Phantom {
   /// An axial slice of signed 16-bit pixels at a height in mm.
   static func slice(
     rows: Int = 4, columns: Int = 6, height: Double = 0, pixels: [Int16],
-    series: String = "1.2.3.4", instance: String = DICOMUID.generate()
+    series: String = "1.2.3.4", instance: String = DICOMUID.named(UUID().uuidString)
   ) -> Dataset {
     var dataset = Dataset()
     dataset.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.2")

@@ -95,41 +95,43 @@ import Testing
     #expect(!result.output.contains("QQQ"))
   }
 
-  // With daylight saving time and without, at whole and at other hours, by name and by rule.
-  @Test(arguments: [
-    "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Asia/Tokyo", "<+0330>-3:30",
-  ])
-  func timesAreLocal(zone: String) async throws {
-    let date = try await runProcess("/bin/date", ["+%Y%m%d%H%M%S"], environment: ["TZ": zone])
+  /// The dates are those of the images, whatever the clock and the time zone of the process.
+  @Test(arguments: ["UTC", "America/New_York", "<+0330>-3:30"])
+  func timesAreThoseOfTheLatestImage(zone: String) async throws {
+    try await change(
+      """
+      d.StudyDate = d.SeriesDate = d.ContentDate = d.AcquisitionDate = "20260102"
+          d.StudyTime = d.SeriesTime = "101112"; d.ContentTime = d.AcquisitionTime = "1013%02d.5" % k
+      """)
     let result = try await run(timeZone: zone)
     #expect(result.status == 0, "\(result.output)")
     let values = try await values(
       "SeriesDate", "SeriesTime", "ContentDate", "ContentTime", "TimezoneOffsetFromUTC"
     ).result
-    let format = DateFormatter()
-    format.locale = Locale(identifier: "en_US_POSIX")
-    format.timeZone = TimeZone(secondsFromGMT: 0)
-    format.dateFormat = "yyyyMMddHHmmss"
-    let now = try #require(
-      format.date(from: date.output.trimmingCharacters(in: .whitespacesAndNewlines)))
-    for index in [0, 2] {
-      let moment = try #require(format.date(from: values[index] + values[index + 1]))
-      #expect(abs(moment.timeIntervalSince(now)) < 300, "\(values)")
-    }
-    #expect(values[4] == "absent")
+    let count = try FileManager.default.contentsOfDirectory(atPath: input.path).count
+    let time = String(format: "1013%02d", count - 1)
+    #expect(values == ["20260102", time, "20260102", time, "absent"])
+  }
+
+  /// Images without any date, as after de-identification.
+  @Test func withoutDatesTheDayIsNone() async throws {
+    try await change(
+      """
+      for k in list(d.keys()):
+              if d[k].VR in ("DA", "TM", "DT"): del d[k]
+      """)
+    let result = try await run()
+    #expect(result.status == 0, "\(result.output)")
+    let values = try await values("SeriesDate", "ContentDate", "ContentTime").result
+    #expect(values == ["19000101", "19000101", "000000"])
   }
 
   @Test func timesFollowTheOffsetOfTheSource() async throws {
-    try await change("d.TimezoneOffsetFromUTC = '-0930'")
+    try await change(
+      "d.TimezoneOffsetFromUTC = '-0930'; d.ContentDate = '20260102'; d.ContentTime = '2359'")
     let result = try await run(timeZone: "Asia/Tokyo")
     #expect(result.status == 0, "\(result.output)")
-    let date = try await runProcess(
-      "/bin/date", ["+%Y%m%d%H"], environment: ["TZ": "<-0930>9:30"])
     let values = try await values("TimezoneOffsetFromUTC", "ContentDate", "ContentTime").result
-    #expect(values[0] == "-0930")
-    let hour = date.output.trimmingCharacters(in: .whitespacesAndNewlines)
-    // The hour may have ended in between.
-    let written = try #require(Int(values[1] + values[2].prefix(2)))
-    #expect((0...1).contains((Int(hour) ?? 0) - written) || hour.hasSuffix("00"), "\(values)")
+    #expect(values == ["-0930", "20260102", "235900"])
   }
 }

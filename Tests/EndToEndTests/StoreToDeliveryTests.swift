@@ -53,14 +53,15 @@ import Testing
     _ = try await setup.endedJobs()
 
     let running = try await segmentd(
-      "reprocess", "--config", setup.configuration, "--study", uids.study)
+      "reprocess", "--config", setup.configuration, "--study", uids.study, "--force")
     #expect(running.status == 0, "\(running.output)")
     _ = try await setup.endedJobs(2)
     try await setup.delivered()
     #expect(try await daemon.end() == 0)
 
     let stopped = try await segmentd(
-      "reprocess", "--config", setup.configuration, "--study", uids.study, "--series", uids.series)
+      "reprocess", "--config", setup.configuration, "--study", uids.study, "--series", uids.series,
+      "--force")
     #expect(stopped.status == 0, "\(stopped.output)")
     let jobs = try await setup.endedJobs(3)
     #expect(jobs.allSatisfy { $0.state == "completed" })

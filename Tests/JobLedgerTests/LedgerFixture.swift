@@ -68,11 +68,8 @@ extension InstanceRecord {
 }
 
 extension NewJob {
-  /// UIDs from random numbers, as PS3.5 B.2 allows.
   static func test(model: String = "m", start: NewJob.Start = .available) -> NewJob {
-    func uid() -> String { "2.25.\(UInt64.random(in: 1...UInt64.max))" }
-    return NewJob(
-      model: model, resultSeriesInstanceUID: uid(), resultSOPInstanceUID: uid(), start: start)
+    NewJob(model: model, start: start)
   }
 }
 

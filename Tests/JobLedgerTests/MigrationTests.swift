@@ -78,6 +78,27 @@ import Testing
     #expect(try ledger.claimDelivery() == nil)
   }
 
+  /// Jobs keep their numbers and histories; a result of before is one that a new one replaces by its UID.
+  @Test func olderResultsAreReplacedByTheirUIDs() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    try makeLedgerWithFurtherObjects(path)
+    let ledger = try Ledger(path: path)
+    #expect(try ledger.jobs().map(\.resultSeriesInstanceUID) == ["2.25.1", "2.25.3", "2.25.5"])
+    let id = try ledger.reprocess(series: "1.2.4", job: NewJob(model: "m"))
+    #expect(id == 4)
+    _ = try ledger.claimJob(id: id)
+    let hash = String(repeating: "f", count: 64)
+    let earlier = try ledger.earlierResults(
+      job: id, JobIdentity(fingerprint: hash, modelSHA256: hash))
+    // Job 3 found nothing.
+    let replaced = EarlierResults.Series(studyInstanceUID: "1.2", seriesInstanceUID: "2.25.3")
+    #expect(earlier == EarlierResults(replaced: replaced))
+    #expect(throws: LedgerError.self) {
+      try ledger.write { try $0.execute(sql: "UPDATE jobs SET state = 'available' WHERE id = 1") }
+    }
+  }
+
   /// The rebuilt tables are guarded as they were, and foreign keys are on again.
   @Test(arguments: [
     "DELETE FROM results WHERE job_id = 1",

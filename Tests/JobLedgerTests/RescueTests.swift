@@ -9,14 +9,13 @@ import Testing
   @Test func aJobThatWasRunningRunsAgain() throws {
     let fixture = try LedgerFixture()
     let job = try fixture.makeJob()
-    let claimed = try #require(try fixture.ledger.claimJob())
+    _ = try #require(try fixture.ledger.claimJob())
     let next = try fixture.reopened()
     #expect(try next.claimJob() == nil)
     #expect(try next.rescue() == 1)
     #expect(try next.rescue() == 0)
     let again = try #require(try next.claimJob())
     #expect(again.id == job && again.attempt == 2)
-    #expect(again.resultSOPInstanceUID == claimed.resultSOPInstanceUID)
     #expect(try next.job(job).attempts.map(\.outcome) == ["rescued", nil])
   }
 

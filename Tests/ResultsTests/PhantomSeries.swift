@@ -24,6 +24,9 @@ struct PhantomSeries {
   init(_ shape: Shape = Shape(), change: (inout Dataset) -> Void = { _ in }) throws {
     folder = try TemporaryFolder()
     var datasets = Self.datasets(shape)
+    for index in datasets.indices {
+      datasets[index].set(.sopInstanceUID, .UI, "2.25.7100\(index)")
+    }
     var frames: [ImageFrame] = []
     for index in datasets.indices {
       change(&datasets[index])
@@ -121,7 +124,6 @@ struct PhantomSeries {
     dataset.set(.accessionNumber, .SH, "A1")
     dataset.set(.referringPhysicianName, .PN, "")
     dataset.set(.sopClassUID, .UI, sopClassUID)
-    dataset.set(.sopInstanceUID, .UI, DICOMUID.generate())
     dataset.set(.studyInstanceUID, .UI, "2.25.7001")
     dataset.set(.seriesInstanceUID, .UI, "2.25.7002")
     dataset.set(.frameOfReferenceUID, .UI, "2.25.7003")
@@ -145,7 +147,7 @@ enum PhantomLabels {
   static let origin = ResultOrigin(
     modelName: "phantom", modelVersion: "1.0.0", softwareVersion: "0.1.0",
     deviceSerialNumber: "SEGMENTD", seriesNumber: 9001,
-    date: Date(timeIntervalSince1970: 1_795_392_000), secondsFromUTC: 0)
+    moment: .unknown)
   static let identifiers = ResultIdentifiers(
     seriesInstanceUID: "2.25.1", sopInstanceUID: "2.25.2")
 

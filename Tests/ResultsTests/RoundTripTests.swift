@@ -103,7 +103,7 @@ struct Placing: CustomTestStringConvertible, Sendable {
     let labels = resampling?.sourceLabels(upright) ?? upright
 
     let path = series.folder.url.appendingPathComponent("seg.dcm").path
-    let object = series.segmentation(labels, identifiers: .generate())
+    let object = series.segmentation(labels)
     #expect(try object.write(to: path) == .written)
     try object.prove(path)
 
@@ -170,7 +170,7 @@ struct Placing: CustomTestStringConvertible, Sendable {
   private func write(_ series: PhantomSeries) throws -> (path: String, labels: LabelVolume) {
     let labels = PhantomLabels.volume(on: series.stack.sourceGrid)
     let path = series.folder.url.appendingPathComponent("seg.dcm").path
-    let object = series.segmentation(labels, identifiers: .generate())
+    let object = series.segmentation(labels)
     #expect(try object.write(to: path) == .written)
     try object.prove(path)
     return (path, labels)

@@ -22,7 +22,7 @@ import Volumes
   private func prove(_ labels: LabelVolume? = nil, _ stack: SliceStack? = nil) throws {
     try SegmentationProof.prove(
       path, labels: labels ?? self.labels, stack: stack ?? series.stack,
-      segments: PhantomLabels.segments)
+      segments: PhantomLabels.segments, identifiers: PhantomLabels.identifiers)
   }
 
   /// Writes the object again with one thing changed.

@@ -85,7 +85,7 @@ import Volumes
   private func expectReaders(_ series: PhantomSeries, options: [String] = []) throws {
     let labels = PhantomLabels.volume(on: series.stack.grid)
     let url = series.folder.url.appendingPathComponent("seg.dcm")
-    let object = series.segmentation(labels, identifiers: .generate())
+    let object = series.segmentation(labels)
     #expect(try object.write(to: url.path) == .written)
     try object.prove(url.path)
     // Values of the source that break the rules of their VR are copied nevertheless.

@@ -30,7 +30,8 @@ import Volumes
     return try PhaseProcessor(
       source: source, rule: rule, choice: choice,
       export: ResultExport(
-        bundle: bundle, identifiers: .generate(), installation: "TEST", output: output.url,
+        bundle: bundle, identity: ResultIdentity(fingerprint: "test"), moment: .unknown,
+        installation: "TEST", output: output.url,
         writesNIfTI: false, times: StageTimes()))
   }
 

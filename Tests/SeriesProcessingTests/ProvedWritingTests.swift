@@ -11,7 +11,7 @@ import Testing
 
 /// An object that can be written, and whose proof ends as a test says.
 private struct TestObject: ResultObject {
-  var identifiers = ResultIdentifiers.generate()
+  let identifiers = ResultIdentifiers(seriesInstanceUID: "2.25.1", sopInstanceUID: "2.25.2")
   var outcome = WriteOutcome.written
   var failure: ProofError?
   /// Called with the path of the file that is proved.

@@ -15,7 +15,7 @@ import Testing
   private func write(_ name: String, _ change: (inout Dataset) -> Void = { _ in }) throws {
     var image = Dataset()
     image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.4")
-    image.set(.sopInstanceUID, .UI, DICOMUID.generate())
+    image.set(.sopInstanceUID, .UI, DICOMUID.named(UUID().uuidString))
     image.set(.studyInstanceUID, .UI, "1.2")
     image.set(.seriesInstanceUID, .UI, "1.2.3")
     image.set(.modality, .CS, "MR")

@@ -50,6 +50,17 @@ struct SegmentationBuilder {
     dataset.set(
       .seriesDescription, .LO,
       PlainText.limited(origin.modelName, to: 64, suffix: " (research use only)"))
+    if let replaced = origin.replaces { dataset.set(.relatedSeriesSequence, [related(replaced)]) }
+  }
+
+  /// General Series (PS3.3 C.7.3.1). The standard's purposes (PS3.16, CID 7210) know no successor, and may
+  /// be extended.
+  private func related(_ replaced: ReplacedSeries) -> Dataset {
+    var series = Dataset()
+    series.set(.studyInstanceUID, .UI, replaced.studyInstanceUID)
+    series.set(.seriesInstanceUID, .UI, replaced.seriesInstanceUID)
+    series.set(.purposeOfReferenceCodeSequence, [code(ReplacedSeries.purpose)])
+    return series
   }
 
   private func addEquipmentAndContent(_ dataset: inout Dataset) {
@@ -57,10 +68,11 @@ struct SegmentationBuilder {
     dataset.set(.manufacturerModelName, .LO, "segmentd")
     dataset.set(.deviceSerialNumber, .LO, PlainText.limited(origin.deviceSerialNumber, to: 64))
     dataset.set(.softwareVersions, .LO, PlainText.limited(origin.softwareVersion, to: 64))
-    let made = ObjectTime(origin, source: source.header)
-    for tag in [Tag.contentDate, .seriesDate] { dataset.set(tag, .DA, made.date) }
-    for tag in [Tag.contentTime, .seriesTime] { dataset.set(tag, .TM, made.time) }
-    if let offset = made.offset { dataset.set(.timezoneOffsetFromUTC, .SH, offset.text) }
+    for tag in [Tag.contentDate, .seriesDate] { dataset.set(tag, .DA, origin.moment.date) }
+    for tag in [Tag.contentTime, .seriesTime] { dataset.set(tag, .TM, origin.moment.time) }
+    if let offset = source.header.text(.timezoneOffsetFromUTC).flatMap(TimezoneOffset.init) {
+      dataset.set(.timezoneOffsetFromUTC, .SH, offset.text)
+    }
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
     dataset.set(
       .contentDescription, .LO,

@@ -53,7 +53,9 @@ public struct SegmentationObject: ResultObject {
   ///
   /// - Throws: ``ProofError``.
   public func prove(_ path: String) throws(ProofError) {
-    try SegmentationProof.prove(path, labels: labels, stack: stack, segments: segments)
+    try SegmentationProof.prove(
+      path, labels: labels, stack: stack, segments: segments, identifiers: identifiers,
+      replaces: origin.replaces)
   }
 
   private func checkArguments() throws(SegmentationError) {

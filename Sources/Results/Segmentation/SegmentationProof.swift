@@ -13,13 +13,17 @@ public enum SegmentationProof {
   ///   - labels: the labels on the source grid, order z, y, x.
   ///   - stack: the source images; positions, orientation and references must equal theirs.
   ///   - segments: what the labels mean.
+  ///   - identifiers: of the object.
+  ///   - replaces: the series of results that it must name as replaced; nil for none.
   /// - Throws: ``ProofError`` at the first thing that differs.
   public static func prove(
-    _ path: String, labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription]
+    _ path: String, labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription],
+    identifiers: ResultIdentifiers, replaces: ReplacedSeries? = nil
   ) throws(ProofError) {
     try IdentityProof(path: path, stack: stack).prove()
     let reading = try SegmentationReading(path)
     try reading.checkObject(stack)
+    try reading.checkIdentifiers(identifiers, replaces: replaces)
     let isPresent = LabelVolume.present(in: labels.labels[...])
     let present = Set(UInt8.min...UInt8.max).filter { isPresent[Int($0)] }
     let numbered = try reading.segments(among: segments, present: present)

@@ -34,6 +34,22 @@ struct SegmentationReading {
     try checkReferences(stack)
   }
 
+  /// The object must have its own UIDs, and name the series whose place it takes, and no other.
+  func checkIdentifiers(
+    _ identifiers: ResultIdentifiers, replaces: ReplacedSeries?
+  ) throws(ProofError) {
+    for (tag, uid) in [
+      (Tag.seriesInstanceUID, identifiers.seriesInstanceUID),
+      (.sopInstanceUID, identifiers.sopInstanceUID),
+    ] { try expect(dataset.text(tag) == uid, tag, "is not \(uid)") }
+    let related = dataset.items(.relatedSeriesSequence)
+    try expect(
+      related.map { $0.text(.seriesInstanceUID) } == [replaces].compactMap { $0?.seriesInstanceUID }
+        && related.map { $0.text(.studyInstanceUID) }
+          == [replaces].compactMap { $0?.studyInstanceUID },
+      .relatedSeriesSequence, "does not name exactly the series that is replaced")
+  }
+
   /// Each source series must be named with exactly its images that made the volume.
   private func checkReferences(_ stack: SliceStack) throws(ProofError) {
     var wanted: [String: Set<String>] = [:]

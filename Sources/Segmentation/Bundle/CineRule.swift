@@ -20,6 +20,15 @@ public enum PhaseChoice: Sendable, Equatable {
       self = .list(numbers)
     }
   }
+
+  /// As it is read.
+  public var text: String {
+    switch self {
+    case .all: "all"
+    case .extremes: "ed-es"
+    case .list(let numbers): numbers.map(String.init).joined(separator: ",")
+    }
+  }
 }
 
 /// How the phases of a cine series are segmented.

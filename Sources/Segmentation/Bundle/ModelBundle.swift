@@ -41,6 +41,8 @@ public struct ModelBundle: Sendable, Equatable {
   public var weights: URL
   /// SHA-256 of the weights, lower-case hexadecimal; checked when loaded.
   public var weightsSHA256: String
+  /// SHA-256 of `model.yaml`, lower-case hexadecimal; empty where the bundle was not read from one.
+  public var documentSHA256 = ""
   public var directory: URL
 
   /// Reads and checks `model.yaml` in the folder, and the weights' checksum.
@@ -63,12 +65,19 @@ public struct ModelBundle: Sendable, Equatable {
     return bundle
   }
 
+  /// SHA-256 of the model as a whole, of its weights and of `model.yaml`: any change of either gives
+  /// another one.
+  public var sha256: String {
+    hexadecimal(SHA256.hash(data: Data("\(weightsSHA256)\n\(documentSHA256)".utf8)))
+  }
+
   /// - Parameters:
   ///   - text: the contents of `model.yaml`.
   ///   - file: the path named in errors.
   ///   - directory: the bundle's folder, which holds the files that the text names.
   init(yaml text: String, file: String, directory: URL) throws(ModelBundleError) {
     try self.init(BundleNode(yaml: text, file: file), directory: directory)
+    documentSHA256 = hexadecimal(SHA256.hash(data: Data(text.utf8)))
   }
 
   /// - Parameters:

@@ -1,0 +1,142 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The same images, model and settings give the same object, byte for byte, and a PACS has it once.
+@Suite(.serialized) struct DeterminismTests {
+  private let folder: TemporaryFolder
+  private var series: URL { folder.url.appendingPathComponent("series") }
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// The object that `run` makes of the series, with its picture.
+  private func run(
+    _ name: String, threads: Int = 1, model: String = "untrained-tiny", timeZone: String = "UTC"
+  ) async throws -> (object: Data, picture: Data) {
+    let output = folder.url.appendingPathComponent(name)
+    let models = TestFiles.fixtures.appendingPathComponent("models").path
+    let result = try await runProcess(
+      segmentdBinary,
+      [
+        "run", "--models", models, "--model", model, "--threads", "\(threads)", "--output",
+        output.path, series.path,
+      ], environment: ["TZ": timeZone])
+    #expect(result.status == 0, "\(result.output)")
+    let made = try #require(
+      try FileManager.default.contentsOfDirectory(
+        at: output, includingPropertiesForKeys: nil
+      ).first)
+    return (
+      try Data(contentsOf: made.appendingPathComponent("segmentation.dcm")),
+      try Data(contentsOf: made.appendingPathComponent("contours.png"))
+    )
+  }
+
+  private func object(_ setup: DaemonSetup, _ job: JobRow?) throws -> Data {
+    let path = try #require(job?.segmentations.first).path
+    return try Data(contentsOf: setup.state.appendingPathComponent(path))
+  }
+
+  private func reprocess(_ setup: DaemonSetup, _ study: String, _ options: String...) async throws {
+    let result = try await runProcess(
+      segmentdBinary,
+      ["reprocess", "--config", setup.configuration, "--study", study] + options)
+    #expect(result.status == 0, "\(result.output)")
+  }
+
+  /// Values of an attribute of an object, with those in its sequences.
+  private func values(_ attribute: String, _ object: Data) async throws -> [String] {
+    let file = folder.url.appendingPathComponent("\(UUID().uuidString).dcm")
+    try object.write(to: file)
+    let dump = try await runProcess("/usr/bin/dcmdump", ["+P", attribute, file.path])
+    return dump.output.split(separator: "\n").compactMap {
+      $0.split(separator: "[").last?.split(separator: "]").first.map(String.init)
+    }
+  }
+
+  @Test func whoeverMakesAResultMakesTheSameAndSendsItOnce() async throws {
+    let uids = try await makeSeries(at: series, "--slices", "60", "--size", "160")
+    let wanted = try await run("one", threads: 1)
+    let other = try await run("two", threads: 2, timeZone: "Asia/Kathmandu")
+    #expect(other.object == wanted.object && other.picture == wanted.picture)
+
+    let setup = try DaemonSetup()
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    var daemon = try await setup.start()
+    #expect(try await setup.send(series).status == 0)
+    try await waitUntil("a running job") { try await setup.jobs().first?.state == "running" }
+    try await daemon.end(SIGKILL)
+    daemon = try await setup.start(environment: ["TZ": "America/New_York"])
+    #expect(try await object(setup, setup.endedJobs().first) == wanted.object)
+    try await setup.delivered()
+    let held = try await pacs.segmentations()
+    #expect(held.count == 1)
+
+    // Sent again and asked for again: what is there is the result.
+    #expect(try await setup.send(series).status == 0)
+    try await reprocess(setup, uids.study)
+    var jobs = try await setup.endedJobs(2)
+    #expect(jobs.count == 2 && jobs.allSatisfy { $0.state == "completed" })
+    #expect(try await daemon.end() == 0)
+    // Lost here, and made again: the PACS has it.
+    try FileManager.default.removeItem(at: setup.state.appendingPathComponent("results/1"))
+    try await reprocess(setup, uids.study)
+    jobs = try await setup.endedJobs(3)
+    #expect(try object(setup, jobs.last) == wanted.object)
+    #expect(jobs.flatMap(\.deliveries).allSatisfy { $0.state == "delivered" && $0.attempts == 1 })
+    #expect(try await pacs.segmentations() == held)
+
+    try await reprocess(setup, uids.study, "--force")
+    let forced = try object(setup, try await setup.endedJobs(4).last)
+    #expect(try await pacs.segmentations().count == 2)
+    let series = try await values("SeriesInstanceUID", wanted.object)
+    #expect(try await values("SeriesInstanceUID", forced).contains(series[0]))
+  }
+
+  @Test func anotherModelOrAnotherHeaderGivesOtherUIDs() async throws {
+    let uids = try await makeSeries(at: series)
+    let models = folder.url.appendingPathComponent("models")
+    try FileManager.default.copyItem(
+      at: TestFiles.fixtures.appendingPathComponent("models"), to: models)
+    let setup = try DaemonSetup()
+    let text = try String(contentsOfFile: setup.configuration, encoding: .utf8)
+    try text.replacingOccurrences(
+      of: TestFiles.fixtures.appendingPathComponent("models").path, with: models.path
+    ).write(toFile: setup.configuration, atomically: true, encoding: .utf8)
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    var daemon = try await setup.start()
+    #expect(try await setup.send(series).status == 0)
+    let first = try await object(setup, setup.endedJobs().first)
+    try await setup.delivered()
+    #expect(try await daemon.end() == 0)
+
+    // A new version of the model.
+    let document = models.appendingPathComponent("untrained-tiny/model.yaml")
+    let model = try String(contentsOf: document, encoding: .utf8)
+    try model.replacingOccurrences(of: "version: 1.0.0", with: "version: 1.0.1")
+      .write(to: document, atomically: true, encoding: .utf8)
+    daemon = try await setup.start()
+    for _ in 0..<2 { try await reprocess(setup, uids.study) }
+    let second = try await object(setup, setup.endedJobs(3).last)
+    try await setup.delivered()
+    #expect(try await pacs.segmentations().count == 2)
+    let uid = try await values("SeriesInstanceUID", first)[0]
+    #expect(try await values("SeriesInstanceUID", second).contains(uid))
+    #expect(try await values("SOPInstanceUID", second) != values("SOPInstanceUID", first))
+    #expect(try await daemon.end() == 0)
+
+    // A header of one image: other UIDs, by `run` too.
+    let original = try await run("original")
+    let file = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: series.path).sorted().first)
+    let changed = try await runProcess(
+      "/usr/bin/dcmodify",
+      ["-nb", "-i", "ImageComments=corrected", series.appendingPathComponent(file).path])
+    try #require(changed.status == 0, "\(changed.output)")
+    let corrected = try await run("corrected")
+    for attribute in ["SeriesInstanceUID", "SOPInstanceUID", "DimensionOrganizationUID"] {
+      #expect(
+        try await values(attribute, corrected.object)[0] != values(attribute, original.object)[0])
+    }
+  }
+}
