@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import ConfigurationFile
 import DICOM
 import Foundation
 import GeometryGate
