@@ -34,8 +34,9 @@ import Testing
     #expect(job.state == "completed", "\(job.reason ?? "")")
     let file = setup.state.appendingPathComponent(try #require(job.segmentations.first).path)
     let dump = try await runProcess("/usr/bin/dcmdump", ["+P", attribute, file.path])
-    let parts = dump.output.split(separator: "[", maxSplits: 1).last?.split(separator: "]").first
-    return String(parts ?? "")
+    // The object's own comes last: those of sequences have lower tags.
+    let line = dump.output.split(separator: "\n").last { $0.contains("[") }
+    return String(line?.split(separator: "[", maxSplits: 1).last?.split(separator: "]").first ?? "")
   }
 
   private func expectNoGaps(_ job: JobRow) {
