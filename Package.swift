@@ -14,8 +14,15 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1",
+      traits: ["FullFoundation"]),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
@@ -47,7 +54,9 @@ let package = Package(
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
       name: "ConfigurationFile",
-      dependencies: ["StrictYAML", "SeriesSelection", "GeometryGate", "DICOM", "DICOMNetwork"]),
+      dependencies: [
+        "Credentials", "StrictYAML", "SeriesSelection", "GeometryGate", "DICOM", "DICOMNetwork",
+      ]),
     .target(name: "WatchFolder", dependencies: ["FileSystem"]),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
@@ -72,7 +81,37 @@ let package = Package(
       dependencies: [
         "CDCMTK", "DICOM", "FileSystem", .product(name: "Logging", package: "swift-log"),
       ]),
-    .target(name: "DICOMweb", dependencies: ["DICOM"]),
+    .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
+    .target(
+      name: "Credentials",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+      ]),
+    .target(
+      name: "WebServer",
+      dependencies: [
+        "Credentials", "DICOMNetwork", "FileSystem",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .target(
+      name: "DICOMwebServer",
+      dependencies: [
+        "DICOM", "DICOMNetwork", "DICOMweb", "FileSystem", "WebServer",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOFoundationCompat", package: "swift-nio"),
+      ]),
     .target(
       name: "Results",
       dependencies: [
@@ -111,16 +150,16 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "DICOMweb", "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation",
-        "SeriesSelection",
-        "Volumes",
+        "Credentials", "DICOMweb", "DICOMwebServer", "FileSystem", "GeometryGate", "JobLedger",
+        "Results", "Segmentation", "SeriesSelection", "Volumes", "WebServer",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "segmentd",
       dependencies: [
-        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile", "DICOM",
+        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile",
+        "Credentials", "DICOM",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
@@ -161,6 +200,21 @@ let package = Package(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "DICOMwebTests", dependencies: ["DICOMweb", "DICOM", "TestSupport"]),
+    .testTarget(name: "CredentialsTests", dependencies: ["Credentials"]),
+    .testTarget(
+      name: "WebServerTests",
+      dependencies: [
+        "WebServer", "Credentials", "DICOMNetwork", "TestSupport",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .testTarget(
+      name: "DICOMwebServerTests",
+      dependencies: [
+        "DICOMwebServer", "DICOMweb", "DICOM", "DICOMNetwork", "FileSystem", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .testTarget(
       name: "ResultsTests",
       dependencies: [

@@ -7,6 +7,7 @@ extension SiteConfiguration {
   func check(file: String) throws(ConfigurationError) {
     let check = ValueCheck(file: file)
     try checkListeners(check)
+    try web?.check(check)
     guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw check.fault("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
@@ -54,34 +55,6 @@ extension SiteConfiguration {
       }
       try check.port(destination.port, "destinations.\(destination.name)")
       try check.aeTitle(destination.aeTitle, "destinations.\(destination.name)")
-    }
-  }
-}
-
-/// Checks of single values, which name the file and the key in their errors.
-struct ValueCheck {
-  let file: String
-
-  func fault(_ message: String) -> ConfigurationError {
-    .invalid(file: file, line: nil, message: message)
-  }
-
-  func port(_ port: Int, _ name: String) throws(ConfigurationError) {
-    guard (1...65535).contains(port) else {
-      throw fault("\(name): port \(port) is not between 1 and 65535")
-    }
-  }
-
-  func aeTitle(_ title: String, _ name: String) throws(ConfigurationError) {
-    // PS3.5 6.2: at most 16 characters, no backslash, no control characters.
-    let allowed = title.unicodeScalars.allSatisfy {
-      (0x20...0x7e).contains($0.value) && $0 != "\\"
-    }
-    let trimmed = title.trimmingCharacters(in: .whitespaces)
-    guard !trimmed.isEmpty, trimmed == title, title.utf8.count <= 16, allowed else {
-      throw fault(
-        "\(name): \"\(title)\" is not an AE title (1 to 16 characters, no backslash, no space at "
-          + "either end)")
     }
   }
 }

@@ -12,30 +12,20 @@ extension SiteConfiguration.Listener {
   func check(_ check: ValueCheck, name: String) throws(ConfigurationError) {
     try check.port(port, "\(name).port")
     try check.aeTitle(aeTitle, "\(name).aeTitle")
-    guard AddressRange(address) != nil, !address.contains("/") else {
-      throw check.fault("\(name).address: \"\(address)\" is not an IPv4 or IPv6 address")
-    }
+    try check.address(address, "\(name).address")
     for title in callingAETitles { try check.aeTitle(title, "\(name).callingAETitles") }
     for peer in peers {
       if let title = peer.aeTitle { try check.aeTitle(title, "\(name).peers.aeTitle") }
       guard peer.aeTitle != nil || !peer.addresses.isEmpty else {
         throw check.fault("\(name).peers: an entry has neither aeTitle nor addresses")
       }
-      for address in peer.addresses where AddressRange(address) == nil {
-        throw check.fault(
-          "\(name).peers.addresses: \"\(address)\" is neither an address nor a range such as "
-            + "10.1.0.0/16 or fd00::/8, whose bits behind the prefix are zero")
-      }
+      try check.addressRanges(peer.addresses, "\(name).peers.addresses")
     }
     for uid in sopClasses.stored where !DICOMUID.isValid(uid) {
       throw check.fault("\(name).sopClasses.stored: \"\(uid)\" is not a UID")
     }
     try checkLimits(check, name: name)
-    if let tls, tls.clientCertificates != .none, tls.trusted == nil {
-      throw check.fault(
-        "\(name).tls.trusted: missing, and clientCertificates: \(tls.clientCertificates.rawValue) "
-          + "needs the certificates of those who sign them")
-    }
+    try check.tls(tls, "\(name).tls")
   }
 
   private func checkLimits(_ check: ValueCheck, name: String) throws(ConfigurationError) {
@@ -48,30 +38,28 @@ extension SiteConfiguration.Listener {
       ("limits.idleSeconds", limits.idleSeconds), ("limits.pduSeconds", limits.pduSeconds),
       ("limits.objectSeconds", limits.objectSeconds),
     ]
-    for (key, value) in counts {
-      guard value > 0 else { throw check.fault("\(name).\(key): \(value) is not positive") }
-      guard value <= 100_000 else { throw check.fault("\(name).\(key): \(value) is above 100000") }
-    }
-    guard limits.objectGB > 0, limits.objectGB <= 1e6 else {
-      throw check.fault("\(name).limits.objectGB: \(limits.objectGB) is not between 0 and 1000000")
-    }
-    guard (0...1e6).contains(limits.diskReserveGB ?? 0) else {
-      throw check.fault(
-        "\(name).limits.diskReserveGB: \(limits.diskReserveGB ?? 0) is not between 0 and 1000000")
-    }
+    for (key, value) in counts { try check.count(value, "\(name).\(key)") }
+    try check.gigabytes(
+      object: limits.objectGB, reserve: limits.diskReserveGB, "\(name).limits")
   }
 
-  /// What is wrong with certificate and key at a time: they cannot be read, do not belong together,
-  /// or are not valid then. Nil where nothing is, and without TLS.
+  /// What is wrong with its certificate, if it has one.
   public func certificateFault(at time: Date = Date()) -> String? {
-    guard let tls else { return nil }
+    tls?.certificateFault(at: time)
+  }
+}
+
+extension SiteConfiguration.TLS {
+  /// What is wrong with certificate and key at a time: they cannot be read, do not belong together,
+  /// or are not valid then. Nil where nothing is.
+  public func certificateFault(at time: Date = Date()) -> String? {
     do throws(DICOMNetworkError) {
-      let validity = try tls.security.validity()
+      let validity = try security.validity()
       guard !validity.contains(time) else { return nil }
       let isExpired = time >= validity.upperBound
       let date = (isExpired ? validity.upperBound : validity.lowerBound)
         .formatted(.iso8601.year().month().day())
-      return "\(tls.certificate): the certificate "
+      return "\(certificate): the certificate "
         + (isExpired ? "expired on \(date)" : "is not valid before \(date)")
     } catch {
       return error.description

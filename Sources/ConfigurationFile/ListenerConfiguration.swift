@@ -156,6 +156,13 @@ extension SiteConfiguration {
       trusted = try values.decodeIfPresent(String.self, forKey: .trusted)
     }
 
+    /// Makes paths absolute.
+    mutating func resolve(_ path: (String) -> String) {
+      certificate = path(certificate)
+      key = path(key)
+      trusted = trusted.map(path)
+    }
+
     public var security: TransportSecurity {
       TransportSecurity(
         certificate: certificate, key: key, clientCertificates: clientCertificates,

@@ -13,6 +13,8 @@ public struct SiteConfiguration: Decodable, Sendable {
   /// The C-STORE listeners; in the file `listener:`, one or a list.
   public var listeners: [Listener] = []
   public var watch: [Watch] = []
+  /// The HTTP server; nil where there is none.
+  public var web: Web?
   public var assembly = Assembly()
   public var geometry = Geometry()
   public var models = Models()
@@ -24,7 +26,7 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case stateDirectory, listener, watch, assembly, geometry, models, rules, destinations,
+    case stateDirectory, listener, watch, web, assembly, geometry, models, rules, destinations,
       querySource, storageCommitment, inference, log
   }
 
@@ -36,6 +38,7 @@ public struct SiteConfiguration: Decodable, Sendable {
       try values.decodeIfPresent(String.self, forKey: .stateDirectory) ?? stateDirectory
     listeners = try values.decodeIfPresent(Listeners.self, forKey: .listener)?.all ?? []
     watch = try values.decodeIfPresent([Watch].self, forKey: .watch) ?? []
+    web = try values.decodeIfPresent(Web.self, forKey: .web)
     assembly = try values.decodeIfPresent(Assembly.self, forKey: .assembly) ?? assembly
     geometry = try values.decodeIfPresent(Geometry.self, forKey: .geometry) ?? geometry
     if let former = assembly.minimumSlices, !geometry.take(formerMinimumSlices: former) {
@@ -81,11 +84,9 @@ public struct SiteConfiguration: Decodable, Sendable {
     }
     configuration.querySource?.resolve(resolve)
     for index in configuration.listeners.indices {
-      guard var tls = configuration.listeners[index].tls else { continue }
-      (tls.certificate, tls.key) = (resolve(tls.certificate), resolve(tls.key))
-      tls.trusted = tls.trusted.map(resolve)
-      configuration.listeners[index].tls = tls
+      configuration.listeners[index].tls?.resolve(resolve)
     }
+    configuration.web?.tls?.resolve(resolve)
     configuration.models.directories = configuration.models.directories.map(resolve)
     try configuration.check(file: file)
     self = configuration

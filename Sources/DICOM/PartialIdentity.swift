@@ -40,16 +40,23 @@ public struct PartialIdentity: Sendable, Equatable {
     beginning.withUnsafeBytes { take($0, file: path) }
   }
 
-  /// Reads the beginning of a dataset that came over the network.
+  /// Reads the beginning of a dataset that came over the network, or of a file with the letters DICM,
+  /// which says itself what its transfer syntax is.
   public init(ofDamaged dataset: some DataProtocol, transferSyntaxUID: String) {
     self.transferSyntaxUID = transferSyntaxUID
     Data(dataset).withUnsafeBytes { bytes in
+      hasPrefix = Self.hasPrefix(bytes)
+      if hasPrefix { return take(bytes, file: "") }
       take(bytes, datasetAt: 0, syntax: TransferSyntax(rawValue: transferSyntaxUID), file: "")
     }
   }
 
+  private static func hasPrefix(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.count >= 132 && bytes[128..<132].elementsEqual("DICM".utf8)
+  }
+
   private mutating func take(_ bytes: UnsafeRawBufferPointer, file: String) {
-    hasPrefix = bytes.count >= 132 && bytes[128..<132].elementsEqual("DICM".utf8)
+    hasPrefix = Self.hasPrefix(bytes)
     var scan = StructureScan(bytes: bytes, file: file)
     scan.sought = Self.tags
     guard let meta = try? scan.metaInformation() else { return take(scan) }

@@ -68,4 +68,14 @@ public struct AssociationEvent: Sendable, Equatable {
   /// Instances that were acknowledged and that were refused or not received completely.
   public var stored: Int
   public var refused: Int
+
+  public init(
+    kind: Kind, association: Association, message: String, stored: Int, refused: Int
+  ) {
+    self.kind = kind
+    self.association = association
+    self.message = message
+    self.stored = stored
+    self.refused = refused
+  }
 }

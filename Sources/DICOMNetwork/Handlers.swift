@@ -40,6 +40,20 @@ public struct RefusedObject: Sendable {
   /// What is answered; nil where the association ended before the dataset did.
   public var status: UInt16?
   public var reason: String
+
+  public init(
+    association: Association, sopClassUID: String, sopInstanceUID: String,
+    transferSyntaxUID: String, beganAt: Date, beginning: Data, status: UInt16?, reason: String
+  ) {
+    self.association = association
+    self.sopClassUID = sopClassUID
+    self.sopInstanceUID = sopInstanceUID
+    self.transferSyntaxUID = transferSyntaxUID
+    self.beganAt = beganAt
+    self.beginning = beginning
+    self.status = status
+    self.reason = reason
+  }
 }
 
 /// The status of a C-STORE response (PS3.4 B.2.3, PS3.7 C).

@@ -2,9 +2,10 @@ import Foundation
 
 /// Splits a body of `multipart/related` (RFC 2046 5.1, RFC 2387) into its parts while it comes.
 ///
-/// Strict: what is not delimited as it should be is an error, as is a part without end.
-struct MultipartReader {
-  enum Event: Equatable {
+/// Strict: lines end with CRLF, and a header field without a name or a part without end is an error. The
+/// text of a delimiter within a longer line is data like any other.
+package struct MultipartReader {
+  package enum Event: Equatable {
     /// A part begins; names of its header fields are in lower case.
     case part(headers: [String: String])
     /// More of its contents.
@@ -12,142 +13,184 @@ struct MultipartReader {
     case end
   }
 
-  struct Fault: Error, Equatable {
-    var reason: String
+  package struct Fault: Error, Equatable {
+    package var reason: String
+
+    package init(reason: String) { self.reason = reason }
   }
 
   private enum State { case preamble, headers, contents, epilogue }
 
-  /// Of the header fields of one part.
+  /// What a delimiter's text turns out to be by what follows it.
+  private enum Delimiter {
+    /// Of a part, whose header fields begin behind the given place.
+    case part(Int)
+    case last
+    case data
+    /// More has to come first.
+    case open
+  }
+
+  /// Of the header fields of one part, and of what comes before the first.
   private static let maximumHeaderSize = 8 * 1024
+  /// Of what follows the last delimiter.
+  private static let maximumEpilogueSize = 64 * 1024
+  /// Spaces may follow a delimiter in its line.
+  private static let maximumPadding = 256
 
-  private let delimiter: Data
+  private let delimiter: [UInt8]
   private var state = State.preamble
-  private var buffer: Data
+  private var buffer: [UInt8]
+  /// What lies before it in the buffer has been told.
+  private var start = 0
+  private var partCount = 0
+  private var epilogueSize = 0
 
-  init(boundary: String) {
-    delimiter = Data("\r\n--\(boundary)".utf8)
+  /// - Parameter boundary: without the hyphens before it.
+  package init(boundary: String) {
+    delimiter = Array("\r\n--\(boundary)".utf8)
     // The first delimiter may be without a line break before it.
-    buffer = Data("\r\n".utf8)
+    buffer = Array("\r\n".utf8)
   }
 
   /// Whether the closing delimiter has come.
-  var isComplete: Bool { state == .epilogue }
+  package var isComplete: Bool { state == .epilogue }
 
   /// Takes what came and tells what it means.
   ///
   /// - Throws: ``Fault``
-  mutating func take(_ data: Data) throws(Fault) -> [Event] {
-    guard state != .epilogue else { return [] }
-    buffer.append(data)
+  package mutating func take(_ data: Data) throws(Fault) -> [Event] {
+    if state == .epilogue {
+      try skip(data.count)
+      return []
+    }
+    buffer.append(contentsOf: data)
     var events: [Event] = []
-    while let event = try next() { events += event }
+    while let found = try next() { events += found }
+    buffer.removeFirst(start)
+    start = 0
+    if state == .epilogue {
+      try skip(buffer.count)
+      buffer = []
+    }
     return events
+  }
+
+  private mutating func skip(_ count: Int) throws(Fault) {
+    epilogueSize += count
+    guard epilogueSize <= Self.maximumEpilogueSize else {
+      throw Fault(reason: "more than \(Self.maximumEpilogueSize) bytes follow the last part")
+    }
   }
 
   /// Nil where more has to come first.
   private mutating func next() throws(Fault) -> [Event]? {
     switch state {
-    case .preamble: try delimited()
-    case .contents: try contents()
+    case .preamble: try preamble()
     case .headers: try headers()
+    case .contents: try contents()
     case .epilogue: nil
     }
   }
 
-  private mutating func delimited() throws(Fault) -> [Event]? {
-    guard let range = buffer.range(of: delimiter) else {
-      guard buffer.count <= Self.maximumHeaderSize else {
-        throw Fault(reason: "no part begins within \(Self.maximumHeaderSize) bytes")
-      }
-      return nil
+  private mutating func preamble() throws(Fault) -> [Event]? {
+    let found = place(of: delimiter)
+    guard (found ?? buffer.count) - start <= Self.maximumHeaderSize else {
+      throw Fault(reason: "no part begins within \(Self.maximumHeaderSize) bytes")
     }
-    return try afterDelimiter(range, events: [])
+    guard let found else { return nil }
+    switch kind(ofDelimiterAt: found) {
+    case .open: return nil
+    case .data: start = found + 2
+    case .last: throw Fault(reason: "there is no part")
+    case .part(let header): begin(header)
+    }
+    return []
   }
 
   private mutating func contents() throws(Fault) -> [Event]? {
-    guard let range = buffer.range(of: delimiter) else {
+    guard let found = place(of: delimiter) else {
       // The end may be the beginning of a delimiter.
-      let certain = buffer.count - (delimiter.count - 1)
-      guard certain > 0 else { return nil }
-      let data = Data(buffer.prefix(certain))
-      buffer = Data(buffer.dropFirst(certain))
-      return [.data(data)]
+      let data = takeData(to: buffer.count - (delimiter.count - 1))
+      return data.isEmpty ? nil : data
     }
-    let data = Data(buffer[buffer.startIndex..<range.lowerBound])
-    return try afterDelimiter(range, events: (data.isEmpty ? [] : [.data(data)]) + [.end])
+    switch kind(ofDelimiterAt: found) {
+    case .open:
+      let data = takeData(to: found)
+      return data.isEmpty ? nil : data
+    case .data: return takeData(to: found + 2)
+    case .last:
+      let data = takeData(to: found)
+      start = found + delimiter.count + 2
+      state = .epilogue
+      return data + [.end]
+    case .part(let header):
+      let data = takeData(to: found)
+      begin(header)
+      return data + [.end]
+    }
   }
 
-  /// Goes on behind a delimiter: with a part, or with nothing after the last one.
-  private mutating func afterDelimiter(_ range: Range<Data.Index>, events: [Event]) throws(Fault)
-    -> [Event]?
-  {
-    let rest = buffer[range.upperBound...]
-    guard rest.count >= 2 else { return nil }
-    if rest.starts(with: Data("--".utf8)) {
-      state = .epilogue
-      buffer = Data()
-      return events
-    }
-    // Spaces may follow a delimiter in its line.
-    let line = rest.drop { $0 == 0x20 || $0 == 0x09 }
-    guard line.count >= 2 else {
-      guard rest.count < 256 else { throw Fault(reason: "a delimiter does not end") }
-      return nil
-    }
-    guard line.starts(with: Data("\r\n".utf8)) else {
-      throw Fault(reason: "a delimiter does not end with its line")
-    }
+  private mutating func takeData(to end: Int) -> [Event] {
+    guard end > start else { return [] }
+    defer { start = end }
+    return [.data(Data(buffer[start..<end]))]
+  }
+
+  private mutating func begin(_ header: Int) {
+    start = header
     state = .headers
+  }
+
+  private func kind(ofDelimiterAt place: Int) -> Delimiter {
+    var end = place + delimiter.count
+    guard end + 2 <= buffer.count else { return .open }
+    if buffer[end] == UInt8(ascii: "-"), buffer[end + 1] == UInt8(ascii: "-") { return .last }
+    let limit = end + Self.maximumPadding
+    while end < buffer.count, buffer[end] == 0x20 || buffer[end] == 0x09 { end += 1 }
+    guard end <= limit else { return .data }
+    if end < buffer.count, buffer[end] != 0x0D { return .data }
+    guard end + 2 <= buffer.count else { return .open }
     // The line break stays, so that a part without fields ends as others do.
-    buffer = Data(line)
-    return events
+    return buffer[end + 1] == 0x0A ? .part(end) : .data
   }
 
   private mutating func headers() throws(Fault) -> [Event]? {
-    guard let end = buffer.range(of: Data("\r\n\r\n".utf8)) else {
-      guard buffer.count <= Self.maximumHeaderSize else {
-        throw Fault(reason: "the header of a part is longer than \(Self.maximumHeaderSize) bytes")
-      }
-      return nil
+    let found = place(of: Array("\r\n\r\n".utf8))
+    guard (found ?? buffer.count) - start <= Self.maximumHeaderSize else {
+      throw Fault(
+        reason: "the header of a part is longer than \(Self.maximumHeaderSize) bytes")
     }
-    let text = String(decoding: buffer[buffer.startIndex..<end.lowerBound], as: UTF8.self)
-    buffer = Data(buffer[end.upperBound...])
+    guard let found else { return nil }
+    let text = String(decoding: buffer[start..<found], as: UTF8.self)
     var headers: [String: String] = [:]
     for line in text.components(separatedBy: "\r\n") where !line.isEmpty {
-      guard let colon = line.firstIndex(of: ":") else {
+      guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else {
         throw Fault(reason: "a header field of a part has no name")
       }
       headers[line[..<colon].lowercased()] =
         line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
     }
+    start = found + 4
     state = .contents
+    partCount += 1
     // A part may be empty: then its delimiter begins with the line break before it.
     return [.part(headers: headers)]
   }
-}
 
-/// A media type with its parameters (RFC 9110 8.3.1).
-struct MediaType: Equatable {
-  var name: String
-  /// Names in lower case.
-  var parameters: [String: String] = [:]
-
-  init(_ text: String) {
-    var parts: [String] = [""]
-    var isQuoted = false
-    for character in text {
-      switch character {
-      case "\"": isQuoted.toggle()
-      case ";" where !isQuoted: parts.append("")
-      default: parts[parts.count - 1].append(character)
+  /// Where a text that begins with a line break is next.
+  private func place(of text: [UInt8]) -> Int? {
+    buffer.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else { return nil }
+      var place = start
+      while place + text.count <= bytes.count {
+        let candidates = bytes.count - text.count + 1 - place
+        guard let found = memchr(base + place, 0x0D, candidates) else { return nil }
+        place = UnsafeRawPointer(found) - base
+        if memcmp(base + place, text, text.count) == 0 { return place }
+        place += 1
       }
-    }
-    name = parts[0].trimmingCharacters(in: .whitespaces).lowercased()
-    for part in parts.dropFirst() {
-      guard let equals = part.firstIndex(of: "=") else { continue }
-      let key = part[..<equals].trimmingCharacters(in: .whitespaces).lowercased()
-      parameters[key] = part[part.index(after: equals)...].trimmingCharacters(in: .whitespaces)
+      return nil
     }
   }
 }

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import Glibc
 
@@ -86,17 +87,9 @@ struct RetrievedObject {
     guard size <= maximumSize else {
       throw .tooLarge(url: url, reason: "an object is larger than \(maximumSize) bytes")
     }
-    var done = 0
-    let error: Int32 = data.withUnsafeBytes { bytes in
-      while done < bytes.count, let start = bytes.baseAddress {
-        let written = Glibc.write(descriptor, start + done, bytes.count - done)
-        if written < 0 && errno == EINTR { continue }
-        guard written > 0 else { return errno }
-        done += written
-      }
-      return 0
+    do { try FileSystem.write(data, to: descriptor) } catch {
+      throw .notWritten(path: file.path, reason: error.description)
     }
-    if error != 0 { throw .notWritten(path: file.path, reason: String(cString: strerror(error))) }
   }
 
   private func failure() -> DICOMwebError {

@@ -43,7 +43,11 @@ extension StateDirectory {
   /// What a listener leaves free on the disk, in bytes: 1 GB where nothing is configured, and no more
   /// than 5 % of a small file system.
   func diskReserve(_ limits: SiteConfiguration.Limits) -> Int {
-    if let configured = limits.diskReserveGB { return Int(configured * 1e9) }
+    diskReserve(gigabytes: limits.diskReserveGB)
+  }
+
+  func diskReserve(gigabytes configured: Double?) -> Int {
+    if let configured { return Int(configured * 1e9) }
     let attributes = try? FileManager.default.attributesOfFileSystem(forPath: url.path)
     let size = (attributes?[.systemSize] as? NSNumber)?.doubleValue ?? 0
     return Int(min(1e9, size * 0.05))

@@ -1,12 +1,14 @@
 import ArgumentParser
 import ConfigurationFile
+import Credentials
 import Foundation
 import Pipeline
 import SeriesProcessing
 
 struct ConfigCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "config", abstract: "Check the configuration file.", subcommands: [Check.self])
+    commandName: "config", abstract: "Check the configuration file, and make hashes for it.",
+    subcommands: [Check.self, HashPassword.self])
 
   struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,8 +20,8 @@ struct ConfigCommand: AsyncParsableCommand {
       let configuration = try config.load()
       let library = configuration.modelLibrary
       for rule in configuration.modelRules { _ = try await library.segmenter(rule.model) }
-      let faults = configuration.listeners.compactMap { $0.certificateFault() }
-      if let fault = faults.first {
+      let tls = configuration.listeners.map(\.tls) + [configuration.web?.tls]
+      if let fault = tls.compactMap({ $0?.certificateFault() }).first {
         throw ConfigurationError.invalid(file: config.path, line: nil, message: fault)
       }
       print("\(config.path): no fault found")
@@ -28,6 +30,10 @@ struct ConfigCommand: AsyncParsableCommand {
         print(
           "listener: \(listener.aeTitle) on \(listener.address):\(listener.port)"
             + (listener.tls == nil ? "" : ", TLS"))
+      }
+      if let web = configuration.web {
+        let scheme = web.tls == nil ? "http" : "https"
+        print("STOW-RS: \(scheme)://\(web.address):\(web.port)\(web.prefix)")
       }
       for entry in configuration.watch { print("watch folder: \(entry.folder)") }
       for rule in configuration.modelRules { print("model: \(rule.model)") }
@@ -53,6 +59,30 @@ struct ConfigCommand: AsyncParsableCommand {
           "destination: \(destination.name) = \(destination.aeTitle) at "
             + "\(destination.host):\(destination.port)")
       }
+    }
+  }
+  struct HashPassword: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "hash-password",
+      abstract: "Hash a password or token for the configuration file.",
+      discussion: """
+        Reads one line from standard input and prints its hash for passwordHash or tokenHash. A token \
+        should be random:
+
+          openssl rand -base64 32 | tee token | segmentd config hash-password
+        """)
+
+    func run() async throws {
+      let isTerminal = isatty(STDIN_FILENO) == 1
+      guard let secret = isTerminal ? hiddenLine() : readLine(), !secret.isEmpty else {
+        throw ValidationError("no password was given on standard input")
+      }
+      print(try SecretHash(of: secret))
+    }
+
+    /// A line that the terminal does not show.
+    private func hiddenLine() -> String? {
+      getpass("Password or token: ").map { String(cString: $0) }
     }
   }
 }

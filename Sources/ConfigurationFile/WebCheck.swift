@@ -1,0 +1,82 @@
+import Credentials
+import DICOMNetwork
+
+extension SiteConfiguration.Web {
+  /// Checks what the types alone cannot.
+  func check(_ check: ValueCheck) throws(ConfigurationError) {
+    try check.port(port, "web.port")
+    try check.address(address, "web.address")
+    guard stow else {
+      throw check.fault("web: nothing is served; set stow: true, or leave the section out")
+    }
+    let steps = prefix.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    guard prefix.hasPrefix("/"), !steps.contains(where: { !Self.isPathStep($0) }) else {
+      throw check.fault(
+        "web.prefix: \"\(prefix)\" is not a path such as /dicom-web (letters, digits, - and _)")
+    }
+    try check.addressRanges(addresses, "web.addresses")
+    try checkClients(check)
+    try checkLimits(check)
+    try check.tls(tls, "web.tls")
+    try checkExposure(check)
+  }
+
+  /// Whoever can reach the port from another machine has to prove who it is, and nobody may listen.
+  private func checkExposure(_ check: ValueCheck) throws(ConfigurationError) {
+    guard !isLoopback else { return }
+    guard let tls else {
+      throw check.fault(
+        "web.tls: missing; beyond this machine (address \(address)) requests come over TLS only")
+    }
+    guard tls.clientCertificates == .require || !users.isEmpty || !tokens.isEmpty else {
+      throw check.fault(
+        "web: beyond this machine (address \(address)) clients have to prove who they are: set "
+          + "tls.clientCertificates: require, users or tokens")
+    }
+  }
+
+  private var isLoopback: Bool {
+    ["127.0.0.0/8", "::1"].compactMap(AddressRange.init).contains { $0.contains(address) }
+  }
+
+  private static func isPathStep(_ step: Substring) -> Bool {
+    !step.isEmpty
+      && step.utf8.allSatisfy {
+        (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+          || $0 == 0x2D || $0 == 0x5F
+      }
+  }
+
+  private func checkClients(_ check: ValueCheck) throws(ConfigurationError) {
+    var names = Set<String>()
+    for (key, name, hash, addresses) in users.map({
+      ("users", $0.name, $0.passwordHash, $0.addresses)
+    }) + tokens.map({ ("tokens", $0.name, $0.tokenHash, $0.addresses) }) {
+      // It stands for a calling AE title in the ledger and is a user name of HTTP.
+      let isPlain = name.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x3A && $0 != 0x5C }
+      guard (1...16).contains(name.utf8.count), isPlain else {
+        throw check.fault(
+          "web.\(key): \"\(name)\" is not a name of 1 to 16 characters without spaces, : and \\")
+      }
+      guard names.insert(name).inserted else {
+        throw check.fault("web.\(key): the name \"\(name)\" is used twice")
+      }
+      guard SecretHash(hash) != nil else {
+        throw check.fault(
+          "web.\(key).\(name): not a hash as \"segmentd config hash-password\" prints it")
+      }
+      try check.addressRanges(addresses, "web.\(key).\(name).addresses")
+    }
+  }
+
+  private func checkLimits(_ check: ValueCheck) throws(ConfigurationError) {
+    let counts = [
+      ("connections", limits.connections), ("connectionsPerAddress", limits.connectionsPerAddress),
+      ("requests", limits.requests), ("headerSeconds", limits.headerSeconds),
+      ("idleSeconds", limits.idleSeconds), ("bodySeconds", limits.bodySeconds),
+      ("objectSeconds", limits.objectSeconds),
+    ]
+    for (key, value) in counts { try check.count(value, "web.limits.\(key)") }
+    try check.gigabytes(object: limits.objectGB, reserve: limits.diskReserveGB, "web.limits")
+  }
+}

@@ -1,0 +1,74 @@
+import Credentials
+import DICOMNetwork
+
+/// Where the server listens, to whom, and what a client may cost.
+public struct WebServerConfiguration: Sendable {
+  public var address: String
+  public var port: Int
+  /// Nil for plain HTTP, which is for this machine alone.
+  public var security: TransportSecurity?
+  public var access = WebAccess()
+  public var limits = ConnectionLimits()
+
+  public init(address: String, port: Int, security: TransportSecurity? = nil) {
+    self.address = address
+    self.port = port
+    self.security = security
+  }
+}
+
+/// Who may send requests.
+public struct WebAccess: Sendable {
+  /// Someone with a password or token, and where from.
+  public struct Client: Sendable {
+    public var credential: Credential
+    /// Empty for anywhere.
+    public var addresses: [AddressRange]
+
+    public init(credential: Credential, addresses: [AddressRange] = []) {
+      self.credential = credential
+      self.addresses = addresses
+    }
+  }
+
+  /// Where requests may come from; empty for anywhere.
+  public var addresses: [AddressRange]
+  /// With any here, each request has to show the password or token of one.
+  public var clients: [Client]
+
+  public init(addresses: [AddressRange] = [], clients: [Client] = []) {
+    self.addresses = addresses
+    self.clients = clients
+  }
+}
+
+/// What connections may cost.
+///
+/// A connection beyond a limit takes the place of one that is idle, where there is one.
+public struct ConnectionLimits: Sendable, Equatable {
+  public var connections = 64
+  /// Of one address.
+  public var connectionsPerAddress = 16
+  /// Seconds from the connection to the end of the first request's header, TLS handshake included.
+  public var headerSeconds = 5
+  /// Seconds until a connection without a request is closed.
+  public var idleSeconds = 60
+  /// Seconds without a byte of a body that has begun.
+  public var bodySeconds = 30
+
+  public init() {}
+}
+
+/// Why the server cannot run.
+public enum WebServerError: Error, Sendable, Equatable, CustomStringConvertible {
+  case cannotListen(address: String, port: Int, reason: String)
+  case cannotUseTLS(reason: String)
+
+  public var description: String {
+    switch self {
+    case .cannotListen(let address, let port, let reason):
+      "cannot listen for HTTP on \(address):\(port): \(reason)"
+    case .cannotUseTLS(let reason): "cannot use TLS for HTTP: \(reason)"
+    }
+  }
+}

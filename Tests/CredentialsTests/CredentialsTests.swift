@@ -1,0 +1,91 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Credentials
+
+@Suite struct CredentialsTests {
+  private static let rounds = 210_000
+
+  @Test func aHashIsWrittenAndRead() throws {
+    let hash = try SecretHash(of: "geheim", rounds: Self.rounds)
+    let read = try #require(SecretHash(hash.description))
+    #expect(read == hash)
+    #expect(read.matches("geheim"))
+    #expect(!read.matches("geheim ") && !read.matches(""))
+    // Salts differ.
+    #expect(try SecretHash(of: "geheim", rounds: Self.rounds) != hash)
+  }
+
+  /// By another implementation: hashlib.pbkdf2_hmac("sha256", "pässword", 16 bytes 0…15, 210000).
+  @Test func theHashIsPBKDF2() throws {
+    let hash = try #require(
+      SecretHash(
+        "pbkdf2-sha256$210000$AAECAwQFBgcICQoLDA0ODw==$KzXzfGgCPjNSmILayf7fD0dCkqlOO5GnTZkUnYgPS1g="
+      ))
+    #expect(hash.matches("pässword"))
+  }
+
+  @Test(arguments: [
+    "", "geheim", "pbkdf2-sha256$1000$AAECAwQFBgcICQoLDA0ODw==$AAECAwQFBgcICQoLDA0ODw==",
+    "pbkdf2-sha256$600000$AAEC$AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8=",
+    "pbkdf2-sha256$99999999999$AAECAwQFBgcICQoLDA0ODw==$AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8=",
+    "pbkdf2-sha1$600000$AAECAwQFBgcICQoLDA0ODw==$AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8=",
+    "pbkdf2-sha256$600000$AAECAwQFBgcICQoLDA0ODw==$!",
+  ]) func whatIsNoHash(text: String) {
+    #expect(SecretHash(text) == nil)
+  }
+
+  @Test func knownAndUnknown() throws {
+    let hash = try SecretHash(of: "right", rounds: Self.rounds)
+    let check = CredentialCheck([
+      Credential(name: "user", kind: .password, hash: hash),
+      Credential(name: "gate", kind: .token, hash: hash),
+    ])
+    func answer(_ presented: PresentedCredential) -> CredentialCheck.Answer {
+      check.check(presented, from: "10.0.0.1")
+    }
+    for _ in 0..<2 {  // by its hash, then by memory
+      guard case .known(let user) = answer(.password(user: "user", "right")) else {
+        Issue.record("the user is not known")
+        return
+      }
+      #expect(user.name == "user")
+      guard case .known(let gate) = answer(.token("right")) else {
+        Issue.record("the token is not known")
+        return
+      }
+      #expect(gate.name == "gate")
+    }
+    #expect(answer(.password(user: "user", "wrong")) == .unknown)
+    // A token is nobody's password, and its holder no user.
+    #expect(answer(.password(user: "gate", "right")) == .unknown)
+    #expect(answer(.password(user: "nobody", "right")) == .unknown)
+    #expect(answer(.token("wrong")) == .unknown)
+  }
+
+  @Test func whoFailsOftenWaits() throws {
+    let time = Mutex(Date(timeIntervalSince1970: 1000))
+    let hash = try SecretHash(of: "right", rounds: Self.rounds)
+    let check = CredentialCheck([Credential(name: "user", kind: .password, hash: hash)]) {
+      time.withLock { $0 }
+    }
+    for _ in 0..<CredentialCheck.maximumFailures {
+      #expect(check.check(.token("wrong"), from: "10.0.0.1") == .unknown)
+    }
+    let right = PresentedCredential.password(user: "user", "right")
+    #expect(check.check(right, from: "10.0.0.1") == .tooManyFailures)
+    // Others do not wait, and whoever is known is not kept out by a neighbour.
+    guard case .known = check.check(right, from: "10.0.0.2") else {
+      Issue.record("another address is kept out")
+      return
+    }
+    guard case .known = check.check(right, from: "10.0.0.1") else {
+      Issue.record("a password that is known is kept out")
+      return
+    }
+    #expect(check.check(.token("wrong"), from: "10.0.0.1") == .tooManyFailures)
+    time.withLock { $0 += CredentialCheck.failureWindow + 1 }
+    #expect(check.check(.token("wrong"), from: "10.0.0.1") == .unknown)
+  }
+}
