@@ -224,7 +224,8 @@ let package = Package(
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
     .testTarget(
-      name: "ConfigurationFileTests", dependencies: ["ConfigurationFile", "TestSupport"]),
+      name: "ConfigurationFileTests",
+      dependencies: ["ConfigurationFile", "Credentials", "TestSupport"]),
     .testTarget(
       name: "SeriesReadingTests",
       dependencies: [

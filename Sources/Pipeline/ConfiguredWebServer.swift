@@ -10,12 +10,12 @@ extension ConfiguredParts {
   /// The HTTP server of the configuration; nil where there is none.
   ///
   /// - Throws: `WebServerError` where certificate or key cannot be used.
-  public func webServer() throws -> WebServer? {
+  public func webServer() throws -> HTTPServer? {
     guard let settings = configuration.web else { return nil }
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
     var routes: [any WebRoutes] = []
     if settings.stow { routes.append(storeService(settings)) }
-    return try WebServer(try WebServerConfiguration(settings), routes: routes, logger: logger)
+    return try HTTPServer(try WebServerConfiguration(settings), routes: routes, logger: logger)
   }
 
   private func storeService(_ settings: SiteConfiguration.Web) -> StoreService {

@@ -14,7 +14,10 @@ public final class Orthanc: Sendable {
   ///   - dicomPort: where it listens as PACS.
   ///   - destination: the port of SEGMENTD, for C-MOVE.
   ///   - hasDICOMweb: whether it answers under /dicom-web/.
-  public init(dicomPort: Int, destination: Int = 104, hasDICOMweb: Bool = false) async throws {
+  ///   - storesAt: the DICOMweb service that ``sendByWeb()`` sends to.
+  public init(
+    dicomPort: Int, destination: Int = 104, hasDICOMweb: Bool = false, storesAt: String? = nil
+  ) async throws {
     self.dicomPort = dicomPort
     webPort = try freePort()
     folder = try TemporaryFolder()
@@ -26,7 +29,10 @@ public final class Orthanc: Sendable {
       "OverwriteInstances": false, "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true,
       "DicomAlwaysAllowFind": true, "DicomCheckModalityHost": false,
       "Plugins": hasDICOMweb ? [Self.dicomwebPlugin] : [],
-      "DicomWeb": ["Enable": true, "Root": "/dicom-web/"],
+      "DicomWeb": [
+        "Enable": true, "Root": "/dicom-web/",
+        "Servers": storesAt.map { ["segmentd": [$0]] } ?? [:],
+      ],
     ]
     let file = folder.url.appendingPathComponent("orthanc.json")
     try JSONSerialization.data(withJSONObject: settings).write(to: file)
@@ -70,6 +76,22 @@ public final class Orthanc: Sendable {
         ])
       guard result.status == 0 else { throw UploadFailed(output: result.output) }
     }
+  }
+
+  /// Sends all its studies by STOW-RS.
+  ///
+  /// - Returns: what its plugin says.
+  public func sendByWeb() async throws -> String {
+    let studies = try JSONDecoder().decode([String].self, from: await get("studies") ?? Data())
+    let request = try JSONSerialization.data(
+      withJSONObject: ["Resources": studies, "Synchronous": true] as [String: Any])
+    return try await runProcess(
+      "/usr/bin/curl",
+      [
+        "-sS", "http://127.0.0.1:\(webPort)/dicom-web/servers/segmentd/stow", "-d",
+        String(decoding: request, as: UTF8.self),
+      ]
+    ).output
   }
 
   struct UploadFailed: Error {

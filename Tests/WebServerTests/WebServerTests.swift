@@ -52,7 +52,7 @@ private struct Echo: WebRoutes {
     _ configuration: WebServerConfiguration? = nil, _ body: () async throws -> Void
   ) async throws {
     let configuration = configuration ?? configured { _ in }
-    let server = try WebServer(
+    let server = try HTTPServer(
       configuration, routes: [Echo()],
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let group = ServiceGroup(
@@ -244,13 +244,13 @@ private struct Echo: WebRoutes {
     var configuration = WebServerConfiguration(address: "127.0.0.1", port: port)
     configuration.security = TransportSecurity(certificate: "/no/file", key: "/no/key")
     #expect(throws: WebServerError.self) {
-      try WebServer(configuration, routes: [], logger: Logger(label: "test"))
+      try HTTPServer(configuration, routes: [], logger: Logger(label: "test"))
     }
   }
 
   @Test func aPortThatIsTaken() async throws {
     try await withServer {
-      let second = try WebServer(
+      let second = try HTTPServer(
         WebServerConfiguration(address: "127.0.0.1", port: port), routes: [],
         logger: Logger(label: "test"))
       let error = await #expect(throws: WebServerError.self) { try await second.run() }

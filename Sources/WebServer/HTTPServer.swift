@@ -19,11 +19,11 @@ public protocol WebRoutes: Sendable {
 /// The HTTP server of the daemon: HTTP/1.1, with TLS or for this machine alone.
 ///
 /// ```swift
-/// let server = try WebServer(
+/// let server = try HTTPServer(
 ///   WebServerConfiguration(address: "127.0.0.1", port: 8042), routes: [service], logger: logger)
 /// try await server.run()  // until the service group shuts down
 /// ```
-public struct WebServer: Service {
+public struct HTTPServer: Service {
   private let configuration: WebServerConfiguration
   private let routes: [any WebRoutes]
   private let connections: Connections
