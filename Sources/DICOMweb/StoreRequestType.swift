@@ -25,10 +25,10 @@ package enum StoreRequestType: Equatable, Sendable {
       if let inner = type.parameters["type"], MediaType(inner).name != "application/dicom" {
         throw .unsupported(reason: "only parts of application/dicom are taken")
       }
-      // RFC 2046 5.1.1: 1 to 70 characters.
-      guard let boundary = type.parameters["boundary"], (1...70).contains(boundary.utf8.count),
+      // RFC 2046 5.1.1 has 1 to 70 characters; Orthanc sends 73.
+      guard let boundary = type.parameters["boundary"], (1...128).contains(boundary.utf8.count),
         boundary.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
-      else { throw .malformed(reason: "the boundary is missing, or is not 1 to 70 characters") }
+      else { throw .malformed(reason: "the boundary is missing, or is not 1 to 128 characters") }
       self = .multipart(boundary: boundary)
     default:
       throw .unsupported(

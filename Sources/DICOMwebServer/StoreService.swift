@@ -47,7 +47,7 @@ public struct StoreService: WebRoutes {
     router.post(RouterPath("\(studies)/{study}")) { request, context in
       let study = context.parameters.get("study") ?? ""
       guard DICOMUID.isValid(study) else {
-        return refusal(.badRequest, "the study of the address is not a UID")
+        return refusal(.badRequest, "the study of the address is not a UID", context)
       }
       return try await answer(request, context, study: study)
     }
@@ -62,20 +62,21 @@ public struct StoreService: WebRoutes {
         contentType: request.headers[.contentType],
         contentEncoding: request.headers[.contentEncoding])
     } catch {
-      return refusal(StoreFault(error))
+      return refusal(StoreFault(error), context)
     }
     guard requests.begin(limit: configuration.limits.requests) else {
-      return unavailable("too many requests at the same time")
+      return unavailable("too many requests at the same time", context)
     }
     defer { requests.end() }
     if let fault = configuration.limits.spaceFault(in: configuration.folder) {
-      return unavailable(fault)
+      return unavailable(fault, context)
     }
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), type == .single,
       length > configuration.limits.objectBytes
     {
       return refusal(
-        .tooLarge(reason: "an object has more than \(configuration.limits.objectBytes) bytes"))
+        .tooLarge(reason: "an object has more than \(configuration.limits.objectBytes) bytes"),
+        context)
     }
     if request.headers[.expect]?.lowercased() == "100-continue" { context.connection?.goOn() }
     var association = Association.withoutDIMSE(
@@ -102,13 +103,13 @@ public struct StoreService: WebRoutes {
       return try self.response(response, accept: request.headers[.accept])
     } catch let fault as StoreFault {
       await end(transaction, fault.end, fault.reason)
-      return refusal(fault)
+      return refusal(fault, context)
     } catch is EncodingError {
-      return refusal(.internalServerError, "the answer could not be written")
+      return refusal(.internalServerError, "the answer could not be written", context)
     } catch {
       let (end, reason) = AssociationEnd.broken(by: context.connection?.fault)
       await self.end(transaction, end, reason)
-      return refusal(.badRequest, reason)
+      return refusal(.badRequest, reason, context)
     }
   }
 
@@ -148,18 +149,22 @@ public struct StoreService: WebRoutes {
       body: ResponseBody(byteBuffer: ByteBuffer(data: body)))
   }
 
-  private func unavailable(_ reason: String) -> Response {
-    refusal(.serviceUnavailable, reason, [.retryAfter: Self.retryAfter])
+  private func unavailable(_ reason: String, _ context: WebRequestContext) -> Response {
+    refusal(.serviceUnavailable, reason, context, [.retryAfter: Self.retryAfter])
   }
 
-  private func refusal(_ fault: StoreFault) -> Response {
-    refusal(HTTPResponse.Status(code: fault.status), fault.reason)
+  private func refusal(_ fault: StoreFault, _ context: WebRequestContext) -> Response {
+    refusal(HTTPResponse.Status(code: fault.status), fault.reason, context)
   }
 
   /// The rest of the body is of no use, so that the connection ends.
   private func refusal(
-    _ status: HTTPResponse.Status, _ reason: String, _ fields: HTTPFields = [:]
+    _ status: HTTPResponse.Status, _ reason: String, _ context: WebRequestContext,
+    _ fields: HTTPFields = [:]
   ) -> Response {
+    logger.warning(
+      "STOW-RS request refused with \(status.code): \(reason)",
+      metadata: ["address": "\(context.address)"])
     var fields = fields
     fields[.connection] = "close"
     return .text(status, reason, fields)

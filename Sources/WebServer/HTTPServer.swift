@@ -23,7 +23,7 @@ public protocol WebRoutes: Sendable {
 ///   WebServerConfiguration(address: "127.0.0.1", port: 8042), routes: [service], logger: logger)
 /// try await server.run()  // until the service group shuts down
 /// ```
-public struct HTTPServer: Service {
+public struct HTTPServer: Service, CustomStringConvertible {
   private let configuration: WebServerConfiguration
   private let routes: [any WebRoutes]
   private let connections: Connections
@@ -72,6 +72,11 @@ public struct HTTPServer: Service {
       throw WebServerError.cannotListen(
         address: configuration.address, port: configuration.port, reason: Self.reason(of: error))
     }
+  }
+
+  /// Without the hashes of the configuration, as it may be logged.
+  public var description: String {
+    "HTTP server at \(configuration.address):\(configuration.port)"
   }
 
   private func router() -> Router<WebRequestContext> {

@@ -86,7 +86,7 @@ import Testing
     #expect(type("Application/DICOM; transfer-syntax=1.2") == .single)
     #expect(type(related + "b") == .multipart(boundary: "b"))
     #expect(type("multipart/related;boundary=\"a b\"") == .multipart(boundary: "a b"))
-    let longest = String(repeating: "b", count: 70)
+    let longest = String(repeating: "b", count: 128)
     #expect(type(related + longest) == .multipart(boundary: longest))
     for text in [related, related + longest + "b", "multipart/related", related + "\"\u{1}\""] {
       #expect(throws: StoreRequestType.Fault.self) {

@@ -26,7 +26,7 @@ import Testing
       ("application/dicom+json", "/studies", 415),
       (#"multipart/related; type="application/dicom+json"; boundary=b"#, "/studies", 415),
       ("text/plain", "/studies", 415), (related, "/studies", 400),
-      (related + String(repeating: "b", count: 71), "/studies", 400),
+      (related + String(repeating: "b", count: 129), "/studies", 400),
       (related + "b", "/studies", 400), ("application/dicom", "/studies/1.2.3", 409),
       ("application/dicom", "/studies/..%2f..%2fetc", 400),
       ("application/dicom", "/studies/1..2", 400), ("application/dicom", "/instances", 404),
