@@ -18,7 +18,7 @@ import WebServer
 public struct StoreService: WebRoutes {
   private let configuration: StoreConfiguration
   private let store: any StoreHandler
-  private let ended: @Sendable (AssociationEvent) -> Void
+  private let association: @Sendable (AssociationEvent) -> Void
   private let logger: Logger
   private let requests = RequestCount()
   /// What a client is told to wait, in seconds, where there are no resources.
@@ -27,15 +27,15 @@ public struct StoreService: WebRoutes {
   /// - Parameters:
   ///   - configuration: what is taken.
   ///   - store: takes the instances; its calls may block.
-  ///   - ended: is told of the end of each request.
+  ///   - association: is told of the beginning and end of each request.
   ///   - logger: is told of requests and what is refused.
   public init(
     _ configuration: StoreConfiguration, store: any StoreHandler,
-    ended: @escaping @Sendable (AssociationEvent) -> Void, logger: Logger
+    association: @escaping @Sendable (AssociationEvent) -> Void, logger: Logger
   ) {
     self.configuration = configuration
     self.store = store
-    self.ended = ended
+    self.association = association
     self.logger = logger
   }
 
@@ -85,6 +85,7 @@ public struct StoreService: WebRoutes {
     let transaction = StoreTransaction(
       type, study: study, association: association, configuration: configuration, store: store,
       logger: logger)
+    await blocking { tell(transaction, .accepted) }
     return try await take(request, context, transaction)
   }
 
@@ -115,14 +116,9 @@ public struct StoreService: WebRoutes {
 
   private func end(_ transaction: StoreTransaction, _ end: AssociationEnd, _ message: String) async
   {
-    let ended = ended
     await blocking {
       if end != .released { transaction.abandon(message) }
-      let response = transaction.response
-      ended(
-        AssociationEvent(
-          kind: .ended(end), association: transaction.association, message: message,
-          stored: response.stored.count, refused: response.failed.count))
+      tell(transaction, .ended(end), message)
     }
     let response = transaction.response
     let counts = "\(response.stored.count) stored, \(response.failed.count) refused"
@@ -133,6 +129,16 @@ public struct StoreService: WebRoutes {
         "peer": "\(transaction.association.callingAETitle)",
         "address": "\(transaction.association.peerAddress)",
       ])
+  }
+
+  private func tell(
+    _ transaction: StoreTransaction, _ kind: AssociationEvent.Kind, _ message: String = ""
+  ) {
+    let response = transaction.response
+    association(
+      AssociationEvent(
+        kind: kind, association: transaction.association, message: message,
+        stored: response.stored.count, refused: response.failed.count))
   }
 
   // MARK: Answers

@@ -92,8 +92,8 @@ public struct Intake: StoreHandler {
     receptions.record(refusal, over: association, at: time, waits: waits)
   }
 
-  /// Takes note of the beginning of an association, and records its end.
-  func record(_ event: AssociationEvent) {
+  /// Takes note of the beginning of an association, or of what counts as one, and records its end.
+  public func record(_ event: AssociationEvent) {
     switch event.kind {
     case .accepted: notes?.began(receptions.association(event.association))
     case .ended(let end): ended(event.association, end, message: event.message)

@@ -31,7 +31,7 @@ extension ConfiguredParts {
     logger.info("STOW-RS at \(scheme)://\(settings.address):\(settings.port)\(settings.prefix)")
     let intake = intake
     return StoreService(
-      service, store: intake, ended: { intake.record(endOf: $0) }, logger: logger)
+      service, store: intake, association: { intake.record($0) }, logger: logger)
   }
 }
 

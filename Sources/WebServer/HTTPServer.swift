@@ -28,15 +28,18 @@ public struct HTTPServer: Service, CustomStringConvertible {
   private let routes: [any WebRoutes]
   private let connections: Connections
   private let tls: TLSConfiguration?
+  private let reservation: PortReservation
   private let logger: Logger
   /// Requests that are under way when the server is told to stop have so long to end.
-  private static let shutdownGrace = TimeAmount.seconds(3)
+  private static let shutdownGrace = TimeAmount.seconds(2)
 
+  /// Takes the port, so that one that is taken is known before anything else starts.
+  ///
   /// - Parameters:
   ///   - configuration: where it listens, and to whom.
   ///   - routes: what it serves.
   ///   - logger: is told of connections that are refused.
-  /// - Throws: ``WebServerError/cannotUseTLS(reason:)`` where certificate or key cannot be used.
+  /// - Throws: ``WebServerError`` where the port is taken, or certificate or key cannot be used.
   public init(
     _ configuration: WebServerConfiguration, routes: [any WebRoutes], logger: Logger
   ) throws(WebServerError) {
@@ -51,9 +54,13 @@ public struct HTTPServer: Service, CustomStringConvertible {
     } else {
       tls = nil
     }
+    do { reservation = try PortReservation(configuration.address, configuration.port) } catch {
+      throw .cannotListen(
+        address: configuration.address, port: configuration.port, reason: error.description)
+    }
   }
 
-  /// Listens until the service group shuts down; requests under way have 3 seconds then.
+  /// Listens until the service group shuts down; requests under way have 2 seconds then.
   ///
   /// - Throws: ``WebServerError``
   public func run() async throws {

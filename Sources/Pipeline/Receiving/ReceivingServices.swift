@@ -12,17 +12,21 @@ extension ConfiguredParts {
   /// returns.
   ///
   /// - Parameter gate: opens when the ledger is known to be sound.
-  /// - Throws: `DICOMNetworkError`, `WatchFolderError`, or `ConfigurationError`.
+  /// - Throws: `DICOMNetworkError`, `WebServerError`, `WatchFolderError`, or `ConfigurationError`.
   func receivingServices(after gate: Gate) throws -> [any Service] {
     var services: [any Service] = []
     if let check = try completenessCheck() { services.append(AfterGate(gate, check)) }
     for watch in configuration.watch {
       services.append(AfterGate(gate, try watchedFolder(watch)))
     }
+    var ports: [any Service] = []
     if !configuration.listeners.isEmpty {
       let commitment = storageCommitment()
-      services += [commitment, try listener(commitment: commitment)]
+      services.append(commitment)
+      ports.append(try listener(commitment: commitment))
     }
+    if let server = try webServer() { ports.append(server) }
+    if !ports.isEmpty { services.append(Together(ports)) }
     for watch in configuration.watch { logger.info("watching \(watch.folder)") }
     return services
   }
@@ -169,5 +173,19 @@ struct AfterGate: Service {
       return
     }
     try await service.run()
+  }
+}
+
+/// Services that end at the same time: none has to wait for the peers of another.
+struct Together: Service {
+  private let services: [any Service]
+
+  init(_ services: [any Service]) { self.services = services }
+
+  func run() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for service in services { group.addTask { try await service.run() } }
+      try await group.waitForAll()
+    }
   }
 }
