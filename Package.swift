@@ -119,6 +119,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "Explanation", dependencies: ["JobLedger"]),
     .target(
       name: "SeriesReading",
       dependencies: [
@@ -160,7 +161,8 @@ let package = Package(
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile",
         "Credentials", "DICOM",
-        "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Terminology",
+        "Explanation", "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection",
+        "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -222,6 +224,8 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
+    .testTarget(
+      name: "ExplanationTests", dependencies: ["Explanation", "JobLedger", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
     .testTarget(
       name: "ConfigurationFileTests",

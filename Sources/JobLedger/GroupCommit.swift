@@ -50,9 +50,10 @@ final class GroupCommit: Sendable {
   private static let largestBatch = 256
 
   /// Opens the only connection of this ledger that writes.
-  init(path: String) throws {
+  init(path: String, isReadOnly: Bool = false) throws {
     self.path = path
     var configuration = Configuration()
+    configuration.readonly = isReadOnly
     configuration.foreignKeysEnabled = true
     let patience = patience
     configuration.busyMode = .callback { patience.waits(afterTries: $0) }

@@ -159,7 +159,7 @@ extension Ledger {
         """, arguments: [now, series])
   }
 
-  private func refusal(_ row: Row) throws -> RefusalRecord {
+  func refusal(_ row: Row) throws -> RefusalRecord {
     let source: String = try row.value("source")
     var instance = RefusedInstance(
       reason: try row.value("reason"), source: InstanceSource(rawValue: source) ?? .command)

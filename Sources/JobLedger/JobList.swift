@@ -61,6 +61,11 @@ public struct JobAttempt: Sendable, Codable, Equatable {
   /// completed, held, failed, rescued, released or cancelled; nil while it runs.
   public var outcome: String?
   public var message: String?
+  /// Of each stage and in all (`total`), of an attempt that came to an outcome.
+  public var seconds: [String: Double]?
+  /// Bytes of memory: the process's peak as it was predicted, and as it was since the process began.
+  public var predictedMemory: Int?
+  public var peakMemory: Int?
 }
 
 /// Something that happened to a job.
@@ -84,7 +89,10 @@ public struct JobDetail: Sendable, Codable, Equatable {
 extension Ledger {
   /// All jobs, or those of one study, in the order in which they were made.
   public func jobs(study: String? = nil) throws(LedgerError) -> [JobSummary] {
-    try read { db in try summaries("?1 IS NULL OR series.study_uid = ?1", [study], db) }
+    try read { db in
+      guard let study else { return try summaries("true", [], db) }
+      return try summaries("series.study_uid = ?", [study], db)
+    }
   }
 
   /// One job with its attempts and events.
@@ -95,18 +103,11 @@ extension Ledger {
       guard let job = try summaries("jobs.id = ?", [id], db).first else {
         throw LedgerError.unknownJob(id)
       }
-      let attempts = try Row.fetchAll(
-        db, sql: "SELECT * FROM attempts WHERE job_id = ? ORDER BY number", arguments: [id])
       let events = try Row.fetchAll(
         db, sql: "SELECT * FROM events WHERE job_id = ? ORDER BY id", arguments: [id])
       return JobDetail(
         job: job,
-        attempts: try attempts.map {
-          JobAttempt(
-            number: try $0.value("number"), startedAt: try $0.date("started_at"),
-            finishedAt: try $0.optionalDate("finished_at"), outcome: try $0.value("outcome"),
-            message: try $0.value("message"))
-        },
+        attempts: try attempts(job: id, db),
         events: try events.map {
           JobEvent(
             at: try $0.date("at"), kind: try $0.value("kind"), message: try $0.value("message"))
@@ -133,6 +134,25 @@ extension Ledger {
         .reduce(into: [:]) { counts, row in
           counts[try row.value("state")] = try row.value("n") as Int
         }
+    }
+  }
+
+  func summary(job id: Int64, _ db: Database) throws -> JobSummary? {
+    try summaries("jobs.id = ?", [id], db).first
+  }
+
+  func attempts(job id: Int64, _ db: Database) throws -> [JobAttempt] {
+    try Row.fetchAll(db, sql: StudyQueries.attempts, arguments: [id]).map { row in
+      let seconds: String? = try row.value("seconds")
+      return JobAttempt(
+        number: try row.value("number"), startedAt: try row.date("started_at"),
+        finishedAt: try row.optionalDate("finished_at"), outcome: try row.value("outcome"),
+        message: try row.value("message"),
+        seconds: try seconds.map {
+          try JSONDecoder().decode([String: Double].self, from: Data($0.utf8))
+        },
+        predictedMemory: try row.value("predicted_memory"),
+        peakMemory: try row.value("peak_memory"))
     }
   }
 

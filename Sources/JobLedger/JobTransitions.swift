@@ -11,10 +11,12 @@ extension Ledger {
   ///   - id: the job's number.
   ///   - reason: why, for people; without patient data.
   ///   - verdicts: what the gate made of the job's series, written in the same transaction.
-  public func holdJob(_ id: Int64, reason: String, verdicts: [SeriesVerdict] = [])
-    throws(LedgerError)
-  {
+  ///   - run: what the attempt took.
+  public func holdJob(
+    _ id: Int64, reason: String, verdicts: [SeriesVerdict] = [], run: JobRun? = nil
+  ) throws(LedgerError) {
     try write { db in
+      try record(run, job: id, db)
       let job = try end(id, as: "held", message: reason, db)
       try record(verdicts, job: id, db)
       try event(db, "held", series: job.series, job: id, reason)

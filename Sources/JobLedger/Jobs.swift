@@ -59,13 +59,16 @@ extension Ledger {
   ///   - result: the files of the result and what was measured.
   ///   - destinations: names of the destinations that the result is sent to.
   ///   - verdicts: what the gate made of the job's series, written in the same transaction.
+  ///   - run: what the attempt took.
   /// - Throws: ``LedgerError/objectChanged(sopInstanceUID:job:)`` where an object has the SOP Instance
   ///   UID of an earlier one and other content.
   public func completeJob(
-    _ id: Int64, result: JobResult, destinations: [String], verdicts: [SeriesVerdict] = []
+    _ id: Int64, result: JobResult, destinations: [String], verdicts: [SeriesVerdict] = [],
+    run: JobRun? = nil
   ) throws(LedgerError) {
     try write { db in
       let owner = try owner(of: result.objects, db)
+      try record(run, job: id, db)
       let job = try end(id, as: "completed", message: nil, db)
       try record(verdicts, job: id, db)
       let newer = try newerResult(than: id, of: job, db)

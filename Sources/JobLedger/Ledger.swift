@@ -71,6 +71,59 @@ public final class Ledger: Sendable {
     }
   }
 
+  /// Opens a ledger for queries alone, as it is: it is not created, changed or brought up to date, and may
+  /// be in a folder or on a file system that cannot be written.
+  ///
+  /// - Parameters:
+  ///   - path: the SQLite file.
+  ///   - clock: tells the time.
+  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, also where its tables are of another version.
+  public init(reading path: String, clock: @escaping @Sendable () -> Date = { Date() })
+    throws(LedgerError)
+  {
+    self.path = path
+    self.clock = clock
+    intakePatience = .seconds(8)
+    do {
+      guard access(path, R_OK) == 0 else {
+        throw LedgerError.cannotOpen(path: path, reason: String(cString: strerror(errno)))
+      }
+      var configuration = Configuration()
+      configuration.readonly = true
+      configuration.busyMode = .timeout(30)
+      let file = try Self.readable(path, configuration)
+      reader = try DatabaseQueue(path: file, configuration: configuration)
+      commits = try GroupCommit(path: file, isReadOnly: true)
+      let reason = try reader.read { try Schema.incompatibility($0) ?? Schema.obsolescence($0) }
+      if let reason { throw LedgerError.cannotOpen(path: path, reason: reason) }
+    } catch let error as LedgerError {
+      throw error
+    } catch {
+      throw .cannotOpen(path: path, reason: LedgerError.reason(error))
+    }
+  }
+
+  /// The file, or the URI by which SQLite reads one whose folder cannot be written: a write-ahead log needs
+  /// an index beside it, unless nobody is writing (https://sqlite.org/wal.html, "Read-Only Databases").
+  private static func readable(_ path: String, _ configuration: Configuration) throws -> String {
+    do {
+      try DatabaseQueue(path: path, configuration: configuration).read { db in
+        _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema")
+      }
+      return path
+    } catch let error as DatabaseError
+      where [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
+    {
+      var log = stat()
+      guard stat(path + "-wal", &log) != 0 || log.st_size == 0 else { throw error }
+      let allowed = CharacterSet.urlPathAllowed.subtracting(CharacterSet(charactersIn: "?#%"))
+      guard let name = path.addingPercentEncoding(withAllowedCharacters: allowed) else {
+        throw error
+      }
+      return "file:\(name)?immutable=1"
+    }
+  }
+
   deinit {
     try? reader.close()
     commits.close()

@@ -5,6 +5,7 @@ enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
   static let migrations = [
     first, second, third, fourth, reception, completeness, commitment, crashes, resultIdentity,
+    story,
   ]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
@@ -23,6 +24,14 @@ enum Schema {
         + "this program knows \(migrations.count))"
     }
     return nil
+  }
+
+  /// Why the file cannot be read without being brought up to date; nil where it can.
+  static func obsolescence(_ db: Database) throws -> String? {
+    let version = try version(db)
+    guard version < migrations.count else { return nil }
+    return "it was written by an older segmentd (its tables have version \(version), this program "
+      + "knows \(migrations.count)): `segmentd jobs` or the daemon brings it up to date"
   }
 
   /// Brings the tables up to date in one transaction; two processes may do so at the same time.

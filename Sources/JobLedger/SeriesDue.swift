@@ -109,10 +109,11 @@ extension Ledger {
   ///   - series: the series, as ``seriesDue(quietPeriod:onlyConfirmed:)`` returned it.
   ///   - jobs: the jobs to make, held and cancelled ones included.
   ///   - verdict: what the gate made of the series; nil where it was not assessed.
+  ///   - rules: what each rule made of it, for people; without patient data.
   ///   - isHeldAsIncomplete: whether it is held because instances may be missing: once nothing is
   ///     missing any more, it is assembled again. Where that is so already, nothing happens.
   public func assembleSeries(
-    _ series: SeriesDue, jobs: [NewJob], verdict: SeriesVerdict? = nil,
+    _ series: SeriesDue, jobs: [NewJob], verdict: SeriesVerdict? = nil, rules: [String] = [],
     isHeldAsIncomplete: Bool = false
   ) throws(LedgerError) {
     try write { db in
@@ -143,6 +144,7 @@ extension Ledger {
         }
       }
       if let verdict { try record(verdict, revision: series.revision, db) }
+      for rule in rules { try event(db, "rules", series: series.seriesInstanceUID, rule) }
       for job in jobs {
         let id = try insert(job, series: series.seriesInstanceUID, db)
         if let verdict { try eventOfVerdict(verdict, job: id, db) }

@@ -61,11 +61,13 @@ public struct RecordedVerdict: Sendable, Codable, Equatable {
 extension Ledger {
   /// Every verdict on a series, the oldest first; the last one counts.
   public func verdicts(series: String) throws(LedgerError) -> [RecordedVerdict] {
-    try read { db in
-      try Row.fetchAll(
-        db, sql: "SELECT * FROM verdicts WHERE series_uid = ? ORDER BY id", arguments: [series]
-      ).map(recorded)
-    }
+    try read { db in try verdicts(series: series, db) }
+  }
+
+  func verdicts(series: String, _ db: Database) throws -> [RecordedVerdict] {
+    try Row.fetchAll(
+      db, sql: "SELECT * FROM verdicts WHERE series_uid = ? ORDER BY id", arguments: [series]
+    ).map(recorded)
   }
 
   /// The verdict that a job rests on: its own, or else the one on the instances that it is about.

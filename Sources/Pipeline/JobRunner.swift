@@ -196,22 +196,24 @@ public struct JobRunner: Service {
       try withWhatIsMissing(SeriesVerdict($0))
     }
     let modelVersion = outcome.modelVersion
+    let run = JobRun(outcome)
     switch outcome.processed.outcome {
     case .held(let reasons):
       logger.notice(
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
-      try ledger.holdJob(job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts)
+      try ledger.holdJob(
+        job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
     case .nothingFound(let picture, let warnings):
       let lines = ["no structure of the model was found"] + warnings.map { "warning: \($0)" }
       let result = JobResult(
         objects: [try stored(picture: picture, of: job)], modelVersion: modelVersion,
         summary: lines.joined(separator: "; "))
       try ledger.completeJob(
-        job.id, result: result, destinations: destinations, verdicts: verdicts)
+        job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let result):
       for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
-      try complete(job, result, verdicts: verdicts, modelVersion: modelVersion)
+      try complete(job, result, verdicts: verdicts, modelVersion: modelVersion, run: run)
       let memory = result.memory
       logger.info(
         "job completed in \(outcome.times.line)",
@@ -223,7 +225,8 @@ public struct JobRunner: Service {
   }
 
   private func complete(
-    _ job: ClaimedJob, _ series: SegmentedSeries, verdicts: [SeriesVerdict], modelVersion: String
+    _ job: ClaimedJob, _ series: SegmentedSeries, verdicts: [SeriesVerdict], modelVersion: String,
+    run: JobRun
   ) throws {
     let segmentations = series.objects.map { object in
       StoredObject.segmentation(
@@ -235,7 +238,8 @@ public struct JobRunner: Service {
     let result = JobResult(
       objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
       measurements: series.measurements)
-    try ledger.completeJob(job.id, result: result, destinations: destinations, verdicts: verdicts)
+    try ledger.completeJob(
+      job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
   }
 
   private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {
@@ -250,5 +254,15 @@ public struct JobRunner: Service {
 
   private func metadata(_ job: ClaimedJob) -> Logger.Metadata {
     ["job": "\(job.id)", "series": "\(job.seriesInstanceUID)", "model": "\(job.model)"]
+  }
+}
+
+extension JobRun {
+  init(_ outcome: JobOutcome) {
+    self.init(seconds: outcome.times.seconds, peakMemory: MemoryBudget.peakResident)
+    if case .segmented(let series) = outcome.processed.outcome {
+      predictedMemory = series.memory.predicted
+      peakMemory = series.memory.peak
+    }
   }
 }

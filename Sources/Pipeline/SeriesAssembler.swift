@@ -136,7 +136,8 @@ public struct SeriesAssembler: Service {
   {
     try ledger.assembleSeries(
       series, jobs: jobs(assessed, modality: series.modality, channelJobs),
-      verdict: assessed.verdict, isHeldAsIncomplete: assessed.isHeldAsIncomplete)
+      verdict: assessed.verdict, rules: assessed.plan.rules,
+      isHeldAsIncomplete: assessed.isHeldAsIncomplete)
     logger.info(
       "series complete",
       metadata: [

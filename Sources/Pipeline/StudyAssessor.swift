@@ -20,6 +20,12 @@ public struct AssessedSeries: Sendable, Equatable {
     /// It may be a slice of a stack whose other series are still to come.
     case waitsForStudy
 
+    /// What each rule made of the series, for its story.
+    var rules: [String] {
+      guard case .assessed(let plan) = self else { return [] }
+      return plan.selections + plan.reasons
+    }
+
     /// Models that segment the series.
     public var models: [String] {
       guard case .assessed(let plan) = self else { return [] }

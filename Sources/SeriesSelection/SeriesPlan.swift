@@ -8,6 +8,8 @@ public struct SeriesPlan: Sendable, Equatable {
   public var isPassedOver = false
   /// Why rules did not select it.
   public var reasons: [String] = []
+  /// Which rules selected it and by what, without free text of the files.
+  public var selections: [String] = []
 
   public init(_ series: String, _ outcomes: [RuleOutcome]) {
     for outcome in outcomes {
@@ -16,6 +18,10 @@ public struct SeriesPlan: Sendable, Equatable {
         switch decision.kind {
         case .selected:
           if !models.contains(outcome.model) { models.append(outcome.model) }
+          let met = decision.score.required.map { $0.description(showingText: false) }
+          selections.append(
+            (["rule \(outcome.rule) chose model \(outcome.model)"] + met + [decision.reason])
+              .joined(separator: "; "))
           continue
         case .tied: tied[outcome.model] = tied[outcome.model] ?? reason
         case .passedOver: isPassedOver = true

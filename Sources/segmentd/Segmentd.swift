@@ -9,7 +9,8 @@ struct Segmentd: AsyncParsableCommand {
     version: SegmentdVersion.current,
     subcommands: [
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
-      JobsCommand.self, ReprocessCommand.self, FetchCommand.self, ModelsCommand.self,
+      JobsCommand.self, ExplainCommand.self, ReprocessCommand.self, FetchCommand.self,
+      ModelsCommand.self,
       ConfigCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,

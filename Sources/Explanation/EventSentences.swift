@@ -1,0 +1,77 @@
+import Foundation
+import JobLedger
+
+extension StudyRecord.Event {
+  /// Nil for what other entries tell in more detail.
+  var entry: StudyExplanation.Entry? {
+    let job = job.map { "job \($0)" } ?? "a job"
+    let series = seriesInstanceUID.map { "series \($0)" } ?? "a series"
+    let text: String
+    switch kind {
+    case "association", "refused", "assessed": return nil
+    case "created": text = "\(job) was made: \(message)"
+    case "rules": text = "rules on \(series): \(message)"
+    case "held": text = "\(job) was held: \(message)"
+    case "completed": text = "\(job) was completed: \(message)"
+    case "cancelled": text = "\(job) was cancelled: \(message)"
+    case "discarded": text = "\(job) was given up: \(message)"
+    case "retryable": text = "\(job) failed and is tried again: \(message)"
+    case "postponed": text = "\(job) was put off: \(message)"
+    case "released": text = "\(job) was given back: \(message)"
+    case "rescued": text = "\(job) runs again: \(message)"
+    case "superseded": text = "the result of \(job) was superseded \(message)"
+    case "delivered": text = "the result of \(job) was delivered \(message)"
+    case "not delivered": text = "the result of \(job) was not delivered \(message)"
+    case "delivery discarded": text = "the delivery of the result of \(job) was given up \(message)"
+    case "completeness": text = "on \(series): \(message)"
+    case "conflict", "restored", "received": text = "\(series): \(message)"
+    default: text = "\(kind): \(message)"
+    }
+    let told = [
+      "delivered": "delivery", "not delivered": "delivery", "delivery discarded": "delivery",
+    ]
+    return StudyExplanation.Entry(
+      at: at, kind: told[kind] ?? kind, seriesInstanceUID: seriesInstanceUID, job: self.job,
+      text: text)
+  }
+}
+
+extension StudyRecord.Commitment {
+  private var peer: String { "\(callingAETitle) at \(peerAddress)" }
+
+  var entries: [StudyExplanation.Entry] {
+    var entries = [
+      StudyExplanation.Entry(
+        at: requestedAt, kind: "commitment",
+        text:
+          "\(peer) asked for storage commitment of \(counted(references, "instance")) of the study "
+          + "(transaction \(transactionUID))")
+    ]
+    if let reportedAt {
+      let held = failed == 0 ? "all are held" : "\(failed) of them are not held"
+      entries.append(
+        StudyExplanation.Entry(
+          at: reportedAt, kind: "commitment",
+          text: "the commitment was reported to \(peer): \(held)"))
+    }
+    return entries
+  }
+
+  var waits: [StudyExplanation.Wait] {
+    guard ["requested", "ready"].contains(state) else { return [] }
+    let error = lastError.map { ": \($0)" } ?? ""
+    let text =
+      state == "requested"
+      ? "the instances that \(peer) asked about are to be hashed"
+      : "the commitment is to be reported to \(peer) (attempt \(attempts + 1))\(error)"
+    return [StudyExplanation.Wait(until: state == "ready" ? nextAt : nil, text: text)]
+  }
+}
+
+func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
+
+func seconds(_ time: TimeInterval) -> String {
+  time == time.rounded() ? "\(Int(time)) s" : "\(time) s"
+}

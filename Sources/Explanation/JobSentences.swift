@@ -1,0 +1,132 @@
+import Foundation
+import JobLedger
+
+extension StudyRecord.Job {
+  private func entry(_ kind: String, at: Date, _ text: String) -> StudyExplanation.Entry {
+    StudyExplanation.Entry(
+      at: at, kind: kind, seriesInstanceUID: job.seriesInstanceUID, job: job.id, text: text)
+  }
+
+  /// Of a record of why no model runs there is no job to speak of.
+  private var isRecordOnly: Bool { job.model.isEmpty }
+
+  /// What its attempts did, and what came of it.
+  var entries: [StudyExplanation.Entry] {
+    attempts.flatMap(entries) + resultEntries
+  }
+
+  private func entries(_ attempt: JobAttempt) -> [StudyExplanation.Entry] {
+    let begun = entry(
+      "attempt", at: attempt.startedAt, "attempt \(attempt.number) at job \(job.id) began")
+    guard let finishedAt = attempt.finishedAt, let outcome = attempt.outcome else { return [begun] }
+    let reason = attempt.message.map { ": \($0)" } ?? ""
+    let details = [attempt.timesText, attempt.memoryText].compactMap(\.self)
+    return [
+      begun,
+      entry(
+        "attempt", at: finishedAt,
+        "attempt \(attempt.number) at job \(job.id) ended, \(outcome)\(reason)"
+          + (details.isEmpty ? "" : "; " + details.joined(separator: "; "))),
+    ]
+  }
+
+  private var resultEntries: [StudyExplanation.Entry] {
+    guard job.state == "completed", let finishedAt = job.finishedAt else { return [] }
+    var entries = [modelEntry(finishedAt)]
+    if let same = job.sameResultAs {
+      entries.append(
+        entry(
+          "result", at: finishedAt,
+          "images, model and settings were those of job \(same): its result is that of job \(job.id)"
+        ))
+      return entries
+    }
+    let sent = job.objects.filter { $0.kind != .picture }
+    if !sent.isEmpty {
+      let uids = sent.compactMap(\.sopInstanceUID).joined(separator: ", ")
+      entries.append(
+        entry(
+          "result", at: finishedAt,
+          "the result of job \(job.id) was read back from disk and proved equal to the labels and to "
+            + "the source images: \(counted(sent.count, "object")) (\(uids)) in series "
+            + (job.resultSeriesInstanceUID ?? "unknown")))
+    }
+    return entries
+  }
+
+  private func modelEntry(_ at: Date) -> StudyExplanation.Entry {
+    let version = job.modelVersion.map { " \($0)" } ?? ""
+    let hash = job.modelSHA256.map { " (SHA-256 \($0))" } ?? ""
+    return entry("model", at: at, "job \(job.id) used model \(job.model)\(version)\(hash)")
+  }
+
+  /// How it stands now.
+  var state: String {
+    let name = isRecordOnly ? "job \(job.id) (no model)" : "job \(job.id), model \(job.model)"
+    var words = [job.state]
+    if let reason = job.reason { words.append(reason) }
+    if let same = job.sameResultAs { words.append("with the result of job \(same)") }
+    if let newer = job.supersededBy { words.append("superseded by job \(newer)") }
+    for delivery in job.deliveries {
+      words.append("\(delivery.destination): \(delivery.state)")
+    }
+    return "\(name): " + words.joined(separator: "; ")
+  }
+
+  var waits: [StudyExplanation.Wait] { [turn].compactMap(\.self) + waitingDeliveries.map(wait) }
+
+  /// Its turn, or the end of its attempt.
+  private var turn: StudyExplanation.Wait? {
+    func wait(_ text: String, until: Date? = nil) -> StudyExplanation.Wait {
+      StudyExplanation.Wait(
+        seriesInstanceUID: job.seriesInstanceUID, job: job.id, until: until, text: text)
+    }
+    switch job.state {
+    case "available":
+      return wait("job \(job.id) waits for its turn, behind \(counted(jobsAhead, "job"))")
+    case "retryable":
+      let reason = job.reason.map { ": \($0)" } ?? ""
+      return wait(
+        "job \(job.id) is tried again, behind \(counted(jobsAhead, "job"))\(reason)", until: dueAt)
+    case "running":
+      let since = attempts.last.map { " since \($0.startedAt.formatted(.iso8601))" } ?? ""
+      return wait("job \(job.id) is running\(since)")
+    case "held":
+      return wait("job \(job.id) is held, and waits for a person or for other images")
+    default: return nil
+    }
+  }
+
+  private func wait(_ delivery: StudyRecord.WaitingDelivery) -> StudyExplanation.Wait {
+    let isSending = delivery.state == "sending"
+    let attempt = "attempt \(delivery.attempts + (isSending ? 0 : 1))"
+    let error = delivery.lastError.map { ": \($0)" } ?? ""
+    return StudyExplanation.Wait(
+      seriesInstanceUID: job.seriesInstanceUID, job: job.id,
+      until: isSending ? nil : delivery.nextAt,
+      text: isSending
+        ? "the result of job \(job.id) is being sent to \(delivery.destination) (\(attempt))"
+        : "the result of job \(job.id) waits to be sent to \(delivery.destination) (\(attempt))\(error)"
+    )
+  }
+}
+
+extension JobAttempt {
+  /// "52.3 s: network 40.1, …", the longest first.
+  fileprivate var timesText: String? {
+    guard let seconds, !seconds.isEmpty else { return nil }
+    let stages = seconds.filter { $0.key != "total" }
+      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+      .map { "\($0.key) " + String(format: "%.1f", $0.value) }.joined(separator: ", ")
+    let total = seconds["total"].map { String(format: "%.1f s", $0) } ?? "times"
+    return stages.isEmpty ? total : "\(total): \(stages)"
+  }
+
+  fileprivate var memoryText: String? {
+    let parts = [
+      peakMemory.map { "\(megabytes($0)) of memory at the peak of the process" },
+      predictedMemory.map { "\(megabytes($0)) predicted" },
+    ].compactMap(\.self)
+    return parts.isEmpty ? nil : parts.joined(separator: ", ")
+  }
+}

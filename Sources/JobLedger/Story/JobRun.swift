@@ -1,0 +1,36 @@
+import Foundation
+import GRDB
+
+/// What an attempt at a job took.
+public struct JobRun: Sendable, Equatable {
+  /// Of each stage, and of all together as `total`.
+  public var seconds: [String: Double]
+  /// Bytes of memory: the process's peak as it was predicted, and as it was since the process began.
+  public var predictedMemory: Int?
+  public var peakMemory: Int?
+
+  public init(seconds: [String: Double], predictedMemory: Int? = nil, peakMemory: Int? = nil) {
+    self.seconds = seconds
+    self.predictedMemory = predictedMemory
+    self.peakMemory = peakMemory
+  }
+}
+
+extension Ledger {
+  /// Notes what the attempt took that ends in this transaction.
+  func record(_ run: JobRun?, job: Int64, _ db: Database) throws {
+    guard let run else { return }
+    let coder = JSONEncoder()
+    coder.outputFormatting = .sortedKeys
+    let seconds = run.seconds.mapValues { ($0 * 1000).rounded() / 1000 }
+    try db.execute(
+      sql: """
+        UPDATE attempts SET seconds = ?, predicted_memory = ?, peak_memory = ?
+        WHERE job_id = ? AND finished_at IS NULL
+        """,
+      arguments: [
+        String(decoding: try coder.encode(seconds), as: UTF8.self), run.predictedMemory,
+        run.peakMemory, job,
+      ])
+  }
+}

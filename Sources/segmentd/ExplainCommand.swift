@@ -1,0 +1,41 @@
+import ArgumentParser
+import ConfigurationFile
+import Explanation
+import Foundation
+import JobLedger
+
+struct ExplainCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain", abstract: "Tell the whole story of a study.",
+    discussion: """
+      In plain sentences and in order of time: what arrived when and from whom, how each association \
+      ended, what was refused, what the query source said, which rule chose which model and why, the \
+      verdicts on the geometry, each attempt with the times of its stages and its memory, the model \
+      and its hash, the proof of the result, deliveries and storage commitment; then what waits for \
+      what and until when. Reads the ledger alone, with the daemon up or down, and changes nothing; \
+      it works on a read-only copy too. Names no patient.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @Option(help: ArgumentHelp("The study.", valueName: "uid"))
+  var study: String
+
+  @Option(help: ArgumentHelp("Only this series of the study.", valueName: "uid"))
+  var series: String?
+
+  @Flag(help: "Print the same as JSON, with everything that it is made of.")
+  var json = false
+
+  func run() async throws {
+    let configuration = try config.load()
+    let path = configuration.stateDirectory + "/ledger.sqlite"
+    let ledger = try Ledger(reading: path)
+    let explanation = StudyExplanation(
+      try ledger.record(ofStudy: study, only: series),
+      waiting: WaitingTimes(
+        quietPeriod: configuration.assembly.quietSeconds,
+        patience: configuration.querySource?.patienceSeconds))
+    print(json ? try encodeJSON(explanation) : explanation.text)
+  }
+}
