@@ -31,12 +31,13 @@ extension StudyRecord.Job {
   }
 
   private var resultEntries: [StudyExplanation.Entry] {
-    guard job.state == "completed", let finishedAt = job.finishedAt else { return [] }
-    var entries = [modelEntry(finishedAt)]
+    guard job.state == "completed", let end = attempts.last?.finishedAt ?? job.finishedAt
+    else { return [] }
+    var entries = [modelEntry(end)]
     if let same = job.sameResultAs {
       entries.append(
         entry(
-          "result", at: finishedAt,
+          "result", at: end,
           "images, model and settings were those of job \(same): its result is that of job \(job.id)"
         ))
       return entries
@@ -46,7 +47,7 @@ extension StudyRecord.Job {
       let uids = sent.compactMap(\.sopInstanceUID).joined(separator: ", ")
       entries.append(
         entry(
-          "result", at: finishedAt,
+          "result", at: end,
           "the result of job \(job.id) was read back from disk and proved equal to the labels and to "
             + "the source images: \(counted(sent.count, "object")) (\(uids)) in series "
             + (job.resultSeriesInstanceUID ?? "unknown")))

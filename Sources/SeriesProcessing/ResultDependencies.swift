@@ -9,7 +9,7 @@ import SeriesReading
 public struct ResultDependencies: Sendable, Equatable {
   /// SHA-256 of all of it, as 64 hexadecimal digits.
   public let fingerprint: String
-  /// SHA-256 of the model: ``ModelBundle/sha256``.
+  /// SHA-256 of the model: `ModelBundle.sha256`.
   public let modelSHA256: String
   public let modelVersion: String
 

@@ -39,7 +39,7 @@ import Testing
     for sentence in [
       "opened an association to SEGMENTD, over which series \(uids.series) came",
       "was released by the peer: 16 instances of series \(uids.series) stored, 0 refused",
-      "rule 1 chose model untrained-tiny; modality is CT",
+      "rule untrained-tiny chose model untrained-tiny; modality is CT",
       "the geometry gate assessed series \(uids.series) by its headers",
       "attempt 1 at job 1 ended, completed;", "of memory at the peak of the process",
       "job 1 used model untrained-tiny 1.0.0 (SHA-256 ",
