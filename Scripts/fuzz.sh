@@ -5,6 +5,7 @@
 #
 #   CheckpointFuzz   zip, legacy stream, safetensors, pickled plans
 #   InstanceFuzz     DICOM files: identity, damaged headers, deflate, series facts, geometry, pixels
+#   MultipartFuzz    bodies and header fields of STOW-RS
 #   VolumeFuzz       NIfTI
 #   FramingFuzz      PDUs and PDVs of an association
 #   associations     whole conversations with a daemon built with the address sanitizer
@@ -16,7 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 seconds=${1:-600}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(CheckpointFuzz InstanceFuzz VolumeFuzz FramingFuzz associations)
+[ ${#targets[@]} -gt 0 ] || targets=(CheckpointFuzz InstanceFuzz MultipartFuzz VolumeFuzz FramingFuzz associations)
 folder=.build/fuzz
 # Swift's own signal handler interferes with the sanitizer. DCMTK's and libzip's memory is not ours.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
@@ -55,6 +56,13 @@ instance_seeds() {
 volume_seeds() {
   mkdir -p "$folder/seeds/VolumeFuzz"
   gzip -dc Fixtures/series/synthetic-1.labels.nii.gz | head -c 16000 > "$folder/seeds/VolumeFuzz/cut.nii"
+}
+
+# Two parts in pieces of 32 bytes.
+multipart_seeds() {
+  mkdir -p "$folder/seeds/MultipartFuzz"
+  printf ' --b\r\nContent-Type: application/dicom\r\n\r\n1\r\n--bx\r\n--b \r\n\r\n2\r\n--b--\r\n' \
+    > "$folder/seeds/MultipartFuzz/two"
 }
 
 # One conversation: request, C-ECHO, release.
@@ -108,6 +116,7 @@ for target in "${targets[@]}"; do
       case $target in
         CheckpointFuzz) seeds=(Fixtures/checkpoints) ;;
         InstanceFuzz) instance_seeds; seeds=(Fixtures/series/synthetic-1) ;;
+        MultipartFuzz) multipart_seeds; seeds=() ;;
         VolumeFuzz) volume_seeds; seeds=(Fixtures/series -name '*.nii.gz') ;;
       esac
       run_target "$target" "$folder/release/$target" "${seeds[@]}"

@@ -50,9 +50,11 @@ let package = Package(
         "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes", crypto,
       ]),
 
+    .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
     .target(name: "FuzzSupport", path: "Targets/FuzzSupport"),
     fuzz("CheckpointFuzz", "Checkpoints"),
     fuzz("InstanceFuzz", "DICOM", "SeriesReading", "GeometryGate"),
+    fuzz("MultipartFuzz", "DICOMweb"),
     fuzz("VolumeFuzz", "NIfTI"),
   ],
   cxxLanguageStandard: .cxx17

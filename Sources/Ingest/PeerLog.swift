@@ -15,6 +15,7 @@ final class PeerLog: Sendable {
     case ended = "associations ended"
     case refused = "instances refused"
     case received = "instances received that were here before"
+    case requests = "lines on requests"
   }
 
   private struct Key: Hashable {
@@ -32,6 +33,8 @@ final class PeerLog: Sendable {
   }
 
   private let logger: Logger
+  /// Of the lines that are logged.
+  var level: Logger.Level { logger.logLevel }
   private let lines: Int
   private let now: @Sendable () -> ContinuousClock.Instant
   private let counts = Mutex<[Key: Count]>([:])
@@ -66,23 +69,31 @@ final class PeerLog: Sendable {
     of association: Association?, metadata: Logger.Metadata = [:]
   ) {
     guard level >= logger.logLevel else { return }
-    let line = line()
+    var all = metadata
+    if let association {
+      all["peer"] = "\(association.callingAETitle)"
+      all["address"] = "\(association.peerAddress)"
+    }
+    log(
+      kind, level, line(), from: association?.peerAddress ?? "watch folders", metadata: all)
+  }
+
+  /// Logs something, or counts it, of an address.
+  func log(
+    _ kind: Kind, _ level: Logger.Level, _ line: String, from address: String,
+    metadata: Logger.Metadata
+  ) {
+    guard level >= logger.logLevel else { return }
     let now = now()
     let (isWithin, summary) = counts.withLock { counts in
-      let key = Self.key(kind, association?.peerAddress ?? "watch folders", &counts, now)
+      let key = Self.key(kind, address, &counts, now)
       let over = counts[key].flatMap { now - $0.began >= Self.period ? $0 : nil }
       if over != nil { counts[key] = nil }
       let isWithin = counts[key, default: Count(began: now)].add(line, level, within: lines)
       return (isWithin, over.flatMap { Self.summary(of: $0, key) })
     }
     if let summary { logger.log(level: summary.level, "\(summary.line)") }
-    guard isWithin else { return }
-    var all = metadata
-    if let association {
-      all["peer"] = "\(association.callingAETitle)"
-      all["address"] = "\(association.peerAddress)"
-    }
-    logger.log(level: level, "\(line)", metadata: all)
+    if isWithin { logger.log(level: level, "\(line)", metadata: metadata) }
   }
 
   /// Says how many lines were left out in minutes that are over.

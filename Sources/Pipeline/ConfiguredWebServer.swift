@@ -15,7 +15,8 @@ extension ConfiguredParts {
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
     var routes: [any WebRoutes] = []
     if settings.stow { routes.append(storeService(settings)) }
-    return try HTTPServer(try WebServerConfiguration(settings), routes: routes, logger: logger)
+    return try HTTPServer(
+      try WebServerConfiguration(settings), routes: routes, logger: intake.clientLogger)
   }
 
   private func storeService(_ settings: SiteConfiguration.Web) -> StoreService {
@@ -31,7 +32,8 @@ extension ConfiguredParts {
     logger.info("STOW-RS at \(scheme)://\(settings.address):\(settings.port)\(settings.prefix)")
     let intake = intake
     return StoreService(
-      service, store: intake, association: { intake.record($0) }, logger: logger)
+      service, store: intake, association: { intake.record($0) },
+      logger: intake.clientLogger)
   }
 }
 

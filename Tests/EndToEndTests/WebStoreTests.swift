@@ -191,6 +191,26 @@ import Testing
     #expect(try await second.end() == 0)
   }
 
+  /// A crash of the process that receives, with a request open: its instances are kept, and the series is
+  /// held until it comes again.
+  @Test func theReceivingProcessCrashes() async throws {
+    let web = try WebStore()
+    let files = try await web.series()
+    let daemon = try await web.start()
+    let sender = try await web.leaveOpen("parts", files)
+    try await waitUntil("the instances") { web.setup.spooledFiles().count == Self.slices }
+    let receiver = try #require(daemon.receivingProcess)
+    kill(receiver, SIGSEGV)
+    try await expectHeld(web, "was interrupted", "after 8 instances")
+    try await sender.end(SIGKILL)
+    try await waitUntil("the web server") {
+      try await web.curl().code == 404
+    }
+    #expect(try await web.store(files).status == 200)
+    try await expectCompleted(web, jobs: 2)
+    #expect(try await daemon.end() == 0)
+  }
+
   /// Every instance that was reported as stored is there after `kill -9`.
   @Test func killedWhileReceiving() async throws {
     let web = try WebStore(assembly: "{quietSeconds: 60}")

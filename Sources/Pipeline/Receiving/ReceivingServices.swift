@@ -25,7 +25,10 @@ extension ConfiguredParts {
       services.append(commitment)
       ports.append(try listener(commitment: commitment))
     }
-    if let server = try webServer() { ports.append(server) }
+    if let server = try webServer() {
+      ports.append(server)
+      if configuration.listeners.isEmpty { services.append(intake.logSummaries) }
+    }
     if !ports.isEmpty { services.append(Together(ports)) }
     for watch in configuration.watch { logger.info("watching \(watch.folder)") }
     return services
