@@ -98,6 +98,30 @@ import Testing
     #expect(try await daemon.end() == 0)
   }
 
+  @Test func aLockedLedger() async throws {
+    let web = try WebStore()
+    let files = try await web.series(slices: 1)
+    let daemon = try await web.start()
+    let script = """
+      import sqlite3, sys, time
+      ledger = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+      ledger.execute("BEGIN IMMEDIATE")
+      print("ready", flush=True)
+      time.sleep(600)
+      """
+    let lock = try ChildProcess(
+      testPython, ["-c", script, web.setup.state.appendingPathComponent("ledger.sqlite").path],
+      log: web.setup.folder.url.appendingPathComponent("lock"))
+    try await waitUntil("the lock") { lock.output.contains("ready") }
+    let locked = try await post(web, "application/dicom", files[0])
+    #expect(locked.code == 503 && locked.text.lowercased().contains("retry-after: 30"), "\(locked)")
+    // 0xA700 for the instance.
+    #expect(locked.text.contains("42752"), "\(locked)")
+    try await lock.end(SIGKILL)
+    #expect(try await post(web, "application/dicom", files[0]).code == 200)
+    #expect(try await daemon.end() == 0)
+  }
+
   @Test func tooManyRequests() async throws {
     let web = try WebStore(", limits: {requests: 1}")
     let files = try await web.series(slices: 2)
