@@ -93,6 +93,9 @@ fuzz_associations() {
   python3 Scripts/test-support/peers/association_fuzz.py "$port" SEGMENTD "$seconds"
   kill -TERM "$daemon"
   wait "$daemon" || die "the daemon failed: $folder/associations.log"
+  # A crash ends only the process that receives, which is started again.
+  ! grep -q "receiving process .* is started again" "$folder/associations.log" ||
+    die "the receiving process crashed: $folder/associations.log"
   rm -rf "$state"
 }
 

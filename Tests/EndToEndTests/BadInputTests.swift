@@ -94,6 +94,7 @@ import Testing
   @Test func whatIsRefusedLeavesTheDaemonServing() async throws {
     let setup = try DaemonSetup()
     let daemon = try await setup.start()
+    let receiver = daemon.receivingProcess
     let folder = setup.folder.url
     let series = folder.appendingPathComponent("series")
     try await makeSeries(at: series)
@@ -106,6 +107,7 @@ import Testing
     #expect(try await setup.send(series).status == 0)
     let jobs = try await setup.endedJobs()
     #expect(jobs.map(\.state) == ["completed"], "\(jobs.first?.reason ?? "")")
+    #expect(receiver != nil && daemon.receivingProcess == receiver, "\(daemon.output)")
     try await daemon.end()
   }
 
