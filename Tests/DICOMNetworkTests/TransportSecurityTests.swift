@@ -147,6 +147,19 @@ private enum Certificates {
     await listener.stop()
   }
 
+  /// Known attacks, curves, renegotiation and compression, by Mozilla's recommendation for servers.
+  @Test func sslyzeFindsNothing() async throws {
+    let listener = try await listener("server")
+    let scan = try await runProcess(
+      testPython,
+      [
+        "-m", "sslyze", "--certinfo_ca_file", Certificates.file("ca.pem"), "--mozilla_config",
+        "intermediate", "127.0.0.1:\(listener.port)",
+      ])
+    #expect(scan.status == 0 && scan.output.contains("OK - Compliant"), "\(scan.output)")
+    await listener.stop()
+  }
+
   /// A handshake that never ends costs no more than a request that never comes.
   @Test func aSilentHandshakeHoldsUpNobody() async throws {
     let security = try await Certificates.security("server")
