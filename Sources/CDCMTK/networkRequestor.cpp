@@ -6,14 +6,16 @@
 
 namespace {
 
-std::string rejection(T_ASC_Parameters *parameters) {
+/// Why the peer rejected the association (PS3.8 9.3.4), and whether it would do so again.
+int fail_rejected(T_ASC_Parameters *parameters, cdcmtk_error *error) {
   T_ASC_RejectParameters reason;
   ASC_getRejectParameters(parameters, &reason);
   OFString lines;
   ASC_printRejectParameters(lines, &reason);
   std::string text = "rejected: ";
   for (const char c : lines) text += c == '\n' ? std::string(", ") : std::string(1, c);
-  return text;
+  const bool is_permanent = reason.result == ASC_RESULT_REJECTEDPERMANENT;
+  return cdcmtk_fail(error, is_permanent ? CDCMTK_REJECTED : CDCMTK_BAD_DATA, text.c_str());
 }
 
 /// Like the connection of a peer that calls us, but the first PDU is the answer to our request.
@@ -105,9 +107,7 @@ int RequestedAssociation::request(const std::vector<ProposedContext> &contexts,
   if (condition.bad()) return cdcmtk_fail(error, CDCMTK_UNEXPECTED, condition.text());
   condition = ASC_requestAssociation(network_, parameters_, &association_, nullptr, nullptr,
                                      DUL_NOBLOCK, timeout());
-  if (condition == DUL_ASSOCIATIONREJECTED) {
-    return cdcmtk_fail(error, CDCMTK_BAD_DATA, rejection(parameters_).c_str());
-  }
+  if (condition == DUL_ASSOCIATIONREJECTED) return fail_rejected(parameters_, error);
   if (condition.bad()) {
     const bool is_known = layer_.connection && layer_.connection->end() != ConnectionEnd::open;
     return cdcmtk_fail(error, CDCMTK_BAD_DATA,
@@ -116,7 +116,7 @@ int RequestedAssociation::request(const std::vector<ProposedContext> &contexts,
   established_ = true;
   if (cancellation_) cancellation_->attach(&connection());
   if (ASC_countAcceptedPresentationContexts(parameters_) == 0) {
-    return cdcmtk_fail(error, CDCMTK_BAD_DATA, "the peer accepts none of the SOP classes");
+    return cdcmtk_fail(error, CDCMTK_REJECTED, "the peer accepts none of the SOP classes");
   }
   contexts_.hide_unknown_syntaxes(parameters_);
   return CDCMTK_OK;

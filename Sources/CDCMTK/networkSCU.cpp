@@ -123,6 +123,7 @@ int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t c
       cdcmtk_store_answer &answer = answers[i];
       const OFCondition sent = association.store(files[i], answer.status);
       answer.answered = sent.good();
+      answer.not_accepted = sent == DIMSE_NOVALIDPRESENTATIONCONTEXTID;
       snprintf(answer.message, sizeof answer.message, "%s",
                sent.good() ? DU_cstoreStatusString(answer.status) : sent.text());
     }

@@ -10,8 +10,10 @@ public enum StoreOutcome: Sendable, Equatable {
   /// Stored, with a warning (0xBxxx).
   case storedWithWarning(status: UInt16, message: String)
   case refused(status: UInt16, message: String)
-  /// No answer came: the connection broke, or no presentation context fits.
+  /// No answer came: the connection broke.
   case notSent(reason: String)
+  /// The peer accepted no presentation context for it.
+  case notAccepted(reason: String)
 }
 
 /// Sends objects to a peer.
@@ -45,7 +47,8 @@ public struct StorageSCU: Sendable {
   /// C-STORE of files in one association.
   ///
   /// - Returns: one outcome for each file, in the same order.
-  /// - Throws: ``DICOMNetworkError/noAssociation(peer:callingAETitle:reason:)`` where nothing was sent,
+  /// - Throws: ``DICOMNetworkError/noAssociation(peer:callingAETitle:reason:)`` or
+  ///   ``DICOMNetworkError/rejected(peer:callingAETitle:reason:)`` where nothing was sent,
   ///   ``DICOMNetworkError/cancelled(peer:)`` at once where the task is cancelled.
   public func store(_ files: [String], to peer: Peer) async throws(DICOMNetworkError)
     -> [StoreOutcome]
@@ -98,6 +101,7 @@ public struct StorageSCU: Sendable {
 
   private static func outcome(_ answer: cdcmtk_store_answer) -> StoreOutcome {
     let message = text(of: answer.message)
+    guard answer.not_accepted == 0 else { return .notAccepted(reason: message) }
     guard answer.answered != 0 else {
       return .notSent(reason: message.isEmpty ? "the association ended before it" : message)
     }
@@ -116,8 +120,11 @@ public struct StorageSCU: Sendable {
     do { try DCMTK.prepare() } catch { throw .toolkit(error) }
     var error = cdcmtk_error()
     let code = peer.withC(callingAETitle: callingAETitle, timeout: timeout) { call($0, &error) }
-    guard code == CDCMTK_OK.rawValue else {
-      throw .noAssociation(peer: peer, callingAETitle: callingAETitle, reason: error.text)
+    switch code {
+    case Int32(CDCMTK_OK.rawValue): return
+    case Int32(CDCMTK_REJECTED.rawValue):
+      throw .rejected(peer: peer, callingAETitle: callingAETitle, reason: error.text)
+    default: throw .noAssociation(peer: peer, callingAETitle: callingAETitle, reason: error.text)
     }
   }
 

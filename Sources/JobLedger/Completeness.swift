@@ -50,7 +50,11 @@ extension Ledger {
   /// Whether the query source is still to be asked about a series as it is now.
   static func isUnconfirmed(_ series: String) -> String {
     """
-    (\(series).assembled_revision < \(series).revision AND NOT EXISTS
+    (\(series).assembled_revision < \(series).revision
+      AND (\(series).released_at IS NULL OR EXISTS (SELECT 1 FROM instances AS received
+        WHERE received.series_uid = \(series).series_uid
+          AND received.received_at > \(series).released_at))
+      AND NOT EXISTS
       (SELECT 1 FROM completeness_checks AS asked
        WHERE asked.series_uid = \(series).series_uid AND asked.revision = \(series).revision
          AND asked.state <> 'waiting'))

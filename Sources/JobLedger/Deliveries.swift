@@ -66,21 +66,20 @@ extension Ledger {
     }
   }
 
-  /// The result stays in the outbox and is tried again after a pause, or is discarded after the
-  /// policy's last attempt.
+  /// The result stays in the outbox and is tried again after a pause, or is held where that is of no use.
   ///
   /// Where a newer result has come in the meantime, this one is not tried again.
   public func markDeliveryFailed(
     _ delivery: ClaimedDelivery, _ failure: DeliveryFailure? = nil, error: String,
-    policy: RetryPolicy = .deliveries
+    isPermanent: Bool = false, policy: RetryPolicy = .deliveries
   ) throws(LedgerError) {
     try write { db in
-      let pause = policy.pause(after: delivery.attempt)
+      let pause = isPermanent ? nil : policy.pause(after: delivery.attempt)
       let isSuperseded =
         try Bool.fetchOne(
           db, sql: "SELECT superseded_by IS NOT NULL FROM results WHERE job_id = ?",
           arguments: [delivery.job]) ?? false
-      let state = isSuperseded ? "superseded" : pause == nil ? "discarded" : "waiting"
+      let state = isSuperseded ? "superseded" : pause == nil ? "held" : "waiting"
       try db.execute(
         sql: """
           UPDATE deliveries SET state = ?, scheduled_at = ?, last_failure = ?, last_error = ?
@@ -88,7 +87,7 @@ extension Ledger {
           """, arguments: [state, now + (pause ?? 0), failure?.rawValue, error, delivery.id])
       try expectChange(of: delivery, db)
       try event(
-        db, state == "discarded" ? "delivery discarded" : "not delivered", job: delivery.job,
+        db, state == "held" ? "delivery held" : "not delivered", job: delivery.job,
         "to \(delivery.destination): \(error)")
     }
   }

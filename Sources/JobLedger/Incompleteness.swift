@@ -11,14 +11,29 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   /// That the query source does not answer, where the series is processed all the same.
   public var unchecked: String?
 
+  /// When a person decided that the series is processed all the same; nil where nobody did, or where
+  /// something was found to be missing later.
+  public var releasedAt: Date?
+
   /// Whether there is no reason to hold the series.
-  public var isEmpty: Bool { refused.isEmpty && associations.isEmpty && unconfirmed == nil }
+  public var isEmpty: Bool { reasons.isEmpty }
 
   /// How many refused instances the reasons name.
   private static let named = 5
 
-  /// Why the series is held, for people, the gravest first; empty where nothing is known to be missing.
-  public var reasons: [String] {
+  /// Why the series is held, for people, the gravest first; empty where nothing is known to be missing,
+  /// or a person released it.
+  public var reasons: [String] { releasedAt == nil ? missing : [] }
+
+  /// What is known of it where it is not held.
+  public var remarks: [String] {
+    let released =
+      releasedAt.map { ["released by an administrator at \($0.formatted(.iso8601))"] + missing }
+      ?? []
+    return [unchecked].compactMap(\.self) + released
+  }
+
+  private var missing: [String] {
     var reasons = refused.prefix(Self.named).map { refusal in
       let peer = refusal.callingAETitle.map { title in
         ", from \(title)" + (refusal.peerAddress.map { " at \($0)" } ?? "")
@@ -73,11 +88,34 @@ extension Ledger {
 
   func incompleteness(series: String, _ db: Database) throws -> SeriesIncompleteness {
     let unconfirmed = try unconfirmedReason(series: series, db)
-    return SeriesIncompleteness(
+    var found = SeriesIncompleteness(
       refused: try refusals(of: series, onlyUnresolved: true, db),
       associations: try associations(series: series, db).filter(\.isUnresolved),
       unconfirmed: unconfirmed?.isHeld == true ? unconfirmed?.reason : nil,
       unchecked: unconfirmed?.isHeld == false ? unconfirmed?.reason : nil)
+    found.releasedAt = try release(of: series, found, db)
+    return found
+  }
+
+  /// When a series was released; nil where something happened since: a refusal, the end of an
+  /// association, or an instance after which the query source does not confirm it.
+  private func release(of series: String, _ found: SeriesIncompleteness, _ db: Database) throws
+    -> Date?
+  {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT released_at, (SELECT max(received_at) FROM instances
+          WHERE instances.series_uid = series.series_uid) AS last_instance
+        FROM series WHERE series_uid = ? AND released_at IS NOT NULL
+        """, arguments: [series])
+    guard let row, let released = try row.optionalDate("released_at") else { return nil }
+    var later =
+      found.refused.map(\.lastAt) + found.associations.map { $0.endedAt ?? .distantFuture }
+    if found.unconfirmed != nil {
+      later += [try row.optionalDate("last_instance")].compactMap(\.self)
+    }
+    return later.allSatisfy { $0 <= released } ? released : nil
   }
 
   /// Refused instances that a series lacks or lacked, the oldest first.

@@ -3,7 +3,6 @@ import GRDB
 
 extension Ledger {
   static let waitingStates = ["available", "retryable"]
-  private static let finalStates = ["completed", "held", "cancelled", "discarded"]
 
   /// Ends a running job whose series cannot be segmented.
   ///
@@ -23,12 +22,13 @@ extension Ledger {
     }
   }
 
-  /// Puts a running job that failed back for another attempt, or discards it after the last.
+  /// Puts a running job that failed back for another attempt, or holds it after the last.
   public func failJob(_ id: Int64, reason: String, policy: RetryPolicy) throws(LedgerError) {
     try write { db in
       let failures = try attempts(id, outcome: "failed", db) + 1
       let pause = policy.pause(after: failures)
-      let state = pause == nil ? "discarded" : "retryable"
+      let state = pause == nil ? "held" : "retryable"
+      let reason = pause == nil ? "failed \(failures) times, at last: \(reason)" : reason
       let job = try end(id, as: state, attempt: "failed", message: reason, db)
       if let pause { try schedule(id, at: now + pause, db) }
       try event(db, state, series: job.series, job: id, reason)
@@ -59,7 +59,7 @@ extension Ledger {
     }
   }
 
-  /// Ends a job that waits or runs, on request.
+  /// Ends a job that waits or runs.
   ///
   /// The process that runs it learns of it when it wants to complete it, and sends nothing.
   public func cancelJob(_ id: Int64, reason: String) throws(LedgerError) {
@@ -71,7 +71,7 @@ extension Ledger {
   /// Makes the jobs and deliveries of a process that was killed available again.
   ///
   /// A job that was interrupted goes behind those that wait, and after `maximumRescues` times it is
-  /// discarded: one that kills the process each time would keep all others from running. A series
+  /// held: one that kills the process each time would keep all others from running. A series
   /// that is not assembled waits for a whole quiet period again, so that a sender can continue.
   /// Associations that were open are closed as interrupted.
   ///
@@ -95,8 +95,8 @@ extension Ledger {
           rescued += 1
         } else {
           let reason = "the process ended \(rescues + 1) times during this job"
-          let job = try end(id, as: "discarded", attempt: "rescued", message: reason, db)
-          try event(db, "discarded", series: job.series, job: id, reason)
+          let job = try end(id, as: "held", attempt: "rescued", message: reason, db)
+          try event(db, "held", series: job.series, job: id, reason)
         }
       }
       try rescueDeliveries(db)
@@ -135,7 +135,7 @@ extension Ledger {
     }
     try db.execute(
       sql: "UPDATE jobs SET state = ?, finished_at = ?, reason = ? WHERE id = ?",
-      arguments: [state, Self.finalStates.contains(state) ? now : nil, message, id])
+      arguments: [state, JobState(rawValue: state)?.isFinal == true ? now : nil, message, id])
     try db.execute(
       sql: """
         UPDATE attempts SET finished_at = ?, outcome = ?, message = ?
@@ -145,7 +145,7 @@ extension Ledger {
       series: try row.value("series_uid"), model: try row.value("model"))
   }
 
-  private func schedule(_ id: Int64, at time: Double, _ db: Database) throws {
+  func schedule(_ id: Int64, at time: Double, _ db: Database) throws {
     try db.execute(sql: "UPDATE jobs SET scheduled_at = ? WHERE id = ?", arguments: [time, id])
   }
 
@@ -164,7 +164,10 @@ extension Ledger {
 
   private func attempts(_ id: Int64, outcome: String, _ db: Database) throws -> Int {
     try Int.fetchOne(
-      db, sql: "SELECT count(*) FROM attempts WHERE job_id = ? AND outcome = ?",
-      arguments: [id, outcome]) ?? 0
+      db,
+      sql: """
+        SELECT count(*) FROM attempts JOIN jobs ON jobs.id = job_id
+        WHERE job_id = ? AND outcome = ? AND number > forgiven_attempts
+        """, arguments: [id, outcome]) ?? 0
   }
 }

@@ -13,7 +13,7 @@ public struct ClaimedJob: Sendable, Equatable {
 }
 
 extension Ledger {
-  /// Takes the job that has waited longest, or the given one; nil when none is due.
+  /// Takes the job of the highest priority that has waited longest, or the given one; nil when none is due.
   ///
   /// No other thread or process gets the same job. A job of a series that has changed since, by an
   /// instance or a refusal, waits: the next assembly cancels it or holds the series. The given one
@@ -31,7 +31,7 @@ extension Ledger {
                   SELECT 1 FROM series WHERE series.series_uid = jobs.series_uid
                     AND assembled_revision < series.revision)
                 OR id = ?1)
-            ORDER BY scheduled_at, id LIMIT 1)
+            ORDER BY priority DESC, scheduled_at, id LIMIT 1)
           RETURNING *, (SELECT study_uid FROM series WHERE series_uid = jobs.series_uid) AS study
           """, arguments: [id, now])
       guard let row = claimed else { return nil }

@@ -7,6 +7,9 @@ public struct RetryPolicy: Sendable {
   public var longestPause: TimeInterval
   /// Attempts before it is given up; nil never gives up.
   public var maximumAttempts: Int?
+  /// Part of a pause by which it is longer or shorter at random, so that what failed together is not
+  /// tried again together.
+  public var jitter = 0.0
 
   public init(firstPause: TimeInterval, longestPause: TimeInterval, maximumAttempts: Int?) {
     self.firstPause = firstPause
@@ -23,11 +26,16 @@ public struct RetryPolicy: Sendable {
   public static let machineFaults = RetryPolicy(
     firstPause: 5, longestPause: 600, maximumAttempts: nil)
   /// Delivery: a PACS that is away comes back, so that a result is never given up.
-  public static let deliveries = RetryPolicy(firstPause: 2, longestPause: 600, maximumAttempts: nil)
+  public static let deliveries: RetryPolicy = {
+    var policy = RetryPolicy(firstPause: 2, longestPause: 600, maximumAttempts: nil)
+    policy.jitter = 0.2
+    return policy
+  }()
 
   /// The pause after a number of attempts, or nil when it is to be given up.
   public func pause(after attempts: Int) -> TimeInterval? {
     if let maximumAttempts, attempts >= maximumAttempts { return nil }
-    return min(firstPause * pow(2, Double(min(max(attempts, 1), 40) - 1)), longestPause)
+    let pause = min(firstPause * pow(2, Double(min(max(attempts, 1), 40) - 1)), longestPause)
+    return jitter > 0 ? pause * Double.random(in: 1 - jitter...1 + jitter) : pause
   }
 }

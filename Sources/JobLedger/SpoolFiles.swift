@@ -10,12 +10,12 @@ extension Ledger {
         SELECT EXISTS (
           SELECT 1 FROM series JOIN jobs ON jobs.series_uid = series.series_uid
               AND jobs.revision = series.revision
-            WHERE series.series_uid = ?1 AND jobs.state IN ('held', 'discarded')
+            WHERE series.series_uid = ?1 AND jobs.state = 'held'
           UNION ALL
           SELECT 1 FROM series JOIN job_inputs ON job_inputs.series_uid = series.series_uid
               AND job_inputs.revision = series.revision
             JOIN jobs ON jobs.id = job_inputs.job_id
-            WHERE series.series_uid = ?1 AND jobs.state IN ('held', 'discarded'))
+            WHERE series.series_uid = ?1 AND jobs.state = 'held')
         """, arguments: [series]) ?? false
   }
 
@@ -33,7 +33,7 @@ extension Ledger {
 
   /// Takes the file of `record` in the place of the one that was recorded and is lost or damaged.
   ///
-  /// A series whose last job was held or discarded, as for lack of the file, is assembled again.
+  /// A series whose last job was held, as for lack of the file, is assembled again.
   public func replaceFile(with record: InstanceRecord) throws(LedgerError) {
     try write(patience: intakePatience) { db in
       try db.execute(

@@ -55,7 +55,8 @@ public struct Delivery: Service {
     } catch {
       logger.warning("result not delivered: \(error)", metadata: metadata)
       try await retryingLedgerWrite(logger) {
-        try ledger.markDeliveryFailed(delivery, DeliveryFailure(error), error: "\(error)")
+        try ledger.markDeliveryFailed(
+          delivery, DeliveryFailure(error), error: "\(error)", isPermanent: isPermanent(error))
       }
       return true
     }
@@ -88,6 +89,7 @@ public struct Delivery: Service {
       case .refused(let status, let message):
         throw DeliveryError.refused(peer: peer, status: status, message: message)
       case .notSent(let reason): throw DeliveryError.notSent(peer: peer, reason: reason)
+      case .notAccepted(let reason): throw DeliveryError.notAccepted(peer: peer, reason: reason)
       }
     }
     return warning
@@ -98,10 +100,23 @@ extension DeliveryFailure {
   /// What the destination has to do with an error of a delivery; nil where the fault is on our side.
   fileprivate init?(_ error: any Error) {
     switch error {
-    case DeliveryError.refused: self = .refused
+    case DeliveryError.refused, DeliveryError.notAccepted, DICOMNetworkError.rejected:
+      self = .refused
     case DeliveryError.notSent, DICOMNetworkError.noAssociation: self = .unreachable
     default: return nil
     }
+  }
+}
+
+/// Whether trying again by itself is of no use: what is wrong has to be mended first. Of statuses only
+/// 0xA7xx, out of resources, passes (PS3.4 B.2.3).
+private func isPermanent(_ error: any Error) -> Bool {
+  switch error {
+  case DeliveryError.refused(_, let status, _): !(0xA700...0xA7FF).contains(status)
+  case DeliveryError.notAccepted, DeliveryError.unknownDestination, DeliveryError.notWhatWasProved,
+    DICOMNetworkError.rejected:
+    true
+  default: false
   }
 }
 
@@ -110,6 +125,8 @@ public enum DeliveryError: Error, CustomStringConvertible {
   case unknownDestination(String)
   case refused(peer: Peer, status: UInt16, message: String)
   case notSent(peer: Peer, reason: String)
+  /// No presentation context was accepted for it.
+  case notAccepted(peer: Peer, reason: String)
   case notWhatWasProved(path: String)
 
   public var description: String {
@@ -118,7 +135,7 @@ public enum DeliveryError: Error, CustomStringConvertible {
       "the configuration has no destination \"\(name)\" any more"
     case .refused(let peer, let status, let message):
       "\(peer) refused it with " + String(format: "0x%04X: ", status) + message
-    case .notSent(let peer, let reason): "\(peer): \(reason)"
+    case .notSent(let peer, let reason), .notAccepted(let peer, let reason): "\(peer): \(reason)"
     case .notWhatWasProved(let path):
       "\(path): the file was changed since it was proved; reprocess the study"
     }

@@ -109,6 +109,9 @@ public struct JobRunner: Service {
       try await retryingLedgerWrite(logger) {
         try ledger.postponeJob(job.id, reason: "\(fault)", policy: .machineFaults)
       }
+    } else if JobFailure.isPermanent(error) {
+      logger.error("job held: \(error)", metadata: metadata(job))
+      try await retryingLedgerWrite(logger) { try ledger.holdJob(job.id, reason: "\(error)") }
     } else {
       logger.error("job failed: \(error)", metadata: metadata(job))
       try await retryingLedgerWrite(logger) {
@@ -187,7 +190,7 @@ public struct JobRunner: Service {
   private func withWhatIsMissing(_ verdict: SeriesVerdict) throws -> SeriesVerdict {
     let incompleteness = try ledger.incompleteness(series: verdict.seriesInstanceUID)
     return verdict.incomplete(
-      because: incompleteness.reasons + [incompleteness.unchecked].compactMap(\.self),
+      because: incompleteness.reasons + incompleteness.remarks,
       isHeld: false)
   }
 

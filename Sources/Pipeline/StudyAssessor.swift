@@ -139,11 +139,11 @@ public struct StudyAssessor: Sendable {
       // What a slice lacks the stack lacks.
       let missing = try ([uid] + series.stackedWith).flatMap { try self.missing(from: $0) }
       guard !missing.isEmpty else {
-        let unchecked = try ([uid] + series.stackedWith).compactMap {
-          try ledger.incompleteness(series: $0).unchecked
+        let remarks = try ([uid] + series.stackedWith).flatMap {
+          try ledger.incompleteness(series: $0).remarks
         }
-        guard !unchecked.isEmpty else { continue }
-        series.verdict = series.verdict.incomplete(because: unchecked, isHeld: false)
+        guard !remarks.isEmpty else { continue }
+        series.verdict = series.verdict.incomplete(because: remarks, isHeld: false)
         incomplete[uid] = series
         continue
       }

@@ -96,7 +96,7 @@ import Testing
     let receiver = try await Receiver.storescp()
     let outcomes = try await scu.store(
       [Phantom.file("jpeg-ls-lossless").path, Phantom.file("mr").path], to: receiver.peer)
-    guard case .notSent = try #require(outcomes.first) else {
+    guard case .notAccepted = try #require(outcomes.first) else {
       Issue.record("\(outcomes)")
       return
     }

@@ -197,7 +197,7 @@ final class DaemonSetup: Sendable {
 
   /// Waits until there are `count` jobs and all have ended.
   func endedJobs(_ count: Int = 1, within seconds: Double = 300) async throws -> [JobRow] {
-    let ended = ["completed", "held", "discarded", "cancelled"]
+    let ended = ["completed", "held", "cancelled"]
     var last: [JobRow] = []
     try await waitUntil("\(count) ended jobs", within: seconds) {
       last = try await self.jobs()

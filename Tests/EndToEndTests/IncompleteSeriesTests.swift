@@ -102,6 +102,38 @@ import Testing
     #expect(try await daemon.end() == 0)
   }
 
+  /// Instances that nobody can send again: a person decides.
+  @Test func aPersonReleasesWhatIsIncomplete() async throws {
+    let setup = try DaemonSetup(hasDestination: false)
+    let files = try await series(setup)
+    let daemon = try await setup.start()
+    #expect(try await send(setup, "leave", "abort", Array(files.prefix(6))).count == 6)
+    try await expectHeld(setup, "was aborted by the peer")
+    func held(_ action: String...) async throws -> ProcessResult {
+      try await runProcess(
+        segmentdBinary, ["jobs"] + action + ["--config", setup.configuration, "--state", "held"])
+    }
+    let retried = try await held("retry")
+    #expect(retried.status == 0 && retried.output.contains("assembled anew"), "\(retried.output)")
+    var jobs = try await setup.endedJobs(2)
+    #expect(jobs.map(\.state) == ["cancelled", "held"], "it still lacks instances")
+
+    let announced = try await held("release", "--dry-run")
+    #expect(announced.output.contains("would be changed"), "\(announced.output)")
+    let released = try await held("release", "--reason", "short scan")
+    #expect(released.status == 0, "\(released.output)")
+    jobs = try await setup.endedJobs(3)
+    #expect(jobs.map(\.state) == ["cancelled", "cancelled", "completed"])
+    #expect(jobs.last?.instances == 6)
+    let detail = try await segmentd("jobs", "--config", setup.configuration, "--job", "3")
+    #expect(detail.output.contains("released by an administrator at"), "\(detail.output)")
+    #expect(detail.output.contains("was aborted by the peer after 6 instances"))
+    let none = try await held("cancel")
+    #expect(none.status == 1 && none.output.contains("no job meets these conditions"))
+    #expect(try await segmentd("jobs", "retry", "--config", setup.configuration).status != 0)
+    #expect(try await daemon.end() == 0)
+  }
+
   @Test func anAssociationThatBreaksOffWithinAnInstance() async throws {
     let setup = try DaemonSetup(hasDestination: false)
     let files = try await series(setup)

@@ -48,7 +48,7 @@ import Testing
       #expect(try fixture.ledger.claimDelivery() == nil)
       try fixture.ledger.markDeliveryFailed(delivery, .unreachable, error: "no answer")
       #expect(try fixture.ledger.claimDelivery() == nil)
-      fixture.clock.advance(600)
+      fixture.clock.advance(720)
     }
     let state = try #require(try fixture.ledger.job(job).job.deliveries.first)
     #expect(state.state == "waiting" && state.lastFailure == .unreachable)
@@ -68,10 +68,10 @@ import Testing
     }
     #expect(try fixture.ledger.claimDelivery() == nil)
     let state = try #require(try fixture.ledger.job(job).job.deliveries.first)
-    #expect(state.state == "discarded" && state.lastFailure == .refused)
+    #expect(state.state == "held" && state.lastFailure == .refused)
     #expect(
       try fixture.ledger.job(job).events.map(\.kind)
-        == ["created", "completed", "not delivered", "delivery discarded"])
+        == ["created", "completed", "not delivered", "delivery held"])
   }
 
   @Test func anotherDestinationIsNotHeldUp() throws {
@@ -151,11 +151,42 @@ import Testing
     #expect(try fixture.ledger.deliveryCounts() == ["delivered": 1])
   }
 
-  @Test func pausesDoubleUpToTheLongest() {
+  @Test func pausesDoubleUpToTheLongest() throws {
     let policy = RetryPolicy(firstPause: 2, longestPause: 30, maximumAttempts: 7)
     #expect((1...7).map(policy.pause) == [2, 4, 8, 16, 30, 30, nil])
-    #expect(RetryPolicy.deliveries.pause(after: 1_000_000) == 600)
+    let longest = try #require(RetryPolicy.deliveries.pause(after: 1_000_000))
+    #expect((480...720).contains(longest))
     #expect(RetryPolicy.jobs.pause(after: 2) == 20)
     #expect(RetryPolicy.jobs.pause(after: 3) == nil)
+  }
+}
+
+/// The file itself refuses what a mistake in this program would write.
+@Suite struct DeliveryStateTests {
+  @Test(arguments: DeliveryState.allCases)
+  func theFileRefusesEveryOtherChangeOfState(state: DeliveryState) throws {
+    for next in DeliveryState.allCases where next != state {
+      let fixture = try LedgerFixture()
+      let job = try fixture.makeJob(in: .completed)
+      func write(_ statement: String, _ state: DeliveryState) throws {
+        try fixture.ledger.write { db in
+          try db.execute(
+            sql: statement, arguments: [state.rawValue, state == .delivered ? 1.0 : nil, job])
+        }
+      }
+      try write(
+        """
+        INSERT INTO deliveries (state, delivered_at, job_id, destination, scheduled_at, last_error)
+        VALUES (?, ?, ?, 'pacs', 1.0, 'x')
+        """, state)
+      let change = {
+        try write("UPDATE deliveries SET state = ?, delivered_at = ? WHERE job_id = ?", next)
+      }
+      if state.next.contains(next) {
+        try change()
+      } else {
+        #expect(throws: LedgerError.self, "\(state) to \(next)") { try change() }
+      }
+    }
   }
 }

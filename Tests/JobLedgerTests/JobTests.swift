@@ -3,19 +3,15 @@ import Testing
 
 @testable import JobLedger
 
-private let states = [
-  "available", "running", "retryable", "completed", "held", "cancelled", "discarded",
-]
-
 /// What a process can ask of a job.
 private enum Operation: CaseIterable {
   case claim, complete, hold, fail, release, postpone, cancel
 
-  var allowedFrom: [String] {
+  var allowedFrom: [JobState] {
     switch self {
-    case .claim: ["available", "retryable"]
-    case .complete, .hold, .fail, .release, .postpone: ["running"]
-    case .cancel: ["available", "retryable", "running"]
+    case .claim: [.available, .retryable]
+    case .complete, .hold, .fail, .release, .postpone: [.running]
+    case .cancel: [.available, .retryable, .running]
     }
   }
 
@@ -37,33 +33,31 @@ private struct NotClaimed: Error {}
 
 extension LedgerFixture {
   /// A job that has come to a state in an ordinary way.
-  fileprivate func makeJob(in state: String) throws -> Int64 {
+  func makeJob(in state: JobState) throws -> Int64 {
     let job = try makeJob()
-    if !["available", "cancelled"].contains(state) { _ = try ledger.claimJob() }
-    let once = RetryPolicy(firstPause: 1, longestPause: 1, maximumAttempts: 1)
+    if ![.available, .cancelled].contains(state) { _ = try ledger.claimJob() }
     switch state {
-    case "retryable": try ledger.failJob(job, reason: "failed", policy: .jobs)
-    case "completed": try ledger.completeJob(job, result: .test(job), destinations: [])
-    case "held": try ledger.holdJob(job, reason: "slices are missing")
-    case "cancelled": try ledger.cancelJob(job, reason: "not wanted")
-    case "discarded": try ledger.failJob(job, reason: "failed", policy: once)
-    default: break
+    case .available, .running: break
+    case .retryable: try ledger.failJob(job, reason: "failed", policy: .jobs)
+    case .completed: try ledger.completeJob(job, result: .test(job), destinations: [])
+    case .held: try ledger.holdJob(job, reason: "slices are missing")
+    case .cancelled: try ledger.cancelJob(job, reason: "not wanted")
     }
     return job
   }
 }
 
 @Suite struct JobTests {
-  @Test(arguments: states)
-  func aJobChangesItsStateOnlyInOrder(state: String) throws {
+  @Test(arguments: JobState.allCases)
+  func aJobChangesItsStateOnlyInOrder(state: JobState) throws {
     for operation in Operation.allCases {
       let fixture = try LedgerFixture()
       let job = try fixture.makeJob(in: state)
-      #expect(try fixture.state(job) == state)
+      #expect(try fixture.state(job) == state.rawValue)
       let before = try fixture.ledger.job(job)
       if operation.allowedFrom.contains(state) {
         try operation.apply(job, fixture.ledger)
-        #expect(try fixture.state(job) != state, "\(operation)")
+        #expect(try fixture.state(job) != state.rawValue, "\(operation)")
       } else {
         #expect(throws: (any Error).self, "\(operation)") {
           try operation.apply(job, fixture.ledger)
@@ -74,24 +68,19 @@ extension LedgerFixture {
   }
 
   /// The file itself refuses what a mistake in this program would write.
-  @Test(arguments: states)
-  func theFileRefusesEveryOtherChangeOfState(state: String) throws {
-    let allowed = [
-      "available": ["running", "cancelled"], "retryable": ["running", "cancelled"],
-      "running": ["available", "retryable", "completed", "held", "cancelled", "discarded"],
-    ]
-    for next in states {
+  @Test(arguments: JobState.allCases)
+  func theFileRefusesEveryOtherChangeOfState(state: JobState) throws {
+    for next in JobState.allCases {
       let fixture = try LedgerFixture()
       let job = try fixture.makeJob(in: state)
-      let isFinal = ["completed", "held", "cancelled", "discarded"].contains(next)
       let change = {
         try fixture.ledger.write { db in
           try db.execute(
             sql: "UPDATE jobs SET state = ?, finished_at = ?, reason = 'x' WHERE id = ?",
-            arguments: [next, isFinal ? 1.0 : nil, job])
+            arguments: [next.rawValue, next.isFinal ? 1.0 : nil, job])
         }
       }
-      if allowed[state]?.contains(next) == true {
+      if state.next.contains(next) {
         try change()
       } else {
         #expect(throws: LedgerError.self, "\(state) to \(next)") { try change() }
@@ -117,7 +106,7 @@ extension LedgerFixture {
   ])
   func theFileRefuses(statement: String) throws {
     let fixture = try LedgerFixture()
-    _ = try fixture.makeJob(in: "running")
+    _ = try fixture.makeJob(in: .running)
     #expect(throws: LedgerError.self) {
       try fixture.ledger.write { db in try db.execute(sql: statement) }
     }
@@ -155,7 +144,7 @@ extension LedgerFixture {
     #expect(try fixture.ledger.claimJob()?.id == first)
   }
 
-  @Test func aJobIsDiscardedAfterItsLastAttemptAndKeepsTheHistory() throws {
+  @Test func aJobIsHeldAfterItsLastAttemptAndKeepsTheHistory() throws {
     let fixture = try LedgerFixture()
     let job = try fixture.makeJob()
     for attempt in 1...3 {
@@ -164,10 +153,13 @@ extension LedgerFixture {
       fixture.clock.advance(600)
     }
     let detail = try fixture.ledger.job(job)
-    #expect(detail.job.state == "discarded" && detail.job.reason == "failure 3")
+    #expect(detail.job.state == "held")
+    #expect(detail.job.reason == "failed 3 times, at last: failure 3")
     #expect(detail.attempts.map(\.outcome) == ["failed", "failed", "failed"])
-    #expect(detail.attempts.map(\.message) == ["failure 1", "failure 2", "failure 3"])
-    #expect(detail.events.map(\.kind) == ["created", "retryable", "retryable", "discarded"])
+    #expect(
+      detail.attempts.map(\.message)
+        == ["failure 1", "failure 2", "failed 3 times, at last: failure 3"])
+    #expect(detail.events.map(\.kind) == ["created", "retryable", "retryable", "held"])
     #expect(try fixture.ledger.claimJob() == nil)
   }
 
@@ -213,7 +205,7 @@ extension LedgerFixture {
 
   @Test func aCancelledJobCannotLeaveAResult() throws {
     let fixture = try LedgerFixture()
-    let job = try fixture.makeJob(in: "running")
+    let job = try fixture.makeJob(in: .running)
     try fixture.ledger.cancelJob(job, reason: "wrong model")
     #expect(throws: LedgerError.wrongState(job: job, state: "cancelled", needed: "running")) {
       try fixture.ledger.completeJob(job, result: .test(job), destinations: ["pacs"])
@@ -231,7 +223,7 @@ extension LedgerFixture {
 
   @Test func jobsAreListedByStudyAndCountedByState() throws {
     let fixture = try LedgerFixture()
-    let job = try fixture.makeJob(in: "completed")
+    let job = try fixture.makeJob(in: .completed)
     try fixture.receive(.test(1, series: "5.5", study: "5"))
     fixture.clock.advance(60)
     for due in try fixture.ledger.seriesDue(quietPeriod: 30) {

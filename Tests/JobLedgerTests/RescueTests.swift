@@ -20,7 +20,7 @@ import Testing
   }
 
   /// A job that kills the process must not keep the others from running, nor be rescued endlessly.
-  @Test func aJobThatKillsTheProcessGoesBehindTheOthersAndIsDiscardedInTheEnd() throws {
+  @Test func aJobThatKillsTheProcessGoesBehindTheOthersAndIsHeldInTheEnd() throws {
     let fixture = try LedgerFixture()
     let killer = try fixture.makeJob(series: "1.1")
     let other = try fixture.makeJob(series: "1.5")
@@ -35,7 +35,7 @@ import Testing
     }
     #expect(try fixture.ledger.claimJob() == nil)
     let job = try fixture.ledger.job(killer)
-    #expect(job.job.state == "discarded")
+    #expect(job.job.state == "held")
     #expect(job.job.reason?.contains("3 times") == true)
     #expect(job.attempts.map(\.outcome) == ["rescued", "rescued", "rescued"])
   }

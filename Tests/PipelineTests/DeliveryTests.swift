@@ -46,11 +46,49 @@ import Testing
       #expect(row.state == "waiting" && row.attempts == attempt && row.deliveredAt == nil)
       #expect(row.lastFailure == .refused)
       #expect(row.lastError?.hasPrefix("\(receiver.peer) refused it with 0xA700") == true)
-      let pause = try #require(RetryPolicy.deliveries.pause(after: attempt))
-      outbox.clock.advance(pause - 1)
+      // 2, 4, 8 … seconds, a fifth more or less.
+      let pause = pow(2, Double(attempt))
+      outbox.clock.advance(pause * 0.75)
       #expect(try await !delivery.deliverNext())
-      outbox.clock.advance(1)
+      outbox.clock.advance(pause / 2)
     }
+    try await receiver.process.end(SIGKILL)
+  }
+
+  /// What would be refused again is held until a person has mended it.
+  @Test(arguments: [
+    ("A900", "0xA900"), ("C000", "0xC000"), ("0110", "0x0110"), ("0122", "0x0122"),
+    ("echo", "accepts none of the SOP classes"),
+  ])
+  func whatIsRefusedForGoodIsHeld(status: String, words: String) async throws {
+    let outbox = try Outbox()
+    let receiver = try await Receiver(answering: status)
+    let delivery = outbox.delivery(["pacs": receiver.peer])
+    #expect(try await delivery.deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "held" && row.lastFailure == .refused && row.attempts == 1, "\(row)")
+    #expect(row.lastError?.contains(words) == true, "\(row)")
+    outbox.clock.advance(86_400)
+    #expect(try await !delivery.deliverNext())
+    try await receiver.process.end(SIGKILL)
+
+    // Mended, and tried again.
+    let mended = try await Receiver(answering: "0000", port: receiver.peer.port)
+    _ = try outbox.ledger.apply(.retry, to: JobSelection())
+    #expect(try await delivery.deliverNext())
+    #expect(try outbox.row("pacs").state == "delivered")
+    try await mended.process.end(SIGKILL)
+  }
+
+  @Test func aPermanentRejectionIsHeld() async throws {
+    let outbox = try Outbox()
+    let receiver = try await Receiver(answering: "0000")
+    var peer = receiver.peer
+    peer.aeTitle = "ANOTHER"
+    #expect(try await outbox.delivery(["pacs": peer]).deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "held" && row.lastFailure == .refused, "\(row)")
+    #expect(row.lastError?.contains("rejected") == true, "\(row)")
     try await receiver.process.end(SIGKILL)
   }
 
@@ -64,7 +102,7 @@ import Testing
     #expect(away.lastError?.contains("127.0.0.1:\(port)") == true)
 
     let receiver = try await Receiver(answering: "0000", port: port)
-    outbox.clock.advance(2)
+    outbox.clock.advance(3)
     #expect(try await delivery.deliverNext())
     let row = try outbox.row("pacs")
     #expect(row.state == "delivered" && row.attempts == 2)
@@ -99,7 +137,7 @@ import Testing
     try bytes.write(to: outbox.file)
     #expect(try await outbox.delivery(["pacs": receiver.peer]).deliverNext())
     let row = try outbox.row("pacs")
-    #expect(row.state == "waiting" && row.lastFailure == nil)
+    #expect(row.state == "held" && row.lastFailure == nil)
     #expect(row.lastError?.contains("changed since it was proved") == true)
     #expect(row.lastError?.contains(outbox.file.path) == true)
     try await receiver.process.end(SIGKILL)
@@ -109,7 +147,7 @@ import Testing
     let outbox = try Outbox()
     #expect(try await outbox.delivery([:]).deliverNext())
     let row = try outbox.row("pacs")
-    #expect(row.state == "waiting" && row.lastFailure == nil)
+    #expect(row.state == "held" && row.lastFailure == nil)
     #expect(row.lastError?.contains("no destination \"pacs\"") == true)
   }
 }

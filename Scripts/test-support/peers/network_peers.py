@@ -316,10 +316,12 @@ def prefer(port, called, *syntaxes):
 
 
 def receiver(port, title, status):
+    """Answers every C-STORE with a status; without one ("echo") it takes none."""
     from pynetdicom import AE, AllStoragePresentationContexts, evt
 
     ae = AE(ae_title=title)
-    ae.supported_contexts = AllStoragePresentationContexts
+    if status != "echo":
+        ae.supported_contexts = AllStoragePresentationContexts
     ae.add_supported_context("1.2.840.10008.1.1")
     ae.require_called_aet = True
     ae.start_server(

@@ -17,6 +17,8 @@ typedef enum {
   CDCMTK_OUT_OF_MEMORY = 3,
   CDCMTK_CANNOT_WRITE = 4,
   CDCMTK_UNEXPECTED = 5,
+  /// The peer refuses, and will do so again.
+  CDCMTK_REJECTED = 6,
 } CDCMTKCode;
 
 typedef struct {

@@ -204,6 +204,8 @@ typedef struct {
 typedef struct {
   /// Whether an answer came; if not, `message` says what failed.
   int answered;
+  /// Whether nothing was sent because no presentation context fits.
+  int not_accepted;
   uint16_t status;
   char message[256];
 } cdcmtk_store_answer;

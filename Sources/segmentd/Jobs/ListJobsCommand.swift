@@ -3,9 +3,9 @@ import Foundation
 import JobLedger
 import Pipeline
 
-struct JobsCommand: AsyncParsableCommand {
+struct ListJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "jobs", abstract: "List jobs.",
+    commandName: "list", abstract: "List jobs.",
     discussion: """
       One line for each job: its state, the verdict of the geometry gate on its series (accepted, \
       repaired or held; "-" where it was not assessed), and what came of it. With --job everything \

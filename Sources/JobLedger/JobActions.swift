@@ -1,0 +1,284 @@
+import Foundation
+import GRDB
+
+/// What an administrator has done with jobs.
+public enum JobAction: Sendable, Equatable {
+  /// Runs what waits or was held, and sends what was not delivered, now.
+  case retry
+  /// Ends jobs without a result.
+  case cancel
+  /// Keeps waiting jobs from running.
+  case hold
+  /// Lets jobs go that a person held, and series be processed although instances may be missing.
+  case release
+  /// Jobs of a higher priority run first; 0 is that of a new job.
+  case prioritize(Int)
+}
+
+/// Which jobs are meant: those that meet every condition that is given.
+public struct JobSelection: Sendable, Equatable {
+  public var jobs: [Int64] = []
+  public var study: String?
+  public var series: String?
+  public var model: String?
+  public var states: [JobState] = []
+  public var madeBefore: Date?
+  public var madeAfter: Date?
+
+  public init() {}
+}
+
+/// What became of one of the jobs.
+public struct JobChange: Sendable, Codable, Equatable {
+  public var job: Int64
+  public var seriesInstanceUID: String
+  public var model: String
+  /// Before.
+  public var state: JobState
+  public var isChanged: Bool
+  /// What is done, or why nothing is; for people.
+  public var outcome: String
+}
+
+extension Ledger {
+  /// Does something with jobs, in one transaction.
+  ///
+  /// A held job is run again where it had begun; one that was held before is assembled anew, by the
+  /// configuration of the daemon that does it, and the old job is cancelled.
+  ///
+  /// ```swift
+  /// var held = JobSelection()
+  /// held.states = [.held]
+  /// for change in try ledger.apply(.retry, to: held, reason: "new model installed") { print(change) }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - action: what is done.
+  ///   - selection: which jobs are meant.
+  ///   - reason: why, for people; without patient data.
+  ///   - isDryRun: whether nothing is changed.
+  /// - Returns: what became, or would become, of each job, in the order of their numbers.
+  public func apply(
+    _ action: JobAction, to selection: JobSelection, reason: String? = nil, isDryRun: Bool = false
+  ) throws(LedgerError) -> [JobChange] {
+    if isDryRun {
+      return try read { db in
+        try jobsAsked(selection, db).map { job in job.change(decision(action, job)) }
+      }
+    }
+    return try write { db in
+      try jobsAsked(selection, db).map { job in
+        let decision = decision(action, job)
+        try make(decision, job, reason: reason, db)
+        return job.change(decision)
+      }
+    }
+  }
+
+  private enum Decision {
+    case nothing(String)
+    case runNow
+    case makeAvailable
+    case assembleAgain
+    case deliverNow
+    case cancel
+    case hold
+    case releaseSeries
+    case prioritize(Int)
+
+    var outcome: String {
+      switch self {
+      case .nothing(let why): why
+      case .runNow: "runs next"
+      case .makeAvailable: "waits for its turn"
+      case .assembleAgain: "its series is assembled anew"
+      case .deliverNow: "is sent now"
+      case .cancel: "is cancelled"
+      case .hold: "is held until it is released"
+      case .releaseSeries: "its series is processed although instances may be missing"
+      case .prioritize(let priority): "has priority \(priority)"
+      }
+    }
+
+    var isChange: Bool {
+      if case .nothing = self { false } else { true }
+    }
+  }
+
+  private struct AskedJob {
+    var id: Int64
+    var series: String
+    var model: String
+    var state: JobState
+    var reason: String
+    var hasBegun: Bool
+    var isHeldByPerson: Bool
+    var isHeldAsIncomplete: Bool
+    /// A later job of the series for the same model, or of more instances.
+    var successor: Int64?
+    var isUndelivered: Bool
+
+    func change(_ decision: Decision) -> JobChange {
+      JobChange(
+        job: id, seriesInstanceUID: series, model: model, state: state,
+        isChanged: decision.isChange, outcome: decision.outcome)
+    }
+  }
+
+  private func jobsAsked(_ selection: JobSelection, _ db: Database) throws -> [AskedJob] {
+    let states = selection.states.map(\.rawValue).joined(separator: " ")
+    let jobs = selection.jobs.map(String.init).joined(separator: " ")
+    return try Row.fetchAll(
+      db,
+      sql: """
+        SELECT jobs.*, held_as_incomplete,
+          (SELECT max(later.id) FROM jobs AS later WHERE later.series_uid = jobs.series_uid
+            AND later.id > jobs.id
+            AND (later.model = jobs.model OR later.revision > jobs.revision)) AS successor,
+          EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = jobs.id
+            AND deliveries.state IN ('waiting', 'held')) AS is_undelivered
+        FROM jobs JOIN series USING (series_uid)
+        WHERE (?1 = '' OR instr(' ' || ?1 || ' ', ' ' || jobs.id || ' ') > 0)
+          AND (?2 IS NULL OR series.study_uid = ?2) AND (?3 IS NULL OR jobs.series_uid = ?3)
+          AND (?4 IS NULL OR jobs.model = ?4)
+          AND (?5 = '' OR instr(' ' || ?5 || ' ', ' ' || jobs.state || ' ') > 0)
+          AND (?6 IS NULL OR jobs.created_at < ?6) AND (?7 IS NULL OR jobs.created_at > ?7)
+        ORDER BY jobs.id
+        """,
+      arguments: [
+        jobs, selection.study, selection.series, selection.model, states,
+        selection.madeBefore?.timeIntervalSince1970, selection.madeAfter?.timeIntervalSince1970,
+      ]
+    ).map { row in
+      let state: String = try row.value("state")
+      guard let known = JobState(rawValue: state) else {
+        throw LedgerError.failed(path: path, reason: "a job has the unknown state \(state)")
+      }
+      return AskedJob(
+        id: try row.value("id"), series: try row.value("series_uid"),
+        model: try row.value("model"), state: known, reason: try row.value("reason") ?? "",
+        hasBegun: try row.value("attempt_count") > 0,
+        isHeldByPerson: try row.value("is_held_by_person"),
+        isHeldAsIncomplete: try row.value("held_as_incomplete"),
+        successor: try row.value("successor"), isUndelivered: try row.value("is_undelivered"))
+    }
+  }
+
+  private func decision(_ action: JobAction, _ job: AskedJob) -> Decision {
+    switch (action, job.state) {
+    case (_, .cancelled): return .nothing("was cancelled; reprocess makes a new job")
+    case (.retry, .completed):
+      return job.isUndelivered ? .deliverNow : .nothing("is completed")
+    case (_, .completed): return .nothing("is completed")
+    case (.retry, .retryable): return .runNow
+    case (.retry, .available): return .nothing("waits for its turn already")
+    case (.cancel, _): return .cancel
+    case (.prioritize(let priority), .available), (.prioritize(let priority), .retryable):
+      return .prioritize(priority)
+    case (.hold, .available), (.hold, .retryable): return .hold
+    case (_, .running): return .nothing("is running")
+    case (.release, .held): return release(job)
+    case (.retry, .held):
+      if let successor = job.successor { return .nothing("job \(successor) took its place") }
+      return job.hasBegun || job.isHeldByPerson ? .makeAvailable : .assembleAgain
+    case (_, .held): return .nothing("is held already")
+    case (.release, _): return .nothing("is not held")
+    }
+  }
+
+  private func release(_ job: AskedJob) -> Decision {
+    if let successor = job.successor { return .nothing("job \(successor) took its place") }
+    if job.isHeldByPerson { return .makeAvailable }
+    if job.isHeldAsIncomplete { return .releaseSeries }
+    return .nothing("is not held for want of instances: \(job.reason)")
+  }
+
+  private func make(_ decision: Decision, _ job: AskedJob, reason: String?, _ db: Database) throws {
+    let why = reason.map { ": \($0)" } ?? ""
+    switch decision {
+    case .nothing: break
+    case .runNow:
+      try schedule(job.id, at: now, db)
+      try event(db, "retried", series: job.series, job: job.id, "by an administrator\(why)")
+    case .makeAvailable: try makeAvailable(job, why, db)
+    case .assembleAgain:
+      try cancelHeld(series: job.series, reason: "tried again by an administrator\(why)", db)
+      try assembleAgain(series: job.series, db)
+    case .deliverNow:
+      try db.execute(
+        sql: """
+          UPDATE deliveries SET state = 'waiting', scheduled_at = ?
+          WHERE job_id = ? AND state IN ('waiting', 'held')
+          """, arguments: [now, job.id])
+      try event(
+        db, "retried", series: job.series, job: job.id, "delivery, by an administrator\(why)")
+    case .cancel:
+      try cancel(
+        job.id, from: Self.waitingStates + ["running", "held"],
+        reason: "cancelled by an administrator\(why)", db)
+    case .hold:
+      let reason = "held by an administrator\(why)"
+      _ = try end(job.id, from: Self.waitingStates, as: "held", message: reason, db)
+      try db.execute(
+        sql: "UPDATE jobs SET is_held_by_person = 1 WHERE id = ?", arguments: [job.id])
+      try event(db, "held", series: job.series, job: job.id, reason)
+    case .releaseSeries: try releaseSeries(of: job, why, db)
+    case .prioritize(let priority):
+      try db.execute(
+        sql: "UPDATE jobs SET priority = ? WHERE id = ?", arguments: [priority, job.id])
+      try event(
+        db, "prioritized", series: job.series, job: job.id,
+        "priority \(priority), by an administrator\(why)")
+    }
+  }
+
+  private func makeAvailable(_ job: AskedJob, _ why: String, _ db: Database) throws {
+    try db.execute(
+      sql: """
+        UPDATE jobs SET state = 'available', finished_at = NULL, reason = NULL, scheduled_at = ?,
+          forgiven_attempts = attempt_count, is_held_by_person = 0
+        WHERE id = ?
+        """, arguments: [now, job.id])
+    let kind = job.isHeldByPerson ? "released" : "retried"
+    try event(db, kind, series: job.series, job: job.id, "by an administrator\(why)")
+  }
+
+  /// Jobs that were held when their series was assembled: the next assembly makes new ones.
+  private func cancelHeld(series: String, reason: String, _ db: Database) throws {
+    let held = try Int64.fetchAll(
+      db,
+      sql: """
+        SELECT id FROM jobs WHERE series_uid = ? AND state = 'held' AND attempt_count = 0
+          AND NOT is_held_by_person
+        """, arguments: [series])
+    for job in held { try cancel(job, from: ["held"], reason: reason, db) }
+  }
+
+  private func assembleAgain(series: String, _ db: Database) throws {
+    try db.execute(
+      sql: """
+        UPDATE series
+        SET revision = revision + 1, last_received_at = ?, held_as_incomplete = 0
+        WHERE series_uid = ? AND assembled_revision = revision
+        """, arguments: [now, series])
+  }
+
+  private func releaseSeries(of job: AskedJob, _ why: String, _ db: Database) throws {
+    let inputs = try String.fetchAll(
+      db, sql: "SELECT series_uid FROM job_inputs WHERE job_id = ?", arguments: [job.id])
+    for series in Set([job.series] + inputs) {
+      try db.execute(
+        sql: "UPDATE series SET released_at = ? WHERE series_uid = ?", arguments: [now, series])
+      try db.execute(
+        sql: """
+          UPDATE refused_instances SET resolved_at = ?, resolution = 'released'
+          WHERE series_uid = ? AND resolved_at IS NULL
+          """, arguments: [now, series])
+      try event(
+        db, "released", series: series, job: job.id,
+        "by an administrator, although instances may be missing\(why)")
+    }
+    try cancelHeld(series: job.series, reason: "released by an administrator\(why)", db)
+    try assembleAgain(series: job.series, db)
+  }
+}

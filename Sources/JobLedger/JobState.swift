@@ -1,0 +1,54 @@
+/// The states of a job. The ledger's triggers allow the same transitions, and Operation.md draws them.
+public enum JobState: String, Sendable, Codable, CaseIterable {
+  /// Waits for its turn.
+  case available
+  /// Is being run by a process.
+  case running
+  /// Failed, or waits for memory or for a fault of the machine to pass; runs again after a pause.
+  case retryable
+  /// Has a proved result, or found nothing.
+  case completed
+  /// Needs a person, or what is missing.
+  case held
+  /// Another job or nothing takes its place.
+  case cancelled
+
+  /// The states that a job may go to from this one.
+  public var next: Set<JobState> {
+    switch self {
+    case .available, .retryable: [.running, .held, .cancelled]
+    case .running: [.available, .retryable, .completed, .held, .cancelled]
+    case .held: [.available, .cancelled]
+    case .completed, .cancelled: []
+    }
+  }
+
+  /// Whether nothing happens to a job any more unless a person asks for it.
+  public var isFinal: Bool { [.completed, .held, .cancelled].contains(self) }
+}
+
+/// The states of a result on its way to one destination; the ledger's triggers allow the same
+/// transitions.
+public enum DeliveryState: String, Sendable, Codable, CaseIterable {
+  /// Is sent when its time has come.
+  case waiting
+  /// Is being sent.
+  case sending
+  case delivered
+  /// A newer result takes its place.
+  case superseded
+  /// The destination will not take it as it is; a person has to mend what is wrong.
+  case held
+
+  /// The states that a delivery may go to from this one.
+  public var next: Set<DeliveryState> {
+    switch self {
+    case .waiting: [.sending, .superseded]
+    case .sending: [.waiting, .delivered, .superseded, .held]
+    case .held: [.waiting, .superseded]
+    case .delivered: []
+    // The same result once more, as after a correction that was taken back.
+    case .superseded: [.waiting]
+    }
+  }
+}

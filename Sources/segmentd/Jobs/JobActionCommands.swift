@@ -1,0 +1,65 @@
+import ArgumentParser
+import JobLedger
+
+struct RetryJobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retry",
+    abstract: "Run held and failed jobs again, and send what was not delivered.",
+    discussion: """
+      A job that waits after a failure runs next; one that was held while it ran gets as many attempts \
+      as a new one. The series of a job that was held before it ran, as for want of a rule, is assembled \
+      anew by the present configuration. Of a completed job, deliveries that wait or are held are made \
+      now. A series of which instances are missing is held again: see release.
+      """)
+
+  @OptionGroup var options: JobSelectionOptions
+
+  func run() async throws { try options.apply(.retry) }
+}
+
+struct CancelJobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cancel", abstract: "End jobs that wait, run or are held, without a result.",
+    discussion: "reprocess makes a new job. The result of a job that runs is not kept.")
+
+  @OptionGroup var options: JobSelectionOptions
+
+  func run() async throws { try options.apply(.cancel) }
+}
+
+struct HoldJobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hold", abstract: "Keep waiting jobs from running until they are released.")
+
+  @OptionGroup var options: JobSelectionOptions
+
+  func run() async throws { try options.apply(.hold) }
+}
+
+struct ReleaseJobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "release",
+    abstract: "Let held jobs go, also where instances of their series may be missing.",
+    discussion: """
+      For jobs that were held by hold, and for series that are held because instances may be missing. \
+      Such a series is processed as it is, and the verdict on it names what is known to be missing; what \
+      is found to be missing after that holds it again.
+      """)
+
+  @OptionGroup var options: JobSelectionOptions
+
+  func run() async throws { try options.apply(.release) }
+}
+
+struct PrioritizeJobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prioritize", abstract: "Have waiting jobs run before others.",
+    discussion: "A job that runs already is not interrupted.")
+
+  @OptionGroup var options: JobSelectionOptions
+
+  @Option(help: ArgumentHelp("Higher ones run first; a new job has 0.", valueName: "number"))
+  var priority = 10
+
+  func run() async throws { try options.apply(.prioritize(priority)) }
+}
