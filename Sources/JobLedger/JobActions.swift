@@ -116,6 +116,8 @@ extension Ledger {
     var isHeldAsIncomplete: Bool
     /// A later job of the series for the same model, or of more instances.
     var successor: Int64?
+    /// The job that has the files and deliveries of the result.
+    var owner: Int64
     var isUndelivered: Bool
 
     func change(_ decision: Decision) -> JobChange {
@@ -135,9 +137,10 @@ extension Ledger {
           (SELECT max(later.id) FROM jobs AS later WHERE later.series_uid = jobs.series_uid
             AND later.id > jobs.id
             AND (later.model = jobs.model OR later.revision > jobs.revision)) AS successor,
-          EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = jobs.id
+          ifnull(results.same_as, jobs.id) AS owner,
+          EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
             AND deliveries.state IN ('waiting', 'held')) AS is_undelivered
-        FROM jobs JOIN series USING (series_uid)
+        FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
         WHERE (?1 = '' OR instr(' ' || ?1 || ' ', ' ' || jobs.id || ' ') > 0)
           AND (?2 IS NULL OR series.study_uid = ?2) AND (?3 IS NULL OR jobs.series_uid = ?3)
           AND (?4 IS NULL OR jobs.model = ?4)
@@ -160,7 +163,8 @@ extension Ledger {
         hasBegun: try row.value("attempt_count") > 0,
         isHeldByPerson: try row.value("is_held_by_person"),
         isHeldAsIncomplete: try row.value("held_as_incomplete"),
-        successor: try row.value("successor"), isUndelivered: try row.value("is_undelivered"))
+        successor: try row.value("successor"), owner: try row.value("owner"),
+        isUndelivered: try row.value("is_undelivered"))
     }
   }
 
@@ -209,7 +213,7 @@ extension Ledger {
         sql: """
           UPDATE deliveries SET state = 'waiting', scheduled_at = ?
           WHERE job_id = ? AND state IN ('waiting', 'held')
-          """, arguments: [now, job.id])
+          """, arguments: [now, job.owner])
       try event(
         db, "retried", series: job.series, job: job.id, "delivery, by an administrator\(why)")
     case .cancel:

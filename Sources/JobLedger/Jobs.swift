@@ -173,15 +173,16 @@ extension Ledger {
         """, arguments: [id])
   }
 
-  /// Puts a result in the outbox for each destination for which it was not there before, or was given
-  /// up.
+  /// Puts a result in the outbox for each destination for which it was not there before, was held, or
+  /// was not sent because another result took its place.
   private func deliver(_ id: Int64, to destinations: [String], _ db: Database) throws {
     for destination in destinations {
       try db.execute(
         sql: """
           INSERT INTO deliveries (job_id, destination, state, scheduled_at)
           VALUES (?, ?, 'waiting', ?) ON CONFLICT (job_id, destination) DO UPDATE
-            SET state = 'waiting', scheduled_at = excluded.scheduled_at WHERE state = 'discarded'
+            SET state = 'waiting', scheduled_at = excluded.scheduled_at
+            WHERE state IN ('held', 'superseded')
           """, arguments: [id, destination, now])
     }
   }
