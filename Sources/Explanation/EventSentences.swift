@@ -14,7 +14,10 @@ extension StudyRecord.Event {
     case "held": text = "\(job) was held: \(message)"
     case "completed": text = "\(job) was completed: \(message)"
     case "cancelled": text = "\(job) was cancelled: \(message)"
-    case "discarded": text = "\(job) was given up: \(message)"
+    case "retried": text = "\(job) was tried again \(message)"
+    case "resumed": text = "\(job) was released \(message)"
+    case "prioritized": text = "\(job) was given \(message)"
+    case "incomplete series released": text = "\(series) was released \(message)"
     case "retryable": text = "\(job) failed and is tried again: \(message)"
     case "postponed": text = "\(job) was put off: \(message)"
     case "released": text = "\(job) was given back: \(message)"
@@ -22,13 +25,16 @@ extension StudyRecord.Event {
     case "superseded": text = "the result of \(job) was superseded \(message)"
     case "delivered": text = "the result of \(job) was delivered \(message)"
     case "not delivered": text = "the result of \(job) was not delivered \(message)"
-    case "delivery discarded": text = "the delivery of the result of \(job) was given up \(message)"
+    case "delivery retried":
+      text = "the delivery of the result of \(job) was tried again \(message)"
+    case "delivery held": text = "the delivery of the result of \(job) was held \(message)"
     case "completeness": text = "on \(series): \(message)"
     case "conflict", "restored", "received": text = "\(series): \(message)"
     default: text = "\(kind): \(message)"
     }
     let told = [
-      "delivered": "delivery", "not delivered": "delivery", "delivery discarded": "delivery",
+      "delivered": "delivery", "not delivered": "delivery", "delivery held": "delivery",
+      "delivery retried": "delivery",
     ]
     return StudyExplanation.Entry(
       at: at, kind: told[kind] ?? kind, seriesInstanceUID: seriesInstanceUID, job: self.job,

@@ -99,6 +99,13 @@ extension StudyRecord.Job {
   }
 
   private func wait(_ delivery: StudyRecord.WaitingDelivery) -> StudyExplanation.Wait {
+    if delivery.state == "held" {
+      return StudyExplanation.Wait(
+        seriesInstanceUID: job.seriesInstanceUID, job: job.id, until: nil,
+        text:
+          "the result of job \(job.id) is held for \(delivery.destination), and waits for a person: "
+          + (delivery.lastError ?? ""))
+    }
     let isSending = delivery.state == "sending"
     let attempt = "attempt \(delivery.attempts + (isSending ? 0 : 1))"
     let error = delivery.lastError.map { ": \($0)" } ?? ""

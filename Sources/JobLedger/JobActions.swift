@@ -215,7 +215,7 @@ extension Ledger {
           WHERE job_id = ? AND state IN ('waiting', 'held')
           """, arguments: [now, job.owner])
       try event(
-        db, "retried", series: job.series, job: job.id, "delivery, by an administrator\(why)")
+        db, "delivery retried", series: job.series, job: job.id, "by an administrator\(why)")
     case .cancel:
       try cancel(
         job.id, from: Self.waitingStates + ["running", "held"],
@@ -243,7 +243,7 @@ extension Ledger {
           forgiven_attempts = attempt_count, is_held_by_person = 0
         WHERE id = ?
         """, arguments: [now, job.id])
-    let kind = job.isHeldByPerson ? "released" : "retried"
+    let kind = job.isHeldByPerson ? "resumed" : "retried"
     try event(db, kind, series: job.series, job: job.id, "by an administrator\(why)")
   }
 
@@ -279,7 +279,7 @@ extension Ledger {
           WHERE series_uid = ? AND resolved_at IS NULL
           """, arguments: [now, series])
       try event(
-        db, "released", series: series, job: job.id,
+        db, "incomplete series released", series: series, job: job.id,
         "by an administrator, although instances may be missing\(why)")
     }
     try cancelHeld(series: job.series, reason: "released by an administrator\(why)", db)

@@ -90,7 +90,9 @@ import Testing
         seconds: ["network": 40.5, "reading": 0.25, "total": 50],
         predictedMemory: 1_900_000_000, peakMemory: 1_800_000_000))
     let delivery = try #require(try ledger.claimDelivery())
-    try ledger.markDeliveryFailed(delivery, .unreachable, error: "PACS at 10.0.0.6: no answer")
+    try ledger.markDeliveryFailed(
+      delivery, .unreachable, error: "PACS at 10.0.0.6: no answer",
+      policy: RetryPolicy(firstPause: 2, longestPause: 2, maximumAttempts: nil))
     var explanation = try explain()
     #expect(
       explanation.waits.map(\.text) == [
@@ -153,6 +155,36 @@ import Testing
         + "10.0.0.5; it has not arrived since",
       "job 1 was held: instances are missing",
       "series 1.2.3 waits for what is missing: have it sent again",
+    ] { #expect(text.contains(sentence), "\(sentence)\n\(text)") }
+  }
+
+  @Test func whatAnAdministratorDidIsTold() throws {
+    try receive(1...3, .released)
+    try assemble([NewJob(model: "liver")])
+    var job = JobSelection()
+    job.jobs = [1]
+    for action in [JobAction.prioritize(4), .hold, .release] {
+      clock.advance(1)
+      _ = try ledger.apply(action, to: job, reason: "weekend")
+    }
+    _ = try #require(try ledger.claimJob())
+    try ledger.completeJob(1, result: result, destinations: ["pacs"])
+    let delivery = try #require(try ledger.claimDelivery())
+    try ledger.markDeliveryFailed(
+      delivery, .refused, error: "refused with 0xA900", isPermanent: true)
+    let waits = try explain().waits.map(\.text)
+    #expect(
+      waits == [
+        "the result of job 1 is held for pacs, and waits for a person: refused with 0xA900"
+      ])
+    _ = try ledger.apply(.retry, to: job)
+    let text = try explain().text
+    for sentence in [
+      "job 1 was given priority 4, by an administrator: weekend",
+      "job 1 was held: held by an administrator: weekend",
+      "job 1 was released by an administrator: weekend",
+      "the delivery of the result of job 1 was held to pacs: refused with 0xA900",
+      "the delivery of the result of job 1 was tried again by an administrator",
     ] { #expect(text.contains(sentence), "\(sentence)\n\(text)") }
   }
 

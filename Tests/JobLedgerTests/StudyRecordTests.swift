@@ -18,7 +18,8 @@ import Testing
         try Row.fetchAll(
           db, sql: "EXPLAIN QUERY PLAN \(query)",
           arguments: StatementArguments(
-            [String](repeating: "1", count: query.contains("?") ? 1 : 0))
+            [String](
+              repeating: "1", count: query.contains("?2") ? 2 : query.contains("?") ? 1 : 0))
         ).map { $0["detail"] as String }
       }
       #expect(!steps.isEmpty)

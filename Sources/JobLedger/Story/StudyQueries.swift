@@ -35,7 +35,7 @@ enum StudyQueries {
     WHERE instances.series_uid = ? GROUP BY commitments.id, commitment_references.sop_uid
     """
 
-  static let jobs = "SELECT id, scheduled_at FROM jobs WHERE series_uid = ? ORDER BY id"
+  static let jobs = "SELECT id, scheduled_at, priority FROM jobs WHERE series_uid = ? ORDER BY id"
 
   /// Of a study: refusals that name it and no series.
   static let refusalsOfStudy = """
@@ -52,12 +52,13 @@ enum StudyQueries {
 
   static let deliveries = """
     SELECT * FROM deliveries
-    WHERE job_id = ? AND state IN ('waiting', 'sending') ORDER BY destination
+    WHERE job_id = ? AND state IN ('waiting', 'sending', 'held') ORDER BY destination
     """
 
-  /// Of a time: how many jobs are due before.
+  /// Of a priority and a time: how many jobs are due before.
   static let jobsAhead = """
-    SELECT count(*) FROM jobs WHERE state IN ('available', 'retryable') AND scheduled_at < ?
+    SELECT count(*) FROM jobs WHERE state IN ('available', 'retryable')
+      AND (priority > ?1 OR priority = ?1 AND scheduled_at < ?2)
     """
 
   static let all = [

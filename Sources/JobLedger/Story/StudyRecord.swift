@@ -64,7 +64,7 @@ public struct StudyRecord: Sendable, Codable, Equatable {
   /// A result on its way.
   public struct WaitingDelivery: Sendable, Codable, Equatable {
     public var destination: String
-    /// waiting or sending.
+    /// waiting, sending or held.
     public var state: String
     public var attempts: Int
     public var nextAt: Date

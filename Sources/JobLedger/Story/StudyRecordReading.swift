@@ -64,10 +64,11 @@ extension Ledger {
       guard let job = try summary(job: id, db) else { return nil }
       let isWaiting = Self.waitingStates.contains(job.state)
       let due: Double = try row.value("scheduled_at")
+      let priority: Int = try row.value("priority")
       return StudyRecord.Job(
         job: job, attempts: try attempts(job: id, db), dueAt: Date(timeIntervalSince1970: due),
         jobsAhead: isWaiting
-          ? try Int.fetchOne(db, sql: StudyQueries.jobsAhead, arguments: [due]) ?? 0 : 0,
+          ? try Int.fetchOne(db, sql: StudyQueries.jobsAhead, arguments: [priority, due]) ?? 0 : 0,
         waitingDeliveries: try Row.fetchAll(
           db, sql: StudyQueries.deliveries, arguments: [job.sameResultAs ?? id]
         ).map {
