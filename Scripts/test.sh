@@ -15,9 +15,10 @@ if [ $# -gt 0 ]; then
   say "running the tests chosen"
   swift test "${options[@]}" --skip-build "$@"
 else
-  # One after the other: full-size networks would starve the daemons and peers of the second part.
+  # One after the other: full-size networks would starve the servers, daemons and peers of the second
+  # part.
   say "running the tests of the modules"
-  swift test "${options[@]}" --skip-build --skip EndToEndTests
-  say "running the tests from end to end"
-  swift test "${options[@]}" --skip-build --filter EndToEndTests
+  swift test "${options[@]}" --skip-build --skip EndToEndTests --skip WebServerTests
+  say "running the tests of servers, and from end to end"
+  swift test "${options[@]}" --skip-build --filter 'EndToEndTests|WebServerTests'
 fi

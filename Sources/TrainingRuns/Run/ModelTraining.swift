@@ -47,21 +47,9 @@ public enum ModelTraining {
     if let initial, initial.network != draft.network {
       throw TrainingError.differentNetwork(initialModel: initial.directory.path)
     }
-    let augmentation = configuration.augmentation.options(isAnisotropic: draft.isAnisotropic)
-    var more = [
-      "data.training": cases.digest(split.training), "data.heldOut": cases.digest(split.heldOut),
-    ]
-    more["initialModel"] = initial?.weightsSHA256
-    let settings = try RunSettings(
-      configuration.options, augmentation: augmentation, model: model, more: more)
     let run = try TrainingRun.prepare(
-      RunRequest(
-        model: model, draft: draft, options: configuration.options, augmentation: augmentation,
-        settings: settings, threads: threadCount(configuration.threads),
-        caseBytes: Int(configuration.caseMemoryGB * 1e9), training: cases.named(split.training),
-        heldOut: cases.named(split.heldOut),
-        weights: try initial.map { try SafetensorsFile(path: $0.weights.path) }), in: folder,
-      resume: resume, report: report)
+      request(configuration, model: model, draft: draft, initial: initial, cases, split),
+      in: folder, resume: resume, report: report)
     let state = try await run.train(stop: stop)
     guard state != .stopped else { return run.report(state) }
 
@@ -83,6 +71,25 @@ public enum ModelTraining {
         "Spacing, extent and intensities of an input are checked against ranges around those of "
         + "the training volumes, the size of each label against those of the training labels.")
     return try await end.publish(state, stop: stop)
+  }
+
+  private static func request(
+    _ configuration: TrainingConfiguration, model: ModelDocument, draft: ModelBundle,
+    initial: ModelBundle?, _ cases: RunCases, _ split: CaseSplit
+  ) throws -> RunRequest {
+    let augmentation = configuration.augmentation.options(isAnisotropic: draft.isAnisotropic)
+    var more = [
+      "data.training": cases.digest(split.training), "data.heldOut": cases.digest(split.heldOut),
+    ]
+    more["initialModel"] = initial?.weightsSHA256
+    return RunRequest(
+      model: model, draft: draft, options: configuration.options, augmentation: augmentation,
+      settings: try RunSettings(
+        configuration.options, augmentation: augmentation, model: model, more: more),
+      threads: threadCount(configuration.threads),
+      caseBytes: Int(configuration.caseMemoryGB * 1e9), training: cases.named(split.training),
+      heldOut: cases.named(split.heldOut),
+      weights: try initial.map { try SafetensorsFile(path: $0.weights.path) })
   }
 
   /// Adds to the model's sections what is derived from the training cases.
