@@ -51,8 +51,8 @@ class Daemon:
 
     def processes(self):
         """The daemon and its children."""
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [self.process.pid, *map(int, children.split())]
+        threads = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [self.process.pid, *(int(child) for thread in threads for child in thread.read_text().split())]
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
@@ -95,7 +95,7 @@ def kill_round(program, folder, arguments, generator):
     while len(found) < wanted and any(sender.is_alive() for sender in senders):
         found += drain(acknowledged)
         time.sleep(0.002)
-    victim = generator.choice(daemon.processes()[-2:])
+    victim = generator.choice(daemon.processes())
     os.kill(victim, signal.SIGKILL)
     while any(sender.is_alive() for sender in senders):
         found += drain(acknowledged)
