@@ -52,7 +52,7 @@ extension SiteConfiguration.Web {
     for (key, name, hash, addresses) in users.map({
       ("users", $0.name, $0.passwordHash, $0.addresses)
     }) + tokens.map({ ("tokens", $0.name, $0.tokenHash, $0.addresses) }) {
-      // It stands for a calling AE title in the ledger and is a user name of HTTP.
+      // The ledger records it as a calling AE title, and HTTP as a user name.
       let isPlain = name.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x3A && $0 != 0x5C }
       guard (1...16).contains(name.utf8.count), isPlain else {
         throw check.fault(

@@ -41,7 +41,7 @@ package struct MultipartReader {
   private let delimiter: [UInt8]
   private var state = State.preamble
   private var buffer: [UInt8]
-  /// What lies before it in the buffer has been told.
+  /// Bytes of the buffer that have been handed on.
   private var start = 0
   private var partCount = 0
   private var epilogueSize = 0

@@ -26,7 +26,7 @@ final class StoreTransaction: Sendable {
   /// - Parameters:
   ///   - type: how the body is made.
   ///   - study: the only one whose instances are stored; nil for any.
-  ///   - association: stands for the request in the ledger.
+  ///   - association: the request, as the ledger records it.
   ///   - configuration: what is taken.
   ///   - store: takes the instances.
   ///   - logger: is told of instances that are of no use to anyone.

@@ -61,7 +61,7 @@ extension StudyRecord.Job {
     return entry("model", at: at, "job \(job.id) used model \(job.model)\(version)\(hash)")
   }
 
-  /// How it stands now.
+  /// Its present state.
   var state: String {
     let name = isRecordOnly ? "job \(job.id) (no model)" : "job \(job.id), model \(job.model)"
     var words = [job.state]

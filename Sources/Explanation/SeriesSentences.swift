@@ -64,7 +64,7 @@ extension StudyRecord.Series {
       text: "the geometry gate assessed \(name) \(by): \(verdict.verdict.line)\(split)")
   }
 
-  /// How it stands now.
+  /// Its present state.
   ///
   /// - Parameter hasJobs: whether any job was made of it.
   func state(hasJobs: Bool) -> String {

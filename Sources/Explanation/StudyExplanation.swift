@@ -32,7 +32,7 @@ public struct StudyExplanation: Sendable, Codable, Equatable {
   }
 
   public var record: StudyRecord
-  /// How each series and job stands now, one sentence each.
+  /// The present state of each series and job, one sentence each.
   public var states: [String]
   /// In order of time.
   public var story: [Entry]
@@ -60,7 +60,7 @@ public struct StudyExplanation: Sendable, Codable, Equatable {
       } + record.jobs.map(\.state)
   }
 
-  /// For people: how it stands, what happened, and what is waited for.
+  /// For people: the present state, what happened, and what is waited for.
   public var text: String {
     var lines = ["study \(record.studyInstanceUID)"] + states.map { "  \($0)" }
     lines += ["", "what happened"]

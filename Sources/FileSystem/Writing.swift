@@ -1,6 +1,6 @@
 import Foundation
 
-/// Writes all of some bytes to an open file, where it stands.
+/// Writes all of some bytes to an open file, at its present offset.
 ///
 /// - Throws: the error of the system, as on a full disk.
 package func write(_ data: Data, to descriptor: Int32) throws(SystemError) {

@@ -118,6 +118,7 @@ extension Ledger {
     var successor: Int64?
     /// The job that has the files and deliveries of the result.
     var owner: Int64
+    /// Whether the result is the current one and a destination lacks it.
     var isUndelivered: Bool
 
     func change(_ decision: Decision) -> JobChange {
@@ -138,7 +139,7 @@ extension Ledger {
             AND later.id > jobs.id
             AND (later.model = jobs.model OR later.revision > jobs.revision)) AS successor,
           ifnull(results.same_as, jobs.id) AS owner,
-          EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
+          results.superseded_by IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
             AND deliveries.state IN ('waiting', 'held')) AS is_undelivered
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
         WHERE (?1 = '' OR instr(' ' || ?1 || ' ', ' ' || jobs.id || ' ') > 0)

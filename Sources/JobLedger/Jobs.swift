@@ -168,7 +168,7 @@ extension Ledger {
     }
     try db.execute(
       sql: """
-        UPDATE deliveries SET state = 'superseded' WHERE state = 'waiting' AND job_id IN
+        UPDATE deliveries SET state = 'superseded' WHERE state IN ('waiting', 'held') AND job_id IN
           (SELECT job_id FROM results WHERE superseded_by = ?)
         """, arguments: [id])
   }

@@ -140,6 +140,22 @@ import Testing
     #expect(try ledger.claimDelivery() == nil)
   }
 
+  /// An older result must never reach a destination after a newer one.
+  @Test func aHeldDeliveryOfAnOlderResultIsNotSentAnyMore() throws {
+    let old = try fixture.makeJob()
+    _ = try ledger.claimJob()
+    try ledger.completeJob(old, result: .test(old), destinations: ["pacs"])
+    let delivery = try #require(try ledger.claimDelivery())
+    try ledger.markDeliveryFailed(delivery, .refused, error: "0xA900", isPermanent: true)
+    let new = try fixture.makeJob(instances: 3..<4)
+    _ = try ledger.claimJob()
+    try ledger.completeJob(new, result: .test(new), destinations: ["pacs"])
+    #expect(try ledger.job(old).job.deliveries.map(\.state) == ["superseded"])
+    #expect(try !apply(.retry, old).isChanged)
+    #expect(try ledger.claimDelivery()?.job == new)
+    #expect(try ledger.claimDelivery() == nil)
+  }
+
   /// Refused instances and a broken association; what is missing later holds the series again.
   @Test func aReleasedSeriesIsProcessedAsItIs() throws {
     let broken = fixture.association()
