@@ -10,9 +10,11 @@ extension SiteConfiguration {
     /// Left out: the best where preferences are given, otherwise all.
     public var select: ModelRule.Selection
     public var tieOrder: [TieOrder]
+    /// Of its jobs; those of a higher one run first.
+    public var priority: Int
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case name, model, require, prefer, minimumScore, select, tieOrder
+      case name, model, require, prefer, minimumScore, select, tieOrder, priority
       // Short for `require: {modality: …, seriesDescription: …}`.
       case modalities, seriesDescription
     }
@@ -40,6 +42,12 @@ extension SiteConfiguration {
         try values.decodeIfPresent(ModelRule.Selection.self, forKey: .select)
         ?? (criteria.preferred.isEmpty ? .all : .best)
       tieOrder = try values.decodeIfPresent([TieOrder].self, forKey: .tieOrder) ?? []
+      priority = try values.decodeIfPresent(Int.self, forKey: .priority) ?? 0
+      guard (-1000...1000).contains(priority) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .priority, in: values,
+          debugDescription: "\(priority) is not between -1000 and 1000")
+      }
       guard tieOrder.isEmpty || select == .best else {
         throw DecodingError.dataCorruptedError(
           forKey: .tieOrder, in: values, debugDescription: "means nothing without select: best")
@@ -54,7 +62,7 @@ extension SiteConfiguration {
     rules.filter { !models.exclude.contains($0.model) }.map {
       ModelRule(
         name: $0.name, model: $0.model, criteria: $0.criteria, selection: $0.select,
-        tieOrder: $0.tieOrder)
+        tieOrder: $0.tieOrder, priority: $0.priority)
     }
   }
 }

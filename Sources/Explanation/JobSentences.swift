@@ -74,21 +74,26 @@ extension StudyRecord.Job {
     return "\(name): " + words.joined(separator: "; ")
   }
 
-  var waits: [StudyExplanation.Wait] { [turn].compactMap(\.self) + waitingDeliveries.map(wait) }
+  /// - Parameter processing: whether jobs are begun at all.
+  func waits(_ processing: ProcessingState) -> [StudyExplanation.Wait] {
+    [turn(processing)].compactMap(\.self) + waitingDeliveries.map(wait)
+  }
 
   /// Its turn, or the end of its attempt.
-  private var turn: StudyExplanation.Wait? {
+  private func turn(_ processing: ProcessingState) -> StudyExplanation.Wait? {
+    let pause = processing.pauseText.map { ", and \($0)" } ?? ""
+    let ahead = counted(jobsAhead, "job") + (job.priority == 0 ? "" : " (priority \(job.priority))")
     func wait(_ text: String, until: Date? = nil) -> StudyExplanation.Wait {
       StudyExplanation.Wait(
         seriesInstanceUID: job.seriesInstanceUID, job: job.id, until: until, text: text)
     }
     switch job.state {
     case "available":
-      return wait("job \(job.id) waits for its turn, behind \(counted(jobsAhead, "job"))")
+      return wait("job \(job.id) waits for its turn, behind \(ahead)\(pause)")
     case "retryable":
       let reason = job.reason.map { ": \($0)" } ?? ""
       return wait(
-        "job \(job.id) is tried again, behind \(counted(jobsAhead, "job"))\(reason)", until: dueAt)
+        "job \(job.id) is tried again, behind \(ahead)\(reason)\(pause)", until: dueAt)
     case "running":
       let since = attempts.last.map { " since \($0.startedAt.formatted(.iso8601))" } ?? ""
       return wait("job \(job.id) is running\(since)")

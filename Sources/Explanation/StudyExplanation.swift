@@ -51,8 +51,8 @@ public struct StudyExplanation: Sendable, Codable, Equatable {
     story = entries.enumerated()
       .sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)
     waits =
-      record.series.flatMap { $0.waits(times) } + record.jobs.flatMap(\.waits)
-      + record.commitments.flatMap(\.waits)
+      record.series.flatMap { $0.waits(times) }
+      + record.jobs.flatMap { $0.waits(record.processing) } + record.commitments.flatMap(\.waits)
     states =
       record.series.map { series in
         series.state(

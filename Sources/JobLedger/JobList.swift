@@ -21,6 +21,8 @@ public struct JobSummary: Sendable, Codable, Equatable {
   /// How many instances of the series the job is about.
   public var instances: Int
   public var attempts: Int
+  /// Jobs of a higher priority run first; 0 where neither a rule nor a person has said otherwise.
+  public var priority: Int
   public var createdAt: Date
   public var finishedAt: Date?
   /// Why the job is held, waits for another attempt or was given up.
@@ -196,7 +198,7 @@ extension Ledger {
       id: id, state: state, model: try row.value("model"),
       studyInstanceUID: try row.value("study_uid"),
       seriesInstanceUID: series, instances: try row.value("n"),
-      attempts: try row.value("attempt_count"),
+      attempts: try row.value("attempt_count"), priority: try row.value("priority"),
       createdAt: try row.date("created_at"), finishedAt: try row.optionalDate("finished_at"),
       reason: try row.value("reason"), verdict: verdict?.kind,
       verdictReasons: verdict?.reasons ?? [], volumes: verdict?.volumes ?? [],

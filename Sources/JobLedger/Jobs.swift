@@ -13,11 +13,17 @@ public struct ClaimedJob: Sendable, Equatable {
 }
 
 extension Ledger {
+  /// Whether a waiting job's time has come (?2 is now) and all of its series is in its jobs.
+  static let isDue = """
+    scheduled_at <= ?2 AND NOT EXISTS (SELECT 1 FROM series
+      WHERE series.series_uid = jobs.series_uid AND assembled_revision < series.revision)
+    """
+
   /// Takes the job of the highest priority that has waited longest, or the given one; nil when none is due.
   ///
   /// No other thread or process gets the same job. A job of a series that has changed since, by an
   /// instance or a refusal, waits: the next assembly cancels it or holds the series. The given one
-  /// is taken before its time is due, and whatever has changed.
+  /// is taken before its time is due, and whatever has changed. None is taken while processing is paused.
   public func claimJob(id: Int64? = nil) throws(LedgerError) -> ClaimedJob? {
     try write { db in
       let claimed = try Row.fetchOne(
@@ -27,10 +33,8 @@ extension Ledger {
           WHERE id = (
             SELECT id FROM jobs
             WHERE state IN ('available', 'retryable')
-              AND (?1 IS NULL AND scheduled_at <= ?2 AND NOT EXISTS (
-                  SELECT 1 FROM series WHERE series.series_uid = jobs.series_uid
-                    AND assembled_revision < series.revision)
-                OR id = ?1)
+              AND (?1 IS NULL AND \(Self.isDue) OR id = ?1)
+              AND EXISTS (SELECT 1 FROM processing WHERE mode = 'active')
             ORDER BY priority DESC, scheduled_at, id LIMIT 1)
           RETURNING *, (SELECT study_uid FROM series WHERE series_uid = jobs.series_uid) AS study
           """, arguments: [id, now])

@@ -25,6 +25,8 @@ public struct NewJob: Sendable, Equatable {
   public var start: Start
   /// Whether a new result is made although there may be one of the same images, model and settings.
   public var isForced = false
+  /// Jobs of a higher priority run first.
+  public var priority = 0
   /// The series of each channel, in the model's order, and the further series of a stack; empty for
   /// a model of one channel and a series by itself.
   public var inputs: [Input] = []
@@ -44,10 +46,14 @@ public struct NewJob: Sendable, Equatable {
   /// - Parameters:
   ///   - model: the model's name; empty for a job that is only a record.
   ///   - start: where the job begins.
+  ///   - priority: jobs of a higher priority run first.
   ///   - stackedWith: the further series of the stack of which the job's series is one.
-  public init(model: String, start: Start = .available, stackedWith: [String] = []) {
+  public init(
+    model: String, start: Start = .available, priority: Int = 0, stackedWith: [String] = []
+  ) {
     self.model = model
     self.start = start
+    self.priority = priority
     inputs = stackedWith.map { Input(channel: nil, seriesInstanceUID: $0) }
   }
 }
@@ -102,7 +108,8 @@ extension Ledger {
   /// with the verdict on it.
   ///
   /// Jobs of an older revision that have not started are cancelled where a new one takes their
-  /// place; those for other models, made by `reprocess`, use the newer files.
+  /// place, which has the higher priority of both; those for other models, made by `reprocess`, use the
+  /// newer files.
   /// Nothing happens when an instance arrived, or another process assembled it, in the meantime.
   ///
   /// - Parameters:
@@ -131,12 +138,18 @@ extension Ledger {
       let waiting = try Row.fetchAll(
         db,
         sql: """
-          SELECT id, model FROM jobs WHERE series_uid = ? AND state IN ('available', 'retryable')
+          SELECT id, model, priority FROM jobs
+          WHERE series_uid = ? AND state IN ('available', 'retryable')
           """, arguments: [series.seriesInstanceUID])
+      var jobs = jobs
       for old in waiting {
         let id: Int64 = try old.value("id")
         let model: String = try old.value("model")
+        let priority: Int = try old.value("priority")
         if jobs.contains(where: { $0.model == model }) {
+          for index in jobs.indices where jobs[index].model == model {
+            jobs[index].priority = max(jobs[index].priority, priority)
+          }
           try cancel(id, from: Self.waitingStates, reason: "more instances arrived", db)
         } else {
           try db.execute(
@@ -163,12 +176,13 @@ extension Ledger {
       }
     try db.execute(
       sql: """
-        INSERT INTO jobs (series_uid, revision, model, is_forced, state, created_at, scheduled_at,
-          finished_at, reason)
-        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
+        INSERT INTO jobs (series_uid, revision, model, is_forced, priority, state, created_at,
+          scheduled_at, finished_at, reason)
+        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
         """,
       arguments: [
-        job.model, job.isForced, state, now, now, reason == nil ? nil : now, reason, series,
+        job.model, job.isForced, job.priority, state, now, now, reason == nil ? nil : now, reason,
+        series,
       ])
     guard db.changesCount == 1 else {
       throw LedgerError.unknownSeries(series: series, study: nil)
@@ -190,7 +204,9 @@ extension Ledger {
     }
     try event(
       db, reason == nil ? "created" : state, series: series, job: id,
-      reason ?? "job for model \(job.model)")
+      reason
+        ?? "job for model \(job.model)"
+        + (job.priority == 0 ? "" : ", priority \(job.priority)"))
     return id
   }
 }

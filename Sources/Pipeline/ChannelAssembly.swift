@@ -25,7 +25,9 @@ extension StudyAssessor {
       guard !due.isDisjoint(with: members) else { continue }
       let found = Self.selection(
         channels, among: members.compactMap { assessed[$0]?.candidate }, chosen: [:])
-      for (series, job) in Self.jobs(found, model: model, members: members, due: due) {
+      let priority = members.compactMap { assessed[$0]?.plan.priority(of: model) }.max() ?? 0
+      for (series, var job) in Self.jobs(found, model: model, members: members, due: due) {
+        job.priority = priority
         jobs[series, default: []].append(try holdingIncomplete(job))
       }
     }

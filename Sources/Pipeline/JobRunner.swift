@@ -38,8 +38,9 @@ public struct JobRunner: Service {
   }
 
   public func run() async throws {
+    let processing = ProcessingWatch(ledger: ledger, logger: logger)
     await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
-      guard try await isReady() else { return false }
+      guard try processing.allowsJobs(), try await isReady() else { return false }
       let steps = ProgressSteps()
       return try await runNext { progress in
         if steps.isNew(progress) { logger.info("\(progress.line)") }
@@ -60,9 +61,9 @@ public struct JobRunner: Service {
     return true
   }
 
-  /// Runs the job that has waited longest, or the given one.
+  /// Runs the job of the highest priority that has waited longest, or the given one.
   ///
-  /// - Returns: false when none is due.
+  /// - Returns: false when none is due, or processing is paused.
   public func runNext(
     id: Int64? = nil, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> Bool {

@@ -31,6 +31,12 @@ public struct AssessedSeries: Sendable, Equatable {
       guard case .assessed(let plan) = self else { return [] }
       return plan.models
     }
+
+    /// Of the job for a model.
+    func priority(of model: String) -> Int {
+      guard case .assessed(let plan) = self else { return 0 }
+      return plan.priorities[model] ?? 0
+    }
   }
 
   public var plan: Plan

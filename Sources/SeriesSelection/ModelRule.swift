@@ -16,15 +16,18 @@ public struct ModelRule: Sendable, Equatable {
   /// What decides between series of the same score where only the best is selected; without a
   /// decision they are held.
   public var tieOrder: [TieOrder]
+  /// Of its jobs: those of a higher priority run first, and take the place of one that runs.
+  public var priority: Int
 
   public init(
     name: String? = nil, model: String, criteria: SeriesCriteria = SeriesCriteria(),
-    selection: Selection = .all, tieOrder: [TieOrder] = []
+    selection: Selection = .all, tieOrder: [TieOrder] = [], priority: Int = 0
   ) {
     self.name = name ?? model
     self.model = model
     self.criteria = criteria
     self.selection = selection
     self.tieOrder = tieOrder
+    self.priority = priority
   }
 }

@@ -20,7 +20,7 @@ public struct ModelRules: Sendable {
       let scores = study.map(rule.criteria.score)
       return RuleOutcome(
         rule: rule.name, model: rule.model, selection: rule.selection,
-        decisions: decisions(rule, study, scores))
+        priority: rule.priority, decisions: decisions(rule, study, scores))
     }
   }
 

@@ -22,6 +22,8 @@ public struct RuleOutcome: Sendable, Equatable, Codable {
   public var rule: String
   public var model: String
   public var selection: ModelRule.Selection
+  /// Of the jobs that it makes.
+  public var priority: Int
   /// In the order of the candidates.
   public var decisions: [SeriesDecision]
 }

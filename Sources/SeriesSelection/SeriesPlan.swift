@@ -2,6 +2,8 @@
 public struct SeriesPlan: Sendable, Equatable {
   /// Models that segment it, each once, in the order of the rules.
   public var models: [String] = []
+  /// Of their jobs: where several rules select the series for a model, the highest of them.
+  public var priorities: [String: Int] = [:]
   /// Models of rules that could not decide, with the reason.
   public var tied: [String: String] = [:]
   /// Whether it matches a rule that selected another series instead.
@@ -18,9 +20,13 @@ public struct SeriesPlan: Sendable, Equatable {
         switch decision.kind {
         case .selected:
           if !models.contains(outcome.model) { models.append(outcome.model) }
+          priorities[outcome.model] = max(
+            priorities[outcome.model] ?? outcome.priority, outcome.priority)
           let met = decision.score.required.map { $0.description(showingText: false) }
+          let priority = outcome.priority == 0 ? [] : ["priority \(outcome.priority)"]
           selections.append(
-            (["rule \(outcome.rule) chose model \(outcome.model)"] + met + [decision.reason])
+            (["rule \(outcome.rule) chose model \(outcome.model)"] + priority + met
+              + [decision.reason])
               .joined(separator: "; "))
           continue
         case .tied: tied[outcome.model] = tied[outcome.model] ?? reason

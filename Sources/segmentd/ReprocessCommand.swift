@@ -34,6 +34,9 @@ struct ReprocessCommand: AsyncParsableCommand {
   @Flag(help: "Make a new result where there is the same one, as a series of its own.")
   var force = false
 
+  @Option(help: ArgumentHelp("Jobs of a higher priority run first.", valueName: "number"))
+  var priority = 0
+
   @OptionGroup var channels: ChannelOptions
 
   @Flag(help: "Print the new jobs as JSON.")
@@ -60,7 +63,8 @@ struct ReprocessCommand: AsyncParsableCommand {
           let uid = found.seriesInstanceUID
           let stacked = stacks[uid] ?? []
           var job = NewJob(
-            model: name, start: try start(of: [uid] + stacked, parts), stackedWith: stacked)
+            model: name, start: try start(of: [uid] + stacked, parts), priority: priority,
+            stackedWith: stacked)
           job.isForced = force
           jobs.append(try parts.ledger.reprocess(series: uid, job: job))
         }
@@ -71,6 +75,9 @@ struct ReprocessCommand: AsyncParsableCommand {
     guard let lock = held else {
       _ = try show(jobs, parts.ledger)
       return warn("a daemon is using this state directory and will run them")
+    }
+    if let pause = try parts.ledger.processingState().pauseText {
+      warn("\(pause); the jobs wait for segmentd resume and a daemon")
     }
     try parts.ledger.rescue()
     for job in jobs { try await runToCompletion(job, parts) }
@@ -98,6 +105,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     ).get()
     var job = NewJob(model: model, selection: selection)
     job.isForced = force
+    job.priority = priority
     job.start = try start(of: selection.series.map(\.seriesInstanceUID), parts)
     return try parts.ledger.reprocess(
       series: selection.reference.seriesInstanceUID, job: job)

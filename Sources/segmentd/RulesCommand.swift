@@ -121,7 +121,8 @@ struct RuleTrial: Encodable {
       lines.append("")
       lines.append(
         "  rule \(outcome.rule): model \(outcome.model), selects "
-          + (outcome.selection == .best ? "the best series" : "every series that matches"))
+          + (outcome.selection == .best ? "the best series" : "every series that matches")
+          + (outcome.priority == 0 ? "" : ", priority \(outcome.priority)"))
       for decision in outcome.decisions { lines += Self.lines(decision) }
     }
     for trial in channels { lines += [""] + trial.lines }

@@ -128,6 +128,7 @@ import Testing
       "rules: [{model: m, modalities: [CT], require: {modality: MR}}]", "modality"
     ),
     ("rules: [{model: m, tieOrder: [mostSlices]}]", "means nothing without select: best"),
+    ("rules: [{model: m, priority: 1001}]", "1001 is not between -1000 and 1000"),
     ("rules: [{model: m, require: {seriesDescription: \"(\"}}]", "is not a regular expression"),
   ])
   func aWrongValueIsRefusedByName(text: String, message: String) {
@@ -200,11 +201,12 @@ import Testing
       """
       rules:
         - {model: a, prefer: [{seriesDescription: t1}]}
-        - {model: b, modalities: [CT], seriesDescription: ven}
+        - {model: b, modalities: [CT], seriesDescription: ven, priority: 10}
         - {model: c, prefer: [{seriesDescription: t1}], select: all}
       """
     ).modelRules
     #expect(rules.map(\.selection) == [.best, .all, .all])
+    #expect(rules.map(\.priority) == [0, 10, 0])
     #expect(rules[1].criteria.required.map(\.attribute) == [.modality, .seriesDescription])
   }
 }

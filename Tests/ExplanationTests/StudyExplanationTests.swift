@@ -158,6 +158,23 @@ import Testing
     ] { #expect(text.contains(sentence), "\(sentence)\n\(text)") }
   }
 
+  @Test func aPauseIsTold() throws {
+    try receive(1...3, .released)
+    try assemble([NewJob(model: "liver", priority: 5)])
+    try ledger.pauseProcessing(by: "anna", reason: "new disk")
+    let since = clock.now.formatted(.iso8601)
+    #expect(
+      try explain().waits.map(\.text) == [
+        "job 1 waits for its turn, behind 0 jobs (priority 5), and processing is paused since "
+          + "\(since) by anna: new disk"
+      ])
+    try ledger.resumeProcessing(by: "anna", reason: nil)
+    #expect(
+      try explain().waits.map(\.text) == [
+        "job 1 waits for its turn, behind 0 jobs (priority 5)"
+      ])
+  }
+
   @Test func whatAnAdministratorDidIsTold() throws {
     try receive(1...3, .released)
     try assemble([NewJob(model: "liver")])

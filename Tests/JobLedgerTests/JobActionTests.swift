@@ -98,6 +98,20 @@ import Testing
     #expect(try (0..<3).map { _ in try ledger.claimJob()?.id } == [third, second, first])
   }
 
+  /// More instances of an urgent series leave it urgent, whoever made it so.
+  @Test func theJobThatTakesAnothersPlaceKeepsItsPriority() throws {
+    let first = try fixture.makeJob()
+    #expect(try apply(.prioritize(7), first).isChanged)
+    try fixture.receive(.test(3))
+    fixture.clock.advance(60)
+    let due = try #require(try fixture.due().first)
+    try ledger.assembleSeries(due, jobs: [NewJob(model: "m", priority: 2)])
+    #expect(try ledger.jobs().map(\.state) == ["cancelled", "available"])
+    #expect(try ledger.jobs().map(\.priority) == [7, 7])
+    let event = try ledger.job(try #require(try ledger.jobs().last).id).events.first
+    #expect(event?.message == "job for model m, priority 7")
+  }
+
   /// A series for which there was no rule.
   @Test func aSeriesThatWasHeldBeforeItsJobRanIsAssembledAnew() throws {
     try fixture.receive(.test(1))

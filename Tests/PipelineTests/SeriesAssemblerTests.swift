@@ -138,6 +138,24 @@ import Volumes
     #expect(!reason.contains("art"))
   }
 
+  /// Of several rules for a model the highest counts, and only where it selects the series.
+  @Test func aRuleGivesItsJobsAPriority() throws {
+    try receive("1.2.3", "art")
+    try receive("1.2.4", "ven")
+    var venous = ModelRule(model: "liver", criteria: SeriesCriteria(required: [Self.venous]))
+    venous.priority = 10
+    let all = ModelRule(model: "liver", criteria: SeriesCriteria(required: [Self.ct]), priority: 3)
+    let other = ModelRule(model: "spleen", criteria: SeriesCriteria(required: [Self.venous]))
+    let jobs = try jobs(all, venous, other)
+    #expect(jobs["1.2.4"]?.map(\.model) == ["liver", "spleen"])
+    #expect(jobs["1.2.4"]?.map(\.priority) == [10, 0])
+    #expect(jobs["1.2.3"]?.map(\.priority) == [3])
+    let urgent = try #require(jobs["1.2.4"]?.first?.id)
+    #expect(try ledger.claimJob()?.id == urgent)
+    let events = try ledger.record(ofStudy: "1.2").events.map(\.message)
+    #expect(events.contains { $0.hasPrefix("rule liver chose model liver; priority 10; ") })
+  }
+
   @Test func theBestSeriesOfAStudyGetsTheJob() throws {
     try receive("1.2.3", "art")
     try receive("1.2.4", "ven")

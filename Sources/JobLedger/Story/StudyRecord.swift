@@ -105,4 +105,6 @@ public struct StudyRecord: Sendable, Codable, Equatable {
   public var commitments: [Commitment]
   /// In the order in which they were written.
   public var events: [Event]
+  /// Whether jobs are begun at all.
+  public var processing: ProcessingState
 }

@@ -26,7 +26,8 @@ extension Ledger {
         studyInstanceUID: study, series: series, jobs: jobs,
         refusals: try refusals(study: study, series: uids, db),
         commitments: try commitments(series: uids, db),
-        events: try events(series: uids, jobs: jobs.map(\.job.id), db))
+        events: try events(series: uids, jobs: jobs.map(\.job.id), db),
+        processing: try processingState(db))
     }
   }
 

@@ -12,7 +12,8 @@ struct ListJobsCommand: AsyncParsableCommand {
       about one job: why the verdict is what it is, in the words of `segmentd inspect`, the volumes, \
       each attempt, each event, the associations over which the series came and how they ended, and \
       the instances that were refused. With --refused the instances that were refused and have not \
-      arrived since, those included of which it cannot be told which series lacks them.
+      arrived since, those included of which it cannot be told which series lacks them. Where \
+      processing is paused, standard error says since when and by whom.
       """)
 
   @OptionGroup var config: ConfigurationOption
@@ -54,6 +55,7 @@ struct ListJobsCommand: AsyncParsableCommand {
       let head = ["JOB", "STATE", "MODEL", "IMAGES", "VERDICT", "SERIES", "NOTE"]
       print(formatTable([head] + jobs.map(row)))
     }
+    if !json, let pause = try ledger.processingState().pauseText { warn(pause) }
     let count = try ledger.refusals(withoutSeries: true).count
     if count > 0, !json {
       warn(
@@ -76,6 +78,7 @@ extension JobSummary {
   /// What came of the job, and what was mended or is wrong, each once.
   fileprivate var notes: [String] {
     var notes = [summary, reason].compactMap(\.self)
+    if priority != 0, finishedAt == nil { notes.append("priority \(priority)") }
     if let verdict, verdict != .accepted {
       let reasons = verdictReasons.filter { why in !notes.contains { $0.contains(why) } }
       if !reasons.isEmpty { notes.append("\(verdict): " + reasons.joined(separator: "; ")) }
@@ -96,7 +99,9 @@ extension JobSummary {
 extension JobDetail {
   /// Everything about a job, for people.
   fileprivate var text: String {
-    let notes = [job.summary, job.reason].compactMap(\.self) + job.outcomes
+    let notes =
+      [job.summary, job.reason].compactMap(\.self)
+      + (job.priority == 0 ? [] : ["priority \(job.priority)"]) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }
     let verdict = job.verdict?.rawValue ?? "not assessed"

@@ -1,0 +1,49 @@
+import ArgumentParser
+import JobLedger
+import Pipeline
+
+struct DrainCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "drain", abstract: "Let running jobs end, and begin no further one until resume.",
+    discussion: """
+      As pause, for an administrator who waits for the end of what runs, as before maintenance: once no \
+      job is running, processing is drained, which the log and segmentd jobs say. What is sent is still \
+      received, series are assembled, results delivered.
+      """)
+
+  @OptionGroup var options: ProcessingOptions
+
+  @Flag(name: .customLong("wait"), help: "Return only once processing is drained.")
+  var waits = false
+
+  func run() async throws {
+    let parts = try options.parts()
+    var state = try parts.ledger.drainProcessing(by: invokingAccount, reason: options.reason)
+    if waits, state.runningJobs > 0 { warn(state.text) }
+    while true {
+      let isRecorded = try parts.ledger.recordDrained()
+      state = try parts.ledger.processingState()
+      guard waits, !isRecorded, state.drainedAt == nil else { break }
+      guard state.mode == .draining else { throw DrainError.ended(state.text) }
+      // What a daemon left that was killed is not running: the next one begins it again.
+      if let lock = try parts.state.lockUnlessInUse() {
+        withExtendedLifetime(lock) {}
+        warn("no daemon is running; what one left interrupted runs again after resume")
+        break
+      }
+      try await Task.sleep(for: .seconds(1))
+    }
+    try options.show(state)
+  }
+}
+
+enum DrainError: Error, CustomStringConvertible {
+  /// Somebody resumed or paused processing meanwhile.
+  case ended(String)
+
+  var description: String {
+    switch self {
+    case .ended(let state): "the drain was ended by another command: \(state)"
+    }
+  }
+}

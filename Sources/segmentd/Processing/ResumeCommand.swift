@@ -1,0 +1,13 @@
+import ArgumentParser
+
+struct ResumeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resume", abstract: "Begin jobs again after pause or drain.")
+
+  @OptionGroup var options: ProcessingOptions
+
+  func run() async throws {
+    try options.show(
+      options.parts().ledger.resumeProcessing(by: invokingAccount, reason: options.reason))
+  }
+}
