@@ -220,7 +220,7 @@ let package = Package(
     .testTarget(
       name: "ResultsTests",
       dependencies: [
-        "Results", "Terminology", "GeometryGate", "TestSupport",
+        "Results", "DICOMNetwork", "Terminology", "GeometryGate", "TestSupport",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),

@@ -1,5 +1,8 @@
 #include "support.h"
 
+#include "dcmtk/dcmdata/dcostrmf.h"
+#include "dcmtk/dcmdata/dcwcache.h"
+
 #include <string>
 #include <vector>
 
@@ -116,10 +119,49 @@ int cdcmtk_append_item(
   });
 }
 
+namespace {
+
+/// What is before a dataset in Explicit VR Little Endian; empty where the dataset has no UIDs. DCMTK's
+/// own would name DCMTK as the implementation.
+std::string file_header(DcmDataset &dataset) {
+  OFString sop_class_uid, sop_instance_uid;
+  if (dataset.findAndGetOFString(DCM_SOPClassUID, sop_class_uid).bad() || sop_class_uid.empty() ||
+      dataset.findAndGetOFString(DCM_SOPInstanceUID, sop_instance_uid).bad() ||
+      sop_instance_uid.empty()) {
+    return "";
+  }
+  return cdcmtk_meta_information(sop_class_uid.c_str(), sop_instance_uid.c_str(),
+                                 UID_LittleEndianExplicitTransferSyntax);
+}
+
+}  // namespace
+
 int cdcmtk_builder_save(cdcmtk_builder *builder, const char *path, cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
-    OFCondition condition = builder->file.saveFile(
-        path, EXS_LittleEndianExplicit, EET_ExplicitLength, EGL_withoutGL, EPD_noChange);
+    DcmDataset &dataset = *builder->file.getDataset();
+    const std::string header = file_header(dataset);
+    if (header.empty()) {
+      return cdcmtk_fail(error, CDCMTK_BAD_DATA, "SOP Class UID or SOP Instance UID is missing");
+    }
+    FILE *file = fopen(path, "wb");
+    if (!file) return cdcmtk_fail(error, CDCMTK_CANNOT_WRITE, "the file cannot be opened");
+    if (fwrite(header.data(), 1, header.size(), file) != header.size()) {
+      fclose(file);
+      return cdcmtk_fail(error, CDCMTK_CANNOT_WRITE, "the file cannot be written");
+    }
+    // Closes the file.
+    DcmOutputFileStream stream(file);
+    DcmWriteCache cache;
+    dataset.transferInit();
+    OFCondition condition =
+        dataset.write(stream, EXS_LittleEndianExplicit, EET_ExplicitLength, &cache,
+                      EGL_withoutGL, EPD_noChange);
+    dataset.transferEnd();
+    if (condition.good()) condition = stream.status();
+    // What closing cannot write would be lost without a word.
+    if (condition.good() && fflush(file) != 0) {
+      return cdcmtk_fail(error, CDCMTK_CANNOT_WRITE, "the file cannot be written");
+    }
     return cdcmtk_check(condition, CDCMTK_CANNOT_WRITE, error);
   });
 }

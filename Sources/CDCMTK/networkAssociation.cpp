@@ -107,6 +107,7 @@ private:
       return reject(settings_, who_, connection_, nothing_accepted,
                     "no presentation context is accepted: " + contexts_.refused());
     }
+    name_implementation(*association_->params);
     const OFCondition condition = ASC_acknowledgeAssociation(association_);
     if (condition.bad()) {
       tell(CDCMTK_EVENT_NO_ASSOCIATION, "the association could not be acknowledged");

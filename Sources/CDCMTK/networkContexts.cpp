@@ -36,6 +36,19 @@ const std::vector<std::string> *syntaxes_for(const char *sop_class,
 
 }  // namespace
 
+void name_implementation(T_ASC_Parameters &parameters) {
+  DUL_ASSOCIATESERVICEPARAMETERS &service = parameters.DULparams;
+  for (char *uid : {parameters.ourImplementationClassUID, service.callingImplementationClassUID,
+                    service.calledImplementationClassUID}) {
+    OFStandard::strlcpy(uid, implementation_class_uid, DICOM_UI_LENGTH + 1);
+  }
+  for (char *name :
+       {parameters.ourImplementationVersionName, service.callingImplementationVersionName,
+        service.calledImplementationVersionName}) {
+    OFStandard::strlcpy(name, implementation_version_name, 16 + 1);
+  }
+}
+
 void AcceptedContexts::negotiate(T_ASC_Parameters *parameters,
                                  const AssociationSettings &settings) {
   const int count = ASC_countPresentationContexts(parameters);

@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+/// Lets an association name this program, and not DCMTK, as the implementation (PS3.7 D.3.3.2), before it
+/// is requested or acknowledged.
+void name_implementation(T_ASC_Parameters &parameters);
+
 class AcceptedContexts {
 public:
   /// Accepts each context in the first transfer syntax of the peer's own order that is taken, and

@@ -2,8 +2,6 @@
 
 #include "networkReception.h"
 
-#include "dcmtk/dcmdata/dcostrmb.h"
-
 #include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -88,29 +86,11 @@ bool ReceivedDataset::open_file() {
 
 /// Not by DIMSE_createFilestream, which refuses transfer syntaxes that DCMTK does not know.
 bool ReceivedDataset::write_meta_information() {
-  const Uint8 version[] = {0, 1};
-  DcmMetaInfo meta;
-  meta.putAndInsertUint8Array(DCM_FileMetaInformationVersion, version, 2);
-  meta.putAndInsertString(DCM_MediaStorageSOPClassUID, request_.AffectedSOPClassUID);
-  meta.putAndInsertString(DCM_MediaStorageSOPInstanceUID, request_.AffectedSOPInstanceUID);
-  meta.putAndInsertString(DCM_TransferSyntaxUID, transfer_syntax_.c_str());
-  meta.putAndInsertString(DCM_ImplementationClassUID, OFFIS_IMPLEMENTATION_CLASS_UID);
-  meta.putAndInsertString(DCM_ImplementationVersionName, OFFIS_DTK_IMPLEMENTATION_VERSION_NAME);
-  OFCondition condition = meta.computeGroupLengthAndPadding(
-      EGL_withGL, EPD_noChange, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength);
-  if (condition.bad()) return false;
-  // The UIDs of a request have 64 characters at most.
-  char buffer[4096];
-  DcmOutputBufferStream stream(buffer, sizeof buffer);
-  meta.transferInit();
-  condition = meta.write(stream, META_HEADER_DEFAULT_TRANSFERSYNTAX, EET_ExplicitLength, nullptr);
-  meta.transferEnd();
-  if (condition.bad()) return false;
-  void *written = nullptr;
-  offile_off_t length = 0;
-  stream.flushBuffer(written, length);
-  meta_length_ = size_t(length);
-  return append(static_cast<const char *>(written), meta_length_) == meta_length_;
+  const std::string meta =
+      cdcmtk_meta_information(request_.AffectedSOPClassUID, request_.AffectedSOPInstanceUID,
+                              transfer_syntax_.c_str());
+  meta_length_ = meta.size();
+  return !meta.empty() && append(meta.data(), meta_length_) == meta_length_;
 }
 
 /// Writes as much as the disk takes; `errno` says why it is less.

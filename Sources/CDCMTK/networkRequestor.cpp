@@ -129,6 +129,7 @@ OFCondition RequestedAssociation::prepare(const std::vector<ProposedContext> &co
     condition = ASC_createAssociationParameters(&parameters_, ASC_MAXIMUMPDUSIZE);
   }
   if (condition.bad()) return condition;
+  name_implementation(*parameters_);
   ASC_setAPTitles(parameters_, peer_.calling_ae_title, peer_.called_ae_title, nullptr);
   ASC_setTransportLayerType(parameters_, OFFalse);
   const std::string address = std::string(peer_.host) + ":" + std::to_string(peer_.port);

@@ -9,8 +9,19 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 
 #include "CDCMTKFile.h"
+
+/// Implementation Class UID (0002,0012) and Implementation Version Name (0002,0013) of this program,
+/// in files and in associations (PS3.7 D.3.3.2): the UID is a UUID of version 5 and never changed.
+constexpr char implementation_class_uid[] = "2.25.209837312672225110937804643794729056877";
+constexpr char implementation_version_name[] = "SEGMENTD_0.2";
+
+/// Preamble, prefix and file meta information of an instance (PS3.10 7.1) in bytes; empty where DCMTK
+/// fails.
+std::string cdcmtk_meta_information(const char *sop_class_uid, const char *sop_instance_uid,
+                                    const char *transfer_syntax_uid);
 
 /// Warnings DCMTK logged on this thread since the caller set it to zero.
 extern thread_local unsigned cdcmtk_thread_warnings;

@@ -11,6 +11,7 @@ extension SiteConfiguration {
     guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw check.fault("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
+    if let problem = results.problem { throw check.fault("results.\(problem)") }
     if let problem = geometry.problem { throw check.fault("geometry.\(problem)") }
     for entry in watch where !(entry.settleSeconds > 0 && entry.settleSeconds.isFinite) {
       throw check.fault("watch.settleSeconds: \(entry.settleSeconds) is not positive")

@@ -19,6 +19,7 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var geometry = Geometry()
   public var models = Models()
   public var rules: [Rule] = []
+  public var results = Results()
   public var destinations: [Destination] = []
   public var querySource: QuerySource?
   public var storageCommitment = StorageCommitment()
@@ -26,7 +27,8 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case stateDirectory, listener, watch, web, assembly, geometry, models, rules, destinations,
+    case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
+      destinations,
       querySource, storageCommitment, inference, log
   }
 
@@ -49,6 +51,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     }
     models = try values.decodeIfPresent(Models.self, forKey: .models) ?? models
     rules = try values.decodeIfPresent([Rule].self, forKey: .rules) ?? []
+    results = try values.decodeIfPresent(Results.self, forKey: .results) ?? results
     destinations = try values.decodeIfPresent([Destination].self, forKey: .destinations) ?? []
     querySource = try values.decodeIfPresent(QuerySource.self, forKey: .querySource)
     storageCommitment =

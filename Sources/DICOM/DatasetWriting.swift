@@ -2,15 +2,47 @@ import CDCMTK
 import FileSystem
 import Foundation
 
+/// Pixel Data (7FE0,0010) that is made part by part while it is written, so that it is never whole in
+/// memory.
+public struct StreamedPixelData {
+  /// Bytes of all parts together.
+  public var count: Int
+  /// How many parts there are.
+  public var parts: Int
+  /// The bytes of a part by its number from 0; asked for in order.
+  public var part: (Int) -> [UInt8]
+
+  public init(count: Int, parts: Int, part: @escaping (Int) -> [UInt8]) {
+    self.count = count
+    self.parts = parts
+    self.part = part
+  }
+}
+
 extension Dataset {
   /// Writes the dataset as a Part 10 file in Explicit VR Little Endian.
   ///
   /// It is written under a temporary name in the same folder, synced and renamed, so `path` never
   /// holds half a file; mode 0600. SOP class and instance UID must be set.
   ///
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - pixelData: written behind the dataset, which must not hold any then, nor anything that
+  ///     belongs behind it; a byte of padding follows an odd number of bytes.
   /// - Throws: ``DICOMError/cannotWrite(file:reason:system:)``, ``DICOMError/notStorable(tag:reason:)``.
-  public func write(to path: String) throws(DICOMError) {
+  public func write(
+    to path: String, pixelData: StreamedPixelData? = nil
+  ) throws(DICOMError) {
     try DCMTK.prepare()
+    if let pixelData {
+      guard pixelData.count < 0xFFFF_FFFE else {
+        throw .notStorable(
+          tag: .pixelData, reason: "\(pixelData.count) bytes, of which a file can hold 4294967292")
+      }
+      guard !elements.keys.contains(where: { $0 >= .pixelData }) else {
+        throw .notStorable(tag: .pixelData, reason: "the dataset has elements behind it already")
+      }
+    }
     guard let builder = cdcmtk_builder_create() else {
       throw .cannotWrite(file: path, reason: "out of memory")
     }
@@ -20,10 +52,36 @@ extension Dataset {
       try DurableFile.write(to: path) { temporaryPath in
         var error = cdcmtk_error()
         let code = cdcmtk_builder_save(builder, temporaryPath, &error)
-        return code == CDCMTK_OK.code ? nil : error.text
+        guard code == CDCMTK_OK.code else { return error.text }
+        return pixelData.flatMap { Self.append($0, to: temporaryPath) }
       }
     } catch {
       throw DICOMError(error)
+    }
+  }
+
+  /// - Returns: why it fails; nil where it does not.
+  private static func append(_ pixelData: StreamedPixelData, to path: String) -> String? {
+    do {
+      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      defer { try? file.close() }
+      try file.seekToEnd()
+      let padding = pixelData.count % 2
+      let length = withUnsafeBytes(of: UInt32(pixelData.count + padding).littleEndian) { Array($0) }
+      // Explicit VR with a length of 32 bits (PS3.5 7.1.2).
+      try file.write(
+        contentsOf: Data([0xE0, 0x7F, 0x10, 0x00] + Array("OB".utf8) + [0, 0] + length))
+      var count = 0
+      for index in 0..<pixelData.parts {
+        let bytes = pixelData.part(index)
+        count += bytes.count
+        try file.write(contentsOf: Data(bytes))
+      }
+      if padding == 1 { try file.write(contentsOf: Data([0])) }
+      return count == pixelData.count
+        ? nil : "\(count) bytes of pixel data where \(pixelData.count) are due"
+    } catch {
+      return SystemError.text(of: error)
     }
   }
 

@@ -83,7 +83,8 @@ struct SeriesAssessor {
         GeometryFinding(
           .noFrameOfReference,
           "Frame of Reference UID (0020,0052) is \(isAbsent ? "absent" : "not one for all images"): a "
-            + "result refers to its source images and carries no position in the patient of its own"
+            + "result has the positions of its source images in a frame of reference of its own, which "
+            + "follows from Series Instance UID (0020,000E)"
         ))
     }
     return SeriesAssessment(

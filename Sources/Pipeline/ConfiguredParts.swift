@@ -89,7 +89,8 @@ public struct ConfiguredParts {
         models: models,
         processor: SeriesProcessor(
           geometry: configuration.geometryRules, installation: aeTitle,
-          memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB))),
+          memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
+          options: configuration.results.options)),
       destinations: configuration.destinations.map(\.name), logger: logger)
   }
 

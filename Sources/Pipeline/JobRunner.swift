@@ -207,10 +207,13 @@ public struct JobRunner: Service {
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(
         job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
-    case .nothingFound(let picture, let warnings):
+    case .nothingFound(let picture, let warnings, let segmentations):
       let lines = ["no structure of the model was found"] + warnings.map { "warning: \($0)" }
       let result = JobResult(
-        objects: [try stored(picture: picture, of: job)], modelVersion: modelVersion,
+        objects: segmentations.map { stored($0, of: job) } + [
+          try stored(picture: picture, of: job)
+        ],
+        modelVersion: modelVersion,
         summary: lines.joined(separator: "; "))
       try ledger.completeJob(
         job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
@@ -232,18 +235,20 @@ public struct JobRunner: Service {
     _ job: ClaimedJob, _ series: SegmentedSeries, verdicts: [SeriesVerdict], modelVersion: String,
     run: JobRun
   ) throws {
-    let segmentations = series.objects.map { object in
-      StoredObject.segmentation(
-        sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
-        sha256: object.sha256)
-    }
-    let pictures = try ([series.cyclePicture].compactMap(\.self) + series.objects.map(\.picture))
+    let segmentations = series.objects.map { stored($0, of: job) }
+    let pictures = try ([series.cyclePicture].compactMap(\.self) + series.pictures)
       .map { try stored(picture: $0, of: job) }
     let result = JobResult(
       objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
       measurements: series.measurements)
     try ledger.completeJob(
       job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
+  }
+
+  private func stored(_ object: ProvedSegmentation, of job: ClaimedJob) -> StoredObject {
+    .segmentation(
+      sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
+      sha256: object.sha256)
   }
 
   private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {

@@ -17,9 +17,9 @@ public struct UncopiedAttribute: ResultError, Equatable, Sendable {
 /// it with the same patient in the same study.
 ///
 /// Values are copied byte for byte and never checked: what the archive holds of the patient is what
-/// it will compare with, also where a value is longer than its VR admits or not of its form. They
-/// are in the character set of the source, which is copied with them; texts of ours are ASCII,
-/// which every character set contains (PS3.3 C.12.1.1.2).
+/// it will compare with, also where a value is longer than its VR admits or not of its form; only numbers
+/// of more than 16 characters are rounded. They are in the character set of the source, which is copied
+/// with them. The performed procedure step is not copied: it made the images, and not the result.
 enum CopiedAttributes {
   /// Type 2: present even without a value (PS3.3 C.7.1.1, C.7.2.1).
   static let required: [(tag: Tag, vr: VR)] = [
@@ -29,15 +29,39 @@ enum CopiedAttributes {
   ]
 
   private static let optional: [(tag: Tag, vr: VR)] = [
-    (.specificCharacterSet, .CS), (.issuerOfPatientID, .LO), (.patientAge, .AS),
-    (.patientSize, .DS), (.patientWeight, .DS), (.patientIdentityRemoved, .CS),
-    (.deidentificationMethod, .LO), (.studyDescription, .LO), (.bodyPartExamined, .CS),
-    (.laterality, .CS),
+    (.specificCharacterSet, .CS), (.issuerOfPatientID, .LO), (.patientBirthTime, .TM),
+    (.otherPatientIDs, .LO), (.otherPatientNames, .PN), (.ethnicGroup, .SH),
+    (.patientAge, .AS), (.patientSize, .DS), (.patientWeight, .DS),
+    (.patientSpeciesDescription, .LO), (.patientBreedDescription, .LO),
+    (.responsiblePerson, .PN), (.responsiblePersonRole, .CS), (.responsibleOrganization, .LO),
+    (.patientIdentityRemoved, .CS), (.deidentificationMethod, .LO),
+    (.longitudinalTemporalInformationModified, .CS),
+    (.studyDescription, .LO), (.physiciansOfRecord, .PN), (.nameOfPhysiciansReadingStudy, .PN),
+    (.admittingDiagnosesDescription, .LO), (.admissionID, .LO), (.issuerOfAdmissionID, .LO),
+    (.serviceEpisodeID, .LO), (.serviceEpisodeDescription, .LO),
+    (.bodyPartExamined, .CS), (.laterality, .CS), (.institutionName, .LO),
+  ]
+
+  private static let clinicalTrial: [(tag: Tag, vr: VR)] = [
+    (.clinicalTrialSponsorName, .LO), (.clinicalTrialProtocolID, .LO),
+    (.clinicalTrialProtocolName, .LO), (.issuerOfClinicalTrialProtocolID, .LO),
+    (.clinicalTrialSiteID, .LO), (.clinicalTrialSiteName, .LO),
+    (.issuerOfClinicalTrialSiteID, .LO), (.clinicalTrialSubjectID, .LO),
+    (.issuerOfClinicalTrialSubjectID, .LO), (.clinicalTrialSubjectReadingID, .LO),
+    (.issuerOfClinicalTrialSubjectReadingID, .LO), (.clinicalTrialTimePointID, .LO),
+    (.clinicalTrialTimePointDescription, .ST), (.clinicalTrialCoordinatingCenterName, .LO),
+    (.clinicalTrialSeriesID, .LO), (.clinicalTrialSeriesDescription, .LO),
+    (.clinicalTrialProtocolEthicsCommitteeName, .LO),
+    (.clinicalTrialProtocolEthicsCommitteeApprovalNumber, .LO),
   ]
 
   private static let sequences: [Tag] = [
     .issuerOfAccessionNumberSequence, .issuerOfPatientIDQualifiersSequence,
-    .deidentificationMethodCodeSequence,
+    .otherPatientIDsSequence, .patientSpeciesCodeSequence, .patientBreedCodeSequence,
+    .breedRegistrationSequence, .deidentificationMethodCodeSequence,
+    .consentForClinicalTrialUseSequence, .procedureCodeSequence, .referencedStudySequence,
+    .requestAttributesSequence, .admittingDiagnosesCodeSequence, .issuerOfAdmissionIDSequence,
+    .issuerOfServiceEpisodeIDSequence,
   ]
 
   /// Longest value of an element whose VR has a length of 16 bits (PS3.5 7.1.2).
@@ -47,7 +71,7 @@ enum CopiedAttributes {
     for (tag, vr) in required {
       dataset[tag] = try text(tag, vr, of: source) ?? DataElement(vr, .text([]))
     }
-    for (tag, vr) in optional {
+    for (tag, vr) in optional + clinicalTrial {
       if let element = try text(tag, vr, of: source) { dataset[tag] = element }
     }
     for tag in sequences {
@@ -71,7 +95,7 @@ enum CopiedAttributes {
       guard bytes.count <= maximumLength else {
         throw refusal("\(bytes.count) bytes, of which VR \(vr) can hold \(maximumLength)")
       }
-      return DataElement(vr, .text(bytes))
+      return DataElement(vr, .text(bytes)).withinDecimalStrings
     case .integers, .reals, .items:
       throw refusal("its VR is \(element.vr) and not \(vr)")
     }
@@ -80,7 +104,7 @@ enum CopiedAttributes {
 
 extension Dataset {
   /// The dataset without elements of odd groups, whose meaning is known to the source's maker.
-  fileprivate var withoutPrivateElements: Dataset {
+  var withoutPrivateElements: Dataset {
     var kept = Dataset()
     for (tag, element) in elements where tag.group % 2 == 0 {
       if case .items(let items) = element.value {

@@ -49,4 +49,9 @@ public struct ResultIdentifiers: Sendable, Equatable, Codable {
 
   /// Dimension Organization UID (0020,9164) of the object.
   var dimensionOrganizationUID: String { DICOMUID.named("\(sopInstanceUID)/dimensions") }
+
+  /// Tracking UID (0062,0021) of a segment by its number.
+  func trackingUID(ofSegment number: Int) -> String {
+    DICOMUID.named("\(sopInstanceUID)/segments/\(number)")
+  }
 }

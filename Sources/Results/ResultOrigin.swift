@@ -5,11 +5,12 @@ public struct ResultOrigin: Sendable, Equatable {
   /// The model's name and version.
   public var modelName: String
   public var modelVersion: String
+  /// SHA-256 of the model as 64 hexadecimal digits.
+  public var modelSHA256: String
   /// The version of this program since which it gives this result.
   public var softwareVersion: String
   /// What tells this installation from others, for example its AE title.
   public var deviceSerialNumber: String
-  public var seriesNumber: Int
   /// The object's number in its series, from 1.
   public var instanceNumber = 1
   /// What the object is about besides, such as a phase of the heart; empty for nothing.
@@ -23,15 +24,15 @@ public struct ResultOrigin: Sendable, Equatable {
   public var remarks: [String]
 
   public init(
-    modelName: String, modelVersion: String, softwareVersion: String,
-    deviceSerialNumber: String, seriesNumber: Int, moment: StatedMoment,
+    modelName: String, modelVersion: String, modelSHA256: String, softwareVersion: String,
+    deviceSerialNumber: String, moment: StatedMoment,
     replaces: ReplacedSeries? = nil, remarks: [String] = []
   ) {
     self.modelName = modelName
     self.modelVersion = modelVersion
+    self.modelSHA256 = modelSHA256
     self.softwareVersion = softwareVersion
     self.deviceSerialNumber = deviceSerialNumber
-    self.seriesNumber = seriesNumber
     self.moment = moment
     self.replaces = replaces
     self.remarks = remarks

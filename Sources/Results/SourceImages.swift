@@ -8,12 +8,15 @@ struct SourceImages {
   let header: Dataset
   /// The plane of each slice of the stack.
   let planes: [PlaneElements]
+  /// The first image that was compressed with loss, where one was.
+  let lossyHeader: Dataset?
 
   /// - Throws: ``SegmentationError``: ``UncopiedAttribute`` where no image states all of what
   ///   names the patient and the study that some images state.
   init(_ stack: SliceStack) throws(SegmentationError) {
     var planes: [PlaneElements] = []
     var headers: [StatedIdentity] = []
+    var lossyHeader: Dataset?
     var file: DICOMFile?
     for frame in stack.frames {
       do throws(DICOMError) {
@@ -22,6 +25,9 @@ struct SourceImages {
           let opened = try DICOMFile(path: frame.file)
           let header = StatedIdentity(opened.dataset)
           if !headers.contains(where: { $0.tags == header.tags }) { headers.append(header) }
+          if opened.dataset.text(.lossyImageCompression) == "01" {
+            lossyHeader = lossyHeader ?? opened.dataset
+          }
           file = opened
         }
         guard let file else { continue }
@@ -35,6 +41,7 @@ struct SourceImages {
     }
     header = try Self.mostStated(headers).dataset
     self.planes = planes
+    self.lossyHeader = lossyHeader
   }
 
   private static func mostStated(

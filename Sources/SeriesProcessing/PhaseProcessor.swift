@@ -95,16 +95,17 @@ struct PhaseProcessor {
           number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
           name: names[phase]), index: objects.count)
       switch written {
-      case .proved(let object): objects.append(object)
-      case .nothingFound(let picture):
+      case .proved(let proved): objects += proved
+      case .nothingFound(let picture, let empty):
+        objects += empty
         firstPicture = firstPicture ?? picture
         warnings += result.warnings
       }
       // Only extremes are looked at twice.
       if choice != .extremes { known[phase] = nil }
     }
-    if let firstPicture, objects.isEmpty {
-      return .nothingFound(picture: firstPicture, warnings: warnings)
+    if let firstPicture, objects.allSatisfy(\.millilitres.isEmpty) {
+      return .nothingFound(picture: firstPicture, warnings: warnings, objects: objects)
     }
     return .segmented(
       SegmentedSeries(

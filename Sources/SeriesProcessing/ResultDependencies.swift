@@ -31,11 +31,13 @@ public struct ResultDependencies: Sendable, Equatable {
     var phases: String?
     var throughPlane: String
     var installation: String
+    var objects: [String]?
   }
 
   /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
   init(
-    _ input: ModelInput, bundle: ModelBundle, geometry: GeometryRules, installation: String
+    _ input: ModelInput, bundle: ModelBundle, geometry: GeometryRules, installation: String,
+    options: SegmentationOptions = SegmentationOptions()
   ) throws {
     let document = Document(
       program: SegmentdVersion.results, model: bundle.sha256, modelName: bundle.name,
@@ -47,7 +49,8 @@ public struct ResultDependencies: Sendable, Equatable {
       },
       geometry: geometry.changes,
       phases: input.phases.flatMap { $0 == bundle.cine?.phases ? nil : $0.text },
-      throughPlane: bundle.inference.throughPlane.rawValue, installation: installation)
+      throughPlane: bundle.inference.throughPlane.rawValue, installation: installation,
+      objects: options.changes.isEmpty ? nil : options.changes)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     fingerprint = hexadecimalSHA256(of: try encoder.encode(document))

@@ -15,6 +15,7 @@ struct ResultExport {
   let moment: StatedMoment
   /// Written as Device Serial Number (0018,1000).
   let installation: String
+  let options: SegmentationOptions
   let output: URL
   /// Whether the labels are written as NIfTI next to the object.
   let writesNIfTI: Bool
@@ -22,8 +23,10 @@ struct ResultExport {
 
   /// The outcome for one label volume.
   enum Written {
-    case proved(ProvedSegmentation)
-    case nothingFound(picture: URL)
+    /// One object, or several where a result is divided.
+    case proved([ProvedSegmentation])
+    /// With the objects that show it, where the options ask for them.
+    case nothingFound(picture: URL, objects: [ProvedSegmentation])
   }
 
   /// - Parameters:
@@ -32,8 +35,7 @@ struct ResultExport {
   ///   - stack: the source images.
   ///   - phase: of a cine series; the object and its picture are named after it.
   ///   - index: of the object in its series, from 0.
-  /// - Throws: `HeldSeries` where the images have no place in the patient, or an identity that a
-  ///   result cannot carry.
+  /// - Throws: `HeldSeries` where the images have an identity that a result cannot carry.
   func write(
     _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0
   ) throws -> Written {
@@ -44,37 +46,44 @@ struct ResultExport {
     try times.measure(.picture) {
       try drawPicture(labels, of: stack, segments: bundle.labels, to: picture)
     }
-    let file = output.appendingPathComponent("segmentation\(suffix).dcm")
-    let object = SegmentationObject(
-      labels, stack: stack, segments: segments,
-      origin: origin(segmented.warnings, phase: phase, instanceNumber: index + 1),
-      identifiers: identity.identifiers(
-        object: index, holding: labels, remarks: segmented.warnings))
-    guard let sha256 = try write(object, to: file) else { return .nothingFound(picture: picture) }
-    var niftiFile: URL?
-    var warnings = segmented.warnings
+    var objects: [ProvedSegmentation] = []
+    let parts = SegmentationObject.parts(of: labels, segments: segments, options: options)
+    for (part, held) in parts.enumerated() {
+      let number = part == 0 ? "" : "-\(part + 1)"
+      let file = output.appendingPathComponent("segmentation\(suffix)\(number).dcm")
+      let object = SegmentationObject(
+        labels, stack: stack, segments: segments, holding: held,
+        origin: origin(segmented.warnings, phase: phase, instanceNumber: index + part + 1),
+        identifiers: identity.identifiers(
+          object: index + part, holding: labels, remarks: segmented.warnings),
+        options: options)
+      guard let sha256 = try write(object, to: file) else { continue }
+      objects.append(
+        ProvedSegmentation(
+          segmentation: file, sopInstanceUID: object.identifiers.sopInstanceUID, sha256: sha256,
+          picture: picture, millilitres: Self.millilitres(labels, held, depths: stack.sliceDepths),
+          phase: phase, warnings: segmented.warnings, notes: segmented.notes))
+    }
+    guard objects.contains(where: { !$0.millilitres.isEmpty }) else {
+      return .nothingFound(picture: picture, objects: objects)
+    }
     if writesNIfTI {
-      try refuseUnevenNIfTI(stack, file.path)
-      if stack.sourceGrid.isSheared { warnings.append(Self.shearedLabels) }
+      try refuseUnevenNIfTI(stack, objects[0].segmentation.path)
+      if stack.sourceGrid.isSheared { objects[0].warnings.append(Self.shearedLabels) }
       let url = output.appendingPathComponent("labels\(suffix).nii.gz")
       try times.measure(.writing) { try NIfTIFile.write(labels, to: url.path) }
-      niftiFile = url
+      objects[0].labels = url
     }
-    return .proved(
-      ProvedSegmentation(
-        segmentation: file, sopInstanceUID: object.identifiers.sopInstanceUID, sha256: sha256,
-        picture: picture, labels: niftiFile,
-        millilitres: Self.millilitres(labels, segments, depths: stack.sliceDepths),
-        phase: phase, warnings: warnings, notes: segmented.notes))
+    return .proved(objects)
   }
 
   private func origin(
     _ warnings: [String], phase: SegmentedPhase?, instanceNumber: Int
   ) -> ResultOrigin {
     var origin = ResultOrigin(
-      modelName: bundle.name, modelVersion: bundle.version,
+      modelName: bundle.name, modelVersion: bundle.version, modelSHA256: bundle.sha256,
       softwareVersion: SegmentdVersion.results, deviceSerialNumber: installation,
-      seriesNumber: 1000, moment: moment, replaces: identity.replaces, remarks: warnings)
+      moment: moment, replaces: identity.replaces, remarks: warnings)
     origin.instanceNumber = instanceNumber
     origin.subject = phase?.text ?? ""
     return origin

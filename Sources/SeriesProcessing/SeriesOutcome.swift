@@ -48,7 +48,8 @@ public struct MemoryUse: Sendable, Equatable, Codable {
 
 /// The results of one series.
 public struct SegmentedSeries: Sendable, Equatable {
-  /// One, or one for each phase in which something was found; never empty.
+  /// One, or one for each phase in which something was found; several of each where a result is divided.
+  /// Never empty.
   public var objects: [ProvedSegmentation]
   /// What the cavities do, where end-diastole and end-systole were segmented.
   public var function: [CardiacFunction] = []
@@ -58,22 +59,31 @@ public struct SegmentedSeries: Sendable, Equatable {
   public var cyclePicture: URL?
   public var memory: MemoryUse
 
-  /// What is unusual, with the phase that it is about.
+  /// The pictures of the objects, each once: those of a divided result share one.
+  public var pictures: [URL] { Self.once(objects.map(\.picture)) }
+
+  /// What is unusual, with the phase that it is about; each said once.
   public var warnings: [String] {
-    objects.flatMap { object in
-      object.warnings.map { (object.phase.map { "\($0.text): " } ?? "") + $0 }
-    }
+    Self.once(
+      objects.flatMap { object in
+        object.warnings.map { (object.phase.map { "\($0.text): " } ?? "") + $0 }
+      })
   }
 
   /// How the labels were made, where a reader should know; each said once.
-  public var notes: [String] {
-    var seen: Set<String> = []
-    return objects.flatMap(\.notes).filter { seen.insert($0).inserted }
+  public var notes: [String] { Self.once(objects.flatMap(\.notes)) }
+
+  private static func once<Value: Hashable>(_ values: [Value]) -> [Value] {
+    var seen: Set<Value> = []
+    return values.filter { seen.insert($0).inserted }
   }
 
   /// One line for people: the segments and their volumes, and what is unusual or worth knowing.
   public var summary: String {
     let objects = objects.map { object in
+      if object.millilitres.isEmpty {
+        return (object.phase.map { "\($0.text): " } ?? "") + "nothing found"
+      }
       let volumes = object.millilitres.sorted { $0.key < $1.key }
         .map { "\($0.key) " + String(format: "%.2f ml", $0.value) }.joined(separator: ", ")
       return (object.phase.map { "\($0.text): " } ?? "") + volumes
@@ -108,8 +118,9 @@ extension MyocardialMass {
 /// The outcome for a series.
 public enum SeriesOutcome: Sendable, Equatable {
   case segmented(SegmentedSeries)
-  /// The model found none of its structures; no object is written.
-  case nothingFound(picture: URL, warnings: [String])
+  /// The model found none of its structures. No object is written, but where the options ask for one that
+  /// shows it.
+  case nothingFound(picture: URL, warnings: [String], objects: [ProvedSegmentation])
   /// The series cannot be segmented; each reason says why.
   case held(reasons: [String])
 }

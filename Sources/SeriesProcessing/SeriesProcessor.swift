@@ -33,16 +33,18 @@ public struct SeriesProcessor: Sendable {
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   private let installation: String
   private let memory: MemoryBudget
+  private let options: SegmentationOptions
   /// Whether `labels.nii.gz` is written next to the segmentation.
   private let writesNIfTI: Bool
 
   public init(
     geometry: GeometryRules, installation: String, memory: MemoryBudget,
-    writesNIfTI: Bool = false
+    options: SegmentationOptions = SegmentationOptions(), writesNIfTI: Bool = false
   ) {
     self.geometry = geometry
     self.installation = installation
     self.memory = memory
+    self.options = options
     self.writesNIfTI = writesNIfTI
   }
 
@@ -69,7 +71,7 @@ public struct SeriesProcessor: Sendable {
       [source] + channels.map(\.source).filter { $0.seriesInstanceUID != source.seriesInstanceUID }
     let export = ResultExport(
       bundle: segmenter.bundle, identity: identity, moment: source.resultMoment,
-      installation: installation,
+      installation: installation, options: options,
       output: output, writesNIfTI: writesNIfTI, times: times)
     let run = SeriesRun(
       source: source, channels: channels, segmenter: segmenter, export: export,
@@ -96,7 +98,8 @@ public struct SeriesProcessor: Sendable {
   ///
   /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
   public func dependencies(of input: ModelInput, model: ModelBundle) throws -> ResultDependencies {
-    try ResultDependencies(input, bundle: model, geometry: geometry, installation: installation)
+    try ResultDependencies(
+      input, bundle: model, geometry: geometry, installation: installation, options: options)
   }
 
   /// The series of an input, each read once.

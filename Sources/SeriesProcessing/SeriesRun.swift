@@ -34,12 +34,12 @@ struct SeriesRun {
     let stacks = try stacks()
     let segmented = try await segment(stacks)
     switch try export.write(segmented, stack: stacks[0]) {
-    case .nothingFound(let picture):
-      return .nothingFound(picture: picture, warnings: segmented.warnings)
-    case .proved(let object):
+    case .nothingFound(let picture, let objects):
+      return .nothingFound(picture: picture, warnings: segmented.warnings, objects: objects)
+    case .proved(let objects):
       return .segmented(
         SegmentedSeries(
-          objects: [object], memory: MemoryUse(predicted: segmented.predictedMemory)))
+          objects: objects, memory: MemoryUse(predicted: segmented.predictedMemory)))
     }
   }
 

@@ -3,6 +3,7 @@ import ConfigurationFile
 import DICOM
 import Foundation
 import GeometryGate
+import Pipeline
 import Results
 import Segmentation
 import SeriesProcessing
@@ -62,6 +63,9 @@ struct RunCommand: AsyncParsableCommand {
     help: "Memory for the whole process in GB; 0 takes what the system has.")
   var memoryLimitGB = 0.0
 
+  @Flag(help: "Give each structure a frame for each image, also where it is not found.")
+  var keepEmptyFrames = false
+
   @Flag(help: "Write the labels of DICOM series as NIfTI too.")
   var nifti = false
 
@@ -110,9 +114,11 @@ struct RunCommand: AsyncParsableCommand {
     _ site: SiteConfiguration
   ) async throws -> RunReport {
     let folder = try makeFolder(series)
+    var options = site.results.options
+    if keepEmptyFrames { options.keepsEmptyFrames = true }
     let processor = SeriesProcessor(
       geometry: site.geometryRules, installation: site.installation,
-      memory: MemoryBudget(gigabytes: memoryLimitGB), writesNIfTI: nifti)
+      memory: MemoryBudget(gigabytes: memoryLimitGB), options: options, writesNIfTI: nifti)
     let line = ProgressLine()
     let times = StageTimes()
     do {

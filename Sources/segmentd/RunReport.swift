@@ -8,6 +8,8 @@ struct RunReport: Encodable {
   var volume: String?
   var state: String
   var segmentation: String?
+  /// Further objects of a divided result.
+  var furtherSegmentations: [String]?
   var labels: String?
   var picture: String?
   var millilitres: [String: Double]?
@@ -34,7 +36,8 @@ struct RunReport: Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case seriesInstanceUID, volume, state, segmentation, labels, picture, millilitres, phases
+    case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, labels, picture,
+      millilitres, phases
     case function, mass, memory, seconds, warnings, notes, reasons
   }
 
@@ -44,10 +47,9 @@ struct RunReport: Encodable {
     case .segmented(let result):
       state = "segmented"
       if let object = result.objects.first, object.phase == nil {
-        segmentation = object.segmentation.path
+        take(result.objects)
         labels = object.labels?.path
         picture = object.picture.path
-        millilitres = object.millilitres
       } else {
         phases = result.objects.compactMap(PhaseReport.init)
         function = result.function.map(FunctionReport.init)
@@ -57,8 +59,10 @@ struct RunReport: Encodable {
       memory = result.memory
       warnings = result.warnings
       notes = result.notes
-    case .nothingFound(let picture, let warnings):
+    case .nothingFound(let picture, let warnings, let objects):
       state = "nothing found"
+      take(objects)
+      millilitres = nil
       self.picture = picture.path
       self.warnings = warnings
     case .held(let reasons):
@@ -80,6 +84,14 @@ struct RunReport: Encodable {
     take(times)
   }
 
+  /// The objects of one volume.
+  private mutating func take(_ objects: [ProvedSegmentation]) {
+    segmentation = objects.first?.segmentation.path
+    let further = objects.dropFirst().map(\.segmentation.path)
+    furtherSegmentations = further.isEmpty ? nil : further
+    millilitres = objects.reduce(into: [:]) { $0.merge($1.millilitres) { $0 + $1 } }
+  }
+
   private mutating func take(_ times: StageTimes) {
     seconds = times.seconds
     time = times.line
@@ -88,7 +100,9 @@ struct RunReport: Encodable {
   var text: String {
     let name = seriesInstanceUID.map { "series \($0)" } ?? "volume \(volume ?? "")"
     var lines = ["\(name): \(state)"]
-    if let segmentation { lines.append("  segmentation: \(segmentation)") }
+    for path in [segmentation].compactMap(\.self) + (furtherSegmentations ?? []) {
+      lines.append("  segmentation: \(path)")
+    }
     if let labels { lines.append("  labels: \(labels)") }
     if let picture { lines.append("  picture: \(picture)") }
     for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {

@@ -75,6 +75,7 @@ import Testing
     ("assembly:\n  quiet: 3\n", 2, "quiet"),
     ("assembly:\n  quietSeconds: 3\n  minimumSlice: 3\n", 3, "minimumSlice"),
     ("models:\n  folders: []\n", 2, "folders"),
+    ("results:\n  keepEmpty: true\n", 2, "keepEmpty"),
   ])
   func anUnknownKeyIsNamedWithItsLine(text: String, line: Int, key: String) {
     #expect(fault(text)?.hasPrefix("FILE:\(line): unknown key \"\(key)\" (known here: ") == true)
@@ -114,6 +115,8 @@ import Testing
     ("inference: {threads: 1025}", "inference.threads"),
     ("inference: {memoryLimitGB: -1}", "inference.memoryLimitGB"),
     ("log: {level: loud}", "log.level"),
+    ("results: {maximumFrames: -1}", "results.maximumFrames: -1 is not between 0 and 1000000"),
+    ("results: {nothingFound: report}", "results.nothingFound"),
     ("destinations: [{name: a, aeTitle: A, host: h, port: 99999}]", "destinations.a: port 99999"),
     ("destinations: [{name: a, aeTitle: A, host: \"\", port: 1}]", "destinations.a.host is empty"),
     (
@@ -160,6 +163,15 @@ import Testing
   }
 
   /// What is not in the file has the defaults that the documentation names.
+  @Test func resultsAreWrittenAsTheFileSays() throws {
+    #expect(try load("{}").results == SiteConfiguration.Results())
+    let results = try load(
+      "results: {keepEmptyFrames: true, maximumFrames: 2000, nothingFound: segmentation}"
+    ).results
+    #expect(results.keepEmptyFrames && results.maximumFrames == 2000)
+    #expect(results.nothingFound == .segmentation)
+  }
+
   @Test func anEmptyMappingHasTheDefaults() throws {
     let configuration = try load("{}")
     #expect(configuration.stateDirectory == "/var/lib/segmentd")

@@ -45,13 +45,25 @@ struct SmallJob {
 
   var runner: JobRunner { runner(memory: MemoryBudget(limit: nil)) }
 
+  /// A runner whose results are sent to destinations, with an executor made of the usual one.
+  func runner(
+    destinations: [String], executor: (any JobExecutor) -> any JobExecutor
+  ) -> JobRunner {
+    JobRunner(
+      state: state, ledger: ledger, executor: executor(self.executor(MemoryBudget(limit: nil))),
+      destinations: destinations, logger: logger)
+  }
+
   func runner(memory: MemoryBudget) -> JobRunner {
-    let executor = LocalExecutor(
+    JobRunner(
+      state: state, ledger: ledger, executor: executor(memory), destinations: [], logger: logger)
+  }
+
+  private func executor(_ memory: MemoryBudget) -> LocalExecutor {
+    LocalExecutor(
       models: ModelLibrary(directories: [models], threads: 1),
       processor: SeriesProcessor(
         geometry: GeometryRules(), installation: "TEST", memory: memory))
-    return JobRunner(
-      state: state, ledger: ledger, executor: executor, destinations: [], logger: logger)
   }
 
   /// Assembles at once what has arrived.

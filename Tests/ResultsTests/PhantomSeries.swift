@@ -51,10 +51,12 @@ struct PhantomSeries {
   func segmentation(
     _ labels: LabelVolume, segments: [SegmentDescription] = PhantomLabels.segments,
     origin: ResultOrigin = PhantomLabels.origin,
-    identifiers: ResultIdentifiers = PhantomLabels.identifiers
+    identifiers: ResultIdentifiers = PhantomLabels.identifiers,
+    options: SegmentationOptions = SegmentationOptions()
   ) -> SegmentationObject {
     SegmentationObject(
-      labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers)
+      labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
+      options: options)
   }
 
   struct PhantomError: Error {
@@ -145,9 +147,9 @@ struct PhantomSeries {
 /// Labels and segments for tests.
 enum PhantomLabels {
   static let origin = ResultOrigin(
-    modelName: "phantom", modelVersion: "1.0.0", softwareVersion: "0.1.0",
-    deviceSerialNumber: "SEGMENTD", seriesNumber: 9001,
-    moment: .unknown)
+    modelName: "phantom", modelVersion: "1.0.0",
+    modelSHA256: String(repeating: "c", count: 64), softwareVersion: "0.1.0",
+    deviceSerialNumber: "SEGMENTD", moment: .unknown)
   static let identifiers = ResultIdentifiers(
     seriesInstanceUID: "2.25.1", sopInstanceUID: "2.25.2")
 

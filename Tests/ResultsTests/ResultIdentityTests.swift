@@ -96,6 +96,6 @@ import Volumes
     let start = try DICOMFile.datasetOffset(in: bytes, file: path)
     #expect(
       hexadecimal(SHA256.hash(data: bytes.dropFirst(start)))
-        == "9d9cb06bbf6ba0383c2aae0ebfeb22f43a4fb57c34ad65b5159bb9ce3b5073ec")
+        == "7d89f9fd8cab7c07bcafd25a3076f283c344870848bf4be61d7c0172e40acca8")
   }
 }

@@ -20,9 +20,9 @@ import Volumes
   }
 
   private func prove(_ labels: LabelVolume? = nil, _ stack: SliceStack? = nil) throws {
-    try SegmentationProof.prove(
-      path, labels: labels ?? self.labels, stack: stack ?? series.stack,
-      segments: PhantomLabels.segments, identifiers: PhantomLabels.identifiers)
+    var series = series
+    series.stack = stack ?? series.stack
+    try series.segmentation(labels ?? self.labels).prove(path)
   }
 
   /// Writes the object again with one thing changed.

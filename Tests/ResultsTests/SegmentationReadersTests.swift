@@ -7,7 +7,7 @@ import Volumes
 
 @testable import Results
 
-/// Other programs read what we write: dciodvfy, highdicom, pydicom and dcmqi.
+/// Other programs read what we write: dciodvfy, dcentvfy, highdicom, pydicom and dcmqi.
 @Suite struct SegmentationReadersTests {
   /// What the Python readers compare with.
   private struct Expected: Encodable {
@@ -46,10 +46,15 @@ import Volumes
     try expectReaders(PhantomSeries(.init(isMultiFrame: true)))
   }
 
-  /// Frames that only refer to their images, in the order of the series.
-  @Test func framesWithoutAFrameOfReferenceAreReadBack() throws {
+  /// The images share no frame of reference; the object has one.
+  @Test func framesOfImagesWithoutAFrameOfReferenceAreReadBack() throws {
+    try expectReaders(PhantomSeries { $0[.frameOfReferenceUID] = nil })
+    var number = 0
     try expectReaders(
-      PhantomSeries { $0[.frameOfReferenceUID] = nil }, options: ["--placeless"])
+      PhantomSeries(.init(orientation: ["0.8", "0.6", "0", "0", "0", "-1"])) { dataset in
+        number += 1
+        dataset.set(.frameOfReferenceUID, .UI, "2.25.800\(number)")
+      })
   }
 
   @Test(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
@@ -91,6 +96,11 @@ import Volumes
     // Values of the source that break the rules of their VR are copied nevertheless.
     let complaints = try errors(url.path).subtracting(errors(series.stack.frames[0].file))
     #expect(complaints == [])
+    // Patient, study, equipment and place are the same in the object and its images.
+    let images = Set(series.stack.frames.map(\.file)).sorted()
+    let contradictions = try errors([url.path] + images, of: "/usr/bin/dcentvfy")
+      .subtracting(errors(images, of: "/usr/bin/dcentvfy"))
+    #expect(contradictions == [])
     let expected = try write(try expected(series, labels), labels, in: series.folder)
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/readers/read_segmentation.py")
@@ -101,9 +111,11 @@ import Volumes
   }
 
   private func errors(_ path: String) throws -> Set<Substring> {
-    Set(
-      try run("/usr/bin/dciodvfy", [path]).output
-        .split(separator: "\n").filter { $0.hasPrefix("Error") })
+    try errors([path], of: "/usr/bin/dciodvfy")
+  }
+
+  private func errors(_ paths: [String], of tool: String) throws -> Set<Substring> {
+    Set(try run(tool, paths).output.split(separator: "\n").filter { $0.hasPrefix("Error") })
   }
 
   private func expected(
@@ -113,7 +125,7 @@ import Volumes
     let list = { (vector: SIMD3<Double>) in [vector.x, vector.y, vector.z] }
     var segments: [String: Int] = [:]
     var colors: [String: [UInt8]] = [:]
-    let written = try SegmentFrames(labels, segments: PhantomLabels.segments).segments
+    let written = WantedFrames(series.segmentation(labels)).segments
     for (index, segment) in written.enumerated() {
       let number = index + 1
       segments["\(segment.value)"] = number

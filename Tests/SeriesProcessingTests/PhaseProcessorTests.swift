@@ -31,7 +31,7 @@ import Volumes
       source: source, rule: rule, choice: choice,
       export: ResultExport(
         bundle: bundle, identity: ResultIdentity(fingerprint: "test"), moment: .unknown,
-        installation: "TEST", output: output.url,
+        installation: "TEST", options: SegmentationOptions(), output: output.url,
         writesNIfTI: false, times: StageTimes()))
   }
 
@@ -141,12 +141,13 @@ import Volumes
       !FileManager.default.fileExists(
         atPath: output.url.appendingPathComponent("segmentation-phase-01.dcm").path))
     guard
-      case .nothingFound(let picture, let warnings) = try await process(series, .all, voxels: [:])
+      case .nothingFound(let picture, let warnings, let objects) = try await process(
+        series, .all, voxels: [:])
     else {
       Issue.record("something was found")
       return
     }
-    #expect(picture.lastPathComponent == "contours-phase-01.png")
+    #expect(picture.lastPathComponent == "contours-phase-01.png" && objects.isEmpty)
     #expect(warnings == ["at 0", "at 100", "at 200"])
   }
 

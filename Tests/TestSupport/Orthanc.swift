@@ -59,6 +59,25 @@ public final class Orthanc: Sendable {
       .compactMap { $0.tags["SOPInstanceUID"] }
   }
 
+  /// Fetches an instance as a file.
+  public func download(_ sopInstanceUID: String, to file: URL) async throws {
+    let query = try JSONSerialization.data(
+      withJSONObject: ["Level": "Instance", "Query": ["SOPInstanceUID": sopInstanceUID]]
+        as [String: Any])
+    let found = try await runProcess(
+      "/usr/bin/curl",
+      [
+        "-fsS", "http://127.0.0.1:\(webPort)/tools/find", "-d",
+        String(decoding: query, as: UTF8.self),
+      ])
+    let ids = try JSONDecoder().decode([String].self, from: Data(found.output.utf8))
+    guard ids.count == 1 else { throw UploadFailed(output: found.output) }
+    let result = try await runProcess(
+      "/usr/bin/curl",
+      ["-fsS", "http://127.0.0.1:\(webPort)/instances/\(ids[0])/file", "-o", file.path])
+    guard result.status == 0 else { throw UploadFailed(output: result.output) }
+  }
+
   private func get(_ path: String) async -> Data? {
     let result = try? await runProcess(
       "/usr/bin/curl", ["-fsS", "http://127.0.0.1:\(webPort)/\(path)"])

@@ -1,15 +1,14 @@
 """Reads a segmentation object with highdicom, pydicom and dcmqi and compares it voxel by voxel.
 
-usage: read_segmentation.py SEGMENTATION EXPECTED.json [--no-dcmqi | --by-place | --placeless]
+usage: read_segmentation.py SEGMENTATION EXPECTED.json [--by-place]
 
 EXPECTED.json: labels (path of raw uint8, slice-row-column), slices, rows, columns, affine (origin,
 column, row, slice in LPS mm), images ([sopInstanceUID, frame number or 0] by slice), segments
 (label to segment number), colors (segment number to RGB). Prints one line a reader; exits with 1
 where any voxel differs.
 
---by-place is for tiles of one image, which references do not tell apart: highdicom's volume and
-dcmqi's images, by place. --placeless is for objects without a frame of reference: highdicom and
-pydicom by the source images; dcmqi must refuse them, for it reads by place alone.
+highdicom and pydicom go by the source images, highdicom's volume and dcmqi by place. --by-place is for
+tiles of one image, which references do not tell apart, and leaves the first two out.
 """
 
 import json
@@ -108,22 +107,19 @@ def main():
     path = sys.argv[1]
     expected = json.loads(Path(sys.argv[2]).read_text())
     wanted = wanted_numbers(expected)
-    readers = {"highdicom": by_highdicom, "pydicom": by_pydicom, "dcmqi": by_dcmqi}
-    if "--no-dcmqi" in sys.argv or "--placeless" in sys.argv:
-        del readers["dcmqi"]
+    readers = {
+        "highdicom": by_highdicom,
+        "pydicom": by_pydicom,
+        "highdicom's volume": by_highdicom_volume,
+        "dcmqi": by_dcmqi,
+    }
     if "--by-place" in sys.argv:
-        readers = {"highdicom": by_highdicom_volume, "dcmqi": by_dcmqi}
+        del readers["highdicom"], readers["pydicom"]
     failed = False
     for name, read in readers.items():
         wrong = int((read(path, expected) != wanted).sum())
         print(f"{name}: {wrong} of {wanted.size} voxels differ")
         failed |= wrong > 0
-    if "--placeless" in sys.argv:
-        try:
-            by_dcmqi(path, expected)
-            failed = True
-        except subprocess.CalledProcessError:
-            print("dcmqi: refused, as it must be without a place")
     check_colors(path, expected)
     sys.exit(1 if failed else 0)
 

@@ -1,12 +1,6 @@
 /// Binary frames packed as one bit stream: the first pixel is the lowest bit, frames follow each
 /// other without alignment (PS3.5 8.1.1, PS3.3 C.7.6.3).
 enum BitPlanes {
-  /// A buffer for a number of pixels, padded to an even length.
-  static func buffer(pixels: Int) -> [UInt8] {
-    let bytes = (pixels + 7) / 8
-    return [UInt8](repeating: 0, count: bytes + bytes % 2)
-  }
-
   /// Sets the pixels of a frame whose labels belong to a segment.
   ///
   /// - Parameters:

@@ -14,41 +14,58 @@ struct SegmentFrames {
   }
 
   var frames: [Frame] = []
-  /// The segments that have a voxel, in the order of their numbers.
+  /// The segments of the object, in the order of their numbers.
   var segments: [SegmentDescription] = []
   /// Slices that have any frame, ascending.
   var slices: [Int] = []
+  /// Whether nothing was found, and there are frames that show it.
+  var isOfNothing = false
 
+  /// - Parameters:
+  ///   - labels: on the source images.
+  ///   - segments: what the labels mean.
+  ///   - held: the segments that the object may hold; those without a voxel are left out.
+  ///   - options: which empty frames there are.
   /// - Throws: ``SegmentationError/unknownLabel(value:)``.
-  init(_ labels: LabelVolume, segments: [SegmentDescription]) throws(SegmentationError) {
-    let sliceSize = labels.grid.rows * labels.grid.columns
-    var isPresent = [[Bool]](
-      repeating: [Bool](repeating: false, count: 256), count: labels.grid.slices)
-    for slice in 0..<labels.grid.slices {
-      isPresent[slice] = LabelVolume.present(
-        in: labels.labels[slice * sliceSize..<(slice + 1) * sliceSize])
-    }
+  init(
+    _ labels: LabelVolume, segments: [SegmentDescription], held: [SegmentDescription],
+    options: SegmentationOptions
+  ) throws(SegmentationError) {
+    let isPresent = labels.presentBySlice
     let known = segments.reduce(into: Set<UInt8>()) { $0.formUnion($1.labels) }
     for label in UInt8(1)...255 where !known.contains(label) {
       if isPresent.contains(where: { $0[Int(label)] }) { throw .unknownLabel(value: label) }
     }
-    for segment in segments {
-      let present = isPresent.indices.filter { slice in
-        segment.labels.contains { isPresent[slice][Int($0)] }
-      }
+    let isEmpty = !isPresent.contains { $0[1...].contains(true) }
+    for segment in held {
+      var present = isPresent.indices.filter { segment.hasVoxel(in: isPresent[$0]) }
+      if isEmpty, options.writesNothingFound { present = Array(isPresent.indices.prefix(1)) }
       guard !present.isEmpty else { continue }
+      if options.keepsEmptyFrames { present = Array(isPresent.indices) }
       self.segments.append(segment)
       let number = self.segments.count
       let holds = (0...255).map { segment.labels.contains(UInt8($0)) }
       frames += present.map { Frame(segmentNumber: number, holds: holds, slice: $0) }
     }
     slices = Set(frames.map(\.slice)).sorted()
+    isOfNothing = isEmpty
   }
 }
 
+extension SegmentDescription {
+  /// Whether any of the segment's labels is present.
+  func hasVoxel(in isPresent: [Bool]) -> Bool { labels.contains { isPresent[Int($0)] } }
+}
+
 extension LabelVolume {
+  /// Whether each label occurs, by slice and label.
+  var presentBySlice: [[Bool]] {
+    let size = grid.rows * grid.columns
+    return (0..<grid.slices).map { Self.present(in: labels[$0 * size..<($0 + 1) * size]) }
+  }
+
   /// Whether each label occurs, by label.
-  static func present(in labels: ArraySlice<UInt8>) -> [Bool] {
+  private static func present(in labels: ArraySlice<UInt8>) -> [Bool] {
     var isPresent = [Bool](repeating: false, count: 256)
     isPresent.withUnsafeMutableBufferPointer { isPresent in
       labels.withUnsafeBufferPointer { labels in

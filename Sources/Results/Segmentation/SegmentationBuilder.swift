@@ -3,7 +3,7 @@ import Foundation
 import Terminology
 import Volumes
 
-/// Builds the dataset of a segmentation object.
+/// Builds the dataset of a segmentation object, all but its pixels.
 struct SegmentationBuilder {
   let stack: SliceStack
   let source: SourceImages
@@ -11,45 +11,42 @@ struct SegmentationBuilder {
   let origin: ResultOrigin
   let identifiers: ResultIdentifiers
 
-  /// Whether frames have a place in the patient, and not only images that they refer to.
-  private var isPlaced: Bool { stack.hasFrameOfReference }
+  private var text: PlainText {
+    PlainText(characterSet: source.header.texts(.specificCharacterSet))
+  }
 
-  func dataset(_ labels: LabelVolume) throws(UncopiedAttribute) -> Dataset {
+  func dataset() throws(UncopiedAttribute) -> Dataset {
     var dataset = Dataset()
     try CopiedAttributes.copy(from: source.header, to: &dataset)
     addIdentity(&dataset)
-    addEquipmentAndContent(&dataset)
+    addEquipment(&dataset)
+    addContent(&dataset)
     addImage(&dataset)
     addDimensions(&dataset)
-    dataset.set(.segmentSequence, frames.segments.indices.map(segment))
-    dataset.set(.sharedFunctionalGroups, [sharedGroups()])
-    dataset.set(.perFrameFunctionalGroups, frames.frames.map(frameGroups))
+    let segments = SegmentItems(origin: origin, identifiers: identifiers, text: text)
+    dataset.set(
+      .segmentSequence,
+      frames.segments.enumerated().map { segments.item($1, number: $0 + 1) })
+    let groups = FrameGroups(stack: stack, source: source, slices: frames.slices)
+    dataset.set(.sharedFunctionalGroups, [groups.shared])
+    dataset.set(.perFrameFunctionalGroups, frames.frames.map(groups.item))
     dataset.set(.referencedSeriesSequence, referencedSeries())
-    dataset.set(.pixelData, .OB, bytes: pixels(labels))
     return dataset
   }
-
-  // MARK: Modules of the whole object
 
   private func addIdentity(_ dataset: inout Dataset) {
     dataset.set(.sopClassUID, .UI, SegmentationStorage.sopClassUID)
     dataset.set(.sopInstanceUID, .UI, identifiers.sopInstanceUID)
     dataset.set(.seriesInstanceUID, .UI, identifiers.seriesInstanceUID)
     dataset.set(.studyInstanceUID, .UI, stack.frames[0].studyInstanceUID)
-    if isPlaced {
-      dataset.set(.frameOfReferenceUID, .UI, stack.frames[0].frameOfReferenceUID)
-      let indicator = source.header[.positionReferenceIndicator]
-      dataset[.positionReferenceIndicator] = indicator ?? DataElement(.LO, .text([]))
-    } else {
-      // Type 2C: due where no frame has a position (PS3.3 C.7.6.1.1.1).
-      dataset.set(.patientOrientation, .CS, "")
-    }
+    dataset.set(.frameOfReferenceUID, .UI, stack.frameOfReferenceUIDOfResult)
+    let indicator = source.header[.positionReferenceIndicator]
+    dataset[.positionReferenceIndicator] = indicator ?? DataElement(.LO, .text([]))
     dataset.set(.modality, .CS, "SEG")
-    dataset.set(.seriesNumber, .IS, "\(origin.seriesNumber)")
+    let naming = SeriesNaming(source: source.header, modelName: origin.modelName)
+    dataset.set(.seriesNumber, .IS, "\(naming.number)")
+    dataset[.seriesDescription] = naming.description
     dataset.set(.instanceNumber, .IS, "\(origin.instanceNumber)")
-    dataset.set(
-      .seriesDescription, .LO,
-      PlainText.limited(origin.modelName, to: 64, suffix: " (research use only)"))
     if let replaced = origin.replaces { dataset.set(.relatedSeriesSequence, [related(replaced)]) }
   }
 
@@ -59,29 +56,83 @@ struct SegmentationBuilder {
     var series = Dataset()
     series.set(.studyInstanceUID, .UI, replaced.studyInstanceUID)
     series.set(.seriesInstanceUID, .UI, replaced.seriesInstanceUID)
-    series.set(.purposeOfReferenceCodeSequence, [code(ReplacedSeries.purpose)])
+    series.set(
+      .purposeOfReferenceCodeSequence, [ReplacedSeries.purpose.item { PlainText.ascii($0, to: $1) }]
+    )
     return series
   }
 
-  private func addEquipmentAndContent(_ dataset: inout Dataset) {
+  // MARK: Equipment and content
+
+  private func addEquipment(_ dataset: inout Dataset) {
     dataset.set(.manufacturer, .LO, "segmentd")
     dataset.set(.manufacturerModelName, .LO, "segmentd")
-    dataset.set(.deviceSerialNumber, .LO, PlainText.limited(origin.deviceSerialNumber, to: 64))
-    dataset.set(.softwareVersions, .LO, PlainText.limited(origin.softwareVersion, to: 64))
-    for tag in [Tag.contentDate, .seriesDate] { dataset.set(tag, .DA, origin.moment.date) }
-    for tag in [Tag.contentTime, .seriesTime] { dataset.set(tag, .TM, origin.moment.time) }
+    dataset.set(.deviceSerialNumber, .LO, PlainText.ascii(origin.deviceSerialNumber, to: 64))
+    dataset.set(.softwareVersions, .LO, PlainText.ascii(origin.softwareVersion, to: 64))
+    dataset.set(
+      .contributingEquipmentSequence,
+      source.header.items(.contributingEquipmentSequence).map(\.withoutPrivateElements)
+        + [acquisitionEquipment, model].compactMap(\.self))
+  }
+
+  /// What made the images; nil where they do not name a manufacturer (PS3.3 C.12.1, type 1).
+  private var acquisitionEquipment: Dataset? {
+    guard let manufacturer = source.header[.manufacturer], !manufacturer.isEmpty,
+      case .text = manufacturer.value
+    else { return nil }
+    var equipment = Dataset()
+    let purpose = CodedConcept(value: "109101", scheme: "DCM", meaning: "Acquisition Equipment")
+    equipment.set(.purposeOfReferenceCodeSequence, [purpose.item { PlainText.ascii($0, to: $1) }])
+    for tag in [
+      Tag.manufacturer, .institutionName, .stationName, .manufacturerModelName,
+      .deviceSerialNumber, .softwareVersions,
+    ] {
+      guard let element = source.header[tag], !element.isEmpty, case .text = element.value else {
+        continue
+      }
+      equipment[tag] = element
+    }
+    return equipment
+  }
+
+  private var model: Dataset {
+    var equipment = Dataset()
+    let purpose = CodedConcept(value: "109102", scheme: "DCM", meaning: "Processing Equipment")
+    equipment.set(.purposeOfReferenceCodeSequence, [purpose.item { PlainText.ascii($0, to: $1) }])
+    equipment.set(.manufacturer, .LO, "segmentd")
+    equipment.set(.manufacturerModelName, .LO, text.limited(origin.modelName, to: 64))
+    equipment.set(
+      .softwareVersions, .LO, [text.limited(origin.modelVersion, to: 64), origin.modelSHA256])
+    equipment.set(
+      .contributionDescription, .ST,
+      "Segmentation by a neural network; software versions are that of the model and its SHA-256")
+    return equipment
+  }
+
+  private func addContent(_ dataset: inout Dataset) {
+    for tag in [Tag.contentDate, .seriesDate, .instanceCreationDate] {
+      dataset.set(tag, .DA, origin.moment.date)
+    }
+    for tag in [Tag.contentTime, .seriesTime, .instanceCreationTime] {
+      dataset.set(tag, .TM, origin.moment.time)
+    }
     if let offset = source.header.text(.timezoneOffsetFromUTC).flatMap(TimezoneOffset.init) {
       dataset.set(.timezoneOffsetFromUTC, .SH, offset.text)
     }
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
+    let parts = [
+      origin.subject, "\(origin.modelName) \(origin.modelVersion)",
+      frames.isOfNothing ? "nothing found" : "",
+    ]
+    let ending = origin.remarks.isEmpty ? "" : " - unusual, see segments"
     dataset.set(
       .contentDescription, .LO,
-      PlainText.limited(
-        ([origin.subject] + ["\(origin.modelName) \(origin.modelVersion)"])
-          .filter { !$0.isEmpty }.joined(separator: ", "), to: 64,
-        suffix: origin.remarks.isEmpty ? "" : " - unusual, see segments"))
+      text.limited(parts.filter { !$0.isEmpty }.joined(separator: ", "), to: 64 - ending.count)
+        + ending)
     dataset.set(.contentCreatorName, .PN, "segmentd")
   }
+
+  // MARK: Image, dimensions and references
 
   private func addImage(_ dataset: inout Dataset) {
     dataset.set(.imageType, .CS, ["DERIVED", "PRIMARY"])
@@ -98,11 +149,10 @@ struct SegmentationBuilder {
     dataset.set(.segmentsOverlap, .CS, frames.segments.canOverlap ? "YES" : "NO")
     dataset.set(.burnedInAnnotation, .CS, "NO")
     // Derived from lossy images means lossy (PS3.3 C.7.6.1.1.5).
-    let isLossy = source.header.text(.lossyImageCompression) == "01"
-    dataset.set(.lossyImageCompression, .CS, isLossy ? "01" : "00")
-    if isLossy {
-      dataset[.lossyImageCompressionRatio] = source.header[.lossyImageCompressionRatio]
-      dataset[.lossyImageCompressionMethod] = source.header[.lossyImageCompressionMethod]
+    dataset.set(.lossyImageCompression, .CS, source.lossyHeader == nil ? "00" : "01")
+    for tag in [Tag.lossyImageCompressionRatio, .lossyImageCompressionMethod] {
+      guard let element = source.lossyHeader?[tag], !element.isEmpty else { continue }
+      dataset[tag] = element.withinDecimalStrings
     }
   }
 
@@ -114,9 +164,7 @@ struct SegmentationBuilder {
       .dimensionIndexSequence,
       [
         dimension(.referencedSegmentNumber, in: .segmentIdentificationSequence, "Segment number"),
-        isPlaced
-          ? dimension(.imagePosition, in: .planePositionSequence, "Image position")
-          : dimension(.inStackPositionNumber, in: .frameContentSequence, "Slice"),
+        dimension(.imagePosition, in: .planePositionSequence, "Image position"),
       ])
   }
 
@@ -149,145 +197,17 @@ struct SegmentationBuilder {
       return series
     }
   }
+}
 
-  // MARK: Segments
-
-  private func segment(at index: Int) -> Dataset {
-    let description = frames.segments[index]
-    var segment = Dataset()
-    segment.set(.segmentNumber, .US, index + 1)
-    segment.set(.segmentLabel, .LO, PlainText.limited(description.name, to: 64))
-    if !origin.remarks.isEmpty {
-      let remarks = "Warning: " + origin.remarks.joined(separator: "; ")
-      segment.set(.segmentDescription, .ST, PlainText.limited(remarks, to: 1024))
-    }
-    segment.set(.segmentAlgorithmType, .CS, "AUTOMATIC")
-    segment.set(.segmentAlgorithmName, .LO, PlainText.limited(origin.modelName, to: 64))
-    segment.set(.segmentedPropertyCategoryCodeSequence, [code(description.category)])
-    var type = code(description.type)
-    if let modifier = description.modifier {
-      type.set(.segmentedPropertyTypeModifierCodeSequence, [code(modifier)])
-    }
-    segment.set(.segmentedPropertyTypeCodeSequence, [type])
-    if let region = description.anatomicRegion {
-      segment.set(.anatomicRegionSequence, [code(region)])
-    }
-    segment.set(.segmentationAlgorithmIdentificationSequence, [algorithm()])
-    let lab = CIELab.scaled(
-      red: description.color[0], green: description.color[1], blue: description.color[2])
-    segment.set(.recommendedDisplayCIELabValue, .US, lab[0], lab[1], lab[2])
-    return segment
-  }
-
-  private func algorithm() -> Dataset {
-    let family = CodedConcept(value: "123109", scheme: "DCM", meaning: "Artificial Intelligence")
-    var algorithm = Dataset()
-    algorithm.set(.algorithmFamilyCodeSequence, [code(family)])
-    algorithm.set(.algorithmName, .LO, PlainText.limited(origin.modelName, to: 64))
-    algorithm.set(.algorithmVersion, .LO, PlainText.limited(origin.modelVersion, to: 64))
-    return algorithm
-  }
-
-  private func code(_ concept: CodedConcept) -> Dataset {
+extension CodedConcept {
+  /// The item of a code sequence (PS3.3 8.8).
+  ///
+  /// - Parameter limited: a text with the most characters admitted.
+  func item(_ limited: (String, Int) -> String) -> Dataset {
     var code = Dataset()
-    code.set(.codeValue, .SH, PlainText.limited(concept.value, to: 16))
-    code.set(.codingSchemeDesignator, .SH, PlainText.limited(concept.scheme, to: 16))
-    code.set(.codeMeaning, .LO, PlainText.limited(concept.meaning, to: 64))
+    code.set(.codeValue, .SH, limited(value, 16))
+    code.set(.codingSchemeDesignator, .SH, limited(scheme, 16))
+    code.set(.codeMeaning, .LO, limited(meaning, 64))
     return code
-  }
-
-  // MARK: Functional groups
-
-  private func sharedGroups() -> Dataset {
-    guard isPlaced else { return Dataset() }
-    let step = stack.grid.affine.stepAlongNormal
-    var measures = Dataset()
-    measures[.pixelSpacing] = source.planes[0].pixelSpacing
-    let thickness = source.planes[0].sliceThickness
-    if let thickness, Self.isDecimal(thickness) {
-      measures[.sliceThickness] = thickness
-    } else {
-      measures.set(.sliceThickness, .DS, PlainText.decimal(step))
-    }
-    // Only where it is one (PS3.3 C.7.6.16.2.1).
-    if stack.sliceIndices == nil {
-      measures.set(.spacingBetweenSlices, .DS, PlainText.decimal(step))
-    }
-    var orientation = Dataset()
-    orientation[.imageOrientation] = source.planes[0].imageOrientation
-    var shared = Dataset()
-    shared.set(.pixelMeasuresSequence, [measures])
-    shared.set(.planeOrientationSequence, [orientation])
-    return shared
-  }
-
-  /// Whether an element is one number as DICOM stores it (PS3.5 6.2).
-  private static func isDecimal(_ element: DataElement) -> Bool {
-    guard case .text(let bytes) = element.value, bytes.count <= 16 else { return false }
-    let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
-    return Double(text)?.isFinite == true
-  }
-
-  private func frameGroups(_ frame: SegmentFrames.Frame) -> Dataset {
-    let place = (frames.slices.firstIndex(of: frame.slice) ?? 0) + 1
-    var content = Dataset()
-    content.set(.dimensionIndexValues, .UL, frame.segmentNumber, place)
-    var identification = Dataset()
-    identification.set(.referencedSegmentNumber, .US, frame.segmentNumber)
-    var groups = Dataset()
-    if isPlaced {
-      var position = Dataset()
-      position[.imagePosition] = source.planes[frame.slice].imagePosition
-      groups.set(.planePositionSequence, [position])
-    } else {
-      content.set(.stackID, .SH, "1")
-      content.set(.inStackPositionNumber, .UL, place)
-    }
-    groups.set(.frameContentSequence, [content])
-    groups.set(.segmentIdentificationSequence, [identification])
-    groups.set(.derivationImageSequence, [derivation(from: stack.frames[frame.slice])])
-    return groups
-  }
-
-  private func derivation(from image: ImageFrame) -> Dataset {
-    let purpose = CodedConcept(
-      value: "121322", scheme: "DCM", meaning: "Source image for image processing operation")
-    var reference = Dataset()
-    reference.set(.referencedSOPClassUID, .UI, image.sopClassUID)
-    reference.set(.referencedSOPInstanceUID, .UI, image.sopInstanceUID)
-    if let number = image.frameNumber { reference.set(.referencedFrameNumber, .IS, "\(number)") }
-    reference.set(.purposeOfReferenceCodeSequence, [code(purpose)])
-    // A tile is not where its pixels are in the mosaic.
-    reference.set(.spatialLocationsPreserved, .CS, image.mosaicTile == nil ? "YES" : "NO")
-    let segmentation = CodedConcept(value: "113076", scheme: "DCM", meaning: "Segmentation")
-    var derivation = Dataset()
-    derivation.set(.derivationCodeSequence, [code(segmentation)])
-    derivation.set(.sourceImageSequence, [reference])
-    return derivation
-  }
-
-  // MARK: Pixels
-
-  private func pixels(_ labels: LabelVolume) -> [UInt8] {
-    let frameSize = stack.grid.rows * stack.grid.columns
-    let frames = frames.frames
-    var bytes = BitPlanes.buffer(pixels: frameSize * frames.count)
-    bytes.withUnsafeMutableBufferPointer { bytes in
-      labels.labels.withUnsafeBufferPointer { labels in
-        // Frames of whole bytes are each written by one thread.
-        nonisolated(unsafe) let (target, source) = (bytes, labels)
-        let isWhole = frameSize % 8 == 0
-        inParallel(frames.count, worthwhile: isWhole && labels.count > 100_000) { share in
-          for index in share {
-            let frame = frames[index]
-            let start = frame.slice * frameSize
-            BitPlanes.set(
-              UnsafeBufferPointer(rebasing: source[start..<start + frameSize]), frame.holds,
-              from: index * frameSize, in: target)
-          }
-        }
-      }
-    }
-    return bytes
   }
 }

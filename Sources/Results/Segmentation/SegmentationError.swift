@@ -8,8 +8,6 @@ public enum SegmentationError: ResultError, Equatable, Sendable {
   case unknownLabel(value: UInt8)
   /// A segment's description cannot be written.
   case invalidSegment(name: String, reason: String)
-  /// Without a frame of reference (0020,0052) the source has no place in the patient.
-  case noFrameOfReference(sopInstanceUID: String)
   /// The source's identity cannot be carried over.
   case uncopied(UncopiedAttribute)
   case invalidIdentifier(uid: String)
@@ -20,8 +18,6 @@ public enum SegmentationError: ResultError, Equatable, Sendable {
     case .gridsDiffer(let reason): "labels and source images differ: \(reason)"
     case .unknownLabel(let value): "label \(value) is not described by any segment"
     case .invalidSegment(let name, let reason): "segment \"\(name)\": \(reason)"
-    case .noFrameOfReference(let uid):
-      "\(Tag.frameOfReferenceUID) of the source instance \(uid) is missing or empty"
     case .uncopied(let attribute): attribute.description
     case .invalidIdentifier(let uid): "\"\(uid)\" is not a DICOM UID"
     case .dicom(let error): error.description
@@ -30,7 +26,7 @@ public enum SegmentationError: ResultError, Equatable, Sendable {
 
   public var isSourceFault: Bool {
     switch self {
-    case .noFrameOfReference, .uncopied: true
+    case .uncopied: true
     default: false
     }
   }

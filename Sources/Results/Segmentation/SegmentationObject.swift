@@ -9,9 +9,9 @@ import Volumes
 /// stores them, and refers to it. Frames without a voxel are left out; labels that occur nowhere
 /// are too, and the others are numbered from 1.
 ///
-/// Where the source images do not share one frame of reference the object has none: its frames are
-/// placed by the images they refer to alone, pixel for pixel (PS3.3 A.51.3, C.7.6.16.2.6). Frames
-/// on the tiles of a mosaic have computed places.
+/// Where the source images do not share one frame of reference the object has one that follows from their
+/// series: the geometry gate took their positions as those of one volume. Frames on the tiles of a mosaic
+/// have computed places.
 public struct SegmentationObject: ResultObject {
   /// On the source grid of the stack, one slice for each image, order z, y, x.
   public let labels: LabelVolume
@@ -19,18 +19,55 @@ public struct SegmentationObject: ResultObject {
   public let stack: SliceStack
   /// What the labels mean.
   public let segments: [SegmentDescription]
+  /// Those that the object may hold: all of them, or some where a result is divided.
+  public let held: [SegmentDescription]
   public let origin: ResultOrigin
   public let identifiers: ResultIdentifiers
+  public let options: SegmentationOptions
 
+  /// - Parameters:
+  ///   - labels: on the source grid of the stack.
+  ///   - stack: the source images with their files.
+  ///   - segments: what the labels mean.
+  ///   - held: the segments that the object may hold; nil for all.
+  ///   - origin: who made the labels, and when.
+  ///   - identifiers: of the object.
+  ///   - options: where a site wants it otherwise than by default.
   public init(
     _ labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription],
-    origin: ResultOrigin, identifiers: ResultIdentifiers
+    holding held: [SegmentDescription]? = nil, origin: ResultOrigin,
+    identifiers: ResultIdentifiers, options: SegmentationOptions = SegmentationOptions()
   ) {
     self.labels = labels
     self.stack = stack
     self.segments = segments
+    self.held = held ?? segments
     self.origin = origin
     self.identifiers = identifiers
+    self.options = options
+  }
+
+  /// The segments of each object that labels become: one object, or several where it would have more frames
+  /// than ``SegmentationOptions/maximumFrames``. A segment is never divided.
+  public static func parts(
+    of labels: LabelVolume, segments: [SegmentDescription], options: SegmentationOptions
+  ) -> [[SegmentDescription]] {
+    guard let maximum = options.maximumFrames else { return [segments] }
+    let isPresent = labels.presentBySlice
+    var parts: [[SegmentDescription]] = []
+    var room = 0
+    for segment in segments {
+      let found = isPresent.count { segment.hasVoxel(in: $0) }
+      guard found > 0 else { continue }
+      let frames = options.keepsEmptyFrames ? isPresent.count : found
+      if parts.isEmpty || frames > room {
+        parts.append([])
+        room = maximum
+      }
+      parts[parts.count - 1].append(segment)
+      room -= frames
+    }
+    return parts.isEmpty ? [segments] : parts
   }
 
   /// Writes the object; nothing is found where all labels are background.
@@ -38,14 +75,15 @@ public struct SegmentationObject: ResultObject {
   /// - Throws: ``SegmentationError``.
   public func write(to path: String) throws(SegmentationError) -> WriteOutcome {
     try checkArguments()
-    let frames = try SegmentFrames(labels, segments: segments)
+    let frames = try SegmentFrames(labels, segments: segments, held: held, options: options)
     guard !frames.frames.isEmpty else { return .nothingFound }
     let builder = SegmentationBuilder(
       stack: stack, source: try SourceImages(stack), frames: frames, origin: origin,
       identifiers: identifiers)
     let dataset: Dataset
-    do { dataset = try builder.dataset(labels) } catch { throw .uncopied(error) }
-    do { try dataset.write(to: path) } catch { throw .dicom(error) }
+    do { dataset = try builder.dataset() } catch { throw .uncopied(error) }
+    let pixels = PackedFrames(frames.frames, labels: labels)
+    do { try dataset.write(to: path, pixelData: pixels.streamed) } catch { throw .dicom(error) }
     return .written
   }
 
@@ -53,9 +91,7 @@ public struct SegmentationObject: ResultObject {
   ///
   /// - Throws: ``ProofError``.
   public func prove(_ path: String) throws(ProofError) {
-    try SegmentationProof.prove(
-      path, labels: labels, stack: stack, segments: segments, identifiers: identifiers,
-      replaces: origin.replaces)
+    try SegmentationProof(self, path: path).prove()
   }
 
   private func checkArguments() throws(SegmentationError) {
@@ -68,10 +104,6 @@ public struct SegmentationObject: ResultObject {
     }
     for uid in [identifiers.seriesInstanceUID, identifiers.sopInstanceUID]
     where !DICOMUID.isValid(uid) { throw .invalidIdentifier(uid: uid) }
-    // Whole images can be referred to without a place in the patient; tiles of one cannot.
-    if let tile = stack.frames.first(where: { $0.mosaicTile != nil }), !stack.hasFrameOfReference {
-      throw .noFrameOfReference(sopInstanceUID: tile.sopInstanceUID)
-    }
     for segment in segments {
       if segment.value == 0 || segment.labels.isEmpty || segment.labels.contains(0) {
         throw .invalidSegment(name: segment.name, reason: "0 is the background")

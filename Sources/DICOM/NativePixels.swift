@@ -1,0 +1,82 @@
+import FileSystem
+import Foundation
+
+/// Uncompressed pixel data in a file, read part by part.
+public struct NativePixels: Sendable {
+  public let path: String
+  /// The bytes of the value of Pixel Data (7FE0,0010) in the file.
+  private let value: Range<Int>
+
+  /// Bytes of the value, padding included.
+  public var count: Int { value.count }
+
+  fileprivate init(path: String, value: Range<Int>) {
+    self.path = path
+    self.value = value
+  }
+
+  /// Opens the file for reading parts of it.
+  public func open() throws(DICOMError) -> Reader {
+    do {
+      return Reader(
+        file: try FileHandle(forReadingFrom: URL(fileURLWithPath: path)), path: path, value: value)
+    } catch {
+      throw .cannotRead(
+        file: path, reason: SystemError.text(of: error), system: SystemError(behind: error))
+    }
+  }
+
+  /// Reads parts; closes the file when it goes.
+  public final class Reader {
+    private let file: FileHandle
+    private let path: String
+    private let value: Range<Int>
+
+    fileprivate init(file: FileHandle, path: String, value: Range<Int>) {
+      self.file = file
+      self.path = path
+      self.value = value
+    }
+
+    deinit { try? file.close() }
+
+    /// Bytes of the value, by their place in it.
+    ///
+    /// - Throws: ``DICOMError/cannotRead(file:reason:system:)``.
+    public func read(_ part: Range<Int>) throws(DICOMError) -> Data {
+      guard part.lowerBound >= 0, part.upperBound <= value.count else {
+        throw .truncated(
+          file: path, tag: .pixelData, needed: part.upperBound, available: value.count)
+      }
+      do {
+        try file.seek(toOffset: UInt64(value.lowerBound + part.lowerBound))
+        let bytes = try file.read(upToCount: part.count) ?? Data()
+        if bytes.count == part.count { return bytes }
+      } catch {
+        throw .cannotRead(
+          file: path, reason: SystemError.text(of: error), system: SystemError(behind: error))
+      }
+      throw .truncated(file: path, tag: .pixelData, needed: part.count, available: 0)
+    }
+  }
+}
+
+extension DICOMFile {
+  /// The dataset of a file with uncompressed pixel data, little endian, which stay on the disk: only what is
+  /// before them is read.
+  ///
+  /// - Parameter path: of a file that nobody writes to or cuts off in the meantime.
+  /// - Throws: ``DICOMError``, also where the pixel data is absent or compressed, or the dataset deflated.
+  public static func withPixelsOnDisk(
+    path: String
+  ) throws(DICOMError) -> (dataset: Dataset, pixels: NativePixels) {
+    let file = try DICOMFile(path: path, bytes: try contents(of: path, mapped: true))
+    guard let value = file.structure.pixelData?.native else {
+      throw .missingAttribute(file: path, tag: .pixelData)
+    }
+    guard !file.transferSyntax.isBigEndian else {
+      throw .unsupportedPixels(file: path, reason: "big endian")
+    }
+    return (file.dataset, NativePixels(path: path, value: value))
+  }
+}
