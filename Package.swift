@@ -118,7 +118,12 @@ let package = Package(
         "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .target(name: "JobLedger", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+    .target(
+      name: "JobLedger",
+      dependencies: [
+        "FileSystem", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .target(name: "Explanation", dependencies: ["JobLedger"]),
     .target(
       name: "SeriesReading",

@@ -8,7 +8,7 @@ extension StudyRecord.Event {
     let series = seriesInstanceUID.map { "series \($0)" } ?? "a series"
     let text: String
     switch kind {
-    case "association", "refused", "assessed": return nil
+    case "association", "refused", "assessed", "started": return nil
     case "created": text = "\(job) was made: \(message)"
     case "rules": text = "rules on \(series): \(message)"
     case "held": text = "\(job) was held: \(message)"

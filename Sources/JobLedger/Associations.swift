@@ -38,6 +38,14 @@ public enum AssociationOutcome: String, Sendable, Codable, CaseIterable {
   case shutDown = "shut down"
   /// The process was killed, or lost power, while the association was open.
   case interrupted
+
+  var cause: EventCause {
+    switch self {
+    case .released, .abortedByPeer, .connectionLost, .timedOut, .aborted: .peer
+    case .shutDown: .program
+    case .interrupted: .fault
+    }
+  }
 }
 
 /// An association as the ledger keeps it.
@@ -90,7 +98,7 @@ extension Ledger {
   public func endReception(ofSession session: String, message: String) throws(LedgerError) {
     try write { db in
       try closeInterruptedAssociations(.one(session), message, db)
-      try event(db, "receiver", message)
+      try event(db, "receiver", by: .fault, message)
     }
   }
 
@@ -122,7 +130,7 @@ extension Ledger {
       if outcome != .released {
         let text = (["association \(outcome.rawValue)"] + [message].compactMap(\.self))
           .joined(separator: ": ")
-        try event(db, "association", series: series, text)
+        try event(db, "association", by: outcome.cause, series: series, text)
       }
       try resolveAssociations(of: series, db)
     }

@@ -178,7 +178,7 @@ extension Ledger {
   private func confirm(_ question: CompletenessQuestion, listed: Int, _ db: Database) throws {
     let series = question.seriesInstanceUID
     try event(
-      db, "completeness", series: series,
+      db, "completeness", by: .peer, series: series,
       "the query source lists \(listed) instances, \(try instanceCount(series, db)) are here")
     try db.execute(
       sql: """
@@ -222,13 +222,20 @@ extension Ledger {
         check.scheduledAt, check.listed, check.reason,
       ])
     guard before != check.state.rawValue, let reason = check.reason else { return }
-    try event(db, "completeness", series: series, "\(check.state.rawValue): \(reason)")
+    try event(
+      db, "completeness", by: check.state.cause, series: series,
+      "\(check.state.rawValue): \(reason)")
   }
 }
 
 /// What is known of the answers of the query source about a series.
 private struct CompletenessCheckRow {
-  enum State: String { case waiting, confirmed, incomplete, unconfirmed, unchecked }
+  enum State: String {
+    case waiting, confirmed, incomplete, unconfirmed, unchecked
+
+    /// A source that does not answer is a fault, until it is known to be one of the peer.
+    var cause: EventCause { self == .unconfirmed || self == .unchecked ? .fault : .peer }
+  }
 
   var revision: Int
   var state = State.waiting

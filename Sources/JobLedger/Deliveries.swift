@@ -61,7 +61,7 @@ extension Ledger {
           """, arguments: [now, warning, delivery.id])
       try expectChange(of: delivery, db)
       try event(
-        db, "delivered", job: delivery.job,
+        db, "delivered", by: .peer, job: delivery.job,
         "to \(delivery.destination)" + (warning.map { ": \($0)" } ?? ""))
     }
   }
@@ -87,7 +87,8 @@ extension Ledger {
           """, arguments: [state, now + (pause ?? 0), failure?.rawValue, error, delivery.id])
       try expectChange(of: delivery, db)
       try event(
-        db, state == "held" ? "delivery held" : "not delivered", job: delivery.job,
+        db, state == "held" ? "delivery held" : "not delivered",
+        by: failure == .refused ? .peer : .fault, job: delivery.job,
         "to \(delivery.destination): \(error)")
     }
   }

@@ -178,7 +178,8 @@ extension Ledger {
     for id in resolved {
       for series in try seriesConcerned(byRefusal: id, db) {
         try event(
-          db, "received", series: series, "instance \(record.sopInstanceUID), refused before")
+          db, "received", by: record.source.cause, series: series,
+          "instance \(record.sopInstanceUID), refused before")
         try reopenIfComplete(series, db)
       }
     }

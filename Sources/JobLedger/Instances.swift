@@ -2,7 +2,11 @@ import Foundation
 import GRDB
 
 /// Where an instance came from.
-public enum InstanceSource: String, Sendable, Codable { case listener, watch, command }
+public enum InstanceSource: String, Sendable, Codable {
+  case listener, watch, command
+
+  var cause: EventCause { self == .command ? .program : .peer }
+}
 
 /// A received instance as the ledger keeps it.
 public struct InstanceRecord: Sendable, Codable, Equatable {
@@ -118,7 +122,7 @@ extension Ledger {
     try insert(record, db)
     guard isIdentical != nil else { return .added }
     try event(
-      db, "conflict", series: record.seriesInstanceUID,
+      db, "conflict", by: record.source.cause, series: record.seriesInstanceUID,
       "instance \(record.sopInstanceUID) came again with other content")
     return .conflicting
   }
@@ -144,7 +148,7 @@ extension Ledger {
         """,
       arguments: [now, record.sopInstanceUID, record.seriesInstanceUID, record.contentHash])
     try event(
-      db, "restored", series: record.seriesInstanceUID,
+      db, "restored", by: record.source.cause, series: record.seriesInstanceUID,
       "instance \(record.sopInstanceUID) came again as it was before it was replaced")
   }
 

@@ -204,7 +204,8 @@ extension Ledger {
     case .nothing: break
     case .runNow:
       try schedule(job.id, at: now, db)
-      try event(db, "retried", series: job.series, job: job.id, "by an administrator\(why)")
+      try event(
+        db, "retried", by: .person, series: job.series, job: job.id, "by an administrator\(why)")
     case .makeAvailable: try makeAvailable(job, why, db)
     case .assembleAgain:
       try cancelHeld(series: job.series, reason: "tried again by an administrator\(why)", db)
@@ -216,23 +217,24 @@ extension Ledger {
           WHERE job_id = ? AND state IN ('waiting', 'held')
           """, arguments: [now, job.owner])
       try event(
-        db, "delivery retried", series: job.series, job: job.id, "by an administrator\(why)")
+        db, "delivery retried", by: .person, series: job.series, job: job.id,
+        "by an administrator\(why)")
     case .cancel:
       try cancel(
         job.id, from: Self.waitingStates + ["running", "held"],
-        reason: "cancelled by an administrator\(why)", db)
+        reason: "cancelled by an administrator\(why)", by: .person, db)
     case .hold:
       let reason = "held by an administrator\(why)"
       _ = try end(job.id, from: Self.waitingStates, as: "held", message: reason, db)
       try db.execute(
         sql: "UPDATE jobs SET is_held_by_person = 1 WHERE id = ?", arguments: [job.id])
-      try event(db, "held", series: job.series, job: job.id, reason)
+      try event(db, "held", by: .person, series: job.series, job: job.id, reason)
     case .releaseSeries: try releaseSeries(of: job, why, db)
     case .prioritize(let priority):
       try db.execute(
         sql: "UPDATE jobs SET priority = ? WHERE id = ?", arguments: [priority, job.id])
       try event(
-        db, "prioritized", series: job.series, job: job.id,
+        db, "prioritized", by: .person, series: job.series, job: job.id,
         "priority \(priority), by an administrator\(why)")
     }
   }
@@ -245,7 +247,8 @@ extension Ledger {
         WHERE id = ?
         """, arguments: [now, job.id])
     let kind = job.isHeldByPerson ? "resumed" : "retried"
-    try event(db, kind, series: job.series, job: job.id, "by an administrator\(why)")
+    try event(
+      db, kind, by: .person, series: job.series, job: job.id, "by an administrator\(why)")
   }
 
   /// Jobs that were held when their series was assembled: the next assembly makes new ones.
@@ -256,7 +259,7 @@ extension Ledger {
         SELECT id FROM jobs WHERE series_uid = ? AND state = 'held' AND attempt_count = 0
           AND NOT is_held_by_person
         """, arguments: [series])
-    for job in held { try cancel(job, from: ["held"], reason: reason, db) }
+    for job in held { try cancel(job, from: ["held"], reason: reason, by: .person, db) }
   }
 
   private func assembleAgain(series: String, _ db: Database) throws {
@@ -280,7 +283,7 @@ extension Ledger {
           WHERE series_uid = ? AND resolved_at IS NULL
           """, arguments: [now, series])
       try event(
-        db, "incomplete series released", series: series, job: job.id,
+        db, "incomplete series released", by: .person, series: series, job: job.id,
         "by an administrator, although instances may be missing\(why)")
     }
     try cancelHeld(series: job.series, reason: "released by an administrator\(why)", db)

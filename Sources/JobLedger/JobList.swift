@@ -74,6 +74,8 @@ public struct JobAttempt: Sendable, Codable, Equatable {
 public struct JobEvent: Sendable, Codable, Equatable {
   public var at: Date
   public var kind: String
+  /// Nil of one that an older version wrote.
+  public var cause: EventCause?
   public var message: String
 }
 
@@ -112,7 +114,8 @@ extension Ledger {
         attempts: try attempts(job: id, db),
         events: try events.map {
           JobEvent(
-            at: try $0.date("at"), kind: try $0.value("kind"), message: try $0.value("message"))
+            at: try $0.date("at"), kind: try $0.value("kind"),
+            cause: EventCause(try $0.value("cause")), message: try $0.value("message"))
         },
         refusals: try refusals(of: job.seriesInstanceUID, db),
         associations: try associations(series: job.seriesInstanceUID, db))

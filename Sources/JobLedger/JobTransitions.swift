@@ -9,7 +9,8 @@ extension Ledger {
   /// - Parameters:
   ///   - id: the job's number.
   ///   - reason: why, for people; without patient data.
-  ///   - verdicts: what the gate made of the job's series, written in the same transaction.
+  ///   - verdicts: what the gate made of the job's series, written in the same transaction. Without
+  ///     any it is a fault that holds the job, and no rule.
   ///   - run: what the attempt took.
   public func holdJob(
     _ id: Int64, reason: String, verdicts: [SeriesVerdict] = [], run: JobRun? = nil
@@ -18,7 +19,8 @@ extension Ledger {
       try record(run, job: id, db)
       let job = try end(id, as: "held", message: reason, db)
       try record(verdicts, job: id, db)
-      try event(db, "held", series: job.series, job: id, reason)
+      try event(
+        db, "held", by: verdicts.isEmpty ? .fault : .rule, series: job.series, job: id, reason)
     }
   }
 
@@ -31,7 +33,7 @@ extension Ledger {
       let reason = pause == nil ? "failed \(failures) times, at last: \(reason)" : reason
       let job = try end(id, as: state, attempt: "failed", message: reason, db)
       if let pause { try schedule(id, at: now + pause, db) }
-      try event(db, state, series: job.series, job: id, reason)
+      try event(db, state, by: .fault, series: job.series, job: id, reason)
     }
   }
 
@@ -39,7 +41,8 @@ extension Ledger {
   public func releaseJob(_ id: Int64) throws(LedgerError) {
     try write { db in
       let job = try end(id, as: "available", attempt: "released", message: nil, db)
-      try event(db, "released", series: job.series, job: id, "the process shut down")
+      try event(
+        db, "released", by: .program, series: job.series, job: id, "the process shut down")
     }
   }
 
@@ -55,16 +58,18 @@ extension Ledger {
       let pause = policy.pause(after: try postponements(id, db) + 1) ?? policy.longestPause
       let job = try end(id, as: "retryable", attempt: "released", message: reason, db)
       try schedule(id, at: now + pause, db)
-      try event(db, "postponed", series: job.series, job: id, reason)
+      try event(db, "postponed", by: .fault, series: job.series, job: id, reason)
     }
   }
 
   /// Ends a job that waits or runs.
   ///
   /// The process that runs it learns of it when it wants to complete it, and sends nothing.
-  public func cancelJob(_ id: Int64, reason: String) throws(LedgerError) {
+  public func cancelJob(_ id: Int64, reason: String, by cause: EventCause = .person)
+    throws(LedgerError)
+  {
     try write { db in
-      try cancel(id, from: Self.waitingStates + ["running"], reason: reason, db)
+      try cancel(id, from: Self.waitingStates + ["running"], reason: reason, by: cause, db)
     }
   }
 
@@ -91,12 +96,12 @@ extension Ledger {
         if rescues < maximumRescues {
           let job = try end(id, as: "available", attempt: "rescued", message: message, db)
           try schedule(id, at: now, db)
-          try event(db, "rescued", series: job.series, job: id, message)
+          try event(db, "rescued", by: .fault, series: job.series, job: id, message)
           rescued += 1
         } else {
           let reason = "the process ended \(rescues + 1) times during this job"
           let job = try end(id, as: "held", attempt: "rescued", message: reason, db)
-          try event(db, "held", series: job.series, job: id, reason)
+          try event(db, "held", by: .fault, series: job.series, job: id, reason)
         }
       }
       try rescueDeliveries(db)
@@ -109,9 +114,11 @@ extension Ledger {
     }
   }
 
-  func cancel(_ id: Int64, from states: [String], reason: String, _ db: Database) throws {
+  func cancel(
+    _ id: Int64, from states: [String], reason: String, by cause: EventCause, _ db: Database
+  ) throws {
     let job = try end(id, from: states, as: "cancelled", message: reason, db)
-    try event(db, "cancelled", series: job.series, job: id, reason)
+    try event(db, "cancelled", by: cause, series: job.series, job: id, reason)
   }
 
   struct EndedJob {

@@ -47,6 +47,9 @@ extension Ledger {
       try db.execute(
         sql: "INSERT INTO attempts (job_id, number, started_at) VALUES (?, ?, ?)",
         arguments: [job.id, job.attempt, now])
+      try event(
+        db, "started", by: .program, series: job.seriesInstanceUID, job: job.id,
+        "attempt \(job.attempt)")
       return job
     }
   }
@@ -83,7 +86,8 @@ extension Ledger {
         try insert(result.objects, job: id, db)
       }
       let earlier = owner.map { "the result of job \($0): " } ?? ""
-      try event(db, "completed", series: job.series, job: id, earlier + result.summary)
+      try event(
+        db, "completed", by: .program, series: job.series, job: id, earlier + result.summary)
       try takePlace(id, of: job, owner: owner, newer: newer, db)
       if newer == nil, result.objects.contains(where: \.kind.isSent) {
         try deliver(owner ?? id, to: destinations, db)
@@ -112,7 +116,8 @@ extension Ledger {
           FROM results WHERE job_id = ?
           """, arguments: [id, now, newer, owner])
       guard db.changesCount == 1 else { throw LedgerError.unknownJob(owner) }
-      try event(db, "completed", series: job.series, job: id, "the result of job \(owner)")
+      try event(
+        db, "completed", by: .program, series: job.series, job: id, "the result of job \(owner)")
       try takePlace(id, of: job, owner: owner, newer: newer, db)
       if newer == nil, try objects(job: owner, db).contains(where: \.kind.isSent) {
         try deliver(owner, to: destinations, db)
@@ -149,7 +154,8 @@ extension Ledger {
     _ id: Int64, of job: EndedJob, owner: Int64?, newer: Int64?, _ db: Database
   ) throws {
     if let newer {
-      try event(db, "superseded", series: job.series, job: id, "by job \(newer)")
+      try event(
+        db, "superseded", by: .program, series: job.series, job: id, "by job \(newer)")
     } else {
       try supersede(olderThan: id, series: job.series, model: job.model, but: owner, db)
     }
@@ -168,7 +174,7 @@ extension Ledger {
         RETURNING job_id
         """, arguments: [id, series, model, owner])
     for job in older {
-      try event(db, "superseded", series: series, job: job, "by job \(id)")
+      try event(db, "superseded", by: .program, series: series, job: job, "by job \(id)")
     }
     try db.execute(
       sql: """

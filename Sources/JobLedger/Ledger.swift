@@ -55,7 +55,7 @@ public final class Ledger: Sendable {
           throw LedgerError.cannotOpen(path: path, reason: reason)
         }
         try Self.makeDurable(db, path: path)
-        try Schema.migrate(db, to: version)
+        try Self.bringUpToDate(db, path: path, to: version)
       }
       var configuration = Configuration()
       configuration.busyMode = .timeout(30)
@@ -237,12 +237,4 @@ public final class Ledger: Sendable {
   }
 
   var now: Double { clock().timeIntervalSince1970 }
-
-  func event(
-    _ db: Database, _ kind: String, series: String? = nil, job: Int64? = nil, _ message: String
-  ) throws {
-    try db.execute(
-      sql: "INSERT INTO events (at, kind, series_uid, job_id, message) VALUES (?, ?, ?, ?, ?)",
-      arguments: [now, kind, series, job, message])
-  }
 }

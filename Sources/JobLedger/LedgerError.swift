@@ -16,6 +16,8 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   case notSending(job: Int64, destination: String)
   /// An object has the SOP Instance UID of one in an earlier job's result and other content.
   case objectChanged(sopInstanceUID: String, job: Int64)
+  /// A copy of the ledger could not be made.
+  case cannotCopy(path: String, reason: String)
   case unknownJob(Int64)
   case unknownStudy(String)
   case unknownSeries(series: String, study: String?)
@@ -32,6 +34,7 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
     case .objectChanged(let uid, let job):
       "the object \(uid) is not what job \(job) made of the same images with the same model and "
         + "settings; reprocess the study with --force to get a new series"
+    case .cannotCopy(let path, let reason): "\(path): the copy of the ledger was not made: \(reason)"
     case .unknownJob(let job): "there is no job \(job)"
     case .unknownStudy(let study): "no series of study \(study) was ever received"
     case .unknownSeries(let series, let study):
@@ -69,6 +72,9 @@ extension LedgerError {
     default: nil
     }
   }
+
+  /// Whether it is no fault of the file or of the statement.
+  static func isOfMachine(_ error: DatabaseError) -> Bool { fault(error.resultCode) != nil }
 
   /// What SQLite says and the statement it says it of, on one line; values are left out.
   static func reason(_ error: any Error) -> String {

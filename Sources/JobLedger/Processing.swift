@@ -138,7 +138,7 @@ extension Ledger {
             AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')
           """, arguments: [now])
       guard db.changesCount == 1 else { return false }
-      try event(db, "processing drained", "no job is running")
+      try event(db, "processing drained", by: .program, "no job is running")
       return true
     }
   }
@@ -160,7 +160,7 @@ extension Ledger {
         .draining: "processing draining",
       ][mode, default: ""]
       try event(
-        db, kind,
+        db, kind, by: .person,
         "by \(person)\(interruptsRunning ? ", running jobs too" : "")"
           + (reason.map { ": \($0)" } ?? ""))
       return try processingState(db)

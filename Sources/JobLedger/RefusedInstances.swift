@@ -89,7 +89,7 @@ extension Ledger {
         sql: """
           UPDATE series SET revision = revision + 1, last_received_at = ? WHERE series_uid = ?
           """, arguments: [now, series])
-      try event(db, "refused", series: series, refusal.line)
+      try event(db, "refused", by: refusal.cause, series: series, refusal.line)
     }
   }
 
@@ -150,6 +150,9 @@ extension Ledger {
 }
 
 extension RefusedInstance {
+  /// Refused Out of Resources (PS3.4 B.2.3) says that it was for want of something here.
+  var cause: EventCause { (0xA700...0xA7FF).contains(status ?? 0) ? .fault : .peer }
+
   /// Which instance, the status and why: "1.2.3 refused with 0xC000: …".
   public var line: String {
     let name = sopInstanceUID ?? file ?? "an instance without SOP Instance UID"

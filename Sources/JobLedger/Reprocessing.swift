@@ -59,10 +59,16 @@ extension Ledger {
   /// result and it is not forced, it comes to that result; else its result supersedes those of earlier
   /// jobs for the same series and model.
   ///
+  /// - Parameters:
+  ///   - series: Series Instance UID.
+  ///   - job: the job.
+  ///   - cause: what asks for it.
   /// - Returns: the job's number.
-  public func reprocess(series: String, job: NewJob) throws(LedgerError) -> Int64 {
+  public func reprocess(series: String, job: NewJob, by cause: EventCause = .person)
+    throws(LedgerError) -> Int64
+  {
     try write { db in
-      try insert(job, series: series, db)
+      try insert(job, series: series, by: cause, db)
     }
   }
 }

@@ -5,7 +5,7 @@ enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
   static let migrations = [
     first, second, third, fourth, reception, completeness, commitment, crashes, resultIdentity,
-    story, administration, processing,
+    story, administration, processing, eventChain,
   ]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
@@ -42,12 +42,19 @@ enum Schema {
   /// - Parameters:
   ///   - db: a connection outside a transaction.
   ///   - target: the version to stop at.
-  static func migrate(_ db: Database, to target: Int) throws {
+  ///   - keep: is told the version that the tables have before anything is changed, while no other
+  ///     process can change anything.
+  static func migrate(_ db: Database, to target: Int, keep: (Int) throws -> Void) throws {
     guard try version(db) < target else { return }
     try db.execute(sql: "PRAGMA foreign_keys = OFF")
     defer { try? db.execute(sql: "PRAGMA foreign_keys = ON") }
     try db.inTransaction(.immediate) {
-      for migration in migrations[..<target].dropFirst(try version(db)) {
+      let found = try version(db)
+      if found < target { try keep(found) }
+      let functions = chainedHash()
+      for function in functions { db.add(function: function) }
+      defer { for function in functions { db.remove(function: function) } }
+      for migration in migrations[..<target].dropFirst(found) {
         try db.execute(sql: migration)
       }
       try db.checkForeignKeys()
@@ -57,7 +64,7 @@ enum Schema {
     }
   }
 
-  private static func version(_ db: Database) throws -> Int {
+  static func version(_ db: Database) throws -> Int {
     try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
   }
 

@@ -150,16 +150,16 @@ extension Ledger {
           for index in jobs.indices where jobs[index].model == model {
             jobs[index].priority = max(jobs[index].priority, priority)
           }
-          try cancel(id, from: Self.waitingStates, reason: "more instances arrived", db)
+          try cancel(id, from: Self.waitingStates, reason: "more instances arrived", by: .peer, db)
         } else {
           try db.execute(
             sql: "UPDATE jobs SET revision = ? WHERE id = ?", arguments: [series.revision, id])
         }
       }
       if let verdict { try record(verdict, revision: series.revision, db) }
-      for rule in rules { try event(db, "rules", series: series.seriesInstanceUID, rule) }
+      for rule in rules { try event(db, "rules", by: .rule, series: series.seriesInstanceUID, rule) }
       for job in jobs {
-        let id = try insert(job, series: series.seriesInstanceUID, db)
+        let id = try insert(job, series: series.seriesInstanceUID, by: .rule, db)
         if let verdict { try eventOfVerdict(verdict, job: id, db) }
       }
     }
@@ -167,7 +167,9 @@ extension Ledger {
 
   /// - Returns: the job's number.
   @discardableResult
-  func insert(_ job: NewJob, series: String, _ db: Database) throws -> Int64 {
+  func insert(_ job: NewJob, series: String, by cause: EventCause, _ db: Database) throws
+    -> Int64
+  {
     let (state, reason): (String, String?) =
       switch job.start {
       case .available: ("available", nil)
@@ -203,7 +205,7 @@ extension Ledger {
       }
     }
     try event(
-      db, reason == nil ? "created" : state, series: series, job: id,
+      db, reason == nil ? "created" : state, by: cause, series: series, job: id,
       reason
         ?? "job for model \(job.model)"
         + (job.priority == 0 ? "" : ", priority \(job.priority)"))

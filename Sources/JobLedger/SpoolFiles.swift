@@ -46,7 +46,7 @@ extension Ledger {
         ])
       if try isHeld(record.seriesInstanceUID, db) { try touchSeries(record, db) }
       try event(
-        db, "replaced", series: record.seriesInstanceUID,
+        db, "replaced", by: record.source.cause, series: record.seriesInstanceUID,
         "the lost or damaged file of instance \(record.sopInstanceUID) came again")
     }
   }
@@ -60,7 +60,7 @@ extension Ledger {
       guard db.changesCount > 0 else { return }
       try touchSeries(record, db)
       try event(
-        db, "withdrawn", series: record.seriesInstanceUID,
+        db, "withdrawn", by: .fault, series: record.seriesInstanceUID,
         "the file of instance \(record.sopInstanceUID) did not reach the disk; it was not acknowledged"
       )
     }

@@ -106,7 +106,8 @@ extension Ledger {
   }
 
   func eventOfVerdict(_ verdict: SeriesVerdict, job: Int64, _ db: Database) throws {
-    try event(db, "assessed", series: verdict.seriesInstanceUID, job: job, verdict.line)
+    try event(
+      db, "assessed", by: .rule, series: verdict.seriesInstanceUID, job: job, verdict.line)
   }
 
   private func insert(_ verdict: SeriesVerdict, revision: Int, job: Int64?, _ db: Database) throws {

@@ -122,12 +122,12 @@ public struct SeriesAssembler: Service {
     let stacks = assessed.filter { !$0.value.stackedWith.isEmpty && !due.contains($0.key) }
     for (series, stack) in stacks.sorted(by: { $0.key < $1.key }) {
       for job in jobs(stack, modality: members[0].modality, []) {
-        _ = try ledger.reprocess(series: series, job: job)
+        _ = try ledger.reprocess(series: series, job: job, by: .rule)
       }
     }
     // A channel that came late, or came again, makes a new job of a series that is not due itself.
     for (series, jobs) in channelJobs.sorted(by: { $0.key < $1.key }) where !due.contains(series) {
-      for job in jobs { _ = try ledger.reprocess(series: series, job: job) }
+      for job in jobs { _ = try ledger.reprocess(series: series, job: job, by: .rule) }
     }
   }
 

@@ -80,7 +80,7 @@ import Testing
     try together {
       small = (1...5).map { ledger.beginRecording(.test($0)) }
       large = ledger.submit(patience: .seconds(30)) { [ledger] db in
-        try ledger.event(db, "test", String(repeating: "x", count: 1 << 20))
+        try ledger.event(db, "test", by: .program, String(repeating: "x", count: 1 << 20))
       }
       small += (6...10).map { ledger.beginRecording(.test($0)) }
     }

@@ -15,7 +15,7 @@ enum StudyQueries {
   static let completeness = "SELECT * FROM completeness_checks WHERE series_uid = ?"
 
   static let events = """
-    SELECT id, at, kind, series_uid, job_id, message FROM events WHERE series_uid = ?
+    SELECT id, at, kind, series_uid, job_id, cause, message FROM events WHERE series_uid = ?
     """
 
   /// Refusals that name the series, and those of its associations that name none.
@@ -44,7 +44,7 @@ enum StudyQueries {
 
   /// Of a job, as are the following: what belongs to no series, such as a delivery.
   static let eventsOfJob = """
-    SELECT id, at, kind, series_uid, job_id, message FROM events
+    SELECT id, at, kind, series_uid, job_id, cause, message FROM events
     WHERE job_id = ? AND series_uid IS NULL
     """
 

@@ -94,6 +94,8 @@ public struct StudyRecord: Sendable, Codable, Equatable {
     public var kind: String
     public var seriesInstanceUID: String?
     public var job: Int64?
+    /// Nil of one that an older version wrote.
+    public var cause: EventCause?
     public var message: String
   }
 

@@ -130,7 +130,7 @@ extension Ledger {
         StudyRecord.Event(
           at: try row.date("at"), kind: try row.value("kind"),
           seriesInstanceUID: try row.value("series_uid"), job: try row.value("job_id"),
-          message: try row.value("message"))
+          cause: EventCause(try row.value("cause")), message: try row.value("message"))
       )
     }.sorted { $0.0 < $1.0 }.map(\.1)
   }
