@@ -12,6 +12,7 @@ extension StudyRecord.Event {
     case "created": text = "\(job) was made: \(message)"
     case "rules": text = "rules on \(series): \(message)"
     case "held": text = "\(job) was held: \(message)"
+    case "taken up": text = "\(job) is known again: \(message)"
     case "completed": text = "\(job) was completed: \(message)"
     case "cancelled": text = "\(job) was cancelled: \(message)"
     case "retried": text = "\(job) was tried again \(message)"
@@ -29,7 +30,7 @@ extension StudyRecord.Event {
       text = "the delivery of the result of \(job) was tried again \(message)"
     case "delivery held": text = "the delivery of the result of \(job) was held \(message)"
     case "completeness": text = "on \(series): \(message)"
-    case "conflict", "restored", "received": text = "\(series): \(message)"
+    case "conflict", "restored", "received", "lost", "found": text = "\(series): \(message)"
     default: text = "\(kind): \(message)"
     }
     let told = [

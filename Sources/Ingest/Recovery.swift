@@ -63,23 +63,52 @@ public struct Recovery: Sendable {
   /// - Throws: `LedgerError`
   public func rescan(_ report: (String, _ isError: Bool) -> Void) throws {
     for folder in spool.folders() {
-      // In this order: what is recorded meanwhile is no file of an earlier process.
-      let files = spool.files(inFolder: folder).filter(isConcerned)
-      guard !files.isEmpty else { continue }
-      let known = try ledger.spoolPaths(inFolder: folder)
-      for path in files where !known.contains(path) {
-        switch try adopt(path) {
-        case .unused: break
-        case .recorded:
-          report("recorded a file of the spool that the ledger did not know: \(path)", false)
-        case .unfinished:
-          report("removed a file of the spool that was never complete: \(path)", false)
-        case .unreadable(let reason):
-          report(
-            "a file of the spool is not in the ledger and cannot be recorded: \(path): \(reason)",
-            true)
+      for path in try unknownFiles(inFolder: folder) { try take(path, report) }
+    }
+  }
+
+  /// Brings what is on disk into a ledger that was lost, or restored from a copy, before any job is made
+  /// whose result may be there: results with what their notes say of them, and for a ledger that
+  /// never had a job first the files of the spool in the order in which they were received, so that
+  /// of several versions of an instance the last counts.
+  ///
+  /// It can be interrupted and repeated.
+  ///
+  /// - Parameter report: is called with a line for each file, and whether something is wrong with it.
+  /// - Throws: `LedgerError`
+  public func rebuildLedger(_ report: (String, _ isError: Bool) -> Void) throws {
+    if try ledger.hasNoJobs() {
+      var files: [(path: String, time: Double)] = []
+      for folder in spool.folders() {
+        for path in try unknownFiles(inFolder: folder) {
+          files.append((path, FileStatus(spool.state.file(path).path)?.modified ?? 0))
         }
       }
+      files.sort { ($0.time, $0.path) < ($1.time, $1.path) }
+      for file in files { try take(file.path, report) }
+    }
+    try ResultFolders(state: spool.state).takeUpAll(in: ledger, report)
+  }
+
+  /// Files of a folder that are not in the ledger and that no process of this daemon is writing.
+  private func unknownFiles(inFolder folder: String) throws -> [String] {
+    // In this order: what is recorded meanwhile is no file of an earlier process.
+    let files = spool.files(inFolder: folder).filter(isConcerned)
+    guard !files.isEmpty else { return [] }
+    let known = try ledger.spoolPaths(inFolder: folder)
+    return files.filter { !known.contains($0) }
+  }
+
+  private func take(_ path: String, _ report: (String, _ isError: Bool) -> Void) throws {
+    switch try adopt(path) {
+    case .unused: break
+    case .recorded:
+      report("recorded a file of the spool that the ledger did not know: \(path)", false)
+    case .unfinished:
+      report("removed a file of the spool that was never complete: \(path)", false)
+    case .unreadable(let reason):
+      report(
+        "a file of the spool is not in the ledger and cannot be recorded: \(path): \(reason)", true)
     }
   }
 

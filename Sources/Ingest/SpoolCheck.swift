@@ -74,7 +74,7 @@ package struct SpoolCheck {
   }
 
   /// What is wrong with a file; nil where it is as it was received.
-  func finding(_ instance: InstanceRecord) throws -> String? {
+  package func finding(_ instance: InstanceRecord) throws -> String? {
     let file = state.file(instance.spoolPath)
     do {
       let (hash, _) = try datasetHash(of: file)

@@ -6,6 +6,8 @@ import GRDB
 public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   public var refused: [RefusalRecord]
   public var associations: [AssociationRecord]
+  /// SOP Instance UIDs whose file is lost or damaged here.
+  public var lost: [String]
   /// What the query source has and we do not, or that it does not answer.
   public var unconfirmed: String?
   /// That the query source does not answer, where the series is processed all the same.
@@ -22,8 +24,10 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   private static let named = 5
 
   /// Why the series is held, for people, the gravest first; empty where nothing is known to be missing,
-  /// or a person released it.
-  public var reasons: [String] { releasedAt == nil ? missing : [] }
+  /// or a person released it. Without a file that is here no more, nobody can have it processed.
+  public var reasons: [String] {
+    (lost.isEmpty ? [] : [Ledger.lostReason(lost)]) + (releasedAt == nil ? missing : [])
+  }
 
   /// What is known of it where it is not held.
   public var remarks: [String] {
@@ -91,6 +95,7 @@ extension Ledger {
     var found = SeriesIncompleteness(
       refused: try refusals(of: series, onlyUnresolved: true, db),
       associations: try associations(series: series, db).filter(\.isUnresolved),
+      lost: try lostInstances(of: series, db),
       unconfirmed: unconfirmed?.isHeld == true ? unconfirmed?.reason : nil,
       unchecked: unconfirmed?.isHeld == false ? unconfirmed?.reason : nil)
     found.releasedAt = try release(of: series, found, db)

@@ -162,7 +162,7 @@ extension Ledger {
   }
 
   /// - Parameter owner: the job whose result the new one is; that result stays.
-  private func supersede(
+  func supersede(
     olderThan id: Int64, series: String, model: String, but owner: Int64?, _ db: Database
   ) throws {
     let older = try Int64.fetchAll(

@@ -16,7 +16,7 @@ public final class Ledger: Sendable {
   let clock: @Sendable () -> Date
   let commits: GroupCommit
   /// A connection for queries, which never wait for what is being written.
-  private let reader: DatabaseQueue
+  let reader: DatabaseQueue
 
   /// How long a peer or a watch folder waits for another process that has locked the ledger.
   let intakePatience: Duration

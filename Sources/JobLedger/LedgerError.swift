@@ -34,7 +34,8 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
     case .objectChanged(let uid, let job):
       "the object \(uid) is not what job \(job) made of the same images with the same model and "
         + "settings; reprocess the study with --force to get a new series"
-    case .cannotCopy(let path, let reason): "\(path): the copy of the ledger was not made: \(reason)"
+    case .cannotCopy(let path, let reason):
+      "\(path): the copy of the ledger was not made: \(reason)"
     case .unknownJob(let job): "there is no job \(job)"
     case .unknownStudy(let study): "no series of study \(study) was ever received"
     case .unknownSeries(let series, let study):

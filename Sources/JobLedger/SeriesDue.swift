@@ -157,7 +157,9 @@ extension Ledger {
         }
       }
       if let verdict { try record(verdict, revision: series.revision, db) }
-      for rule in rules { try event(db, "rules", by: .rule, series: series.seriesInstanceUID, rule) }
+      for rule in rules {
+        try event(db, "rules", by: .rule, series: series.seriesInstanceUID, rule)
+      }
       for job in jobs {
         let id = try insert(job, series: series.seriesInstanceUID, by: .rule, db)
         if let verdict { try eventOfVerdict(verdict, job: id, db) }

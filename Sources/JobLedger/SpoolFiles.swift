@@ -3,7 +3,7 @@ import GRDB
 
 extension Ledger {
   /// Whether a job on the present instances of a series ended without a result.
-  private func isHeld(_ series: String, _ db: Database) throws -> Bool {
+  func isHeld(_ series: String, _ db: Database) throws -> Bool {
     try Bool.fetchOne(
       db,
       sql: """
@@ -38,7 +38,7 @@ extension Ledger {
     try write(patience: intakePatience) { db in
       try db.execute(
         sql: """
-          UPDATE instances SET spool_path = ?
+          UPDATE instances SET spool_path = ?, lost_at = NULL
           WHERE sop_uid = ? AND series_uid = ? AND content_hash = ?
           """,
         arguments: [
@@ -48,6 +48,7 @@ extension Ledger {
       try event(
         db, "replaced", by: record.source.cause, series: record.seriesInstanceUID,
         "the lost or damaged file of instance \(record.sopInstanceUID) came again")
+      try reopenIfComplete(record.seriesInstanceUID, db)
     }
   }
 

@@ -53,6 +53,12 @@ public struct Daemon {
     if !configuration.destinations.isEmpty {
       services.insert(AfterChecks(checks: checks, stage: parts.delivery), at: 0)
     }
+    // After the last delivery.
+    services.insert(
+      AfterChecks(
+        checks: checks,
+        stage: ResultNoteWriter(state: parts.state, ledger: parts.ledger, logger: parts.logger)),
+      at: 0)
     let group = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }

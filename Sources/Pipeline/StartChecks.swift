@@ -45,6 +45,9 @@ final class StartChecks: Service {
     for line in try recovery.withdrawUnfinished() { logger.warning("\(line)") }
     let rescued = try recovery.rescue()
     if rescued > 0 { logger.notice("\(rescued) interrupted job(s) will run again") }
+    try recovery.rebuildLedger { line, isError in
+      logger.log(level: isError ? .error : .notice, "\(line)")
+    }
   }
 
   private func rescanSpool() throws {

@@ -10,7 +10,8 @@ struct Segmentd: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
       JobsCommand.self, ExplainCommand.self, ReprocessCommand.self, FetchCommand.self,
-      PauseCommand.self, DrainCommand.self, ResumeCommand.self, ModelsCommand.self,
+      PauseCommand.self, DrainCommand.self, ResumeCommand.self, LedgerCommand.self,
+      ModelsCommand.self,
       ConfigCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,

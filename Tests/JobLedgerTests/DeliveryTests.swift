@@ -71,7 +71,7 @@ import Testing
     #expect(state.state == "held" && state.lastFailure == .refused)
     #expect(
       try fixture.ledger.job(job).events.map(\.kind)
-        == ["created", "completed", "not delivered", "delivery held"])
+        == ["created", "started", "completed", "not delivered", "delivery held"])
   }
 
   @Test func anotherDestinationIsNotHeldUp() throws {

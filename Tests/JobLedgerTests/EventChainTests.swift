@@ -127,7 +127,9 @@ import Testing
   @Test func theOldestAreRemovedWithAnAnchorAlone() throws {
     try write()
     let whole = try ledger.checkEvents()
-    let removed = try ledger.write { try ledger.removeEvents(upTo: 4, reason: "older than a year", $0) }
+    let removed = try ledger.write {
+      try ledger.removeEvents(upTo: 4, reason: "older than a year", $0)
+    }
     #expect(removed == 4)
     var report = try ledger.checkEvents()
     #expect(report.findings == [] && report.events == 5 && report.head == whole.head)
@@ -226,12 +228,18 @@ import Testing
     }
     #expect(
       rows == [
-        ["at": 1.5, "kind": "created", "series_uid": "1.2.3", "job_id": 1, "cause": nil,
-          "message": "job for model m"],
-        ["at": 2.0, "kind": "receiver", "series_uid": nil, "job_id": nil, "cause": nil,
-          "message": "it crashed"],
-        ["at": 1e9, "kind": "delivered", "series_uid": nil, "job_id": 7, "cause": nil,
-          "message": "to pacs: wärning"],
+        [
+          "at": 1.5, "kind": "created", "series_uid": "1.2.3", "job_id": 1, "cause": nil,
+          "message": "job for model m",
+        ],
+        [
+          "at": 2.0, "kind": "receiver", "series_uid": nil, "job_id": nil, "cause": nil,
+          "message": "it crashed",
+        ],
+        [
+          "at": 1e9, "kind": "delivered", "series_uid": nil, "job_id": 7, "cause": nil,
+          "message": "to pacs: wärning",
+        ],
       ])
     #expect(throws: LedgerError.self) {
       try ledger.write { try $0.execute(sql: "DELETE FROM events WHERE id = 1") }

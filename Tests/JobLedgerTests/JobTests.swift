@@ -159,7 +159,11 @@ extension LedgerFixture {
     #expect(
       detail.attempts.map(\.message)
         == ["failure 1", "failure 2", "failed 3 times, at last: failure 3"])
-    #expect(detail.events.map(\.kind) == ["created", "retryable", "retryable", "held"])
+    #expect(
+      detail.events.map(\.kind) == [
+        "created", "started", "retryable", "started", "retryable", "started", "held",
+      ])
+    #expect(detail.events.map(\.cause).suffix(2) == [.program, .fault])
     #expect(try fixture.ledger.claimJob() == nil)
   }
 

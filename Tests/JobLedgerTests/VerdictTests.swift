@@ -63,7 +63,8 @@ import Testing
     try fixture.ledger.holdJob(first, reason: "cut short", verdicts: [assessed])
     let detail = try fixture.ledger.job(first)
     #expect(detail.job.verdict == .held && detail.job.verdictReasons == assessed.reasons)
-    #expect(detail.events.map(\.kind) == ["created", "assessed", "assessed", "held"])
+    #expect(detail.events.map(\.kind) == ["created", "assessed", "started", "assessed", "held"])
+    #expect(detail.events.map(\.cause) == [.rule, .rule, .program, .rule, .rule])
 
     // Reprocessed: the verdict of the assembly until the new job has its own.
     let second = try fixture.ledger.reprocess(series: "1.2.3", job: .test())

@@ -54,9 +54,12 @@ struct SmallJob {
       destinations: destinations, logger: logger)
   }
 
-  func runner(memory: MemoryBudget) -> JobRunner {
+  func runner(memory: MemoryBudget, destinations: [String] = [], ledger: Ledger? = nil)
+    -> JobRunner
+  {
     JobRunner(
-      state: state, ledger: ledger, executor: executor(memory), destinations: [], logger: logger)
+      state: state, ledger: ledger ?? self.ledger, executor: executor(memory),
+      destinations: destinations, logger: logger)
   }
 
   private func executor(_ memory: MemoryBudget) -> LocalExecutor {
@@ -86,4 +89,9 @@ struct SmallJob {
     return try FileManager.default.contentsOfDirectory(
       at: series, includingPropertiesForKeys: nil)
   }
+}
+
+extension ModelRules {
+  /// The tiny network for every series.
+  static let tiny = ModelRules([ModelRule(model: "untrained-tiny")])
 }

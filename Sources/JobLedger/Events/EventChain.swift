@@ -61,6 +61,10 @@ enum EventChain {
     }
     return Head(event: try row.value("event_id"), hash: try row.value("hash"))
   }
+
+  static func check(_ db: Database, mark: EventMark? = nil) throws -> EventChainReport {
+    try EventChainCheck(db, mark: mark).report
+  }
 }
 
 extension Ledger {
@@ -71,7 +75,7 @@ extension Ledger {
   ///
   /// - Parameter mark: an event that is to be in the chain, noted before.
   public func checkEvents(mark: EventMark? = nil) throws(LedgerError) -> EventChainReport {
-    try read { db in try EventChainCheck(db, mark: mark).report }
+    try read { db in try EventChain.check(db, mark: mark) }
   }
 
   /// Removes the oldest events and leaves an anchor in their place, by which the chain is still checked.
@@ -101,12 +105,15 @@ private struct EventChainCheck {
   init(_ db: Database, mark: EventMark?) throws {
     let head = try? EventChain.head(db)
     report = EventChainReport(
-      events: 0, head: EventMark(event: head?.event ?? 0, sha256: hexadecimal(head?.hash ?? Data())),
+      events: 0,
+      head: EventMark(event: head?.event ?? 0, sha256: hexadecimal(head?.hash ?? Data())),
       removals: [], findings: [], findingCount: 0)
     last = (0, EventColumns.start)
     if head == nil { report.add("the head of the chain of events is gone") }
     try readAnchors(db)
-    var isMarkFound = mark.map { $0 == EventMark(event: last.event, sha256: hexadecimal(last.hash)) }
+    var isMarkFound = mark.map {
+      $0 == EventMark(event: last.event, sha256: hexadecimal(last.hash))
+    }
     let rows = try Row.fetchCursor(
       db,
       sql: "SELECT id, at, kind, series_uid, job_id, cause, message, hash FROM events ORDER BY id")

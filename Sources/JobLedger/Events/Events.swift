@@ -44,6 +44,7 @@ extension Ledger {
       sql: """
         INSERT INTO events (id, at, kind, series_uid, job_id, cause, message, hash)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-        """, arguments: StatementArguments(event.values + [event.hash(after: head.hash).databaseValue]))
+        """,
+      arguments: StatementArguments(event.values + [event.hash(after: head.hash).databaseValue]))
   }
 }

@@ -26,7 +26,8 @@ extension Ledger {
     } catch {
       throw LedgerError.cannotOpen(
         path: path,
-        reason: "its tables could not be brought from version \(before) to \(version) and are as they "
+        reason:
+          "its tables could not be brought from version \(before) to \(version) and are as they "
           + "were: \(LedgerError.reason(error))")
     }
     if before > 0 { removeOldCopies(of: path) }

@@ -1,0 +1,79 @@
+import FileSystem
+import Foundation
+import JobLedger
+import SeriesReading
+
+/// The folders of results, each named by the number of the job that made it, and the notes in them.
+package struct ResultFolders: Sendable {
+  private let state: StateDirectory
+
+  package init(state: StateDirectory) { self.state = state }
+
+  /// Of all folders, the smallest first.
+  package var numbers: [Int64] {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: state.results.path)
+    return (names ?? []).compactMap { Int64($0) }.filter { $0 > 0 }.sorted()
+  }
+
+  /// Relative to the state directory.
+  package func folder(_ number: Int64) -> String { "results/\(number)" }
+
+  /// Names of the files in a folder; empty where there is none.
+  package func files(_ number: Int64) -> [String] {
+    let path = state.file(folder(number)).path
+    return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+  }
+
+  /// The note in a folder; nil where there is none, or where it is not of files in that folder.
+  package func note(_ number: Int64) -> ResultNote? {
+    let file = state.file("\(folder(number))/\(ResultNote.fileName)")
+    guard let data = try? Data(contentsOf: file),
+      let note = try? JSONDecoder().decode(ResultNote.self, from: data),
+      note.folder == folder(number)
+    else { return nil }
+    return note
+  }
+
+  /// Why the files of a note are not those that were proved; nil where they are.
+  package func fault(_ note: ResultNote) -> String? {
+    for object in note.objects {
+      let file = state.file(object.path)
+      guard FileStatus(file.path) != nil else { return "\(file.path) is missing" }
+      guard let sha256 = object.sha256 else { continue }
+      guard (try? hexadecimalSHA256(ofFile: file)) == sha256 else {
+        return "\(file.path) was changed"
+      }
+    }
+    return nil
+  }
+
+  /// Of folders whose job is not in the ledger.
+  package func unknownNumbers(_ ledger: Ledger) throws(LedgerError) -> [Int64] {
+    let known = try ledger.jobNumbers()
+    return numbers.filter { !known.contains($0) }
+  }
+
+  /// Takes up every result that the ledger does not know, and has new jobs use other folders.
+  ///
+  /// - Parameters:
+  ///   - ledger: the ledger.
+  ///   - report: is called with a line for each result, and whether something is wrong with it.
+  /// - Throws: `LedgerError`
+  package func takeUpAll(
+    in ledger: Ledger, _ report: (String, _ isError: Bool) -> Void
+  ) throws(LedgerError) {
+    let unknown = try unknownNumbers(ledger)
+    guard let last = unknown.last else { return }
+    // The result of a job may be in the folder of a later one that made it again.
+    let notes = unknown.reversed().compactMap { number in note(number).map { (number, $0) } }
+      .sorted { ($0.1.job, -$0.0) < ($1.1.job, -$1.0) }
+    for (number, note) in notes {
+      if let fault = fault(note) {
+        report("the result of job \(note.job) cannot be taken up: \(fault)", true)
+      } else if try ledger.takeUp(note) {
+        report("took up the result of job \(note.job) from \(folder(number))", false)
+      }
+    }
+    try ledger.reserveJobs(upTo: last)
+  }
+}

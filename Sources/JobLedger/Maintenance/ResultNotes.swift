@@ -1,0 +1,216 @@
+import FileSystem
+import Foundation
+import GRDB
+
+/// What the ledger knows of a result, as it is kept beside the files of the result: of these a lost
+/// ledger learns again what was made and what arrived.
+public struct ResultNote: Sendable, Codable, Equatable {
+  /// A destination that has the result.
+  public struct Delivered: Sendable, Codable, Equatable {
+    public var destination: String
+    public var at: Date
+  }
+
+  /// In the folder of the result.
+  public static let fileName = "result.json"
+
+  public var job: Int64
+  public var studyInstanceUID: String
+  public var seriesInstanceUID: String
+  public var modality: String
+  public var model: String
+  public var modelVersion: String
+  public var modelSHA256: String?
+  public var fingerprint: String?
+  public var isForced: Bool
+  public var resultStudyInstanceUID: String?
+  public var resultSeriesInstanceUID: String?
+  public var replacedStudyInstanceUID: String?
+  public var replacedSeriesInstanceUID: String?
+  public var createdAt: Date
+  public var finishedAt: Date
+  public var summary: String
+  public var measurements: [ResultMeasurement]
+  public var objects: [StoredObject]
+  public var delivered: [Delivered]
+
+  /// Of the files, relative to the state directory; nil where they are not all in one folder.
+  public var folder: String? {
+    let folders = Set(objects.map { ($0.path as NSString).deletingLastPathComponent })
+    return folders.count == 1 ? folders.first : nil
+  }
+}
+
+extension Ledger {
+  /// Notes of results that have files.
+  ///
+  /// - Parameter jobs: of these jobs, or those whose result is theirs; nil for all.
+  public func resultNotes(ofJobs jobs: [Int64]? = nil) throws(LedgerError) -> [ResultNote] {
+    try read { db in
+      let owners =
+        try jobs.map { jobs in
+          try Set(
+            jobs.compactMap { job in
+              try Int64.fetchOne(
+                db, sql: "SELECT ifnull(same_as, job_id) FROM results WHERE job_id = ?",
+                arguments: [job])
+            }
+          ).sorted()
+        } ?? Int64.fetchAll(db, sql: "SELECT job_id FROM results WHERE same_as IS NULL")
+      return try owners.compactMap { try note(ofJob: $0, db) }
+    }
+  }
+
+  /// Jobs whose result, or what became of it, is newer than an event.
+  ///
+  /// - Parameter event: the last one that was seen.
+  /// - Returns: the jobs, and the last event now.
+  public func resultsChanged(after event: Int64) throws(LedgerError) -> (
+    jobs: [Int64], event: Int64
+  ) {
+    try read { db in
+      let jobs = try Int64.fetchAll(
+        db,
+        sql: """
+          SELECT DISTINCT job_id FROM events
+          WHERE id > ? AND kind IN ('completed', 'delivered') AND job_id IS NOT NULL
+          """, arguments: [event])
+      return (jobs, try EventChain.head(db).event)
+    }
+  }
+
+  private func note(ofJob job: Int64, _ db: Database) throws -> ResultNote? {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT jobs.*, series.study_uid, series.modality, results.model_version, results.summary,
+          results.measurements, results.study_uid AS result_study
+        FROM results JOIN jobs ON jobs.id = results.job_id JOIN series USING (series_uid)
+        WHERE results.job_id = ?
+        """, arguments: [job])
+    guard let row, let finished = try row.optionalDate("finished_at") else { return nil }
+    let objects = try objects(job: job, db)
+    guard !objects.isEmpty else { return nil }
+    let measurements: String? = try row.value("measurements")
+    let delivered = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT destination, delivered_at FROM deliveries
+        WHERE job_id = ? AND state = 'delivered' ORDER BY destination
+        """, arguments: [job])
+    return ResultNote(
+      job: job, studyInstanceUID: try row.value("study_uid"),
+      seriesInstanceUID: try row.value("series_uid"), modality: try row.value("modality"),
+      model: try row.value("model"), modelVersion: try row.value("model_version"),
+      modelSHA256: try row.value("model_sha256"), fingerprint: try row.value("fingerprint"),
+      isForced: try row.value("is_forced"), resultStudyInstanceUID: try row.value("result_study"),
+      resultSeriesInstanceUID: try row.value("result_series_uid"),
+      replacedStudyInstanceUID: try row.value("replaced_study"),
+      replacedSeriesInstanceUID: try row.value("replaced_series"),
+      createdAt: try row.date("created_at"), finishedAt: finished,
+      summary: try row.value("summary"),
+      measurements: try measurements.map {
+        try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
+      } ?? [],
+      objects: objects,
+      delivered: try delivered.map {
+        ResultNote.Delivered(
+          destination: try $0.value("destination"), at: try $0.date("delivered_at"))
+      })
+  }
+}
+
+/// A lost ledger is made anew of what is on disk.
+extension Ledger {
+  /// Whether no job was ever made.
+  public func hasNoJobs() throws(LedgerError) -> Bool {
+    try read { db in
+      // A migration that rebuilds the table leaves a row for it.
+      try Int.fetchOne(
+        db, sql: "SELECT count(*) FROM sqlite_sequence WHERE name = 'jobs' AND seq > 0") == 0
+    }
+  }
+
+  /// Has jobs that are made from now on get higher numbers: folders of results are named by them.
+  public func reserveJobs(upTo number: Int64) throws(LedgerError) {
+    try write { db in
+      try db.execute(
+        sql: "UPDATE sqlite_sequence SET seq = max(ifnull(seq, 0), ?) WHERE name = 'jobs'",
+        arguments: [number])
+      guard db.changesCount == 0 else { return }
+      try db.execute(
+        sql: "INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", arguments: [number])
+    }
+  }
+
+  /// Takes up a result whose files are on disk as they were proved, with its job and with where it
+  /// arrived. Take them up in the order of their jobs.
+  ///
+  /// A job of the same images, model and settings comes to this result: it is not computed, and not
+  /// sent again to where it arrived.
+  ///
+  /// - Returns: whether it was not in the ledger.
+  public func takeUp(_ note: ResultNote) throws(LedgerError) -> Bool {
+    try write { db in
+      let isKnown = try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?)", arguments: [note.job])
+      guard isKnown == false else { return false }
+      try insertSeries(of: note, db)
+      try insertJob(of: note, db)
+      try db.execute(
+        sql: """
+          INSERT INTO results (job_id, model_version, summary, measurements, created_at, study_uid)
+          VALUES (?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          note.job, note.modelVersion, note.summary, try Self.json(note.measurements),
+          note.finishedAt.timeIntervalSince1970, note.resultStudyInstanceUID,
+        ])
+      try insert(note.objects, job: note.job, db)
+      for delivered in note.delivered {
+        try db.execute(
+          sql: """
+            INSERT INTO deliveries (job_id, destination, state, attempt_count, scheduled_at,
+              delivered_at)
+            VALUES (?1, ?2, 'delivered', 1, ?3, ?3)
+            """,
+          arguments: [note.job, delivered.destination, delivered.at.timeIntervalSince1970])
+      }
+      try event(
+        db, "taken up", by: .program, series: note.seriesInstanceUID, job: note.job,
+        "the result was on disk and not in the ledger: \(note.summary)")
+      try supersede(
+        olderThan: note.job, series: note.seriesInstanceUID, model: note.model, but: nil, db)
+      return true
+    }
+  }
+
+  private func insertSeries(of note: ResultNote, _ db: Database) throws {
+    try db.execute(
+      sql: "INSERT INTO studies (study_uid, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+      arguments: [note.studyInstanceUID, now])
+    try db.execute(
+      sql: """
+        INSERT INTO series (series_uid, study_uid, modality, last_received_at) VALUES (?, ?, ?, ?)
+        ON CONFLICT DO NOTHING
+        """, arguments: [note.seriesInstanceUID, note.studyInstanceUID, note.modality, now])
+  }
+
+  /// About what is here of the series now: what it was then is not known.
+  private func insertJob(of note: ResultNote, _ db: Database) throws {
+    try db.execute(
+      sql: """
+        INSERT INTO jobs (id, series_uid, revision, model, state, created_at, scheduled_at,
+          finished_at, is_forced, fingerprint, model_sha256, result_series_uid, replaced_study,
+          replaced_series)
+        SELECT ?1, series_uid, revision, ?2, 'completed', ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+        FROM series WHERE series_uid = ?11
+        """,
+      arguments: [
+        note.job, note.model, note.createdAt.timeIntervalSince1970,
+        note.finishedAt.timeIntervalSince1970, note.isForced, note.fingerprint, note.modelSHA256,
+        note.resultSeriesInstanceUID, note.replacedStudyInstanceUID,
+        note.replacedSeriesInstanceUID, note.seriesInstanceUID,
+      ])
+  }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import ConfigurationFile
+import Foundation
+import Ingest
+import JobLedger
+
+struct BackUpLedgerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup", abstract: "Copy the ledger into a new file while it is in use.",
+    discussion: """
+      The copy has mode 0600, is as the ledger was at one moment, and is checked before it has its name; \
+      a file that is there is not replaced. Copy spool/ and results/ after it: then every file that \
+      it names is among them, and what is newer is recorded when the copy is used.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @Argument(help: "The new file, or a folder for a file named by the time.")
+  var file: String
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func run() async throws {
+    let configuration = try config.load()
+    let state = StateDirectory(existing: configuration.stateDirectory)
+    var isFolder: ObjCBool = false
+    var target = file
+    if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder.boolValue {
+      let time = Date().formatted(.iso8601).replacing(":", with: "")
+      target = (file as NSString).appendingPathComponent("ledger-\(time).sqlite")
+    }
+    let backup = try Ledger(reading: state.ledger.path).backUp(to: target)
+    print(
+      json
+        ? try encodeJSON(backup)
+        : "\(backup.path): \(backup.byteCount) bytes, \(backup.instances) instances, \(backup.jobs) "
+          + "jobs; the last event is \(backup.head.text)")
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import ConfigurationFile
+import Foundation
+import Ingest
+import JobLedger
+import Pipeline
+
+struct RepairLedgerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "repair", abstract: "Mend what can be mended of ledger, spool and results.",
+    discussion: """
+      Stop the daemon first. Files of the spool that the ledger does not know are recorded. Instances \
+      whose file is lost or damaged are marked: their series is held until they are sent again. \
+      Results that count and whose file is lost are made again, and results on disk that the ledger \
+      does not know are taken up; what arrived is not sent again. Files that belong to no result of \
+      their job are removed.
+
+      A ledger that is gone is made anew of spool and results, as by a daemon that starts without one. \
+      With --rebuild so is one that is there: it is kept as ledger.sqlite.replaced-TIME.
+
+      Exit status: 0 where all is as it has to be afterwards, 2 where something is left, as files that \
+      have to be sent again, 1 where it could not be done.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+  var isDryRun = false
+
+  @Flag(help: "Look whether each file is there and at its size, and do not read it.")
+  var quick = false
+
+  @Flag(help: "Make the ledger anew of spool and results, and keep the present one beside it.")
+  var rebuild = false
+
+  @Flag(
+    name: .customLong("remove-unknown-results"),
+    help: "Remove files of results also where the ledger has no job of their number.")
+  var removesUnknownResults = false
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func run() async throws {
+    let configuration = try config.load()
+    configuration.startLogging()
+    let state = StateDirectory(existing: configuration.stateDirectory)
+    try checkOwner(state)
+    let lock = try state.lockAlone()
+    defer { withExtendedLifetime(lock) {} }
+    let isThere = FileManager.default.fileExists(atPath: state.ledger.path)
+    if isDryRun, rebuild || !isThere {
+      print("the ledger is made anew of the files in \(state.spool.path) and \(state.results.path)")
+      throw ExitCode.findings
+    }
+    if rebuild, isThere { try keepPresent(state.ledger.path) }
+    let progress = CountLine("instances compared")
+    let parts = try ConfiguredParts(configuration)
+    let repair = StateRepair(
+      state: state, ledger: parts.ledger, intake: parts.intake, isDryRun: isDryRun,
+      comparesHashes: !quick, removesUnknownResults: removesUnknownResults)
+    let report = try repair.run { progress.show($0) }
+    progress.end()
+    if let damage = report.report.findings.first(where: { $0.kind == .damage }) {
+      throw LedgerCommandError.damaged(path: state.ledger.path, reason: damage.text)
+    }
+    print(json ? try encodeJSON(report) : report.text)
+    guard report.report.findings.isEmpty else { throw ExitCode.findings }
+  }
+
+  /// Files that another user makes could not be used by the daemon.
+  private func checkOwner(_ state: StateDirectory) throws {
+    var status = stat()
+    guard stat(state.url.path, &status) == 0 else {
+      throw LedgerCommandError.noStateDirectory(path: state.url.path)
+    }
+    guard status.st_uid == geteuid() else {
+      throw LedgerCommandError.otherOwner(path: state.url.path, owner: status.st_uid)
+    }
+  }
+
+  /// With its write-ahead log, which belongs to it.
+  private func keepPresent(_ path: String) throws {
+    let time = Date().formatted(.iso8601).replacing(":", with: "")
+    for suffix in ["", "-wal", "-shm"]
+    where FileManager.default.fileExists(atPath: path + suffix) {
+      try FileManager.default.moveItem(
+        atPath: path + suffix, toPath: "\(path).replaced-\(time)\(suffix)")
+    }
+  }
+}
+
+extension StateRepairReport {
+  /// For people.
+  var text: String {
+    let done = isDryRun ? steps.map { "would be done: \($0)" } : steps
+    return (done + [report.text]).joined(separator: "\n")
+  }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import ConfigurationFile
+import Ingest
+import JobLedger
+import Pipeline
+
+struct VacuumLedgerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "vacuum", abstract: "Give space of removed rows back to the file system.",
+    discussion: """
+      Nothing can be received meanwhile: stop the daemon first. The disk needs up to twice the \
+      size of the ledger.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  private struct Report: Encodable {
+    var bytesBefore: Int
+    var bytesAfter: Int
+  }
+
+  func run() async throws {
+    let parts = try ConfiguredParts(config.load(), mustExist: true)
+    let lock = try parts.state.lockAlone()
+    let (before, after) = try parts.ledger.vacuum()
+    withExtendedLifetime(lock) {}
+    print(
+      json
+        ? try encodeJSON(Report(bytesBefore: before, bytesAfter: after))
+        : "the ledger had \(before) bytes and has \(after)")
+  }
+}
+
+extension StateDirectory {
+  /// The lock of a directory on which no daemon runs.
+  ///
+  /// - Throws: ``LedgerCommandError/daemonRuns(path:)``
+  func lockAlone() throws -> StateDirectoryLock {
+    guard let lock = try lockUnlessInUse() else {
+      throw LedgerCommandError.daemonRuns(path: url.path)
+    }
+    return lock
+  }
+}
+
+enum LedgerCommandError: Error, CustomStringConvertible {
+  case daemonRuns(path: String)
+  case noStateDirectory(path: String)
+  case otherOwner(path: String, owner: UInt32)
+  case damaged(path: String, reason: String)
+
+  var description: String {
+    switch self {
+    case .daemonRuns(let path): "\(path): a daemon is using this state directory; stop it first"
+    case .noStateDirectory(let path): "\(path): there is no state directory here"
+    case .otherOwner(let path, let owner):
+      "\(path): it belongs to user \(owner), to whom the files that are made have to belong: run this "
+        + "command as that user"
+    case .damaged(let path, let reason):
+      "\(path): the ledger is damaged: \(reason). Restore a copy of it, or have it made anew of spool "
+        + "and results with --rebuild"
+    }
+  }
+}
