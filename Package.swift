@@ -43,6 +43,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
 
     // Modules, dependencies pointing down only (see Sources/README.md).
+    .target(name: "Clocks"),
     .target(name: "FileSystem"),
     .target(name: "Volumes"),
     .target(name: "GeometryGate", dependencies: ["Volumes"]),
@@ -79,12 +80,14 @@ let package = Package(
     .target(
       name: "DICOMNetwork",
       dependencies: [
-        "CDCMTK", "DICOM", "FileSystem", .product(name: "Logging", package: "swift-log"),
+        "CDCMTK", "Clocks", "DICOM", "FileSystem",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
     .target(
       name: "Credentials",
       dependencies: [
+        "Clocks",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ]),
@@ -105,7 +108,7 @@ let package = Package(
     .target(
       name: "DICOMwebServer",
       dependencies: [
-        "DICOM", "DICOMNetwork", "DICOMweb", "FileSystem", "WebServer",
+        "Clocks", "DICOM", "DICOMNetwork", "DICOMweb", "FileSystem", "WebServer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
@@ -121,7 +124,7 @@ let package = Package(
     .target(
       name: "JobLedger",
       dependencies: [
-        "FileSystem", .product(name: "Crypto", package: "swift-crypto"),
+        "Clocks", "FileSystem", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(name: "Explanation", dependencies: ["JobLedger"]),
@@ -148,7 +151,8 @@ let package = Package(
     .target(
       name: "Ingest",
       dependencies: [
-        "SeriesReading", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger", "WatchFolder",
+        "Clocks", "SeriesReading", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger",
+        "WatchFolder",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -156,8 +160,8 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "Credentials", "DICOMweb", "DICOMwebServer", "FileSystem", "GeometryGate", "JobLedger",
-        "Results", "Segmentation", "SeriesSelection", "Volumes", "WebServer",
+        "Clocks", "Credentials", "DICOMweb", "DICOMwebServer", "FileSystem", "GeometryGate",
+        "JobLedger", "Results", "Segmentation", "SeriesSelection", "Volumes", "WebServer",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -207,7 +211,7 @@ let package = Package(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),
     .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
     .testTarget(name: "DICOMwebTests", dependencies: ["DICOMweb", "DICOM", "TestSupport"]),
-    .testTarget(name: "CredentialsTests", dependencies: ["Credentials"]),
+    .testTarget(name: "CredentialsTests", dependencies: ["Clocks", "Credentials"]),
     .testTarget(
       name: "WebServerTests",
       dependencies: [
@@ -228,9 +232,10 @@ let package = Package(
         "Results", "DICOMNetwork", "Terminology", "GeometryGate", "TestSupport",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .testTarget(name: "JobLedgerTests", dependencies: ["JobLedger", "TestSupport"]),
+    .testTarget(name: "JobLedgerTests", dependencies: ["Clocks", "JobLedger", "TestSupport"]),
     .testTarget(
-      name: "ExplanationTests", dependencies: ["Explanation", "JobLedger", "TestSupport"]),
+      name: "ExplanationTests",
+      dependencies: ["Clocks", "Explanation", "JobLedger", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
     .testTarget(
       name: "ConfigurationFileTests",
@@ -249,12 +254,12 @@ let package = Package(
     .testTarget(
       name: "IngestTests",
       dependencies: [
-        "Ingest", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger", "TestSupport",
+        "Clocks", "Ingest", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger", "TestSupport",
       ]),
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
+        "Clocks", "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
         "FileSystem", "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes",
         "UNETRPP",
         "Checkpoints", "Results", "TestSupport",

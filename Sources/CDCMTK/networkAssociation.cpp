@@ -69,13 +69,13 @@ private:
   /// Answers messages until the association ends.
   void exchange() {
     OFCondition condition = EC_Normal;
-    time_t last = time(nullptr);
+    auto last = Clock::now();
     while (condition.good()) {
       if (settings_.stopping) return abort(CDCMTK_EVENT_SHUT_DOWN, "segmentd is stopping");
       last_seen_ = connection_.incoming(1000);
       if (last_seen_ == Incoming::nothing) {
         condition = commitment_.report();
-        if (time(nullptr) - last > time_t(settings_.limits.idle_seconds)) {
+        if (Clock::now() - last > std::chrono::seconds(settings_.limits.idle_seconds)) {
           return abort(CDCMTK_EVENT_TIMED_OUT, "the peer was silent for too long");
         }
         continue;
@@ -89,7 +89,7 @@ private:
                                        &message, nullptr);
       if (condition.good()) condition = answer(message, context);
       peer_.set_busy(false);
-      last = time(nullptr);
+      last = Clock::now();
     }
     end(condition);
   }
@@ -213,7 +213,9 @@ cdcmtk_association AssociationIdentity::in_c() const {
 }
 
 double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return double(now.tv_sec) + double(now.tv_nsec) / 1e9;
 }
 
 void report(AssociationSettings &settings, const AssociationIdentity &identity, int kind,

@@ -53,7 +53,7 @@ struct AssociationIdentity {
   cdcmtk_association in_c() const;
 };
 
-/// Seconds since 1970.
+/// Since the machine was started, in seconds (CLOCK_BOOTTIME).
 double seconds_now();
 
 void report(AssociationSettings &settings, const AssociationIdentity &identity, int kind,

@@ -1,3 +1,4 @@
+import Clocks
 import Crypto
 import Foundation
 import Synchronization
@@ -60,7 +61,7 @@ public final class CredentialCheck: Sendable {
   private struct State {
     /// The keyed hash of what each credential was recognised by, by its place in the list.
     var recognised: [Int: Data] = [:]
-    var failures: [String: [Date]] = [:]
+    var failures: [String: [SteadyTime]] = [:]
   }
 
   /// Wrong secrets of one address within ``failureWindow``.
@@ -74,12 +75,12 @@ public final class CredentialCheck: Sendable {
   private let state = Mutex(State())
   /// Held by whoever hashes.
   private let hashing = Mutex(())
-  private let now: @Sendable () -> Date
+  private let now: @Sendable () -> SteadyTime
 
   /// - Parameters:
   ///   - credentials: those that are known.
   ///   - now: the time.
-  public init(_ credentials: [Credential], now: @escaping @Sendable () -> Date = { Date() }) {
+  public init(_ credentials: [Credential], now: @escaping @Sendable () -> SteadyTime = { .now }) {
     self.credentials = credentials
     self.now = now
   }
@@ -119,7 +120,7 @@ public final class CredentialCheck: Sendable {
   }
 
   private func hasFailed(_ address: String) -> Bool {
-    let start = now().addingTimeInterval(-Self.failureWindow)
+    let start = now() - Self.failureWindow
     return state.withLock { state in
       let recent = (state.failures[address] ?? []).filter { $0 > start }
       state.failures[address] = recent.isEmpty ? nil : recent
@@ -132,7 +133,7 @@ public final class CredentialCheck: Sendable {
     state.withLock { state in
       if state.failures.count >= Self.maximumAddresses {
         state.failures = state.failures.filter { entry in
-          entry.value.contains { $0 > time.addingTimeInterval(-Self.failureWindow) }
+          entry.value.contains { $0 > time - Self.failureWindow }
         }
         // So many addresses at once: nothing is known of the others any more.
         if state.failures.count >= Self.maximumAddresses { state.failures.removeAll() }

@@ -1,17 +1,18 @@
 import CDCMTK
+import Clocks
 import Foundation
 
 /// An association that a peer opened (PS3.8 7.1). AE titles and address are fit for one line of a log.
 public struct Association: Sendable, Equatable {
   /// Unique among the associations of this process.
   public var number: UInt64
-  public var startedAt: Date
+  public var startedAt: SteadyTime
   public var callingAETitle: String
   public var calledAETitle: String
   public var peerAddress: String
 
   public init(
-    number: UInt64, startedAt: Date, callingAETitle: String, calledAETitle: String,
+    number: UInt64, startedAt: SteadyTime, callingAETitle: String, calledAETitle: String,
     peerAddress: String
   ) {
     self.number = number
@@ -30,7 +31,7 @@ extension Association {
   ///   - called: names the service.
   public static func withoutDIMSE(calling: String, called: String) -> Association {
     Association(
-      number: cdcmtk_next_association_number(), startedAt: Date(),
+      number: cdcmtk_next_association_number(), startedAt: .now,
       callingAETitle: String(calling.prefix(16)), calledAETitle: called, peerAddress: calling)
   }
 }

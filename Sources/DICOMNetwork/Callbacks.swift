@@ -1,4 +1,5 @@
 import CDCMTK
+import Clocks
 import FileSystem
 import Foundation
 
@@ -58,7 +59,7 @@ final class Callbacks: Sendable {
         sopClassUID: String(cString: object.sop_class_uid),
         sopInstanceUID: String(cString: object.sop_instance_uid),
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
-        beganAt: Date(timeIntervalSince1970: object.began_at))
+        beganAt: SteadyTime(seconds: object.began_at))
     ).rawValue
   }
 
@@ -85,7 +86,7 @@ final class Callbacks: Sendable {
         association: association, sopClassUID: oneLine(object.sop_class_uid),
         sopInstanceUID: oneLine(object.sop_instance_uid),
         transferSyntaxUID: oneLine(object.transfer_syntax_uid),
-        beganAt: Date(timeIntervalSince1970: object.began_at),
+        beganAt: SteadyTime(seconds: object.began_at),
         beginning: object.beginning.map { Data(bytes: $0, count: object.beginning_count) }
           ?? Data(),
         status: object.status < 0 ? nil : UInt16(clamping: object.status),
@@ -119,7 +120,7 @@ extension Association {
     guard let association = association?.pointee else { return nil }
     self.init(
       number: association.number,
-      startedAt: Date(timeIntervalSince1970: association.started_at),
+      startedAt: SteadyTime(seconds: association.started_at),
       callingAETitle: oneLine(association.calling_ae_title),
       calledAETitle: oneLine(association.called_ae_title),
       peerAddress: oneLine(association.peer_address))

@@ -1,3 +1,4 @@
+import Clocks
 import FileSystem
 import Foundation
 
@@ -10,11 +11,11 @@ public struct ReceivedObject: Sendable {
   public var sopInstanceUID: String
   public var transferSyntaxUID: String
   /// When the request came.
-  public var beganAt: Date
+  public var beganAt: SteadyTime
 
   public init(
     association: Association, path: String, sopClassUID: String, sopInstanceUID: String,
-    transferSyntaxUID: String, beganAt: Date
+    transferSyntaxUID: String, beganAt: SteadyTime
   ) {
     self.association = association
     self.path = path
@@ -34,7 +35,7 @@ public struct RefusedObject: Sendable {
   public var sopInstanceUID: String
   public var transferSyntaxUID: String
   /// When the request came.
-  public var beganAt: Date
+  public var beganAt: SteadyTime
   /// The first bytes of the dataset, as far as they came: 256 KiB at most.
   public var beginning: Data
   /// What is answered; nil where the association ended before the dataset did.
@@ -43,7 +44,7 @@ public struct RefusedObject: Sendable {
 
   public init(
     association: Association, sopClassUID: String, sopInstanceUID: String,
-    transferSyntaxUID: String, beganAt: Date, beginning: Data, status: UInt16?, reason: String
+    transferSyntaxUID: String, beganAt: SteadyTime, beginning: Data, status: UInt16?, reason: String
   ) {
     self.association = association
     self.sopClassUID = sopClassUID

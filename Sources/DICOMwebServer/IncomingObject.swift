@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import DICOMNetwork
 import FileSystem
@@ -12,7 +13,7 @@ struct IncomingObject {
     var reason: String
   }
 
-  let beganAt = Date()
+  let beganAt = SteadyTime.now
   private let began = ContinuousClock.now
   private let folder: String
   private let limits: StoreLimits

@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import DICOMNetwork
 import FileSystem
@@ -86,7 +87,7 @@ public struct Intake: StoreHandler {
 
   /// A series of images lacks nothing where an object of another kind was refused.
   private func record(
-    _ refusal: RefusedInstance, over association: Association?, at time: Date, waits: Bool = true
+    _ refusal: RefusedInstance, over association: Association?, at time: SteadyTime, waits: Bool = true
   ) {
     if let sopClass = refusal.sopClassUID, storedClasses.contains(sopClass) { return }
     receptions.record(refusal, over: association, at: time, waits: waits)
@@ -141,7 +142,7 @@ public struct Intake: StoreHandler {
     } catch {
       let partial = PartialIdentity(ofDamaged: file.path)
       if let refusal = RefusedInstance(watched: file, partial, error) {
-        record(refusal, over: nil, at: Date(), waits: !error.isOfLedger)
+        record(refusal, over: nil, at: .now, waits: !error.isOfLedger)
       }
       throw error
     }

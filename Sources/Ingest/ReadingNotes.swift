@@ -1,3 +1,4 @@
+import Clocks
 import FileSystem
 import Foundation
 import JobLedger
@@ -15,7 +16,7 @@ public final class ReadingNotes: Sendable {
     case association(ReceivingAssociation)
     /// A dataset that came over an association.
     case object(
-      sopClassUID: String, sopInstanceUID: String, beganAt: Date, over: ReceivingAssociation)
+      sopClassUID: String, sopInstanceUID: String, beganAt: SteadyTime, over: ReceivingAssociation)
     /// A file of a watch folder. The version is another one as soon as it is changed.
     case file(path: String, version: String)
   }
@@ -89,7 +90,7 @@ extension ReadingNotes.Subject {
       switch self {
       case .association(let association): ["A"] + Self.fields(association)
       case .object(let sopClass, let instance, let time, let association):
-        ["O", sopClass, instance, "\(time.timeIntervalSince1970)"] + Self.fields(association)
+        ["O", sopClass, instance, "\(time.seconds)"] + Self.fields(association)
       case .file(let path, let version): ["F", path, version]
       }
     return fields.map { ($0.utf8.contains(0) ? $0.filter { $0 != "\0" } : $0) + "\0" }.joined()
@@ -98,7 +99,7 @@ extension ReadingNotes.Subject {
   private static func fields(_ association: ReceivingAssociation) -> [String] {
     [
       association.key, association.callingAETitle, association.calledAETitle,
-      association.peerAddress, "\(association.startedAt.timeIntervalSince1970)",
+      association.peerAddress, "\(association.startedAt.seconds)",
     ]
   }
 
@@ -115,7 +116,7 @@ extension ReadingNotes.Subject {
       else { return nil }
       self = .object(
         sopClassUID: fields[1], sopInstanceUID: fields[2],
-        beganAt: Date(timeIntervalSince1970: time), over: association)
+        beganAt: SteadyTime(seconds: time), over: association)
     case "F":
       guard fields.count > 3 else { return nil }
       self = .file(path: fields[1], version: fields[2])
@@ -128,6 +129,6 @@ extension ReadingNotes.Subject {
     guard fields.count > 5, let time = Double(fields[4]) else { return nil }
     return ReceivingAssociation(
       key: fields[0], callingAETitle: fields[1], calledAETitle: fields[2], peerAddress: fields[3],
-      startedAt: Date(timeIntervalSince1970: time))
+      startedAt: SteadyTime(seconds: time))
   }
 }

@@ -1,3 +1,4 @@
+import Clocks
 import DICOMNetwork
 import Dispatch
 import Foundation
@@ -12,7 +13,7 @@ import Synchronization
 /// the association that it came over does not count as released, so that its series are held.
 public final class ReceptionLog: Sendable {
   fileprivate enum Entry {
-    case refusal(RefusedInstance, ReceivingAssociation?, at: Date)
+    case refusal(RefusedInstance, ReceivingAssociation?, at: SteadyTime)
     case end(ReceivingAssociation, AssociationOutcome, message: String?)
     /// Of an instance that was recorded and whose file did not reach the disk.
     case withdrawal(InstanceRecord)
@@ -76,7 +77,7 @@ public final class ReceptionLog: Sendable {
   ///   - time: when the instance began to come.
   ///   - waits: false where the ledger has just failed: it is tried again later.
   func record(
-    _ refusal: RefusedInstance, over association: Association?, at time: Date, waits: Bool = true
+    _ refusal: RefusedInstance, over association: Association?, at time: SteadyTime, waits: Bool = true
   ) {
     add(.refusal(refusal, association.map(self.association), at: time), waits: waits)
   }

@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import DICOMNetwork
 import Foundation
@@ -20,7 +21,7 @@ extension Intake {
   ///   - association: of `Association.withoutDIMSE`.
   ///   - time: when the request was sent.
   public func take(
-    retrieved file: URL, asked uid: String, over association: Association, beganAt time: Date
+    retrieved file: URL, asked uid: String, over association: Association, beganAt time: SteadyTime
   ) -> StoreStatus {
     let partial = PartialIdentity(ofDamaged: file.path)
     return store(

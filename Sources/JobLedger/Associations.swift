@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import GRDB
 
@@ -8,11 +9,11 @@ public struct ReceivingAssociation: Sendable, Equatable {
   public var callingAETitle: String
   public var calledAETitle: String
   public var peerAddress: String
-  public var startedAt: Date
+  public var startedAt: SteadyTime
 
   public init(
     key: String, callingAETitle: String, calledAETitle: String, peerAddress: String,
-    startedAt: Date
+    startedAt: SteadyTime
   ) {
     self.key = key
     self.callingAETitle = callingAETitle
@@ -182,7 +183,7 @@ extension Ledger {
         """,
       arguments: [
         association.key, association.callingAETitle, association.calledAETitle,
-        association.peerAddress, association.startedAt.timeIntervalSince1970, stored, refused,
+        association.peerAddress, self.time(association.startedAt), stored, refused,
       ])
     guard let id else {
       throw LedgerError.failed(path: path, reason: "association \(association.key) has no row")
@@ -199,6 +200,10 @@ extension Ledger {
     return id
   }
 
+  /// Whether an association did not end by release, no later one has made up for it, and no query source
+  /// has confirmed that nothing is missing.
+  static let isUnresolved = "outcome IS NOT NULL AND resolved_by IS NULL AND confirmed_at IS NULL"
+
   /// The associations over which a series came, the oldest first.
   func associations(series: String, _ db: Database) throws -> [AssociationRecord] {
     try Row.fetchAll(
@@ -206,7 +211,7 @@ extension Ledger {
       sql: """
         SELECT associations.*, association_series.stored AS series_stored,
           association_series.refused AS series_refused,
-          outcome IS NOT NULL AND resolved_by IS NULL AND confirmed_at IS NULL AS unresolved
+          \(Self.isUnresolved) AS unresolved
         FROM association_series JOIN associations ON associations.id = association_id
         WHERE series_uid = ? ORDER BY associations.id
         """, arguments: [series]
@@ -214,8 +219,8 @@ extension Ledger {
       let outcome: String? = try row.value("outcome")
       return AssociationRecord(
         callingAETitle: try row.value("calling_ae"), calledAETitle: try row.value("called_ae"),
-        peerAddress: try row.value("peer_address"), startedAt: try row.date("started_at"),
-        endedAt: try row.optionalDate("ended_at"),
+        peerAddress: try row.value("peer_address"), startedAt: try date(row, "started_at"),
+        endedAt: try optionalDate(row, "ended_at"),
         outcome: outcome.flatMap(AssociationOutcome.init(rawValue:)),
         message: try row.value("message"), stored: try row.value("series_stored"),
         refused: try row.value("series_refused"),

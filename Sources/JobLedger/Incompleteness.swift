@@ -98,29 +98,28 @@ extension Ledger {
       lost: try lostInstances(of: series, db),
       unconfirmed: unconfirmed?.isHeld == true ? unconfirmed?.reason : nil,
       unchecked: unconfirmed?.isHeld == false ? unconfirmed?.reason : nil)
-    found.releasedAt = try release(of: series, found, db)
+    found.releasedAt = try release(of: series, isUnconfirmed: found.unconfirmed != nil, db)
     return found
   }
 
   /// When a series was released; nil where something happened since: a refusal, the end of an
   /// association, or an instance after which the query source does not confirm it.
-  private func release(of series: String, _ found: SeriesIncompleteness, _ db: Database) throws
-    -> Date?
-  {
-    let row = try Row.fetchOne(
+  private func release(of series: String, isUnconfirmed: Bool, _ db: Database) throws -> Date? {
+    let released = try Double.fetchOne(
       db,
       sql: """
-        SELECT released_at, (SELECT max(received_at) FROM instances
-          WHERE instances.series_uid = series.series_uid) AS last_instance
-        FROM series WHERE series_uid = ? AND released_at IS NOT NULL
-        """, arguments: [series])
-    guard let row, let released = try row.optionalDate("released_at") else { return nil }
-    var later =
-      found.refused.map(\.lastAt) + found.associations.map { $0.endedAt ?? .distantFuture }
-    if found.unconfirmed != nil {
-      later += [try row.optionalDate("last_instance")].compactMap(\.self)
-    }
-    return later.allSatisfy { $0 <= released } ? released : nil
+        SELECT released_at FROM series
+        WHERE series_uid = ?1 AND released_at IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM refused_instances
+            WHERE resolved_at IS NULL AND last_at > released_at AND \(Self.concerns))
+          AND NOT EXISTS (SELECT 1 FROM association_series JOIN associations
+              ON associations.id = association_id
+            WHERE association_series.series_uid = ?1 AND \(Self.isUnresolved)
+              AND ended_at > released_at)
+          AND NOT (?2 AND EXISTS (SELECT 1 FROM instances
+            WHERE instances.series_uid = ?1 AND received_at > released_at))
+        """, arguments: [series, isUnconfirmed])
+    return released.map { date($0) }
   }
 
   /// Refused instances that a series lacks or lacked, the oldest first.
@@ -217,10 +216,10 @@ extension Ledger {
     instance.file = try row.value("file")
     return RefusalRecord(
       instance: instance, callingAETitle: try row.value("calling_ae"),
-      peerAddress: try row.value("peer_address"), firstAt: try row.date("first_at"),
-      lastAt: try row.date("last_at"), count: try row.value("count"),
+      peerAddress: try row.value("peer_address"), firstAt: try date(row, "first_at"),
+      lastAt: try date(row, "last_at"), count: try row.value("count"),
       resolution: (try row.value("resolution") as String?)
         .flatMap(RefusalRecord.Resolution.init(rawValue:)),
-      resolvedAt: try row.optionalDate("resolved_at"))
+      resolvedAt: try optionalDate(row, "resolved_at"))
   }
 }

@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import GRDB
 
@@ -70,7 +71,8 @@ extension Ledger {
   ///   - time: when the instance began to come over it; nil for now.
   ///   - file: the file of a watch folder that it is from.
   public func recordInstance(
-    _ record: InstanceRecord, association: ReceivingAssociation? = nil, beganAt time: Date? = nil,
+    _ record: InstanceRecord, association: ReceivingAssociation? = nil,
+    beganAt time: SteadyTime? = nil,
     file: String? = nil
   ) throws(LedgerError) -> InstanceOutcome {
     try beginRecording(record, association: association, beganAt: time, file: file).wait()
@@ -84,7 +86,8 @@ extension Ledger {
   ///   - time: when the instance began to come over it; nil for now.
   ///   - file: the file of a watch folder that it is from.
   public func beginRecording(
-    _ record: InstanceRecord, association: ReceivingAssociation? = nil, beganAt time: Date? = nil,
+    _ record: InstanceRecord, association: ReceivingAssociation? = nil,
+    beganAt time: SteadyTime? = nil,
     file: String? = nil
   ) -> PendingCommit<InstanceOutcome> {
     submit(patience: intakePatience) { [self] db in
@@ -92,7 +95,7 @@ extension Ledger {
       if let association {
         _ = try count(
           association, series: record.seriesInstanceUID, stored: 1,
-          at: time?.timeIntervalSince1970 ?? now, db)
+          at: self.time(time), db)
       }
       try resolveRefusals(of: record, file: file, db)
       return outcome

@@ -151,7 +151,7 @@ extension Ledger {
         """,
       arguments: [
         jobs, selection.study, selection.series, selection.model, states,
-        selection.madeBefore?.timeIntervalSince1970, selection.madeAfter?.timeIntervalSince1970,
+        selection.madeBefore.map { time(of: $0) }, selection.madeAfter.map { time(of: $0) },
       ]
     ).map { row in
       let state: String = try row.value("state")

@@ -114,7 +114,7 @@ extension Ledger {
         attempts: try attempts(job: id, db),
         events: try events.map {
           JobEvent(
-            at: try $0.date("at"), kind: try $0.value("kind"),
+            at: try eventDate($0), kind: try $0.value("kind"),
             cause: EventCause(try $0.value("cause")), message: try $0.value("message"))
         },
         refusals: try refusals(of: job.seriesInstanceUID, db),
@@ -150,8 +150,8 @@ extension Ledger {
     try Row.fetchAll(db, sql: StudyQueries.attempts, arguments: [id]).map { row in
       let seconds: String? = try row.value("seconds")
       return JobAttempt(
-        number: try row.value("number"), startedAt: try row.date("started_at"),
-        finishedAt: try row.optionalDate("finished_at"), outcome: try row.value("outcome"),
+        number: try row.value("number"), startedAt: try date(row, "started_at"),
+        finishedAt: try optionalDate(row, "finished_at"), outcome: try row.value("outcome"),
         message: try row.value("message"),
         seconds: try seconds.map {
           try JSONDecoder().decode([String: Double].self, from: Data($0.utf8))
@@ -187,7 +187,7 @@ extension Ledger {
       JobSummary.Delivery(
         destination: try $0.value("destination"), state: try $0.value("state"),
         attempts: try $0.value("attempt_count"),
-        deliveredAt: try $0.optionalDate("delivered_at"),
+        deliveredAt: try optionalDate($0, "delivered_at"),
         lastFailure: try ($0.value("last_failure") as String?)
           .flatMap(DeliveryFailure.init(rawValue:)),
         lastError: try $0.value("last_error"))
@@ -202,7 +202,7 @@ extension Ledger {
       studyInstanceUID: try row.value("study_uid"),
       seriesInstanceUID: series, instances: try row.value("n"),
       attempts: try row.value("attempt_count"), priority: try row.value("priority"),
-      createdAt: try row.date("created_at"), finishedAt: try row.optionalDate("finished_at"),
+      createdAt: try date(row, "created_at"), finishedAt: try optionalDate(row, "finished_at"),
       reason: try row.value("reason"), verdict: verdict?.kind,
       verdictReasons: verdict?.reasons ?? [], volumes: verdict?.volumes ?? [],
       summary: try row.value("summary"),

@@ -1,5 +1,7 @@
+import Clocks
 import Foundation
 import GRDB
+import Synchronization
 
 /// The record of everything that was received, done and sent: one SQLite file.
 ///
@@ -13,7 +15,10 @@ import GRDB
 /// ```
 public final class Ledger: Sendable {
   let path: String
-  let clock: @Sendable () -> Date
+  let source: TimeSource
+  let timeline: Mutex<Timeline>
+  /// When the ledger last noted how far its time has come.
+  let timeNoted: Mutex<Double>
   let commits: GroupCommit
   /// A connection for queries, which never wait for what is being written.
   let reader: DatabaseQueue
@@ -25,12 +30,10 @@ public final class Ledger: Sendable {
   ///
   /// - Parameters:
   ///   - path: the SQLite file.
-  ///   - clock: tells the time for everything that is written and everything that is due.
+  ///   - clock: what the time for everything that is written and everything that is due is told by.
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, or ``LedgerError/unavailable(path:reason:)`` where
   ///   the disk is full or cannot be read now.
-  public convenience init(path: String, clock: @escaping @Sendable () -> Date = { Date() })
-    throws(LedgerError)
-  {
+  public convenience init(path: String, clock: TimeSource = .system) throws(LedgerError) {
     try self.init(path: path, version: Schema.migrations.count, clock: clock)
   }
 
@@ -38,14 +41,14 @@ public final class Ledger: Sendable {
   ///   - path: the SQLite file.
   ///   - version: of the tables; only a test makes those of an older program.
   ///   - intakePatience: how long what is received waits for another process that has locked the ledger.
-  ///   - clock: tells the time for everything that is written and everything that is due.
+  ///   - clock: what the time for everything that is written and everything that is due is told by.
   init(
     path: String, version: Int = Schema.migrations.count, intakePatience: Duration = .seconds(8),
-    clock: @escaping @Sendable () -> Date = { Date() }
+    clock source: TimeSource = .system
   ) throws(LedgerError) {
     self.path = path
     self.intakePatience = intakePatience
-    self.clock = clock
+    self.source = source
     try Self.prepareFile(path)
     do {
       commits = try GroupCommit(path: path)
@@ -57,9 +60,13 @@ public final class Ledger: Sendable {
         try Self.makeDurable(db, path: path)
         try Self.bringUpToDate(db, path: path, to: version)
       }
+      let (timeline, noted) = try commits.withConnection { try Self.timeline($0, source) }
+      self.timeline = Mutex(timeline)
+      timeNoted = Mutex(noted)
       var configuration = Configuration()
       configuration.busyMode = .timeout(30)
       reader = try DatabaseQueue(path: path, configuration: configuration)
+      try noteTime()
     } catch let error as LedgerError {
       throw error
     } catch let error as DatabaseError
@@ -76,13 +83,11 @@ public final class Ledger: Sendable {
   ///
   /// - Parameters:
   ///   - path: the SQLite file.
-  ///   - clock: tells the time.
+  ///   - clock: what the time is told by.
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, also where its tables are of another version.
-  public init(reading path: String, clock: @escaping @Sendable () -> Date = { Date() })
-    throws(LedgerError)
-  {
+  public init(reading path: String, clock source: TimeSource = .system) throws(LedgerError) {
     self.path = path
-    self.clock = clock
+    self.source = source
     intakePatience = .seconds(8)
     do {
       guard access(path, R_OK) == 0 else {
@@ -96,11 +101,28 @@ public final class Ledger: Sendable {
       commits = try GroupCommit(path: file, isReadOnly: true)
       let reason = try reader.read { try Schema.incompatibility($0) ?? Schema.obsolescence($0) }
       if let reason { throw LedgerError.cannotOpen(path: path, reason: reason) }
+      timeline = Mutex(try reader.read { try Timeline.continued($0, source).0 })
+      timeNoted = Mutex(.infinity)
     } catch let error as LedgerError {
       throw error
     } catch {
       throw .cannotOpen(path: path, reason: LedgerError.reason(error))
     }
+  }
+
+  /// The time of the ledger as it continues in this process, and when that was noted.
+  private static func timeline(_ db: Database, _ source: TimeSource) throws
+    -> (Timeline, noted: Double)
+  {
+    let (timeline, noted) = try Timeline.continued(db, source)
+    if let noted { return (timeline, noted) }
+    try db.inTransaction(.immediate) {
+      // Unless another process was faster.
+      if try Timeline.continued(db, source).noted == nil { try timeline.write(db, source) }
+      return .commit
+    }
+    let (written, seen) = try Timeline.continued(db, source)
+    return (written, seen ?? written.time(source.steady()))
   }
 
   /// The file, or the URI by which SQLite reads one whose folder cannot be written: a write-ahead log needs
@@ -236,5 +258,6 @@ public final class Ledger: Sendable {
     }
   }
 
-  var now: Double { clock().timeIntervalSince1970 }
+  /// Events have the time that the clock of the machine showed.
+  func eventDate(_ row: Row) throws -> Date { Date(timeIntervalSince1970: try row.value("at")) }
 }

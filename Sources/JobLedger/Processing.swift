@@ -175,8 +175,8 @@ extension Ledger {
     return ProcessingState(
       mode: ProcessingState.Mode(rawValue: mode) ?? .active,
       interruptsRunning: try row.value("interrupts_running"),
-      changedAt: try row.optionalDate("changed_at"), changedBy: try row.value("changed_by"),
-      reason: try row.value("reason"), drainedAt: try row.optionalDate("drained_at"),
+      changedAt: try optionalDate(row, "changed_at"), changedBy: try row.value("changed_by"),
+      reason: try row.value("reason"), drainedAt: try optionalDate(row, "drained_at"),
       runningJobs: try Int.fetchOne(
         db, sql: "SELECT count(*) FROM jobs WHERE state = 'running'") ?? 0)
   }

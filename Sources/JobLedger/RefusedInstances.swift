@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import GRDB
 
@@ -58,7 +59,7 @@ extension Ledger {
   ///   - association: the association that it came over; nil for a file of a watch folder.
   ///   - time: when the instance began to come; nil for now.
   public func recordRefusal(
-    _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: Date? = nil
+    _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: SteadyTime? = nil
   ) throws(LedgerError) {
     try write(patience: intakePatience) { db in
       try record(refusal, association: association, at: time, db)
@@ -66,13 +67,14 @@ extension Ledger {
   }
 
   func record(
-    _ refusal: RefusedInstance, association: ReceivingAssociation? = nil, at time: Date? = nil,
+    _ refusal: RefusedInstance, association: ReceivingAssociation? = nil,
+    at time: SteadyTime? = nil,
     _ db: Database
   ) throws {
     let id = try association.map {
       try count(
         $0, series: refusal.seriesInstanceUID, refused: 1,
-        at: time?.timeIntervalSince1970 ?? now, db)
+        at: self.time(time), db)
     }
     if try countAgain(refusal, association: id, db) { return }
     let isWhole =

@@ -7,13 +7,4 @@ extension Row {
   func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
     try decode(forColumn: column)
   }
-
-  func date(_ column: String) throws -> Date {
-    Date(timeIntervalSince1970: try value(column))
-  }
-
-  func optionalDate(_ column: String) throws -> Date? {
-    let seconds: Double? = try value(column)
-    return seconds.map(Date.init(timeIntervalSince1970:))
-  }
 }

@@ -138,6 +138,6 @@ extension Ledger {
       verdict: SeriesVerdict(
         seriesInstanceUID: try row.value("series_uid"), kind: kind,
         reasons: try decoded("reasons"), volumes: try decoded("volumes")),
-      revision: try row.value("revision"), at: try row.date("at"), job: try row.value("job_id"))
+      revision: try row.value("revision"), at: try date(row, "at"), job: try row.value("job_id"))
   }
 }

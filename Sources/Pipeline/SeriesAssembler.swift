@@ -56,6 +56,7 @@ public struct SeriesAssembler: Service {
 
   public func run() async throws {
     await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+      if let note = try ledger.noteTime() { logger.warning("\(note)") }
       // What was refused while the ledger could not be written counts too.
       try await receptions.flush()
       try assembleDue()

@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import Synchronization
 import Testing
@@ -65,7 +66,7 @@ import Testing
   }
 
   @Test func whoFailsOftenWaits() throws {
-    let time = Mutex(Date(timeIntervalSince1970: 1000))
+    let time = Mutex(SteadyTime(seconds: 1000))
     let hash = try SecretHash(of: "right", rounds: Self.rounds)
     let check = CredentialCheck([Credential(name: "user", kind: .password, hash: hash)]) {
       time.withLock { $0 }
@@ -85,7 +86,7 @@ import Testing
       return
     }
     #expect(check.check(.token("wrong"), from: "10.0.0.1") == .tooManyFailures)
-    time.withLock { $0 += CredentialCheck.failureWindow + 1 }
+    time.withLock { $0.seconds += CredentialCheck.failureWindow + 1 }
     #expect(check.check(.token("wrong"), from: "10.0.0.1") == .unknown)
   }
 }

@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import JobLedger
 import Synchronization
@@ -24,7 +25,7 @@ import Testing
     folder = try TemporaryFolder()
     let clock = clock
     ledger = try Ledger(
-      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: { clock.now })
+      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: TimeSource { clock.now })
   }
 
   private func instance(_ number: Int, source: InstanceSource = .listener) -> InstanceRecord {
@@ -39,7 +40,7 @@ import Testing
   private func association(_ key: String) -> ReceivingAssociation {
     ReceivingAssociation(
       key: "session/\(key)", callingAETitle: "CT1", calledAETitle: "SEGMENTD",
-      peerAddress: "10.0.0.5", startedAt: clock.now)
+      peerAddress: "10.0.0.5", startedAt: SteadyTime(seconds: clock.now.timeIntervalSince1970))
   }
 
   private func receive(_ numbers: ClosedRange<Int>, _ end: AssociationOutcome?) throws {

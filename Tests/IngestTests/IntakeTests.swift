@@ -48,7 +48,7 @@ import Testing
     return intake.store(
       ReceivedObject(
         association: .test, path: file.path, sopClassUID: sopClass,
-        sopInstanceUID: sop, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date()))
+        sopInstanceUID: sop, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now))
   }
 
   private var spooled: [String] { state.filledFiles }
@@ -126,7 +126,7 @@ import Testing
     let status = intake.store(
       ReceivedObject(
         association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
-        sopInstanceUID: "1.2.3.1", transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date()))
+        sopInstanceUID: "1.2.3.1", transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now))
     #expect(status == .cannotUnderstand)
     #expect(spooled.isEmpty && incoming.isEmpty)
     #expect(try ledger.instances(series: "1.2.3").all.map(\.spoolPath).isEmpty)
@@ -181,6 +181,6 @@ import Testing
 
 extension Association {
   static let test = Association(
-    number: 1, startedAt: Date(), callingAETitle: "MODALITY", calledAETitle: "SEGMENTD",
+    number: 1, startedAt: .now, callingAETitle: "MODALITY", calledAETitle: "SEGMENTD",
     peerAddress: "127.0.0.1")
 }

@@ -50,7 +50,7 @@ import Testing
 
   private func peer(_ address: String) -> Association {
     Association(
-      number: 1, startedAt: Date(), callingAETitle: "MODALITY", calledAETitle: "SEGMENTD",
+      number: 1, startedAt: .now, callingAETitle: "MODALITY", calledAETitle: "SEGMENTD",
       peerAddress: address)
   }
 

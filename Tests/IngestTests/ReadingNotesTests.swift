@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import FileSystem
 import Foundation
@@ -15,7 +16,7 @@ import Testing
   private let notes: ReadingNotes
   private let association = ReceivingAssociation(
     key: "d/1/7", callingAETitle: "MODALITY", calledAETitle: "SEGMENTD", peerAddress: "10.0.0.5",
-    startedAt: Date(timeIntervalSince1970: 1_700_000_000.25))
+    startedAt: SteadyTime(seconds: 1_700_000_000.25))
 
   init() throws {
     folder = try TemporaryFolder()
@@ -28,7 +29,7 @@ import Testing
   @Test func whatIsReadIsThereUntilItsEnd() throws {
     let object = ReadingNotes.Subject.object(
       sopClassUID: "1.2.840.10008.5.1.4.1.1.2", sopInstanceUID: "1.2.3.4",
-      beganAt: Date(timeIntervalSince1970: 1_700_000_001.5), over: association)
+      beganAt: SteadyTime(seconds: 1_700_000_001.5), over: association)
     let path = "/" + String(repeating: "ü/", count: 1300) + "Bild 1.dcm"
     let watched = ReadingNotes.Subject.file(path: path, version: "1:2:3:4.5")
     #expect(subjects.isEmpty)
@@ -55,7 +56,7 @@ import Testing
   @Test func aPeerCannotFalsifyThem() {
     let note = notes.begin(
       .object(
-        sopClassUID: "1.2\0F\0/etc/passwd\0v\0", sopInstanceUID: "1.3\0", beganAt: Date(),
+        sopClassUID: "1.2\0F\0/etc/passwd\0v\0", sopInstanceUID: "1.3\0", beganAt: .now,
         over: association))
     guard case .object("1.2F/etc/passwdv", "1.3", _, association)? = subjects.first else {
       Issue.record("\(subjects)")

@@ -43,7 +43,7 @@ import Testing
       ReceivedObject(
         association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
         sopInstanceUID: "1.2.3.\(number)", transferSyntaxUID: "1.2.840.10008.1.2.1",
-        beganAt: Date()))
+        beganAt: .now))
   }
 
   @Test func aCutOffInstanceIsMissingUntilItArrives() throws {
@@ -82,7 +82,7 @@ import Testing
     intake.refused(
       RefusedObject(
         association: .test, sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.2",
-        transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: Date(),
+        transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now,
         beginning: whole.dropFirst(start).prefix(1000), status: 0xA700,
         reason: "No space left on device"))
     let missing = try #require(try ledger.incompleteness(series: "1.2.3").refused.first)

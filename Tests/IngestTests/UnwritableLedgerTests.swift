@@ -36,7 +36,7 @@ import Testing
       ReceivedObject(
         association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
         sopInstanceUID: "1.2.3.\(number)", transferSyntaxUID: "1.2.840.10008.1.2.1",
-        beganAt: Date()))
+        beganAt: .now))
   }
 
   private func file(_ number: Int, cut: Bool = false) throws -> URL {

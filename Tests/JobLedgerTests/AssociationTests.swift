@@ -111,7 +111,7 @@ import Testing
   @Test func anInstanceCountsFromWhenItBeganToCome() throws {
     let fixture = try LedgerFixture()
     let lost = fixture.association()
-    let began = fixture.clock.now
+    let began = fixture.clock.steady
     fixture.clock.advance(30)
     let again = fixture.association()
     fixture.clock.advance(1)

@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import Synchronization
 import TestSupport
@@ -9,6 +10,7 @@ final class ManualClock: Sendable {
   private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
 
   var now: Date { time.withLock { $0 } }
+  var steady: SteadyTime { SteadyTime(seconds: now.timeIntervalSince1970) }
   func advance(_ seconds: TimeInterval) { time.withLock { $0 += seconds } }
 }
 
@@ -24,13 +26,13 @@ struct LedgerFixture {
     folder = try TemporaryFolder()
     let clock = clock
     ledger = try Ledger(
-      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: { clock.now })
+      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: TimeSource { clock.now })
   }
 
   /// The same file through another connection, as another process has it.
   func reopened() throws -> Ledger {
     let clock = clock
-    return try Ledger(path: path, clock: { clock.now })
+    return try Ledger(path: path, clock: TimeSource { clock.now })
   }
 
   /// A series of some instances whose quiet period is over and whose job is made.

@@ -9,7 +9,7 @@ extension LedgerFixture {
   {
     ReceivingAssociation(
       key: key, callingAETitle: calling, calledAETitle: "SEGMENTD", peerAddress: "10.0.0.5",
-      startedAt: clock.now)
+      startedAt: clock.steady)
   }
 
   func receive(_ numbers: ClosedRange<Int>, over association: ReceivingAssociation) throws {

@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import DICOMNetwork
 import Foundation
@@ -174,7 +175,7 @@ private struct Outbox {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
     let clock = clock
-    ledger = try Ledger(path: state.ledger.path, clock: { clock.now })
+    ledger = try Ledger(path: state.ledger.path, clock: TimeSource { clock.now })
     _ = try ledger.recordInstance(
       InstanceRecord(
         studyInstanceUID: "1.2", seriesInstanceUID: "1.2.3", sopInstanceUID: "1.2.3.1",

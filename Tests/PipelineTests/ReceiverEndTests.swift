@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import JobLedger
 import Logging
@@ -27,13 +28,13 @@ import Testing
   private var association: ReceivingAssociation {
     ReceivingAssociation(
       key: session.key + "/7", callingAETitle: "MODALITY", calledAETitle: "SEGMENTD",
-      peerAddress: "10.0.0.5", startedAt: Date(timeIntervalSince1970: 2000))
+      peerAddress: "10.0.0.5", startedAt: SteadyTime(seconds: 2000))
   }
 
   init() throws {
     folder = try TemporaryFolder()
     let state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
-    ledger = try Ledger(path: state.ledger.path, clock: { [time] in time.now })
+    ledger = try Ledger(path: state.ledger.path, clock: TimeSource { [time] in time.now })
     intake = Intake(
       state: state, ledger: ledger,
       receptions: ReceptionLog(
@@ -56,7 +57,7 @@ import Testing
 
   private func object(_ uid: String) -> ReadingNotes.Subject {
     .object(
-      sopClassUID: "1.2.840.10008.5.1.4.1.1.2", sopInstanceUID: uid, beganAt: Date(),
+      sopClassUID: "1.2.840.10008.5.1.4.1.1.2", sopInstanceUID: uid, beganAt: .now,
       over: association)
   }
 

@@ -13,7 +13,7 @@ extern "C" {
 typedef struct {
   /// Unique among the associations of this process.
   uint64_t number;
-  /// Seconds since 1970.
+  /// In seconds since the machine was started (CLOCK_BOOTTIME).
   double started_at;
   const char *calling_ae_title;
   const char *called_ae_title;
@@ -31,7 +31,7 @@ typedef struct {
   const char *sop_class_uid;
   const char *sop_instance_uid;
   const char *transfer_syntax_uid;
-  /// When the request came, in seconds since 1970.
+  /// When the request came, in seconds since the machine was started.
   double began_at;
 } cdcmtk_received;
 

@@ -88,7 +88,7 @@ extension Ledger {
         FROM results JOIN jobs ON jobs.id = results.job_id JOIN series USING (series_uid)
         WHERE results.job_id = ?
         """, arguments: [job])
-    guard let row, let finished = try row.optionalDate("finished_at") else { return nil }
+    guard let row, let finished = try optionalDate(row, "finished_at") else { return nil }
     let objects = try objects(job: job, db)
     guard !objects.isEmpty else { return nil }
     let measurements: String? = try row.value("measurements")
@@ -107,7 +107,7 @@ extension Ledger {
       resultSeriesInstanceUID: try row.value("result_series_uid"),
       replacedStudyInstanceUID: try row.value("replaced_study"),
       replacedSeriesInstanceUID: try row.value("replaced_series"),
-      createdAt: try row.date("created_at"), finishedAt: finished,
+      createdAt: try date(row, "created_at"), finishedAt: finished,
       summary: try row.value("summary"),
       measurements: try measurements.map {
         try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
@@ -115,7 +115,7 @@ extension Ledger {
       objects: objects,
       delivered: try delivered.map {
         ResultNote.Delivered(
-          destination: try $0.value("destination"), at: try $0.date("delivered_at"))
+          destination: try $0.value("destination"), at: try date($0, "delivered_at"))
       })
   }
 }
@@ -164,7 +164,7 @@ extension Ledger {
           """,
         arguments: [
           note.job, note.modelVersion, note.summary, try Self.json(note.measurements),
-          note.finishedAt.timeIntervalSince1970, note.resultStudyInstanceUID,
+          time(of: note.finishedAt), note.resultStudyInstanceUID,
         ])
       try insert(note.objects, job: note.job, db)
       for delivered in note.delivered {
@@ -174,7 +174,7 @@ extension Ledger {
               delivered_at)
             VALUES (?1, ?2, 'delivered', 1, ?3, ?3)
             """,
-          arguments: [note.job, delivered.destination, delivered.at.timeIntervalSince1970])
+          arguments: [note.job, delivered.destination, time(of: delivered.at)])
       }
       try event(
         db, "taken up", by: .program, series: note.seriesInstanceUID, job: note.job,
@@ -207,8 +207,8 @@ extension Ledger {
         FROM series WHERE series_uid = ?11
         """,
       arguments: [
-        note.job, note.model, note.createdAt.timeIntervalSince1970,
-        note.finishedAt.timeIntervalSince1970, note.isForced, note.fingerprint, note.modelSHA256,
+        note.job, note.model, time(of: note.createdAt),
+        time(of: note.finishedAt), note.isForced, note.fingerprint, note.modelSHA256,
         note.resultSeriesInstanceUID, note.replacedStudyInstanceUID,
         note.replacedSeriesInstanceUID, note.seriesInstanceUID,
       ])

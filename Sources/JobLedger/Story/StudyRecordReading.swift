@@ -39,7 +39,7 @@ extension Ledger {
     return StudyRecord.Series(
       seriesInstanceUID: uid, modality: try row.value("modality"),
       instances: try Int.fetchOne(db, sql: StudyQueries.instanceCount, arguments: [uid]) ?? 0,
-      lastReceivedAt: try row.date("last_received_at"), isAssembled: assembled == revision,
+      lastReceivedAt: try date(row, "last_received_at"), isAssembled: assembled == revision,
       isHeldAsIncomplete: try row.value("held_as_incomplete"),
       associations: try associations(series: uid, db),
       arrivals: try Row.fetchAll(db, sql: StudyQueries.arrivals, arguments: [uid]).map {
@@ -47,13 +47,13 @@ extension Ledger {
         return StudyRecord.Arrival(
           source: InstanceSource(rawValue: source) ?? .command,
           callingAETitle: try $0.value("calling_ae"), instances: try $0.value("n"),
-          byteCount: try $0.value("bytes"), firstAt: try $0.date("first_at"),
-          lastAt: try $0.date("last_at"))
+          byteCount: try $0.value("bytes"), firstAt: try date($0, "first_at"),
+          lastAt: try date($0, "last_at"))
       },
       completeness: try Row.fetchOne(db, sql: StudyQueries.completeness, arguments: [uid]).map {
         StudyRecord.Completeness(
           state: try $0.value("state"), attempts: try $0.value("attempt_count"),
-          firstAt: try $0.date("first_at"), nextAt: try $0.date("scheduled_at"),
+          firstAt: try date($0, "first_at"), nextAt: try date($0, "scheduled_at"),
           listed: try $0.value("listed"), reason: try $0.value("reason"))
       },
       verdicts: try verdicts(series: uid, db))
@@ -67,7 +67,7 @@ extension Ledger {
       let due: Double = try row.value("scheduled_at")
       let priority: Int = try row.value("priority")
       return StudyRecord.Job(
-        job: job, attempts: try attempts(job: id, db), dueAt: Date(timeIntervalSince1970: due),
+        job: job, attempts: try attempts(job: id, db), dueAt: date(due),
         jobsAhead: isWaiting
           ? try Int.fetchOne(db, sql: StudyQueries.jobsAhead, arguments: [priority, due]) ?? 0 : 0,
         waitingDeliveries: try Row.fetchAll(
@@ -75,7 +75,7 @@ extension Ledger {
         ).map {
           StudyRecord.WaitingDelivery(
             destination: try $0.value("destination"), state: try $0.value("state"),
-            attempts: try $0.value("attempt_count"), nextAt: try $0.date("scheduled_at"),
+            attempts: try $0.value("attempt_count"), nextAt: try date($0, "scheduled_at"),
             lastError: try $0.value("last_error"))
         })
     }
@@ -106,9 +106,9 @@ extension Ledger {
           ?? StudyRecord.Commitment(
             transactionUID: row.value("transaction_uid"),
             callingAETitle: row.value("calling_ae"), peerAddress: row.value("peer_address"),
-            requestedAt: row.date("requested_at"), state: row.value("state"),
-            attempts: row.value("attempt_count"), nextAt: row.date("scheduled_at"),
-            reportedAt: row.optionalDate("reported_at"), lastError: row.value("last_error"),
+            requestedAt: date(row, "requested_at"), state: row.value("state"),
+            attempts: row.value("attempt_count"), nextAt: date(row, "scheduled_at"),
+            reportedAt: optionalDate(row, "reported_at"), lastError: row.value("last_error"),
             references: 0, failed: 0)
         commitment.references += 1
         if try row.value("is_missing") { commitment.failed += 1 }
@@ -128,7 +128,7 @@ extension Ledger {
       (
         try row.value("id") as Int64,
         StudyRecord.Event(
-          at: try row.date("at"), kind: try row.value("kind"),
+          at: try eventDate(row), kind: try row.value("kind"),
           seriesInstanceUID: try row.value("series_uid"), job: try row.value("job_id"),
           cause: EventCause(try row.value("cause")), message: try row.value("message"))
       )

@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import DICOMNetwork
 import DICOMweb
@@ -90,7 +91,7 @@ public struct DICOMwebQuerySource: QuerySource {
     _ uid: String, _ series: String, _ study: String, over association: Association
   ) async -> Result<Void, QuerySourceError> {
     let file = intake.newIncomingFile()
-    let began = Date()
+    let began = SteadyTime.now
     do throws(DICOMwebError) {
       try await client.retrieve(instance: uid, ofSeries: series, study: study, to: file)
     } catch {

@@ -1,3 +1,4 @@
+import Clocks
 import Foundation
 import GRDB
 import TestSupport
@@ -121,7 +122,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try copy(version, in: folder)
     #expect(try self.version(path) == version)
-    let ledger = try Ledger(path: path, clock: { Date(timeIntervalSince1970: 1000) })
+    let ledger = try Ledger(path: path, clock: TimeSource { Date(timeIntervalSince1970: 1000) })
     try ledger.checkIntegrity()
     let (findings, events) = try ledger.checkConsistency()
     #expect(findings == [] && events?.findings == [])
@@ -221,7 +222,7 @@ import Testing
     let path = folder.path("ledger.sqlite")
     for version in 1...Schema.migrations.count {
       let ledger = try Ledger(
-        path: path, version: version, clock: { Date(timeIntervalSince1970: 500) })
+        path: path, version: version, clock: TimeSource { Date(timeIntervalSince1970: 500) })
       try ledger.write { db in
         try db.execute(sql: LedgerVersions.rows(of: version))
         if version >= 13 {
