@@ -1,0 +1,139 @@
+"""What has to be true after every round."""
+
+import hashlib
+import io
+import sqlite3
+import time
+
+from pydicom import dcmread
+
+
+def ledger(daemon):
+    return sqlite3.connect(f"file:{daemon.state}/ledger.sqlite?mode=ro", uri=True, timeout=60)
+
+
+def unfinished(daemon):
+    """What the daemon has still to do; empty where it rests."""
+    queries = {
+        "series to assemble": "SELECT count(*) FROM series WHERE assembled_revision < revision",
+        "jobs": "SELECT count(*) FROM jobs WHERE state IN ('available', 'running', 'retryable')",
+        "deliveries": "SELECT count(*) FROM deliveries WHERE state NOT IN ('delivered', 'superseded', 'held')",
+        "associations": "SELECT count(*) FROM associations WHERE ended_at IS NULL",
+    }
+    with ledger(daemon) as db:
+        found = {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
+    return {name: count for name, count in found.items() if count}
+
+
+def wait_until_it_rests(daemon, series, seconds):
+    """Until every series is known and has come to its end."""
+    deadline = time.monotonic() + seconds
+    reason = "the ledger was not readable"
+    while time.monotonic() < deadline:
+        if len(daemon.ends) > 3:
+            return [f"the daemon ends by itself: {daemon.log.read_text(errors='replace')[-1000:]}"]
+        try:
+            with ledger(daemon) as db:
+                known = {uid for (uid,) in db.execute("SELECT series_uid FROM jobs WHERE state = 'completed'")}
+            missing = {one.uid for one in series} - known
+            reason = unfinished(daemon) or (f"{len(missing)} series without a completed job" if missing else "")
+            if not reason:
+                return []
+        except sqlite3.OperationalError as error:
+            reason = str(error)
+        time.sleep(0.5)
+    return [f"not at rest after {seconds} s: {reason}", *unended(daemon)]
+
+
+def unended(daemon):
+    """Jobs that are not completed."""
+    with ledger(daemon) as db:
+        return [f"job {number} of {series} is {state}: {reason}" for number, series, state, reason in db.execute(
+            "SELECT id, series_uid, state, reason FROM jobs WHERE state <> 'completed' ORDER BY id DESC LIMIT 10")]
+
+
+def hexadecimal(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_reception(daemon, record, db):
+    """Acknowledged ⊆ ledger ⊆ disk; refused ⊆ ledger."""
+    rows = {}
+    for uid, path in db.execute("SELECT sop_uid, spool_path FROM instances ORDER BY id"):
+        rows.setdefault(uid, []).append(path)
+    for uid, pixels in record.acknowledged.items():
+        if uid not in rows:
+            yield f"{uid} was acknowledged and is not in the ledger"
+        elif not any(pixels in (daemon.state / path).read_bytes() for path in rows[uid]
+                     if (daemon.state / path).exists()):
+            yield f"{uid} was acknowledged and its pixels are not on disk"
+    refused = {uid for (uid,) in db.execute("SELECT sop_uid FROM refused_instances")}
+    for uid in record.refused - refused - rows.keys():
+        yield f"{uid} was refused and is not in the ledger"
+    known = {path for paths in rows.values() for path in paths}
+    for path in known:
+        if not (daemon.state / path).exists():
+            yield f"{path} is in the ledger and not on disk"
+    for folder in ("spool", "incoming"):
+        for file in (daemon.state / folder).rglob("*"):
+            name = str(file.relative_to(daemon.state))
+            if file.is_file() and file.stat().st_size and name not in known:
+                yield f"{name} belongs to nothing"
+
+
+def check_results(daemon, db):
+    """One current result of each series and model, as it was proved; no file besides."""
+    counts = db.execute(
+        "SELECT series_uid, model, count(*) FROM jobs JOIN results ON results.job_id = jobs.id "
+        "WHERE superseded_by IS NULL AND same_as IS NULL GROUP BY series_uid, model HAVING count(*) <> 1")
+    for series, model, count in counts:
+        yield f"{series} has {count} current results of {model}"
+    known = set()
+    for path, sha256 in db.execute("SELECT path, sha256 FROM result_objects"):
+        known.add(path)
+        file = daemon.state / path
+        if not file.exists():
+            yield f"{path} is in the ledger and not on disk"
+        elif sha256 and hexadecimal(file) != sha256:
+            yield f"{path} is not what was proved"
+    for file in (daemon.state / "results").rglob("*"):
+        name = str(file.relative_to(daemon.state))
+        if file.is_file() and name not in known:
+            yield f"{name} belongs to nothing"
+
+
+def check_pacs(daemon, orthanc, db):
+    """The PACS has exactly what was delivered to it, each object once and as it was proved."""
+    sent = dict(db.execute(
+        "SELECT sop_uid, path FROM result_objects JOIN deliveries USING (job_id) "
+        "WHERE deliveries.state = 'delivered' AND sop_uid IS NOT NULL"))
+    current = {uid for (uid,) in db.execute(
+        "SELECT sop_uid FROM result_objects JOIN results USING (job_id) "
+        "WHERE superseded_by IS NULL AND sop_uid IS NOT NULL")}
+    stored = orthanc.segmentations()
+    for uid in current - sent.keys():
+        yield f"{uid} is a current result and was not delivered"
+    uids = [uid for uid, _ in stored]
+    for uid in set(uids):
+        if uids.count(uid) > 1:
+            yield f"{uid} is in the PACS {uids.count(uid)} times"
+    for uid in sent.keys() - set(uids):
+        yield f"{uid} was delivered and is not in the PACS"
+    for uid, name in stored:
+        if uid not in sent:
+            yield f"{uid} is in the PACS and was not delivered"
+        elif dcmread(io.BytesIO(orthanc.get(f"instances/{name}/file"))) != dcmread(daemon.state / sent[uid]):
+            yield f"{uid} in the PACS is not what was proved"
+
+
+def check(daemon, orthanc, record, series):
+    with ledger(daemon) as db:
+        findings = [*check_reception(daemon, record, db), *check_results(daemon, db), *check_pacs(daemon, orthanc, db)]
+        states = dict(db.execute(
+            "SELECT series_uid, state FROM jobs WHERE id IN (SELECT max(id) FROM jobs GROUP BY series_uid)"))
+        no_reason = db.execute("SELECT id FROM jobs WHERE state = 'held' AND ifnull(reason, '') = ''").fetchall()
+    findings += [f"series {one.uid} is {states.get(one.uid, 'without a job')} at the end"
+                 for one in series if states.get(one.uid) != "completed"]
+    findings += [f"job {number} is held without a reason" for (number,) in no_reason]
+    findings += [f"the daemon ended by itself with status {status}" for status in daemon.ends]
+    return findings

@@ -1,0 +1,249 @@
+"""The daemon, the PACS and the disks that are struck, and the strikes."""
+
+import glob
+import json
+import os
+import pathlib
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import threading
+import time
+import urllib.request
+
+
+CLOCK = pathlib.Path(__file__).resolve().parent.parent / "test-support/clock_step.c"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def children(pid):
+    return [int(child) for task in glob.glob(f"/proc/{pid}/task/*/children")
+            for child in pathlib.Path(task).read_text().split()]
+
+
+class Orthanc:
+    def __init__(self, folder):
+        self.folder = folder
+        self.port, self.web = free_port(), free_port()
+        configuration = {
+            "Name": "PACS", "StorageDirectory": f"{folder}/pacs", "IndexDirectory": f"{folder}/pacs", "DicomAet": "PACS",
+            "DicomPort": self.port, "HttpPort": self.web, "AuthenticationEnabled": False, "RemoteAccessAllowed": False,
+            "DicomAlwaysAllowStore": True, "OverwriteInstances": False, "SynchronousCMove": True}
+        (folder / "orthanc.json").write_text(json.dumps(configuration))
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["Orthanc", self.folder / "orthanc.json"], stdout=subprocess.DEVNULL,
+                                        stderr=open(self.folder / "orthanc.log", "ab"))
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            try:
+                self.get("system")
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise RuntimeError("Orthanc does not answer")
+
+    def get(self, path, body=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.web}/{path}",
+                                         data=json.dumps(body).encode() if body else None)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.read()
+
+    def segmentations(self):
+        """Orthanc's name of each, by SOP Instance UID."""
+        found = json.loads(self.get("tools/find", {"Level": "Instance", "Expand": True, "Query": {"Modality": "SEG"}}))
+        return [(one["MainDicomTags"]["SOPInstanceUID"], one["ID"]) for one in found]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Daemon:
+    """segmentd on a state directory that lives through all rounds; it is started again whenever it ends."""
+
+    def __init__(self, program, folder, models, pacs_port):
+        self.program, self.folder = program, folder
+        self.state, self.watch = folder / "state", folder / "watch"
+        self.port = free_port()
+        self.clock = folder / "clock"
+        self.clock.write_bytes(bytes(8))
+        subprocess.run(["clang", "-O2", "-shared", "-fPIC", "-o", folder / "clock_step.so", CLOCK], check=True)
+        self.watch.mkdir()
+        self.configuration = folder / "segmentd.yaml"
+        self.configuration.write_text(
+            f"stateDirectory: {self.state}\n"
+            f"listener: {{aeTitle: SEGMENTD, address: 127.0.0.1, port: {self.port}}}\n"
+            "assembly: {quietSeconds: 3}\n"
+            f'models: {{directories: ["{models}"]}}\n'
+            "rules:\n  - {model: untrained-tiny, modalities: [CT]}\n"
+            f'watch:\n  - {{folder: "{self.watch}", settleSeconds: 0.5}}\n'
+            f"destinations:\n  - {{name: pacs, aeTitle: PACS, host: 127.0.0.1, port: {pacs_port}}}\n")
+        self.ends = []
+        self.is_wanted = True
+        self.is_struck = False
+        self.process = None
+        self.keeper = threading.Thread(target=self.keep, daemon=True)
+        self.keeper.start()
+
+    @property
+    def log(self):
+        return self.folder / "segmentd.log"
+
+    def environment(self):
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+        return kept | {"LD_PRELOAD": str(self.folder / "clock_step.so"), "CLOCK_STEP_FILE": str(self.clock)}
+
+    def set_clock(self, seconds):
+        with open(self.clock, "r+b", buffering=0) as file:
+            file.write(struct.pack("=q", seconds))
+
+    def keep(self):
+        while self.is_wanted:
+            self.process = subprocess.Popen([self.program, "serve", "--config", self.configuration],
+                                            stdout=open(self.log, "ab"), stderr=subprocess.STDOUT,
+                                            env=self.environment())
+            status = self.process.wait()
+            if self.is_wanted and not self.is_struck:
+                self.ends.append(status)
+            self.is_struck = False
+            time.sleep(0.5)
+
+    def processes(self):
+        process = self.process
+        return [process.pid, *children(process.pid)] if process and process.poll() is None else []
+
+    def signal(self, how, process=0):
+        """Strikes the daemon, or its receiving process (1)."""
+        running = self.processes()
+        if len(running) <= process:
+            return False
+        self.is_struck = self.is_struck or (process == 0 and how in (signal.SIGKILL, signal.SIGTERM))
+        os.kill(running[process], how)
+        return True
+
+    def stop(self):
+        self.is_wanted = False
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+class Disk:
+    """A file system of its own, where we may mount one: it can be filled and made read-only."""
+
+    def __init__(self, place, mebibytes):
+        self.place = place
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.is_own = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "tmpfs", place],
+                                     capture_output=True).returncode == 0
+
+    def fill(self):
+        with open(self.place / ".full", "wb", buffering=0) as filler:
+            for size in (1 << 20, 4096):
+                try:
+                    while True:
+                        filler.write(bytes(size))
+                except OSError:
+                    pass
+
+    def free(self):
+        (self.place / ".full").unlink(missing_ok=True)
+
+    def remount(self, how):
+        return subprocess.run(["mount", "-o", f"remount,{how}", self.place], capture_output=True).returncode == 0
+
+    def unmount(self):
+        if self.is_own:
+            subprocess.run(["umount", "-l", self.place], capture_output=True)
+
+
+def lock_ledger(path, seconds):
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    connection.execute("BEGIN IMMEDIATE")
+    time.sleep(seconds)
+    connection.execute("ROLLBACK")
+    connection.close()
+
+
+class Strikes:
+    """What is done to a machine. Each takes as long as it lasts; afterwards the machine is as it was."""
+
+    def __init__(self, daemon, orthanc, state, results, generator, longest):
+        self.daemon, self.orthanc, self.state, self.results = daemon, orthanc, state, results
+        self.random, self.longest = generator, longest
+
+    def names(self):
+        own = ["full_state"] * self.state.is_own + ["full_results", "read_only_results"] * self.results.is_own
+        return ["kill", "kill_receiver", "terminate", "suspend", "suspend_receiver", "lock_ledger", "pacs_down",
+                "pacs_hangs", "clock_forward", "clock_back", *own]
+
+    def strike(self, name):
+        return getattr(self, name)()
+
+    def wait(self):
+        time.sleep(self.random.uniform(0.5, self.longest))
+
+    def kill(self):
+        self.daemon.signal(signal.SIGKILL)
+
+    def kill_receiver(self):
+        self.daemon.signal(signal.SIGKILL, process=1)
+
+    def terminate(self):
+        self.daemon.signal(signal.SIGTERM)
+
+    def suspend(self, process=0):
+        if self.daemon.signal(signal.SIGSTOP, process):
+            self.wait()
+            self.daemon.signal(signal.SIGCONT, process)
+
+    def suspend_receiver(self):
+        self.suspend(process=1)
+
+    def lock_ledger(self):
+        lock_ledger(self.daemon.state / "ledger.sqlite", self.random.uniform(0.5, self.longest))
+
+    def pacs_down(self):
+        self.orthanc.kill()
+        self.wait()
+        self.orthanc.start()
+
+    def pacs_hangs(self):
+        self.orthanc.process.send_signal(signal.SIGSTOP)
+        self.wait()
+        self.orthanc.process.send_signal(signal.SIGCONT)
+
+    def full(self, disk):
+        disk.fill()
+        self.wait()
+        disk.free()
+
+    def full_state(self):
+        self.full(self.state)
+
+    def full_results(self):
+        self.full(self.results)
+
+    def read_only_results(self):
+        if self.results.remount("ro"):
+            self.wait()
+            self.results.remount("rw")
+        else:
+            print("(results were being written: not made read-only)", end=" ")
+
+    def clock_forward(self):
+        self.daemon.set_clock(3600)
+        self.wait()
+
+    def clock_back(self):
+        self.daemon.set_clock(-3600)
+        self.wait()

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Strikes a daemon at random while it works, and looks after each round at what has to be true; see Scripts/torture.sh."""
+
+import argparse
+import logging
+import pathlib
+import random
+import sys
+import tempfile
+import time
+
+from invariants import check, wait_until_it_rests
+from machine import Daemon, Disk, Orthanc, Strikes
+from senders import Record, Sender, Series, drop
+
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "Fixtures/models"
+
+
+def play_round(number, arguments, generator, folder, daemon, orthanc, strikes, record):
+    """One round; returns its series."""
+    place = folder / f"round-{number}"
+    series = [Series(place / str(i), generator.getrandbits(31), generator.randint(4, 10), 48)
+              for i in range(generator.randint(2, arguments.series))]
+    watched = [one for one in series if generator.random() < 0.3]
+    senders = [Sender(daemon.port, f"MODALITY{i}", one, record, generator.getrandbits(32))
+               for i, one in enumerate(series) if one not in watched]
+    for one in watched:
+        drop(one, daemon.watch)
+    names = [generator.choice(strikes.names()) for _ in range(generator.randint(1, 3))]
+    print(f"round {number}: {len(series)} series, {len(watched)} of them by folder;", ", ".join(names), end=" ",
+          flush=True)
+    for name in names:
+        time.sleep(generator.uniform(0.2, 4))
+        strikes.strike(name)
+    for sender in senders:
+        sender.hurry.set()
+    deadline = time.monotonic() + arguments.patience
+    for sender in senders:
+        sender.join(max(0, deadline - time.monotonic()))
+    late = [f"series {sender.series.uid} could not be sent" for sender in senders if not sender.is_done]
+    return series, late
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rounds", type=int, nargs="?", default=20)
+    parser.add_argument("--segmentd", required=True, type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
+    parser.add_argument("--series", type=int, default=5, help="at most, in a round")
+    parser.add_argument("--longest", type=float, default=20, help="seconds that a strike lasts at most")
+    parser.add_argument("--patience", type=float, default=600, help="seconds after which a round has failed")
+    parser.add_argument("--keep", action="store_true", help="leave the folder, also where all is well")
+    arguments = parser.parse_args()
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    generator = random.Random(arguments.seed)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="torture."))
+    print(f"seed {arguments.seed}, {folder}", flush=True)
+    state, orthanc = Disk(folder / "state", 200), Orthanc(folder)
+    results = Disk(folder / "state/results", 50)
+    daemon = Daemon(arguments.segmentd, folder, MODELS, orthanc.port)
+    record, everything, findings = Record(), [], []
+    strikes = Strikes(daemon, orthanc, state, results, generator, arguments.longest)
+    if not results.is_own:
+        print("file systems cannot be mounted here: none is filled or made read-only")
+    try:
+        for number in range(1, arguments.rounds + 1):
+            began = time.monotonic()
+            series, findings = play_round(number, arguments, generator, folder, daemon, orthanc, strikes, record)
+            everything += series
+            findings += wait_until_it_rests(daemon, everything, arguments.patience)
+            findings += check(daemon, orthanc, record, everything)
+            print(f"- {time.monotonic() - began:.0f} s, {len(findings)} findings", flush=True)
+            if findings:
+                break
+        print(f"{len(everything)} series, {len(record.acknowledged)} instances acknowledged, "
+              f"{len(record.refused)} refused at first")
+    finally:
+        status = daemon.stop()
+        orthanc.kill()
+    if status != 0:
+        findings.append(f"the daemon ended with status {status} on SIGTERM")
+    for finding in findings[:40]:
+        print(finding)
+    results.unmount()
+    state.unmount()
+    sys.exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()
