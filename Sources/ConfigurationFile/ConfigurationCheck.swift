@@ -29,6 +29,10 @@ extension SiteConfiguration {
       throw check.fault(
         "inference.memoryLimitGB: \(inference.memoryLimitGB) is not between 0 and 1000000")
     }
+    guard (0...86_400).contains(inference.checkpointSeconds) else {
+      throw check.fault(
+        "inference.checkpointSeconds: \(inference.checkpointSeconds) is not between 0 and 86400")
+    }
     try checkDestinations(check)
     try checkQuerySource(check)
     try checkStorageCommitment(check)

@@ -182,8 +182,12 @@ extension SiteConfiguration {
     public var threads = 0
     /// Memory for the whole process in GB (10⁹ bytes); 0 for what the system has.
     public var memoryLimitGB = 0.0
+    /// Seconds of computing between two checkpoints of a job; 0 for none but that of an interruption.
+    public var checkpointSeconds = 30.0
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case threads, memoryLimitGB }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case threads, memoryLimitGB, checkpointSeconds
+    }
 
     public init() {}
 
@@ -192,6 +196,8 @@ extension SiteConfiguration {
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
       memoryLimitGB =
         try values.decodeIfPresent(Double.self, forKey: .memoryLimitGB) ?? memoryLimitGB
+      checkpointSeconds =
+        try values.decodeIfPresent(Double.self, forKey: .checkpointSeconds) ?? checkpointSeconds
     }
   }
 

@@ -22,6 +22,8 @@ extension StudyRecord.Event {
     case "retryable": text = "\(job) failed and is tried again: \(message)"
     case "postponed": text = "\(job) was put off: \(message)"
     case "released": text = "\(job) was given back: \(message)"
+    case "preempted": text = "\(job) yielded: \(message)"
+    case "checkpoint": text = "\(job) \(message)"
     case "rescued": text = "\(job) runs again: \(message)"
     case "superseded": text = "the result of \(job) was superseded \(message)"
     case "delivered": text = "the result of \(job) was delivered \(message)"

@@ -30,7 +30,7 @@ public struct StateDirectory: Sendable {
   /// Creates what is missing and checks that files can be written.
   public init(path: String) throws(StateDirectoryError) {
     url = URL(fileURLWithPath: path, isDirectory: true)
-    for folder in [url, spool, incoming, results] {
+    for folder in [url, spool, incoming, results, checkpoints] {
       do {
         try FileManager.default.createDirectory(
           at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -57,6 +57,8 @@ public struct StateDirectory: Sendable {
   public var incoming: URL { url.appendingPathComponent("incoming", isDirectory: true) }
   /// One folder per job.
   public var results: URL { url.appendingPathComponent("results", isDirectory: true) }
+  /// One folder per job whose computing was interrupted, or may be.
+  public var checkpoints: URL { url.appendingPathComponent("checkpoints", isDirectory: true) }
   public var ledger: URL { url.appendingPathComponent("ledger.sqlite") }
 
   /// What the receiving process is reading.

@@ -60,7 +60,7 @@ public struct JobAttempt: Sendable, Codable, Equatable {
   public var number: Int
   public var startedAt: Date
   public var finishedAt: Date?
-  /// completed, held, failed, rescued, released or cancelled; nil while it runs.
+  /// completed, held, failed, rescued, released, preempted or cancelled; nil while it runs.
   public var outcome: String?
   public var message: String?
   /// Of each stage and in all (`total`), of an attempt that came to an outcome.

@@ -91,7 +91,16 @@ public struct ConfiguredParts {
           geometry: configuration.geometryRules, installation: aeTitle,
           memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
           options: configuration.results.options)),
-      destinations: configuration.destinations.map(\.name), logger: logger)
+      destinations: configuration.destinations.map(\.name),
+      checkpoints: CheckpointSettings(
+        seconds: configuration.inference.checkpointSeconds, diskReserve: diskReserve),
+      logger: logger)
+  }
+
+  /// What stays free on the disk, in bytes: the most that a listener asks for.
+  private var diskReserve: Int {
+    configuration.listeners.map { state.diskReserve($0.limits) }.max()
+      ?? state.diskReserve(gigabytes: nil)
   }
 
   public var delivery: Delivery {

@@ -13,14 +13,18 @@ public struct JobRequest: Sendable {
   public var identity: ResultIdentity
   /// An empty folder for the result.
   public var output: URL
+  /// Asks the job to yield, and keeps its state: checkpoints are files that any executor can read.
+  public var control: SegmentationControl
 
   public init(
-    model: String, input: ModelInput, identity: ResultIdentity, output: URL
+    model: String, input: ModelInput, identity: ResultIdentity, output: URL,
+    control: SegmentationControl = SegmentationControl()
   ) {
     self.model = model
     self.input = input
     self.identity = identity
     self.output = output
+    self.control = control
   }
 }
 
@@ -47,8 +51,8 @@ public protocol JobExecutor: Sendable {
 
   /// Segments one input and leaves the proved result in the request's folder.
   ///
-  /// - Throws: `MemoryShortage` where the job must wait for memory, `CancellationError` where it is
-  ///   to start again later; any other error fails the attempt. What is wrong with the series is not
+  /// - Throws: `MemoryShortage` where the job must wait for memory, `SegmentationInterrupted` or
+  ///   `CancellationError` where it is to resume later; any other error fails the attempt. What is wrong with the series is not
   ///   thrown but returned as `SeriesOutcome.held`.
   func execute(
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void

@@ -10,12 +10,13 @@ import ServiceLifecycle
 
 /// Runs the ledger's jobs, one at a time: claims a job, has it executed, records its outcome.
 public struct JobRunner: Service {
-  private let state: StateDirectory
-  private let ledger: Ledger
+  let state: StateDirectory
+  let ledger: Ledger
   private let executor: any JobExecutor
-  private let destinations: [String]
+  let destinations: [String]
   private let policy: RetryPolicy
-  private let logger: Logger
+  let checkpoints: JobCheckpoints
+  let logger: Logger
   private let stall = MachineStall()
 
   /// - Parameters:
@@ -24,22 +25,27 @@ public struct JobRunner: Service {
   ///   - executor: runs the jobs.
   ///   - destinations: the names under which results are put in the outbox.
   ///   - policy: when a failed job is tried again, and how often.
+  ///   - checkpoints: how often the state of a job is kept on disk.
   ///   - logger: receives the beginning, progress and outcome of each job.
   public init(
     state: StateDirectory, ledger: Ledger, executor: any JobExecutor, destinations: [String],
-    policy: RetryPolicy = .jobs, logger: Logger
+    policy: RetryPolicy = .jobs, checkpoints: CheckpointSettings = CheckpointSettings(),
+    logger: Logger
   ) {
     self.state = state
     self.ledger = ledger
     self.executor = executor
     self.destinations = destinations
     self.policy = policy
+    self.checkpoints = JobCheckpoints(
+      state: state, ledger: ledger, settings: checkpoints, logger: logger)
     self.logger = logger
   }
 
   public func run() async throws {
     let processing = ProcessingWatch(ledger: ledger, logger: logger)
     await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+      try checkpoints.removeOutdated()
       guard try processing.allowsJobs(), try await isReady() else { return false }
       let steps = ProgressSteps()
       return try await runNext { progress in
@@ -68,6 +74,9 @@ public struct JobRunner: Service {
     id: Int64? = nil, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> Bool {
     guard let job = try ledger.claimJob(id: id) else { return false }
+    defer { checkpoints.removeUnlessNeeded(job.id) }
+    let yielding = YieldWatch(job: job.id, ledger: ledger, logger: logger)
+    defer { yielding.end() }
     do {
       logger.info("job started", metadata: metadata(job))
       let input = try await input(of: job)
@@ -80,13 +89,18 @@ public struct JobRunner: Service {
         return true
       }
       let request = JobRequest(
-        model: job.model, input: input, identity: identity, output: try folderForResult(of: job))
+        model: job.model, input: input, identity: identity, output: try folderForResult(of: job),
+        control: SegmentationControl(
+          interruption: yielding.interruption,
+          checkpoints: checkpoints.settings(for: job, fingerprint: identity.fingerprint)))
       let outcome = try await executor.execute(request, progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
-      // The process is shutting down: the next one starts the job again.
+      // The process is shutting down: the next one resumes the job.
       try ledger.releaseJob(job.id)
       throw CancellationError()
+    } catch let interruption as SegmentationInterrupted {
+      try await yield(job, interruption, yielding.reason)
     } catch let shortage as MemoryShortage {
       logger.notice("job waits: \(shortage)", metadata: metadata(job))
       try await retryingLedgerWrite(logger) {
@@ -103,6 +117,20 @@ public struct JobRunner: Service {
     return true
   }
 
+  /// Gives a job back that yields, unless it has ended by other means.
+  private func yield(
+    _ job: ClaimedJob, _ interruption: SegmentationInterrupted, _ reason: YieldReason?
+  ) async throws {
+    if case .ended(let state) = reason {
+      logger.notice("job stopped: it is \(state)", metadata: metadata(job))
+      return
+    }
+    let text = [reason?.description, interruption.description].compactMap(\.self)
+      .joined(separator: "; ")
+    logger.notice("job yields: \(text)", metadata: metadata(job))
+    try await retryingLedgerWrite(logger) { try ledger.yieldJob(job.id, reason: text) }
+  }
+
   private func recordFailure(_ error: any Error, of job: ClaimedJob) async throws {
     if let fault = MachineFault(error) ?? MachineFault.present(in: state.results) {
       logger.error("job waits: \(fault)", metadata: metadata(job))
@@ -115,6 +143,8 @@ public struct JobRunner: Service {
       try await retryingLedgerWrite(logger) { try ledger.holdJob(job.id, reason: "\(error)") }
     } else {
       logger.error("job failed: \(error)", metadata: metadata(job))
+      // Whatever it was, the next attempt shall not begin with it.
+      checkpoints.remove(job.id)
       try await retryingLedgerWrite(logger) {
         try ledger.failJob(job.id, reason: "\(error)", policy: policy)
       }
@@ -187,91 +217,9 @@ public struct JobRunner: Service {
     return output
   }
 
-  /// A series that was processed although instances may be missing keeps saying so.
-  private func withWhatIsMissing(_ verdict: SeriesVerdict) throws -> SeriesVerdict {
-    let incompleteness = try ledger.incompleteness(series: verdict.seriesInstanceUID)
-    return verdict.incomplete(
-      because: incompleteness.reasons + incompleteness.remarks,
-      isHeld: false)
-  }
+  func folder(of job: ClaimedJob) -> String { "results/\(job.id)" }
 
-  private func finish(_ job: ClaimedJob, _ outcome: JobOutcome) throws {
-    let verdicts = try outcome.processed.assessments.map {
-      try withWhatIsMissing(SeriesVerdict($0))
-    }
-    let modelVersion = outcome.modelVersion
-    let run = JobRun(outcome)
-    switch outcome.processed.outcome {
-    case .held(let reasons):
-      logger.notice(
-        "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
-      try ledger.holdJob(
-        job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
-    case .nothingFound(let picture, let warnings, let segmentations):
-      let lines = ["no structure of the model was found"] + warnings.map { "warning: \($0)" }
-      let result = JobResult(
-        objects: segmentations.map { stored($0, of: job) } + [
-          try stored(picture: picture, of: job)
-        ],
-        modelVersion: modelVersion,
-        summary: lines.joined(separator: "; "))
-      try ledger.completeJob(
-        job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
-      logger.info("job completed: nothing found", metadata: metadata(job))
-    case .segmented(let result):
-      for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
-      try complete(job, result, verdicts: verdicts, modelVersion: modelVersion, run: run)
-      let memory = result.memory
-      logger.info(
-        "job completed in \(outcome.times.line)",
-        metadata: metadata(job).merging([
-          "predictedMemoryBytes": "\(memory.predicted)",
-          "peakMemoryBytes": "\(memory.peak ?? 0)",
-        ]) { $1 })
-    }
-  }
-
-  private func complete(
-    _ job: ClaimedJob, _ series: SegmentedSeries, verdicts: [SeriesVerdict], modelVersion: String,
-    run: JobRun
-  ) throws {
-    let segmentations = series.objects.map { stored($0, of: job) }
-    let pictures = try ([series.cyclePicture].compactMap(\.self) + series.pictures)
-      .map { try stored(picture: $0, of: job) }
-    let result = JobResult(
-      objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
-      measurements: series.measurements)
-    try ledger.completeJob(
-      job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
-  }
-
-  private func stored(_ object: ProvedSegmentation, of job: ClaimedJob) -> StoredObject {
-    .segmentation(
-      sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
-      sha256: object.sha256)
-  }
-
-  private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {
-    .picture(path: path(picture, of: job), sha256: try hexadecimalSHA256(ofFile: picture))
-  }
-
-  private func path(_ file: URL, of job: ClaimedJob) -> String {
-    "\(folder(of: job))/\(file.lastPathComponent)"
-  }
-
-  private func folder(of job: ClaimedJob) -> String { "results/\(job.id)" }
-
-  private func metadata(_ job: ClaimedJob) -> Logger.Metadata {
+  func metadata(_ job: ClaimedJob) -> Logger.Metadata {
     ["job": "\(job.id)", "series": "\(job.seriesInstanceUID)", "model": "\(job.model)"]
-  }
-}
-
-extension JobRun {
-  init(_ outcome: JobOutcome) {
-    self.init(seconds: outcome.times.seconds, peakMemory: MemoryBudget.peakResident)
-    if case .segmented(let series) = outcome.processed.outcome {
-      predictedMemory = series.memory.predicted
-      peakMemory = series.memory.peak
-    }
   }
 }

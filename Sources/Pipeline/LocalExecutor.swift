@@ -24,7 +24,7 @@ public struct LocalExecutor: JobExecutor {
     let times = StageTimes()
     let processed = try await processor.process(
       request.input, segmenter: segmenter, identity: request.identity,
-      output: request.output, times: times, progress: progress)
+      output: request.output, times: times, control: request.control, progress: progress)
     return JobOutcome(
       processed: processed, modelVersion: segmenter.bundle.version, times: times)
   }

@@ -61,15 +61,15 @@ struct PhaseProcessor {
       isTimed ? phases.sorted { ($0.triggerTime ?? 0) < ($1.triggerTime ?? 0) } : phases
   }
 
-  /// - Parameter segment: the labels of a phase's stack.
-  func process(_ segment: (SliceStack) async throws -> SegmentedStack)
+  /// - Parameter segment: the labels of a phase's stack; the phase is counted from 0.
+  func process(_ segment: (_ phase: Int, SliceStack) async throws -> SegmentedStack)
     async throws -> SeriesOutcome
   {
     var known: [Int: SegmentedStack] = [:]
     var memory = MemoryUse(predicted: 0)
     func segmented(_ phase: Int) async throws -> SegmentedStack {
       if let segmented = known[phase] { return segmented }
-      let segmented = try await segment(phases[phase].stack)
+      let segmented = try await segment(phase, phases[phase].stack)
       memory = MemoryUse(predicted: max(memory.predicted, segmented.predictedMemory))
       known[phase] = segmented
       return segmented

@@ -57,13 +57,15 @@ public struct SeriesProcessor: Sendable {
   ///   - output: an existing folder, which receives `segmentation.dcm` and `contours.png`, or one
   ///     of both for each phase.
   ///   - times: receives the time of each stage.
+  ///   - control: what stops it before its end, and where its state is kept.
   ///   - progress: called from the segmenter's thread.
-  /// - Throws: errors of reading and writing, and ``MemoryShortage`` where the job does not fit in
-  ///   memory now. What is wrong with the series itself, and a series too large for the memory that
+  /// - Throws: errors of reading and writing, ``MemoryShortage`` where the job does not fit in
+  ///   memory now, and `SegmentationInterrupted` where `control` asks for it. What is wrong with the series itself, and a series too large for the memory that
   ///   there is at all, is not thrown but returned as ``SeriesOutcome/held(reasons:)``.
   public func process(
     _ input: ModelInput, segmenter: Segmenter, identity: ResultIdentity,
     output: URL, times: StageTimes = StageTimes(),
+    control: SegmentationControl = SegmentationControl(),
     progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> ProcessedSeries {
     let (source, channels) = try times.measure(.reading) { try sources(input) }
@@ -75,7 +77,7 @@ public struct SeriesProcessor: Sendable {
       output: output, writesNIfTI: writesNIfTI, times: times)
     let run = SeriesRun(
       source: source, channels: channels, segmenter: segmenter, export: export,
-      geometry: geometry, memory: memory, times: times, progress: progress)
+      geometry: geometry, memory: memory, times: times, control: control, progress: progress)
     let outcome: SeriesOutcome
     do {
       outcome = try await run.process(phases: input.phases)

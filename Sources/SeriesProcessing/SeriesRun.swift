@@ -14,6 +14,7 @@ struct SeriesRun {
   let geometry: GeometryRules
   let memory: MemoryBudget
   let times: StageTimes
+  let control: SegmentationControl
   let progress: @Sendable (SegmentationProgress) -> Void
 
   private var bundle: ModelBundle { segmenter.bundle }
@@ -26,13 +27,13 @@ struct SeriesRun {
     if let cine {
       return try await PhaseProcessor(
         source: source, rule: cine, choice: phases ?? cine.phases, export: export
-      ).process { try await segment([$0]) }
+      ).process { try await segment([$1], control.volume(named: "phase-\($0 + 1)")) }
     }
     guard phases == nil else {
       throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
     }
     let stacks = try stacks()
-    let segmented = try await segment(stacks)
+    let segmented = try await segment(stacks, control)
     switch try export.write(segmented, stack: stacks[0]) {
     case .nothingFound(let picture, let objects):
       return .nothingFound(picture: picture, warnings: segmented.warnings, objects: objects)
@@ -69,7 +70,9 @@ struct SeriesRun {
 
   /// Labels on the images of the first stack; the others, where there are any, are the model's
   /// channels.
-  private func segment(_ stacks: [SliceStack]) async throws -> SegmentedStack {
+  private func segment(_ stacks: [SliceStack], _ control: SegmentationControl) async throws
+    -> SegmentedStack
+  {
     let reference = UprightVolume(stacks[0], geometry: geometry)
     let channels =
       stacks.count > 1
@@ -88,7 +91,7 @@ struct SeriesRun {
     let warnings = ModelWarnings()
     let labels = try await segmenter.segment(
       reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings, times: times,
-      progress: progress)
+      control: control, progress: progress)
     return SegmentedStack(
       labels: reference.sourceLabels(labels), predictedMemory: predicted,
       warnings: warnings.all.map(\.description), notes: warnings.notes.map(\.description))

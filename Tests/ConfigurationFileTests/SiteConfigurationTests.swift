@@ -114,6 +114,7 @@ import Testing
     ("models: {directories: [segmentd.yaml]}", "FILE is not a folder"),
     ("inference: {threads: 1025}", "inference.threads"),
     ("inference: {memoryLimitGB: -1}", "inference.memoryLimitGB"),
+    ("inference: {checkpointSeconds: -1}", "inference.checkpointSeconds: -1.0 is not between"),
     ("log: {level: loud}", "log.level"),
     ("results: {maximumFrames: -1}", "results.maximumFrames: -1 is not between 0 and 1000000"),
     ("results: {nothingFound: report}", "results.nothingFound"),

@@ -5,12 +5,12 @@ import Testing
 
 /// What a process can ask of a job.
 private enum Operation: CaseIterable {
-  case claim, complete, hold, fail, release, postpone, cancel
+  case claim, complete, hold, fail, release, postpone, yield, cancel
 
   var allowedFrom: [JobState] {
     switch self {
     case .claim: [.available, .retryable]
-    case .complete, .hold, .fail, .release, .postpone: [.running]
+    case .complete, .hold, .fail, .release, .postpone, .yield: [.running]
     case .cancel: [.available, .retryable, .running]
     }
   }
@@ -24,6 +24,7 @@ private enum Operation: CaseIterable {
     case .fail: try ledger.failJob(job, reason: "failed", policy: .jobs)
     case .release: try ledger.releaseJob(job)
     case .postpone: try ledger.postponeJob(job, reason: "no room", policy: .memory)
+    case .yield: try ledger.yieldJob(job, reason: "to job 9 of priority 5")
     case .cancel: try ledger.cancelJob(job, reason: "not wanted")
     }
   }

@@ -10,7 +10,7 @@ import Testing
 @testable import Pipeline
 @testable import SeriesProcessing
 
-/// A received series of five CT images, and the job that a tiny network has with it.
+/// A received series of a few CT images, and the job that a tiny network has with it.
 struct SmallJob {
   let folder: TemporaryFolder
   let state: StateDirectory
@@ -21,14 +21,25 @@ struct SmallJob {
   private let models = TestFiles.fixtures.appendingPathComponent("models")
   private let logger = Logger(label: "test")
 
-  init(isAssembled: Bool = true) async throws {
+  /// - Parameters:
+  ///   - isAssembled: whether the job is made.
+  ///   - options: of `make_series.py`.
+  ///   - other: has the series, in place of a new one.
+  init(
+    isAssembled: Bool = true, options: [String] = ["--slices", "5", "--size", "32"],
+    series other: SmallJob? = nil
+  ) async throws {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
     ledger = try Ledger(path: state.ledger.path)
     let intake = Intake(
       state: state, ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: logger),
       logger: logger)
-    for file in try await Self.makeSeries(in: folder.url) { try intake.take(copyOf: file) }
+    let files = (other?.folder ?? folder).url.appendingPathComponent("series")
+    if other == nil { _ = try await Self.makeSeries(at: files, options) }
+    for file in try FileManager.default.contentsOfDirectory(
+      at: files, includingPropertiesForKeys: nil)
+    { try intake.take(copyOf: file) }
     let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)
     series = due.seriesInstanceUID
     if isAssembled {
@@ -50,7 +61,7 @@ struct SmallJob {
     destinations: [String], executor: (any JobExecutor) -> any JobExecutor
   ) -> JobRunner {
     JobRunner(
-      state: state, ledger: ledger, executor: executor(self.executor(MemoryBudget(limit: nil))),
+      state: state, ledger: ledger, executor: executor(self.executor()),
       destinations: destinations, logger: logger)
   }
 
@@ -58,15 +69,37 @@ struct SmallJob {
     -> JobRunner
   {
     JobRunner(
-      state: state, ledger: ledger ?? self.ledger, executor: executor(memory),
+      state: state, ledger: ledger ?? self.ledger, executor: executor(memory: memory),
       destinations: destinations, logger: logger)
   }
 
-  private func executor(_ memory: MemoryBudget) -> LocalExecutor {
+  func runner(_ executor: any JobExecutor, checkpoints: CheckpointSettings = CheckpointSettings())
+    -> JobRunner
+  {
+    JobRunner(
+      state: state, ledger: ledger, executor: executor, destinations: [], checkpoints: checkpoints,
+      logger: logger)
+  }
+
+  func executor(memory: MemoryBudget = MemoryBudget(limit: nil), threads: Int = 1) -> LocalExecutor
+  {
     LocalExecutor(
-      models: ModelLibrary(directories: [models], threads: 1),
+      models: ModelLibrary(directories: [models], threads: threads),
       processor: SeriesProcessor(
         geometry: GeometryRules(), installation: "TEST", memory: memory))
+  }
+
+  /// Another series of five images arrives and is assembled.
+  ///
+  /// - Returns: the number of its job.
+  func addJob(priority: Int) async throws -> Int64 {
+    let files = try await Self.makeSeries(
+      at: folder.url.appendingPathComponent("other"),
+      ["--slices", "5", "--size", "32", "--seed", "9"])
+    for file in files { try intake.take(copyOf: file) }
+    let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)
+    try ledger.assembleSeries(due, jobs: [NewJob(model: "untrained-tiny", priority: priority)])
+    return try #require(try ledger.jobs().last).id
   }
 
   /// Assembles at once what has arrived.
@@ -79,12 +112,11 @@ struct SmallJob {
       quietPeriod: 0, logger: logger)
   }
 
-  private static func makeSeries(in folder: URL) async throws -> [URL] {
-    let series = folder.appendingPathComponent("series")
+  private static func makeSeries(at series: URL, _ options: [String]) async throws -> [URL] {
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/generators/make_series.py")
     let result = try await runProcess(
-      testPython, [script.path, series.path, "--slices", "5", "--size", "32"])
+      testPython, [script.path, series.path] + options)
     try #require(result.status == 0, "\(result.output)")
     return try FileManager.default.contentsOfDirectory(
       at: series, includingPropertiesForKeys: nil)

@@ -69,6 +69,17 @@ import Volumes
 
   @Test(arguments: cases)
   func areThoseOfThePlainWay(_ item: Case) throws {
+    let bundle = try Self.bundle(item)
+    let volume = Self.volume(item)
+    let found = try segmentation(
+      of: { [volume] }, bundle: bundle, progress: { _ in }, forward: Self.classify)
+    let image = try bundle.preprocessing.apply([volume])
+    let expected = try plainLabels(image, bundle)
+    #expect(found == expected)
+    #expect(Set(found.labels).count > 2, "a case that shows nothing")
+  }
+
+  static func bundle(_ item: Case) throws -> ModelBundle {
     var bundle = try untrainedBundle()
     bundle.network.patch = item.patch
     bundle.network.classes = 5
@@ -79,17 +90,11 @@ import Volumes
       step: item.step, mirrorAxes: item.mirrorAxes, throughPlane: item.throughPlane)
     bundle.input.spacing = .init(min: [0, 0, 0], max: [99, 99, 99])
     bundle.input.extent = .init(min: [0, 0, 0], max: [9999, 9999, 9999])
-    let volume = volume(item)
-    let found = try segmentation(
-      of: { [volume] }, bundle: bundle, progress: { _ in }, forward: classify)
-    let image = try bundle.preprocessing.apply([volume])
-    let expected = try plainLabels(image, bundle)
-    #expect(found == expected)
-    #expect(Set(found.labels).count > 2, "a case that shows nothing")
+    return bundle
   }
 
   /// Zeros about noise on steps.
-  private func volume(_ item: Case) -> Volume {
+  static func volume(_ item: Case) -> Volume {
     let grid = uprightGrid(shape: item.shape, spacing: item.spacing)
     let shape = item.shape
     let values = (0..<grid.voxelCount).map { index in
@@ -103,7 +108,7 @@ import Volumes
   }
 
   /// An answer that depends on the place within the patch and on the neighbour.
-  private func classify(
+  static func classify(
     _ input: UnsafeBufferPointer<Float>, _ logits: UnsafeMutableBufferPointer<Float>
   ) {
     let count = input.count
@@ -168,7 +173,7 @@ import Volumes
     for start in grid.starts {
       let place = zip(start, grid.before).map { $0 - $1 }
       var merged = [Float](repeating: 0, count: classes * size)
-      try prediction.predict(image, shape: shape, at: place, forward: classify) {
+      try prediction.predict(image, shape: shape, at: place, forward: Self.classify) {
         addSoftmax($0, patch: patch, mirroring: $1, to: &merged)
       }
       let mirrorings = Float(window.mirrorings.count)

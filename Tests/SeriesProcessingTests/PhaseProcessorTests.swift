@@ -45,7 +45,7 @@ import Volumes
     _ series: CineSeries, _ choice: PhaseChoice, voxels: [Double: Int], calls: Calls = Calls(),
     rule change: (inout CineRule) -> Void = { _ in }
   ) async throws -> SeriesOutcome {
-    try await processor(series.source, choice, rule: change).process { stack in
+    try await processor(series.source, choice, rule: change).process { _, stack in
       let time = stack.frames[0].triggerTime ?? -1
       calls.times.append(time)
       var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
@@ -161,7 +161,7 @@ import Volumes
     // The stacks carry no time: the first call gets most voxels, the second least.
     var counts = [40, 10, 20]
     let result = try segmented(
-      try await processor(series.source, .extremes).process { stack in
+      try await processor(series.source, .extremes).process { _, stack in
         var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
         for index in 0..<counts.removeFirst() { labels[index] = 2 }
         return SegmentedStack(

@@ -42,6 +42,42 @@ struct LabelAssembly {
     slice = [UInt8](repeating: 0, count: resampling.newShape[1] * resampling.newShape[2])
   }
 
+  /// What it holds between two planes.
+  struct State {
+    var planesSeen: Int
+    var slicesDone: Int
+    var labels: [UInt8]
+    var lower: [Double]
+    var upper: [Double]
+  }
+
+  var state: State {
+    State(
+      planesSeen: planesSeen, slicesDone: slicesDone, labels: labels, lower: lower, upper: upper)
+  }
+
+  /// The same once every plane was added, when the planes are not needed any more.
+  var finishedState: State {
+    State(planesSeen: planesSeen, slicesDone: slicesDone, labels: labels, lower: [], upper: [])
+  }
+
+  /// Whether a state can be one of this assembly.
+  func accepts(_ state: State) -> Bool {
+    let plane = classes * resampling.newShape[1] * resampling.newShape[2]
+    return state.labels.count == plan.grid.voxelCount
+      && [state.lower.count, state.upper.count].allSatisfy { $0 == 0 || $0 == plane }
+      && (0...resampling.shape[0]).contains(state.planesSeen)
+      && (0...below.count).contains(state.slicesDone)
+  }
+
+  mutating func restore(_ state: State) {
+    planesSeen = state.planesSeen
+    slicesDone = state.slicesDone
+    labels = state.labels
+    lower = state.lower
+    upper = state.upper
+  }
+
   /// The bytes held in addition to the labels.
   static func scratchBytes(_ resampling: Resampling, classes: Int) -> Int {
     let (old, new) = (resampling.shape, resampling.newShape)

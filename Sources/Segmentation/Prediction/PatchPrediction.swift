@@ -24,29 +24,35 @@ struct PatchPrediction {
   ///   - image: normalised channels, order C, z, y, x.
   ///   - shape: z, y, x of the image.
   ///   - place: of the patch's first voxel in the image; beyond it are zeros.
+  ///   - first: index of the first mirroring that is wanted.
   ///   - forward: runs the network on a patch.
   ///   - found: called for each mirroring with the logits (class, z, y, x) of the mirrored patch.
+  ///   - passDone: called with the index of the next mirroring, where one is still to be computed.
   mutating func predict(
-    _ image: [Float], shape: [Int], at place: [Int], forward: SlidingWindow.Forward,
-    found: (_ logits: UnsafeBufferPointer<Float>, _ mirroring: Int) -> Void
+    _ image: [Float], shape: [Int], at place: [Int], from first: Int = 0,
+    forward: SlidingWindow.Forward,
+    found: (_ logits: UnsafeBufferPointer<Float>, _ mirroring: Int) -> Void,
+    passDone: (Int) throws -> Void = { _ in }
   ) throws {
     extract(image, shape: shape, at: place, mirroring: 0)
     let values = constantValues
     if let values, let constant, constant.values == values {
       constant.logits.withUnsafeBufferPointer { logits in
-        for mirroring in window.mirrorings { found(logits, mirroring) }
+        for mirroring in window.mirrorings.dropFirst(first) { found(logits, mirroring) }
       }
       return
     }
-    for mirroring in window.mirrorings {
+    let mirrorings = window.mirrorings
+    for (pass, mirroring) in mirrorings.enumerated().dropFirst(first) {
       // All mirrorings of a constant patch are the same.
-      if mirroring == 0 || values == nil {
+      if pass == first || values == nil {
         if mirroring != 0 { extract(image, shape: shape, at: place, mirroring: mirroring) }
         try input.withUnsafeBufferPointer { input in
           try logits.withUnsafeMutableBufferPointer { try forward(input, $0) }
         }
       }
       logits.withUnsafeBufferPointer { found($0, mirroring) }
+      if values == nil, pass + 1 < mirrorings.count { try passDone(pass + 1) }
     }
     if let values { constant = (values, logits) }
   }

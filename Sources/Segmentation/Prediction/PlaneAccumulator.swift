@@ -18,12 +18,24 @@ struct PlaneAccumulator {
   /// Planes of the image that were handed over.
   private var done = 0
 
-  init(_ grid: PatchGrid, shape: [Int], classes: Int) {
+  /// What it holds between two patches.
+  struct State {
+    var done: Int
+    var sums: [Float]
+  }
+
+  var state: State { State(done: done, sums: sums) }
+
+  /// - Parameter state: that it had; nil at the beginning.
+  init(_ grid: PatchGrid, shape: [Int], classes: Int, state: State? = nil) {
     self.grid = grid
     self.shape = shape
     self.classes = classes
     depth = min(grid.patch[0], shape[0])
-    sums = [Float](repeating: 0, count: Self.floatCount(grid, shape: shape, classes: classes))
+    sums =
+      state?.sums
+      ?? [Float](repeating: 0, count: Self.floatCount(grid, shape: shape, classes: classes))
+    done = state?.done ?? 0
     weights = grid.starts.count > 1 ? PatchGrid.importance(patch: grid.patch) : []
     weightSums = grid.weightSums()
   }

@@ -42,16 +42,19 @@ public actor Segmenter {
   ///     as soon as the network's input is made of them.
   ///   - warnings: receives what is unusual about the input and the result.
   ///   - times: receives the time of each stage.
+  ///   - control: what stops it before its end, and where its state is kept.
   ///   - progress: called after each patch, on the segmenter's thread.
   /// - Throws: `InputRefusal` where the model was not made for the input, `CancellationError`
-  ///   between patches once the task is cancelled, what `read` throws, or the network's error.
+  ///   between passes of the network once the task is cancelled, ``SegmentationInterrupted`` where
+  ///   `control` asks for it, what `read` throws, or the network's error.
   public func segment(
     reading read: @Sendable () throws -> [Volume], warnings: ModelWarnings? = nil,
-    times: StageTimes = StageTimes(),
+    times: StageTimes = StageTimes(), control: SegmentationControl = SegmentationControl(),
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
     try segmentation(
-      of: read, bundle: bundle, warnings: warnings, times: times, progress: progress
+      of: read, bundle: bundle, warnings: warnings, times: times, control: control,
+      progress: progress
     ) { input, logits in
       try network.forward(input, logits: logits)
     }
@@ -60,27 +63,35 @@ public actor Segmenter {
   /// As above, for volumes that somebody holds anyway.
   public func segment(
     _ channels: [Volume], warnings: ModelWarnings? = nil, times: StageTimes = StageTimes(),
+    control: SegmentationControl = SegmentationControl(),
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
-    try segment(reading: { channels }, warnings: warnings, times: times, progress: progress)
+    try segment(
+      reading: { channels }, warnings: warnings, times: times, control: control,
+      progress: progress)
   }
 }
 
 /// From volumes to labels, whatever computes the patches.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
-  times: StageTimes = StageTimes(), progress: (SegmentationProgress) -> Void,
-  forward: SlidingWindow.Forward
+  times: StageTimes = StageTimes(), control: SegmentationControl = SegmentationControl(),
+  progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
   var labels: LabelVolume
   do {
-    let image = try preprocessed(read, bundle, warnings, times)
+    try control.checkBefore()
+    let image = try preprocessed(read, bundle, warnings, times, control)
+    try control.checkBefore()
     plan = image.plan
     let throughPlane = bundle.inference.throughPlane
     if let note = plan.note(throughPlane) { warnings?.add(note) }
+    let window = SlidingWindow(bundle)
+    let subject = control.checkpoints.map { PredictionSubject($0, bundle, window, image.plan) }
     labels = try predictedLabels(
-      image, SlidingWindow(bundle), throughPlane, times, progress: progress, forward: forward)
+      image, window, throughPlane, times, keeper: PredictionKeeper(control, subject),
+      progress: progress, forward: forward)
   }
   let voxelVolume = plan.grid.spacing.reduce(1, *)
   try times.measure(.postprocessing) {
@@ -97,9 +108,10 @@ func segmentation(
 /// Apart, so that the volumes are gone once the network's input is made.
 private func preprocessed(
   _ read: () throws -> [Volume], _ bundle: ModelBundle, _ warnings: ModelWarnings?,
-  _ times: StageTimes
+  _ times: StageTimes, _ control: SegmentationControl
 ) throws -> PreprocessedImage {
   let channels = try times.measure(.decoding) { try read() }
+  try control.checkBefore()
   return try times.measure(.preprocessing) {
     try checkVoxels(channels, expected: bundle.network.inputChannels)
     let plan = try PreprocessingPlan(bundle.preprocessing, grid: channels[0].grid)
@@ -108,47 +120,6 @@ private func preprocessed(
     warnings?.add(unusual)
     return try bundle.preprocessing.apply(channels)
   }
-}
-
-/// The labels of a network's input on the source's voxels.
-func predictedLabels(
-  _ image: PreprocessedImage, _ window: SlidingWindow, _ throughPlane: ThroughPlaneInterpolation,
-  _ times: StageTimes,
-  progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
-) throws -> LabelVolume {
-  var assembly = LabelAssembly(
-    image.plan, classes: window.classes, throughPlane: throughPlane)
-  let clock = ContinuousClock()
-  let start = clock.now
-  try Task.checkCancellation()
-  /// What is neither the network nor the labels.
-  var merging = Duration.zero
-  func timed<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
-    let before = clock.now
-    defer {
-      let time = before.duration(to: clock.now)
-      merging -= time
-      times.add(time, to: stage)
-    }
-    return try body()
-  }
-  func network(
-    _ input: UnsafeBufferPointer<Float>, _ logits: UnsafeMutableBufferPointer<Float>
-  ) throws {
-    try timed(.network) { try forward(input, logits) }
-  }
-  try window.forEachPlane(image.values, shape: image.shape, forward: network) {
-    done, total in
-    progress(
-      SegmentationProgress(
-        patchesDone: done, patchesTotal: total, elapsed: clock.now - start))
-    try Task.checkCancellation()
-  } planeDone: {
-    let plane = $0
-    timed(.labels) { assembly.add(plane) }
-  }
-  times.add(merging + start.duration(to: clock.now), to: .merging)
-  return assembly.finish()
 }
 
 extension SlidingWindow {

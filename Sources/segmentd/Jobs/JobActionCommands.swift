@@ -54,7 +54,10 @@ struct ReleaseJobsCommand: AsyncParsableCommand {
 struct PrioritizeJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prioritize", abstract: "Have waiting jobs run before others.",
-    discussion: "A job that runs already is not interrupted.")
+    discussion: """
+      A job of a lower priority that runs yields to the first of them within seconds, and resumes from \
+      where it was afterwards, with the same result.
+      """)
 
   @OptionGroup var options: JobSelectionOptions
 

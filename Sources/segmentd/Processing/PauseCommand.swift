@@ -6,13 +6,18 @@ struct PauseCommand: AsyncParsableCommand {
     discussion: """
       Kept in the ledger, so that it outlasts restarts, with who said so and when; a daemon on the same \
       state directory obeys at once. What is sent is received, series are assembled, results delivered. \
-      A job that runs continues to its end. segmentd jobs and explain say that processing is paused.
+      A job that runs continues to its end; with --running it yields within seconds, and resumes from \
+      where it was after resume, with the same result. segmentd jobs and explain say that processing is paused.
       """)
 
   @OptionGroup var options: ProcessingOptions
 
+  @Flag(name: .customLong("running"), help: "Have the job that runs yield, too.")
+  var interruptsRunning = false
+
   func run() async throws {
     try options.show(
-      options.parts().ledger.pauseProcessing(by: invokingAccount, reason: options.reason))
+      options.parts().ledger.pauseProcessing(
+        interruptsRunning: interruptsRunning, by: invokingAccount, reason: options.reason))
   }
 }

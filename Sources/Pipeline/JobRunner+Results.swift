@@ -1,0 +1,93 @@
+import Foundation
+import JobLedger
+import Logging
+import Results
+import Segmentation
+import SeriesProcessing
+import SeriesReading
+
+/// What came of a job, for the ledger.
+extension JobRunner {
+  /// A series that was processed although instances may be missing keeps saying so.
+  private func withWhatIsMissing(_ verdict: SeriesVerdict) throws -> SeriesVerdict {
+    let incompleteness = try ledger.incompleteness(series: verdict.seriesInstanceUID)
+    return verdict.incomplete(
+      because: incompleteness.reasons + incompleteness.remarks,
+      isHeld: false)
+  }
+
+  /// Records what came of a job.
+  func finish(_ job: ClaimedJob, _ outcome: JobOutcome) throws {
+    let verdicts = try outcome.processed.assessments.map {
+      try withWhatIsMissing(SeriesVerdict($0))
+    }
+    let modelVersion = outcome.modelVersion
+    let run = JobRun(outcome)
+    switch outcome.processed.outcome {
+    case .held(let reasons):
+      logger.notice(
+        "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
+      try ledger.holdJob(
+        job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
+    case .nothingFound(let picture, let warnings, let segmentations):
+      let lines = ["no structure of the model was found"] + warnings.map { "warning: \($0)" }
+      let result = JobResult(
+        objects: segmentations.map { stored($0, of: job) } + [
+          try stored(picture: picture, of: job)
+        ],
+        modelVersion: modelVersion,
+        summary: lines.joined(separator: "; "))
+      try ledger.completeJob(
+        job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
+      logger.info("job completed: nothing found", metadata: metadata(job))
+    case .segmented(let result):
+      for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
+      try complete(job, result, verdicts: verdicts, modelVersion: modelVersion, run: run)
+      let memory = result.memory
+      logger.info(
+        "job completed in \(outcome.times.line)",
+        metadata: metadata(job).merging([
+          "predictedMemoryBytes": "\(memory.predicted)",
+          "peakMemoryBytes": "\(memory.peak ?? 0)",
+        ]) { $1 })
+    }
+  }
+
+  private func complete(
+    _ job: ClaimedJob, _ series: SegmentedSeries, verdicts: [SeriesVerdict], modelVersion: String,
+    run: JobRun
+  ) throws {
+    let segmentations = series.objects.map { stored($0, of: job) }
+    let pictures = try ([series.cyclePicture].compactMap(\.self) + series.pictures)
+      .map { try stored(picture: $0, of: job) }
+    let result = JobResult(
+      objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
+      measurements: series.measurements)
+    try ledger.completeJob(
+      job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
+  }
+
+  private func stored(_ object: ProvedSegmentation, of job: ClaimedJob) -> StoredObject {
+    .segmentation(
+      sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
+      sha256: object.sha256)
+  }
+
+  private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {
+    .picture(path: path(picture, of: job), sha256: try hexadecimalSHA256(ofFile: picture))
+  }
+
+  private func path(_ file: URL, of job: ClaimedJob) -> String {
+    "\(folder(of: job))/\(file.lastPathComponent)"
+  }
+}
+
+extension JobRun {
+  init(_ outcome: JobOutcome) {
+    self.init(seconds: outcome.times.seconds, peakMemory: MemoryBudget.peakResident)
+    if case .segmented(let series) = outcome.processed.outcome {
+      predictedMemory = series.memory.predicted
+      peakMemory = series.memory.peak
+    }
+  }
+}
