@@ -24,6 +24,7 @@ let package = Package(
       url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1",
       traits: ["FullFoundation"]),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -83,7 +84,16 @@ let package = Package(
         "CDCMTK", "Clocks", "DICOM", "FileSystem",
         .product(name: "Logging", package: "swift-log"),
       ]),
-    .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
+    .target(
+      name: "DICOMweb",
+      dependencies: [
+        "DICOM", "FileSystem",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOFoundationCompat", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
     .target(
       name: "Credentials",
       dependencies: [

@@ -1,4 +1,5 @@
-/// The tags of queries and retrievals (PS3.4 C) and of storage commitment (PS3.4 J).
+/// The tags of queries and retrievals (PS3.4 C) of storage commitment (PS3.4 J) and of
+/// Store transactions (PS3.18 I.2).
 extension Tag {
   public static let queryRetrieveLevel = Tag(0x0008, 0x0052)
   public static let retrieveAETitle = Tag(0x0008, 0x0054)
@@ -8,6 +9,8 @@ extension Tag {
 
   public static let transactionUID = Tag(0x0008, 0x1195)
   public static let failureReason = Tag(0x0008, 0x1197)
+  public static let warningReason = Tag(0x0008, 0x1196)
   public static let failedSOPSequence = Tag(0x0008, 0x1198)
   public static let referencedSOPSequence = Tag(0x0008, 0x1199)
+  public static let otherFailuresSequence = Tag(0x0008, 0x119A)
 }

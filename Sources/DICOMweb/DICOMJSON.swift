@@ -1,6 +1,6 @@
 import DICOM
 
-/// A dataset in the DICOM JSON model (PS3.18 F.2), as far as texts and numbers go.
+/// A dataset in the DICOM JSON model (PS3.18 F.2), as far as texts, numbers and sequences go.
 struct JSONDataset: Decodable {
   private struct Attribute: Decodable {
     var vr: String?
@@ -12,10 +12,11 @@ struct JSONDataset: Decodable {
     }
   }
 
-  /// A value of `Value`; objects, as of sequences and names, are passed over.
+  /// A value of `Value`; other objects than items of sequences, as of names, are passed over.
   private enum JSONValue: Decodable {
     case text(String)
     case number(Double)
+    case item(JSONDataset)
     case other
 
     init(from decoder: any Decoder) throws {
@@ -24,6 +25,8 @@ struct JSONDataset: Decodable {
         self = .text(text)
       } else if let number = try? value.decode(Double.self) {
         self = .number(number)
+      } else if let item = try? value.decode(JSONDataset.self) {
+        self = .item(item)
       } else {
         self = .other
       }
@@ -52,9 +55,16 @@ struct JSONDataset: Decodable {
     }
   }
 
-  private func first(_ tag: Tag) -> JSONValue? {
+  /// The items of a sequence.
+  func items(_ tag: Tag) -> [JSONDataset] {
+    values(tag).compactMap { if case .item(let item) = $0 { item } else { nil } }
+  }
+
+  private func first(_ tag: Tag) -> JSONValue? { values(tag).first }
+
+  private func values(_ tag: Tag) -> [JSONValue] {
     let digits = String(tag.rawValue, radix: 16, uppercase: true)
     let key = String(repeating: "0", count: 8 - digits.count) + digits
-    return attributes[key]?.value?.first
+    return attributes[key]?.value ?? []
   }
 }

@@ -1,7 +1,6 @@
+import AsyncHTTPClient
 import DICOM
 import Foundation
-import FoundationNetworking
-import Synchronization
 
 /// Asks a DICOMweb server what it has (QIDO-RS, PS3.18 10.6) and retrieves it (WADO-RS, PS3.18 10.4).
 ///
@@ -15,6 +14,27 @@ public struct DICOMwebClient: Sendable {
     case none
     case basic(user: String, password: String)
     case bearer(token: String)
+  }
+
+  /// TLS; files are in PEM.
+  public struct Security: Sendable, Equatable {
+    /// Certificates of those who sign the server's; nil for those that the system trusts.
+    public var trusted: String?
+    /// Ours, followed by those between it and the root, for a server that asks for one.
+    public var certificate: String?
+    public var key: String?
+    /// Whether the server's certificate is checked.
+    public var verifiesServer = true
+
+    public init(
+      trusted: String? = nil, certificate: String? = nil, key: String? = nil,
+      verifiesServer: Bool = true
+    ) {
+      self.trusted = trusted
+      self.certificate = certificate
+      self.key = key
+      self.verifiesServer = verifiesServer
+    }
   }
 
   /// What is read of a server's answers, and how long it may take.
@@ -48,18 +68,24 @@ public struct DICOMwebClient: Sendable {
 
   private let url: URL
   private let authorization: Authorization
-  private let limits: Limits
+  let limits: Limits
+  let connections: HTTPConnections
   /// Matches that are asked for at a time.
   private static let page = 1000
 
   /// - Parameters:
   ///   - url: of the service, as `https://pacs/dicom-web`.
   ///   - authorization: sent with each request.
+  ///   - security: TLS; nil for what the system trusts.
   ///   - limits: what is read.
-  public init(url: URL, authorization: Authorization = .none, limits: Limits = Limits()) {
+  public init(
+    url: URL, authorization: Authorization = .none, security: Security? = nil,
+    limits: Limits = Limits()
+  ) {
     self.url = url
     self.authorization = authorization
     self.limits = limits
+    connections = HTTPConnections(url: url, security: security, timeout: limits.timeout)
   }
 
   /// The series of a study, or the one that is named; none where the server does not know it.
@@ -110,29 +136,20 @@ public struct DICOMwebClient: Sendable {
   ) async throws(DICOMwebError) {
     let path = "studies/\(study)/series/\(series)/instances/\(instance)"
     var request = try request(path, [])
-    request.setValue(
-      #"multipart/related; type="application/dicom"; transfer-syntax=*"#,
-      forHTTPHeaderField: "Accept")
-    let name = request.url?.absoluteString ?? path
-    let object = Mutex(RetrievedObject(url: name, file: file, maximumSize: limits.objectBytes))
+    request.headers.replaceOrAdd(
+      name: "Accept", value: #"multipart/related; type="application/dicom"; transfer-syntax=*"#)
+    let name = request.url
+    var object = RetrievedObject(url: name, file: file, maximumSize: limits.objectBytes)
     do throws(DICOMwebError) {
-      let answer = try await HTTPTransfer.run(
-        request, timeout: limits.timeout, duration: limits.duration
-      ) { answer, data throws(DICOMwebError) in
+      let answer = try await connections.run(request, duration: limits.duration) {
+        answer, data throws(DICOMwebError) in
         guard answer.status == 200 else { return }
-        let result = object.withLock { object in
-          Result { () throws(DICOMwebError) in
-            if let data { try object.take(data) } else { try object.begin(answer.contentType) }
-          }
-        }
-        try result.get()
+        if let data { try object.take(data) } else { try object.begin(answer.contentType) }
       }
       guard answer.status == 200 else { throw .refused(url: name, status: answer.status) }
-      try object.withLock { object in
-        Result { () throws(DICOMwebError) in try object.finish() }
-      }.get()
+      try object.finish()
     } catch {
-      object.withLock { $0.discard() }
+      object.discard()
       throw error
     }
   }
@@ -163,19 +180,15 @@ public struct DICOMwebClient: Sendable {
     -> [JSONDataset]
   {
     var request = try request(path, query)
-    request.setValue("application/dicom+json", forHTTPHeaderField: "Accept")
-    let name = request.url?.absoluteString ?? path
-    let body = Mutex(Data())
+    request.headers.replaceOrAdd(name: "Accept", value: "application/dicom+json")
+    let name = request.url
+    var bytes = Data()
     let maximum = limits.listBytes
-    let answer = try await HTTPTransfer.run(
-      request, timeout: limits.timeout, duration: limits.duration
-    ) { answer, data throws(DICOMwebError) in
+    let answer = try await connections.run(request, duration: limits.duration) {
+      answer, data throws(DICOMwebError) in
       guard let data, answer.status == 200 else { return }
-      let size = body.withLock { body in
-        body.append(data)
-        return body.count
-      }
-      guard size <= maximum else {
+      bytes.append(data)
+      guard bytes.count <= maximum else {
         throw .tooLarge(url: name, reason: "a list is larger than \(maximum) bytes")
       }
     }
@@ -185,7 +198,6 @@ public struct DICOMwebClient: Sendable {
     case 204, 404: return []
     default: throw .refused(url: name, status: answer.status)
     }
-    let bytes = body.withLock { $0 }
     guard !bytes.isEmpty else { return [] }
     do {
       return try JSONDecoder().decode([JSONDataset].self, from: bytes)
@@ -194,21 +206,21 @@ public struct DICOMwebClient: Sendable {
     }
   }
 
-  private func request(_ path: String, _ query: [(String, String)]) throws(DICOMwebError)
-    -> URLRequest
+  func request(_ path: String, _ query: [(String, String)]) throws(DICOMwebError)
+    -> HTTPClientRequest
   {
     var parts = URLComponents(
       url: url.appendingPathComponent(path), resolvingAgainstBaseURL: false)
     if !query.isEmpty { parts?.queryItems = query.map { URLQueryItem(name: $0, value: $1) } }
     guard let full = parts?.url else { throw .malformed(url: path, reason: "it is no URL") }
-    var request = URLRequest(url: full)
+    var request = HTTPClientRequest(url: full.absoluteString)
     switch authorization {
     case .none: break
     case .basic(let user, let password):
       let credentials = Data("\(user):\(password)".utf8).base64EncodedString()
-      request.setValue("Basic \(credentials)", forHTTPHeaderField: "Authorization")
+      request.headers.replaceOrAdd(name: "Authorization", value: "Basic \(credentials)")
     case .bearer(let token):
-      request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
+      request.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)")
     }
     return request
   }

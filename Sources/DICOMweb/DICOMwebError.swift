@@ -9,6 +9,10 @@ public enum DICOMwebError: Error, Equatable, Sendable, CustomStringConvertible {
   case malformed(url: String, reason: String)
   /// An object that came cannot be written.
   case notWritten(path: String, reason: String)
+  /// An object that is to be sent cannot be read.
+  case notRead(path: String, reason: String)
+  /// A certificate or key for the server is not there or is none.
+  case unusableCertificate(url: String, file: String)
   case cancelled
 
   public var description: String {
@@ -18,6 +22,9 @@ public enum DICOMwebError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tooLarge(let url, let reason): "\(url): \(reason)"
     case .malformed(let url, let reason): "\(url): the answer cannot be used: \(reason)"
     case .notWritten(let path, let reason): "\(path): cannot be written: \(reason)"
+    case .notRead(let path, let reason): "\(path): cannot be read: \(reason)"
+    case .unusableCertificate(let url, let file):
+      "\(url): no certificate or key in PEM can be read of \(file)"
     case .cancelled: "the request was cancelled"
     }
   }
@@ -27,6 +34,7 @@ public enum DICOMwebError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .unreachable: true
     case .refused(_, let status): status >= 500 || status == 408 || status == 429
+    case .notRead, .unusableCertificate: true
     case .tooLarge, .malformed, .notWritten, .cancelled: false
     }
   }

@@ -7,6 +7,8 @@ public struct StoreInstancesResponse: Sendable, Equatable {
   public struct Instance: Sendable, Equatable {
     public var sopClassUID: String?
     public var sopInstanceUID: String?
+    /// Warning Reason (0008,1196) of a stored one, as a server of another gives it; we give none.
+    public var warning: UInt16?
 
     public init(sopClassUID: String?, sopInstanceUID: String?) {
       self.sopClassUID = sopClassUID

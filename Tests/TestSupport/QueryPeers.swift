@@ -95,6 +95,7 @@ public final class Dcmqrscp: Sendable {
       "/usr/bin/dcmqrscp", ["-c", settings.path],
       log: folder.url.appendingPathComponent("log"))
     try await waitUntil("dcmqrscp", within: 300) { try await echo("PACS", self.port) }
+    guard !files.isEmpty else { return }
     let stored = try await runProcess(
       "/usr/bin/storescu", ["-aec", "PACS", "127.0.0.1", "\(port)"] + files.map(\.path))
     guard stored.status == 0 else { throw StoreFailed(output: stored.output) }

@@ -16,6 +16,10 @@ usage: network_peers.py phantom FOLDER [SIZE]              one file for each tra
        network_peers.py prefer PORT CALLED SYNTAX...       proposes CT images in transfer syntaxes in
                                                            this order, prints the accepted one
        network_peers.py receiver PORT AE STATUS            a storage SCP that answers STATUS
+       network_peers.py hang PORT HOW                      accepts connections and says nothing (silent),
+                                                           or accepts associations and answers no object
+                                                           (deaf)
+       network_peers.py tls PORT CERTIFICATE KEY TARGET    TLS in front of a peer without it at port TARGET
 """
 
 import pathlib
@@ -329,6 +333,44 @@ def receiver(port, title, status):
     )
 
 
+def hang(port, how):
+    if how == "deaf":
+        from pynetdicom import AE, AllStoragePresentationContexts, evt
+
+        ae = AE(ae_title="PACS")
+        ae.supported_contexts = AllStoragePresentationContexts
+        ae.start_server(
+            ("127.0.0.1", int(port)), evt_handlers=[(evt.EVT_C_STORE, lambda _: time.sleep(3600))]
+        )
+    listening = socket.create_server(("127.0.0.1", int(port)))
+    connections = []
+    while True:
+        connections.append(listening.accept())
+
+
+def tls(port, certificate, key, target):
+    import asyncio
+    import ssl
+
+    async def copy(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader, writer):
+        inner = await asyncio.open_connection("127.0.0.1", int(target))
+        await asyncio.gather(copy(reader, inner[1]), copy(inner[0], writer))
+
+    async def run():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server = await asyncio.start_server(serve, "127.0.0.1", int(port), ssl=context)
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
 if __name__ == "__main__":
     commands = {
         "phantom": phantom,
@@ -343,5 +385,7 @@ if __name__ == "__main__":
         "idle": idle,
         "prefer": prefer,
         "receiver": receiver,
+        "hang": hang,
+        "tls": tls,
     }
     commands[sys.argv[1]](*sys.argv[2:])

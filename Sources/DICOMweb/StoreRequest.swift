@@ -1,0 +1,129 @@
+import AsyncHTTPClient
+import DICOM
+import FileSystem
+import Foundation
+import NIOCore
+
+/// What a server answered to a Store transaction of one object.
+public struct StoreAnswer: Sendable, Equatable {
+  /// Of HTTP.
+  public var status: Int
+  /// Seconds that the server asks to wait.
+  public var retryAfter: Double?
+  /// Where a redirection points.
+  public var location: String?
+  /// Nil where the body is none that can be read.
+  public var response: StoreInstancesResponse?
+}
+
+extension DICOMwebClient {
+  /// Stores an object (STOW-RS, PS3.18 10.5), a file of PS3.10 as it is.
+  ///
+  /// - Returns: what the server answered, whatever its status.
+  /// - Throws: ``DICOMwebError`` where no answer came or the file cannot be read.
+  public func store(_ file: URL) async throws(DICOMwebError) -> StoreAnswer {
+    let body = try ObjectBody(file)
+    var request = try request("studies", [])
+    request.method = .POST
+    request.headers.replaceOrAdd(name: "Accept", value: "application/dicom+json")
+    request.headers.replaceOrAdd(
+      name: "Content-Type",
+      value: #"multipart/related; type="application/dicom"; boundary="\#(body.boundary)""#)
+    request.body = .stream(body, length: .known(body.length))
+    var text = Data()
+    let (url, maximum) = (request.url, limits.listBytes)
+    let answer = try await connections.run(request, duration: limits.duration) {
+      _, data throws(DICOMwebError) in
+      guard let data else { return }
+      text.append(data)
+      guard text.count <= maximum else {
+        throw .tooLarge(url: url, reason: "the answer is larger than \(maximum) bytes")
+      }
+    }
+    return StoreAnswer(
+      status: answer.status, retryAfter: answer.retryAfter, location: answer.location,
+      response: StoreInstancesResponse(json: text))
+  }
+}
+
+/// A body of `multipart/related` (RFC 2387) with one object, read from its file while it is sent.
+private struct ObjectBody: AsyncSequence, Sendable {
+  typealias Element = ByteBuffer
+
+  let boundary = "segmentd-\(UUID().uuidString)"
+  let length: Int64
+  private let file: URL
+  private let head: String
+  private let tail: String
+  private static let pieceSize = 256 * 1024
+
+  init(_ file: URL) throws(DICOMwebError) {
+    self.file = file
+    head = "--\(boundary)\r\nContent-Type: application/dicom\r\n\r\n"
+    tail = "\r\n--\(boundary)--\r\n"
+    do {
+      let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
+      let size = (attributes[.size] as? NSNumber)?.int64Value ?? 0
+      length = size + Int64(head.utf8.count + tail.utf8.count)
+    } catch {
+      throw .notRead(path: file.path, reason: SystemError.text(of: error))
+    }
+  }
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    fileprivate let body: ObjectBody
+    private var handle: FileHandle?
+    private var isOver = false
+
+    fileprivate init(_ body: ObjectBody) { self.body = body }
+
+    mutating func next() async throws -> ByteBuffer? {
+      guard !isOver else { return nil }
+      guard let handle else {
+        self.handle = try FileHandle(forReadingFrom: body.file)
+        return ByteBuffer(string: body.head)
+      }
+      if let data = try handle.read(upToCount: ObjectBody.pieceSize), !data.isEmpty {
+        return ByteBuffer(data: data)
+      }
+      try handle.close()
+      isOver = true
+      return ByteBuffer(string: body.tail)
+    }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
+}
+
+extension StoreInstancesResponse {
+  /// Reads the answer of a server in the DICOM JSON model (PS3.18 F, I.2); nil for anything else.
+  public init?(json: Data) {
+    let decoder = JSONDecoder()
+    // Some servers make a list of the one dataset.
+    guard
+      let dataset = (try? decoder.decode(JSONDataset.self, from: json))
+        ?? (try? decoder.decode([JSONDataset].self, from: json))?.first
+    else { return nil }
+    self.init()
+    stored = dataset.items(.referencedSOPSequence).map { item in
+      var instance = Instance(item)
+      instance.warning = item.integer(.warningReason).map { UInt16(clamping: $0) }
+      return instance
+    }
+    failed =
+      (dataset.items(.failedSOPSequence) + dataset.items(.otherFailuresSequence)).map { item in
+        Failure(
+          instance: Instance(item),
+          reason: item.integer(.failureReason).map { UInt16(clamping: $0) } ?? 0x0110)
+      }
+    guard !stored.isEmpty || !failed.isEmpty else { return nil }
+  }
+}
+
+extension StoreInstancesResponse.Instance {
+  fileprivate init(_ item: JSONDataset) {
+    self.init(
+      sopClassUID: item.text(.referencedSOPClassUID),
+      sopInstanceUID: item.text(.referencedSOPInstanceUID))
+  }
+}
