@@ -128,6 +128,9 @@ private:
                                   contexts_.transfer_syntax(association_->params, context));
       case DIMSE_N_EVENT_REPORT_RSP:
         return commitment_.take(message.msg.NEventReportRSP, context);
+      case DIMSE_N_EVENT_REPORT_RQ:
+        return commitment_.take(message.msg.NEventReportRQ, context,
+                                contexts_.transfer_syntax(association_->params, context));
       default:
         return DIMSE_BADCOMMANDTYPE;
     }

@@ -4,6 +4,7 @@
 
 #include "networkAssociation.h"
 
+#include <functional>
 #include <map>
 
 /// Answers N-ACTION and sends the reports on what was asked for (PS3.4 J.3).
@@ -20,6 +21,9 @@ public:
   /// to an earlier one is awaited.
   OFCondition report();
   OFCondition take(const T_DIMSE_N_EventReportRSP &response, T_ASC_PresentationContextID context);
+  /// Takes a report on what we asked for over another association, and answers it.
+  OFCondition take(const T_DIMSE_N_EventReportRQ &request, T_ASC_PresentationContextID context,
+                   const std::string &transfer_syntax);
 
 private:
   uint16_t decide(const T_DIMSE_N_ActionRQ &request, const std::vector<uint8_t> &information,
@@ -34,6 +38,15 @@ private:
   /// The number of the report that is under way, by its message.
   std::map<DIC_US, int64_t> awaited_;
 };
+
+/// The status for a report by its Event Information.
+using ReportDecision = std::function<uint16_t(const std::vector<uint8_t> &)>;
+
+/// Reads an N-EVENT-REPORT on what we asked for, has it decided on, and answers it.
+OFCondition answer_commitment_report(T_ASC_Association *association, PeerConnection &connection,
+                                     const T_DIMSE_N_EventReportRQ &request,
+                                     T_ASC_PresentationContextID context,
+                                     const ReportDecision &decide);
 
 /// Sends an N-EVENT-REPORT.
 OFCondition send_commitment_report(T_ASC_Association *association,

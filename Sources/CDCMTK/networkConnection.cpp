@@ -2,6 +2,7 @@
 
 #include "networkTLS.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -26,6 +27,15 @@ PeerConnection::PeerConnection(int socket, SSL_CTX *tls, unsigned pdu_seconds, l
   if (!tls) return;
   ssl_ = SSL_new(tls);
   if (ssl_) SSL_set_fd(ssl_, socket_);
+}
+
+PeerConnection::PeerConnection(int socket, SSL *client, unsigned pdu_seconds, long maximum_pdu)
+    : socket_(socket), ssl_(client), wanted_(POLLIN), pdu_time_(pdu_seconds),
+      framing_(size_t(maximum_pdu)) {
+  if (!ssl_) return;
+  // OpenSSL must not block beyond a deadline.
+  (void)fcntl(socket_, F_SETFL, fcntl(socket_, F_GETFL) | O_NONBLOCK);
+  SSL_set_fd(ssl_, socket_);
 }
 
 PeerConnection::~PeerConnection() {
@@ -149,9 +159,19 @@ bool PeerConnection::handshake(Clock::time_point deadline) {
                                              ? "the peer speaks DICOM without TLS"
                                              : "the peer does not speak TLS");
   }
+  return handshake(SSL_accept, deadline);
+}
+
+bool PeerConnection::client_handshake(Clock::time_point deadline) {
+  if (!ssl_) return true;
+  set_deadline(deadline, "the TLS handshake");
+  return handshake(SSL_connect, deadline);
+}
+
+bool PeerConnection::handshake(int (*step)(SSL *), Clock::time_point deadline) {
   for (;;) {
     ERR_clear_error();
-    const int result = SSL_accept(ssl_);
+    const int result = step(ssl_);
     if (result == 1) break;
     const int error = SSL_get_error(ssl_, result);
     if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {

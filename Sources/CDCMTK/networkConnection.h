@@ -43,8 +43,10 @@ enum class AbortReason : uint8_t {
 /// `interrupt` may be called by any.
 class PeerConnection {
 public:
-  /// Takes over a connected socket. `tls` is null for plain TCP.
+  /// Takes over the socket of a peer that called us. `tls` is null for plain TCP.
   PeerConnection(int socket, SSL_CTX *tls, unsigned pdu_seconds, long maximum_pdu);
+  /// Takes over the socket of a peer that we called, and a session as client, null for plain TCP.
+  PeerConnection(int socket, SSL *client, unsigned pdu_seconds, long maximum_pdu);
   ~PeerConnection();
   PeerConnection(const PeerConnection &) = delete;
   PeerConnection &operator=(const PeerConnection &) = delete;
@@ -53,6 +55,8 @@ public:
 
   /// The TLS handshake, nothing without TLS; false where it failed, with words in `failure`.
   bool handshake(Clock::time_point deadline);
+  /// The same with a peer that we called.
+  bool client_handshake(Clock::time_point deadline);
 
   /// Reads a whole A-ASSOCIATE-RQ, which DCMTK reads again; null where none came, with `end`.
   const std::string *read_request(Clock::time_point deadline);
@@ -104,6 +108,7 @@ private:
   /// Waits until the socket can be used again; false after the deadline or an interruption.
   bool wait(Clock::time_point deadline);
   bool read_exactly(uint8_t *buffer, size_t count, Clock::time_point deadline);
+  bool handshake(int (*step)(SSL *), Clock::time_point deadline);
   bool read_establishment(const uint8_t *first, const char *what, Clock::time_point deadline);
   bool read_header();
   bool fail(ConnectionEnd end, const std::string &words,

@@ -20,6 +20,14 @@ std::string described(const char *uid) {
   return keyword ? std::string(keyword) + " (" + text + ")" : text;
 }
 
+/// Who reports on storage commitment that we asked for is the SCP although it calls us
+/// (PS3.7 D.3.3.4); of every other class the caller is the SCU.
+T_ASC_SC_ROLE role_for(const T_ASC_PresentationContext &context) {
+  const bool is_commitment =
+      strcmp(context.abstractSyntax, UID_StorageCommitmentPushModelSOPClass) == 0;
+  return is_commitment ? context.proposedRole : ASC_SC_ROLE_DEFAULT;
+}
+
 const std::vector<std::string> *syntaxes_for(const char *sop_class,
                                              const AssociationSettings &settings) {
   static const std::vector<std::string> uncompressed = {UID_LittleEndianExplicitTransferSyntax,
@@ -62,7 +70,8 @@ void AcceptedContexts::negotiate(T_ASC_Parameters *parameters,
       if (std::find(taken->begin(), taken->end(), proposed) != taken->end()) accepted = proposed;
     }
     if (accepted) {
-      ASC_acceptPresentationContext(parameters, context.presentationContextID, accepted);
+      ASC_acceptPresentationContext(parameters, context.presentationContextID, accepted,
+                                    role_for(context));
       continue;
     }
     refused_.push_back(

@@ -24,7 +24,9 @@ public:
   RequestingConnection(PeerConnection &peer, unsigned timeout)
       : ConnectionForDCMTK(peer), peer_(peer), timeout_(timeout) {}
 
-  OFCondition clientSideHandshake() override { return EC_Normal; }
+  OFCondition clientSideHandshake() override {
+    return peer_.client_handshake(Clock::now() + timeout_) ? EC_Normal : DUL_NETWORKCLOSED;
+  }
 
   ssize_t read(void *buffer, size_t count) override {
     if (!is_answered_) {
@@ -48,8 +50,11 @@ private:
 }  // namespace
 
 DcmTransportConnection *RequestorLayer::createConnection(DcmNativeSocketType socket, OFBool) {
-  connection = std::make_unique<PeerConnection>(int(socket), nullptr, timeout_, ASC_MAXIMUMPDUSIZE);
-  return new RequestingConnection(*connection, timeout_);
+  SSL *session = tls ? make_tls_client(tls.get(), *peer_.tls, peer_.host) : nullptr;
+  if (tls && !session) return nullptr;
+  connection =
+      std::make_unique<PeerConnection>(int(socket), session, peer_.timeout, ASC_MAXIMUMPDUSIZE);
+  return new RequestingConnection(*connection, peer_.timeout);
 }
 
 void cdcmtk_cancellation::attach(PeerConnection *connection) {
@@ -76,7 +81,7 @@ bool cdcmtk_cancellation::is_cancelled() {
 
 RequestedAssociation::RequestedAssociation(const cdcmtk_peer &peer,
                                            cdcmtk_cancellation *cancellation)
-    : peer_(peer), cancellation_(cancellation), layer_(peer.timeout) {
+    : peer_(peer), cancellation_(cancellation), layer_(peer_) {
   signal(SIGPIPE, SIG_IGN);
   setenv("TCP_NODELAY", "1", 0);
   dcmDisableGethostbyaddr.set(OFTrue);
@@ -102,6 +107,11 @@ int RequestedAssociation::request(const std::vector<ProposedContext> &contexts,
   // PS3.8 9.3.2.2.
   if (contexts.size() > maximum_contexts) {
     return cdcmtk_fail(error, CDCMTK_BAD_DATA, "too many kinds of objects for one association");
+  }
+  if (peer_.tls) {
+    std::string reason;
+    layer_.tls = make_tls_context(*peer_.tls, reason);
+    if (!layer_.tls) return cdcmtk_fail(error, CDCMTK_BAD_DATA, reason.c_str());
   }
   OFCondition condition = prepare(contexts);
   if (condition.bad()) return cdcmtk_fail(error, CDCMTK_UNEXPECTED, condition.text());

@@ -16,6 +16,7 @@
 #include "CDCMTKQuery.h"
 #include "networkConnection.h"
 #include "networkContexts.h"
+#include "networkTLS.h"
 
 /// A presentation context to propose (PS3.8 9.3.2.2).
 struct ProposedContext {
@@ -44,14 +45,16 @@ private:
 /// Keeps the connection that DCMTK opens for an association of ours.
 class RequestorLayer : public DcmTransportLayer {
 public:
-  explicit RequestorLayer(unsigned timeout) : timeout_(timeout) {}
+  explicit RequestorLayer(const cdcmtk_peer &peer) : peer_(peer) {}
 
   DcmTransportConnection *createConnection(DcmNativeSocketType socket, OFBool) override;
 
+  /// Null for plain TCP; to be set before the connection is made.
+  TLSContext tls;
   std::unique_ptr<PeerConnection> connection;
 
 private:
-  const unsigned timeout_;
+  const cdcmtk_peer &peer_;
 };
 
 /// An association that we request. Written on ASC rather than DcmSCU, which keeps the reason of a

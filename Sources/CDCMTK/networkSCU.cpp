@@ -113,8 +113,8 @@ int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_cancellation *cancellation, cdcm
 }
 
 int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t count,
-                 cdcmtk_store_answer *answers, cdcmtk_cancellation *cancellation,
-                 cdcmtk_error *error) {
+                 cdcmtk_store_answer *answers, cdcmtk_answer_handler answered, void *context,
+                 cdcmtk_cancellation *cancellation, cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
     SendingAssociation association(*peer, cancellation);
     const int code = association.request(proposed(contexts_for(files, count)), error);
@@ -126,6 +126,7 @@ int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t c
       answer.not_accepted = sent == DIMSE_NOVALIDPRESENTATIONCONTEXTID;
       snprintf(answer.message, sizeof answer.message, "%s",
                sent.good() ? DU_cstoreStatusString(answer.status) : sent.text());
+      if (answered) answered(context, i, &answer);
     }
     return int(CDCMTK_OK);
   });

@@ -86,8 +86,12 @@ extension Peer {
     withCStrings([callingAETitle, aeTitle, host]) { texts in
       var address = cdcmtk_peer(
         calling_ae_title: texts[0], called_ae_title: texts[1], host: texts[2],
-        port: UInt16(clamping: port), timeout: UInt32(clamping: timeout))
-      return body(&address)
+        port: UInt16(clamping: port), timeout: UInt32(clamping: timeout), tls: nil)
+      guard let security else { return body(&address) }
+      return security.withOptions { options in
+        address.tls = options
+        return body(&address)
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import DICOM
 /// Why the network could not be used. Messages name host, port and AE titles.
 public enum DICOMNetworkError: Error, Equatable, Sendable, CustomStringConvertible {
   case cannotListen(address: String, port: Int, reason: String)
-  /// Certificate or key of a listener cannot be used.
+  /// Certificate or key, of a listener or for a peer, cannot be used.
   case cannotUseTLS(reason: String)
   /// The peer is away, or refused the association for now.
   case noAssociation(peer: Peer, callingAETitle: String, reason: String)
@@ -35,11 +35,14 @@ public struct Peer: Equatable, Sendable, CustomStringConvertible {
   public var aeTitle: String
   public var host: String
   public var port: Int
+  /// Nil for plain TCP.
+  public var security: PeerSecurity?
 
-  public init(aeTitle: String, host: String, port: Int) {
+  public init(aeTitle: String, host: String, port: Int, security: PeerSecurity? = nil) {
     self.aeTitle = aeTitle
     self.host = host
     self.port = port
+    self.security = security
   }
 
   public var description: String { "\(aeTitle) at \(host):\(port)" }

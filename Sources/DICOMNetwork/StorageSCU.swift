@@ -46,20 +46,27 @@ public struct StorageSCU: Sendable {
 
   /// C-STORE of files in one association.
   ///
+  /// - Parameters:
+  ///   - files: are sent in this order.
+  ///   - peer: gets them.
+  ///   - answered: told what became of a file, by its index, before the next one is sent; on a thread of
+  ///     its own, so that it may block.
   /// - Returns: one outcome for each file, in the same order.
   /// - Throws: ``DICOMNetworkError/noAssociation(peer:callingAETitle:reason:)`` or
   ///   ``DICOMNetworkError/rejected(peer:callingAETitle:reason:)`` where nothing was sent,
   ///   ``DICOMNetworkError/cancelled(peer:)`` at once where the task is cancelled.
-  public func store(_ files: [String], to peer: Peer) async throws(DICOMNetworkError)
-    -> [StoreOutcome]
-  {
-    try await onQueue(peer) { cancellation throws(DICOMNetworkError) in
-      try self.storeNow(files, to: peer, cancellation)
+  public func store(
+    _ files: [String], to peer: Peer,
+    answered: @escaping @Sendable (Int, StoreOutcome) -> Void = { _, _ in }
+  ) async throws(DICOMNetworkError) -> [StoreOutcome] {
+    let listener = AnswerListener(answered)
+    return try await onQueue(peer) { cancellation throws(DICOMNetworkError) in
+      try self.storeNow(files, to: peer, listener, cancellation)
     }
   }
 
   private func storeNow(
-    _ files: [String], to peer: Peer, _ cancellation: Cancellation
+    _ files: [String], to peer: Peer, _ listener: AnswerListener, _ cancellation: Cancellation
   ) throws(DICOMNetworkError) -> [StoreOutcome] {
     var texts: [String] = []
     for file in files {
@@ -87,8 +94,13 @@ public struct StorageSCU: Sendable {
           transfer_syntax_uid: strings[3 * $0 + 2])
       }
       do throws(DICOMNetworkError) {
-        try withPeer(peer) {
-          cdcmtk_store($0, outgoing, outgoing.count, &answers, cancellation.pointer, $1)
+        try withExtendedLifetime(listener) { () throws(DICOMNetworkError) in
+          try withPeer(peer) {
+            cdcmtk_store(
+              $0, outgoing, outgoing.count, &answers,
+              { context, index, answer in AnswerListener.tell(context, index, answer) },
+              Unmanaged.passUnretained(listener).toOpaque(), cancellation.pointer, $1)
+          }
         }
         return nil
       } catch {
@@ -99,7 +111,7 @@ public struct StorageSCU: Sendable {
     return answers.map(Self.outcome)
   }
 
-  private static func outcome(_ answer: cdcmtk_store_answer) -> StoreOutcome {
+  fileprivate static func outcome(_ answer: cdcmtk_store_answer) -> StoreOutcome {
     let message = text(of: answer.message)
     guard answer.not_accepted == 0 else { return .notAccepted(reason: message) }
     guard answer.answered != 0 else {
@@ -137,5 +149,20 @@ public struct StorageSCU: Sendable {
     }
     guard let result else { throw .cancelled(peer: peer) }
     return try result.get()
+  }
+}
+
+/// What DCMTK's thread calls with each answer.
+private final class AnswerListener: Sendable {
+  private let answered: @Sendable (Int, StoreOutcome) -> Void
+
+  init(_ answered: @escaping @Sendable (Int, StoreOutcome) -> Void) { self.answered = answered }
+
+  static func tell(
+    _ context: UnsafeMutableRawPointer?, _ index: Int, _ answer: UnsafePointer<cdcmtk_store_answer>?
+  ) {
+    guard let context, let answer else { return }
+    let listener = Unmanaged<AnswerListener>.fromOpaque(context).takeUnretainedValue()
+    listener.answered(index, StorageSCU.outcome(answer.pointee))
   }
 }

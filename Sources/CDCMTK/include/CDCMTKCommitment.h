@@ -27,6 +27,11 @@ typedef struct {
 /// Takes a report during the call.
 typedef void (*cdcmtk_report_sink)(void *sink, const cdcmtk_commitment_report *report);
 
+/// Takes the Event Information of a report on what we asked for, and decides the DIMSE status.
+typedef uint16_t (*cdcmtk_report_handler)(void *context, const uint8_t *bytes, size_t count,
+                                          const char *transfer_syntax_uid)
+    __attribute__((swift_attr("@Sendable")));
+
 /// The storage commitment SCP of a listener; on the threads of its associations.
 typedef struct cdcmtk_commitment_handlers {
   /// An N-ACTION with its Action Information; decides the DIMSE status.
@@ -41,6 +46,10 @@ typedef struct cdcmtk_commitment_handlers {
   /// The peer answered a report.
   void (*reported)(void *context, int64_t number, uint16_t status)
       __attribute__((swift_attr("@Sendable")));
+  /// A peer reports on what we asked for, with its Event Information; decides the DIMSE status.
+  uint16_t (*report)(void *context, const cdcmtk_association *association, const uint8_t *bytes,
+                     size_t count, const char *transfer_syntax_uid)
+      __attribute__((swift_attr("@Sendable")));
   void *context;
 } cdcmtk_commitment_handlers;
 
@@ -51,6 +60,23 @@ struct cdcmtk_cancellation;
 int cdcmtk_report_commitment(const cdcmtk_peer *peer, const cdcmtk_commitment_report *report,
                              struct cdcmtk_cancellation *cancellation, uint16_t *status,
                              cdcmtk_error *error);
+
+/// A request for storage commitment (PS3.4 J.3.2).
+typedef struct {
+  const char *transaction_uid;
+  const cdcmtk_commitment_reference *references;
+  size_t reference_count;
+  /// Seconds to wait for the report over the association of the request.
+  unsigned patience;
+  cdcmtk_report_handler report;
+  void *context;
+} cdcmtk_commitment_request;
+
+/// Asks a peer to keep objects. `status` is that of its answer; the report may come over the same
+/// association, or later over one of the peer's.
+int cdcmtk_request_commitment(const cdcmtk_peer *peer, const cdcmtk_commitment_request *request,
+                              struct cdcmtk_cancellation *cancellation, uint16_t *status,
+                              cdcmtk_error *error);
 
 #ifdef __cplusplus
 }

@@ -186,6 +186,24 @@ int cdcmtk_scp_start(const cdcmtk_scp_options *options, cdcmtk_scp **scp, cdcmtk
 /// thread and frees the SCP.
 void cdcmtk_scp_stop(cdcmtk_scp *scp);
 
+/// TLS to a peer that we call. Files in PEM.
+typedef struct {
+  /// Ours, followed by those between it and the root, or null.
+  const char *certificate;
+  const char *key;
+  /// Of those who sign the peer's certificate, or null.
+  const char *trusted;
+  /// The name or address that the peer's certificate has to be for; null for the peer's host.
+  const char *name;
+  /// Whether the peer's certificate is checked.
+  int verify;
+} cdcmtk_peer_tls;
+
+/// Whether the files can be used, and between which times, in seconds since 1970, our own certificate is
+/// valid; without one, always.
+int cdcmtk_peer_tls_check(const cdcmtk_peer_tls *options, double *not_before, double *not_after,
+                          cdcmtk_error *error);
+
 typedef struct {
   const char *calling_ae_title;
   const char *called_ae_title;
@@ -193,6 +211,8 @@ typedef struct {
   uint16_t port;
   /// Seconds for the connection, the association and each answer.
   unsigned timeout;
+  /// Null for plain TCP.
+  const cdcmtk_peer_tls *tls;
 } cdcmtk_peer;
 
 typedef struct {
@@ -215,10 +235,15 @@ typedef struct cdcmtk_cancellation cdcmtk_cancellation;
 
 /// `cancellation` may be null.
 int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_cancellation *cancellation, cdcmtk_error *error);
-/// Sends files in one association. `answers` has room for `count`; `cancellation` may be null.
+/// Told of the answer to a file as soon as it came, on the thread of the call.
+typedef void (*cdcmtk_answer_handler)(void *context, size_t index,
+                                      const cdcmtk_store_answer *answer)
+    __attribute__((swift_attr("@Sendable")));
+/// Sends files in one association. `answers` has room for `count`; `answered` and `cancellation` may be
+/// null.
 int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t count,
-                 cdcmtk_store_answer *answers, cdcmtk_cancellation *cancellation,
-                 cdcmtk_error *error);
+                 cdcmtk_store_answer *answers, cdcmtk_answer_handler answered, void *context,
+                 cdcmtk_cancellation *cancellation, cdcmtk_error *error);
 
 #ifdef __cplusplus
 }

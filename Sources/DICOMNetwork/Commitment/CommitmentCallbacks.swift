@@ -28,8 +28,31 @@ extension Callbacks {
     callbacks.reported = { context, number, status in
       Callbacks.at(context)?.handlers.commitment?.reported(number, status: status)
     }
+    callbacks.report = { context, association, bytes, count, syntax in
+      guard let self = Callbacks.at(context), let bytes, let syntax else {
+        return ActionStatus.processingFailure.rawValue
+      }
+      return self.takeReport(
+        association, Data(bytes: bytes, count: count), String(cString: syntax)
+      ).rawValue
+    }
     callbacks.context = Unmanaged.passUnretained(self).toOpaque()
     return withUnsafePointer(to: callbacks) { body($0) }
+  }
+
+  private func takeReport(
+    _ association: UnsafePointer<cdcmtk_association>?, _ information: Data, _ syntax: String
+  ) -> ActionStatus {
+    guard let handler = handlers.commitment, let association = Association(association) else {
+      return .processingFailure
+    }
+    do throws(ReportFault) {
+      return handler.take(
+        try ReportedCommitment(information: information, transferSyntaxUID: syntax),
+        over: association)
+    } catch {
+      return error.status
+    }
   }
 
   private func requestCommitment(
@@ -42,11 +65,7 @@ extension Callbacks {
       let dataset = try? Dataset(
         message: information, transferSyntaxUID: syntax, name: "Action Information")
     else { return .invalidArgumentValue }
-    let references = dataset.items(.referencedSOPSequence).map {
-      CommitmentReference(
-        sopClassUID: $0.text(.referencedSOPClassUID) ?? "",
-        sopInstanceUID: $0.text(.referencedSOPInstanceUID) ?? "")
-    }
+    let references = dataset.items(.referencedSOPSequence).map(CommitmentReference.init)
     guard let transaction = dataset.text(.transactionUID), !transaction.isEmpty,
       !references.isEmpty
     else { return .missingAttribute }

@@ -51,7 +51,7 @@ public struct CommitmentReport: Sendable, Equatable {
   }
 }
 
-/// The status of an N-ACTION response (PS3.7 10.1.4.1.10).
+/// The status of an N-ACTION or N-EVENT-REPORT response (PS3.7 10.1.4.1.10, 10.1.1.1.8).
 public enum ActionStatus: UInt16, Sendable {
   case success = 0x0000
   case processingFailure = 0x0110
@@ -71,6 +71,16 @@ public protocol CommitmentHandler: Sendable {
   /// The peer answered a report; 0 is success.
   func reported(_ number: Int64, status: UInt16)
 
+  /// A peer says what it keeps of objects that we asked about over another association.
+  func take(_ report: ReportedCommitment, over association: Association) -> ActionStatus
+
   /// An association ended: a report that was not answered over it did not arrive.
   func ended(_ association: Association)
+}
+
+extension CommitmentHandler {
+  /// We have asked for nothing.
+  public func take(_ report: ReportedCommitment, over association: Association) -> ActionStatus {
+    .invalidArgumentValue
+  }
 }
