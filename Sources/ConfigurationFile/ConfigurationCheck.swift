@@ -48,18 +48,4 @@ extension SiteConfiguration {
       }
     }
   }
-
-  private func checkDestinations(_ check: ValueCheck) throws(ConfigurationError) {
-    var names = Set<String>()
-    for destination in destinations {
-      guard !destination.name.isEmpty, names.insert(destination.name).inserted else {
-        throw check.fault("destinations: the name \"\(destination.name)\" is empty or used twice")
-      }
-      guard !destination.host.isEmpty else {
-        throw check.fault("destinations.\(destination.name).host is empty")
-      }
-      try check.port(destination.port, "destinations.\(destination.name)")
-      try check.aeTitle(destination.aeTitle, "destinations.\(destination.name)")
-    }
-  }
 }

@@ -54,13 +54,7 @@ extension SiteConfiguration.TLS {
   /// or are not valid then. Nil where nothing is.
   public func certificateFault(at time: Date = Date()) -> String? {
     do throws(DICOMNetworkError) {
-      let validity = try security.validity()
-      guard !validity.contains(time) else { return nil }
-      let isExpired = time >= validity.upperBound
-      let date = (isExpired ? validity.upperBound : validity.lowerBound)
-        .formatted(.iso8601.year().month().day())
-      return "\(certificate): the certificate "
-        + (isExpired ? "expired on \(date)" : "is not valid before \(date)")
+      return CertificateFault(certificate, validity: try security.validity(), at: time)?.description
     } catch {
       return error.description
     }

@@ -45,11 +45,13 @@ extension SiteConfiguration {
     /// Seconds that a series waits for the source, or for what it lists, before it is held.
     public var patienceSeconds = 900.0
     public var whenUnreachable = WhenUnreachable.hold
+    /// Nil for plain TCP, or, with `https`, for the authorities that the system trusts.
+    public var tls: PeerTLS?
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case aeTitle, host, port, retrieve, callingAETitle
       case url, user, passwordFile, tokenFile
-      case patienceSeconds, whenUnreachable
+      case patienceSeconds, whenUnreachable, tls
     }
 
     public init(from decoder: any Decoder) throws {
@@ -83,6 +85,7 @@ extension SiteConfiguration {
       whenUnreachable =
         try values.decodeIfPresent(WhenUnreachable.self, forKey: .whenUnreachable)
         ?? whenUnreachable
+      tls = try values.decodeIfPresent(PeerTLS.self, forKey: .tls)
     }
 
     /// The DICOM application, where it is one.
@@ -93,6 +96,7 @@ extension SiteConfiguration {
 
     /// Makes the paths of files absolute.
     mutating func resolve(_ absolute: (String) -> String) {
+      tls?.resolve(absolute)
       guard case .dicomweb(var web) = service else { return }
       web.passwordFile = web.passwordFile.map(absolute)
       web.tokenFile = web.tokenFile.map(absolute)
@@ -105,8 +109,14 @@ extension SiteConfiguration {
   func checkQuerySource(_ check: ValueCheck) throws(ConfigurationError) {
     guard let source = querySource else { return }
     switch source.service {
-    case .dimse(let dimse): try self.check(dimse, check)
-    case .dicomweb(let web): try self.check(web, check)
+    case .dimse(let dimse):
+      try self.check(dimse, check)
+      try check.tls(source.tls, "querySource.tls")
+    case .dicomweb(let web):
+      try check.web(
+        web.url, user: web.user, passwordFile: web.passwordFile, tokenFile: web.tokenFile,
+        isPrivate: false, "querySource")
+      try check.tls(source.tls, "querySource.tls", isWeb: true)
     }
     guard source.patienceSeconds >= 0, source.patienceSeconds.isFinite else {
       throw check.fault(
@@ -121,34 +131,6 @@ extension SiteConfiguration {
     guard !source.host.isEmpty else { throw check.fault("querySource.host is empty") }
     guard source.retrieve == .get || !listeners.isEmpty else {
       throw check.fault("querySource.retrieve: move needs a listener, to which the archive sends")
-    }
-  }
-
-  private func check(_ source: QuerySource.DICOMweb, _ check: ValueCheck)
-    throws(ConfigurationError)
-  {
-    let url = URL(string: source.url)
-    guard let host = url?.host, !host.isEmpty, ["http", "https"].contains(url?.scheme ?? "") else {
-      throw check.fault("querySource.url: \"\(source.url)\" is no http or https URL")
-    }
-    guard url?.user == nil, url?.password == nil, url?.query == nil else {
-      throw check.fault("querySource.url: user, password and query have no place in it")
-    }
-    guard (source.user == nil) == (source.passwordFile == nil) else {
-      throw check.fault("querySource: user and passwordFile belong together")
-    }
-    guard source.user == nil || source.tokenFile == nil else {
-      throw check.fault("querySource: user and tokenFile exclude each other")
-    }
-    let isSecret = source.user != nil || source.tokenFile != nil
-    guard !isSecret || url?.scheme == "https" || ["127.0.0.1", "localhost", "::1"].contains(host)
-    else {
-      throw check.fault("querySource.url: without https a password would be sent in the clear")
-    }
-    for file in [source.passwordFile, source.tokenFile].compactMap(\.self) {
-      guard FileManager.default.isReadableFile(atPath: file) else {
-        throw check.fault("querySource: \(file) cannot be read")
-      }
     }
   }
 }

@@ -86,6 +86,12 @@ public struct SiteConfiguration: Decodable, Sendable {
       configuration.watch[index].folder = resolve(configuration.watch[index].folder)
     }
     configuration.querySource?.resolve(resolve)
+    for index in configuration.destinations.indices {
+      configuration.destinations[index].resolve(resolve)
+    }
+    for index in configuration.storageCommitment.peers.indices {
+      configuration.storageCommitment.peers[index].tls?.resolve(resolve)
+    }
     for index in configuration.listeners.indices {
       configuration.listeners[index].tls?.resolve(resolve)
     }
@@ -155,24 +161,6 @@ extension SiteConfiguration {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       directories = try values.decodeIfPresent([String].self, forKey: .directories) ?? []
       exclude = try values.decodeIfPresent([String].self, forKey: .exclude) ?? []
-    }
-  }
-
-  /// A PACS that receives results by C-STORE.
-  public struct Destination: Decodable, Sendable {
-    public var name: String
-    public var aeTitle: String
-    public var host: String
-    public var port: Int
-
-    private enum CodingKeys: String, CodingKey, CaseIterable { case name, aeTitle, host, port }
-
-    public init(from decoder: any Decoder) throws {
-      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
-      name = try values.decode(String.self, forKey: .name)
-      aeTitle = try values.decode(String.self, forKey: .aeTitle)
-      host = try values.decode(String.self, forKey: .host)
-      port = try values.decode(Int.self, forKey: .port)
     }
   }
 

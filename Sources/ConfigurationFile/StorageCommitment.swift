@@ -8,14 +8,17 @@ extension SiteConfiguration {
       public var aeTitle: String
       public var host: String
       public var port: Int
+      /// Nil for plain TCP.
+      public var tls: PeerTLS?
 
-      private enum CodingKeys: String, CodingKey, CaseIterable { case aeTitle, host, port }
+      private enum CodingKeys: String, CodingKey, CaseIterable { case aeTitle, host, port, tls }
 
       public init(from decoder: any Decoder) throws {
         let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
         aeTitle = try values.decode(String.self, forKey: .aeTitle)
         host = try values.decode(String.self, forKey: .host)
         port = try values.decode(Int.self, forKey: .port)
+        tls = try values.decodeIfPresent(PeerTLS.self, forKey: .tls)
       }
     }
 
@@ -43,6 +46,7 @@ extension SiteConfiguration {
       }
       guard !peer.host.isEmpty else { throw check.fault("\(name).host is empty") }
       try check.port(peer.port, name)
+      try check.tls(peer.tls, "\(name).tls")
     }
   }
 }

@@ -26,6 +26,11 @@ extension StudyRecord.Event {
     case "checkpoint": text = "\(job) \(message)"
     case "rescued": text = "\(job) runs again: \(message)"
     case "superseded": text = "the result of \(job) was superseded \(message)"
+    case "sent":
+      text =
+        "the result of \(job) was sent \(message); proof that it is kept there is waited for"
+    case "not proved":
+      text = "it was not proved that the result of \(job) is kept there; it was sent \(message)"
     case "delivered": text = "the result of \(job) was delivered \(message)"
     case "not delivered": text = "the result of \(job) was not delivered \(message)"
     case "delivery retried":
@@ -37,7 +42,7 @@ extension StudyRecord.Event {
     }
     let told = [
       "delivered": "delivery", "not delivered": "delivery", "delivery held": "delivery",
-      "delivery retried": "delivery",
+      "delivery retried": "delivery", "sent": "delivery", "not proved": "delivery",
     ]
     return StudyExplanation.Entry(
       at: at, kind: told[kind] ?? kind, seriesInstanceUID: seriesInstanceUID, job: self.job,

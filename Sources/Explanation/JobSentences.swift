@@ -111,6 +111,15 @@ extension StudyRecord.Job {
           "the result of job \(job.id) is held for \(delivery.destination), and waits for a person: "
           + (delivery.lastError ?? ""))
     }
+    if delivery.state == "sent" {
+      let error = delivery.lastError.map { ": \($0)" } ?? ""
+      return StudyExplanation.Wait(
+        seriesInstanceUID: job.seriesInstanceUID, job: job.id, until: delivery.nextAt,
+        text:
+          "the result of job \(job.id) was sent to \(delivery.destination), which has not proved yet "
+          + "that it keeps it (asked \(counted(delivery.questions, "time"))), and is asked again\(error)"
+      )
+    }
     let isSending = delivery.state == "sending"
     let attempt = "attempt \(delivery.attempts + (isSending ? 0 : 1))"
     let error = delivery.lastError.map { ": \($0)" } ?? ""

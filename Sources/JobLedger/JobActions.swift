@@ -140,7 +140,7 @@ extension Ledger {
             AND (later.model = jobs.model OR later.revision > jobs.revision)) AS successor,
           ifnull(results.same_as, jobs.id) AS owner,
           results.superseded_by IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
-            AND deliveries.state IN ('waiting', 'held')) AS is_undelivered
+            AND deliveries.state IN ('waiting', 'sent', 'held')) AS is_undelivered
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
         WHERE (?1 = '' OR instr(' ' || ?1 || ' ', ' ' || jobs.id || ' ') > 0)
           AND (?2 IS NULL OR series.study_uid = ?2) AND (?3 IS NULL OR jobs.series_uid = ?3)
@@ -213,9 +213,10 @@ extension Ledger {
     case .deliverNow:
       try db.execute(
         sql: """
-          UPDATE deliveries SET state = 'waiting', scheduled_at = ?
-          WHERE job_id = ? AND state IN ('waiting', 'held')
+          UPDATE deliveries SET state = iif(state = 'sent', 'sent', 'waiting'), scheduled_at = ?
+          WHERE job_id = ? AND state IN ('waiting', 'sent', 'held')
           """, arguments: [now, job.owner])
+      try forgiveMissing("job_id = ? AND state = 'waiting'", [job.owner], db)
       try event(
         db, "delivery retried", by: .person, series: job.series, job: job.id,
         "by an administrator\(why)")

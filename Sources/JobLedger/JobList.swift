@@ -7,10 +7,16 @@ public struct JobSummary: Sendable, Codable, Equatable {
     public var destination: String
     public var state: String
     public var attempts: Int
+    /// When it is tried next, or, of what was sent, when the destination is asked again whether it keeps it.
+    public var nextAt: Date?
+    /// When the destination had taken every object.
+    public var sentAt: Date?
     public var deliveredAt: Date?
     /// Why the last attempt failed, as far as it is known.
     public var lastFailure: DeliveryFailure?
     public var lastError: String?
+    /// The objects that the destination gets, in the order in which they are sent.
+    public var objects: [DeliveredObject]
   }
 
   public var id: Int64
@@ -187,10 +193,13 @@ extension Ledger {
       JobSummary.Delivery(
         destination: try $0.value("destination"), state: try $0.value("state"),
         attempts: try $0.value("attempt_count"),
-        deliveredAt: try optionalDate($0, "delivered_at"),
+        nextAt: ["waiting", "sent"].contains(try $0.value("state") as String)
+          ? try date($0, "scheduled_at") : nil,
+        sentAt: try optionalDate($0, "sent_at"), deliveredAt: try optionalDate($0, "delivered_at"),
         lastFailure: try ($0.value("last_failure") as String?)
           .flatMap(DeliveryFailure.init(rawValue:)),
-        lastError: try $0.value("last_error"))
+        lastError: try $0.value("last_error"),
+        objects: try deliveredObjects(try $0.value("id"), db))
     }
     let measurements: String? = try row.value("measurements")
     let series: String = try row.value("series_uid")

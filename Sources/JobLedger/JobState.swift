@@ -34,6 +34,9 @@ public enum DeliveryState: String, Sendable, Codable, CaseIterable {
   case waiting
   /// Is being sent.
   case sending
+  /// The destination took every object; proof that it keeps them is waited for.
+  case sent
+  /// Every object arrived, and was proved to have where the destination is asked for that.
   case delivered
   /// A newer result takes its place.
   case superseded
@@ -43,12 +46,16 @@ public enum DeliveryState: String, Sendable, Codable, CaseIterable {
   /// The states that a delivery may go to from this one.
   public var next: Set<DeliveryState> {
     switch self {
-    case .waiting: [.sending, .superseded]
-    case .sending: [.waiting, .delivered, .superseded, .held]
+    case .waiting: [.sending, .superseded, .held]
+    case .sending: [.waiting, .sent, .delivered, .superseded, .held]
+    // What is missing at the destination after all is sent again.
+    case .sent: [.delivered, .waiting, .superseded, .held]
     case .held: [.waiting, .superseded]
     case .delivered: []
     // The same result once more, as after a correction that was taken back.
     case .superseded: [.waiting]
     }
   }
+  /// Whether the files of the result are not needed for it any more.
+  public var isOver: Bool { [.delivered, .superseded].contains(self) }
 }

@@ -64,13 +64,13 @@ extension Ledger {
   /// - Parameters:
   ///   - id: the job's number.
   ///   - result: the files of the result and what was measured.
-  ///   - destinations: names of the destinations that the result is sent to.
+  ///   - destinations: where the result is sent to.
   ///   - verdicts: what the gate made of the job's series, written in the same transaction.
   ///   - run: what the attempt took.
   /// - Throws: ``LedgerError/objectChanged(sopInstanceUID:job:)`` where an object has the SOP Instance
   ///   UID of an earlier one and other content.
   public func completeJob(
-    _ id: Int64, result: JobResult, destinations: [String], verdicts: [SeriesVerdict] = [],
+    _ id: Int64, result: JobResult, destinations: [DeliveryTarget], verdicts: [SeriesVerdict] = [],
     run: JobRun? = nil
   ) throws(LedgerError) {
     try write { db in
@@ -89,9 +89,7 @@ extension Ledger {
       try event(
         db, "completed", by: .program, series: job.series, job: id, earlier + result.summary)
       try takePlace(id, of: job, owner: owner, newer: newer, db)
-      if newer == nil, result.objects.contains(where: \.kind.isSent) {
-        try deliver(owner ?? id, to: destinations, db)
-      }
+      if newer == nil { try deliver(owner ?? id, to: destinations, db) }
     }
   }
 
@@ -101,8 +99,8 @@ extension Ledger {
   /// - Parameters:
   ///   - id: the job's number.
   ///   - owner: the job whose result it is.
-  ///   - destinations: names of the destinations that the result is sent to.
-  public func completeJob(_ id: Int64, sameAs owner: Int64, destinations: [String])
+  ///   - destinations: where the result is sent to.
+  public func completeJob(_ id: Int64, sameAs owner: Int64, destinations: [DeliveryTarget])
     throws(LedgerError)
   {
     try write { db in
@@ -119,9 +117,7 @@ extension Ledger {
       try event(
         db, "completed", by: .program, series: job.series, job: id, "the result of job \(owner)")
       try takePlace(id, of: job, owner: owner, newer: newer, db)
-      if newer == nil, try objects(job: owner, db).contains(where: \.kind.isSent) {
-        try deliver(owner, to: destinations, db)
-      }
+      if newer == nil { try deliver(owner, to: destinations, db) }
     }
   }
 
@@ -181,19 +177,5 @@ extension Ledger {
         UPDATE deliveries SET state = 'superseded' WHERE state IN ('waiting', 'held') AND job_id IN
           (SELECT job_id FROM results WHERE superseded_by = ?)
         """, arguments: [id])
-  }
-
-  /// Puts a result in the outbox for each destination for which it was not there before, was held, or
-  /// was not sent because another result took its place.
-  private func deliver(_ id: Int64, to destinations: [String], _ db: Database) throws {
-    for destination in destinations {
-      try db.execute(
-        sql: """
-          INSERT INTO deliveries (job_id, destination, state, scheduled_at)
-          VALUES (?, ?, 'waiting', ?) ON CONFLICT (job_id, destination) DO UPDATE
-            SET state = 'waiting', scheduled_at = excluded.scheduled_at
-            WHERE state IN ('held', 'superseded')
-          """, arguments: [id, destination, now])
-    }
   }
 }

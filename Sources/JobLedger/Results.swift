@@ -92,15 +92,17 @@ extension Ledger {
         SELECT * FROM result_objects
         WHERE job_id = ifnull((SELECT same_as FROM results WHERE job_id = ?1), ?1) ORDER BY number
         """, arguments: [job]
-    ).map { row in
-      let kind: String = try row.value("kind")
-      guard let kind = StoredObject.Kind(rawValue: kind) else {
-        throw LedgerError.failed(path: path, reason: "\"\(kind)\" is not a kind of object")
-      }
-      return StoredObject(
-        kind: kind, sopInstanceUID: try row.value("sop_uid"), path: try row.value("path"),
-        sha256: try row.value("sha256"))
+    ).map(storedObject)
+  }
+
+  func storedObject(_ row: Row) throws -> StoredObject {
+    let kind: String = try row.value("kind")
+    guard let kind = StoredObject.Kind(rawValue: kind) else {
+      throw LedgerError.failed(path: path, reason: "\"\(kind)\" is not a kind of object")
     }
+    return StoredObject(
+      kind: kind, sopInstanceUID: try row.value("sop_uid"), path: try row.value("path"),
+      sha256: try row.value("sha256"))
   }
 
   /// The job that has these very DICOM objects already; nil where they are new.

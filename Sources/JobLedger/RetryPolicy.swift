@@ -32,6 +32,19 @@ public struct RetryPolicy: Sendable {
     return policy
   }()
 
+  /// A destination that is asked whether it lists what it took.
+  public static let queries: RetryPolicy = {
+    var policy = RetryPolicy(firstPause: 5, longestPause: 3600, maximumAttempts: nil)
+    policy.jitter = 0.2
+    return policy
+  }()
+  /// A destination that is asked for storage commitment: some commit overnight.
+  public static let commitments: RetryPolicy = {
+    var policy = RetryPolicy(firstPause: 60, longestPause: 3600, maximumAttempts: nil)
+    policy.jitter = 0.2
+    return policy
+  }()
+
   /// The pause after a number of attempts, or nil when it is to be given up.
   public func pause(after attempts: Int) -> TimeInterval? {
     if let maximumAttempts, attempts >= maximumAttempts { return nil }

@@ -5,7 +5,7 @@ enum Schema {
   /// Each brings a ledger from the version before to the next; a released one is never changed.
   static let migrations = [
     first, second, third, fourth, reception, completeness, commitment, crashes, resultIdentity,
-    story, administration, processing, eventChain, lostFiles, time, preemption,
+    story, administration, processing, eventChain, lostFiles, time, preemption, verifiedDelivery,
   ]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).

@@ -91,7 +91,7 @@ public struct ConfiguredParts {
           geometry: configuration.geometryRules, installation: aeTitle,
           memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
           options: configuration.results.options)),
-      destinations: configuration.destinations.map(\.name),
+      destinations: routing,
       checkpoints: CheckpointSettings(
         seconds: configuration.inference.checkpointSeconds, diskReserve: diskReserve),
       logger: logger)
@@ -101,16 +101,6 @@ public struct ConfiguredParts {
   private var diskReserve: Int {
     configuration.listeners.map { state.diskReserve($0.limits) }.max()
       ?? state.diskReserve(gigabytes: nil)
-  }
-
-  public var delivery: Delivery {
-    let peers = configuration.destinations.map {
-      ($0.name, Peer(aeTitle: $0.aeTitle, host: $0.host, port: $0.port))
-    }
-    return Delivery(
-      state: state, ledger: ledger,
-      destinations: Dictionary(peers, uniquingKeysWith: { first, _ in first }),
-      callingAETitle: aeTitle, logger: logger)
   }
 
   /// All listeners of the configuration, which listen from now on.

@@ -12,13 +12,16 @@ extension ConfiguredParts {
   /// - Throws: `ConfigurationError` where a password or token cannot be read.
   public func querySource() throws -> (any QuerySource)? {
     switch configuration.querySource?.service {
-    case .dimse(let settings)?: source(settings)
-    case .dicomweb(let settings)?: try source(settings)
+    case .dimse(let settings)?: source(settings, configuration.querySource?.tls)
+    case .dicomweb(let settings)?: try source(settings, configuration.querySource?.tls)
     case nil: nil
     }
   }
 
-  private func source(_ settings: SiteConfiguration.QuerySource.DIMSE) -> any QuerySource {
+  private func source(
+    _ settings: SiteConfiguration.QuerySource.DIMSE, _ tls: SiteConfiguration.PeerTLS?
+  ) -> any QuerySource {
+    if let fault = tls?.fault() { logger.error("\(fault)") }
     var reception = RetrievalReception(
       sopClasses: ImageStorage.sopClasses,
       transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes, folder: state.incoming.path)
@@ -33,13 +36,13 @@ extension ConfiguredParts {
       case .move: .move(destination: aeTitle)
       }
     return DIMSEQuerySource(
-      peer: Peer(aeTitle: settings.aeTitle, host: settings.host, port: settings.port),
+      peer: Peer(settings, tls),
       callingAETitle: settings.callingAETitle ?? aeTitle, retrieval: retrieval)
   }
 
-  private func source(_ settings: SiteConfiguration.QuerySource.DICOMweb) throws
-    -> any QuerySource
-  {
+  private func source(
+    _ settings: SiteConfiguration.QuerySource.DICOMweb, _ tls: SiteConfiguration.PeerTLS?
+  ) throws -> any QuerySource {
     guard let url = URL(string: settings.url) else {
       throw ConfigurationError.invalid(
         file: settings.url, line: nil, message: "querySource.url is no URL")
@@ -50,7 +53,9 @@ extension ConfiguredParts {
     } else if let file = settings.tokenFile {
       authorization = .bearer(token: try firstLine(of: file))
     }
-    return DICOMwebQuerySource(url: url, authorization: authorization, intake: intake)
+    return DICOMwebQuerySource(
+      url: url, authorization: authorization, security: tls.map(DICOMwebClient.Security.init),
+      intake: intake)
   }
 
   private func firstLine(of file: String) throws -> String {
@@ -83,17 +88,28 @@ extension ConfiguredParts {
   /// The storage commitment SCP; whoever has a listener has one of it.
   public func storageCommitment() -> StorageCommitment {
     var addresses: [String: Peer] = [:]
-    for peer in configuration.destinations {
-      addresses[peer.aeTitle] = Peer(aeTitle: peer.aeTitle, host: peer.host, port: peer.port)
+    for destination in configuration.destinations {
+      guard let peer = destination.dimse else { continue }
+      addresses[peer.aeTitle] = Peer(peer, destination.tls)
     }
-    if let source = configuration.querySource?.dimse {
-      addresses[source.aeTitle] = Peer(
-        aeTitle: source.aeTitle, host: source.host, port: source.port)
+    if let source = configuration.querySource, let dimse = source.dimse {
+      addresses[dimse.aeTitle] = Peer(dimse, source.tls)
     }
     for peer in configuration.storageCommitment.peers {
-      addresses[peer.aeTitle] = Peer(aeTitle: peer.aeTitle, host: peer.host, port: peer.port)
+      addresses[peer.aeTitle] = Peer(
+        aeTitle: peer.aeTitle, host: peer.host, port: peer.port, security: peer.tls?.security)
     }
     return StorageCommitment(
       ledger: ledger, state: state, addresses: addresses, callingAETitle: aeTitle, logger: logger)
+  }
+}
+
+extension Peer {
+  fileprivate init(
+    _ settings: SiteConfiguration.QuerySource.DIMSE, _ tls: SiteConfiguration.PeerTLS?
+  ) {
+    self.init(
+      aeTitle: settings.aeTitle, host: settings.host, port: settings.port,
+      security: tls?.security)
   }
 }

@@ -45,14 +45,14 @@ public struct Daemon {
     let assembler = try parts.assembler(receptions: receiver)
     try await receiver.start()
 
+    let delivery = try parts.delivery()
+
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
     var services: [any Service] = [
+      AfterChecks(checks: checks, stage: delivery),
       AfterChecks(checks: checks, stage: parts.runner),
       AfterChecks(checks: checks, stage: assembler), receiver,
     ]
-    if !configuration.destinations.isEmpty {
-      services.insert(AfterChecks(checks: checks, stage: parts.delivery), at: 0)
-    }
     // After the last delivery.
     services.insert(
       AfterChecks(

@@ -38,7 +38,8 @@ extension JobRunner {
         modelVersion: modelVersion,
         summary: lines.joined(separator: "; "))
       try ledger.completeJob(
-        job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
+        job.id, result: result, destinations: try destinations.targets(of: job), verdicts: verdicts,
+        run: run)
       logger.info("job completed: nothing found", metadata: metadata(job))
     case .segmented(let result):
       for warning in result.warnings { logger.warning("\(warning)", metadata: metadata(job)) }
@@ -64,7 +65,8 @@ extension JobRunner {
       objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
       measurements: series.measurements)
     try ledger.completeJob(
-      job.id, result: result, destinations: destinations, verdicts: verdicts, run: run)
+      job.id, result: result, destinations: try destinations.targets(of: job), verdicts: verdicts,
+      run: run)
   }
 
   private func stored(_ object: ProvedSegmentation, of job: ClaimedJob) -> StoredObject {

@@ -13,7 +13,7 @@ public struct JobRunner: Service {
   let state: StateDirectory
   let ledger: Ledger
   private let executor: any JobExecutor
-  let destinations: [String]
+  let destinations: ResultRouting
   private let policy: RetryPolicy
   let checkpoints: JobCheckpoints
   let logger: Logger
@@ -23,12 +23,12 @@ public struct JobRunner: Service {
   ///   - state: the state directory.
   ///   - ledger: the ledger.
   ///   - executor: runs the jobs.
-  ///   - destinations: the names under which results are put in the outbox.
+  ///   - destinations: for which results are put in the outbox.
   ///   - policy: when a failed job is tried again, and how often.
   ///   - checkpoints: how often the state of a job is kept on disk.
   ///   - logger: receives the beginning, progress and outcome of each job.
   public init(
-    state: StateDirectory, ledger: Ledger, executor: any JobExecutor, destinations: [String],
+    state: StateDirectory, ledger: Ledger, executor: any JobExecutor, destinations: ResultRouting,
     policy: RetryPolicy = .jobs, checkpoints: CheckpointSettings = CheckpointSettings(),
     logger: Logger
   ) {
@@ -83,7 +83,8 @@ public struct JobRunner: Service {
       let (identity, earlier) = try await identify(job, input)
       if let same = earlier.same, earlier.objects.allSatisfy(isIntact) {
         try await retryingLedgerWrite(logger) {
-          try ledger.completeJob(job.id, sameAs: same, destinations: destinations)
+          try ledger.completeJob(
+            job.id, sameAs: same, destinations: try destinations.targets(of: job))
         }
         logger.info("job completed: the result of job \(same)", metadata: metadata(job))
         return true

@@ -21,7 +21,11 @@ struct ConfigCommand: AsyncParsableCommand {
       let library = configuration.modelLibrary
       for rule in configuration.modelRules { _ = try await library.segmenter(rule.model) }
       let tls = configuration.listeners.map(\.tls) + [configuration.web?.tls]
-      if let fault = tls.compactMap({ $0?.certificateFault() }).first {
+      let peerTLS =
+        configuration.destinations.map(\.tls) + [configuration.querySource?.tls]
+        + configuration.storageCommitment.peers.map(\.tls)
+      let faults = tls.map { $0?.certificateFault() } + peerTLS.map { $0?.fault() }
+      if let fault = faults.compactMap(\.self).first {
         throw ConfigurationError.invalid(file: config.path, line: nil, message: fault)
       }
       print("\(config.path): no fault found")
@@ -55,9 +59,10 @@ struct ConfigCommand: AsyncParsableCommand {
         print("storage commitment reports: \(peer.aeTitle) at \(peer.host):\(peer.port)")
       }
       for destination in configuration.destinations {
+        let isSecured = destination.dimse != nil && destination.tls != nil
         print(
-          "destination: \(destination.name) = \(destination.aeTitle) at "
-            + "\(destination.host):\(destination.port)")
+          "destination: \(destination.name) = \(destination.place)" + (isSecured ? ", TLS" : "")
+            + (destination.verify == .none ? "" : ", verified by \(destination.verify.rawValue)"))
       }
     }
   }

@@ -154,10 +154,12 @@ struct ReprocessCommand: AsyncParsableCommand {
   private func runToCompletion(_ job: Int64, _ parts: ConfiguredParts) async throws {
     let line = ProgressLine()
     _ = try await parts.runner.runNext(id: job) { line.show($0) }
-    while try await parts.delivery.deliverNext(job: job) {}
+    let delivery = try parts.delivery()
+    while try await delivery.deliverNext(job: job) {}
+    while try await delivery.proveNext(job: job) {}
   }
 
-  /// - Returns: whether every job is completed and its result delivered.
+  /// - Returns: whether every job is completed and its result delivered, or sent where proof is waited for.
   private func show(_ jobs: [Int64], _ ledger: Ledger) throws -> Bool {
     let new = try ledger.jobs(study: study).filter { jobs.contains($0.id) }
     if json {
@@ -171,7 +173,8 @@ struct ReprocessCommand: AsyncParsableCommand {
       }
     }
     return new.allSatisfy { job in
-      job.state == "completed" && job.deliveries.allSatisfy { $0.state == "delivered" }
+      job.state == "completed"
+        && job.deliveries.allSatisfy { ["delivered", "sent"].contains($0.state) }
     }
   }
 }

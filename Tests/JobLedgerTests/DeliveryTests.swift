@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct DeliveryTests {
   private func complete(
-    _ fixture: LedgerFixture, _ job: Int64, destinations: [String] = ["pacs"],
+    _ fixture: LedgerFixture, _ job: Int64, destinations: [DeliveryTarget] = ["pacs"],
     result: JobResult? = nil
   ) throws {
     _ = try fixture.ledger.claimJob(id: job)

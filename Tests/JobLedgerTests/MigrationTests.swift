@@ -149,3 +149,43 @@ import Testing
       try older.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM result_objects") } == 2)
   }
 }
+
+/// Deliveries of a version that knew nothing of their objects.
+@Suite struct DeliveryMigrationTests {
+  @Test func objectsOfWhatWasDeliveredHaveArrived() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("ledger.sqlite")
+    let version = try #require(Schema.migrations.firstIndex(of: Schema.verifiedDelivery))
+    try Ledger(path: path, version: version).write { db in
+      let hash = String(repeating: "a", count: 64)
+      try db.execute(
+        sql: """
+          INSERT INTO studies VALUES ('1.2', 1.0);
+          INSERT INTO series (series_uid, study_uid, modality, revision, assembled_revision,
+            last_received_at) VALUES ('1.2.3', '1.2', 'CT', 1, 1, 1.0);
+          INSERT INTO jobs (series_uid, revision, model, state, created_at, scheduled_at, finished_at)
+            VALUES ('1.2.3', 1, 'm', 'completed', 1.0, 1.0, 2.0);
+          INSERT INTO results (job_id, model_version, summary, created_at) VALUES (1, '1', 'x', 2.0);
+          INSERT INTO result_objects VALUES (1, 1, 'seg', '2.25.1', 'a', '\(hash)'),
+            (1, 2, 'seg', '2.25.2', 'b', '\(hash)'), (1, 3, 'picture', NULL, 'c', '\(hash)');
+          INSERT INTO deliveries (job_id, destination, state, attempt_count, scheduled_at,
+            delivered_at, last_error) VALUES (1, 'pacs', 'delivered', 1, 2.0, 2.5, NULL),
+            (1, 'away', 'waiting', 3, 2.0, NULL, 'no answer'),
+            (1, 'strict', 'held', 1, 2.0, NULL, '0xA900');
+          """)
+    }
+    let ledger = try Ledger(path: path)
+    let deliveries = try ledger.job(1).job.deliveries
+    #expect(deliveries.map(\.destination) == ["away", "pacs", "strict"])
+    #expect(deliveries.map(\.state) == ["waiting", "delivered", "held"])
+    let arrived = Date(timeIntervalSince1970: 2.5)
+    #expect(deliveries[1].objects.map(\.arrivedAt) == [arrived, arrived])
+    #expect(deliveries[1].sentAt == arrived)
+    for index in [0, 2] {
+      #expect(deliveries[index].objects.map(\.sopInstanceUID) == ["2.25.1", "2.25.2"])
+      #expect(deliveries[index].objects.allSatisfy { $0.arrivedAt == nil })
+    }
+    let delivery = try #require(try ledger.claimDelivery())
+    #expect(delivery.destination == "away" && delivery.objects.count == 2)
+  }
+}

@@ -1,12 +1,6 @@
-import Clocks
-import DICOM
 import DICOMNetwork
 import Foundation
-import Ingest
 import JobLedger
-import Logging
-import SeriesReading
-import Synchronization
 import TestSupport
 import Testing
 
@@ -150,91 +144,5 @@ import Testing
     let row = try outbox.row("pacs")
     #expect(row.state == "held" && row.lastFailure == nil)
     #expect(row.lastError?.contains("no destination \"pacs\"") == true)
-  }
-}
-
-/// A clock that a test moves.
-private final class ManualClock: Sendable {
-  private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
-
-  var now: Date { time.withLock { $0 } }
-  func advance(_ seconds: TimeInterval) { time.withLock { $0 += seconds } }
-}
-
-/// A completed job whose one object waits for its destinations.
-private struct Outbox {
-  let folder: TemporaryFolder
-  let clock = ManualClock()
-  let state: StateDirectory
-  let ledger: Ledger
-  let job: Int64
-  /// The object.
-  let file: URL
-
-  init(destinations: [String] = ["pacs"]) throws {
-    folder = try TemporaryFolder()
-    state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
-    let clock = clock
-    ledger = try Ledger(path: state.ledger.path, clock: TimeSource { clock.now })
-    _ = try ledger.recordInstance(
-      InstanceRecord(
-        studyInstanceUID: "1.2", seriesInstanceUID: "1.2.3", sopInstanceUID: "1.2.3.1",
-        sopClassUID: "1.2.840.10008.5.1.4.1.1.2", modality: "CT",
-        transferSyntaxUID: "1.2.840.10008.1.2.1", spoolPath: "spool/1.dcm", byteCount: 1,
-        contentHash: String(repeating: "0", count: 64), source: .listener))
-    clock.advance(60)
-    let due = try #require(try ledger.seriesDue(quietPeriod: 30).first)
-    try ledger.assembleSeries(due, jobs: [NewJob(model: "m")])
-    job = try #require(try ledger.claimJob(id: nil)).id
-
-    let path = "results/\(job)/segmentation.dcm"
-    file = state.file(path)
-    try FileManager.default.createDirectory(
-      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    var object = Dataset()
-    object.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.66.4")
-    for (tag, uid) in [
-      (DICOM.Tag.sopInstanceUID, "2.25.7"), (.studyInstanceUID, "1.2"),
-      (.seriesInstanceUID, "2.25.8"),
-    ] { object.set(tag, .UI, uid) }
-    object.set(.modality, .CS, "SEG")
-    try object.write(to: file.path)
-    let result = JobResult(
-      objects: [
-        .segmentation(
-          sopInstanceUID: "2.25.7", path: path, sha256: try hexadecimalSHA256(ofFile: file))
-      ], modelVersion: "1", summary: "")
-    try ledger.completeJob(job, result: result, destinations: destinations, verdicts: [])
-  }
-
-  func delivery(_ destinations: [String: Peer]) -> Delivery {
-    Delivery(
-      state: state, ledger: ledger, destinations: destinations, callingAETitle: "SEGMENTD",
-      logger: Logger(label: "test"))
-  }
-
-  func row(_ destination: String) throws -> JobSummary.Delivery {
-    try #require(try ledger.job(job).job.deliveries.first { $0.destination == destination })
-  }
-}
-
-/// A storage SCP of pynetdicom's that answers every C-STORE with one status.
-private struct Receiver {
-  let peer: Peer
-  let folder: TemporaryFolder
-  let process: ChildProcess
-
-  init(answering status: String, port: Int? = nil) async throws {
-    folder = try TemporaryFolder()
-    let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try port ?? freePort())
-    self.peer = peer
-    let script = TestFiles.package.appendingPathComponent(
-      "Scripts/test-support/peers/network_peers.py")
-    process = try ChildProcess(
-      testPython, [script.path, "receiver", "\(peer.port)", "PACS", status],
-      log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("the receiver", within: 300) {
-      (try? await StorageSCU(callingAETitle: "TEST", timeout: 2).echo(peer)) != nil
-    }
   }
 }

@@ -58,7 +58,7 @@ struct SmallJob {
 
   /// A runner whose results are sent to destinations, with an executor made of the usual one.
   func runner(
-    destinations: [String], executor: (any JobExecutor) -> any JobExecutor
+    destinations: ResultRouting, executor: (any JobExecutor) -> any JobExecutor
   ) -> JobRunner {
     JobRunner(
       state: state, ledger: ledger, executor: executor(self.executor()),

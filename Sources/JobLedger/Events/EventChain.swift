@@ -93,7 +93,7 @@ extension Ledger {
       sql: """
         INSERT INTO event_anchors (event_id, hash, at, reason)
         SELECT id, hash, ?, ? FROM events WHERE id = ?
-        """, arguments: [now, reason, id])
+        """, arguments: [source.wall().timeIntervalSince1970, reason, id])
     return count
   }
 }
@@ -131,7 +131,7 @@ private struct EventChainCheck {
       last = (event, hash)
       report.removals.append(
         .init(
-          upTo: EventMark(event: event, sha256: hexadecimal(hash)), at: try row.date("at"),
+          upTo: EventMark(event: event, sha256: hexadecimal(hash)), at: Date(timeIntervalSince1970: try row.value("at")),
           reason: try row.value("reason")))
     }
   }

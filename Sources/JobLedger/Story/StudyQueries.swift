@@ -52,7 +52,7 @@ enum StudyQueries {
 
   static let deliveries = """
     SELECT * FROM deliveries
-    WHERE job_id = ? AND state IN ('waiting', 'sending', 'held') ORDER BY destination
+    WHERE job_id = ? AND state IN ('waiting', 'sending', 'sent', 'held') ORDER BY destination
     """
 
   /// Of a priority and a time: how many jobs are due before.

@@ -64,9 +64,11 @@ public struct StudyRecord: Sendable, Codable, Equatable {
   /// A result on its way.
   public struct WaitingDelivery: Sendable, Codable, Equatable {
     public var destination: String
-    /// waiting, sending or held.
+    /// waiting, sending, sent or held.
     public var state: String
     public var attempts: Int
+    /// How many times the destination was asked whether it keeps what was sent.
+    public var questions: Int
     public var nextAt: Date
     public var lastError: String?
   }

@@ -75,8 +75,8 @@ extension Ledger {
         ).map {
           StudyRecord.WaitingDelivery(
             destination: try $0.value("destination"), state: try $0.value("state"),
-            attempts: try $0.value("attempt_count"), nextAt: try date($0, "scheduled_at"),
-            lastError: try $0.value("last_error"))
+            attempts: try $0.value("attempt_count"), questions: try $0.value("proof_count"),
+            nextAt: try date($0, "scheduled_at"), lastError: try $0.value("last_error"))
         })
     }
   }

@@ -6,7 +6,8 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// The storage commitment SCP (PS3.4 J): says which objects are here as they were received.
+/// The storage commitment SCP (PS3.4 J): says which objects are here as they were received. It takes the
+/// reports of other SCPs too, on results that were sent to them.
 ///
 /// A request is in the ledger before it is answered, and its objects are hashed afterwards. The report
 /// goes over the association of the request while that is open, and over one of ours after that; it is
@@ -24,6 +25,8 @@ public final class StorageCommitment: CommitmentHandler, Service {
   private let spool: SpoolCheck
   private let addresses: [String: Peer]
   private let reporter: CommitmentReporter
+  /// What others report on what we asked for.
+  private let reports: CommitmentReports
   private let logger: Logger
   private let open = Mutex(Open())
 
@@ -42,6 +45,7 @@ public final class StorageCommitment: CommitmentHandler, Service {
     self.addresses = addresses
     self.reporter = CommitmentReporter(callingAETitle: callingAETitle)
     self.logger = logger
+    reports = CommitmentReports(ledger: ledger, logger: logger)
   }
 
   public func request(_ request: CommitmentRequest) -> ActionStatus {
@@ -75,6 +79,10 @@ public final class StorageCommitment: CommitmentHandler, Service {
     settle(number, status, over: "the association of the request")
     // Only now: while it is due in the ledger, nobody else may send it.
     open.withLock { $0.associations[number] = nil }
+  }
+
+  public func take(_ report: ReportedCommitment, over association: Association) -> ActionStatus {
+    reports.take(report)
   }
 
   public func ended(_ association: Association) {

@@ -19,11 +19,15 @@ public struct DICOMwebQuerySource: QuerySource {
   /// - Parameters:
   ///   - url: of the service.
   ///   - authorization: sent with each request.
+  ///   - security: TLS; nil for what the system trusts.
   ///   - intake: takes the objects.
-  public init(url: URL, authorization: DICOMwebClient.Authorization, intake: Intake) {
+  public init(
+    url: URL, authorization: DICOMwebClient.Authorization,
+    security: DICOMwebClient.Security? = nil, intake: Intake
+  ) {
     self.url = url
     self.intake = intake
-    client = DICOMwebClient(url: url, authorization: authorization)
+    client = DICOMwebClient(url: url, authorization: authorization, security: security)
   }
 
   public func series(ofStudy study: String, only series: String?, patientID: String)

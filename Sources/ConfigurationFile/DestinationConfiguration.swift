@@ -1,0 +1,183 @@
+import Foundation
+import SeriesSelection
+import StrictYAML
+
+extension SiteConfiguration {
+  /// Where results are sent.
+  public struct Destination: Decodable, Sendable {
+    /// How results are sent.
+    public enum Service: Sendable, Equatable {
+      case dimse(DIMSE)
+      case stow(STOW)
+    }
+
+    private enum Kind: String, Decodable, CaseIterable { case dimse, stow }
+
+    /// A DICOM application with C-STORE.
+    public struct DIMSE: Sendable, Equatable {
+      public var aeTitle: String
+      public var host: String
+      public var port: Int
+    }
+
+    /// A server with STOW-RS.
+    public struct STOW: Sendable, Equatable {
+      public var url: String
+      public var user: String?
+      /// A file whose first line is the password of `user`.
+      public var passwordFile: String?
+      /// A file whose first line is a bearer token.
+      public var tokenFile: String?
+    }
+
+    /// How it is proved that the destination keeps what it took.
+    public enum Verification: String, Decodable, Sendable, CaseIterable {
+      /// Its answer to the sending is believed.
+      case none
+      /// It is asked whether it lists the objects, by C-FIND or QIDO-RS.
+      case query
+      /// Storage commitment (PS3.4 J).
+      case commitment
+    }
+
+    /// A kind of object, as the ledger names it.
+    public enum ObjectKind: String, Decodable, Sendable, CaseIterable {
+      case segmentation = "seg"
+    }
+
+    public var name: String
+    public var service: Service
+    /// Nil for plain TCP, or, with `https`, for the authorities that the system trusts.
+    public var tls: PeerTLS?
+    public var verify = Verification.none
+    /// Seconds for the connection, the association and each answer.
+    public var timeoutSeconds = 30
+    /// Kinds of objects that it gets; nil for all.
+    public var takes: [ObjectKind]?
+    /// Models whose results it gets; nil for all.
+    public var models: [String]?
+    /// Names of rules; it gets the results of those that select the series for the model. Nil for all.
+    public var rules: [String]?
+    /// What the source series has to be; its preferences are empty.
+    public var criteria: SeriesCriteria
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, kind, aeTitle, host, port, url, user, passwordFile, tokenFile
+      case tls, verify, timeoutSeconds, takes, models, rules, require
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+      name = try values.decode(String.self, forKey: .name)
+      let kind = try values.decodeIfPresent(Kind.self, forKey: .kind) ?? .dimse
+      let others: [CodingKeys] =
+        kind == .stow ? [.aeTitle, .host, .port] : [.url, .user, .passwordFile, .tokenFile]
+      for key in others where values.contains(key) {
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: values, debugDescription: "means nothing with kind: \(kind.rawValue)")
+      }
+      switch kind {
+      case .dimse:
+        service = .dimse(
+          DIMSE(
+            aeTitle: try values.decode(String.self, forKey: .aeTitle),
+            host: try values.decode(String.self, forKey: .host),
+            port: try values.decode(Int.self, forKey: .port)))
+      case .stow:
+        service = .stow(
+          STOW(
+            url: try values.decode(String.self, forKey: .url),
+            user: try values.decodeIfPresent(String.self, forKey: .user),
+            passwordFile: try values.decodeIfPresent(String.self, forKey: .passwordFile),
+            tokenFile: try values.decodeIfPresent(String.self, forKey: .tokenFile)))
+      }
+      tls = try values.decodeIfPresent(PeerTLS.self, forKey: .tls)
+      verify = try values.decodeIfPresent(Verification.self, forKey: .verify) ?? verify
+      timeoutSeconds =
+        try values.decodeIfPresent(Int.self, forKey: .timeoutSeconds) ?? timeoutSeconds
+      takes = try values.decodeIfPresent([ObjectKind].self, forKey: .takes)
+      models = try values.decodeIfPresent([String].self, forKey: .models)
+      rules = try values.decodeIfPresent([String].self, forKey: .rules)
+      criteria = try SeriesCriteria(amongKeysOf: decoder)
+    }
+
+    /// The DICOM application, where it is one.
+    public var dimse: DIMSE? {
+      guard case .dimse(let dimse) = service else { return nil }
+      return dimse
+    }
+
+    /// For people.
+    public var place: String {
+      switch service {
+      case .dimse(let dimse): "\(dimse.aeTitle) at \(dimse.host):\(dimse.port)"
+      case .stow(let web): web.url
+      }
+    }
+
+    /// Makes the paths of files absolute.
+    mutating func resolve(_ absolute: (String) -> String) {
+      tls?.resolve(absolute)
+      guard case .stow(var web) = service else { return }
+      web.passwordFile = web.passwordFile.map(absolute)
+      web.tokenFile = web.tokenFile.map(absolute)
+      service = .stow(web)
+    }
+  }
+}
+
+extension SiteConfiguration {
+  func checkDestinations(_ check: ValueCheck) throws(ConfigurationError) {
+    var names = Set<String>()
+    for destination in destinations {
+      guard !destination.name.isEmpty, names.insert(destination.name).inserted else {
+        throw check.fault("destinations: the name \"\(destination.name)\" is empty or used twice")
+      }
+      let name = "destinations.\(destination.name)"
+      switch destination.service {
+      case .dimse(let dimse):
+        guard !dimse.host.isEmpty else { throw check.fault("\(name).host is empty") }
+        try check.port(dimse.port, name)
+        try check.aeTitle(dimse.aeTitle, name)
+        try check.tls(destination.tls, "\(name).tls")
+      case .stow(let web):
+        try check.web(
+          web.url, user: web.user, passwordFile: web.passwordFile, tokenFile: web.tokenFile,
+          isPrivate: true, name)
+        try check.tls(destination.tls, "\(name).tls", isWeb: true)
+      }
+      try check.count(destination.timeoutSeconds, "\(name).timeoutSeconds")
+      try checkVerification(destination, name, check)
+      try checkChoice(destination, name, check)
+    }
+  }
+
+  private func checkVerification(
+    _ destination: Destination, _ name: String, _ check: ValueCheck
+  ) throws(ConfigurationError) {
+    guard destination.verify == .commitment else { return }
+    guard destination.dimse != nil else {
+      throw check.fault(
+        "\(name).verify: DICOMweb has no storage commitment; verify: query asks by QIDO-RS")
+    }
+    guard !listeners.isEmpty else {
+      throw check.fault(
+        "\(name).verify: commitment needs a listener, to which the destination reports")
+    }
+  }
+
+  private func checkChoice(
+    _ destination: Destination, _ name: String, _ check: ValueCheck
+  ) throws(ConfigurationError) {
+    for (key, isEmpty) in [
+      ("takes", destination.takes?.isEmpty), ("models", destination.models?.isEmpty),
+      ("rules", destination.rules?.isEmpty),
+    ] where isEmpty == true {
+      throw check.fault("\(name).\(key): is empty, so that it would get nothing")
+    }
+    let known = Set(self.rules.map { $0.name ?? $0.model })
+    for rule in destination.rules ?? [] where !known.contains(rule) {
+      throw check.fault("\(name).rules: there is no rule \"\(rule)\"")
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import GRDB
+
+extension Ledger {
+  /// Notes that a destination is about to be asked for storage commitment: its report may come before
+  /// the answer to the request.
+  ///
+  /// - Parameters:
+  ///   - transactionUID: of our choice, never used before.
+  ///   - claim: what is asked about.
+  public func recordTransaction(_ transactionUID: String, of claim: ClaimedProof)
+    throws(LedgerError)
+  {
+    try write { db in
+      try db.execute(
+        sql: """
+          INSERT INTO commitment_transactions (transaction_uid, delivery_id, requested_at)
+          VALUES (?, ?, ?)
+          """, arguments: [transactionUID, claim.id, now])
+    }
+  }
+
+  /// Writes a report on storage commitment that we asked for (PS3.4 J.3.3).
+  ///
+  /// What is kept is proved, whichever of several requests it answers, also where it comes a second
+  /// time. What is missing counts once, and only in answer to the last request: the object may have been
+  /// sent again since an earlier one.
+  ///
+  /// - Parameters:
+  ///   - transactionUID: of the request.
+  ///   - kept: SOP Instance UIDs.
+  ///   - missing: what the destination does not keep.
+  /// - Returns: whether we asked for it.
+  public func recordReport(
+    _ transactionUID: String, kept: [String], missing: [MissingObject]
+  ) throws(LedgerError) -> Bool {
+    try write { db in
+      let found = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT delivery_id, reported_at IS NULL AND NOT EXISTS (
+              SELECT 1 FROM commitment_transactions AS later
+              WHERE later.delivery_id = commitment_transactions.delivery_id
+                AND later.id > commitment_transactions.id) AS counts
+          FROM commitment_transactions WHERE transaction_uid = ?
+          """, arguments: [transactionUID])
+      guard let row = found else { return false }
+      let delivery: Int64 = try row.value("delivery_id")
+      let counts: Bool = try row.value("counts")
+      try db.execute(
+        sql: """
+          UPDATE commitment_transactions SET reported_at = ifnull(reported_at, ?)
+          WHERE transaction_uid = ?
+          """, arguments: [now, transactionUID])
+      try prove(kept, by: .commitment, delivery: delivery, db)
+      try settle(delivery, by: .commitment, missing: counts ? missing : [], db)
+      return true
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import GRDB
+
+/// What a destination answered about one object.
+public struct ObjectAnswer: Sendable, Equatable {
+  public var sopInstanceUID: String
+  /// The status of a C-STORE, or the Failure or Warning Reason of a Store transaction; nil where no
+  /// answer came.
+  public var status: UInt16?
+  /// Whether the destination has the object.
+  public var isStored: Bool
+  /// A warning, or why it was not taken; without patient data.
+  public var note: String?
+
+  public init(sopInstanceUID: String, status: UInt16?, isStored: Bool, note: String? = nil) {
+    self.sopInstanceUID = sopInstanceUID
+    self.status = status
+    self.isStored = isStored
+    self.note = note
+  }
+}
+
+/// How it was proved that a destination keeps an object.
+public enum ProofOfArrival: String, Sendable, Codable {
+  /// Storage commitment (PS3.4 J).
+  case commitment
+  /// It lists the object, by C-FIND or QIDO-RS.
+  case query
+}
+
+/// An object of a result on its way to one destination.
+public struct DeliveredObject: Sendable, Codable, Equatable {
+  public var sopInstanceUID: String
+  /// Of the last answer.
+  public var answeredAt: Date?
+  public var status: Int?
+  public var note: String?
+  /// Nil while it is to be sent.
+  public var arrivedAt: Date?
+  public var provedAt: Date?
+  public var proof: ProofOfArrival?
+}
+
+/// Which objects of a result a destination gets.
+public struct DeliveryTarget: Sendable, Equatable, ExpressibleByStringLiteral {
+  /// Of the destination.
+  public var name: String
+  /// Kinds of objects, as `StoredObject.Kind` names them; nil for all that are sent.
+  public var kinds: Set<String>?
+
+  public init(_ name: String, kinds: Set<String>? = nil) {
+    self.name = name
+    self.kinds = kinds
+  }
+
+  public init(stringLiteral name: String) { self.init(name) }
+
+  func takes(_ object: StoredObject) -> Bool {
+    object.kind.isSent && kinds.map { $0.contains(object.kind.rawValue) } ?? true
+  }
+}
+
+extension Ledger {
+  /// Puts a result in the outbox for each destination that takes any of its objects and for which it was
+  /// not there before, was held, or was not sent because another result took its place.
+  func deliver(_ job: Int64, to targets: [DeliveryTarget], _ db: Database) throws {
+    let objects = try objects(job: job, db)
+    for target in targets {
+      let taken = objects.filter(target.takes)
+      guard !taken.isEmpty else { continue }
+      try db.execute(
+        sql: """
+          INSERT INTO deliveries (job_id, destination, state, scheduled_at)
+          VALUES (?, ?, 'waiting', ?) ON CONFLICT (job_id, destination) DO UPDATE
+            SET state = 'waiting', scheduled_at = excluded.scheduled_at
+            WHERE state IN ('held', 'superseded')
+          """, arguments: [job, target.name, now])
+      for object in taken {
+        try db.execute(
+          sql: """
+            INSERT OR IGNORE INTO delivery_objects (delivery_id, sop_uid)
+            SELECT id, ? FROM deliveries WHERE job_id = ? AND destination = ? AND state = 'waiting'
+            """, arguments: [object.sopInstanceUID, job, target.name])
+      }
+      try forgiveMissing(
+        "job_id = ? AND destination = ? AND state = 'waiting'", [job, target.name], db)
+    }
+  }
+
+  /// Lets objects be sent again as often as new ones.
+  func forgiveMissing(
+    _ condition: String, _ arguments: StatementArguments, _ db: Database
+  ) throws {
+    try db.execute(
+      sql: """
+        UPDATE delivery_objects SET taken_count = 0 WHERE arrived_at IS NULL AND delivery_id IN
+          (SELECT id FROM deliveries WHERE \(condition))
+        """, arguments: arguments)
+  }
+
+  /// Objects of a delivery that meet a condition, in the order in which they are sent.
+  func objects(delivery: Int64, where condition: String, _ db: Database) throws -> [StoredObject] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT result_objects.* FROM delivery_objects JOIN result_objects USING (sop_uid)
+        WHERE delivery_id = ? AND \(condition) ORDER BY number
+        """, arguments: [delivery]
+    ).map(storedObject)
+  }
+
+  /// What is known of each object of a delivery.
+  func deliveredObjects(_ delivery: Int64, _ db: Database) throws -> [DeliveredObject] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT delivery_objects.* FROM delivery_objects JOIN result_objects USING (sop_uid)
+        WHERE delivery_id = ? ORDER BY number
+        """, arguments: [delivery]
+    ).map {
+      DeliveredObject(
+        sopInstanceUID: try $0.value("sop_uid"), answeredAt: try optionalDate($0, "answered_at"),
+        status: try $0.value("status"), note: try $0.value("note"),
+        arrivedAt: try optionalDate($0, "arrived_at"), provedAt: try optionalDate($0, "proved_at"),
+        proof: try ($0.value("proof") as String?).flatMap(ProofOfArrival.init(rawValue:)))
+    }
+  }
+
+  /// Writes an answer about an object that has not arrived yet; of one that has nothing changes.
+  func record(_ answer: ObjectAnswer, delivery: Int64, _ db: Database) throws {
+    try db.execute(
+      sql: """
+        UPDATE delivery_objects SET answered_at = ?1, status = ?2, note = ?3,
+          arrived_at = iif(?4, ?1, NULL), taken_count = taken_count + ?4
+        WHERE delivery_id = ?5 AND sop_uid = ?6 AND arrived_at IS NULL
+        """,
+      arguments: [
+        now, answer.status.map { Int($0) }, answer.note, answer.isStored, delivery,
+        answer.sopInstanceUID,
+      ])
+  }
+}

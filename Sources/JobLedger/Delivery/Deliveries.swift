@@ -1,0 +1,186 @@
+import Foundation
+import GRDB
+
+/// A result on its way to one destination.
+public struct ClaimedDelivery: Sendable, Equatable {
+  public var id: Int64
+  public var job: Int64
+  public var destination: String
+  public var attempt: Int
+  /// The DICOM objects that the destination does not have yet; they are sent in this order. Empty where
+  /// all arrived and the process ended before that was noted.
+  public var objects: [StoredObject]
+}
+
+/// Why a destination has not taken a result.
+public enum DeliveryFailure: String, Sendable, Codable {
+  /// It did not answer, or the connection broke.
+  case unreachable
+  /// It answered, and refused.
+  case refused
+  /// It took an object, and said later that it does not have it.
+  case missing
+}
+
+extension Ledger {
+  /// Takes the delivery that is due longest, to the given destination or of the result of the given job;
+  /// nil when there is none.
+  public func claimDelivery(destination: String? = nil, job: Int64? = nil) throws(LedgerError)
+    -> ClaimedDelivery?
+  {
+    try write { db in
+      let row = try Row.fetchOne(
+        db,
+        sql: """
+          UPDATE deliveries SET state = 'sending', attempt_count = attempt_count + 1
+          WHERE id = (
+            SELECT id FROM deliveries
+            WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id =
+                ifnull((SELECT same_as FROM results WHERE results.job_id = ?2), ?2))
+              AND (?3 IS NULL OR destination = ?3)
+            ORDER BY scheduled_at, id LIMIT 1)
+          RETURNING *
+          """, arguments: [now, job, destination])
+      return try row.map {
+        ClaimedDelivery(
+          id: try $0.value("id"), job: try $0.value("job_id"),
+          destination: try $0.value("destination"),
+          attempt: try $0.value("attempt_count"),
+          objects: try objects(delivery: try $0.value("id"), where: "arrived_at IS NULL", db))
+      }
+    }
+  }
+
+  /// Writes what the destination answered about one object, while others are still to be sent: an object
+  /// that arrived is not sent again, whatever happens next.
+  public func record(_ answer: ObjectAnswer, of delivery: ClaimedDelivery) throws(LedgerError) {
+    try write { db in try record(answer, delivery: delivery.id, db) }
+  }
+
+  /// The destination has taken all objects of the result.
+  ///
+  /// - Parameters:
+  ///   - delivery: what was sent.
+  ///   - answers: about its objects, also those that were recorded before; those of which nothing is said
+  ///     were taken.
+  ///   - awaitsProof: whether it has to be proved that the destination keeps them.
+  ///   - warning: what it reported besides success.
+  public func markDelivered(
+    _ delivery: ClaimedDelivery, answers: [ObjectAnswer] = [], awaitsProof: Bool = false,
+    warning: String? = nil
+  ) throws(LedgerError) {
+    try write { db in
+      for answer in answers { try record(answer, delivery: delivery.id, db) }
+      for object in delivery.objects {
+        let uid = object.sopInstanceUID ?? ""
+        if answers.contains(where: { $0.sopInstanceUID == uid }) { continue }
+        try record(
+          ObjectAnswer(sopInstanceUID: uid, status: nil, isStored: true), delivery: delivery.id, db)
+      }
+      let lacksProof = try awaitsProof && !isProved(delivery.id, db)
+      try db.execute(
+        sql: """
+          UPDATE deliveries
+          SET state = ?1, sent_at = ?2, delivered_at = iif(?1 = 'delivered', ?2, NULL),
+            scheduled_at = ?2, proof_count = 0, last_failure = NULL, last_error = ?3
+          WHERE id = ?4 AND state = 'sending'
+          """, arguments: [lacksProof ? "sent" : "delivered", now, warning, delivery.id])
+      try expectChange(of: delivery, db)
+      try event(
+        db, lacksProof ? "sent" : "delivered", by: .peer, job: delivery.job,
+        "to \(delivery.destination)" + (warning.map { ": \($0)" } ?? ""))
+    }
+  }
+
+  /// The result stays in the outbox and is tried again after a pause, or is held where that is of no use.
+  ///
+  /// Where a newer result has come in the meantime, this one is not tried again.
+  ///
+  /// - Parameters:
+  ///   - delivery: what was sent.
+  ///   - failure: what the destination has to do with it; nil where the fault is ours.
+  ///   - answers: about its objects, as far as any came.
+  ///   - error: why, for people; without patient data.
+  ///   - isPermanent: whether it is held.
+  ///   - policy: gives the pause by the number of attempts.
+  ///   - shortestPause: seconds before which it is not tried again, as the destination asked.
+  public func markDeliveryFailed(
+    _ delivery: ClaimedDelivery, _ failure: DeliveryFailure? = nil, answers: [ObjectAnswer] = [],
+    error: String, isPermanent: Bool = false, policy: RetryPolicy = .deliveries,
+    shortestPause: TimeInterval = 0
+  ) throws(LedgerError) {
+    try write { db in
+      for answer in answers { try record(answer, delivery: delivery.id, db) }
+      let pause = isPermanent ? nil : policy.pause(after: delivery.attempt)
+      let state =
+        try isSuperseded(job: delivery.job, db) ? "superseded" : pause == nil ? "held" : "waiting"
+      try db.execute(
+        sql: """
+          UPDATE deliveries SET state = ?, scheduled_at = ?, last_failure = ?, last_error = ?
+          WHERE id = ? AND state = 'sending'
+          """,
+        arguments: [
+          state, now + max(pause ?? 0, shortestPause), failure?.rawValue, error, delivery.id,
+        ])
+      try expectChange(of: delivery, db)
+      try event(
+        db, state == "held" ? "delivery held" : "not delivered",
+        by: failure == .refused ? .peer : .fault, job: delivery.job,
+        "to \(delivery.destination): \(error)")
+    }
+  }
+
+  /// Holds what waits for destinations that do not exist any more: nobody would ever send it.
+  ///
+  /// - Parameters:
+  ///   - names: of the destinations that there are.
+  ///   - reason: why, for people.
+  public func holdDeliveries(toOthersThan names: Set<String>, reason: (String) -> String)
+    throws(LedgerError)
+  {
+    try write { db in
+      let found = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT id, job_id, destination FROM deliveries WHERE state = 'waiting'
+          UNION ALL SELECT id, job_id, destination FROM deliveries WHERE state = 'sent'
+          """)
+      for row in found {
+        let destination: String = try row.value("destination")
+        guard !names.contains(destination) else { continue }
+        let (id, job): (Int64, Int64) = (try row.value("id"), try row.value("job_id"))
+        let why = reason(destination)
+        try db.execute(
+          sql: """
+            UPDATE deliveries SET state = 'held', last_failure = NULL, last_error = ? WHERE id = ?
+            """,
+          arguments: [why, id])
+        try event(db, "delivery held", by: .rule, job: job, "to \(destination): \(why)")
+      }
+    }
+  }
+
+  func isSuperseded(job: Int64, _ db: Database) throws -> Bool {
+    try Bool.fetchOne(
+      db, sql: "SELECT superseded_by IS NOT NULL FROM results WHERE job_id = ?", arguments: [job])
+      ?? false
+  }
+
+  private func expectChange(of delivery: ClaimedDelivery, _ db: Database) throws {
+    guard db.changesCount == 1 else {
+      throw LedgerError.notSending(job: delivery.job, destination: delivery.destination)
+    }
+  }
+
+  /// What was being sent is sent again, without the objects of which it is known that they arrived. Of
+  /// the one that was under way it is not known, and the same object twice does no harm.
+  func rescueDeliveries(_ db: Database) throws {
+    try db.execute(
+      sql: """
+        UPDATE deliveries SET state =
+          CASE (SELECT superseded_by IS NULL FROM results WHERE results.job_id = deliveries.job_id)
+            WHEN 1 THEN 'waiting' ELSE 'superseded' END
+        WHERE state = 'sending'
+        """)
+  }
+}

@@ -1,0 +1,105 @@
+import ConfigurationFile
+import DICOMNetwork
+import DICOMweb
+import FileSystem
+import Foundation
+import Ingest
+import JobLedger
+import SeriesReading
+import SeriesSelection
+
+extension ConfiguredParts {
+  /// - Throws: `ConfigurationError`
+  public func delivery() throws -> Delivery {
+    var destinations: [String: any ResultDestination] = [:]
+    for settings in configuration.destinations {
+      if let fault = settings.tls?.fault() { logger.error("\(fault)") }
+      switch settings.service {
+      case .dimse(let dimse):
+        destinations[settings.name] = DIMSEDestination(
+          peer: Peer(dimse, settings.tls), callingAETitle: aeTitle, proof: settings.proof,
+          timeout: settings.timeoutSeconds)
+      case .stow(let web): destinations[settings.name] = try destination(web, settings)
+      }
+    }
+    return Delivery(state: state, ledger: ledger, destinations: destinations, logger: logger)
+  }
+
+  private func destination(
+    _ web: SiteConfiguration.Destination.STOW, _ settings: SiteConfiguration.Destination
+  ) throws -> STOWDestination {
+    guard let url = URL(string: web.url) else {
+      throw ConfigurationError.invalid(
+        file: web.url, line: nil, message: "destinations.\(settings.name).url is no URL")
+    }
+    return STOWDestination(
+      url: url,
+      authorization: { () throws(DeliveryFault) in
+        if let user = web.user, let file = web.passwordFile {
+          return .basic(user: user, password: try Self.secret(file))
+        }
+        return try web.tokenFile.map { (file) throws(DeliveryFault) in
+          .bearer(token: try Self.secret(file))
+        } ?? .none
+      },
+      security: settings.tls.map(DICOMwebClient.Security.init), timeout: settings.timeoutSeconds,
+      isAskedForProof: settings.proof != nil)
+  }
+
+  /// The first line of a file that others cannot read.
+  private static func secret(_ file: String) throws(DeliveryFault) -> String {
+    if let fault = SecretFile.fault(file) {
+      throw DeliveryFault(description: fault, isPermanent: true)
+    }
+    do {
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      return text.components(separatedBy: .newlines).first ?? ""
+    } catch {
+      throw DeliveryFault(description: "\(file): cannot be read: \(SystemError.text(of: error))")
+    }
+  }
+
+  /// Which destinations get the result of a job.
+  var routing: ResultRouting {
+    let rules = configuration.modelRules
+    let routes = configuration.destinations.map { settings in
+      var route = ResultRouting.Route(
+        DeliveryTarget(
+          settings.name, kinds: settings.takes.map { Set($0.map(\.rawValue)) }))
+      route.models = settings.models.map { Set($0) }
+      route.rules = settings.rules.map { names in rules.filter { names.contains($0.name) } }
+      route.criteria = settings.criteria
+      return route
+    }
+    return ResultRouting(routes) { [ledger, state, geometry = configuration.geometryRules] job in
+      let files = SeriesFiles(try ledger.instances(job: job.id), in: state)
+      return try SourceSeries(files, geometry: geometry).facts
+    }
+  }
+}
+
+extension SiteConfiguration.Destination {
+  fileprivate var proof: ProofOfArrival? {
+    switch verify {
+    case .none: nil
+    case .query: .query
+    case .commitment: .commitment
+    }
+  }
+}
+
+extension Peer {
+  init(_ settings: SiteConfiguration.Destination.DIMSE, _ tls: SiteConfiguration.PeerTLS?) {
+    self.init(
+      aeTitle: settings.aeTitle, host: settings.host, port: settings.port,
+      security: tls?.security)
+  }
+}
+
+extension DICOMwebClient.Security {
+  init(_ tls: SiteConfiguration.PeerTLS) {
+    self.init(
+      trusted: tls.trusted, certificate: tls.certificate, key: tls.key,
+      verifiesServer: tls.verifyPeer)
+  }
+}
