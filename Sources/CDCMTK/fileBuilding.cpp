@@ -121,15 +121,13 @@ int cdcmtk_append_item(
 
 namespace {
 
-/// What is before a dataset in Explicit VR Little Endian; empty where the dataset has no UIDs. DCMTK's
-/// own would name DCMTK as the implementation.
+/// What is before a dataset in Explicit VR Little Endian. DCMTK's own would name DCMTK as the
+/// implementation.
 std::string file_header(DcmDataset &dataset) {
+  // Empty where they are missing, as in the dataset.
   OFString sop_class_uid, sop_instance_uid;
-  if (dataset.findAndGetOFString(DCM_SOPClassUID, sop_class_uid).bad() || sop_class_uid.empty() ||
-      dataset.findAndGetOFString(DCM_SOPInstanceUID, sop_instance_uid).bad() ||
-      sop_instance_uid.empty()) {
-    return "";
-  }
+  dataset.findAndGetOFString(DCM_SOPClassUID, sop_class_uid);
+  dataset.findAndGetOFString(DCM_SOPInstanceUID, sop_instance_uid);
   return cdcmtk_meta_information(sop_class_uid.c_str(), sop_instance_uid.c_str(),
                                  UID_LittleEndianExplicitTransferSyntax);
 }
@@ -141,7 +139,7 @@ int cdcmtk_builder_save(cdcmtk_builder *builder, const char *path, cdcmtk_error 
     DcmDataset &dataset = *builder->file.getDataset();
     const std::string header = file_header(dataset);
     if (header.empty()) {
-      return cdcmtk_fail(error, CDCMTK_BAD_DATA, "SOP Class UID or SOP Instance UID is missing");
+      return cdcmtk_fail(error, CDCMTK_BAD_DATA, "the file meta information cannot be written");
     }
     FILE *file = fopen(path, "wb");
     if (!file) return cdcmtk_fail(error, CDCMTK_CANNOT_WRITE, "the file cannot be opened");

@@ -65,7 +65,7 @@ struct SmallJob {
       destinations: destinations, logger: logger)
   }
 
-  func runner(memory: MemoryBudget, destinations: [String] = [], ledger: Ledger? = nil)
+  func runner(memory: MemoryBudget, destinations: ResultRouting = [], ledger: Ledger? = nil)
     -> JobRunner
   {
     JobRunner(

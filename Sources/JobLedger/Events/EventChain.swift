@@ -68,7 +68,7 @@ enum EventChain {
 }
 
 extension Ledger {
-  /// Computes the hash of every event again: about three seconds for a million.
+  /// Computes the hash of every event again.
   ///
   /// Finds an event that was changed, removed, added or put in another place, also the last ones. It
   /// cannot find that the whole chain was made anew: note its head elsewhere and give it as `mark`.

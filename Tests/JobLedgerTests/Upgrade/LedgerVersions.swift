@@ -16,6 +16,9 @@ enum LedgerVersions {
     case 11: eleventh
     case 12: twelfth
     case 14: fourteenth
+    case 15: fifteenth
+    case 16: sixteenth
+    case 17: seventeenth
     default: ""
     }
   }
@@ -229,4 +232,21 @@ enum LedgerVersions {
     """
 
   private static let fourteenth = "UPDATE instances SET lost_at = 140.0 WHERE id = 5;"
+
+  private static let fifteenth = "INSERT INTO clock_steps VALUES (145.0, 3600.0), (146.0, 0.0);"
+
+  private static let sixteenth = """
+    INSERT INTO attempts (job_id, number, started_at, finished_at, outcome, message) VALUES
+      (111, 1, 150.0, 151.0, 'preempted', 'for job 112');
+    UPDATE jobs SET attempt_count = 1 WHERE id = 111;
+    """
+
+  private static let seventeenth = """
+    INSERT INTO deliveries (id, job_id, destination, state, attempt_count, scheduled_at, sent_at,
+      proof_count) VALUES (170, 92, 'archive', 'sent', 1, 171.0, 170.0, 2);
+    INSERT INTO delivery_objects (delivery_id, sop_uid, answered_at, status, arrived_at, taken_count)
+      VALUES (170, '2.25.904', 170.0, 0, 170.0, 1);
+    INSERT INTO commitment_transactions (transaction_uid, delivery_id, requested_at) VALUES
+      ('2.25.1701', 170, 170.5);
+    """
 }
