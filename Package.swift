@@ -269,7 +269,8 @@ let package = Package(
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "Clocks", "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
+        "Clocks", "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM",
+        "DICOMNetwork",
         "FileSystem", "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes",
         "UNETRPP",
         "Checkpoints", "Results", "TestSupport",

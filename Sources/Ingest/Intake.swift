@@ -87,7 +87,8 @@ public struct Intake: StoreHandler {
 
   /// A series of images lacks nothing where an object of another kind was refused.
   private func record(
-    _ refusal: RefusedInstance, over association: Association?, at time: SteadyTime, waits: Bool = true
+    _ refusal: RefusedInstance, over association: Association?, at time: SteadyTime,
+    waits: Bool = true
   ) {
     if let sopClass = refusal.sopClassUID, storedClasses.contains(sopClass) { return }
     receptions.record(refusal, over: association, at: time, waits: waits)

@@ -77,7 +77,8 @@ public final class ReceptionLog: Sendable {
   ///   - time: when the instance began to come.
   ///   - waits: false where the ledger has just failed: it is tried again later.
   func record(
-    _ refusal: RefusedInstance, over association: Association?, at time: SteadyTime, waits: Bool = true
+    _ refusal: RefusedInstance, over association: Association?, at time: SteadyTime,
+    waits: Bool = true
   ) {
     add(.refusal(refusal, association.map(self.association), at: time), waits: waits)
   }

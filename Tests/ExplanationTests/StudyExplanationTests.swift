@@ -25,7 +25,8 @@ import Testing
     folder = try TemporaryFolder()
     let clock = clock
     ledger = try Ledger(
-      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: TimeSource { clock.now })
+      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: TimeSource { clock.now }
+    )
   }
 
   private func instance(_ number: Int, source: InstanceSource = .listener) -> InstanceRecord {

@@ -26,7 +26,8 @@ struct LedgerFixture {
     folder = try TemporaryFolder()
     let clock = clock
     ledger = try Ledger(
-      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: TimeSource { clock.now })
+      path: folder.url.appendingPathComponent("ledger.sqlite").path, clock: TimeSource { clock.now }
+    )
   }
 
   /// The same file through another connection, as another process has it.

@@ -48,12 +48,12 @@ import Volumes
     defer { passes += done }
     do {
       return try segmentation(
-        of: { [volume] }, bundle: bundle, control: control, progress: { _ in }
-      ) { input, logits in
-        StreamedLabelsTests.classify(input, logits)
-        done += 1
-        if done == stop { control.interruption?.request() }
-      }
+        of: { [volume] }, bundle: bundle, control: control, progress: { _ in },
+        forward: { input, logits in
+          StreamedLabelsTests.classify(input, logits)
+          done += 1
+          if done == stop { control.interruption?.request() }
+        })
     } catch is SegmentationInterrupted {
       return nil
     }

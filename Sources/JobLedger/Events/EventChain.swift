@@ -131,7 +131,8 @@ private struct EventChainCheck {
       last = (event, hash)
       report.removals.append(
         .init(
-          upTo: EventMark(event: event, sha256: hexadecimal(hash)), at: Date(timeIntervalSince1970: try row.value("at")),
+          upTo: EventMark(event: event, sha256: hexadecimal(hash)),
+          at: Date(timeIntervalSince1970: try row.value("at")),
           reason: try row.value("reason")))
     }
   }

@@ -37,7 +37,8 @@ extension Ledger {
   ) throws {
     let head = try EventChain.head(db)
     let event = EventColumns(
-      id: head.event + 1, at: source.wall().timeIntervalSince1970, kind: kind, series: series, job: job, cause: cause.rawValue,
+      id: head.event + 1, at: source.wall().timeIntervalSince1970, kind: kind, series: series,
+      job: job, cause: cause.rawValue,
       // SQLite's text ends at a zero.
       message: message.replacing("\0", with: "\u{FFFD}"))
     try db.executeCached(
