@@ -106,28 +106,28 @@ def check_results(daemon, db):
         yield f"{file.relative_to(daemon.state)} is of a job that has ended"
 
 
-def check_pacs(daemon, orthanc, db):
-    """The PACS has exactly what was delivered to it, each object once and as it was proved."""
+def check_destination(daemon, orthanc, db):
+    """It has exactly what was delivered to it, each object once and as it was proved."""
     sent = dict(db.execute(
         "SELECT sop_uid, path FROM result_objects JOIN deliveries USING (job_id) "
-        "WHERE deliveries.state = 'delivered' AND sop_uid IS NOT NULL"))
+        "WHERE deliveries.state = 'delivered' AND sop_uid IS NOT NULL AND destination = ?", (orthanc.name,)))
     current = {uid for (uid,) in db.execute(
         "SELECT sop_uid FROM result_objects JOIN results USING (job_id) "
         "WHERE superseded_by IS NULL AND sop_uid IS NOT NULL")}
     stored = orthanc.segmentations()
     for uid in current - sent.keys():
-        yield f"{uid} is a current result and was not delivered"
+        yield f"{uid} is a current result and was not delivered to {orthanc.name}"
     uids = [uid for uid, _ in stored]
     for uid in set(uids):
         if uids.count(uid) > 1:
-            yield f"{uid} is in the PACS {uids.count(uid)} times"
+            yield f"{uid} is in {orthanc.name} {uids.count(uid)} times"
     for uid in sent.keys() - set(uids):
-        yield f"{uid} was delivered and is not in the PACS"
+        yield f"{uid} was delivered and is not in {orthanc.name}"
     for uid, name in stored:
         if uid not in sent:
-            yield f"{uid} is in the PACS and was not delivered"
+            yield f"{uid} is in {orthanc.name} and was not delivered"
         elif dcmread(io.BytesIO(orthanc.get(f"instances/{name}/file"))) != dcmread(daemon.state / sent[uid]):
-            yield f"{uid} in the PACS is not what was proved"
+            yield f"{uid} in {orthanc.name} is not what was proved"
 
 
 def check_ledger(daemon):
@@ -137,10 +137,11 @@ def check_ledger(daemon):
     return [] if checked.returncode == 0 else [f"ledger check: {checked.stdout}{checked.stderr}"]
 
 
-def check(daemon, orthanc, record, series):
+def check(daemon, destinations, record, series):
     with ledger(daemon) as db:
-        findings = [*check_reception(daemon, record, db), *check_results(daemon, db), *check_pacs(daemon, orthanc, db),
-                    *check_ledger(daemon)]
+        findings = [*check_reception(daemon, record, db), *check_results(daemon, db), *check_ledger(daemon)]
+        for destination in destinations:
+            findings += check_destination(daemon, destination, db)
         states = dict(db.execute(
             "SELECT series_uid, state FROM jobs WHERE id IN (SELECT max(id) FROM jobs GROUP BY series_uid)"))
         no_reason = db.execute("SELECT id FROM jobs WHERE state = 'held' AND ifnull(reason, '') = ''").fetchall()

@@ -29,19 +29,24 @@ def children(pid):
 
 
 class Orthanc:
-    def __init__(self, folder):
-        self.folder = folder
+    """A PACS or an archive: it takes objects by C-STORE and STOW-RS, and commits itself to keep them."""
+
+    def __init__(self, folder, name, listener):
+        self.folder, self.name = folder / name, name
+        self.folder.mkdir()
         self.port, self.web = free_port(), free_port()
         configuration = {
-            "Name": "PACS", "StorageDirectory": f"{folder}/pacs", "IndexDirectory": f"{folder}/pacs", "DicomAet": "PACS",
-            "DicomPort": self.port, "HttpPort": self.web, "AuthenticationEnabled": False, "RemoteAccessAllowed": False,
-            "DicomAlwaysAllowStore": True, "OverwriteInstances": False, "SynchronousCMove": True}
-        (folder / "orthanc.json").write_text(json.dumps(configuration))
+            "Name": name, "StorageDirectory": f"{self.folder}/files", "IndexDirectory": f"{self.folder}/files",
+            "DicomAet": "PACS", "DicomPort": self.port, "HttpPort": self.web, "AuthenticationEnabled": False,
+            "RemoteAccessAllowed": False, "DicomAlwaysAllowStore": True, "OverwriteInstances": False,
+            "DicomModalities": {"segmentd": ["SEGMENTD", "127.0.0.1", listener]},
+            "Plugins": ["/usr/share/orthanc/plugins"], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
+        (self.folder / "orthanc.json").write_text(json.dumps(configuration))
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(["Orthanc", self.folder / "orthanc.json"], stdout=subprocess.DEVNULL,
-                                        stderr=open(self.folder / "orthanc.log", "ab"))
+                                        stderr=open(self.folder / "log", "ab"))
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             try:
@@ -70,10 +75,9 @@ class Orthanc:
 class Daemon:
     """segmentd on a state directory that lives through all rounds; it is started again whenever it ends."""
 
-    def __init__(self, program, folder, models, pacs_port):
-        self.program, self.folder = program, folder
+    def __init__(self, program, folder, models, port, pacs, archive):
+        self.program, self.folder, self.port = program, folder, port
         self.state, self.watch = folder / "state", folder / "watch"
-        self.port = free_port()
         self.clock = folder / "clock"
         self.clock.write_bytes(bytes(8))
         subprocess.run(["clang", "-O2", "-shared", "-fPIC", "-o", folder / "clock_step.so", CLOCK], check=True)
@@ -86,7 +90,9 @@ class Daemon:
             f'models: {{directories: ["{models}"]}}\n'
             "rules:\n  - {model: untrained-tiny, modalities: [CT]}\n"
             f'watch:\n  - {{folder: "{self.watch}", settleSeconds: 0.5}}\n'
-            f"destinations:\n  - {{name: pacs, aeTitle: PACS, host: 127.0.0.1, port: {pacs_port}}}\n")
+            "destinations:\n"
+            f"  - {{name: pacs, aeTitle: PACS, host: 127.0.0.1, port: {pacs.port}, verify: commitment}}\n"
+            f'  - {{name: archive, kind: stow, url: "http://127.0.0.1:{archive.web}/dicom-web", verify: query}}\n')
         self.ends = []
         self.is_wanted = True
         self.is_struck = False
@@ -177,14 +183,14 @@ def lock_ledger(path, seconds):
 class Strikes:
     """What is done to a machine. Each takes as long as it lasts; afterwards the machine is as it was."""
 
-    def __init__(self, daemon, orthanc, state, results, generator, longest):
-        self.daemon, self.orthanc, self.state, self.results = daemon, orthanc, state, results
+    def __init__(self, daemon, destinations, state, results, generator, longest):
+        self.daemon, self.destinations, self.state, self.results = daemon, destinations, state, results
         self.random, self.longest = generator, longest
 
     def names(self):
         own = ["full_state"] * self.state.is_own + ["full_results", "read_only_results"] * self.results.is_own
-        return ["kill", "kill_receiver", "terminate", "suspend", "suspend_receiver", "lock_ledger", "pacs_down",
-                "pacs_hangs", "clock_forward", "clock_back", *own]
+        return ["kill", "kill_receiver", "terminate", "suspend", "suspend_receiver", "lock_ledger",
+                "destination_down", "destination_hangs", "clock_forward", "clock_back", *own]
 
     def strike(self, name):
         return getattr(self, name)()
@@ -212,15 +218,17 @@ class Strikes:
     def lock_ledger(self):
         lock_ledger(self.daemon.state / "ledger.sqlite", self.random.uniform(0.5, self.longest))
 
-    def pacs_down(self):
-        self.orthanc.kill()
+    def destination_down(self):
+        destination = self.random.choice(self.destinations)
+        destination.kill()
         self.wait()
-        self.orthanc.start()
+        destination.start()
 
-    def pacs_hangs(self):
-        self.orthanc.process.send_signal(signal.SIGSTOP)
+    def destination_hangs(self):
+        destination = self.random.choice(self.destinations)
+        destination.process.send_signal(signal.SIGSTOP)
         self.wait()
-        self.orthanc.process.send_signal(signal.SIGCONT)
+        destination.process.send_signal(signal.SIGCONT)
 
     def full(self, disk):
         disk.fill()

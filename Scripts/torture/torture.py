@@ -1,22 +1,23 @@
 #!/usr/bin/env python3
-"""Strikes a daemon at random while it works, and looks after each round at what has to be true; see Scripts/torture.sh."""
+"""Strikes a daemon at random while it works, and checks after each round what has to be true; see Scripts/torture.sh."""
 
 import argparse
 import logging
 import pathlib
 import random
+import shutil
 import sys
 import tempfile
 import time
 
 from invariants import check, wait_until_it_rests
-from machine import Daemon, Disk, Orthanc, Strikes
+from machine import Daemon, Disk, Orthanc, Strikes, free_port
 from senders import Record, Sender, Series, drop
 
 MODELS = pathlib.Path(__file__).resolve().parents[2] / "Fixtures/models"
 
 
-def play_round(number, arguments, generator, folder, daemon, orthanc, strikes, record):
+def play_round(number, arguments, generator, folder, daemon, strikes, record):
     """One round; returns its series."""
     place = folder / f"round-{number}"
     series = [Series(place / str(i), generator.getrandbits(31), generator.randint(4, 10), 48)
@@ -49,26 +50,27 @@ def main():
     parser.add_argument("--series", type=int, default=5, help="at most, in a round")
     parser.add_argument("--longest", type=float, default=20, help="seconds that a strike lasts at most")
     parser.add_argument("--patience", type=float, default=600, help="seconds after which a round has failed")
-    parser.add_argument("--keep", action="store_true", help="leave the folder, also where all is well")
+    parser.add_argument("--keep", action="store_true", help="leave the folder")
     arguments = parser.parse_args()
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     generator = random.Random(arguments.seed)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="torture."))
     print(f"seed {arguments.seed}, {folder}", flush=True)
-    state, orthanc = Disk(folder / "state", 200), Orthanc(folder)
+    state, port = Disk(folder / "state", 200), free_port()
     results = Disk(folder / "state/results", 50)
-    daemon = Daemon(arguments.segmentd, folder, MODELS, orthanc.port)
+    destinations = [Orthanc(folder, name, port) for name in ("pacs", "archive")]
+    daemon = Daemon(arguments.segmentd, folder, MODELS, port, *destinations)
     record, everything, findings = Record(), [], []
-    strikes = Strikes(daemon, orthanc, state, results, generator, arguments.longest)
+    strikes = Strikes(daemon, destinations, state, results, generator, arguments.longest)
     if not results.is_own:
         print("file systems cannot be mounted here: none is filled or made read-only")
     try:
         for number in range(1, arguments.rounds + 1):
             began = time.monotonic()
-            series, findings = play_round(number, arguments, generator, folder, daemon, orthanc, strikes, record)
+            series, findings = play_round(number, arguments, generator, folder, daemon, strikes, record)
             everything += series
             findings += wait_until_it_rests(daemon, everything, arguments.patience)
-            findings += check(daemon, orthanc, record, everything)
+            findings += check(daemon, destinations, record, everything)
             print(f"- {time.monotonic() - began:.0f} s, {len(findings)} findings", flush=True)
             if findings:
                 break
@@ -76,13 +78,18 @@ def main():
               f"{len(record.refused)} refused at first")
     finally:
         status = daemon.stop()
-        orthanc.kill()
+        for destination in destinations:
+            destination.kill()
     if status != 0:
         findings.append(f"the daemon ended with status {status} on SIGTERM")
     for finding in findings[:40]:
         print(finding)
-    results.unmount()
-    state.unmount()
+    if arguments.keep:
+        print(f"{folder} is left as it is")
+    else:
+        results.unmount()
+        state.unmount()
+        shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if findings else 0)
 
 

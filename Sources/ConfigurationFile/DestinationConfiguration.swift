@@ -144,7 +144,7 @@ extension SiteConfiguration {
         try check.web(
           web.url, user: web.user, passwordFile: web.passwordFile, tokenFile: web.tokenFile,
           isPrivate: true, name)
-        try check.tls(destination.tls, "\(name).tls", isWeb: true)
+        try check.tls(destination.tls, "\(name).tls", url: web.url)
       }
       try check.count(destination.timeoutSeconds, "\(name).timeoutSeconds")
       try checkVerification(destination, name, check)

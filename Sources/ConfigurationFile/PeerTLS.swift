@@ -74,11 +74,15 @@ struct CertificateFault: CustomStringConvertible {
 extension ValueCheck {
   /// TLS to a peer. Certificates themselves are checked where they are used.
   ///
-  /// - Parameter isWeb: whether the system's authorities are trusted where none are named.
-  func tls(_ tls: SiteConfiguration.PeerTLS?, _ name: String, isWeb: Bool = false)
+  /// - Parameter url: of a web service; there the system's authorities are trusted where none are named.
+  func tls(_ tls: SiteConfiguration.PeerTLS?, _ name: String, url: String? = nil)
     throws(ConfigurationError)
   {
     guard let tls else { return }
+    let isWeb = url != nil
+    guard url.map({ URL(string: $0)?.scheme?.lowercased() == "https" }) ?? true else {
+      throw fault("\(name): means nothing with a url of http; use https")
+    }
     guard (tls.certificate == nil) == (tls.key == nil) else {
       throw fault("\(name): certificate and key belong together")
     }
@@ -126,7 +130,8 @@ extension ValueCheck {
 public enum SecretFile {
   /// Why others may know or change the secret; nil where they cannot.
   public static func fault(_ file: String) -> String? {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: file)
+    let attributes = try? FileManager.default.attributesOfItem(
+      atPath: URL(fileURLWithPath: file).resolvingSymlinksInPath().path)
     let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue ?? 0
     guard mode & 0o027 != 0 else { return nil }
     let text = String(mode, radix: 8)

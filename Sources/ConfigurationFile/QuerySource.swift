@@ -116,7 +116,7 @@ extension SiteConfiguration {
       try check.web(
         web.url, user: web.user, passwordFile: web.passwordFile, tokenFile: web.tokenFile,
         isPrivate: false, "querySource")
-      try check.tls(source.tls, "querySource.tls", isWeb: true)
+      try check.tls(source.tls, "querySource.tls", url: web.url)
     }
     guard source.patienceSeconds >= 0, source.patienceSeconds.isFinite else {
       throw check.fault(

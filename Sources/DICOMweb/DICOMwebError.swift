@@ -24,7 +24,7 @@ public enum DICOMwebError: Error, Equatable, Sendable, CustomStringConvertible {
     case .notWritten(let path, let reason): "\(path): cannot be written: \(reason)"
     case .notRead(let path, let reason): "\(path): cannot be read: \(reason)"
     case .unusableCertificate(let url, let file):
-      "\(url): no certificate or key in PEM can be read of \(file)"
+      "\(url): no certificate or key in PEM can be read from \(file)"
     case .cancelled: "the request was cancelled"
     }
   }

@@ -14,6 +14,8 @@ public struct StoreAnswer: Sendable, Equatable {
   public var location: String?
   /// Nil where the body is none that can be read.
   public var response: StoreInstancesResponse?
+  /// Whether there is no body, or one in XML, which is not read.
+  public var saysNothing = false
 }
 
 extension DICOMwebClient {
@@ -42,7 +44,8 @@ extension DICOMwebClient {
     }
     return StoreAnswer(
       status: answer.status, retryAfter: answer.retryAfter, location: answer.location,
-      response: StoreInstancesResponse(json: text))
+      response: StoreInstancesResponse(json: text),
+      saysNothing: text.isEmpty || answer.contentType.contains("application/dicom+xml"))
   }
 }
 

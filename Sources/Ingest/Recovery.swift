@@ -68,26 +68,26 @@ public struct Recovery: Sendable {
   }
 
   /// Brings what is on disk into a ledger that was lost, or restored from a copy, before any job is made
-  /// whose result may be there: results with what their notes say of them, and for a ledger that
-  /// never had a job first the files of the spool in the order in which they were received, so that
-  /// of several versions of an instance the last counts.
+  /// whose result may be there: first the files of the spool in the order in which they were received, so
+  /// that of several versions of an instance the last counts, and then results with what their notes say
+  /// of them. In a ledger that had nothing before, series without a result count as incomplete.
   ///
   /// It can be interrupted and repeated.
   ///
   /// - Parameter report: is called with a line for each file, and whether something is wrong with it.
   /// - Throws: `LedgerError`
   public func rebuildLedger(_ report: (String, _ isError: Bool) -> Void) throws {
-    if try ledger.hasNoJobs() {
-      var files: [(path: String, time: Double)] = []
-      for folder in spool.folders() {
-        for path in try unknownFiles(inFolder: folder) {
-          files.append((path, FileStatus(spool.state.file(path).path)?.modified ?? 0))
-        }
+    let isLost = try ledger.isEmpty()
+    var files: [(path: String, time: Double)] = []
+    for folder in spool.folders() {
+      for path in try unknownFiles(inFolder: folder) {
+        files.append((path, FileStatus(spool.state.file(path).path)?.modified ?? 0))
       }
-      files.sort { ($0.time, $0.path) < ($1.time, $1.path) }
-      for file in files { try take(file.path, report) }
     }
+    files.sort { ($0.time, $0.path) < ($1.time, $1.path) }
+    for file in files { try take(file.path, report) }
     try ResultFolders(state: spool.state).takeUpAll(in: ledger, report)
+    if isLost { try ledger.suspectSeriesWithoutJobs(key: "\(session.key)/lost ledger") }
   }
 
   /// Files of a folder that are not in the ledger and that no process of this daemon is writing.

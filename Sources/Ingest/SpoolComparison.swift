@@ -55,7 +55,9 @@ package struct SpoolComparison: Sendable {
     var report = Report()
     let (unknown, since) = (try unknownFiles(&report), ContinuousClock.now)
     try compareInstances(&report, progress)
-    for record in try ledger.lostInstances() where try fault(record) == nil {
+    // Of the right size it may have been damaged all the same.
+    for record in try ledger.lostInstances()
+    where try fault(record) == nil && SpoolCheck(state: state).finding(record) == nil {
       report.found.append(record)
     }
     var left = try unknown.filter(isUnknown)

@@ -64,6 +64,12 @@ extension AssociationRecord {
       case .interrupted: "was interrupted when segmentd's receiving process ended"
       case .released, nil: "is open"
       }
+    if callingAETitle.isEmpty, peerAddress.isEmpty {
+      // Of a ledger that was made anew.
+      return
+        "\(message ?? end): whether more than \(stored) instances of the series came is not known, "
+        + "send it again"
+    }
     let peer = callingAETitle.isEmpty ? peerAddress : "\(callingAETitle) at \(peerAddress)"
     return "the association of \(peer) \(end) after \(stored) instances of the series: more may be "
       + "missing, send the series again"

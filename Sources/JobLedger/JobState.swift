@@ -50,7 +50,7 @@ public enum DeliveryState: String, Sendable, Codable, CaseIterable {
     case .sending: [.waiting, .sent, .delivered, .superseded, .held]
     // What is missing at the destination after all is sent again.
     case .sent: [.delivered, .waiting, .superseded, .held]
-    case .held: [.waiting, .superseded]
+    case .held: [.waiting, .delivered, .superseded]
     case .delivered: []
     // The same result once more, as after a correction that was taken back.
     case .superseded: [.waiting]

@@ -71,10 +71,12 @@ extension Ledger {
     }
   }
 
-  /// The first job that is due (?2 is now) of a higher priority than ?1.
+  /// The first job that is due (?2 is now) of a higher priority than ?1. One that is tried again waits for
+  /// its turn: it may be stopped each time, as by a lack of memory, and would stop the others too.
   static let urgentJob = """
     SELECT id, priority FROM jobs INDEXED BY jobs_due
-    WHERE state IN ('available', 'retryable') AND priority > ?1 AND \(isDue)
+    WHERE state IN ('available', 'retryable') AND state = 'available' AND priority > ?1
+      AND \(isDue)
     ORDER BY priority DESC, scheduled_at LIMIT 1
     """
 

@@ -128,6 +128,13 @@ extension Ledger {
   func move(_ objects: [StoredObject], to owner: Int64, _ db: Database) throws {
     try db.execute(sql: "DELETE FROM result_objects WHERE job_id = ?", arguments: [owner])
     try insert(objects, job: owner, db)
+    // Of an object that is another one now nothing is sent or proved any more.
+    try db.execute(
+      sql: """
+        DELETE FROM delivery_objects WHERE sop_uid NOT IN
+            (SELECT sop_uid FROM result_objects WHERE job_id = ?1 AND sop_uid IS NOT NULL)
+          AND delivery_id IN (SELECT id FROM deliveries WHERE job_id = ?1 AND state <> 'delivered')
+        """, arguments: [owner])
   }
 
   static func json(_ measurements: [ResultMeasurement]) throws -> String? {

@@ -69,7 +69,8 @@ private struct StatedIdentity {
   init(_ dataset: Dataset) {
     self.dataset = dataset
     tags = Set(
-      CopiedAttributes.required.map(\.tag).filter { dataset[$0]?.isEmpty == false })
+      (CopiedAttributes.required.map(\.tag) + [.issuerOfPatientID])
+        .filter { dataset[$0]?.isEmpty == false })
   }
 }
 

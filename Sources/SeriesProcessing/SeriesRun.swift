@@ -56,14 +56,21 @@ struct SeriesRun {
     }
     var stacks = [reference]
     for (name, source) in channels {
-      do {
-        stacks.append(try source.onlyVolume())
-      } catch {
+      let stack: SliceStack
+      do { stack = try source.onlyVolume() } catch {
         throw HeldSeries(
           reasons: error.reasons.map {
             "channel \(name), series \(source.seriesInstanceUID): \($0)"
           })
       }
+      // As where the correction of a patient has not reached every series.
+      guard stack.frames.first?.patientID == reference.frames.first?.patientID else {
+        throw HeldSeries(reasons: [
+          "channel \(name), series \(source.seriesInstanceUID): Patient ID (0010,0020) is not that of "
+            + "series \(reference.frames.first?.seriesInstanceUID ?? "")"
+        ])
+      }
+      stacks.append(stack)
     }
     return stacks
   }

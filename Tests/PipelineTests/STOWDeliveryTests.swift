@@ -48,7 +48,8 @@ import Testing
   }
 
   @Test(arguments: [
-    Case("store", "delivered"), Case("garbage", "delivered"),
+    Case("store", "delivered"),
+    Case("garbage", "held", .refused, "does not say that it stored the object"),
     Case("warn", "delivered", nil, "0xB000: values were coerced"),
     Case("fail-0111", "delivered", nil, "it had the object already"),
     Case("silent", "waiting", .refused, "does not say what became of it"),

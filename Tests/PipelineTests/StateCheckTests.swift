@@ -135,7 +135,8 @@ import Testing
       "job 1 is running and has no attempt"
     ),
     (
-      "UPDATE jobs SET state = 'discarded', reason = 'x'", .state, "job 1 (discarded) is in a state"
+      "UPDATE jobs SET state = 'discarded', reason = 'x'", .state,
+      "job 1 (discarded) is in an unknown state"
     ),
     ("UPDATE jobs SET revision = 77", .state, "job 1 is about more of its series"),
     (

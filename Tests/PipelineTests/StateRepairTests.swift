@@ -143,6 +143,15 @@ import Testing
     #expect(lines.count == (hasNotes ? 6 : 5), "\(lines)")
     #expect(try ledger.checkConsistency().findings == [])
     try assembler(ledger).assembleDue()
+    if !hasNotes {
+      // Whether all of it came is not known any more.
+      let held = try #require(try ledger.jobs().last)
+      #expect(held.state == "held" && held.reason?.contains("the ledger was lost") == true)
+      var selection = JobSelection()
+      selection.jobs = [held.id]
+      #expect(try ledger.apply(.release, to: selection, reason: "whole").first?.isChanged == true)
+      try assembler(ledger).assembleDue()
+    }
     let runner = small.runner(
       memory: MemoryBudget(limit: nil), destinations: ["pacs"], ledger: ledger)
     #expect(try await runner.runNext { _ in })

@@ -96,6 +96,6 @@ import Volumes
     let start = try DICOMFile.datasetOffset(in: bytes, file: path)
     #expect(
       hexadecimal(SHA256.hash(data: bytes.dropFirst(start)))
-        == "7d89f9fd8cab7c07bcafd25a3076f283c344870848bf4be61d7c0172e40acca8")
+        == "2c7f0d9baf7d13dd984270fd78b468c43862cedbbd774429a4522a64aa2e62ac")
   }
 }

@@ -23,8 +23,7 @@ extension Ledger {
   /// Writes a report on storage commitment that we asked for (PS3.4 J.3.3).
   ///
   /// What is kept is proved, whichever of several requests it answers, also where it comes a second
-  /// time. What is missing counts once, and only in answer to the last request: the object may have been
-  /// sent again since an earlier one.
+  /// time. What is missing counts once, and only where it was not sent again since the request.
   ///
   /// - Parameters:
   ///   - transactionUID: of the request.
@@ -38,10 +37,7 @@ extension Ledger {
       let found = try Row.fetchOne(
         db,
         sql: """
-          SELECT delivery_id, reported_at IS NULL AND NOT EXISTS (
-              SELECT 1 FROM commitment_transactions AS later
-              WHERE later.delivery_id = commitment_transactions.delivery_id
-                AND later.id > commitment_transactions.id) AS counts
+          SELECT delivery_id, requested_at, reported_at IS NULL AS counts
           FROM commitment_transactions WHERE transaction_uid = ?
           """, arguments: [transactionUID])
       guard let row = found else { return false }
@@ -53,7 +49,9 @@ extension Ledger {
           WHERE transaction_uid = ?
           """, arguments: [now, transactionUID])
       try prove(kept, by: .commitment, delivery: delivery, db)
-      try settle(delivery, by: .commitment, missing: counts ? missing : [], db)
+      try settle(
+        delivery, by: .commitment, missing: counts ? missing : [],
+        askedAt: try row.value("requested_at"), db)
       return true
     }
   }

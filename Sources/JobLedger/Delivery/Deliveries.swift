@@ -82,7 +82,7 @@ extension Ledger {
         sql: """
           UPDATE deliveries
           SET state = ?1, sent_at = ?2, delivered_at = iif(?1 = 'delivered', ?2, NULL),
-            scheduled_at = ?2, proof_count = 0, last_failure = NULL, last_error = ?3
+            scheduled_at = ?2, proof_count = 0, missing_count = 0, last_failure = NULL, last_error = ?3
           WHERE id = ?4 AND state = 'sending'
           """, arguments: [lacksProof ? "sent" : "delivered", now, warning, delivery.id])
       try expectChange(of: delivery, db)
@@ -152,9 +152,9 @@ extension Ledger {
         let why = reason(destination)
         try db.execute(
           sql: """
-            UPDATE deliveries SET state = 'held', last_failure = NULL, last_error = ? WHERE id = ?
+            UPDATE deliveries SET state = ?, last_failure = NULL, last_error = ? WHERE id = ?
             """,
-          arguments: [why, id])
+          arguments: [try isSuperseded(job: job, db) ? "superseded" : "held", why, id])
         try event(db, "delivery held", by: .rule, job: job, "to \(destination): \(why)")
       }
     }

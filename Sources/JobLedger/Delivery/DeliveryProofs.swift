@@ -9,6 +9,8 @@ public struct ClaimedProof: Sendable, Equatable {
   public var destination: String
   /// How many times it was asked for since the result was sent, this time included.
   public var attempt: Int
+  /// How many answers lacked an object since it was sent.
+  public var missingAnswers: Int
   /// The objects that are not proved yet. Empty where all are and the process ended before that was
   /// noted.
   public var objects: [StoredObject]
@@ -45,7 +47,7 @@ extension Ledger {
       let found = try Row.fetchOne(
         db,
         sql: """
-          SELECT id, job_id, destination, proof_count + 1 AS n FROM deliveries
+          SELECT id, job_id, destination, missing_count, proof_count + 1 AS n FROM deliveries
           WHERE state = 'sent' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id =
               ifnull((SELECT same_as FROM results WHERE results.job_id = ?2), ?2))
             AND (?3 IS NULL OR destination = ?3)
@@ -59,7 +61,8 @@ extension Ledger {
         arguments: [count, now + pause, id])
       return ClaimedProof(
         id: id, job: try row.value("job_id"), destination: try row.value("destination"),
-        attempt: count, objects: try objects(delivery: id, where: "proved_at IS NULL", db))
+        attempt: count, missingAnswers: try row.value("missing_count"),
+        objects: try objects(delivery: id, where: "proved_at IS NULL", db))
     }
   }
 
@@ -78,7 +81,7 @@ extension Ledger {
     let kept = Array(kept)
     try write { db in
       try prove(kept, by: proof, delivery: claim.id, db)
-      try settle(claim.id, by: proof, missing: missing, db)
+      try settle(claim.id, by: proof, missing: missing, askedAt: now, db)
     }
   }
 
@@ -93,12 +96,16 @@ extension Ledger {
     _ claim: ClaimedProof, _ failure: DeliveryFailure?, error: String, isPermanent: Bool = false
   ) throws(LedgerError) {
     try write { db in
+      let end = try isSuperseded(job: claim.job, db) ? "superseded" : "held"
       try db.execute(
         sql: """
-          UPDATE deliveries SET state = ?, last_failure = ?, last_error = ?
+          UPDATE deliveries SET state = ?, last_failure = ?, last_error = ?,
+            missing_count = missing_count + ?
           WHERE id = ? AND state = 'sent'
           """,
-        arguments: [isPermanent ? "held" : "sent", failure?.rawValue, error, claim.id])
+        arguments: [
+          isPermanent ? end : "sent", failure?.rawValue, error, failure == .missing, claim.id,
+        ])
       guard db.changesCount == 1 else { return }
       try event(
         db, isPermanent ? "delivery held" : "not proved",
@@ -145,17 +152,22 @@ extension Ledger {
 
   /// Ends the wait for proof where all is proved, or where an object is to be sent again.
   func settle(
-    _ id: Int64, by proof: ProofOfArrival, missing: [MissingObject], _ db: Database
+    _ id: Int64, by proof: ProofOfArrival, missing: [MissingObject], askedAt: Double, _ db: Database
   ) throws {
+    // One that is held may be proved all the same, as by the report to an earlier request.
     guard
       let row = try Row.fetchOne(
-        db, sql: "SELECT job_id, destination FROM deliveries WHERE id = ? AND state = 'sent'",
-        arguments: [id])
+        db,
+        sql: """
+          SELECT job_id, destination, state FROM deliveries
+          WHERE id = ? AND state IN ('sent', 'held')
+          """, arguments: [id])
     else { return }
     let (job, destination): (Int64, String) = (
       try row.value("job_id"), try row.value("destination")
     )
-    let lost = try missing.filter { try forget($0, delivery: id, db) }
+    let isSent = try row.value("state") == DeliveryState.sent.rawValue
+    let lost = try missing.filter { try isSent && forget($0, delivery: id, askedAt: askedAt, db) }
     if !lost.isEmpty {
       try sendAgain(id, job: job, destination: destination, lost, db)
     } else if try isProved(id, db) {
@@ -172,13 +184,15 @@ extension Ledger {
 
   /// An object that is missing is to be sent again.
   ///
-  /// - Returns: whether it was not proved, so that it counts.
-  private func forget(_ object: MissingObject, delivery: Int64, _ db: Database) throws -> Bool {
+  /// - Returns: whether it was not proved, nor sent again since it was asked for, so that it counts.
+  private func forget(
+    _ object: MissingObject, delivery: Int64, askedAt: Double, _ db: Database
+  ) throws -> Bool {
     try db.execute(
       sql: """
         UPDATE delivery_objects SET arrived_at = NULL, note = ?
-        WHERE delivery_id = ? AND sop_uid = ? AND proved_at IS NULL
-        """, arguments: [object.reason, delivery, object.sopInstanceUID])
+        WHERE delivery_id = ? AND sop_uid = ? AND proved_at IS NULL AND arrived_at <= ?
+        """, arguments: [object.reason, delivery, object.sopInstanceUID, askedAt])
     return db.changesCount == 1
   }
 
@@ -201,7 +215,9 @@ extension Ledger {
     try db.execute(
       sql: """
         UPDATE deliveries
-        SET state = ?, scheduled_at = ?, last_failure = 'missing', last_error = ? WHERE id = ?
+        SET state = ?, scheduled_at = ?, last_failure = 'missing', last_error = ?,
+          missing_count = 0
+        WHERE id = ?
         """, arguments: [state, now + pause, reason, id])
     try event(
       db, state == "held" ? "delivery held" : "not delivered", by: .peer, job: job,

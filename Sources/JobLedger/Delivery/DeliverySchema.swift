@@ -15,6 +15,8 @@ extension Schema {
       delivered_at  REAL,
       -- How many times proof was asked for since it was sent.
       proof_count   INTEGER NOT NULL DEFAULT 0 CHECK (proof_count >= 0),
+      -- How many answers since then lacked an object.
+      missing_count INTEGER NOT NULL DEFAULT 0 CHECK (missing_count >= 0),
       last_failure  TEXT CHECK (last_failure IN ('unreachable', 'refused', 'missing')),
       last_error    TEXT,
       UNIQUE (job_id, destination),
@@ -35,7 +37,8 @@ extension Schema {
         ('sending', 'waiting'), ('sending', 'sent'), ('sending', 'delivered'),
         ('sending', 'superseded'), ('sending', 'held'),
         ('sent', 'delivered'), ('sent', 'waiting'), ('sent', 'superseded'), ('sent', 'held'),
-        ('held', 'waiting'), ('held', 'superseded'), ('superseded', 'waiting'))
+        ('held', 'waiting'), ('held', 'delivered'), ('held', 'superseded'),
+        ('superseded', 'waiting'))
       BEGIN SELECT RAISE(ABORT, 'a delivery cannot change its state in this way'); END;
 
     -- Which objects of the result the destination gets, and what it answered.

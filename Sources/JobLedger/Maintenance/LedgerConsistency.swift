@@ -59,7 +59,7 @@ extension Ledger {
     let deliveryStates = DeliveryState.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
     return [
       (
-        "is in a state that there is not",
+        "is in an unknown state",
         """
         SELECT 'job ' || id || ' (' || state || ')' FROM jobs WHERE state NOT IN (\(jobStates))
         UNION ALL
@@ -144,7 +144,7 @@ extension Ledger {
       return LedgerFinding(
         .severalResults,
         "the results of jobs \(jobs.replacing(",", with: ", ")) on series \(series) with model "
-          + "\(model) all count; the last alone is to")
+          + "\(model) all count; only the last one should")
     }
   }
 }

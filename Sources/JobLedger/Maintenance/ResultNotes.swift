@@ -73,7 +73,7 @@ extension Ledger {
         db,
         sql: """
           SELECT DISTINCT job_id FROM events
-          WHERE id > ? AND kind IN ('completed', 'delivered') AND job_id IS NOT NULL
+          WHERE id > ? AND kind IN ('completed', 'sent', 'delivered') AND job_id IS NOT NULL
           """, arguments: [event])
       return (jobs, try EventChain.head(db).event)
     }
@@ -95,8 +95,8 @@ extension Ledger {
     let delivered = try Row.fetchAll(
       db,
       sql: """
-        SELECT destination, delivered_at FROM deliveries
-        WHERE job_id = ? AND state = 'delivered' ORDER BY destination
+        SELECT destination, ifnull(delivered_at, sent_at) AS arrived_at FROM deliveries
+        WHERE job_id = ? AND state IN ('sent', 'delivered') ORDER BY destination
         """, arguments: [job])
     return ResultNote(
       job: job, studyInstanceUID: try row.value("study_uid"),
@@ -115,20 +115,16 @@ extension Ledger {
       objects: objects,
       delivered: try delivered.map {
         ResultNote.Delivered(
-          destination: try $0.value("destination"), at: try date($0, "delivered_at"))
+          destination: try $0.value("destination"), at: try date($0, "arrived_at"))
       })
   }
 }
 
 /// A lost ledger is made anew of what is on disk.
 extension Ledger {
-  /// Whether no job was ever made.
-  public func hasNoJobs() throws(LedgerError) -> Bool {
-    try read { db in
-      // A migration that rebuilds the table leaves a row for it.
-      try Int.fetchOne(
-        db, sql: "SELECT count(*) FROM sqlite_sequence WHERE name = 'jobs' AND seq > 0") == 0
-    }
+  /// Whether nothing was ever received.
+  public func isEmpty() throws(LedgerError) -> Bool {
+    try read { db in try Int.fetchOne(db, sql: "SELECT 1 FROM series LIMIT 1") == nil }
   }
 
   /// Has jobs that are made from now on get higher numbers: folders of results are named by them.
@@ -154,17 +150,25 @@ extension Ledger {
     try write { db in
       let isKnown = try Bool.fetchOne(
         db, sql: "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?)", arguments: [note.job])
-      guard isKnown == false else { return false }
+      guard isKnown == false, try !hasObjects(of: note, db) else { return false }
+      // Where it was computed again meanwhile, that result counts.
+      let newer = try Int64.fetchOne(
+        db,
+        sql: """
+          SELECT max(job_id) FROM results JOIN jobs ON jobs.id = job_id
+          WHERE series_uid = ? AND model = ? AND jobs.id > ?
+          """, arguments: [note.seriesInstanceUID, note.model, note.job])
       try insertSeries(of: note, db)
       try insertJob(of: note, db)
       try db.execute(
         sql: """
-          INSERT INTO results (job_id, model_version, summary, measurements, created_at, study_uid)
-          VALUES (?, ?, ?, ?, ?, ?)
+          INSERT INTO results (job_id, model_version, summary, measurements, created_at, study_uid,
+            superseded_by)
+          VALUES (?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           note.job, note.modelVersion, note.summary, try Self.json(note.measurements),
-          time(of: note.finishedAt), note.resultStudyInstanceUID,
+          time(of: note.finishedAt), note.resultStudyInstanceUID, newer,
         ])
       try insert(note.objects, job: note.job, db)
       for delivered in note.delivered {
@@ -179,9 +183,55 @@ extension Ledger {
       try event(
         db, "taken up", by: .program, series: note.seriesInstanceUID, job: note.job,
         "the result was on disk and not in the ledger: \(note.summary)")
-      try supersede(
-        olderThan: note.job, series: note.seriesInstanceUID, model: note.model, but: nil, db)
+      if newer == nil {
+        try supersede(
+          olderThan: note.job, series: note.seriesInstanceUID, model: note.model, but: nil, db)
+      }
       return true
+    }
+  }
+
+  /// Whether another result has an object of the note, as where the job was computed again.
+  private func hasObjects(of note: ResultNote, _ db: Database) throws -> Bool {
+    try note.objects.compactMap(\.sopInstanceUID).contains { uid in
+      try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM result_objects WHERE sop_uid = ?)", arguments: [uid])
+        ?? false
+    }
+  }
+
+  /// A ledger that was made anew of the spool does not know what was refused and which associations broke
+  /// off: a series of images of which no result is here is held until it is sent again, the query source
+  /// confirms it, or a person releases it.
+  ///
+  /// - Parameter key: of the association that stands for those that are not known; unique.
+  public func suspectSeriesWithoutJobs(key: String) throws(LedgerError) {
+    try write { db in
+      let series = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT series_uid, (SELECT count(DISTINCT sop_uid) FROM instances
+            WHERE instances.series_uid = series.series_uid) AS n
+          FROM series WHERE assembled_revision < revision AND NOT EXISTS
+            (SELECT 1 FROM jobs WHERE jobs.series_uid = series.series_uid)
+          """)
+      guard !series.isEmpty else { return }
+      let message = "the ledger was lost, and with it how the instances came"
+      try db.execute(
+        sql: """
+          INSERT INTO associations (key, calling_ae, called_ae, peer_address, started_at, ended_at,
+            outcome, message) VALUES (?1, '', '', '', ?2, ?2, 'interrupted', ?3)
+          """, arguments: [key, now, message])
+      let association = db.lastInsertedRowID
+      for row in series {
+        let uid: String = try row.value("series_uid")
+        try db.execute(
+          sql: """
+            INSERT INTO association_series (association_id, series_uid, stored, refused, last_at)
+            VALUES (?, ?, ?, 0, ?)
+            """, arguments: [association, uid, try row.value("n") as Int, now])
+        try event(db, "association", by: .fault, series: uid, message)
+      }
     }
   }
 

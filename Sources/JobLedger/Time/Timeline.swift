@@ -60,7 +60,10 @@ extension Timeline {
     }
     let steps = try steps(db)
     let row = try Row.fetchOne(db, sql: "SELECT boot, origin, seen FROM clock")
-    if let row, try row.value("boot") == source.boot {
+    // Where a machine does not name its starts, an earlier time than was seen tells of one.
+    if let row, try row.value("boot") == source.boot,
+      try row.value("origin") + steady.seconds >= row.value("seen")
+    {
       return (Timeline(origin: try row.value("origin"), steps: steps), try row.value("seen"))
     }
     // A ledger without the row was kept by the clock of the machine until now.

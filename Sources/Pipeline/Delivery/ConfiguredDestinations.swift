@@ -49,7 +49,7 @@ extension ConfiguredParts {
   /// The first line of a file that others cannot read.
   private static func secret(_ file: String) throws(DeliveryFault) -> String {
     if let fault = SecretFile.fault(file) {
-      throw DeliveryFault(description: fault, isPermanent: true)
+      throw DeliveryFault(description: fault)
     }
     do {
       let text = try String(contentsOfFile: file, encoding: .utf8)
@@ -72,7 +72,8 @@ extension ConfiguredParts {
       return route
     }
     return ResultRouting(routes) { [ledger, state, geometry = configuration.geometryRules] job in
-      let files = SeriesFiles(try ledger.instances(job: job.id), in: state)
+      var files = SeriesFiles(try ledger.instances(job: job.id), in: state)
+      files.stackedWith = try ledger.stackedSeries(job: job.id).map { SeriesFiles($0, in: state) }
       return try SourceSeries(files, geometry: geometry).facts
     }
   }

@@ -118,6 +118,10 @@ extension DeliveryFault {
     description = error.description
     failure = error.isPassing ? .unreachable : .refused
     isPermanent = !error.isPassing && error != .cancelled
+    // The peer's own words may be about the patient.
+    if case .refused(let peer, let service, let status, _) = error {
+      description = "\(peer) answered \(service) with " + String(format: "0x%04X", status)
+    }
     if case .notSupported = error {
       description += "; set verify: commitment or none for it and retry"
     }

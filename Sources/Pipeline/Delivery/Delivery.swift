@@ -194,7 +194,7 @@ extension Delivery {
     case .query:
       let listed = try await destination.listed(objects)
       let missing = objects.filter { !listed.contains($0.sopInstanceUID) }
-      let isGone = claim.attempt >= pauses.missingAnswers
+      let isGone = claim.missingAnswers + 1 >= pauses.missingAnswers
       try await record(
         claim, by: proof, kept: listed,
         missing: !isGone

@@ -65,10 +65,18 @@ public struct STOWDestination: ResultDestination {
     let failure = answer.response?.failed.first {
       $0.instance.sopInstanceUID == nil || $0.instance.sopInstanceUID == uid
     }
+    let isNamed = answer.response?.stored.contains { $0.sopInstanceUID == uid } ?? false
     switch (answer.status, failure) {
-    case (200...202, let failure?), (409, let failure?): return refusal(failure.reason)
-    case (200, nil), (201, nil), (204, nil): return .stored(status: 0, note: nil)
-    case (202, nil):
+    case (200...202, let failure?) where !isNamed, (409, let failure?) where !isNamed:
+      return refusal(failure.reason)
+    case (200, _), (201, _), (204, _):
+      // Such as a page for people, where no DICOMweb is.
+      guard isNamed || answer.response == nil && answer.saysNothing else {
+        let text = "\(self) answered \(answer.status) and does not say that it stored the object"
+        return .failed(.refused(text + "; correct url, and retry"), status: nil)
+      }
+      return .stored(status: 0, note: nil)
+    case (202, _):
       guard let stored = answer.response?.stored.first(where: { $0.sopInstanceUID == uid }) else {
         let text = "\(self) answered 202 and does not say what became of it"
         return .failed(.refused(text, isPermanent: false), status: nil)

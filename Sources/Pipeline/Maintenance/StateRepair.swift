@@ -53,6 +53,11 @@ public struct StateRepair: Sendable {
   public func run(progress: (Int) -> Void = { _ in }) throws -> StateRepairReport {
     let check = StateCheck(
       state: state, ledger: ledger, comparesHashes: comparesHashes, patience: .zero)
+    // Nothing is written into a ledger that is damaged.
+    guard try isDryRun || ledger.checkConsistency().events != nil else {
+      return StateRepairReport(
+        isDryRun: isDryRun, steps: [], report: try check.compare(progress).report)
+    }
     var steps = isDryRun ? [] : try endOfLastProcess()
     let comparison = try check.compare(progress)
     guard comparison.report.events != nil else {
@@ -136,8 +141,15 @@ public struct StateRepair: Sendable {
   private func removeUnknown(_ results: ResultComparison.Report) throws -> [String] {
     var steps: [String] = []
     let known = try ledger.resultPaths()
+    let folders = ResultFolders(state: state)
+    var whole: [Int64: Bool] = [:]
     for (path, _) in results.unknown where !known.contains(path) {
       let number = Int64(path.split(separator: "/").dropFirst().first ?? "") ?? 0
+      // A result that was proved, and may have been sent, is not removed unasked.
+      if whole[number] == nil {
+        whole[number] = folders.note(number).map { folders.fault($0) == nil } ?? false
+      }
+      guard removesUnknownResults || whole[number] == false else { continue }
       guard try removesUnknownResults || ledger.state(ofJob: number) != nil else { continue }
       steps.append("\(path), which belongs to no result, is removed")
       if !isDryRun { try FileManager.default.removeItem(at: state.file(path)) }

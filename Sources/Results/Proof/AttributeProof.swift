@@ -76,7 +76,7 @@ struct AttributeProof {
         == [own > 0 && own <= 2_000_000 ? own * 1000 + number : number], .seriesNumber,
       "does not follow from the source's and the model")
     try written.expect(
-      isDescription(stored(.seriesDescription, of: dataset)), .seriesDescription,
+      isDescription(unpadded(.seriesDescription)), .seriesDescription,
       "is not the source's with the model's name and the label \"(research use only)\"")
     let related = dataset.items(.relatedSeriesSequence)
     let replaces = [origin.replaces].compactMap(\.self)
@@ -91,6 +91,12 @@ struct AttributeProof {
       try written.expect(
         only: [.studyInstanceUID, .seriesInstanceUID, .purposeOfReferenceCodeSequence], in: item)
     }
+  }
+
+  /// Without padding behind it.
+  private func unpadded(_ tag: Tag) -> [UInt8] {
+    guard case .text(let bytes) = dataset[tag]?.value else { return [] }
+    return Array(bytes.reversed().drop { $0 == 0x20 || $0 == 0 }.reversed())
   }
 
   private func stored(_ tag: Tag, of dataset: Dataset) -> [UInt8] {
@@ -127,7 +133,9 @@ struct AttributeProof {
     where beginning.suffix(3) == escape[...] && !isBeginning(beginning, of: given) {
       beginning.removeLast(3)
     }
-    return !beginning.isEmpty && isBeginning(beginning, of: given)
+    // Of control characters alone nothing may be left.
+    let mayBeEmpty = given.allSatisfy { $0 < 0x21 || $0 == 0x7F }
+    return (!beginning.isEmpty || mayBeEmpty) && isBeginning(beginning, of: given)
   }
 
   private func isBeginning(_ bytes: [UInt8], of source: [UInt8]) -> Bool {
@@ -208,17 +216,18 @@ struct AttributeProof {
       try written.expect(
         dataset.text(tag) == wanted, tag, "is not the latest that the images state")
     }
-    let ending = origin.remarks.isEmpty ? "" : " - unusual, see segments"
-    let found = dataset.text(.contentDescription) ?? ""
     let isNothing = !object.labels.labels.contains { $0 != 0 }
+    let ending =
+      (isNothing ? ", nothing found" : "")
+      + (origin.remarks.isEmpty ? "" : " - unusual, see segments")
+    let found = dataset.text(.contentDescription) ?? ""
     let parts = [origin.subject, "\(origin.modelName) \(origin.modelVersion)"]
     var beginning = Dataset()
     beginning.set(.contentDescription, .LO, String(found.dropLast(ending.count)))
     try written.expect(
       found.hasSuffix(ending)
         && written.says(
-          (parts + (isNothing ? ["nothing found"] : [])).filter { !$0.isEmpty }
-            .joined(separator: ", "), .contentDescription, in: beginning,
+          parts.filter { !$0.isEmpty }.joined(separator: ", "), .contentDescription, in: beginning,
           length: 64 - ending.count),
       .contentDescription, "does not name the model and what is unusual")
   }

@@ -100,7 +100,8 @@ struct WrittenObject {
     let (written, due) = (comparable(found), comparable(whole))
     let isCut = whole.unicodeScalars.count > length
     return found.unicodeScalars.count <= length
-      && (isCut ? due.hasPrefix(written) && !written.isEmpty : due == written)
+      && (isCut
+        ? due.hasPrefix(written) && (!written.isEmpty || found.contains("?")) : due == written)
   }
 
   /// A text without what a character set may lack or an element not hold, in whose place something else is

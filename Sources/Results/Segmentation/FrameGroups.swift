@@ -20,7 +20,7 @@ struct FrameGroups {
     self.slices = Dictionary(
       uniqueKeysWithValues: slices.enumerated().map { rank, slice in
         var position = Dataset()
-        position[.imagePosition] = source.planes[slice].imagePosition.withinDecimalStrings
+        position[.imagePosition] = source.planes[slice].imagePosition.decimalString
         var groups = Dataset()
         groups.set(.planePositionSequence, [position])
         groups.set(.derivationImageSequence, [Self.derivation(from: stack.frames[slice])])
@@ -43,8 +43,8 @@ struct FrameGroups {
   private static func shared(_ stack: SliceStack, _ source: SourceImages) -> Dataset {
     let step = stack.grid.affine.stepAlongNormal
     var measures = Dataset()
-    measures[.pixelSpacing] = source.planes[0].pixelSpacing.withinDecimalStrings
-    if let thickness = source.planes[0].sliceThickness?.withinDecimalStrings,
+    measures[.pixelSpacing] = source.planes[0].pixelSpacing.decimalString
+    if let thickness = source.planes[0].sliceThickness?.decimalString,
       isThickness(thickness)
     {
       measures[.sliceThickness] = thickness
@@ -56,7 +56,7 @@ struct FrameGroups {
       measures.set(.spacingBetweenSlices, .DS, PlainText.decimal(step))
     }
     var orientation = Dataset()
-    orientation[.imageOrientation] = source.planes[0].imageOrientation.withinDecimalStrings
+    orientation[.imageOrientation] = source.planes[0].imageOrientation.decimalString
     var shared = Dataset()
     shared.set(.pixelMeasuresSequence, [measures])
     shared.set(.planeOrientationSequence, [orientation])

@@ -67,8 +67,8 @@ struct SegmentationBuilder {
   private func addEquipment(_ dataset: inout Dataset) {
     dataset.set(.manufacturer, .LO, "segmentd")
     dataset.set(.manufacturerModelName, .LO, "segmentd")
-    dataset.set(.deviceSerialNumber, .LO, PlainText.ascii(origin.deviceSerialNumber, to: 64))
-    dataset.set(.softwareVersions, .LO, PlainText.ascii(origin.softwareVersion, to: 64))
+    dataset.set(.deviceSerialNumber, .LO, text.limited(origin.deviceSerialNumber, to: 64))
+    dataset.set(.softwareVersions, .LO, text.limited(origin.softwareVersion, to: 64))
     dataset.set(
       .contributingEquipmentSequence,
       source.header.items(.contributingEquipmentSequence).map(\.withoutPrivateElements)
@@ -105,7 +105,7 @@ struct SegmentationBuilder {
       .softwareVersions, .LO, [text.limited(origin.modelVersion, to: 64), origin.modelSHA256])
     equipment.set(
       .contributionDescription, .ST,
-      "Segmentation by a neural network; software versions are that of the model and its SHA-256")
+      "Segmentation by a neural network; Software Versions: the model's version, its SHA-256")
     return equipment
   }
 
@@ -120,11 +120,10 @@ struct SegmentationBuilder {
       dataset.set(.timezoneOffsetFromUTC, .SH, offset.text)
     }
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
-    let parts = [
-      origin.subject, "\(origin.modelName) \(origin.modelVersion)",
-      frames.isOfNothing ? "nothing found" : "",
-    ]
-    let ending = origin.remarks.isEmpty ? "" : " - unusual, see segments"
+    let parts = [origin.subject, "\(origin.modelName) \(origin.modelVersion)"]
+    let ending =
+      (frames.isOfNothing ? ", nothing found" : "")
+      + (origin.remarks.isEmpty ? "" : " - unusual, see segments")
     dataset.set(
       .contentDescription, .LO,
       text.limited(parts.filter { !$0.isEmpty }.joined(separator: ", "), to: 64 - ending.count)

@@ -7,7 +7,7 @@ extension DataElement {
   /// Some scanners write all the digits of a binary number. A longer number is rounded to as many digits
   /// as fit; every other value, also what is no number, stays as it is stored.
   var withinDecimalStrings: DataElement {
-    guard vr == .DS || vr == .UN, case .text(let bytes) = value else { return self }
+    guard vr == .DS, case .text(let bytes) = value else { return self }
     let values = bytes.split(separator: UInt8(ascii: "\\"), omittingEmptySubsequences: false)
     guard values.contains(where: { Self.trimmed($0).count > 16 }) else { return self }
     let shortened = values.map { value -> [UInt8] in
@@ -17,7 +17,13 @@ extension DataElement {
       else { return Array(value) }
       return Array(PlainText.decimal(number).utf8)
     }
-    return DataElement(vr, .text(Array(shortened.joined(separator: [UInt8(ascii: "\\")]))))
+    return DataElement(.DS, .text(Array(shortened.joined(separator: [UInt8(ascii: "\\")]))))
+  }
+
+  /// A value of DS, also where it came as UN, as from whoever did not know the attribute's VR.
+  var decimalString: DataElement {
+    guard vr == .UN, case .bytes(let bytes) = value else { return withinDecimalStrings }
+    return DataElement(.DS, .text(bytes)).withinDecimalStrings
   }
 
   private static func trimmed(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
