@@ -68,7 +68,8 @@ extension StateReport {
     }
     let how = comparesHashes ? "their SHA-256" : "their size alone"
     lines.append("\(instances) instances and \(resultFiles) files of results compared by \(how)")
-    lines.append(findings.isEmpty ? "nothing is wrong" : "\(findings.count) finding\(findings.count == 1 ? "" : "s")")
+    let count = findings.count == 1 ? "1 finding" : "\(findings.count) findings"
+    lines.append(findings.isEmpty ? "nothing is wrong" : count)
     return lines.joined(separator: "\n")
   }
 }
