@@ -72,9 +72,8 @@ struct CertificateFault: CustomStringConvertible {
 }
 
 extension ValueCheck {
-  /// TLS to a peer. Certificates themselves are checked where they are used.
-  ///
-  /// - Parameter url: of a web service; there the system's authorities are trusted where none are named.
+  /// TLS to a peer, or to the web service of a `url`, where the system's authorities are trusted if none are
+  /// named. Certificates themselves are checked where they are used.
   func tls(_ tls: SiteConfiguration.PeerTLS?, _ name: String, url: String? = nil)
     throws(ConfigurationError)
   {
@@ -94,9 +93,8 @@ extension ValueCheck {
     }
   }
 
-  /// A DICOMweb service and how it knows us.
-  ///
-  /// - Parameter isPrivate: whether others must not be able to read the file of the secret.
+  /// A DICOMweb service and how it knows us, by a secret whose file others must not be able to read where
+  /// it `isPrivate`.
   func web(
     _ url: String, user: String?, passwordFile: String?, tokenFile: String?, isPrivate: Bool,
     _ name: String

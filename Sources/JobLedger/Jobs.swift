@@ -157,7 +157,7 @@ extension Ledger {
     }
   }
 
-  /// - Parameter owner: the job whose result the new one is; that result stays.
+  /// Older results of a series and model are superseded by a job's; that of `owner`, whose result it is, stays.
   func supersede(
     olderThan id: Int64, series: String, model: String, but owner: Int64?, _ db: Database
   ) throws {

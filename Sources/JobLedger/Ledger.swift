@@ -41,7 +41,7 @@ public final class Ledger: Sendable {
   ///   - path: the SQLite file.
   ///   - version: of the tables; only a test makes those of an older program.
   ///   - intakePatience: how long what is received waits for another process that has locked the ledger.
-  ///   - clock: what the time for everything that is written and everything that is due is told by.
+  ///   - source: what the time for everything that is written and everything that is due is told by.
   init(
     path: String, version: Int = Schema.migrations.count, intakePatience: Duration = .seconds(8),
     clock source: TimeSource = .system
@@ -83,7 +83,7 @@ public final class Ledger: Sendable {
   ///
   /// - Parameters:
   ///   - path: the SQLite file.
-  ///   - clock: what the time is told by.
+  ///   - source: what the time is told by.
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, also where its tables are of another version.
   public init(reading path: String, clock source: TimeSource = .system) throws(LedgerError) {
     self.path = path

@@ -71,9 +71,8 @@ struct WrittenObject {
     return items[0]
   }
 
-  /// The one item of a code sequence must be a concept (PS3.3 8.8).
-  ///
-  /// - Parameter others: elements that the item has besides.
+  /// The one item of a code sequence must be a concept (PS3.3 8.8), and may have the elements `others`
+  /// besides.
   func expect(
     _ concept: CodedConcept, _ tag: Tag, in dataset: Dataset, others: Set<Tag> = [],
     frame: Int? = nil

@@ -26,7 +26,7 @@ struct PlaneAccumulator {
 
   var state: State { State(done: done, sums: sums) }
 
-  /// - Parameter state: that it had; nil at the beginning.
+  /// Continues from a state; from the beginning where there is none.
   init(_ grid: PatchGrid, shape: [Int], classes: Int, state: State? = nil) {
     self.grid = grid
     self.shape = shape
