@@ -99,7 +99,7 @@ def check_results(daemon, db):
             yield f"{path} is not what was proved"
     for file in (daemon.state / "results").rglob("*"):
         name = str(file.relative_to(daemon.state))
-        # The note beside a result is what a lost ledger is made anew of.
+        # A lost ledger is rebuilt from the note next to a result.
         if file.is_file() and name not in known and file.name != "result.json":
             yield f"{name} belongs to nothing"
     for file in (daemon.state / "checkpoints").glob("*"):

@@ -65,7 +65,7 @@ extension AssociationRecord {
       case .released, nil: "is open"
       }
     if callingAETitle.isEmpty, peerAddress.isEmpty {
-      // Of a ledger that was made anew.
+      // Of a ledger that was rebuilt.
       return
         "\(message ?? end): whether more than \(stored) instances of the series came is not known, "
         + "send it again"

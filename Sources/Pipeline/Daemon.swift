@@ -43,7 +43,7 @@ public struct Daemon {
       logger: parts.logger)
     // Models and rules are known to be usable before a port opens.
     let assembler = try parts.assembler(receptions: receiver)
-    // What is received while a lost ledger is made anew would count as older than what is in the spool.
+    // What is received while a lost ledger is rebuilt would count as older than what is in the spool.
     if try parts.ledger.isEmpty() {
       try recovery.rebuildLedger { line, isError in
         parts.logger.log(level: isError ? .error : .notice, "\(line)")

@@ -9,7 +9,7 @@ extension Ledger {
   /// The copy that was made before the tables became those of a version.
   static func copyBefore(version: Int, of path: String) -> String { "\(path).before-v\(version)" }
 
-  /// Brings the tables up to date. Before an older ledger is changed it is copied to a file beside it,
+  /// Brings the tables up to date. Before an older ledger is changed it is copied to a file next to it,
   /// `ledger.sqlite.before-vN`, of which the last three are kept.
   ///
   /// A migration that fails leaves the ledger as it was.

@@ -2,7 +2,7 @@ import FileSystem
 import Foundation
 import GRDB
 
-/// What the ledger knows of a result, as it is kept beside the files of the result: of these a lost
+/// What the ledger knows of a result, as it is kept next to the files of the result: from these a lost
 /// ledger learns again what was made and what arrived.
 public struct ResultNote: Sendable, Codable, Equatable {
   /// A destination that has the result.
@@ -120,7 +120,7 @@ extension Ledger {
   }
 }
 
-/// A lost ledger is made anew of what is on disk.
+/// A lost ledger is rebuilt from what is on disk.
 extension Ledger {
   /// Whether nothing was ever received.
   public func isEmpty() throws(LedgerError) -> Bool {
@@ -200,11 +200,11 @@ extension Ledger {
     }
   }
 
-  /// A ledger that was made anew of the spool does not know what was refused and which associations broke
+  /// A ledger that was rebuilt from the spool does not know what was refused and which associations broke
   /// off: a series of images of which no result is here is held until it is sent again, the query source
   /// confirms it, or a person releases it.
   ///
-  /// - Parameter key: of the association that stands for those that are not known; unique.
+  /// - Parameter key: of the association that is recorded in place of the unknown ones; unique.
   public func suspectSeriesWithoutJobs(key: String) throws(LedgerError) {
     try write { db in
       let series = try Row.fetchAll(

@@ -6,8 +6,8 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps a note beside the files of each result, of what the ledger knows of it and where it arrived: with
-/// these a lost ledger is made anew, and nothing is sent again that arrived.
+/// Keeps a note next to the files of each result: what the ledger knows of it, and where it arrived. From
+/// these notes a lost ledger is rebuilt, and nothing is sent again that arrived.
 ///
 /// The notes follow the ledger within seconds. Nothing reads them while there is a ledger.
 public struct ResultNoteWriter: Service {

@@ -19,7 +19,7 @@ public struct StateReport: Sendable, Codable, Equatable {
 
 /// Compares ledger, spool and results, and changes nothing.
 ///
-/// It runs beside a daemon: the ledger is read as it is at one moment, and what looks wrong in the files
+/// It may run while a daemon does: the ledger is read as it is at one moment, and what looks wrong in the files
 /// is looked at again before it is a finding. A ledger that cannot be written is enough.
 ///
 /// ```swift

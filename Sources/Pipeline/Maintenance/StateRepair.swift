@@ -19,7 +19,7 @@ public struct StateRepairReport: Sendable, Codable, Equatable {
 /// - Results on disk that the ledger does not know are taken up by their notes.
 /// - Files that belong to no result are removed.
 ///
-/// A damaged ledger is not mended: restore a copy, or have it made anew of what is on disk.
+/// A damaged ledger is not mended: restore a copy, or have it rebuilt from what is on disk.
 public struct StateRepair: Sendable {
   private let state: StateDirectory
   private let ledger: Ledger

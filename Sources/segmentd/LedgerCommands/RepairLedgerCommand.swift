@@ -15,7 +15,7 @@ struct RepairLedgerCommand: AsyncParsableCommand {
       does not know are taken up; what arrived is not sent again. Files that belong to no result of \
       their job are removed.
 
-      A ledger that is gone is made anew of spool and results, as by a daemon that starts without one. \
+      A ledger that is gone is rebuilt from spool and results, as by a daemon that starts without one. \
       With --rebuild so is one that is there: it is kept as ledger.sqlite.replaced-TIME.
 
       Exit status: 0 where all is as it has to be afterwards, 2 where something is left, as files that \
@@ -30,7 +30,7 @@ struct RepairLedgerCommand: AsyncParsableCommand {
   @Flag(help: "Look whether each file is there and at its size, and do not read it.")
   var quick = false
 
-  @Flag(help: "Make the ledger anew of spool and results, and keep the present one beside it.")
+  @Flag(help: "Rebuild the ledger from spool and results, and keep the old file next to it.")
   var rebuild = false
 
   @Flag(
@@ -50,7 +50,7 @@ struct RepairLedgerCommand: AsyncParsableCommand {
     defer { withExtendedLifetime(lock) {} }
     let isThere = FileManager.default.fileExists(atPath: state.ledger.path)
     if isDryRun, rebuild || !isThere {
-      print("the ledger is made anew of the files in \(state.spool.path) and \(state.results.path)")
+      print("the ledger is rebuilt from the files in \(state.spool.path) and \(state.results.path)")
       throw ExitCode.findings
     }
     if rebuild, isThere { try keepPresent(state.ledger.path) }

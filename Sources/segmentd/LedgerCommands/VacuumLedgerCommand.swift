@@ -60,7 +60,7 @@ enum LedgerCommandError: Error, CustomStringConvertible {
       "\(path): it belongs to user \(owner), to whom the files that are made have to belong: run this "
         + "command as that user"
     case .damaged(let path, let reason):
-      "\(path): the ledger is damaged: \(reason). Restore a copy of it, or have it made anew of spool "
+      "\(path): the ledger is damaged: \(reason). Restore a copy of it, or have it rebuilt from spool "
         + "and results with --rebuild"
     }
   }
