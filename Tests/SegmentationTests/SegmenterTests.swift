@@ -11,7 +11,7 @@ import Volumes
     voxels: (0..<16 * 32 * 64).map { Float($0 % 700) - 100 })
 
   /// As many segmenters as the cooperative pool has threads wait for a task of that pool.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func leavesTheCooperativePoolFree() async throws {
     let bundle = try untrainedBundle()
     let volume = volume
@@ -25,7 +25,7 @@ import Volumes
           let outcome = Outcome()
           _ = try await segmenter.segment([volume]) { _ in
             begun.signal()
-            outcome.record(released.wait(timeout: .now() + 20))
+            outcome.record(released.wait(timeout: .now() + 600))
           }
           return outcome.value
         }
