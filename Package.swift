@@ -5,7 +5,7 @@ import PackageDescription
 let optimisedKernels: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
 
 let dcmtkLibraries = [
-  "dcmnet", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
+  "cmr", "dcmsr", "dcmnet", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
 ]
 
 let package = Package(
@@ -74,7 +74,7 @@ let package = Package(
     .target(
       name: "DICOM",
       dependencies: [
-        "CDCMTK", "CCodecs", "FileSystem", "Volumes",
+        "CDCMTK", "CCodecs", "FileSystem", "Terminology", "Volumes",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ]),

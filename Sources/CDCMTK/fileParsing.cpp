@@ -1,4 +1,4 @@
-#include "support.h"
+#include "visiting.h"
 
 #include "dcmtk/dcmdata/dcistrmb.h"
 
@@ -124,6 +124,10 @@ OFCondition visit_item(DcmItem &item, const cdcmtk_visitor &visitor) {
 
 }  // namespace
 
+OFCondition cdcmtk_visit(DcmItem &item, const cdcmtk_visitor &visitor) {
+  return visit_item(item, visitor);
+}
+
 int cdcmtk_parse_dataset(const uint8_t *bytes, size_t count, const char *transfer_syntax,
                          const cdcmtk_visitor *visitor, cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
@@ -136,7 +140,7 @@ int cdcmtk_parse_dataset(const uint8_t *bytes, size_t count, const char *transfe
     OFCondition condition =
         dataset.read(stream, DcmXfer(transfer_syntax).getXfer(), EGL_noChange);
     dataset.transferEnd();
-    if (condition.good()) condition = visit_item(dataset, *visitor);
+    if (condition.good()) condition = cdcmtk_visit(dataset, *visitor);
     return cdcmtk_check(condition, CDCMTK_BAD_DATA, error);
   });
 }

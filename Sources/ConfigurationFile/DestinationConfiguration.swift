@@ -43,6 +43,7 @@ extension SiteConfiguration {
     /// A kind of object, as the ledger names it.
     public enum ObjectKind: String, Decodable, Sendable, CaseIterable {
       case segmentation = "seg"
+      case report = "sr"
     }
 
     public var name: String

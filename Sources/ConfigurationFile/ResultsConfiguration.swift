@@ -5,13 +5,35 @@ extension SiteConfiguration {
   public struct Results: Decodable, Sendable, Equatable {
     /// Whether a segment has a frame for each image, also where it has no voxel.
     public var keepEmptyFrames = false
-    /// Most frames of an object; 0 never divides a result.
+    /// Most frames of an object; 0 divides a result only where one object cannot hold it.
     public var maximumFrames = 0
+    /// Which report is written next to segmentations.
+    public var report = Report.none
     /// What is delivered where a model finds none of its structures.
-    public var nothingFound = NothingFound.none
+    public var nothingFound = NothingFound.report
+
+    /// What becomes of a result that is suspect: outside of what the model's bundle says is usual.
+    public var suspect = Suspect.deliver
+
+    public enum Suspect: String, Decodable, Sendable, CaseIterable {
+      /// It is delivered, and says what is unusual.
+      case deliver
+      /// The series is held with what is unusual, and nothing is delivered.
+      case hold
+    }
+
+    /// What a structured report says.
+    public enum Report: String, Decodable, Sendable, CaseIterable {
+      /// There is none.
+      case none
+      /// The measurements of each segment.
+      case measurements
+    }
 
     /// What shows that a series was processed and nothing was found in it.
     public enum NothingFound: String, Decodable, Sendable, CaseIterable {
+      /// A structured report that says which model looked at which images and found nothing.
+      case report
       /// Nothing: the ledger alone knows.
       case none
       /// A segmentation object with an empty frame for each structure of the model.
@@ -19,7 +41,7 @@ extension SiteConfiguration {
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case keepEmptyFrames, maximumFrames, nothingFound
+      case keepEmptyFrames, maximumFrames, report, nothingFound, suspect
     }
 
     public init() {}
@@ -30,14 +52,16 @@ extension SiteConfiguration {
         try values.decodeIfPresent(Bool.self, forKey: .keepEmptyFrames) ?? keepEmptyFrames
       maximumFrames =
         try values.decodeIfPresent(Int.self, forKey: .maximumFrames) ?? maximumFrames
+      report = try values.decodeIfPresent(Report.self, forKey: .report) ?? report
       nothingFound =
         try values.decodeIfPresent(NothingFound.self, forKey: .nothingFound) ?? nothingFound
+      suspect = try values.decodeIfPresent(Suspect.self, forKey: .suspect) ?? suspect
     }
 
     /// What is wrong with a value, with its key; nil for nothing.
     var problem: String? {
-      (0...1_000_000).contains(maximumFrames)
-        ? nil : "maximumFrames: \(maximumFrames) is not between 0 and 1000000"
+      (0...50_000).contains(maximumFrames)
+        ? nil : "maximumFrames: \(maximumFrames) is not between 0 and 50000"
     }
   }
 }

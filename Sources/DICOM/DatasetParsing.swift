@@ -22,7 +22,7 @@ extension Dataset {
 }
 
 /// Collects what DCMTK visits into a dataset.
-private final class DatasetCollector {
+final class DatasetCollector {
   private var levels = [Dataset()]
   private var sequences: [(tag: Tag, items: [Dataset])] = []
 

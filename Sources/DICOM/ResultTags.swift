@@ -62,6 +62,31 @@ extension Tag {
   public static let trackingID = Tag(0x0062, 0x0020)
   public static let trackingUID = Tag(0x0062, 0x0021)
 
+  // Structured reports
+  public static let valueType = Tag(0x0040, 0xA040)
+  public static let conceptNameCodeSequence = Tag(0x0040, 0xA043)
+  public static let continuityOfContent = Tag(0x0040, 0xA050)
+  public static let contentTemplateSequence = Tag(0x0040, 0xA504)
+  public static let contentSequence = Tag(0x0040, 0xA730)
+  public static let relationshipType = Tag(0x0040, 0xA010)
+  public static let textValue = Tag(0x0040, 0xA160)
+  public static let uidValue = Tag(0x0040, 0xA124)
+  public static let conceptCodeSequence = Tag(0x0040, 0xA168)
+  public static let measuredValueSequence = Tag(0x0040, 0xA300)
+  public static let numericValue = Tag(0x0040, 0xA30A)
+  public static let measurementUnitsCodeSequence = Tag(0x0040, 0x08EA)
+  public static let mappingResource = Tag(0x0008, 0x0105)
+  public static let mappingResourceUID = Tag(0x0008, 0x0118)
+  public static let templateIdentifier = Tag(0x0040, 0xDB00)
+  public static let completionFlag = Tag(0x0040, 0xA491)
+  public static let verificationFlag = Tag(0x0040, 0xA493)
+  public static let currentRequestedProcedureEvidenceSequence = Tag(0x0040, 0xA375)
+  public static let performedProcedureCodeSequence = Tag(0x0040, 0xA372)
+  public static let referencedPerformedProcedureStepSequence = Tag(0x0008, 0x1111)
+
+  // PET
+  public static let units = Tag(0x0054, 0x1001)
+
   // File meta information
   public static let implementationClassUID = Tag(0x0002, 0x0012)
 }

@@ -35,6 +35,15 @@ public enum TransferSyntax: String, Sendable, CaseIterable {
     }
   }
 
+  /// Whether pixels always lose something in it (PS3.5 A.4). JPEG 2000 may be lossless in its lossy transfer
+  /// syntax too.
+  public var isLossy: Bool {
+    switch self {
+    case .jpegBaseline, .jpegExtended, .jpegLSNearLossless: true
+    default: false
+    }
+  }
+
   /// How the elements of a dataset are coded (PS3.5 A.1 to A.5), whatever its pixels are.
   var elementCoding: TransferSyntax {
     switch self {

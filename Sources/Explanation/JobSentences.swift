@@ -44,15 +44,25 @@ extension StudyRecord.Job {
     }
     let sent = job.objects.filter { $0.kind != .picture }
     if !sent.isEmpty {
-      let uids = sent.compactMap(\.sopInstanceUID).joined(separator: ", ")
       entries.append(
         entry(
           "result", at: end,
           "the result of job \(job.id) was read back from disk and proved equal to the labels and to "
-            + "the source images: \(counted(sent.count, "object")) (\(uids)) in series "
-            + (job.resultSeriesInstanceUID ?? "unknown")))
+            + "the source images: \(listed(sent))"))
     }
     return entries
+  }
+
+  /// The objects by their kinds, with their UIDs.
+  private func listed(_ objects: [StoredObject]) -> String {
+    let kinds = [(StoredObject.Kind.segmentation, "segmentation"), (.report, "report")]
+    return kinds.compactMap { kind, name in
+      let found = objects.filter { $0.kind == kind }
+      guard !found.isEmpty else { return nil }
+      let uids = found.compactMap(\.sopInstanceUID).joined(separator: ", ")
+      let series = kind == .segmentation ? job.resultSeriesInstanceUID : nil
+      return "\(counted(found.count, name)) (\(uids))" + (series.map { " in series \($0)" } ?? "")
+    }.joined(separator: " and ")
   }
 
   private func modelEntry(_ at: Date) -> StudyExplanation.Entry {

@@ -6,6 +6,8 @@ public struct StoredObject: Sendable, Codable, Equatable {
   public enum Kind: String, Sendable, Codable {
     /// A DICOM segmentation.
     case segmentation = "seg"
+    /// A structured report with measurements, or that nothing was found.
+    case report = "sr"
     /// A PNG for people, which stays here.
     case picture
 
@@ -30,6 +32,11 @@ public struct StoredObject: Sendable, Codable, Equatable {
       kind: .segmentation, sopInstanceUID: sopInstanceUID, path: path, sha256: sha256)
   }
 
+  /// A structured report.
+  public static func report(sopInstanceUID: String, path: String, sha256: String) -> StoredObject {
+    StoredObject(kind: .report, sopInstanceUID: sopInstanceUID, path: path, sha256: sha256)
+  }
+
   public static func picture(path: String, sha256: String) -> StoredObject {
     StoredObject(kind: .picture, sopInstanceUID: nil, path: path, sha256: sha256)
   }
@@ -51,8 +58,8 @@ public struct ResultMeasurement: Sendable, Codable, Equatable {
 
 /// What a finished job leaves behind.
 public struct JobResult: Sendable, Equatable {
-  /// The files, DICOM objects in the order in which they are sent; without one of these the model
-  /// found nothing.
+  /// The files, DICOM objects in the order in which they are sent; without a segmentation the model found
+  /// nothing.
   public var objects: [StoredObject]
   public var modelVersion: String
   /// One line for people: the segments and their volumes.

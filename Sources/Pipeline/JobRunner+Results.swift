@@ -29,10 +29,12 @@ extension JobRunner {
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(
         job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
-    case .nothingFound(let picture, let warnings, let segmentations):
-      let lines = ["no structure of the model was found"] + warnings.map { "warning: \($0)" }
+    case .nothingFound(let picture, let warnings, let segmentations, let report):
+      let lines =
+        ["no structure of the model was found"]
+        + (report == nil ? [] : ["a report says so"]) + warnings.map { "warning: \($0)" }
       let result = JobResult(
-        objects: segmentations.map { stored($0, of: job) } + [
+        objects: segmentations.map { stored($0, of: job) } + stored(report, of: job) + [
           try stored(picture: picture, of: job)
         ],
         modelVersion: modelVersion,
@@ -62,7 +64,8 @@ extension JobRunner {
     let pictures = try ([series.cyclePicture].compactMap(\.self) + series.pictures)
       .map { try stored(picture: $0, of: job) }
     let result = JobResult(
-      objects: segmentations + pictures, modelVersion: modelVersion, summary: series.summary,
+      objects: segmentations + stored(series.report, of: job) + pictures,
+      modelVersion: modelVersion, summary: series.summary,
       measurements: series.measurements)
     try ledger.completeJob(
       job.id, result: result, destinations: try destinations.targets(of: job), verdicts: verdicts,
@@ -73,6 +76,15 @@ extension JobRunner {
     .segmentation(
       sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
       sha256: object.sha256)
+  }
+
+  private func stored(_ report: ProvedReport?, of job: ClaimedJob) -> [StoredObject] {
+    guard let report else { return [] }
+    return [
+      .report(
+        sopInstanceUID: report.sopInstanceUID, path: path(report.file, of: job),
+        sha256: report.sha256)
+    ]
   }
 
   private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {

@@ -8,7 +8,7 @@ struct SourceImages {
   let header: Dataset
   /// The plane of each slice of the stack.
   let planes: [PlaneElements]
-  /// The first image that was compressed with loss, where one was.
+  /// The first image that was compressed with loss, where one was: it says so, or its transfer syntax does.
   let lossyHeader: Dataset?
 
   /// - Throws: ``SegmentationError``: ``UncopiedAttribute`` where no image states all of what
@@ -25,7 +25,7 @@ struct SourceImages {
           let opened = try DICOMFile(path: frame.file)
           let header = StatedIdentity(opened.dataset)
           if !headers.contains(where: { $0.tags == header.tags }) { headers.append(header) }
-          if opened.dataset.text(.lossyImageCompression) == "01" {
+          if opened.dataset.text(.lossyImageCompression) == "01" || opened.transferSyntax.isLossy {
             lossyHeader = lossyHeader ?? opened.dataset
           }
           file = opened

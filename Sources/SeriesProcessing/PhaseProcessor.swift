@@ -1,5 +1,6 @@
 import Foundation
 import GeometryGate
+import Results
 import Segmentation
 import SeriesReading
 import Volumes
@@ -85,9 +86,11 @@ struct PhaseProcessor {
     }
     let names = cycle?.names ?? [:]
     var objects: [ProvedSegmentation] = []
+    var measured: [MeasuredSegmentation] = []
     var firstPicture: URL?
     var warnings: [String] = []
-    for phase in try wanted(names) {
+    let wanted = try wanted(names)
+    for phase in wanted {
       let result = try await segmented(phase)
       let written = try export.write(
         result, stack: phases[phase].stack,
@@ -95,7 +98,9 @@ struct PhaseProcessor {
           number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
           name: names[phase]), index: objects.count)
       switch written {
-      case .proved(let proved): objects += proved
+      case .proved(let proved, let numbers):
+        objects += proved
+        measured += numbers
       case .nothingFound(let picture, let empty):
         objects += empty
         firstPicture = firstPicture ?? picture
@@ -104,13 +109,18 @@ struct PhaseProcessor {
       // Only extremes are looked at twice.
       if choice != .extremes { known[phase] = nil }
     }
+    let stacks = wanted.map { phases[$0].stack }
     if let firstPicture, objects.allSatisfy(\.millilitres.isEmpty) {
-      return .nothingFound(picture: firstPicture, warnings: warnings, objects: objects)
+      return .nothingFound(
+        picture: firstPicture, warnings: warnings, objects: objects,
+        report: try export.writeReportOfNothing(in: stacks, warnings: warnings))
     }
-    return .segmented(
-      SegmentedSeries(
-        objects: objects, function: cycle?.function ?? [], mass: cycle?.mass,
-        cyclePicture: try await picture(of: cycle, segmented), memory: memory))
+    var series = SegmentedSeries(
+      objects: objects, function: cycle?.function ?? [], mass: cycle?.mass,
+      cyclePicture: try await picture(of: cycle, segmented), memory: memory)
+    series.report = try export.writeReport(
+      measured, of: stacks, heart: cycle == nil ? nil : rule, warnings: series.warnings)
+    return .segmented(series)
   }
 
   /// The extremes of the heartbeat and what follows from them.

@@ -37,7 +37,7 @@ public struct ResultDependencies: Sendable, Equatable {
   /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
   init(
     _ input: ModelInput, bundle: ModelBundle, geometry: GeometryRules, installation: String,
-    options: SegmentationOptions = SegmentationOptions()
+    options: ResultOptions = ResultOptions()
   ) throws {
     let document = Document(
       program: SegmentdVersion.results, model: bundle.sha256, modelName: bundle.name,

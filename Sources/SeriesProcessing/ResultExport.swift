@@ -15,7 +15,7 @@ struct ResultExport {
   let moment: StatedMoment
   /// Written as Device Serial Number (0018,1000).
   let installation: String
-  let options: SegmentationOptions
+  let options: ResultOptions
   let output: URL
   /// Whether the labels are written as NIfTI next to the object.
   let writesNIfTI: Bool
@@ -23,8 +23,8 @@ struct ResultExport {
 
   /// The outcome for one label volume.
   enum Written {
-    /// One object, or several where a result is divided.
-    case proved([ProvedSegmentation])
+    /// One object, or several where a result is divided, and what was measured in them for a report.
+    case proved([ProvedSegmentation], [MeasuredSegmentation])
     /// With the objects that show it, where the options ask for them.
     case nothingFound(picture: URL, objects: [ProvedSegmentation])
   }
@@ -47,6 +47,7 @@ struct ResultExport {
       try drawPicture(labels, of: stack, segments: bundle.labels, to: picture)
     }
     var objects: [ProvedSegmentation] = []
+    var measured: [MeasuredSegmentation] = []
     let parts = SegmentationObject.parts(of: labels, segments: segments, options: options)
     for (part, held) in parts.enumerated() {
       let number = part == 0 ? "" : "-\(part + 1)"
@@ -58,6 +59,7 @@ struct ResultExport {
           object: index + part, holding: labels, remarks: segmented.warnings),
         options: options)
       guard let sha256 = try write(object, to: file) else { continue }
+      if options.writesReport { measured.append(try measure(object, file, phase)) }
       objects.append(
         ProvedSegmentation(
           segmentation: file, sopInstanceUID: object.identifiers.sopInstanceUID, sha256: sha256,
@@ -74,7 +76,73 @@ struct ResultExport {
       try times.measure(.writing) { try NIfTIFile.write(labels, to: url.path) }
       objects[0].labels = url
     }
-    return .proved(objects)
+    return .proved(objects, measured)
+  }
+
+  private func measure(
+    _ object: SegmentationObject, _ file: URL, _ phase: SegmentedPhase?
+  ) throws -> MeasuredSegmentation {
+    do {
+      var measured = try times.measure(.measuring) { try object.measured(at: file.path) }
+      measured.cyclePoint = phase?.cyclePoint
+      return measured
+    } catch SegmentationError.dicom(let error) {
+      throw error
+    }
+  }
+
+  /// Writes and proves the report that nothing was found in images, where the options ask for one.
+  ///
+  /// - Throws: as for the objects.
+  func writeReportOfNothing(
+    in stacks: [SliceStack], warnings: [String]
+  ) throws -> ProvedReport? {
+    guard options.nothingFound == .report else { return nil }
+    return try writeReport([], of: stacks, heart: nil, warnings)
+  }
+
+  /// Writes and proves the measurement report on what was found, where the options ask for one.
+  ///
+  /// - Parameters:
+  ///   - measured: in the objects, which are proved.
+  ///   - stacks: the images that were segmented.
+  ///   - heart: labels whose function it reports, where end-diastole and end-systole were segmented.
+  ///   - warnings: are written in it too.
+  /// - Returns: nil where none is asked for.
+  /// - Throws: as for the objects.
+  func writeReport(
+    _ measured: [MeasuredSegmentation], of stacks: [SliceStack], heart: CineRule? = nil,
+    warnings: [String]
+  ) throws -> ProvedReport? {
+    guard options.writesReport, !measured.isEmpty else { return nil }
+    return try writeReport(measured, of: stacks, heart: heart, warnings)
+  }
+
+  private func writeReport(
+    _ measured: [MeasuredSegmentation], of stacks: [SliceStack], heart: CineRule?,
+    _ warnings: [String]
+  ) throws -> ProvedReport? {
+    let report = MeasurementReport(
+      measured, of: stacks, segments: bundle.writesGroupings ? bundle.groupings : bundle.labels,
+      heart: heart.flatMap { structures($0, in: measured) },
+      origin: origin(warnings, phase: nil, instanceNumber: 1), identity: identity)
+    let file = output.appendingPathComponent("report.dcm")
+    guard let sha256 = try write(report, to: file) else { return nil }
+    return ProvedReport(
+      file: file, sopInstanceUID: report.identifiers.sopInstanceUID, sha256: sha256)
+  }
+
+  /// The parts of the heart that are segments by themselves, so that their volumes follow from the objects.
+  private func structures(
+    _ rule: CineRule, in measured: [MeasuredSegmentation]
+  ) -> HeartStructures? {
+    let written = measured.flatMap(\.segments).map(\.description)
+    let structure = { (label: UInt8) in written.first { $0.labels == [label] } }
+    let cavities = rule.cavities.compactMap(structure)
+    guard !cavities.isEmpty else { return nil }
+    return HeartStructures(
+      cavities: cavities, myocardium: rule.myocardium.flatMap(structure),
+      density: MyocardialMass.density)
   }
 
   private func origin(

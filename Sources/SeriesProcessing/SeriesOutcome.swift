@@ -1,4 +1,5 @@
 import Foundation
+import Results
 import Segmentation
 
 /// A segmentation object that was read back from disk and found equal to the label volume.
@@ -21,6 +22,14 @@ public struct ProvedSegmentation: Sendable, Equatable {
   public var notes: [String] = []
 }
 
+/// A measurement report that was read back from disk and found to say what is on disk.
+public struct ProvedReport: Sendable, Equatable {
+  public var file: URL
+  public var sopInstanceUID: String
+  /// Of the file as it was proved, as 64 hexadecimal digits.
+  public var sha256: String
+}
+
 /// One phase of a cine series.
 public struct SegmentedPhase: Sendable, Equatable, Codable {
   /// By time, from 1.
@@ -30,6 +39,15 @@ public struct SegmentedPhase: Sendable, Equatable, Codable {
   public var triggerTime: Double?
   /// end-diastole or end-systole.
   public var name: String?
+
+  /// The moment of the heartbeat by its name.
+  var cyclePoint: CyclePoint? {
+    switch name {
+    case "end-diastole": .endDiastole
+    case "end-systole": .endSystole
+    default: nil
+    }
+  }
 
   /// For people: "end-diastole, phase 1 of 25 at 12 ms".
   public var text: String {
@@ -57,6 +75,8 @@ public struct SegmentedSeries: Sendable, Equatable {
   public var mass: MyocardialMass?
   /// Contours of end-diastole above those of end-systole, where both were segmented.
   public var cyclePicture: URL?
+  /// What was measured in the objects, where a report is asked for.
+  public var report: ProvedReport?
   public var memory: MemoryUse
 
   /// The pictures of the objects, each once: those of a divided result share one.
@@ -118,11 +138,25 @@ extension MyocardialMass {
 /// The outcome for a series.
 public enum SeriesOutcome: Sendable, Equatable {
   case segmented(SegmentedSeries)
-  /// The model found none of its structures. No object is written, but where the options ask for one that
-  /// shows it.
-  case nothingFound(picture: URL, warnings: [String], objects: [ProvedSegmentation])
+  /// The model found none of its structures: by the options a report says so, objects with empty frames show
+  /// it, or there is neither.
+  case nothingFound(
+    picture: URL, warnings: [String], objects: [ProvedSegmentation], report: ProvedReport?)
   /// The series cannot be segmented; each reason says why.
   case held(reasons: [String])
+}
+
+extension SeriesOutcome {
+  /// Why a person has to look at the result before it is sent; nil where nothing is unusual, or there is none.
+  var suspicions: [String]? {
+    let warnings: [String]
+    switch self {
+    case .segmented(let series): warnings = series.warnings
+    case .nothingFound(_, let found, _, _): warnings = found
+    case .held: warnings = []
+    }
+    return warnings.isEmpty ? nil : warnings.map { "suspect: \($0)" }
+  }
 }
 
 extension MemoryUse {

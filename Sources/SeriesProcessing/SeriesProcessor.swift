@@ -33,13 +33,13 @@ public struct SeriesProcessor: Sendable {
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   private let installation: String
   private let memory: MemoryBudget
-  private let options: SegmentationOptions
+  private let options: ResultOptions
   /// Whether `labels.nii.gz` is written next to the segmentation.
   private let writesNIfTI: Bool
 
   public init(
     geometry: GeometryRules, installation: String, memory: MemoryBudget,
-    options: SegmentationOptions = SegmentationOptions(), writesNIfTI: Bool = false
+    options: ResultOptions = ResultOptions(), writesNIfTI: Bool = false
   ) {
     self.geometry = geometry
     self.installation = installation
@@ -78,7 +78,7 @@ public struct SeriesProcessor: Sendable {
     let run = SeriesRun(
       source: source, channels: channels, segmenter: segmenter, export: export,
       geometry: geometry, memory: memory, times: times, control: control, progress: progress)
-    let outcome: SeriesOutcome
+    var outcome: SeriesOutcome
     do {
       outcome = try await run.process(phases: input.phases)
     } catch let fault as UnusablePixels {
@@ -93,6 +93,7 @@ public struct SeriesProcessor: Sendable {
       guard let reasons = Self.reasonsToHold(error) else { throw error }
       outcome = .held(reasons: reasons)
     }
+    if options.holdsSuspect, let reasons = outcome.suspicions { outcome = .held(reasons: reasons) }
     return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))
   }
 

@@ -36,11 +36,16 @@ struct SeriesRun {
     let segmented = try await segment(stacks, control)
     switch try export.write(segmented, stack: stacks[0]) {
     case .nothingFound(let picture, let objects):
-      return .nothingFound(picture: picture, warnings: segmented.warnings, objects: objects)
-    case .proved(let objects):
+      return .nothingFound(
+        picture: picture, warnings: segmented.warnings, objects: objects,
+        report: try export.writeReportOfNothing(in: [stacks[0]], warnings: segmented.warnings))
+    case .proved(let objects, let measured):
       return .segmented(
         SegmentedSeries(
-          objects: objects, memory: MemoryUse(predicted: segmented.predictedMemory)))
+          objects: objects,
+          report: try export.writeReport(
+            measured, of: [stacks[0]], warnings: segmented.warnings),
+          memory: MemoryUse(predicted: segmented.predictedMemory)))
     }
   }
 

@@ -17,7 +17,8 @@ struct RunCommand: AsyncParsableCommand {
     discussion: """
       Every DICOM series of the input is assessed by itself. For each one that forms a regular \
       volume, OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png, with --nifti also \
-      labels.nii.gz; each other one is held, with the reason.
+      labels.nii.gz, with --report also report.dcm; each other one is held, with the reason. Where \
+      the model finds nothing, report.dcm says so.
 
       For each NIfTI file (.nii, .nii.gz) OUTPUT/NAME/ receives labels.nii.gz, 8-bit labels with \
       the geometry of the file, and contours.png. NAME_0000, NAME_0001 … are the channels of one \
@@ -65,6 +66,9 @@ struct RunCommand: AsyncParsableCommand {
 
   @Flag(help: "Give each structure a frame for each image, also where it is not found.")
   var keepEmptyFrames = false
+
+  @Flag(help: "Write a DICOM report with the measurements of each structure too (report.dcm).")
+  var report = false
 
   @Flag(help: "Write the labels of DICOM series as NIfTI too.")
   var nifti = false
@@ -116,6 +120,7 @@ struct RunCommand: AsyncParsableCommand {
     let folder = try makeFolder(series)
     var options = site.results.options
     if keepEmptyFrames { options.keepsEmptyFrames = true }
+    if report { options.writesReport = true }
     let processor = SeriesProcessor(
       geometry: site.geometryRules, installation: site.installation,
       memory: MemoryBudget(gigabytes: memoryLimitGB), options: options, writesNIfTI: nifti)

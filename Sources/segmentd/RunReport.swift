@@ -10,6 +10,8 @@ struct RunReport: Encodable {
   var segmentation: String?
   /// Further objects of a divided result.
   var furtherSegmentations: [String]?
+  /// The structured report.
+  var report: String?
   var labels: String?
   var picture: String?
   var millilitres: [String: Double]?
@@ -36,8 +38,8 @@ struct RunReport: Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, labels, picture,
-      millilitres, phases
+    case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, report, labels,
+      picture, millilitres, phases
     case function, mass, memory, seconds, warnings, notes, reasons
   }
 
@@ -56,12 +58,14 @@ struct RunReport: Encodable {
         mass = result.mass.map(MassReport.init)
         picture = result.cyclePicture?.path
       }
+      report = result.report?.file.path
       memory = result.memory
       warnings = result.warnings
       notes = result.notes
-    case .nothingFound(let picture, let warnings, let objects):
+    case .nothingFound(let picture, let warnings, let objects, let report):
       state = "nothing found"
       take(objects)
+      self.report = report?.file.path
       millilitres = nil
       self.picture = picture.path
       self.warnings = warnings
@@ -103,6 +107,7 @@ struct RunReport: Encodable {
     for path in [segmentation].compactMap(\.self) + (furtherSegmentations ?? []) {
       lines.append("  segmentation: \(path)")
     }
+    if let report { lines.append("  report: \(report)") }
     if let labels { lines.append("  labels: \(labels)") }
     if let picture { lines.append("  picture: \(picture)") }
     for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {

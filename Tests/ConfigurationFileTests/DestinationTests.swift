@@ -36,12 +36,13 @@ import Testing
     let rule = "listener: {}\nrules: [{name: x, model: m}]"
     let full = try #require(
       try load(
-        dimse + ", verify: commitment, timeoutSeconds: 5, takes: [seg], models: [m], rules: [x], "
+        dimse
+          + ", verify: commitment, timeoutSeconds: 5, takes: [seg, sr], models: [m], rules: [x], "
           + "require: {modality: CT}, tls: {trusted: ca.pem, certificate: c.pem, key: c.key, "
           + "peerName: pacs, verifyPeer: false}", rule
       ).destinations.first)
     #expect(full.verify == .commitment && full.timeoutSeconds == 5)
-    #expect(full.takes == [.segmentation] && full.models == ["m"] && full.rules == ["x"])
+    #expect(full.takes == [.segmentation, .report] && full.models == ["m"] && full.rules == ["x"])
     #expect(full.criteria.required.count == 1)
     let base = folder.url.standardizedFileURL.path
     let security = try #require(full.tls?.security)
@@ -82,6 +83,7 @@ import Testing
     ("aeTitle: A, host: h, port: 104, timeoutSeconds: 0", "timeoutSeconds: 0 is not positive"),
     ("aeTitle: A, host: h, port: 104, takes: []", "destinations.a.takes: is empty"),
     ("aeTitle: A, host: h, port: 104, takes: [mesh]", "mesh"),
+    ("aeTitle: A, host: h, port: 104, takes: [rtstruct]", "rtstruct"),
     ("aeTitle: A, host: h, port: 104, rules: [x]", "there is no rule \"x\""),
     ("aeTitle: A, host: h, port: 104, prefer: []", "unknown key \"prefer\""),
   ])

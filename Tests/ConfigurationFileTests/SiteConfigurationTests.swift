@@ -116,8 +116,10 @@ import Testing
     ("inference: {memoryLimitGB: -1}", "inference.memoryLimitGB"),
     ("inference: {checkpointSeconds: -1}", "inference.checkpointSeconds: -1.0 is not between"),
     ("log: {level: loud}", "log.level"),
-    ("results: {maximumFrames: -1}", "results.maximumFrames: -1 is not between 0 and 1000000"),
-    ("results: {nothingFound: report}", "results.nothingFound"),
+    ("results: {maximumFrames: -1}", "results.maximumFrames: -1 is not between 0 and 50000"),
+    ("results: {nothingFound: sr}", "results.nothingFound"),
+    ("results: {report: all}", "results.report"),
+    ("results: {suspect: send}", "results.suspect"),
     ("destinations: [{name: a, aeTitle: A, host: h, port: 99999}]", "destinations.a: port 99999"),
     ("destinations: [{name: a, aeTitle: A, host: \"\", port: 1}]", "destinations.a.host is empty"),
     (
@@ -167,10 +169,18 @@ import Testing
   @Test func resultsAreWrittenAsTheFileSays() throws {
     #expect(try load("{}").results == SiteConfiguration.Results())
     let results = try load(
-      "results: {keepEmptyFrames: true, maximumFrames: 2000, nothingFound: segmentation}"
+      """
+      results:
+        {keepEmptyFrames: true, maximumFrames: 2000, report: measurements, nothingFound: segmentation,
+         suspect: hold}
+      """
     ).results
     #expect(results.keepEmptyFrames && results.maximumFrames == 2000)
-    #expect(results.nothingFound == .segmentation)
+    #expect(results.report == .measurements && results.nothingFound == .segmentation)
+    #expect(results.suspect == .hold)
+    #expect(try load("{}").results.suspect == .deliver)
+    #expect(try load("{}").results.report == .none)
+    #expect(try load("{}").results.nothingFound == .report)
   }
 
   @Test func anEmptyMappingHasTheDefaults() throws {

@@ -43,7 +43,7 @@ import Testing
       "the geometry gate assessed series \(uids.series) by its headers",
       "attempt 1 at job 1 ended, completed;", "of memory at the peak of the process",
       "job 1 used model untrained-tiny 1.0.0 (SHA-256 ",
-      "proved equal to the labels and to the source images: 1 object "
+      "proved equal to the labels and to the source images: 1 segmentation "
         + "(\(try #require(job.sopInstanceUID)))",
       "the result of job 1 was delivered to pacs", "nothing is waited for",
     ] { #expect(told.output.contains(sentence), "\(sentence)\n\(told.output)") }

@@ -119,7 +119,7 @@ import Testing
         + "at the peak of the process, 1900.0 MB predicted",
       "job 1 used model liver 1.4.0 (SHA-256 \(hash))",
       "the result of job 1 was read back from disk and proved equal to the labels and to the source "
-        + "images: 1 object (2.25.7) in series 2.25.6",
+        + "images: 1 segmentation (2.25.7) in series 2.25.6",
       "job 1 was completed: liver 1500.00 ml",
       "the result of job 1 was not delivered to pacs: PACS at 10.0.0.6: no answer",
       "the result of job 1 was delivered to pacs",

@@ -3,6 +3,7 @@ import GeometryGate
 import Ingest
 import JobLedger
 import Logging
+import Results
 import SeriesSelection
 import TestSupport
 import Testing
@@ -81,12 +82,14 @@ struct SmallJob {
       logger: logger)
   }
 
-  func executor(memory: MemoryBudget = MemoryBudget(limit: nil), threads: Int = 1) -> LocalExecutor
-  {
+  func executor(
+    memory: MemoryBudget = MemoryBudget(limit: nil), threads: Int = 1,
+    options: ResultOptions = ResultOptions()
+  ) -> LocalExecutor {
     LocalExecutor(
       models: ModelLibrary(directories: [models], threads: threads),
       processor: SeriesProcessor(
-        geometry: GeometryRules(), installation: "TEST", memory: memory))
+        geometry: GeometryRules(), installation: "TEST", memory: memory, options: options))
   }
 
   /// Another series of five images arrives and is assembled.

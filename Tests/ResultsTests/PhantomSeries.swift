@@ -52,7 +52,7 @@ struct PhantomSeries {
     _ labels: LabelVolume, segments: [SegmentDescription] = PhantomLabels.segments,
     origin: ResultOrigin = PhantomLabels.origin,
     identifiers: ResultIdentifiers = PhantomLabels.identifiers,
-    options: SegmentationOptions = SegmentationOptions()
+    options: ResultOptions = ResultOptions()
   ) -> SegmentationObject {
     SegmentationObject(
       labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,

@@ -28,7 +28,7 @@ import Volumes
   }
 
   @Test func emptyFramesAreKeptWhereTheyAreAskedFor() async throws {
-    var options = SegmentationOptions()
+    var options = ResultOptions()
     options.keepsEmptyFrames = true
     let object = series.segmentation(labels, options: options)
     let dataset = try await dataset(object)
@@ -44,7 +44,7 @@ import Volumes
   }
 
   @Test func aLargeResultIsDividedByWholeSegments() async throws {
-    var options = SegmentationOptions()
+    var options = ResultOptions()
     // The segments have four and five frames.
     for (maximum, counts) in [(9, [9]), (8, [4, 5]), (1, [4, 5])] {
       options.maximumFrames = maximum
@@ -61,15 +61,15 @@ import Volumes
       }
       #expect(found == counts)
     }
-    #expect(SegmentationOptions().changes == [])
+    #expect(ResultOptions().changes == [])
     #expect(options.changes == ["maximumFrames=1"])
   }
 
   @Test func nothingFoundIsShownWhereItIsAskedFor() async throws {
     let empty = LabelVolume(
       grid: labels.grid, labels: [UInt8](repeating: 0, count: labels.grid.voxelCount))
-    var options = SegmentationOptions()
-    options.writesNothingFound = true
+    var options = ResultOptions()
+    options.nothingFound = .segmentation
     let dataset = try await dataset(series.segmentation(empty, options: options))
     #expect(dataset.items(.segmentSequence).count == 3 && dataset.integer(.numberOfFrames) == 3)
     #expect(dataset.text(.contentDescription)?.contains("nothing found") == true)

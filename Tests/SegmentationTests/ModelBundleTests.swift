@@ -57,6 +57,8 @@ func untrainedBundle() throws -> ModelBundle {
     ("sd: 136.94818", "sd: 0", "preprocessing.normalization[0]"),
     ("value: 4\n", "value: 3\n", "labels"), ("value: 4\n", "value: 5\n", "labels[3].value"),
     ("[157, 108, 162]", "[157, 108, 256]", "labels[0].color[2]"),
+    ("value: \"10200004\"", "value: \"10200004102000041\"", "labels[1].type.value"),
+    ("value: \"10200004\"", "value: \"Leber ä\"", "labels[1].type.value"),
     ("spacing: [3, 2, 2]", "spacing: [3, 2]", "preprocessing.spacing"),
     ("scheme: ct", "scheme: xt", "preprocessing.normalization[0].scheme"),
     ("file: weights.safetensors", "file: ../weights.safetensors", "weights.file"),

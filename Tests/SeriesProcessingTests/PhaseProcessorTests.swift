@@ -31,7 +31,7 @@ import Volumes
       source: source, rule: rule, choice: choice,
       export: ResultExport(
         bundle: bundle, identity: ResultIdentity(fingerprint: "test"), moment: .unknown,
-        installation: "TEST", options: SegmentationOptions(), output: output.url,
+        installation: "TEST", options: ResultOptions(), output: output.url,
         writesNIfTI: false, times: StageTimes()))
   }
 
@@ -141,7 +141,7 @@ import Volumes
       !FileManager.default.fileExists(
         atPath: output.url.appendingPathComponent("segmentation-phase-01.dcm").path))
     guard
-      case .nothingFound(let picture, let warnings, let objects) = try await process(
+      case .nothingFound(let picture, let warnings, let objects, _) = try await process(
         series, .all, voxels: [:])
     else {
       Issue.record("something was found")

@@ -5,5 +5,6 @@
 #include "CDCMTKFile.h"
 #include "CDCMTKNetwork.h"
 #include "CDCMTKQuery.h"
+#include "CDCMTKReport.h"
 
 #endif

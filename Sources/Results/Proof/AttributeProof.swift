@@ -1,10 +1,10 @@
-import Crypto
 import DICOM
 import Foundation
 import Terminology
 import Volumes
 
-/// The proof of what an object says as a whole: kind, UIDs, series, equipment, dates, image and references.
+/// The proof of what a segmentation object says as a whole: kind, UIDs, image and references, with what
+/// ``HeaderProof`` proves.
 struct AttributeProof {
   private let written: WrittenObject
   private let object: SegmentationObject
@@ -27,8 +27,10 @@ struct AttributeProof {
   /// - Throws: ``ProofError`` at the first attribute that differs or is not expected.
   func prove() throws(ProofError) {
     try proveFixedValues()
-    try proveSeries()
-    try proveEquipment()
+    try HeaderProof(
+      written, origin: origin, identifiers: object.identifiers, source: source,
+      seriesName: origin.modelName
+    ).prove()
     try proveContent()
     try proveLoss()
     try proveFrameOfReference()
@@ -44,17 +46,14 @@ struct AttributeProof {
       (Tag.sopClassUID, "1.2.840.10008.5.1.4.1.1.66.4"), (.modality, "SEG"),
       (.imageType, "DERIVED\\PRIMARY"), (.photometricInterpretation, "MONOCHROME2"),
       (.segmentationType, "BINARY"), (.burnedInAnnotation, "NO"), (.contentLabel, "SEGMENTATION"),
-      (.contentCreatorName, "segmentd"), (.manufacturer, "segmentd"),
-      (.manufacturerModelName, "segmentd"),
+      (.contentCreatorName, "segmentd"),
       (.studyInstanceUID, object.stack.frames.first?.studyInstanceUID ?? ""),
-      (.seriesInstanceUID, object.identifiers.seriesInstanceUID),
-      (.sopInstanceUID, object.identifiers.sopInstanceUID),
       (.segmentsOverlap, sharesLabels ? "YES" : "NO"),
     ] { try written.expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
     for (tag, wanted) in [
       (Tag.samplesPerPixel, 1), (.rows, object.labels.grid.rows),
       (.columns, object.labels.grid.columns), (.bitsAllocated, 1), (.bitsStored, 1),
-      (.highBit, 0), (.pixelRepresentation, 0), (.instanceNumber, origin.instanceNumber),
+      (.highBit, 0), (.pixelRepresentation, 0),
       (.numberOfFrames, dataset.items(.perFrameFunctionalGroups).count),
     ] { try written.expect(dataset.integers(tag) == [wanted], tag, "is not \(wanted)") }
   }
@@ -65,157 +64,9 @@ struct AttributeProof {
     }
   }
 
-  // MARK: Series
-
-  private func proveSeries() throws(ProofError) {
-    let own = source.header.integer(.seriesNumber) ?? 0
-    let digest = Array(SHA256.hash(data: Data(origin.modelName.utf8)))
-    let number = (Int(digest[0]) * 256 + Int(digest[1])) % 999 + 1
-    try written.expect(
-      dataset.integers(.seriesNumber)
-        == [own > 0 && own <= 2_000_000 ? own * 1000 + number : number], .seriesNumber,
-      "does not follow from the source's and the model")
-    try written.expect(
-      isDescription(unpadded(.seriesDescription)), .seriesDescription,
-      "is not the source's with the model's name and the label \"(research use only)\"")
-    let related = dataset.items(.relatedSeriesSequence)
-    let replaces = [origin.replaces].compactMap(\.self)
-    try written.expect(
-      related.map { $0.text(.seriesInstanceUID) } == replaces.map(\.seriesInstanceUID)
-        && related.map { $0.text(.studyInstanceUID) } == replaces.map(\.studyInstanceUID),
-      .relatedSeriesSequence, "does not name exactly the series that is replaced")
-    let purpose = CodedConcept(
-      value: "REPLACED", scheme: "99SEGMENTD", meaning: "Results that this series replaces")
-    for item in related {
-      try written.expect(purpose, .purposeOfReferenceCodeSequence, in: item)
-      try written.expect(
-        only: [.studyInstanceUID, .seriesInstanceUID, .purposeOfReferenceCodeSequence], in: item)
-    }
-  }
-
-  /// Without padding behind it.
-  private func unpadded(_ tag: Tag) -> [UInt8] {
-    guard case .text(let bytes) = dataset[tag]?.value else { return [] }
-    return Array(bytes.reversed().drop { $0 == 0x20 || $0 == 0 }.reversed())
-  }
-
-  private func stored(_ tag: Tag, of dataset: Dataset) -> [UInt8] {
-    guard case .text(let bytes) = dataset[tag]?.value else { return [] }
-    let padding: Set<UInt8> = [0x20, 0]
-    return Array(
-      bytes.drop { padding.contains($0) }.reversed().drop { padding.contains($0) }.reversed())
-  }
-
-  /// Whether bytes are the beginning of the source's description, the model's name and the label.
-  private func isDescription(_ bytes: [UInt8]) -> Bool {
-    let label = Array(" (research use only)".utf8)
-    guard bytes.count > label.count, bytes.suffix(label.count) == label[...] else { return false }
-    let rest = bytes.dropLast(label.count)
-    let name = { (length: Int) in
-      let characters = origin.modelName.decomposedStringWithCanonicalMapping.unicodeScalars
-        .filter { !$0.properties.isDiacritic && $0.properties.generalCategory != .nonspacingMark }
-      return characters.prefix(length).map {
-        $0.value >= 32 && $0.value < 126 && $0 != "\\" ? UInt8($0.value) : UInt8(ascii: "?")
-      }
-    }
-    let given = stored(.seriesDescription, of: source.header)
-    if given.isEmpty { return Array(rest) == name(44) }
-    let next = name(30)
-    guard rest.suffix(next.count) == next[...] else { return false }
-    var beginning = Array(rest.dropLast(next.count))
-    let dashes = [Array(" - ".utf8), Array(" \u{2013} ".utf8), [0x20, 0xA8, 0x43, 0x20]]
-    guard let dash = dashes.first(where: { beginning.suffix($0.count) == $0[...] }) else {
-      return false
-    }
-    beginning.removeLast(dash.count)
-    // What returns to the first character set (PS3.5 6.1.2.5.3).
-    for escape: [UInt8] in [[0x1B, 0x28, 0x42], [0x1B, 0x28, 0x4A]]
-    where beginning.suffix(3) == escape[...] && !isBeginning(beginning, of: given) {
-      beginning.removeLast(3)
-    }
-    // Of control characters alone nothing may be left.
-    let mayBeEmpty = given.allSatisfy { $0 < 0x21 || $0 == 0x7F }
-    return (!beginning.isEmpty || mayBeEmpty) && isBeginning(beginning, of: given)
-  }
-
-  private func isBeginning(_ bytes: [UInt8], of source: [UInt8]) -> Bool {
-    // A backslash would part values, and control characters belong to no description.
-    let alike = { (a: UInt8, b: UInt8) in
-      a == b || (b == 0x5C && a == 0x2F) || (a == 0x20 && (b < 0x20 || b == 0x7F))
-    }
-    return bytes.count <= source.count && zip(bytes, source).allSatisfy(alike)
-  }
-
-  // MARK: Equipment and content
-
-  private func proveEquipment() throws(ProofError) {
-    for (tag, wanted) in [
-      (Tag.deviceSerialNumber, origin.deviceSerialNumber),
-      (.softwareVersions, origin.softwareVersion),
-    ] {
-      try written.expect(
-        written.says(wanted, tag, in: dataset, length: 64), tag, "is not this installation's")
-    }
-    let tag = Tag.contributingEquipmentSequence
-    var items = dataset.items(tag)[...]
-    let earlier = source.header.items(tag).map(\.publicPart)
-    try written.expect(
-      items.prefix(earlier.count).map(\.publicPart) == earlier, tag, "lacks the source's items")
-    items = items.dropFirst(earlier.count)
-    if !stored(.manufacturer, of: source.header).isEmpty {
-      try written.expect(items.count == 2, tag, "does not name the equipment of the source")
-      try proveAcquisition(items.removeFirst())
-    }
-    try written.expect(items.count == 1, tag, "does not name the model once")
-    guard let model = items.first else { return }
-    try written.expect(
-      CodedConcept(value: "109102", scheme: "DCM", meaning: "Processing Equipment"),
-      .purposeOfReferenceCodeSequence, in: model)
-    try written.expect(
-      only: [
-        .purposeOfReferenceCodeSequence, .manufacturer, .manufacturerModelName, .softwareVersions,
-        .contributionDescription,
-      ], in: model)
-    try written.expect(
-      model.text(.manufacturer) == "segmentd"
-        && written.says(origin.modelName, .manufacturerModelName, in: model, length: 64),
-      tag, "does not name the model")
-    let versions = model.texts(.softwareVersions)
-    var version = Dataset()
-    version.set(.softwareVersions, .LO, versions.first ?? "")
-    try written.expect(
-      versions.count == 2 && versions[1] == origin.modelSHA256
-        && written.says(origin.modelVersion, .softwareVersions, in: version, length: 64),
-      .softwareVersions, "of \(tag) is not the model's version and SHA-256")
-  }
-
-  private func proveAcquisition(_ item: Dataset) throws(ProofError) {
-    try written.expect(
-      CodedConcept(value: "109101", scheme: "DCM", meaning: "Acquisition Equipment"),
-      .purposeOfReferenceCodeSequence, in: item)
-    var tags: Set<Tag> = [.purposeOfReferenceCodeSequence]
-    for tag in [
-      Tag.manufacturer, .institutionName, .stationName, .manufacturerModelName,
-      .deviceSerialNumber, .softwareVersions,
-    ] {
-      let wanted = stored(tag, of: source.header)
-      if !wanted.isEmpty { tags.insert(tag) }
-      try written.expect(
-        stored(tag, of: item) == wanted, tag,
-        "of \(Tag.contributingEquipmentSequence) is not the source's")
-    }
-    try written.expect(only: tags, in: item)
-  }
+  // MARK: Content
 
   private func proveContent() throws(ProofError) {
-    for (tag, wanted) in [
-      (Tag.contentDate, origin.moment.date), (.seriesDate, origin.moment.date),
-      (.instanceCreationDate, origin.moment.date), (.contentTime, origin.moment.time),
-      (.seriesTime, origin.moment.time), (.instanceCreationTime, origin.moment.time),
-    ] {
-      try written.expect(
-        dataset.text(tag) == wanted, tag, "is not the latest that the images state")
-    }
     let isNothing = !object.labels.labels.contains { $0 != 0 }
     let ending =
       (isNothing ? ", nothing found" : "")
@@ -327,12 +178,8 @@ struct AttributeProof {
   /// Every attribute must be accounted for.
   private func proveNothingElse() throws(ProofError) {
     let own: Set<Tag> = [
-      .sopClassUID, .sopInstanceUID, .seriesInstanceUID, .frameOfReferenceUID, .modality,
-      .seriesNumber, .seriesDescription, .instanceNumber, .relatedSeriesSequence, .manufacturer,
-      .manufacturerModelName, .deviceSerialNumber, .softwareVersions,
-      .contributingEquipmentSequence, .contentDate, .contentTime, .seriesDate, .seriesTime,
-      .instanceCreationDate, .instanceCreationTime, .timezoneOffsetFromUTC, .contentLabel,
-      .contentDescription, .contentCreatorName, .imageType, .samplesPerPixel,
+      .frameOfReferenceUID, .contentLabel, .contentDescription, .contentCreatorName, .imageType,
+      .samplesPerPixel,
       .photometricInterpretation, .rows, .columns, .bitsAllocated, .bitsStored, .highBit,
       .pixelRepresentation, .numberOfFrames, .segmentationType, .segmentsOverlap,
       .burnedInAnnotation, .lossyImageCompression, .lossyImageCompressionRatio,
@@ -340,7 +187,8 @@ struct AttributeProof {
       .segmentSequence, .sharedFunctionalGroups, .perFrameFunctionalGroups,
       .referencedSeriesSequence,
     ]
-    let known = own.union(IdentityProof.texts).union(IdentityProof.sequences)
+    let known = own.union(HeaderProof.tags).union(IdentityProof.texts).union(
+      IdentityProof.sequences)
     if let tag = dataset.elements.keys.filter({ !known.contains($0) }).min() {
       throw written.differs(tag, "is not expected")
     }

@@ -9,10 +9,13 @@ import Volumes
 struct IdentityProof {
   private let object: WrittenObject
   private let stack: SliceStack
+  /// What objects of this kind have no place for, and must not have.
+  private let withoutPlace: Set<Tag>
 
-  init(_ object: WrittenObject, stack: SliceStack) {
+  init(_ object: WrittenObject, stack: SliceStack, withoutPlace: Set<Tag> = []) {
     self.object = object
     self.stack = stack
+    self.withoutPlace = withoutPlace
   }
 
   /// What must be there even without a value (PS3.3 C.7.1.1, C.7.2.1, C.7.4.1).
@@ -65,7 +68,10 @@ struct IdentityProof {
   /// - Throws: ``ProofError`` where the object's identity is not that of one of the images, byte
   ///   for byte, or lacks what any of them states.
   func prove() throws(ProofError) -> SourceRecord {
-    for tag in Self.present {
+    for tag in withoutPlace {
+      try object.expect(!object.dataset.contains(tag), tag, "is not expected")
+    }
+    for tag in Self.present where !withoutPlace.contains(tag) {
       try object.expect(object.dataset.contains(tag), tag, "is absent")
     }
     let written = try SourceRecord.values(object.path, Self.texts + [.timezoneOffsetFromUTC])
@@ -79,6 +85,7 @@ struct IdentityProof {
     var difference: ProofError?
     for frame in stack.frames where record.images[frame.file] == nil {
       let source = try record.add(frame.file, Self.texts)
+      try proveImage(frame, of: record, study: source[.studyInstanceUID])
       guard match == nil else { continue }
       let found = try compare(written, with: source, of: frame.file)
       difference = difference ?? found
@@ -89,10 +96,26 @@ struct IdentityProof {
     return record
   }
 
+  /// The file must hold the image that was assessed.
+  private func proveImage(
+    _ frame: ImageFrame, of record: SourceRecord, study: [UInt8]?
+  ) throws(ProofError) {
+    let found = study.map { String(decoding: $0, as: UTF8.self) }
+    for (tag, stated, assessed) in [
+      (Tag.sopInstanceUID, record.text(.sopInstanceUID, of: frame.file), frame.sopInstanceUID),
+      (.sopClassUID, record.text(.sopClassUID, of: frame.file), frame.sopClassUID),
+      (.studyInstanceUID, found, frame.studyInstanceUID),
+    ] {
+      try object.expect(
+        (stated ?? "") == assessed, tag, "of a source image is another one than was segmented")
+    }
+  }
+
   private func compare(
     _ written: [Tag: [UInt8]], with source: [Tag: [UInt8]], of file: String
   ) throws(ProofError) -> ProofError? {
-    for tag in Self.texts where !isCopy(written[tag], of: source[tag], tag) {
+    for tag in Self.texts
+    where !withoutPlace.contains(tag) && !isCopy(written[tag], of: source[tag], tag) {
       return object.differs(
         tag,
         written[tag] == nil ? "is blank, the source image's is not" : "is not the source image's")
@@ -104,7 +127,9 @@ struct IdentityProof {
     let dataset: Dataset
     do { dataset = try DICOMFile(path: file).dataset } catch { throw .unreadable(error) }
     for tag in Self.sequences
-    where object.dataset.items(tag).map(\.publicPart) != dataset.items(tag).map(\.publicPart) {
+    where !withoutPlace.contains(tag)
+      && object.dataset.items(tag).map(\.publicPart) != dataset.items(tag).map(\.publicPart)
+    {
       return object.differs(tag, "is not the source image's")
     }
     return nil
@@ -142,7 +167,14 @@ struct SourceRecord {
 
   private static let places: [Tag] = [
     .sopClassUID, .sopInstanceUID, .imagePosition, .imageOrientation, .pixelSpacing,
-    .sliceThickness, .lossyImageCompression, .frameOfReferenceUID,
+    .sliceThickness, .lossyImageCompression, .frameOfReferenceUID, .transferSyntaxUID,
+    .rescaleType, .units,
+  ]
+
+  /// Transfer syntaxes in which pixels always lose something: JPEG of 8 and 12 bits, JPEG-LS near-lossless
+  /// (PS3.5 A.4).
+  private static let lossy: Set<String> = [
+    "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81",
   ]
 
   /// Reads a file.
@@ -154,7 +186,10 @@ struct SourceRecord {
     let values = try Self.values(file, tags + Self.places + [.timezoneOffsetFromUTC])
     let places = Set(Self.places)
     images[file] = values.filter { places.contains($0.key) }
-    if lossyFile == nil, text(.lossyImageCompression, of: file) == "01" { lossyFile = file }
+    let isLossy =
+      text(.lossyImageCompression, of: file) == "01"
+      || Self.lossy.contains(text(.transferSyntaxUID, of: file) ?? "")
+    if lossyFile == nil, isLossy { lossyFile = file }
     return values
   }
 

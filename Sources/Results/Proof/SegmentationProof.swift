@@ -56,7 +56,7 @@ struct WantedFrames {
       var slices = seen.indices.filter { slice in
         segment.labels.contains { seen[slice][Int($0)] }
       }
-      if slices.isEmpty, isNothing, object.options.writesNothingFound { slices = [0] }
+      if slices.isEmpty, isNothing, object.options.nothingFound == .segmentation { slices = [0] }
       if slices.isEmpty { continue }
       if object.options.keepsEmptyFrames { slices = Array(seen.indices) }
       frames += slices.map { (segments.count, $0) }

@@ -9,6 +9,7 @@ struct VoxelProof {
   private let labels: LabelVolume
   private let wanted: WantedFrames
   private let plane: Int
+  private let pixels: NativePixels
 
   /// How many voxels differ, and the first of them.
   private struct Difference {
@@ -16,7 +17,12 @@ struct VoxelProof {
     var first: (slice: Int, pixel: Int, written: UInt8, labels: UInt8)?
   }
 
-  init(_ written: WrittenObject, _ object: SegmentationObject, wanted: WantedFrames) {
+  /// - Throws: ``ProofError`` where there are no pixels.
+  init(
+    _ written: WrittenObject, _ object: SegmentationObject, wanted: WantedFrames
+  ) throws(ProofError) {
+    guard let pixels = written.pixels else { throw written.differs(.pixelData, "is absent") }
+    self.pixels = pixels
     self.written = written
     labels = object.labels
     self.wanted = wanted
@@ -28,12 +34,12 @@ struct VoxelProof {
     let bits = plane * wanted.frames.count
     let bytes = (bits + 7) / 8
     try written.expect(
-      written.pixels.count == bytes + bytes % 2, .pixelData,
-      "\(written.pixels.count) bytes where \(bytes + bytes % 2) are due")
+      pixels.count == bytes + bytes % 2, .pixelData,
+      "\(pixels.count) bytes where \(bytes + bytes % 2) are due")
     let reader: NativePixels.Reader
-    do { reader = try written.pixels.open() } catch { throw .unreadable(error) }
+    do { reader = try pixels.open() } catch { throw .unreadable(error) }
     // Frames follow each other without a gap; what is behind the last one is padding.
-    let end = Array(try read(reader, max(0, bytes - 1)..<written.pixels.count))
+    let end = Array(try read(reader, max(0, bytes - 1)..<pixels.count))
     let isClear =
       (bits % 8 == 0 || end.isEmpty || end[0] >> UInt8(bits % 8) == 0)
       && (bytes % 2 == 0 || end.last == 0)

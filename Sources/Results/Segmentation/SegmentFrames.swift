@@ -29,7 +29,7 @@ struct SegmentFrames {
   /// - Throws: ``SegmentationError/unknownLabel(value:)``.
   init(
     _ labels: LabelVolume, segments: [SegmentDescription], held: [SegmentDescription],
-    options: SegmentationOptions
+    options: ResultOptions
   ) throws(SegmentationError) {
     let isPresent = labels.presentBySlice
     let known = segments.reduce(into: Set<UInt8>()) { $0.formUnion($1.labels) }
@@ -39,7 +39,9 @@ struct SegmentFrames {
     let isEmpty = !isPresent.contains { $0[1...].contains(true) }
     for segment in held {
       var present = isPresent.indices.filter { segment.hasVoxel(in: isPresent[$0]) }
-      if isEmpty, options.writesNothingFound { present = Array(isPresent.indices.prefix(1)) }
+      if isEmpty, options.nothingFound == .segmentation {
+        present = Array(isPresent.indices.prefix(1))
+      }
       guard !present.isEmpty else { continue }
       if options.keepsEmptyFrames { present = Array(isPresent.indices) }
       self.segments.append(segment)

@@ -17,9 +17,11 @@ struct SegmentationBuilder {
 
   func dataset() throws(UncopiedAttribute) -> Dataset {
     var dataset = Dataset()
-    try CopiedAttributes.copy(from: source.header, to: &dataset)
-    addIdentity(&dataset)
-    addEquipment(&dataset)
+    let header = ResultHeader(source: source.header, origin: origin, identifiers: identifiers)
+    try header.add(
+      to: &dataset, sopClassUID: SegmentationStorage.sopClassUID, modality: "SEG",
+      studyInstanceUID: stack.frames[0].studyInstanceUID, seriesNamed: origin.modelName)
+    addFrameOfReference(&dataset)
     addContent(&dataset)
     addImage(&dataset)
     addDimensions(&dataset)
@@ -34,91 +36,13 @@ struct SegmentationBuilder {
     return dataset
   }
 
-  private func addIdentity(_ dataset: inout Dataset) {
-    dataset.set(.sopClassUID, .UI, SegmentationStorage.sopClassUID)
-    dataset.set(.sopInstanceUID, .UI, identifiers.sopInstanceUID)
-    dataset.set(.seriesInstanceUID, .UI, identifiers.seriesInstanceUID)
-    dataset.set(.studyInstanceUID, .UI, stack.frames[0].studyInstanceUID)
+  private func addFrameOfReference(_ dataset: inout Dataset) {
     dataset.set(.frameOfReferenceUID, .UI, stack.frameOfReferenceUIDOfResult)
     let indicator = source.header[.positionReferenceIndicator]
     dataset[.positionReferenceIndicator] = indicator ?? DataElement(.LO, .text([]))
-    dataset.set(.modality, .CS, "SEG")
-    let naming = SeriesNaming(source: source.header, modelName: origin.modelName)
-    dataset.set(.seriesNumber, .IS, "\(naming.number)")
-    dataset[.seriesDescription] = naming.description
-    dataset.set(.instanceNumber, .IS, "\(origin.instanceNumber)")
-    if let replaced = origin.replaces { dataset.set(.relatedSeriesSequence, [related(replaced)]) }
-  }
-
-  /// General Series (PS3.3 C.7.3.1). The standard's purposes (PS3.16, CID 7210) know no successor, and may
-  /// be extended.
-  private func related(_ replaced: ReplacedSeries) -> Dataset {
-    var series = Dataset()
-    series.set(.studyInstanceUID, .UI, replaced.studyInstanceUID)
-    series.set(.seriesInstanceUID, .UI, replaced.seriesInstanceUID)
-    series.set(
-      .purposeOfReferenceCodeSequence, [ReplacedSeries.purpose.item { PlainText.ascii($0, to: $1) }]
-    )
-    return series
-  }
-
-  // MARK: Equipment and content
-
-  private func addEquipment(_ dataset: inout Dataset) {
-    dataset.set(.manufacturer, .LO, "segmentd")
-    dataset.set(.manufacturerModelName, .LO, "segmentd")
-    dataset.set(.deviceSerialNumber, .LO, text.limited(origin.deviceSerialNumber, to: 64))
-    dataset.set(.softwareVersions, .LO, text.limited(origin.softwareVersion, to: 64))
-    dataset.set(
-      .contributingEquipmentSequence,
-      source.header.items(.contributingEquipmentSequence).map(\.withoutPrivateElements)
-        + [acquisitionEquipment, model].compactMap(\.self))
-  }
-
-  /// What made the images; nil where they do not name a manufacturer (PS3.3 C.12.1, type 1).
-  private var acquisitionEquipment: Dataset? {
-    guard let manufacturer = source.header[.manufacturer], !manufacturer.isEmpty,
-      case .text = manufacturer.value
-    else { return nil }
-    var equipment = Dataset()
-    let purpose = CodedConcept(value: "109101", scheme: "DCM", meaning: "Acquisition Equipment")
-    equipment.set(.purposeOfReferenceCodeSequence, [purpose.item { PlainText.ascii($0, to: $1) }])
-    for tag in [
-      Tag.manufacturer, .institutionName, .stationName, .manufacturerModelName,
-      .deviceSerialNumber, .softwareVersions,
-    ] {
-      guard let element = source.header[tag], !element.isEmpty, case .text = element.value else {
-        continue
-      }
-      equipment[tag] = element
-    }
-    return equipment
-  }
-
-  private var model: Dataset {
-    var equipment = Dataset()
-    let purpose = CodedConcept(value: "109102", scheme: "DCM", meaning: "Processing Equipment")
-    equipment.set(.purposeOfReferenceCodeSequence, [purpose.item { PlainText.ascii($0, to: $1) }])
-    equipment.set(.manufacturer, .LO, "segmentd")
-    equipment.set(.manufacturerModelName, .LO, text.limited(origin.modelName, to: 64))
-    equipment.set(
-      .softwareVersions, .LO, [text.limited(origin.modelVersion, to: 64), origin.modelSHA256])
-    equipment.set(
-      .contributionDescription, .ST,
-      "Segmentation by a neural network; Software Versions: the model's version, its SHA-256")
-    return equipment
   }
 
   private func addContent(_ dataset: inout Dataset) {
-    for tag in [Tag.contentDate, .seriesDate, .instanceCreationDate] {
-      dataset.set(tag, .DA, origin.moment.date)
-    }
-    for tag in [Tag.contentTime, .seriesTime, .instanceCreationTime] {
-      dataset.set(tag, .TM, origin.moment.time)
-    }
-    if let offset = source.header.text(.timezoneOffsetFromUTC).flatMap(TimezoneOffset.init) {
-      dataset.set(.timezoneOffsetFromUTC, .SH, offset.text)
-    }
     dataset.set(.contentLabel, .CS, "SEGMENTATION")
     let parts = [origin.subject, "\(origin.modelName) \(origin.modelVersion)"]
     let ending =
@@ -195,18 +119,5 @@ struct SegmentationBuilder {
       series.set(.referencedInstanceSequence, instances[uid] ?? [])
       return series
     }
-  }
-}
-
-extension CodedConcept {
-  /// The item of a code sequence (PS3.3 8.8).
-  ///
-  /// - Parameter limited: a text with the most characters admitted.
-  func item(_ limited: (String, Int) -> String) -> Dataset {
-    var code = Dataset()
-    code.set(.codeValue, .SH, limited(value, 16))
-    code.set(.codingSchemeDesignator, .SH, limited(scheme, 16))
-    code.set(.codeMeaning, .LO, limited(meaning, 64))
-    return code
   }
 }

@@ -1,6 +1,6 @@
 import DICOM
 
-/// Why no segmentation object can be written.
+/// Why no object of a segmentation, or report on one, can be written.
 public enum SegmentationError: ResultError, Equatable, Sendable {
   /// The label volume is not on the grid of the source images.
   case gridsDiffer(reason: String)

@@ -23,7 +23,7 @@ public struct SegmentationObject: ResultObject {
   public let held: [SegmentDescription]
   public let origin: ResultOrigin
   public let identifiers: ResultIdentifiers
-  public let options: SegmentationOptions
+  public let options: ResultOptions
 
   /// - Parameters:
   ///   - labels: on the source grid of the stack.
@@ -36,7 +36,7 @@ public struct SegmentationObject: ResultObject {
   public init(
     _ labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription],
     holding held: [SegmentDescription]? = nil, origin: ResultOrigin,
-    identifiers: ResultIdentifiers, options: SegmentationOptions = SegmentationOptions()
+    identifiers: ResultIdentifiers, options: ResultOptions = ResultOptions()
   ) {
     self.labels = labels
     self.stack = stack
@@ -48,11 +48,11 @@ public struct SegmentationObject: ResultObject {
   }
 
   /// The segments of each object that labels become: one object, or several where it would have more frames
-  /// than ``SegmentationOptions/maximumFrames``. A segment is never divided.
+  /// than ``ResultOptions/maximumFrames``, or than an object may have at all. A segment is never divided.
   public static func parts(
-    of labels: LabelVolume, segments: [SegmentDescription], options: SegmentationOptions
+    of labels: LabelVolume, segments: [SegmentDescription], options: ResultOptions
   ) -> [[SegmentDescription]] {
-    guard let maximum = options.maximumFrames else { return [segments] }
+    let maximum = min(options.maximumFrames ?? .max, ResultOptions.mostFrames)
     let isPresent = labels.presentBySlice
     var parts: [[SegmentDescription]] = []
     var room = 0

@@ -20,6 +20,8 @@ extension ModelBundle {
         warnings.append(warning)
       }
     }
-    return warnings
+    let names = Dictionary(
+      self.labels.map { ($0.value, $0.name) }, uniquingKeysWith: { first, _ in first })
+    return warnings + relations.compactMap { $0.check(labels, names: names) }
   }
 }

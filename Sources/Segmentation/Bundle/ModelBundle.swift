@@ -35,6 +35,8 @@ public struct ModelBundle: Sendable, Equatable {
   public var input: InputLimits
   /// Beyond these a result carries a warning; empty for none.
   public var output: [OutputLimit]
+  /// How structures are to each other; a result in which they are otherwise carries a warning.
+  public var relations: [LabelRelation] = []
   public var licence: String
   public var trainingData: String
   /// The safetensors file.
@@ -86,9 +88,9 @@ public struct ModelBundle: Sendable, Equatable {
   init(_ root: BundleNode, directory: URL) throws(ModelBundleError) {
     let root = try root.allowing([
       "name", "version", "summary", "intendedUse", "network", "preprocessing", "inference",
-      "postprocessing", "labels", "groupings", "segments", "input", "output", "channels", "cine",
-      "licence",
-      "trainingData", "weights",
+      "postprocessing", "labels", "groupings", "segments", "input", "output", "relations",
+      "channels",
+      "cine", "licence", "trainingData", "weights",
     ])
     name = try root.required("name").text()
     version = try root.required("version").text()
@@ -109,6 +111,9 @@ public struct ModelBundle: Sendable, Equatable {
     output = []
     for item in try root.optional("output")?.items() ?? [] {
       output.append(try OutputLimit(item, classes: network.classes))
+    }
+    for item in try root.optional("relations")?.items() ?? [] {
+      relations.append(try LabelRelation(item, classes: network.classes))
     }
     if let node = root.optional("channels") {
       channels = try ModelChannel.list(node, inputChannels: network.inputChannels)

@@ -47,8 +47,21 @@ extension CodedConcept {
   init(_ node: BundleNode) throws(ModelBundleError) {
     let node = try node.allowing(["value", "scheme", "meaning"])
     self.init(
-      value: try node.required("value").text(), scheme: try node.required("scheme").text(),
+      value: try Self.short(node.required("value")),
+      scheme: try Self.short(node.required("scheme")),
       meaning: try node.required("meaning").text())
+  }
+
+  /// Part of a code, which is another one when it is cut: SH in the default repertoire (PS3.5 6.2).
+  private static func short(_ node: BundleNode) throws(ModelBundleError) -> String {
+    let text = try node.text()
+    let isStorable = text.unicodeScalars.allSatisfy {
+      (0x21..<0x7E).contains($0.value) && $0 != "\\"
+    }
+    guard isStorable, text.unicodeScalars.count <= 16 else {
+      throw node.invalid("is not a code of 16 characters at most, ASCII without spaces")
+    }
+    return text
   }
 }
 

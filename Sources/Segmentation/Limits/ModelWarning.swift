@@ -8,6 +8,9 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
   case notFound(name: String)
   case volume(name: String, millilitres: Double, usual: [Double])
   case scattered(name: String, largestPart: Double, usual: Double)
+  case misplaced(name: String, due: String, other: String)
+  case notEnclosed(name: String, by: String, part: Double, usual: Double)
+  case dissimilar(name: String, other: String, ratio: Double, usual: Double)
   case ejectionFraction(cavity: String, found: Double, usual: [Double])
 
   public var description: String {
@@ -22,6 +25,14 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
     case .scattered(let name, let part, let usual):
       "the largest connected part of \(name) has \(rounded(100 * part)) % of its voxels, usual "
         + "are at least \(rounded(100 * usual)) %: look at the result with care"
+    case .misplaced(let name, let due, let other):
+      "\(name) is not \(due) \(other): look at the result with care"
+    case .notEnclosed(let name, let other, let part, let usual):
+      "\(other) is next to \(name) in \(rounded(100 * part)) % of its border, usual are at least "
+        + "\(rounded(100 * usual)) %: look at the result with care"
+    case .dissimilar(let name, let other, let ratio, let usual):
+      "the volumes of \(name) and \(other) are as \(rounded(ratio)) to 1, usual are at most "
+        + "\(rounded(usual)) to 1: look at the result with care"
     case .ejectionFraction(let cavity, let found, let usual):
       "the ejection fraction of \(cavity) is \(rounded(100 * found)) %, in training "
         + "\(rounded(100 * usual[0])) to \(rounded(100 * usual[1])) %: look at the result with care"

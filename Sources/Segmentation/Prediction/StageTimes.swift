@@ -18,6 +18,8 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
   /// The model's rules on connected parts.
   case postprocessing
   case picture
+  /// What a report measures in the source images.
+  case measuring
   /// Making the segmentation object and writing it to disk.
   case writing
   /// Reading the object back and comparing it.

@@ -1,0 +1,39 @@
+/// How results become objects, where a site wants it otherwise than by default.
+public struct ResultOptions: Sendable, Equatable {
+  /// Frames that an object may have at all: one with more can be written, but its header is larger than what
+  /// is read of a file.
+  public static let mostFrames = 50_000
+  /// Whether a segment has a frame for each image, also where it has no voxel: some viewers show segments
+  /// on wrong slices where empty frames are left out.
+  public var keepsEmptyFrames = false
+  /// Most frames of an object: a result with more is divided, by whole segments, into several objects of its
+  /// series. nil divides beyond ``mostFrames`` only.
+  public var maximumFrames: Int?
+  /// Whether a measurement report is written next to segmentations.
+  public var writesReport = false
+  /// What is written where nothing is found.
+  public var nothingFound = NothingFound.report
+
+  /// Whether a series whose result is unusual is held, and not delivered with what is unusual. Changes no
+  /// byte of a result.
+  public var holdsSuspect = false
+
+  /// What shows that images were segmented, and nothing was found in them.
+  public enum NothingFound: String, Sendable, Equatable {
+    /// A measurement report that says so.
+    case report
+    /// A segmentation object with all segments of the model, and one empty frame each.
+    case segmentation
+    case none
+  }
+
+  public init() {}
+
+  /// The options that are not the default, for a fingerprint.
+  public var changes: [String] {
+    (keepsEmptyFrames ? ["keepsEmptyFrames"] : [])
+      + (maximumFrames.map { ["maximumFrames=\($0)"] } ?? [])
+      + (nothingFound == .report ? [] : ["nothingFound=\(nothingFound)"])
+      + (writesReport ? ["writesReport"] : [])
+  }
+}

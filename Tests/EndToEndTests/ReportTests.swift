@@ -1,0 +1,43 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A measurement report goes the way of its segmentation: from the job to the archive.
+@Suite(.serialized) struct ReportTests {
+  @Test func aReportArrivesBehindItsSegmentation() async throws {
+    let setup = try DaemonSetup(more: "results: {report: measurements}")
+    let pacs = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    let uids = try await makeSeries(at: series)
+    #expect(try await setup.send(series).status == 0)
+    let job = try #require(try await setup.endedJobs().first)
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(job.objects.map(\.kind) == ["seg", "sr", "picture"])
+    try await setup.delivered()
+    let report = try #require(job.objects[1].sopInstanceUID)
+    let arrived = setup.folder.url.appendingPathComponent("arrived.dcm")
+    try await pacs.download(report, to: arrived)
+    let text = try await runProcess("/usr/bin/dsrdump", [arrived.path]).output
+    #expect(text.contains("Comprehensive 3D SR Document"))
+    #expect(text.contains("\"Volume\")=") && text.contains("[hnsf'U]"))
+    #expect(text.contains("(SG image,,1)"))
+    let told = try await segmentd(
+      "explain", "--config", setup.configuration, "--study", uids.study)
+    #expect(told.output.contains("and 1 report (\(report))"), "\(told.output)")
+    #expect(try await daemon.end() == 0)
+
+    // A run without a daemon gives the same bytes.
+    let output = setup.folder.url.appendingPathComponent("run")
+    let run = try await segmentd(
+      "run", "--model", "untrained-tiny", "--models",
+      TestFiles.fixtures.appendingPathComponent("models").path, "--output", output.path,
+      "--report", "--config", setup.configuration, series.path)
+    #expect(run.status == 0, "\(run.output)")
+    let path = output.path + "/\(uids.series)/report.dcm"
+    #expect(run.output.contains("report: \(path)"))
+    #expect(
+      try Data(contentsOf: URL(fileURLWithPath: path))
+        == Data(contentsOf: setup.state.appendingPathComponent(job.objects[1].path)))
+  }
+}

@@ -1,0 +1,88 @@
+import FileSystem
+import Foundation
+import JobLedger
+import Results
+import Segmentation
+import SeriesReading
+import TestSupport
+import Testing
+
+@testable import Pipeline
+@testable import SeriesProcessing
+
+/// A report is kept with its segmentation, and sent behind it to whoever takes reports.
+@Suite struct ReportedResultTests {
+  private let small: SmallJob
+  private let destinations = ResultRouting(
+    [
+      ResultRouting.Route(DeliveryTarget("pacs")),
+      ResultRouting.Route(DeliveryTarget("reader", kinds: ["sr"])),
+      ResultRouting.Route(DeliveryTarget("viewer", kinds: ["seg"])),
+    ]
+  ) { _ in nil }
+
+  init() async throws { small = try await SmallJob() }
+
+  private func kinds(sentTo destination: String) throws -> [StoredObject.Kind]? {
+    try small.ledger.claimDelivery(destination: destination)?.objects.map(\.kind)
+  }
+
+  @Test func aReportIsSentBehindItsSegmentation() async throws {
+    var options = ResultOptions()
+    options.writesReport = true
+    let runner = small.runner(destinations: destinations) { _ in small.executor(options: options) }
+    #expect(try await runner.runNext(id: small.id) { _ in })
+    let job = try small.ledger.job(small.id).job
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(job.objects.map(\.kind) == [.segmentation, .report, .picture])
+    let report = job.objects[1]
+    let file = small.state.file(report.path)
+    #expect(file.lastPathComponent == "report.dcm")
+    #expect(try hexadecimalSHA256(ofFile: file) == report.sha256)
+    let dump = try await runProcess("/usr/bin/dsrdump", ["+U8", file.path])
+    #expect(dump.output.contains("All algorithms succeeded; with findings"))
+    #expect(try kinds(sentTo: "pacs") == [.segmentation, .report])
+    #expect(try kinds(sentTo: "reader") == [.report])
+    #expect(try kinds(sentTo: "viewer") == [.segmentation])
+
+    // Asked for again it is the same result.
+    let again = try small.ledger.reprocess(
+      series: small.series, job: NewJob(model: "untrained-tiny"))
+    #expect(try await runner.runNext(id: again) { _ in })
+    #expect(try small.ledger.job(again).job.sameResultAs == small.id)
+  }
+
+  /// An executor that finds nothing, and writes a report that says so.
+  private struct FindsNothing: JobExecutor {
+    var inner: any JobExecutor
+
+    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
+      try await inner.dependencies(of: input, model: model)
+    }
+
+    func execute(
+      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    ) async throws -> JobOutcome {
+      let file = request.output.appendingPathComponent("report.dcm")
+      let picture = request.output.appendingPathComponent("contours.png")
+      for url in [file, picture] { try Data(url.path.utf8).write(to: url) }
+      let report = ProvedReport(
+        file: file, sopInstanceUID: "2.25.99", sha256: try hexadecimalSHA256(ofFile: file))
+      return JobOutcome(
+        processed: ProcessedSeries(
+          outcome: .nothingFound(picture: picture, warnings: [], objects: [], report: report),
+          assessments: []),
+        modelVersion: "1", times: StageTimes())
+    }
+  }
+
+  @Test func nothingFoundIsSentAsAReport() async throws {
+    let runner = small.runner(destinations: destinations) { FindsNothing(inner: $0) }
+    #expect(try await runner.runNext(id: small.id) { _ in })
+    let job = try small.ledger.job(small.id).job
+    #expect(job.state == "completed" && job.objects.map(\.kind) == [.report, .picture])
+    #expect(try kinds(sentTo: "pacs") == [.report])
+    #expect(try kinds(sentTo: "reader") == [.report])
+    #expect(try kinds(sentTo: "viewer") == nil)
+  }
+}
