@@ -17,6 +17,7 @@ esac
 need_swift
 need_packages "${build_packages[@]}" "${peer_packages[@]}" "${test_packages[@]}"
 need_test_environment
+need_promtool
 
 # Memory of libraries that is still there at the end is not ours, and Swift's own handler would take
 # the signal.

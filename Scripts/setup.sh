@@ -62,6 +62,19 @@ need_test_environment() {
   fi
 }
 
+# need_promtool: the checker of Prometheus, in .venv: its package would start a server.
+need_promtool() {
+  [ ! -x .venv/bin/promtool ] || return 0
+  say "fetching promtool"
+  local folder
+  folder=$(mktemp -d)
+  as_root apt-get update -qq
+  (cd "$folder" && apt-get download -qq prometheus)
+  dpkg-deb -x "$folder"/prometheus_*.deb "$folder/tree"
+  cp "$folder/tree/usr/bin/promtool" .venv/bin/
+  rm -rf "$folder"
+}
+
 # free_port: a TCP port on loopback that is not in use.
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

@@ -5,6 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 need_swift
 need_packages "${build_packages[@]}" "${peer_packages[@]}" "${test_packages[@]}"
 need_test_environment
+need_promtool
 
 # Optimised, as it is shipped: full-size networks would take an hour without. A folder of its own,
 # because the flags differ from those of the shipped build.

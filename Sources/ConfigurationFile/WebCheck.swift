@@ -6,8 +6,9 @@ extension SiteConfiguration.Web {
   func check(_ check: ValueCheck) throws(ConfigurationError) {
     try check.port(port, "web.port")
     try check.address(address, "web.address")
-    guard stow else {
-      throw check.fault("web: nothing is served; set stow: true, or leave the section out")
+    guard stow || monitoring else {
+      throw check.fault(
+        "web: nothing is served; set stow or monitoring to true, or leave the section out")
     }
     let steps = prefix.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
     guard prefix.hasPrefix("/"), !steps.contains(where: { !Self.isPathStep($0) }) else {

@@ -10,6 +10,8 @@ extension SiteConfiguration {
     public var prefix = "/dicom-web"
     /// Whether instances are taken by STOW-RS.
     public var stow = false
+    /// Whether `/healthz`, `/readyz` and `/metrics` are answered.
+    public var monitoring = true
     /// Nil for plain HTTP.
     public var tls: TLS?
     /// Addresses that may send requests, or ranges of them in CIDR notation; empty for any.
@@ -20,7 +22,7 @@ extension SiteConfiguration {
     public var limits = WebLimits()
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case address, port, prefix, stow, tls, addresses, users, tokens, limits
+      case address, port, prefix, stow, monitoring, tls, addresses, users, tokens, limits
     }
 
     public init(from decoder: any Decoder) throws {
@@ -29,6 +31,7 @@ extension SiteConfiguration {
       port = try values.decodeIfPresent(Int.self, forKey: .port) ?? port
       prefix = try values.decodeIfPresent(String.self, forKey: .prefix) ?? prefix
       stow = try values.decodeIfPresent(Bool.self, forKey: .stow) ?? stow
+      monitoring = try values.decodeIfPresent(Bool.self, forKey: .monitoring) ?? monitoring
       tls = try values.decodeIfPresent(TLS.self, forKey: .tls)
       addresses = try values.decodeIfPresent([String].self, forKey: .addresses) ?? []
       users = try values.decodeIfPresent([WebUser].self, forKey: .users) ?? []

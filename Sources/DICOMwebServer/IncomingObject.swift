@@ -93,10 +93,9 @@ extension StoreLimits {
   /// Why nothing more can be written; nil where it can. On a full disk the ledger could not be written
   /// either.
   func spaceFault(in folder: String) -> String? {
-    var disk = statvfs()
-    guard statvfs(folder, &disk) == 0 else { return nil }
-    let available = Int(clamping: UInt64(disk.f_bavail) * UInt64(disk.f_frsize))
-    guard available < diskReserve else { return nil }
+    guard let available = DiskSpace(of: folder)?.available, available < diskReserve else {
+      return nil
+    }
     return "no space left but the reserve: \(available >> 20) of \(diskReserve >> 20) MiB"
   }
 }

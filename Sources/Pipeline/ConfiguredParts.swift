@@ -98,7 +98,7 @@ public struct ConfiguredParts {
   }
 
   /// What stays free on the disk, in bytes: the most that a listener asks for.
-  private var diskReserve: Int {
+  var diskReserve: Int {
     configuration.listeners.map { state.diskReserve($0.limits) }.max()
       ?? state.diskReserve(gigabytes: nil)
   }

@@ -4,17 +4,26 @@ import DICOM
 import DICOMNetwork
 import DICOMwebServer
 import Ingest
+import JobLedger
 import WebServer
 
 extension ConfiguredParts {
   /// The HTTP server of the configuration; nil where there is none.
   ///
+  /// - Parameter gate: opens when the ledger is known to be sound.
   /// - Throws: `WebServerError` where certificate or key cannot be used.
-  public func webServer() throws -> HTTPServer? {
+  func webServer(_ gate: Gate) throws -> HTTPServer? {
     guard let settings = configuration.web else { return nil }
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
     var routes: [any WebRoutes] = []
     if settings.stow { routes.append(storeService(settings)) }
+    if settings.monitoring {
+      routes +=
+        Monitoring(
+          state: state, statistics: LedgerStatisticsReader(ledger), diskReserve: diskReserve,
+          gate: gate
+        ).pages
+    }
     return try HTTPServer(
       try WebServerConfiguration(settings), routes: routes, logger: intake.clientLogger)
   }

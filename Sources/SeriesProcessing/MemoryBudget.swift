@@ -74,4 +74,10 @@ public struct MemoryBudget: Sendable {
   /// The most memory that this process has had resident since its start, in bytes; nil where the
   /// system does not say (proc(5), VmHWM).
   public static var peakResident: Int? { SystemMemory().status("VmHWM") }
+
+  /// The memory that a process has resident now, in bytes; nil where there is none or the system does not
+  /// say (proc(5), VmRSS).
+  public static func resident(ofProcess process: Int32) -> Int? {
+    SystemMemory().status("VmRSS", of: "\(process)")
+  }
 }

@@ -9,7 +9,9 @@ struct SystemMemory: Sendable {
   var total: Int? { kilobytes("proc/meminfo", "MemTotal") }
   var available: Int? { kilobytes("proc/meminfo", "MemAvailable") }
 
-  func status(_ key: String) -> Int? { kilobytes("proc/self/status", key) }
+  func status(_ key: String, of process: String = "self") -> Int? {
+    kilobytes("proc/\(process)/status", key)
+  }
 
   /// The least limit of the process's control group and those above it.
   var groupLimit: Int? { groups.compactMap(\.limit).min() }

@@ -7,14 +7,16 @@ import Hummingbird
 import Logging
 
 /// Lets no request through that is not admitted: by address, and by password or token where these are
-/// demanded.
+/// demanded and the path is not open to all.
 struct AccessMiddleware: RouterMiddleware {
   private let access: WebAccess
   private let check: CredentialCheck
+  private let openPaths: Set<String>
   private let logger: Logger
 
-  init(_ access: WebAccess, logger: Logger) {
+  init(_ access: WebAccess, openPaths: Set<String>, logger: Logger) {
     self.access = access
+    self.openPaths = openPaths
     self.logger = logger
     check = CredentialCheck(access.clients.map(\.credential))
   }
@@ -26,7 +28,9 @@ struct AccessMiddleware: RouterMiddleware {
     guard access.addresses.isEmpty || access.addresses.contains(where: context.isWithin) else {
       return refusal(.forbidden, "this address is not admitted", context)
     }
-    guard !access.clients.isEmpty else { return try await next(request, context) }
+    guard !access.clients.isEmpty, !openPaths.contains(request.uri.path) else {
+      return try await next(request, context)
+    }
     guard let presented = PresentedCredential(request.headers[.authorization]) else {
       return refusal(
         .unauthorized, "a user name with its password, or a token, is needed", context, challenges)

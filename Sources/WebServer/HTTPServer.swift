@@ -12,8 +12,15 @@ import ServiceLifecycle
 
 /// Something that answers requests, such as a DICOMweb service.
 public protocol WebRoutes: Sendable {
-  /// Adds its routes; whoever asks for them has been admitted.
+  /// Adds its routes; whoever asks for them has been admitted, except for ``openPaths``.
   func add(to router: Router<WebRequestContext>)
+
+  /// Paths that need neither password nor token, from the addresses that are admitted.
+  var openPaths: Set<String> { get }
+}
+
+extension WebRoutes {
+  public var openPaths: Set<String> { [] }
 }
 
 /// The HTTP server of the daemon: HTTP/1.1, with TLS or for this machine alone.
@@ -89,7 +96,9 @@ public struct HTTPServer: Service, CustomStringConvertible {
   private func router() -> Router<WebRequestContext> {
     let router = Router(context: WebRequestContext.self)
     router.add(middleware: ConnectionMiddleware(connections: connections))
-    router.add(middleware: AccessMiddleware(configuration.access, logger: logger))
+    let openPaths = routes.reduce(into: Set()) { $0.formUnion($1.openPaths) }
+    router.add(
+      middleware: AccessMiddleware(configuration.access, openPaths: openPaths, logger: logger))
     for routes in routes { routes.add(to: router) }
     return router
   }

@@ -36,8 +36,9 @@ struct ConfigCommand: AsyncParsableCommand {
             + (listener.tls == nil ? "" : ", TLS"))
       }
       if let web = configuration.web {
-        let scheme = web.tls == nil ? "http" : "https"
-        print("STOW-RS: \(scheme)://\(web.address):\(web.port)\(web.prefix)")
+        let server = "\(web.tls == nil ? "http" : "https")://\(web.address):\(web.port)"
+        if web.stow { print("STOW-RS: \(server)\(web.prefix)") }
+        if web.monitoring { print("metrics: \(server)/metrics") }
       }
       for entry in configuration.watch { print("watch folder: \(entry.folder)") }
       for rule in configuration.modelRules { print("model: \(rule.model)") }

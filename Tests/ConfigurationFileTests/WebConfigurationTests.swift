@@ -89,6 +89,7 @@ import Testing
       fault(
         "address: 0.0.0.0, tls: {certificate: a, key: b, clientCertificates: require, trusted: c}")
         == "none")
-    #expect((try? load("web: {port: 1}"))?.web == nil)
+    #expect((try? load("web: {port: 1, monitoring: false}"))?.web == nil)
+    #expect(try load("web: {port: 1}").web?.stow == false)
   }
 }

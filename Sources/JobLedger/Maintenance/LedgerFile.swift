@@ -62,8 +62,7 @@ extension Ledger {
       return try commits.withConnection { db in
         try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
         let before = FileStatus(path)?.size ?? 0
-        var disk = statvfs()
-        if statvfs(path, &disk) == 0, Int(disk.f_bavail) * Int(disk.f_frsize) < 2 * before {
+        if let disk = DiskSpace(of: path), disk.available < 2 * before {
           throw LedgerError.unavailable(
             path: path, reason: "it needs up to \(2 * before) bytes of disk to be vacuumed")
         }

@@ -25,7 +25,7 @@ extension ConfiguredParts {
       services.append(commitment)
       ports.append(try listener(commitment: commitment))
     }
-    if let server = try webServer() {
+    if let server = try webServer(gate) {
       ports.append(server)
       if configuration.listeners.isEmpty { services.append(intake.logSummaries) }
     }
@@ -149,13 +149,15 @@ private final class Orders: Sendable {
 
 /// Closed until it is opened.
 final class Gate: Sendable {
-  private let isOpen = Mutex(false)
+  private let opened = Mutex(false)
 
-  func open() { isOpen.withLock { $0 = true } }
+  var isOpen: Bool { opened.withLock { $0 } }
+
+  func open() { opened.withLock { $0 = true } }
 
   /// - Throws: `CancellationError`
   func wait() async throws {
-    while !isOpen.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(50)) }
+    while !isOpen { try await Task.sleep(for: .milliseconds(50)) }
   }
 }
 

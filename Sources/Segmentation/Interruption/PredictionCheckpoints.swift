@@ -99,10 +99,10 @@ public struct PredictionCheckpoints: Sendable {
 
   /// Why a file of some bytes is not written; nil where it can be. The older one stays until then.
   private func spaceFault(_ bytes: Int) -> String? {
-    var disk = statvfs()
-    guard statvfs(folder.path, &disk) == 0 else { return nil }
-    let available = Int(clamping: UInt64(disk.f_bavail) * UInt64(disk.f_frsize))
-    guard available - bytes < diskReserve else { return nil }
+    guard let available = DiskSpace(of: folder.path)?.available, available - bytes < diskReserve
+    else {
+      return nil
+    }
     return "\(folder.path): \(bytes >> 20) MiB would leave \(max(0, available - bytes) >> 20) MiB "
       + "free on the disk, less than its reserve of \(diskReserve >> 20) MiB"
   }

@@ -1,0 +1,50 @@
+import FileSystem
+import Ingest
+import JobLedger
+import WebServer
+
+/// Health, readiness and metrics for whoever watches the daemon; none has a UID or anything of a patient.
+struct Monitoring: Sendable {
+  let state: StateDirectory
+  let statistics: LedgerStatisticsReader
+  /// Bytes that stay free on the disk.
+  let diskReserve: Int
+  /// Opens when the ledger is known to be sound.
+  let gate: Gate
+
+  /// Load balancers and supervisors have no password; they learn a few words.
+  var pages: [TextPage] {
+    [
+      TextPage("/healthz", isOpen: true) { .ok("ok\n") },
+      TextPage("/readyz", isOpen: true) {
+        fault().map { .unavailable("\($0)\n") } ?? .ok("ready\n")
+      },
+      TextPage("/metrics", isOpen: false, contentType: "text/plain; version=0.0.4; charset=utf-8") {
+        .ok(metrics())
+      },
+    ]
+  }
+
+  /// Why nothing is taken at the moment; nil where it is.
+  private func fault() -> String? {
+    guard gate.isOpen else { return "the ledger is being checked" }
+    if let free = DiskSpace(of: state.url.path)?.available, free < diskReserve {
+      return "the disk of the state directory has less free than its reserve"
+    }
+    do throws(LedgerError) {
+      _ = try statistics.read()
+      return nil
+    } catch {
+      return "the ledger cannot be read"
+    }
+  }
+
+  private func metrics() -> String {
+    var text = MetricsText()
+    text.addProcess(isReady: fault() == nil, disk: DiskSpace(of: state.url.path), diskReserve)
+    do throws(LedgerError) { text.add(try statistics.read()) } catch {
+      // segmentd_ready says so.
+    }
+    return text.text
+  }
+}

@@ -1,0 +1,89 @@
+import Testing
+
+@testable import JobLedger
+
+@Suite struct StatisticsTests {
+  @Test func anEmptyLedger() throws {
+    let fixture = try LedgerFixture()
+    #expect(try LedgerStatisticsReader(fixture.ledger).read() == LedgerStatistics())
+  }
+
+  /// The state of a study is that of its least finished series.
+  @Test func studies() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let reader = LedgerStatisticsReader(ledger)
+    try fixture.receive(.test(1, series: "1.2.3", study: "1.2"))
+    #expect(try reader.read().studies == [.receiving: 1])
+    let job = try fixture.makeJob(series: "1.2.3")
+    #expect(try reader.read().studies == [.waiting: 1])
+    #expect(try reader.read().oldestWaitingJob == fixture.clock.now)
+    _ = try ledger.claimJob(id: job)
+    #expect(try reader.read().studies == [.running: 1])
+    try ledger.completeJob(job, result: .test(job), destinations: ["pacs"])
+    #expect(try reader.read().studies == [.done: 1])
+    #expect(try reader.read().oldestWaitingJob == nil)
+    for number in 0..<3 { try fixture.receive(.test(number, series: "1.2.4", study: "1.2")) }
+    #expect(try reader.read().studies == [.receiving: 1])
+    fixture.clock.advance(60)
+    for series in try ledger.seriesDue(quietPeriod: 30) {
+      try ledger.assembleSeries(series, jobs: [.test(start: .held(reason: "no volume"))])
+    }
+    try fixture.receive(.test(9, series: "1.3.1", study: "1.3"))
+    #expect(try reader.read().studies == [.held: 1, .receiving: 1])
+    #expect(try reader.read().jobs == ["completed": 1, "held": 1])
+    #expect(
+      try reader.read().deliveries == [.init(destination: "pacs", state: "waiting"): 1])
+    #expect(try reader.read().oldestUndelivered.keys.sorted() == ["pacs"])
+    let delivery = try #require(try ledger.claimDelivery())
+    try ledger.markDelivered(delivery)
+    #expect(try reader.read().oldestUndelivered.isEmpty)
+  }
+
+  /// What was counted before is not counted again, by this reader or a new one.
+  @Test func settledRowsAreCountedOnce() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let reader = LedgerStatisticsReader(ledger)
+    for series in 0..<3 {
+      let job = try fixture.makeJob(series: "1.2.\(series)")
+      _ = try ledger.claimJob(id: job)
+      #expect(
+        try reader.read().attempts[.init(model: "m", outcome: "completed"), default: 0] == series)
+      try ledger.completeJob(
+        job, result: .test(job), destinations: [],
+        run: JobRun(seconds: ["network": 2, "total": 4000]))
+      let statistics = try reader.read()
+      #expect(statistics.attempts == [.init(model: "m", outcome: "completed"): series + 1])
+      #expect(
+        statistics.instances == [
+          "listener": .init(count: 3 * series + 3, bytes: 3000 * series + 3000)
+        ])
+      let network = try #require(statistics.stages[.init(model: "m", name: "network")])
+      #expect(network.count == series + 1 && network.sum == Double(2 * series + 2))
+      #expect(network.buckets[Histogram.bounds.firstIndex(of: 2.5) ?? 0] == series + 1)
+      let total = try #require(statistics.stages[.init(model: "m", name: "total")])
+      #expect(total.count == series + 1 && total.buckets.allSatisfy { $0 == 0 })
+      #expect(try LedgerStatisticsReader(ledger).read() == statistics)
+    }
+  }
+
+  /// One that is open keeps those after it from being taken as settled, and is counted once it ends.
+  @Test func anOpenAssociationIsCountedWhenItEnds() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let reader = LedgerStatisticsReader(ledger)
+    let associations = [fixture.association(), fixture.association()]
+    for (number, association) in associations.enumerated() {
+      try fixture.receive(number...number, over: association)
+    }
+    try ledger.endAssociation(associations[1], .released)
+    #expect(try reader.read().associations == ["released": 1])
+    #expect(try reader.read().openAssociations == 1)
+    try ledger.endAssociation(associations[0], .abortedByPeer)
+    for _ in 0..<2 {
+      #expect(try reader.read().associations == ["released": 1, "aborted by peer": 1])
+      #expect(try reader.read().openAssociations == 0)
+    }
+  }
+}
