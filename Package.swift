@@ -171,7 +171,8 @@ let package = Package(
       dependencies: [
         "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
         "Clocks", "Credentials", "DICOMweb", "DICOMwebServer", "FileSystem", "GeometryGate",
-        "JobLedger", "Results", "Segmentation", "SeriesSelection", "Volumes", "WebServer",
+        "JobLedger", "Results", "Segmentation", "SeriesSelection", "Tensors", "Volumes",
+        "WebServer",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),

@@ -33,6 +33,10 @@ public:
     return keep(condition);
   }
 
+  bool accepts(const char *sop_class) {
+    return ASC_findAcceptedPresentationContextID(association_, sop_class) != 0;
+  }
+
   OFCondition store(const cdcmtk_outgoing &outgoing, uint16_t &status) {
     DcmFileFormat file;
     OFCondition condition = file.loadFile(outgoing.path);
@@ -98,11 +102,23 @@ Contexts contexts_for(const cdcmtk_outgoing *files, size_t count) {
 }  // namespace
 
 int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_cancellation *cancellation, cdcmtk_error *error) {
+  return cdcmtk_negotiate(peer, nullptr, 0, nullptr, cancellation, error);
+}
+
+int cdcmtk_negotiate(const cdcmtk_peer *peer, const char *const *sop_classes, size_t count,
+                     uint8_t *accepted, cdcmtk_cancellation *cancellation, cdcmtk_error *error) {
   return cdcmtk_guarded(error, [&] {
     SendingAssociation association(*peer, cancellation);
-    const int code = association.request(
-        {{UID_VerificationSOPClass, {UID_LittleEndianImplicitTransferSyntax}}}, error);
+    std::vector<ProposedContext> contexts = {
+        {UID_VerificationSOPClass, {UID_LittleEndianImplicitTransferSyntax}}};
+    for (size_t i = 0; i < count; ++i) {
+      contexts.push_back({sop_classes[i],
+                          {UID_LittleEndianExplicitTransferSyntax,
+                           UID_LittleEndianImplicitTransferSyntax}});
+    }
+    const int code = association.request(contexts, error);
     if (code != CDCMTK_OK) return code;
+    for (size_t i = 0; i < count; ++i) accepted[i] = association.accepts(sop_classes[i]);
     uint16_t status = 0;
     const OFCondition condition = association.echo(status);
     if (condition.good() && status != STATUS_Success) {

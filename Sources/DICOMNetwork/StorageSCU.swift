@@ -44,6 +44,30 @@ public struct StorageSCU: Sendable {
     }
   }
 
+  /// Which SOP classes a peer takes as uncompressed objects, by the negotiation of an association and
+  /// C-ECHO.
+  ///
+  /// - Returns: those of `sopClasses` that it takes.
+  /// - Throws: as ``echo(_:)``.
+  public func accepted(_ sopClasses: [String], by peer: Peer)
+    async throws(DICOMNetworkError) -> Set<String>
+  {
+    try await onQueue(peer) { cancellation throws(DICOMNetworkError) in
+      var accepted = [UInt8](repeating: 0, count: sopClasses.count)
+      let failure: DICOMNetworkError? = withCStrings(sopClasses) { strings in
+        do throws(DICOMNetworkError) {
+          try self.withPeer(peer) {
+            cdcmtk_negotiate(
+              $0, strings, sopClasses.count, &accepted, cancellation.pointer, $1)
+          }
+          return nil
+        } catch { return error }
+      }
+      if let failure { throw failure }
+      return Set(zip(sopClasses, accepted).filter { $1 != 0 }.map(\.0))
+    }
+  }
+
   /// C-STORE of files in one association.
   ///
   /// - Parameters:

@@ -8,6 +8,8 @@ public struct FileStatus: Sendable, Equatable {
   /// Seconds since 1970.
   public let modified: Double
   public let isFolder: Bool
+  /// Permissions, such as 0o700.
+  public let mode: Int
   private let device: Int
   private let inode: Int
   private let nanoseconds: Int
@@ -19,6 +21,7 @@ public struct FileStatus: Sendable, Equatable {
     size = Int(status.st_size)
     modified = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
     isFolder = status.st_mode & S_IFMT == S_IFDIR
+    mode = Int(status.st_mode & 0o7777)
     device = Int(truncatingIfNeeded: status.st_dev)
     inode = Int(truncatingIfNeeded: status.st_ino)
     nanoseconds = status.st_mtim.tv_nsec

@@ -47,24 +47,10 @@ extension ConfiguredParts {
       throw ConfigurationError.invalid(
         file: settings.url, line: nil, message: "querySource.url is no URL")
     }
-    var authorization = DICOMwebClient.Authorization.none
-    if let user = settings.user, let file = settings.passwordFile {
-      authorization = .basic(user: user, password: try firstLine(of: file))
-    } else if let file = settings.tokenFile {
-      authorization = .bearer(token: try firstLine(of: file))
-    }
     return DICOMwebQuerySource(
-      url: url, authorization: authorization, security: tls.map(DICOMwebClient.Security.init),
+      url: url, authorization: try settings.authorization,
+      security: tls.map(DICOMwebClient.Security.init),
       intake: intake)
-  }
-
-  private func firstLine(of file: String) throws -> String {
-    do {
-      let text = try String(contentsOfFile: file, encoding: .utf8)
-      return text.components(separatedBy: .newlines).first ?? ""
-    } catch {
-      throw ConfigurationError.unreadable(file: file, reason: SystemError.text(of: error))
-    }
   }
 
   private func completion() throws -> SeriesCompletion? {

@@ -3,14 +3,14 @@ import Glibc
 
 /// A port that is taken and not listened to yet. Who else wants it finds it taken as soon as the server
 /// listens, which it may do next to this socket (socket(7), SO_REUSEADDR).
-final class PortReservation: Sendable {
+public final class PortReservation: Sendable {
   private let descriptor: Int32
 
   /// - Parameters:
   ///   - address: IPv4 or IPv6, in numbers.
   ///   - port: of TCP.
   /// - Throws: the error of the system, as where another program listens there.
-  init(_ address: String, _ port: Int) throws(SystemError) {
+  public init(_ address: String, _ port: Int) throws(SystemError) {
     var four = sockaddr_in()
     four.sin_family = sa_family_t(AF_INET)
     four.sin_port = in_port_t(port).bigEndian

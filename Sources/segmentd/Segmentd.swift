@@ -12,7 +12,7 @@ struct Segmentd: AsyncParsableCommand {
       JobsCommand.self, ExplainCommand.self, ReprocessCommand.self, FetchCommand.self,
       PauseCommand.self, DrainCommand.self, ResumeCommand.self, LedgerCommand.self,
       ModelsCommand.self,
-      ConfigCommand.self,
+      ConfigCommand.self, DoctorCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
       ReceiveCommand.self,

@@ -42,7 +42,7 @@ public final class ChildProcess: Sendable {
   ///
   /// - Returns: the exit status, or the number of the signal that ended it.
   @discardableResult
-  public func end(_ signal: Int32 = SIGTERM, within seconds: Double = 20) async throws -> Int32 {
+  public func end(_ signal: Int32 = SIGTERM, within seconds: Double = 300) async throws -> Int32 {
     if process.isRunning { kill(process.processIdentifier, signal) }
     let deadline = Date(timeIntervalSinceNow: seconds)
     while process.isRunning {

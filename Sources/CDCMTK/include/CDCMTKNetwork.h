@@ -235,6 +235,10 @@ typedef struct cdcmtk_cancellation cdcmtk_cancellation;
 
 /// `cancellation` may be null.
 int cdcmtk_echo(const cdcmtk_peer *peer, cdcmtk_cancellation *cancellation, cdcmtk_error *error);
+/// Asks which SOP classes a peer takes, as uncompressed objects, and sends nothing but C-ECHO. `accepted` has
+/// room for `count` values: 1 where the class is taken.
+int cdcmtk_negotiate(const cdcmtk_peer *peer, const char *const *sop_classes, size_t count,
+                     uint8_t *accepted, cdcmtk_cancellation *cancellation, cdcmtk_error *error);
 /// Told of the answer to a file as soon as it came, on the thread of the call.
 typedef void (*cdcmtk_answer_handler)(void *context, size_t index,
                                       const cdcmtk_store_answer *answer)

@@ -35,28 +35,12 @@ extension ConfiguredParts {
     return STOWDestination(
       url: url,
       authorization: { () throws(DeliveryFault) in
-        if let user = web.user, let file = web.passwordFile {
-          return .basic(user: user, password: try Self.secret(file))
+        do { return try web.authorization } catch {
+          throw DeliveryFault(description: error.description)
         }
-        return try web.tokenFile.map { (file) throws(DeliveryFault) in
-          .bearer(token: try Self.secret(file))
-        } ?? .none
       },
       security: settings.tls.map(DICOMwebClient.Security.init), timeout: settings.timeoutSeconds,
       isAskedForProof: settings.proof != nil)
-  }
-
-  /// The first line of a file that others cannot read.
-  private static func secret(_ file: String) throws(DeliveryFault) -> String {
-    if let fault = SecretFile.fault(file) {
-      throw DeliveryFault(description: fault)
-    }
-    do {
-      let text = try String(contentsOfFile: file, encoding: .utf8)
-      return text.components(separatedBy: .newlines).first ?? ""
-    } catch {
-      throw DeliveryFault(description: "\(file): cannot be read: \(SystemError.text(of: error))")
-    }
   }
 
   /// Which destinations get the result of a job.
