@@ -1,0 +1,101 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What says something of a patient is in the images and results, and nowhere else: neither in the log at its
+/// finest level nor in metrics, whatever becomes of the images.
+@Suite(.serialized) struct PatientDataTests {
+  /// Values that occur nowhere else, each of which would tell whose images these are.
+  private static let identity = [
+    "PatientName": "ZZSURNAME^ZZGIVEN", "PatientID": "ZZPATIENT77", "PatientBirthDate": "19370419",
+    "AccessionNumber": "ZZACCESSION", "OtherPatientNames": "ZZMAIDEN",
+    "PatientAddress": "ZZSTREET 9", "ReferringPhysicianName": "ZZDOCTOR",
+    "InstitutionName": "ZZCLINIC", "PatientComments": "ZZCOMMENT", "StudyDescription": "ZZSTUDY",
+  ]
+  private static let values = identity.values.flatMap { $0.split(separator: "^").map(String.init) }
+
+  /// Gives the images of a folder the identity, and changes them further.
+  private func identify(_ folder: URL, _ change: String = "pass") async throws {
+    let script = """
+      import sys, json, pathlib, pydicom
+      for number, path in enumerate(sorted(pathlib.Path(sys.argv[1]).rglob("*.dcm"))):
+          d = pydicom.dcmread(path)
+          for key, value in json.loads(sys.argv[2]).items(): setattr(d, key, value)
+          \(change)
+          d.save_as(path)
+      """
+    let identity = String(decoding: try JSONEncoder().encode(Self.identity), as: UTF8.self)
+    let result = try await runProcess(testPython, ["-c", script, folder.path, identity])
+    #expect(result.status == 0, "\(result.output)")
+  }
+
+  @Test func isNotInTheLogAndNotInMetrics() async throws {
+    let watched = try TemporaryFolder()
+    let web = try freePort()
+    let setup = try DaemonSetup(
+      more: "web: {port: \(web), stow: true}\nlog: {level: debug}", watch: watched.url)
+    let orthanc = try await Orthanc(dicomPort: setup.destinationPort)
+    let daemon = try await setup.start()
+
+    // One that is segmented and delivered, and again with another patient.
+    let good = setup.folder.url.appendingPathComponent("good")
+    let (study, _) = try await makeSeries(at: good, "--slices", "8")
+    try await identify(good)
+    #expect(try await setup.send(good).status == 0)
+    try await waitUntil("the delivery") {
+      try await setup.jobs().first?.deliveries.first?.state == "delivered"
+    }
+    try await identify(good, "d.PatientID = 'ZZPATIENT78' if number == 0 else d.PatientID")
+    _ = try await setup.send(good)
+
+    // Ones that are held or refused: a gap, a value that is none, a file that is cut off.
+    for (name, change) in [
+      ("gap", "d.ImagePositionPatient[2] += 40 if number > 4 else 0"),
+      ("value", "d.PixelSpacing = ['0', 'ZZSTREET 9'] if False else [0, 0]"),
+      ("class", "d.file_meta.MediaStorageSOPClassUID = d.SOPClassUID = '1.2.3.4'"),
+    ] {
+      let folder = setup.folder.url.appendingPathComponent(name)
+      try await makeSeries(at: folder, "--slices", "8", "--seed", "\(name.count + 7)")
+      try await identify(folder, change)
+      _ = try await setup.send(folder)
+      for file in try FileManager.default.contentsOfDirectory(
+        at: folder, includingPropertiesForKeys: nil)
+      {
+        let cut = try Data(contentsOf: file).prefix(1500)
+        try cut.write(to: watched.url.appendingPathComponent("\(name)-\(file.lastPathComponent)"))
+        let body = setup.folder.url.appendingPathComponent("body")
+        try cut.write(to: body)
+        _ = try await runProcess(
+          "/usr/bin/curl",
+          [
+            "-sS", "-H", "Content-Type: application/dicom", "--data-binary", "@\(body.path)",
+            "http://127.0.0.1:\(web)/dicom-web/studies",
+          ])
+      }
+    }
+    try await waitUntil("an end of all jobs") {
+      let jobs = try await setup.jobs()
+      return jobs.count >= 3
+        && jobs.allSatisfy { ["completed", "held", "cancelled"].contains($0.state) }
+    }
+    let metrics = try await runProcess("/usr/bin/curl", ["-sS", "http://127.0.0.1:\(web)/metrics"])
+    let jobs = try await segmentd("jobs", "--config", setup.configuration, "--json")
+    let refused = try await segmentd("jobs", "--config", setup.configuration, "--refused")
+    let story = try await segmentd("explain", "--config", setup.configuration, "--study", study)
+    #expect(try await daemon.end() == 0)
+
+    #expect(daemon.output.contains(study) || daemon.output.contains("series complete"))
+    #expect(metrics.output.contains("segmentd_studies"))
+    for (what, text) in [
+      ("log", daemon.output), ("metrics", metrics.output), ("jobs", jobs.output),
+      ("refused instances", refused.output), ("story", story.output),
+    ] {
+      #expect(!text.isEmpty, "\(what)")
+      for value in Self.values + ["ZZ"] where text.contains(value) {
+        let line = text.split(separator: "\n").first { $0.contains(value) } ?? ""
+        Issue.record("\(what) has \(value): \(line)")
+      }
+    }
+    try await orthanc.stop()
+  }
+}
