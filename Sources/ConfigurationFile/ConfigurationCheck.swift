@@ -25,6 +25,10 @@ extension SiteConfiguration {
     guard (0...1024).contains(inference.threads) else {
       throw check.fault("inference.threads: \(inference.threads) is not between 0 and 1024")
     }
+    guard (1...64).contains(inference.concurrentJobs) else {
+      throw check.fault(
+        "inference.concurrentJobs: \(inference.concurrentJobs) is not between 1 and 64")
+    }
     guard (0...1e6).contains(inference.memoryLimitGB) else {
       throw check.fault(
         "inference.memoryLimitGB: \(inference.memoryLimitGB) is not between 0 and 1000000")

@@ -168,13 +168,15 @@ extension SiteConfiguration {
   public struct Inference: Decodable, Sendable {
     /// Worker threads; 0 takes one for each processor.
     public var threads = 0
+    /// Jobs that run side by side; the threads are divided among them.
+    public var concurrentJobs = 1
     /// Memory for the whole process in GB (10⁹ bytes); 0 for what the system has.
     public var memoryLimitGB = 0.0
     /// Seconds of computing between two checkpoints of a job; 0 for none but that of an interruption.
     public var checkpointSeconds = 30.0
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case threads, memoryLimitGB, checkpointSeconds
+      case threads, concurrentJobs, memoryLimitGB, checkpointSeconds
     }
 
     public init() {}
@@ -182,6 +184,8 @@ extension SiteConfiguration {
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
+      concurrentJobs =
+        try values.decodeIfPresent(Int.self, forKey: .concurrentJobs) ?? concurrentJobs
       memoryLimitGB =
         try values.decodeIfPresent(Double.self, forKey: .memoryLimitGB) ?? memoryLimitGB
       checkpointSeconds =

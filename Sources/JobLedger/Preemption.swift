@@ -52,8 +52,14 @@ public enum YieldReason: Sendable, Equatable, CustomStringConvertible {
 extension Ledger {
   /// Why a job that this process runs is to stop; nil where it is not. A read by indexes.
   ///
+  /// To a job of a higher priority yields the running one of the lowest, of several the last, and only where no
+  /// place is free.
+  ///
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - places: jobs that may run at the same time.
   /// - Throws: ``LedgerError/unknownJob(_:)``
-  public func reasonToYield(job id: Int64) throws(LedgerError) -> YieldReason? {
+  public func reasonToYield(job id: Int64, places: Int = 1) throws(LedgerError) -> YieldReason? {
     try read { db in
       guard
         let row = try Row.fetchOne(
@@ -65,19 +71,30 @@ extension Ledger {
       if processing.interruptsRunning, let text = processing.pauseText { return .paused(text) }
       guard processing.mode == .active else { return nil }
       let priority: Int = try row.value("priority")
-      return try Row.fetchOne(db, sql: Self.urgentJob, arguments: [priority, now]).map {
-        .urgentJob(try $0.value("id"), priority: try $0.value("priority"))
-      }
+      let running = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT count(*) AS count,
+            count(*) FILTER (WHERE priority < ?1 OR (priority = ?1 AND id > ?2)) AS before
+          FROM jobs WHERE state = 'running'
+          """, arguments: [priority, id])
+      let free = places - (try running?.value("count") ?? 0)
+      let before: Int = try running?.value("before") ?? 0
+      // One of the urgent jobs for each free place and each job that yields first.
+      let urgent = try Row.fetchAll(
+        db, sql: Self.urgentJobs, arguments: [priority, now, max(0, free) + before + 1])
+      guard let job = urgent.last, urgent.count > max(0, free) + before else { return nil }
+      return .urgentJob(try job.value("id"), priority: try job.value("priority"))
     }
   }
 
-  /// The first job that is due (?2 is now) of a higher priority than ?1. One that is tried again waits for
+  /// The first ?3 jobs that are due (?2 is now) of a higher priority than ?1. One that is tried again waits for
   /// its turn: it may be stopped each time, as by a lack of memory, and would stop the others too.
-  static let urgentJob = """
+  static let urgentJobs = """
     SELECT id, priority FROM jobs INDEXED BY jobs_due
     WHERE state IN ('available', 'retryable') AND state = 'available' AND priority > ?1
       AND \(isDue)
-    ORDER BY priority DESC, scheduled_at LIMIT 1
+    ORDER BY priority DESC, scheduled_at LIMIT ?3
     """
 
   /// Gives a running job back that yields; it counts as no failure, and waits in its former place.

@@ -84,17 +84,26 @@ public struct ConfiguredParts {
 
   public var runner: JobRunner {
     JobRunner(
-      state: state, ledger: ledger,
-      executor: LocalExecutor(
-        models: models,
-        processor: SeriesProcessor(
-          geometry: configuration.geometryRules, installation: aeTitle,
-          memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
-          options: configuration.results.options)),
-      destinations: routing,
+      state: state, ledger: ledger, executors: executors, destinations: routing,
       checkpoints: CheckpointSettings(
         seconds: configuration.inference.checkpointSeconds, diskReserve: diskReserve),
       logger: logger)
+  }
+
+  /// One for each job that runs at the same time: a network computes for one at a time.
+  private var executors: [LocalExecutor] {
+    let inference = configuration.inference
+    let processor = SeriesProcessor(
+      geometry: configuration.geometryRules, installation: aeTitle,
+      memory: MemoryBudget(gigabytes: inference.memoryLimitGB),
+      options: configuration.results.options)
+    guard inference.concurrentJobs > 1 else {
+      return [LocalExecutor(models: models, processor: processor)]
+    }
+    let threads = max(1, threadCount(inference.threads) / inference.concurrentJobs)
+    return (0..<inference.concurrentJobs).map { _ in
+      LocalExecutor(models: configuration.modelLibrary(threads: threads), processor: processor)
+    }
   }
 
   /// What stays free on the disk, in bytes: the most that a listener asks for.
@@ -152,9 +161,11 @@ extension SiteConfiguration {
     return ModelRules(modelRules, channels: channels)
   }
 
-  public var modelLibrary: ModelLibrary {
+  public var modelLibrary: ModelLibrary { modelLibrary(threads: threadCount(inference.threads)) }
+
+  func modelLibrary(threads: Int) -> ModelLibrary {
     ModelLibrary(
       directories: models.directories.map { URL(fileURLWithPath: $0) }, excluded: models.exclude,
-      threads: threadCount(inference.threads))
+      threads: threads)
   }
 }

@@ -8,11 +8,11 @@ import SeriesProcessing
 import SeriesReading
 import ServiceLifecycle
 
-/// Runs the ledger's jobs, one at a time: claims a job, has it executed, records its outcome.
+/// Runs the ledger's jobs, one for each executor at a time: claims a job, has it executed, records its outcome.
 public struct JobRunner: Service {
   let state: StateDirectory
   let ledger: Ledger
-  private let executor: any JobExecutor
+  private let executors: [any JobExecutor]
   let destinations: ResultRouting
   private let policy: RetryPolicy
   let checkpoints: JobCheckpoints
@@ -22,19 +22,20 @@ public struct JobRunner: Service {
   /// - Parameters:
   ///   - state: the state directory.
   ///   - ledger: the ledger.
-  ///   - executor: runs the jobs.
+  ///   - executors: each runs one job at a time; one at least.
   ///   - destinations: for which results are put in the outbox.
   ///   - policy: when a failed job is tried again, and how often.
   ///   - checkpoints: how often the state of a job is kept on disk.
   ///   - logger: receives the beginning, progress and outcome of each job.
   public init(
-    state: StateDirectory, ledger: Ledger, executor: any JobExecutor, destinations: ResultRouting,
+    state: StateDirectory, ledger: Ledger, executors: [any JobExecutor],
+    destinations: ResultRouting,
     policy: RetryPolicy = .jobs, checkpoints: CheckpointSettings = CheckpointSettings(),
     logger: Logger
   ) {
     self.state = state
     self.ledger = ledger
-    self.executor = executor
+    self.executors = executors
     self.destinations = destinations
     self.policy = policy
     self.checkpoints = JobCheckpoints(
@@ -44,12 +45,18 @@ public struct JobRunner: Service {
 
   public func run() async throws {
     let processing = ProcessingWatch(ledger: ledger, logger: logger)
-    await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
-      try checkpoints.removeOutdated()
-      guard try processing.allowsJobs(), try await isReady() else { return false }
-      let steps = ProgressSteps()
-      return try await runNext { progress in
-        if steps.isNew(progress) { logger.info("\(progress.line)") }
+    await withTaskGroup(of: Void.self) { group in
+      for executor in executors {
+        group.addTask {
+          await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+            try checkpoints.removeOutdated()
+            guard try processing.allowsJobs(), try await isReady() else { return false }
+            let steps = ProgressSteps()
+            return try await run(ledger.claimJob(), by: executor) { progress in
+              if steps.isNew(progress) { logger.info("\(progress.line)") }
+            }
+          }
+        }
       }
     }
   }
@@ -73,14 +80,26 @@ public struct JobRunner: Service {
   public func runNext(
     id: Int64? = nil, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> Bool {
-    guard let job = try ledger.claimJob(id: id) else { return false }
+    guard let executor = executors.first else { return false }
+    return try await run(ledger.claimJob(id: id), by: executor, progress: progress)
+  }
+
+  /// Runs a job that was claimed.
+  ///
+  /// - Returns: false where there is none.
+  private func run(
+    _ claimed: ClaimedJob?, by executor: any JobExecutor,
+    progress: @escaping @Sendable (SegmentationProgress) -> Void
+  ) async throws -> Bool {
+    guard let job = claimed else { return false }
     defer { checkpoints.removeUnlessNeeded(job.id) }
-    let yielding = YieldWatch(job: job.id, ledger: ledger, logger: logger)
+    let yielding = YieldWatch(
+      job: job.id, ledger: ledger, places: executors.count, logger: logger)
     defer { yielding.end() }
     do {
       logger.info("job started", metadata: metadata(job))
       let input = try await input(of: job)
-      let (identity, earlier) = try await identify(job, input)
+      let (identity, earlier) = try await identify(job, input, by: executor)
       if let same = earlier.same, earlier.objects.allSatisfy(isIntact) {
         try await retryingLedgerWrite(logger) {
           try ledger.completeJob(
@@ -174,9 +193,9 @@ public struct JobRunner: Service {
   }
 
   /// What the result will be, and what there is of it already.
-  private func identify(_ job: ClaimedJob, _ input: ModelInput) async throws
-    -> (ResultIdentity, EarlierResults)
-  {
+  private func identify(
+    _ job: ClaimedJob, _ input: ModelInput, by executor: any JobExecutor
+  ) async throws -> (ResultIdentity, EarlierResults) {
     let dependencies = try await executor.dependencies(of: input, model: job.model)
     let known = JobIdentity(
       fingerprint: dependencies.fingerprint, modelSHA256: dependencies.modelSHA256)

@@ -17,7 +17,12 @@ final class YieldWatch: Sendable {
     let reason = Mutex<YieldReason?>(nil)
   }
 
-  init(job: Int64, ledger: Ledger, logger: Logger) {
+  /// - Parameters:
+  ///   - job: the job's number.
+  ///   - ledger: which it is of.
+  ///   - places: jobs that may run at the same time.
+  ///   - logger: is told where the ledger cannot be read.
+  init(job: Int64, ledger: Ledger, places: Int, logger: Logger) {
     let interruption = Interruption()
     let found = Finding()
     self.interruption = interruption
@@ -26,7 +31,7 @@ final class YieldWatch: Sendable {
     task = Task {
       while !Task.isCancelled {
         do {
-          if let reason = try ledger.reasonToYield(job: job) {
+          if let reason = try ledger.reasonToYield(job: job, places: places) {
             found.reason.withLock { $0 = reason }
             return interruption.request()
           }

@@ -29,6 +29,7 @@ public struct MemoryBudget: Sendable {
   /// Bytes for the whole process; nil for what the system has.
   private let limit: Int?
   private let system: SystemMemory
+  private let reservations = MemoryReservations()
 
   /// - Parameter gigabytes: 10⁹ bytes for the whole process; 0 asks for what the system has.
   public init(gigabytes: Double) {
@@ -43,14 +44,29 @@ public struct MemoryBudget: Sendable {
     self.system = system
   }
 
-  /// Checks that a job fits now.
+  /// Admits a job that fits now beside those that were admitted and have not ended. Each of them counts with all
+  /// that it may take, beside what the process has: what it has taken of that is not known.
   ///
   /// - Parameter job: the bytes that it takes at its peak beyond what the process has already.
+  /// - Returns: the right to them, which ends with it.
+  /// - Throws: ``MemoryShortage`` with the tightest bound.
+  public func reserve(job: Int) throws(MemoryShortage) -> MemoryReservation {
+    try reservations.add(job) { (others) throws(MemoryShortage) in
+      try check(job: job, others: others)
+    }
+  }
+
+  /// Checks that a job fits now.
+  ///
+  /// - Parameters:
+  ///   - job: the bytes that it takes at its peak beyond what the process has already.
+  ///   - others: bytes that other jobs may take.
   /// - Returns: what the process will have at its peak, in bytes.
   /// - Throws: ``MemoryShortage`` with the tightest bound.
   @discardableResult
-  public func check(job: Int) throws(MemoryShortage) -> Int {
-    let process = system.resident ?? 0
+  public func check(job: Int, others: Int = 0) throws(MemoryShortage) -> Int {
+    let resident = system.resident ?? 0
+    let process = resident + others
     func shortage(_ capacity: Int, _ reason: String, isPermanent: Bool) -> MemoryShortage {
       MemoryShortage(
         job: job, process: process, capacity: capacity, reason: reason, isPermanent: isPermanent)
@@ -63,8 +79,8 @@ public struct MemoryBudget: Sendable {
       throw shortage(tightest.0, tightest.1, isPermanent: true)
     }
     var present: [(Int, String)] = []
-    if let free = system.groupFree { present.append((free + process, "the control group now")) }
-    if let free = system.available { present.append((free + process, "the machine now")) }
+    if let free = system.groupFree { present.append((free + resident, "the control group now")) }
+    if let free = system.available { present.append((free + resident, "the machine now")) }
     if let tightest = present.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
       throw shortage(tightest.0, tightest.1, isPermanent: false)
     }

@@ -5,6 +5,8 @@ struct SegmentedStack {
   /// On the source images.
   var labels: LabelVolume
   var predictedMemory: Int
+  /// Of the memory that it was made in, for as long as there is something of it.
+  var reservation: MemoryReservation?
   var warnings: [String]
   /// How the labels were made, where a reader should know.
   var notes: [String]

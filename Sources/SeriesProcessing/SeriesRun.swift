@@ -98,14 +98,15 @@ struct SeriesRun {
     let bytes = channels.count > 1 ? 4 : reference.bytesPerVoxel
     let forecast = try bundle.memoryForecast(
       of: grid, bytesPerVoxel: bytes, threads: segmenter.threads)
-    let predicted = try memory.check(job: forecast.peak)
+    let reservation = try memory.reserve(job: forecast.peak)
     // Read by the segmenter, which lets the voxels go as soon as it can.
     let warnings = ModelWarnings()
     let labels = try await segmenter.segment(
       reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings, times: times,
       control: control, progress: progress)
     return SegmentedStack(
-      labels: reference.sourceLabels(labels), predictedMemory: predicted,
+      labels: reference.sourceLabels(labels), predictedMemory: reservation.peak,
+      reservation: reservation,
       warnings: warnings.all.map(\.description), notes: warnings.notes.map(\.description))
   }
 }

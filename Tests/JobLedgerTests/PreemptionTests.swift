@@ -51,6 +51,37 @@ import Testing
     #expect(throws: LedgerError.unknownJob(99)) { try ledger.reasonToYield(job: 99) }
   }
 
+  /// With two places a job yields only where both are taken, and the last of the lowest priority alone.
+  @Test func oneOfSeveralYields() throws {
+    let jobs = try (1...3).map { try fixture.makeJob(series: "1.\($0)") }
+    func prioritize(_ job: Int64, _ priority: Int) throws {
+      var selection = JobSelection()
+      selection.jobs = [job]
+      _ = try ledger.apply(.prioritize(priority), to: selection)
+    }
+    func yielding() throws -> [Int64] {
+      try jobs.filter { job in
+        guard try fixture.state(job) == "running" else { return false }
+        return try ledger.reasonToYield(job: job, places: 2) != nil
+      }
+    }
+    _ = try ledger.claimJob(id: jobs[0])
+    try prioritize(jobs[2], 2)
+    #expect(try yielding().isEmpty)
+    _ = try ledger.claimJob(id: jobs[1])
+    #expect(try yielding() == [jobs[1]])
+    let more = try fixture.makeJob(series: "1.4")
+    try prioritize(more, 3)
+    #expect(try yielding() == [jobs[0], jobs[1]])
+    try prioritize(more, 0)
+    try prioritize(jobs[1], 2)
+    #expect(try yielding() == [jobs[0]])
+    try prioritize(jobs[0], 1)
+    #expect(try yielding() == [jobs[0]])
+    try prioritize(jobs[0], 2)
+    #expect(try yielding().isEmpty)
+  }
+
   @Test func jobsThatHaveEndedAreToldFromThoseThatRunAgain() throws {
     let held = try fixture.makeJob(in: .held)
     let waiting = try fixture.makeJob(series: "1.1")
@@ -60,7 +91,7 @@ import Testing
   @Test func theQuestionReadsByIndexes() throws {
     let steps = try ledger.read { db in
       try Row.fetchAll(
-        db, sql: "EXPLAIN QUERY PLAN \(Ledger.urgentJob)", arguments: [0, 1.0]
+        db, sql: "EXPLAIN QUERY PLAN \(Ledger.urgentJobs)", arguments: [0, 1.0, 1]
       ).map { $0["detail"] as String }
     }
     #expect(steps.allSatisfy { !$0.hasPrefix("SCAN series") && !$0.contains("TEMP B-TREE") })

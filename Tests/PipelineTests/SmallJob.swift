@@ -62,7 +62,7 @@ struct SmallJob {
     destinations: ResultRouting, executor: (any JobExecutor) -> any JobExecutor
   ) -> JobRunner {
     JobRunner(
-      state: state, ledger: ledger, executor: executor(self.executor()),
+      state: state, ledger: ledger, executors: [executor(self.executor())],
       destinations: destinations, logger: logger)
   }
 
@@ -70,7 +70,7 @@ struct SmallJob {
     -> JobRunner
   {
     JobRunner(
-      state: state, ledger: ledger ?? self.ledger, executor: executor(memory: memory),
+      state: state, ledger: ledger ?? self.ledger, executors: [executor(memory: memory)],
       destinations: destinations, logger: logger)
   }
 
@@ -78,7 +78,8 @@ struct SmallJob {
     -> JobRunner
   {
     JobRunner(
-      state: state, ledger: ledger, executor: executor, destinations: [], checkpoints: checkpoints,
+      state: state, ledger: ledger, executors: [executor], destinations: [],
+      checkpoints: checkpoints,
       logger: logger)
   }
 
@@ -94,12 +95,19 @@ struct SmallJob {
 
   /// Another series of five images arrives and is assembled.
   ///
+  /// - Parameters:
+  ///   - priority: of its job.
+  ///   - other: has the series, in place of a new one.
   /// - Returns: the number of its job.
-  func addJob(priority: Int) async throws -> Int64 {
-    let files = try await Self.makeSeries(
-      at: folder.url.appendingPathComponent("other"),
-      ["--slices", "5", "--size", "32", "--seed", "9"])
-    for file in files { try intake.take(copyOf: file) }
+  func addJob(priority: Int, of other: SmallJob? = nil) async throws -> Int64 {
+    let series = (other?.folder ?? folder).url.appendingPathComponent("other")
+    if other == nil {
+      _ = try await Self.makeSeries(
+        at: series, ["--slices", "5", "--size", "32", "--seed", "9"])
+    }
+    for file in try FileManager.default.contentsOfDirectory(
+      at: series, includingPropertiesForKeys: nil)
+    { try intake.take(copyOf: file) }
     let due = try #require(try ledger.seriesDue(quietPeriod: 0).first)
     try ledger.assembleSeries(due, jobs: [NewJob(model: "untrained-tiny", priority: priority)])
     return try #require(try ledger.jobs().last).id

@@ -44,6 +44,20 @@ import Testing
     #expect("\(found.map(String.init(describing:)) ?? "")".contains("the configured limit allows"))
   }
 
+  /// Two that fit alone do not fit together; the second one fits once the first has ended.
+  @Test func jobsSideBySideShareTheMemory() throws {
+    let budget = MemoryBudget(limit: 2000 * 1024, system: system)
+    var first: MemoryReservation? = try budget.reserve(job: 1000 * 1024)
+    #expect(first?.peak == 1500 * 1024)
+    #expect(throws: MemoryShortage.self) { try budget.reserve(job: 501 * 1024) }
+    var second: MemoryReservation? = try budget.reserve(job: 500 * 1024)
+    #expect(second?.peak == 2000 * 1024)
+    first = nil
+    #expect(try budget.reserve(job: 1000 * 1024).peak == 2000 * 1024)
+    second = nil
+    #expect(try budget.reserve(job: 1500 * 1024).peak == 2000 * 1024)
+  }
+
   /// The tightest group above the process counts, and droppable cache is free.
   @Test func theControlGroupBoundsAJob() throws {
     try write("proc/self/cgroup", "0::/a/b\n")
