@@ -1,5 +1,6 @@
 """The daemon, the PACS and the disks that are struck, and the strikes."""
 
+import errno
 import glob
 import json
 import os
@@ -14,7 +15,7 @@ import time
 import urllib.request
 
 
-CLOCK = pathlib.Path(__file__).resolve().parent.parent / "test-support/clock_step.c"
+SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "test-support"
 
 
 def free_port():
@@ -75,18 +76,23 @@ class Orthanc:
 class Daemon:
     """segmentd on a state directory that lives through all rounds; it is started again whenever it ends."""
 
-    def __init__(self, program, folder, models, port, pacs, archive):
+    def __init__(self, program, folder, models, port, executors, pacs, archive):
         self.program, self.folder, self.port = program, folder, port
         self.state, self.watch = folder / "state", folder / "watch"
-        self.clock = folder / "clock"
+        self.clock, self.fault = folder / "clock", folder / "fault"
         self.clock.write_bytes(bytes(8))
-        subprocess.run(["clang", "-O2", "-shared", "-fPIC", "-o", folder / "clock_step.so", CLOCK], check=True)
+        self.fault.write_bytes(bytes(264))
+        for name in ("clock_step", "disk_fault"):
+            subprocess.run(["clang", "-O2", "-shared", "-fPIC", "-o", folder / f"{name}.so", SUPPORT / f"{name}.c"],
+                           check=True)
+        self.group = memory_group(folder.name)
         self.watch.mkdir()
         self.configuration = folder / "segmentd.yaml"
         self.configuration.write_text(
             f"stateDirectory: {self.state}\n"
             f"listener: {{aeTitle: SEGMENTD, address: 127.0.0.1, port: {self.port}}}\n"
             "assembly: {quietSeconds: 3}\n"
+            f"inference: {{threads: 2, concurrentJobs: {executors}}}\n"
             f'models: {{directories: ["{models}"]}}\n'
             "rules:\n  - {model: untrained-tiny, modalities: [CT]}\n"
             f'watch:\n  - {{folder: "{self.watch}", settleSeconds: 0.5}}\n'
@@ -106,7 +112,15 @@ class Daemon:
 
     def environment(self):
         kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-        return kept | {"LD_PRELOAD": str(self.folder / "clock_step.so"), "CLOCK_STEP_FILE": str(self.clock)}
+        return kept | {"LD_PRELOAD": f"{self.folder}/clock_step.so {self.folder}/disk_fault.so",
+                       "CLOCK_STEP_FILE": str(self.clock), "DISK_FAULT_FILE": str(self.fault)}
+
+    def set_fault(self, error=0, one_in=1, path=""):
+        """Has the disk fail under what begins with a path."""
+        with open(self.fault, "r+b", buffering=0) as file:
+            file.write(struct.pack("=ii256s", 0, one_in, str(path).encode()))
+            file.seek(0)
+            file.write(struct.pack("=i", error))
 
     def set_clock(self, seconds):
         with open(self.clock, "r+b", buffering=0) as file:
@@ -114,9 +128,10 @@ class Daemon:
 
     def keep(self):
         while self.is_wanted:
-            self.process = subprocess.Popen([self.program, "serve", "--config", self.configuration],
-                                            stdout=open(self.log, "ab"), stderr=subprocess.STDOUT,
-                                            env=self.environment())
+            enter = f"echo $$ > {self.group}/cgroup.procs; " if self.group else ""
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", enter + 'exec "$@"', "sh", self.program, "serve", "--config", self.configuration],
+                stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.environment())
             status = self.process.wait()
             if self.is_wanted and not self.is_struck:
                 self.ends.append(status)
@@ -141,6 +156,30 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def memory_group(name):
+    """A control group (v2 or v1) whose memory can be bounded; None where none can be made."""
+    for base in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
+        group = pathlib.Path(base) / name
+        try:
+            group.mkdir()
+            if memory_limit(group).exists():
+                return group
+            group.rmdir()
+        except OSError:
+            pass
+    return None
+
+
+def memory_limit(group):
+    return next((group / name for name in ("memory.max", "memory.limit_in_bytes") if (group / name).exists()),
+                group / "memory.max")
+
+
+def memory_usage(group):
+    names = ("memory.current", "memory.usage_in_bytes")
+    return int(next(group / name for name in names if (group / name).exists()).read_text())
 
 
 class Disk:
@@ -189,7 +228,9 @@ class Strikes:
 
     def names(self):
         own = ["full_state"] * self.state.is_own + ["full_results", "read_only_results"] * self.results.is_own
-        return ["kill", "kill_receiver", "terminate", "suspend", "suspend_receiver", "lock_ledger",
+        group = ["out_of_memory"] if self.daemon.group else []
+        return [*group, "no_space_for_spool", "no_space_for_ledger", "no_space_for_results", "faulty_spool",
+                "faulty_ledger", "faulty_results", "kill", "kill_receiver", "terminate", "suspend", "suspend_receiver", "lock_ledger",
                 "destination_down", "destination_hangs", "clock_forward", "clock_back", *own]
 
     def strike(self, name):
@@ -247,6 +288,44 @@ class Strikes:
             self.results.remount("rw")
         else:
             print("(results were being written: not made read-only)", end=" ")
+
+    def out_of_memory(self):
+        """The group has what it uses and no more: who asks for more is killed."""
+        limit = memory_limit(self.daemon.group)
+        before, process = limit.read_text(), self.daemon.process
+        self.daemon.is_struck = True
+        try:
+            limit.write_text(str(memory_usage(self.daemon.group) + (1 << 20)))
+            self.wait()
+        except OSError:
+            pass
+        finally:
+            limit.write_text("max" if limit.name == "memory.max" else before)
+            if self.daemon.process is process and process.poll() is None:
+                self.daemon.is_struck = False
+
+    def fail(self, error, path, one_in=1):
+        self.daemon.set_fault(error, one_in, path)
+        self.wait()
+        self.daemon.set_fault()
+
+    def no_space_for_spool(self):
+        self.fail(errno.ENOSPC, self.daemon.state / self.random.choice(["incoming", "spool"]))
+
+    def no_space_for_ledger(self):
+        self.fail(errno.ENOSPC, self.daemon.state / "ledger.sqlite")
+
+    def no_space_for_results(self):
+        self.fail(errno.ENOSPC, self.daemon.state / "results")
+
+    def faulty_spool(self):
+        self.fail(errno.EIO, self.daemon.state / self.random.choice(["incoming", "spool"]), self.random.randint(1, 8))
+
+    def faulty_ledger(self):
+        self.fail(errno.EIO, self.daemon.state / "ledger.sqlite", self.random.randint(1, 8))
+
+    def faulty_results(self):
+        self.fail(errno.EIO, self.daemon.state / "results", self.random.randint(1, 8))
 
     def clock_forward(self):
         self.daemon.set_clock(3600)

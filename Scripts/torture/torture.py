@@ -50,6 +50,7 @@ def main():
     parser.add_argument("--series", type=int, default=5, help="at most, in a round")
     parser.add_argument("--longest", type=float, default=20, help="seconds that a strike lasts at most")
     parser.add_argument("--patience", type=float, default=600, help="seconds after which a round has failed")
+    parser.add_argument("--executors", type=int, choices=(1, 2), help="jobs at the same time; by default by chance")
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     arguments = parser.parse_args()
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
@@ -59,7 +60,8 @@ def main():
     state, port = Disk(folder / "state", 200), free_port()
     results = Disk(folder / "state/results", 50)
     destinations = [Orthanc(folder, name, port) for name in ("pacs", "archive")]
-    daemon = Daemon(arguments.segmentd, folder, MODELS, port, *destinations)
+    executors = arguments.executors or generator.randint(1, 2)
+    daemon = Daemon(arguments.segmentd, folder, MODELS, port, executors, *destinations)
     record, everything, findings = Record(), [], []
     strikes = Strikes(daemon, destinations, state, results, generator, arguments.longest)
     if not results.is_own:
@@ -89,6 +91,8 @@ def main():
     else:
         results.unmount()
         state.unmount()
+        if daemon.group:
+            daemon.group.rmdir()
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if findings else 0)
 
