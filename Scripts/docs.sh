@@ -6,12 +6,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 need_swift
 output=$PWD/.build/docc
 say "extracting symbols"
-# Internal symbols too: their comments link to each other, and contributors read them. The command
+# From the build of the tests, which .ci/run has at hand. Internal symbols too: their comments link to each other, and contributors read them. The command
 # fails for CNIFTI, whose headers need a flag that it does not pass on; that module has no Swift.
 mkdir -p "$(dirname "$output")"
-swift package dump-symbol-graph --minimum-access-level internal --skip-synthesized-members \
+swift package "${test_build[@]}" dump-symbol-graph --minimum-access-level internal --skip-synthesized-members \
   >"$output.log" 2>&1 || true
-graphs=$(dirname "$(swift build --show-bin-path)")/symbolgraph
+graphs=$(dirname "$(swift build "${test_build[@]}" --show-bin-path)")/symbolgraph
 rm -rf "$output"
 failed=()
 for module in $(find Sources -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort); do

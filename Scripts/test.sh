@@ -7,14 +7,11 @@ need_packages "${build_packages[@]}" "${peer_packages[@]}" "${test_packages[@]}"
 need_test_environment
 need_promtool
 
-# Optimised, as it is shipped: full-size networks would take an hour without. A folder of its own,
-# because the flags differ from those of the shipped build.
-options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing)
 say "building with all tests (release)"
-swift build "${options[@]}" --build-tests
+swift build "${test_build[@]}" --build-tests
 if [ $# -gt 0 ]; then
   say "running the tests chosen"
-  swift test "${options[@]}" --skip-build "$@"
+  swift test "${test_build[@]}" --skip-build "$@"
 else
   # One part after the other, and not all tests of a part at once: full-size networks would starve
   # the servers, daemons and peers of the other parts.
@@ -22,9 +19,9 @@ else
   networks='^(TensorsTests|UNETRPPTests|SegmentationTests|TrainingTests|TrainingRunsTests)\.'
   daemons='^(EndToEndTests|WebServerTests)\.'
   say "running the tests of networks and training"
-  swift test "${options[@]}" --skip-build --filter "$networks"
+  swift test "${test_build[@]}" --skip-build --filter "$networks"
   say "running the tests of the other modules"
-  swift test "${options[@]}" --skip-build --skip "$networks" --skip "$daemons"
+  swift test "${test_build[@]}" --skip-build --skip "$networks" --skip "$daemons"
   say "running the tests of servers, and from end to end"
-  swift test "${options[@]}" --skip-build --filter "$daemons"
+  swift test "${test_build[@]}" --skip-build --filter "$daemons"
 fi
