@@ -285,3 +285,13 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
 )
+
+// Tests that compute nothing need no optimisation, which is most of the time of their release build.
+let plainTests: Set = [
+  "ConfigurationFileTests", "CredentialsTests", "DICOMNetworkTests", "DICOMwebServerTests",
+  "DICOMwebTests", "EndToEndTests", "ExplanationTests", "IngestTests", "JobLedgerTests",
+  "PipelineTests", "SeriesSelectionTests", "StrictYAMLTests", "WatchFolderTests", "WebServerTests",
+]
+for target in package.targets where plainTests.contains(target.name) {
+  target.swiftSettings = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+}
