@@ -58,7 +58,7 @@ public struct StorageSCU: Sendable {
         do throws(DICOMNetworkError) {
           try self.withPeer(peer) {
             cdcmtk_negotiate(
-              $0, strings, sopClasses.count, &accepted, cancellation.pointer, $1)
+              $0, strings.baseAddress, sopClasses.count, &accepted, cancellation.pointer, $1)
           }
           return nil
         } catch { return error }

@@ -1,6 +1,7 @@
 import Foundation
 import JobLedger
 import Logging
+import Segmentation
 import SeriesProcessing
 import ServiceLifecycle
 import Synchronization

@@ -35,7 +35,7 @@ extension ConfiguredParts {
     return STOWDestination(
       url: url,
       authorization: { () throws(DeliveryFault) in
-        do { return try web.authorization } catch {
+        do throws(ConfigurationError) { return try web.authorization } catch {
           throw DeliveryFault(description: error.description)
         }
       },

@@ -30,13 +30,20 @@ extension Diagnosis {
     return .good("memory", text)
   }
 
-  /// Whether the kernel knows of a source that the clock is synchronised with (adjtimex(2)).
+  /// Whether a program works that keeps the clock right.
   private var clockFinding: Finding {
-    var status = timex()
-    guard adjtimex(&status) == TIME_ERROR else { return .good("clock", "synchronised") }
-    return .warning(
-      "clock", "the kernel knows of no time server: times in the history may be wrong",
-      "install chrony or systemd-timesyncd; a container has the clock of its host")
+    let known = ["chronyd", "ntpd", "systemd-timesyn", "ptp4l", "VBoxService", "vmtoolsd"]
+    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    let names = processes.filter { Int($0) != nil }.compactMap {
+      try? String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)
+        .trimmingCharacters(in: .newlines)
+    }
+    guard let name = names.first(where: known.contains) else {
+      return .warning(
+        "clock", "nothing that synchronises it is running here: times in the history may be wrong",
+        "install chrony or systemd-timesyncd; a container has the clock of its host")
+    }
+    return .good("clock", "kept by \(name)")
   }
 
   func stateFindings() -> [Finding] {
@@ -85,19 +92,34 @@ extension Diagnosis {
   /// File systems that lose files, or on which SQLite's locks cannot be relied on
   /// (https://sqlite.org/faq.html#q5).
   private var kindFinding: Finding? {
-    var file = statfs()
-    guard statfs(state.url.path, &file) == 0 else { return nil }
-    switch UInt32(truncatingIfNeeded: file.f_type) {
-    case 0x0102_1994, 0x8584_58F6:
-      return .fault(
-        "file system", "the state directory is in memory (tmpfs)",
-        "put it on a disk: what was acknowledged is lost with the power")
-    case 0x6969, 0xFF53_4D42, 0xFE53_4D42, 0x517B:
-      return .warning(
-        "file system", "the state directory is on a network file system",
-        "put it on a local disk: locks of the ledger may fail there")
-    default: return .good("file system", "local")
+    guard let kind = Self.fileSystem(of: state.url.resolvingSymlinksInPath().path) else {
+      return nil
     }
+    switch kind {
+    case "tmpfs", "ramfs":
+      return .fault(
+        "file system", "the state directory is in memory (\(kind))",
+        "put it on a disk: what was acknowledged is lost with the power")
+    case "nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs":
+      return .warning(
+        "file system", "the state directory is on a network file system (\(kind))",
+        "put it on a local disk: locks of the ledger may fail there")
+    default: return .good("file system", kind)
+    }
+  }
+
+  /// The kind of the file system that a folder is on, by the longest mount point (proc(5), mounts).
+  private static func fileSystem(of path: String) -> String? {
+    let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
+    let found = mounts.split(separator: "\n").compactMap { line -> (place: String, kind: String)? in
+      let fields = line.split(separator: " ")
+      guard fields.count > 2 else { return nil }
+      let place = fields[1].replacingOccurrences(of: "\\040", with: " ")
+      guard path == place || path.hasPrefix(place == "/" ? "/" : place + "/") else { return nil }
+      return (place, String(fields[2]))
+    }
+    // Of several at one place the last one is seen.
+    return found.reversed().max { $0.place.count < $1.place.count }?.kind
   }
 
   /// Writes and syncs a few files as they come from a CT, and removes them.

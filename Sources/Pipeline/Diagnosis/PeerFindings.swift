@@ -66,14 +66,15 @@ extension Diagnosis {
       }
       let taken = classes.isEmpty ? "" : " and takes Segmentation Storage"
       return .good(subject, "\(peer) answers C-ECHO\(taken)")
-    } catch .rejected {
+    } catch {
+      guard case .rejected = error else {
+        return .fault(
+          subject, error.description, "see whether it works, and whether a firewall is between")
+      }
       return .fault(
         subject, error.description,
         "make the AE title \(configuration.installation) with this machine's address known to it, and "
           + "compare its own AE title")
-    } catch {
-      return .fault(
-        subject, error.description, "see whether it works, and whether a firewall is between")
     }
   }
 
