@@ -46,7 +46,6 @@ import Testing
       models: ["CT": "untrained-tiny"],
       more: """
         querySource: {aeTitle: PACS, host: no-such-host.invalid, port: 104}
-        watch: [{folder: /no/such/folder}]
         """)
     // The listener's port belongs to another program.
     let other = try ChildProcess(
@@ -64,7 +63,6 @@ import Testing
     #expect(status == 2)
     #expect(findings["destination pacs"]?.text.contains("Connection refused") == true)
     #expect(findings["query source"]?.text.contains("no-such-host.invalid") == true)
-    #expect(findings["watch folder /no/such/folder"]?.level == "fault")
     #expect(findings["listener SEGMENTD"]?.text.contains("Address already in use") == true)
     #expect(findings["state directory"]?.text.contains("open to others") == true)
     try await other.end(SIGKILL)

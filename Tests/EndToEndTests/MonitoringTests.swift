@@ -30,7 +30,7 @@ import Testing
       "segmentd_ready 1", "segmentd_studies{state=\"done\"} 1",
       "segmentd_jobs{state=\"completed\"} 1",
       "segmentd_instances_received_total{source=\"listener\"} 8",
-      "segmentd_associations_total{outcome=\"released\"} 1",
+      "segmentd_associations_total{outcome=\"released\"} 2",
       "segmentd_stage_seconds_count{model=\"untrained-tiny\",stage=\"total\"} 1",
       "segmentd_processing_paused 0",
     ] { #expect(lines.contains(line), "\(line) is not in\n\(text)") }

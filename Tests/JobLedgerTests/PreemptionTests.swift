@@ -52,34 +52,30 @@ import Testing
   }
 
   /// With two places a job yields only where both are taken, and the last of the lowest priority alone.
-  @Test func oneOfSeveralYields() throws {
-    let jobs = try (1...3).map { try fixture.makeJob(series: "1.\($0)") }
+  @Test(arguments: [(0, [1]), (2, [0])])
+  func oneOfSeveralYields(priorityOfTheLater: Int, first: [Int]) throws {
+    let jobs = try (1...4).map { try fixture.makeJob(series: "1.\($0)") }
     func prioritize(_ job: Int64, _ priority: Int) throws {
       var selection = JobSelection()
       selection.jobs = [job]
       _ = try ledger.apply(.prioritize(priority), to: selection)
     }
-    func yielding() throws -> [Int64] {
-      try jobs.filter { job in
-        guard try fixture.state(job) == "running" else { return false }
-        return try ledger.reasonToYield(job: job, places: 2) != nil
+    func yielding() throws -> [Int] {
+      try jobs.indices.filter { index in
+        guard try fixture.state(jobs[index]) == "running" else { return false }
+        return try ledger.reasonToYield(job: jobs[index], places: 2) != nil
       }
     }
+    try prioritize(jobs[1], priorityOfTheLater)
     _ = try ledger.claimJob(id: jobs[0])
-    try prioritize(jobs[2], 2)
+    try prioritize(jobs[2], 3)
     #expect(try yielding().isEmpty)
     _ = try ledger.claimJob(id: jobs[1])
-    #expect(try yielding() == [jobs[1]])
-    let more = try fixture.makeJob(series: "1.4")
-    try prioritize(more, 3)
-    #expect(try yielding() == [jobs[0], jobs[1]])
-    try prioritize(more, 0)
-    try prioritize(jobs[1], 2)
-    #expect(try yielding() == [jobs[0]])
-    try prioritize(jobs[0], 1)
-    #expect(try yielding() == [jobs[0]])
-    try prioritize(jobs[0], 2)
-    #expect(try yielding().isEmpty)
+    #expect(try yielding() == first)
+    try prioritize(jobs[3], 3)
+    #expect(try yielding() == [0, 1])
+    for job in jobs[2...] { try prioritize(job, 1) }
+    #expect(try yielding() == (priorityOfTheLater == 0 ? [0, 1] : [0]))
   }
 
   @Test func jobsThatHaveEndedAreToldFromThoseThatRunAgain() throws {
