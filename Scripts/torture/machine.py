@@ -102,6 +102,7 @@ class Daemon:
         self.ends = []
         self.is_wanted = True
         self.is_struck = False
+        self.is_starved = False
         self.process = None
         self.keeper = threading.Thread(target=self.keep, daemon=True)
         self.keeper.start()
@@ -133,7 +134,7 @@ class Daemon:
                 ["/bin/sh", "-c", enter + 'exec "$@"', "sh", self.program, "serve", "--config", self.configuration],
                 stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.environment())
             status = self.process.wait()
-            if self.is_wanted and not self.is_struck:
+            if self.is_wanted and not self.is_struck and not self.is_starved:
                 self.ends.append(status)
             self.is_struck = False
             time.sleep(0.5)
@@ -292,8 +293,8 @@ class Strikes:
     def out_of_memory(self):
         """The group has what it uses and no more: who asks for more is killed."""
         limit = memory_limit(self.daemon.group)
-        before, process = limit.read_text(), self.daemon.process
-        self.daemon.is_struck = True
+        before = limit.read_text()
+        self.daemon.is_starved = True
         try:
             limit.write_text(str(memory_usage(self.daemon.group) + (1 << 20)))
             self.wait()
@@ -301,8 +302,9 @@ class Strikes:
             pass
         finally:
             limit.write_text("max" if limit.name == "memory.max" else before)
-            if self.daemon.process is process and process.poll() is None:
-                self.daemon.is_struck = False
+            # One that begins meanwhile has had too little, too.
+            time.sleep(2)
+            self.daemon.is_starved = False
 
     def fail(self, error, path, one_in=1):
         self.daemon.set_fault(error, one_in, path)

@@ -67,10 +67,10 @@ import Testing
       }
     }
     try prioritize(jobs[1], priorityOfTheLater)
-    _ = try ledger.claimJob(id: jobs[0])
+    _ = try ledger.claimJob(id: jobs[1])
     try prioritize(jobs[2], 3)
     #expect(try yielding().isEmpty)
-    _ = try ledger.claimJob(id: jobs[1])
+    _ = try ledger.claimJob(id: jobs[0])
     #expect(try yielding() == first)
     try prioritize(jobs[3], 3)
     #expect(try yielding() == [0, 1])
