@@ -82,15 +82,17 @@ public struct ConfiguredParts {
       waitsForConfirmation: configuration.querySource != nil, logger: logger)
   }
 
+  var processor: SeriesProcessor {
+    SeriesProcessor(
+      geometry: configuration.geometryRules, installation: aeTitle,
+      memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
+      options: configuration.results.options)
+  }
+
   public var runner: JobRunner {
     JobRunner(
       state: state, ledger: ledger,
-      executor: LocalExecutor(
-        models: models,
-        processor: SeriesProcessor(
-          geometry: configuration.geometryRules, installation: aeTitle,
-          memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
-          options: configuration.results.options)),
+      executor: LocalExecutor(models: models, processor: processor),
       destinations: routing,
       checkpoints: CheckpointSettings(
         seconds: configuration.inference.checkpointSeconds, diskReserve: diskReserve),
