@@ -10,11 +10,13 @@ extension SiteConfiguration {
     /// Left out: the best where preferences are given, otherwise all.
     public var select: ModelRule.Selection
     public var tieOrder: [TieOrder]
+    /// Which volume of a series of several.
+    public var volume: VolumeCriteria?
     /// Of its jobs; those of a higher one run first.
     public var priority: Int
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case name, model, require, prefer, minimumScore, select, tieOrder, priority
+      case name, model, require, prefer, minimumScore, select, tieOrder, volume, priority
       // Short for `require: {modality: …, seriesDescription: …}`.
       case modalities, seriesDescription
     }
@@ -42,6 +44,7 @@ extension SiteConfiguration {
         try values.decodeIfPresent(ModelRule.Selection.self, forKey: .select)
         ?? (criteria.preferred.isEmpty ? .all : .best)
       tieOrder = try values.decodeIfPresent([TieOrder].self, forKey: .tieOrder) ?? []
+      volume = try values.decodeIfPresent(VolumeCriteria.self, forKey: .volume)
       priority = try values.decodeIfPresent(Int.self, forKey: .priority) ?? 0
       guard (-1000...1000).contains(priority) else {
         throw DecodingError.dataCorruptedError(
@@ -62,7 +65,7 @@ extension SiteConfiguration {
     rules.filter { !models.exclude.contains($0.model) }.map {
       ModelRule(
         name: $0.name, model: $0.model, criteria: $0.criteria, selection: $0.select,
-        tieOrder: $0.tieOrder, priority: $0.priority)
+        tieOrder: $0.tieOrder, volume: $0.volume, priority: $0.priority)
     }
   }
 }

@@ -110,13 +110,19 @@ public struct DICOMwebClient: Sendable {
     return found
   }
 
-  /// The instances of a series.
+  /// The instances of a series; none where the server does not know it.
   ///
+  /// - Parameters:
+  ///   - series: Series Instance UID.
+  ///   - study: Study Instance UID.
+  ///   - refusingUnknown: whether an answer of 404 is thrown: it may say that there is no such series,
+  ///     or that nothing answers queries (``answersQueries()``).
   /// - Throws: ``DICOMwebError``
-  public func instances(ofSeries series: String, study: String) async throws(DICOMwebError)
-    -> [Instance]
-  {
-    let matches = try await list("studies/\(study)/series/\(series)/instances", [])
+  public func instances(
+    ofSeries series: String, study: String, refusingUnknown: Bool = false
+  ) async throws(DICOMwebError) -> [Instance] {
+    let matches = try await list(
+      "studies/\(study)/series/\(series)/instances", [], refusingUnknown: refusingUnknown)
     var found: [Instance] = []
     for match in matches {
       found.append(
@@ -125,6 +131,22 @@ public struct DICOMwebClient: Sendable {
           sopClassUID: match.text(.sopClassUID).flatMap { DICOMUID.isValid($0) ? $0 : nil }))
     }
     return found
+  }
+
+  /// Whether anything answers queries there: asks for one study, whichever it is (PS3.18 10.6.1).
+  ///
+  /// - Throws: ``DICOMwebError`` where the answer says neither.
+  public func answersQueries() async throws(DICOMwebError) -> Bool {
+    var request = try request("studies", [("limit", "1")])
+    request.headers.replaceOrAdd(name: "Accept", value: "application/dicom+json")
+    let answer = try await connections.run(request, duration: limits.duration) {
+      _, _ throws(DICOMwebError) in
+    }
+    switch answer.status {
+    case 200...299: return true
+    case 404, 405, 501: return false
+    default: throw .refused(url: request.url, status: answer.status)
+    }
   }
 
   /// Retrieves an object as it is stored, in any transfer syntax, into a new file (PS3.10) of mode 0600,
@@ -155,14 +177,15 @@ public struct DICOMwebClient: Sendable {
   }
 
   /// Every match, a page at a time: servers limit what one answer has.
-  private func list(_ path: String, _ query: [(String, String)]) async throws(DICOMwebError)
-    -> [JSONDataset]
-  {
+  private func list(
+    _ path: String, _ query: [(String, String)], refusingUnknown: Bool = false
+  ) async throws(DICOMwebError) -> [JSONDataset] {
     var matches: [JSONDataset] = []
     var seen = Set<String>()
     while true {
       let more = try await page(
-        path, query + [("limit", "\(Self.page)"), ("offset", "\(matches.count)")])
+        path, query + [("limit", "\(Self.page)"), ("offset", "\(matches.count)")],
+        refusingUnknown: refusingUnknown)
       // A server that knows no offset answers with the same again.
       let new = more.filter { match in
         let key = match.text(.sopInstanceUID) ?? match.text(.seriesInstanceUID) ?? ""
@@ -176,9 +199,9 @@ public struct DICOMwebClient: Sendable {
     }
   }
 
-  private func page(_ path: String, _ query: [(String, String)]) async throws(DICOMwebError)
-    -> [JSONDataset]
-  {
+  private func page(
+    _ path: String, _ query: [(String, String)], refusingUnknown: Bool
+  ) async throws(DICOMwebError) -> [JSONDataset] {
     var request = try request(path, query)
     request.headers.replaceOrAdd(name: "Accept", value: "application/dicom+json")
     let name = request.url
@@ -194,8 +217,9 @@ public struct DICOMwebClient: Sendable {
     }
     switch answer.status {
     case 200: break
-    // Nothing matches; some servers do not know such a study.
-    case 204, 404: return []
+    case 204: return []
+    // Some servers do not know such a study.
+    case 404 where !refusingUnknown: return []
     default: throw .refused(url: name, status: answer.status)
     }
     guard !bytes.isEmpty else { return [] }

@@ -75,6 +75,7 @@ extension StudyRecord.Job {
   var state: String {
     let name = isRecordOnly ? "job \(job.id) (no model)" : "job \(job.id), model \(job.model)"
     var words = [job.state]
+    if let volume = job.volume { words.append(volume.text) }
     if let reason = job.reason { words.append(reason) }
     if let same = job.sameResultAs { words.append("with the result of job \(same)") }
     if let newer = job.supersededBy { words.append("superseded by job \(newer)") }

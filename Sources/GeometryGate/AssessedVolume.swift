@@ -23,4 +23,11 @@ public struct AssessedVolume: Sendable, Equatable, Codable {
     self.verdict = verdict
     self.findings = findings
   }
+
+  /// What a person chooses it by: "EchoTime=80, 24 slices 3 mm apart".
+  public var text: String {
+    let step = formatted(stack.grid.affine.stepAlongNormal)
+    let slices = "\(counted(stack.grid.slices, "slice")) \(step) mm apart"
+    return stack.name.isEmpty ? slices : "\(stack.name), \(slices)"
+  }
 }

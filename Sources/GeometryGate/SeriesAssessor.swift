@@ -64,8 +64,9 @@ struct SeriesAssessor {
   private func result(_ volumes: [AssessedVolume]) -> SeriesAssessment {
     var notes = notes
     if volumes.count > 1 {
-      let names = volumes.prefix(8).map { "\($0.stack.name) (\($0.stack.frames.count) images)" }
-      let more = volumes.count > 8 ? " and \(volumes.count - 8) more" : ""
+      let named = 20
+      let names = zip(1..., volumes).prefix(named).map { "\($0): \($1.text)" }
+      let more = volumes.count > named ? " and \(volumes.count - named) more" : ""
       notes.append(
         GeometryFinding(
           .severalVolumes,

@@ -34,14 +34,30 @@ package struct ResultFolders: Sendable {
     return note
   }
 
-  /// Why the files of a note are not those that were proved; nil where they are.
-  package func fault(_ note: ResultNote) -> String? {
+  /// Why a result cannot be used as its note describes it.
+  package struct Fault: Sendable, Equatable, CustomStringConvertible {
+    package var description: String
+    /// Whether a file could not be read, as with EIO or without memory: it may be the one that was proved.
+    package var isPassing = false
+  }
+
+  /// Why the files of a note are not known to be those that were proved; nil where they are.
+  package func fault(_ note: ResultNote) -> Fault? {
     for object in note.objects {
       let file = state.file(object.path)
-      guard FileStatus(file.path) != nil else { return "\(file.path) is missing" }
-      guard let sha256 = object.sha256 else { continue }
-      guard (try? hexadecimalSHA256(ofFile: file)) == sha256 else {
-        return "\(file.path) was changed"
+      do {
+        guard FileStatus(file.path) != nil else { throw SystemError() }
+        guard let sha256 = object.sha256 else { continue }
+        guard try hexadecimalSHA256(ofFile: file) == sha256 else {
+          return Fault(description: "\(file.path) was changed")
+        }
+      } catch {
+        let system = error as? SystemError ?? SystemError(behind: error)
+        if let system, [ENOENT, ENOTDIR].contains(system.number) {
+          return Fault(description: "\(file.path) is missing")
+        }
+        let what = system?.description ?? SystemError.text(of: error)
+        return Fault(description: "\(file.path) cannot be read now: \(what)", isPassing: true)
       }
     }
     return nil
@@ -69,7 +85,8 @@ package struct ResultFolders: Sendable {
       .sorted { ($0.1.job, -$0.0) < ($1.1.job, -$1.0) }
     for (number, note) in notes {
       if let fault = fault(note) {
-        report("the result of job \(note.job) cannot be taken up: \(fault)", true)
+        let advice = fault.isPassing ? "; segmentd ledger repair does so once it can" : ""
+        report("the result of job \(note.job) cannot be taken up: \(fault)\(advice)", true)
       } else if try ledger.takeUp(note) {
         report("took up the result of job \(note.job) from \(folder(number))", false)
       }

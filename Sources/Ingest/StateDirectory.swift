@@ -6,15 +6,16 @@ import Glibc
 /// Why the state directory cannot be used.
 public enum StateDirectoryError: Error, CustomStringConvertible, Equatable {
   case notWritable(path: String, reason: String)
-  case inUse(path: String)
+  /// - holder: what uses it; nil where that is not known.
+  case inUse(path: String, holder: StateDirectoryHolder?)
   case writeFailed(path: String, reason: String)
 
   public var description: String {
     switch self {
     case .notWritable(let path, let reason):
       "\(path): the state directory cannot be written: \(reason)"
-    case .inUse(let path):
-      "\(path): another segmentd is using this state directory"
+    case .inUse(let path, let holder):
+      "\(path): \(holder.map { "\($0)" } ?? "another segmentd") is using this state directory"
     case .writeFailed(let path, let reason):
       "\(path): \(reason)"
     }
@@ -76,9 +77,15 @@ public struct StateDirectory: Sendable {
     }
   }
 
+  private var lockFile: String { url.appendingPathComponent("lock").path }
+  private var waitingFile: String { url.appendingPathComponent("lock.waiting").path }
+
   /// Takes the directory for this process alone, for as long as the lock lives.
-  public func lock() throws(StateDirectoryError) -> StateDirectoryLock {
-    try StateDirectoryLock(path: url.appendingPathComponent("lock").path)
+  ///
+  /// - Parameter command: of segmentd, which others are told that it uses the directory.
+  /// - Throws: ``StateDirectoryError/inUse(path:holder:)`` where another process does.
+  public func lock(for command: String) throws(StateDirectoryError) -> StateDirectoryLock {
+    try StateDirectoryLock(path: lockFile, holder: StateDirectoryHolder(command: command))
   }
 
   /// The lock of the process that receives: a daemon that was killed may leave it for a moment.
@@ -86,29 +93,96 @@ public struct StateDirectory: Sendable {
     try StateDirectoryLock(path: url.appendingPathComponent("lock.receiver").path)
   }
 
-  /// The lock, or nil while a daemon holds it.
-  public func lockUnlessInUse() throws(StateDirectoryError) -> StateDirectoryLock? {
+  /// The lock, or who holds it.
+  public func lockOrHolder(for command: String) throws(StateDirectoryError) -> StateDirectoryUse {
     do {
-      return try lock()
-    } catch .inUse {
-      return nil
+      return .ours(try lock(for: command))
+    } catch .inUse(_, let holder) {
+      return .others(holder)
     }
   }
+
+  /// The lock, or nil while another process holds it.
+  public func lockUnlessInUse(for command: String) throws(StateDirectoryError)
+    -> StateDirectoryLock?
+  {
+    guard case .ours(let lock) = try lockOrHolder(for: command) else { return nil }
+    return lock
+  }
+
+  /// Tells a command that runs jobs that a daemon waits for the directory, for as long as the lock lives.
+  package func waitingLock() throws(StateDirectoryError) -> StateDirectoryLock {
+    try StateDirectoryLock(path: waitingFile)
+  }
+
+  /// Whether a daemon waits for the directory: a command that runs jobs leaves them to it.
+  public var isDaemonWaiting: Bool {
+    let descriptor = open(waitingFile, O_RDWR | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+  }
+}
+
+/// Who uses a state directory.
+public enum StateDirectoryUse: Sendable {
+  case ours(StateDirectoryLock)
+  /// Nil where it is not known which process.
+  case others(StateDirectoryHolder?)
+}
+
+/// A process that uses a state directory alone.
+public struct StateDirectoryHolder: Sendable, Equatable, CustomStringConvertible {
+  /// Of segmentd: `serve`, `reprocess` and others.
+  public var command: String
+  public var process: Int32
+
+  /// This process.
+  init(command: String) {
+    self.command = command
+    process = getpid()
+  }
+
+  fileprivate init?(_ text: String) {
+    let words = text.split { $0 == " " || $0 == "\n" }
+    guard words.count == 2, let process = Int32(words[1]),
+      words[0].allSatisfy({ $0.isASCII && $0.isLetter })
+    else { return nil }
+    command = String(words[0])
+    self.process = process
+  }
+
+  fileprivate var text: String { "\(command) \(process)\n" }
+
+  /// The command that is a daemon.
+  public static let daemon = "serve"
+
+  /// Whether it is a daemon, which runs every job.
+  public var isDaemon: Bool { command == Self.daemon }
+
+  /// "segmentd reprocess (process 123)".
+  public var description: String { "segmentd \(command) (process \(process))" }
 }
 
 /// The right to process the jobs of a state directory, or to receive for it; the kernel releases it with the process.
 public final class StateDirectoryLock: Sendable {
   private let descriptor: Int32
 
-  fileprivate init(path: String) throws(StateDirectoryError) {
+  /// - Parameter holder: is written into the file, for those who want the lock.
+  fileprivate init(path: String, holder: StateDirectoryHolder? = nil) throws(StateDirectoryError) {
     descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw .notWritable(path: path, reason: String(cString: strerror(errno)))
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let text = try? String(contentsOfFile: path, encoding: .utf8)
       close(descriptor)
-      throw .inUse(path: path)
+      throw .inUse(path: path, holder: text.flatMap(StateDirectoryHolder.init(_:)))
     }
+    guard let holder else { return }
+    // On a full disk nobody is told who holds it; the lock holds all the same.
+    let bytes = Array(holder.text.utf8)
+    if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, bytes, bytes.count, 0) }
   }
 
   deinit { close(descriptor) }

@@ -11,6 +11,8 @@ public enum JobAction: Sendable, Equatable {
   case hold
   /// Lets jobs go that a person held, and series be processed although instances may be missing.
   case release
+  /// Runs held jobs with one of the volumes of their series, of this number in the verdict on it.
+  case releaseVolume(Int)
   /// Jobs of a higher priority run first; 0 is that of a new job.
   case prioritize(Int)
 }
@@ -84,6 +86,7 @@ extension Ledger {
     case cancel
     case hold
     case releaseSeries
+    case takeVolume(Int, of: Int, name: String)
     case prioritize(Int)
 
     var outcome: String {
@@ -96,6 +99,8 @@ extension Ledger {
       case .cancel: "is cancelled"
       case .hold: "is held until it is released"
       case .releaseSeries: "its series is processed although instances may be missing"
+      case .takeVolume(let number, let count, let name):
+        "waits for its turn, with volume \(number) of \(count) (\(name))"
       case .prioritize(let priority): "has priority \(priority)"
       }
     }
@@ -120,6 +125,9 @@ extension Ledger {
     var owner: Int64
     /// Whether the result is the current one and a destination lacks it.
     var isUndelivered: Bool
+    /// On the instances that it is about; nil where they were not assessed.
+    var verdict: SeriesVerdict?
+    var hasChannels: Bool
 
     func change(_ decision: Decision) -> JobChange {
       JobChange(
@@ -140,7 +148,9 @@ extension Ledger {
             AND (later.model = jobs.model OR later.revision > jobs.revision)) AS successor,
           ifnull(results.same_as, jobs.id) AS owner,
           results.superseded_by IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
-            AND deliveries.state IN ('waiting', 'sent', 'held')) AS is_undelivered
+            AND deliveries.state IN ('waiting', 'sent', 'held')) AS is_undelivered,
+          EXISTS (SELECT 1 FROM job_inputs
+            WHERE job_id = jobs.id AND role = 'channel') AS has_channels
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
         WHERE (?1 = '' OR instr(' ' || ?1 || ' ', ' ' || jobs.id || ' ') > 0)
           AND (?2 IS NULL OR series.study_uid = ?2) AND (?3 IS NULL OR jobs.series_uid = ?3)
@@ -158,19 +168,26 @@ extension Ledger {
       guard let known = JobState(rawValue: state) else {
         throw LedgerError.failed(path: path, reason: "a job has the unknown state \(state)")
       }
+      let (id, series): (Int64, String) = (try row.value("id"), try row.value("series_uid"))
       return AskedJob(
-        id: try row.value("id"), series: try row.value("series_uid"),
+        id: id, series: series,
         model: try row.value("model"), state: known, reason: try row.value("reason") ?? "",
         hasBegun: try row.value("attempt_count") > 0,
         isHeldByPerson: try row.value("is_held_by_person"),
         isHeldAsIncomplete: try row.value("held_as_incomplete"),
         successor: try row.value("successor"), owner: try row.value("owner"),
-        isUndelivered: try row.value("is_undelivered"))
+        isUndelivered: try row.value("is_undelivered"),
+        verdict: known == .held
+          ? try verdict(job: id, series: series, revision: try row.value("revision"), db)?.verdict
+          : nil,
+        hasChannels: try row.value("has_channels"))
     }
   }
 
   private func decision(_ action: JobAction, _ job: AskedJob) -> Decision {
     switch (action, job.state) {
+    case (.releaseVolume, .completed):
+      return .nothing("is completed; reprocess --volume makes a new job")
     case (_, .cancelled): return .nothing("was cancelled; reprocess makes a new job")
     case (.retry, .completed):
       return job.isUndelivered ? .deliverNow : .nothing("is completed")
@@ -183,11 +200,12 @@ extension Ledger {
     case (.hold, .available), (.hold, .retryable): return .hold
     case (_, .running): return .nothing("is running")
     case (.release, .held): return release(job)
+    case (.releaseVolume(let number), .held): return release(job, volume: number)
     case (.retry, .held):
       if let successor = job.successor { return .nothing("job \(successor) took its place") }
       return job.hasBegun || job.isHeldByPerson ? .makeAvailable : .assembleAgain
     case (_, .held): return .nothing("is held already")
-    case (.release, _): return .nothing("is not held")
+    case (.release, _), (.releaseVolume, _): return .nothing("is not held")
     }
   }
 
@@ -196,6 +214,30 @@ extension Ledger {
     if job.isHeldByPerson { return .makeAvailable }
     if job.isHeldAsIncomplete { return .releaseSeries }
     return .nothing("is not held for want of instances: \(job.reason)")
+  }
+
+  private func release(_ job: AskedJob, volume number: Int) -> Decision {
+    if let successor = job.successor { return .nothing("job \(successor) took its place") }
+    if job.isHeldAsIncomplete {
+      return .nothing("instances may be missing: release it without --volume first")
+    }
+    guard !job.model.isEmpty, !job.hasChannels else {
+      let what = job.model.isEmpty ? "no rule takes its series" : "its model takes several series"
+      return .nothing("\(what): no volume can be chosen")
+    }
+    guard let verdict = job.verdict, verdict.kind != .held else {
+      return .nothing("the geometry of its series is not accepted: \(job.reason)")
+    }
+    let names = verdict.volumes.map(\.name)
+    guard names.count > 1, names.indices.contains(number - 1) else {
+      let count = names.count == 1 ? "1 volume" : "\(names.count) volumes"
+      return .nothing("there is no choice of volume \(number): its series has \(count)")
+    }
+    let name = names[number - 1]
+    guard !name.isEmpty, names.count(where: { $0 == name }) == 1 else {
+      return .nothing("nothing distinguishes volume \(number) from another one of its series")
+    }
+    return .takeVolume(number, of: names.count, name: name)
   }
 
   private func make(_ decision: Decision, _ job: AskedJob, reason: String?, _ db: Database) throws {
@@ -231,6 +273,14 @@ extension Ledger {
         sql: "UPDATE jobs SET is_held_by_person = 1 WHERE id = ?", arguments: [job.id])
       try event(db, "held", by: .person, series: job.series, job: job.id, reason)
     case .releaseSeries: try releaseSeries(of: job, why, db)
+    case .takeVolume(let number, let count, let name):
+      try db.execute(
+        sql: "UPDATE jobs SET volume = ?, volume_cause = 'person' WHERE id = ?",
+        arguments: [name, job.id])
+      try event(
+        db, "volume chosen", by: .person, series: job.series, job: job.id,
+        "volume \(number) of \(count) (\(name)), by an administrator\(why)")
+      try makeAvailable(job, why, db)
     case .prioritize(let priority):
       try db.execute(
         sql: "UPDATE jobs SET priority = ? WHERE id = ?", arguments: [priority, job.id])

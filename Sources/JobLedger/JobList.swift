@@ -22,6 +22,8 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var id: Int64
   public var state: String
   public var model: String
+  /// The volume of the series that was chosen; nil for the only one.
+  public var volume: ChosenVolume?
   public var studyInstanceUID: String
   public var seriesInstanceUID: String
   /// How many instances of the series the job is about.
@@ -207,7 +209,7 @@ extension Ledger {
       job: id, series: series, revision: try row.value("revision"), db)?.verdict
     let state: String = try row.value("state")
     return JobSummary(
-      id: id, state: state, model: try row.value("model"),
+      id: id, state: state, model: try row.value("model"), volume: try ChosenVolume(row),
       studyInstanceUID: try row.value("study_uid"),
       seriesInstanceUID: series, instances: try row.value("n"),
       attempts: try row.value("attempt_count"), priority: try row.value("priority"),

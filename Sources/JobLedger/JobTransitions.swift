@@ -4,7 +4,8 @@ import GRDB
 extension Ledger {
   static let waitingStates = ["available", "retryable"]
 
-  /// Ends a running job whose series cannot be segmented.
+  /// Ends a running job whose series cannot be segmented. Where a rule compared it with others of the
+  /// study, the next best is assembled again, to be segmented in its place.
   ///
   /// - Parameters:
   ///   - id: the job's number.
@@ -21,6 +22,7 @@ extension Ledger {
       try record(verdicts, job: id, db)
       try event(
         db, "held", by: verdicts.isEmpty ? .fault : .rule, series: job.series, job: id, reason)
+      if !verdicts.isEmpty { try tryAlternative(to: id, db) }
     }
   }
 

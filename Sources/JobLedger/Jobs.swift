@@ -78,7 +78,7 @@ extension Ledger {
       try record(run, job: id, db)
       let job = try end(id, as: "completed", message: nil, db)
       try record(verdicts, job: id, db)
-      let newer = try newerResult(than: id, of: job, db)
+      let newer = try newerResult(than: id, of: job, db) ?? betterResult(than: id, of: job, db)
       try insert(result, job: id, sameAs: owner, newer: newer, db)
       if let owner {
         try move(result.objects, to: owner, db)
@@ -105,7 +105,7 @@ extension Ledger {
   {
     try write { db in
       let job = try end(id, as: "completed", message: nil, db)
-      let newer = try newerResult(than: id, of: job, db)
+      let newer = try newerResult(than: id, of: job, db) ?? betterResult(than: id, of: job, db)
       try db.execute(
         sql: """
           INSERT INTO results (job_id, model_version, summary, measurements, created_at,
@@ -154,6 +154,9 @@ extension Ledger {
         db, "superseded", by: .program, series: job.series, job: id, "by job \(newer)")
     } else {
       try supersede(olderThan: id, series: job.series, model: job.model, but: owner, db)
+      for series in try outdoneSeries(id, of: job, db) {
+        try supersede(by: id, series: series, model: job.model, db)
+      }
     }
   }
 
@@ -161,14 +164,22 @@ extension Ledger {
   func supersede(
     olderThan id: Int64, series: String, model: String, but owner: Int64?, _ db: Database
   ) throws {
+    try supersede(by: id, series: series, model: model, before: id, but: owner, db)
+  }
+
+  /// Results of a series and model, as far as jobs before one have them, are superseded by a job's.
+  func supersede(
+    by id: Int64, series: String, model: String, before last: Int64 = .max, but owner: Int64? = nil,
+    _ db: Database
+  ) throws {
     let older = try Int64.fetchAll(
       db,
       sql: """
         UPDATE results SET superseded_by = ?1
         WHERE superseded_by IS NULL AND ifnull(same_as, job_id) IS NOT ?4 AND job_id IN
-          (SELECT id FROM jobs WHERE series_uid = ?2 AND model = ?3 AND id < ?1)
+          (SELECT id FROM jobs WHERE series_uid = ?2 AND model = ?3 AND id < ?5)
         RETURNING job_id
-        """, arguments: [id, series, model, owner])
+        """, arguments: [id, series, model, owner, last])
     for job in older {
       try event(db, "superseded", by: .program, series: series, job: job, "by job \(id)")
     }

@@ -27,9 +27,27 @@ public struct NewJob: Sendable, Equatable {
   public var isForced = false
   /// Jobs of a higher priority run first.
   public var priority = 0
+  /// Seconds before it may run.
+  public var delay: TimeInterval = 0
   /// The series of each channel, in the model's order, and the further series of a stack; empty for
   /// a model of one channel and a series by itself.
   public var inputs: [Input] = []
+  /// The volume of the series that was chosen; nil for the only one.
+  public var volume: ChosenVolume?
+  /// The series of the study in whose place this one is segmented, the best first.
+  public var alternatives: [Alternative] = []
+
+  /// A series that a rule compared with the job's.
+  public struct Alternative: Sendable, Equatable {
+    public var seriesInstanceUID: String
+    /// Whether it would be segmented if it were not held.
+    public var isBetter: Bool
+
+    public init(seriesInstanceUID: String, isBetter: Bool) {
+      self.seriesInstanceUID = seriesInstanceUID
+      self.isBetter = isBetter
+    }
+  }
 
   /// A series that the model takes besides the job's own.
   public struct Input: Sendable, Equatable {
@@ -162,6 +180,7 @@ extension Ledger {
       }
       for job in jobs {
         let id = try insert(job, series: series.seriesInstanceUID, by: .rule, db)
+        try settleAlternatives(to: id, job, series: series.seriesInstanceUID, db)
         if let verdict { try eventOfVerdict(verdict, job: id, db) }
       }
     }
@@ -181,36 +200,43 @@ extension Ledger {
     try db.execute(
       sql: """
         INSERT INTO jobs (series_uid, revision, model, is_forced, priority, state, created_at,
-          scheduled_at, finished_at, reason)
-        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
+          scheduled_at, finished_at, reason, volume, volume_cause)
+        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
         """,
       arguments: [
-        job.model, job.isForced, job.priority, state, now, now, reason == nil ? nil : now, reason,
-        series,
+        job.model, job.isForced, job.priority, state, now, now + job.delay,
+        reason == nil ? nil : now, reason,
+        job.volume?.name, job.volume?.cause.rawValue, series,
       ])
     guard db.changesCount == 1 else {
       throw LedgerError.unknownSeries(series: series, study: nil)
     }
     let id = db.lastInsertedRowID
-    for (position, input) in job.inputs.enumerated() {
+    try insert(job.inputs, job: id, db)
+    try insert(job.alternatives, job: id, db)
+    try event(
+      db, reason == nil ? "created" : state, by: cause, series: series, job: id,
+      reason
+        ?? "job for model \(job.model)"
+        + (job.volume.map { ", \($0.text)" } ?? "")
+        + (job.priority == 0 ? "" : ", priority \(job.priority)"))
+    return id
+  }
+
+  func insert(_ inputs: [NewJob.Input], job: Int64, _ db: Database) throws {
+    for (position, input) in inputs.enumerated() {
       try db.execute(
         sql: """
           INSERT INTO job_inputs (job_id, position, role, channel, series_uid, revision)
           SELECT ?, ?, ?, ?, series_uid, revision FROM series WHERE series_uid = ?
           """,
         arguments: [
-          id, position, input.channel == nil ? "stack" : "channel", input.channel ?? "",
+          job, position, input.channel == nil ? "stack" : "channel", input.channel ?? "",
           input.seriesInstanceUID,
         ])
       guard db.changesCount == 1 else {
         throw LedgerError.unknownSeries(series: input.seriesInstanceUID, study: nil)
       }
     }
-    try event(
-      db, reason == nil ? "created" : state, by: cause, series: series, job: id,
-      reason
-        ?? "job for model \(job.model)"
-        + (job.priority == 0 ? "" : ", priority \(job.priority)"))
-    return id
   }
 }

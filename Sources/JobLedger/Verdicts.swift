@@ -20,6 +20,11 @@ public struct SeriesVerdict: Sendable, Codable, Equatable {
     public var splitBy: [String: String]
     public var images: Int
 
+    /// What distinguishes it from the other volumes in one line, as `EchoTime=80`; empty when alone.
+    public var name: String {
+      splitBy.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+    }
+
     public init(dims: [Int], splitBy: [String: String], images: Int) {
       self.dims = dims
       self.splitBy = splitBy

@@ -82,6 +82,13 @@ public struct ConfiguredParts {
       waitsForConfirmation: configuration.querySource != nil, logger: logger)
   }
 
+  var processor: SeriesProcessor {
+    SeriesProcessor(
+      geometry: configuration.geometryRules, installation: aeTitle,
+      memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
+      options: configuration.results.options)
+  }
+
   public var runner: JobRunner {
     JobRunner(
       state: state, ledger: ledger, executors: executors, destinations: routing,
@@ -93,10 +100,8 @@ public struct ConfiguredParts {
   /// One for each job that runs at the same time: a network computes for one at a time.
   private var executors: [LocalExecutor] {
     let inference = configuration.inference
-    let processor = SeriesProcessor(
-      geometry: configuration.geometryRules, installation: aeTitle,
-      memory: MemoryBudget(gigabytes: inference.memoryLimitGB),
-      options: configuration.results.options)
+    // One for all, as the memory is.
+    let processor = processor
     guard inference.concurrentJobs > 1 else {
       return [LocalExecutor(models: models, processor: processor)]
     }

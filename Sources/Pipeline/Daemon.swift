@@ -29,7 +29,7 @@ public struct Daemon {
   /// received. The ledger is checked behind the open port; one that is damaged ends the daemon.
   public func run() async throws {
     let configuration = parts.configuration
-    let lock = try parts.state.lock()
+    let lock = try await lockWhenFree()
     defer { withExtendedLifetime(lock) {} }
     for rule in configuration.modelRules { _ = try await parts.models.segmenter(rule.model) }
     try await formerReceiverEnded()
@@ -71,6 +71,28 @@ public struct Daemon {
           + [.init(service: checks, successTerminationBehavior: .ignore)],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger))
     try await group.run()
+  }
+
+  /// The lock, once a command that has it leaves the directory to us: one that runs jobs does so after the
+  /// patch in hand.
+  ///
+  /// - Throws: `StateDirectoryError` where another daemon has it.
+  private func lockWhenFree() async throws -> StateDirectoryLock {
+    var waiting: StateDirectoryLock?
+    defer { withExtendedLifetime(waiting) {} }
+    while true {
+      switch try parts.state.lockOrHolder(for: StateDirectoryHolder.daemon) {
+      case .ours(let lock): return lock
+      case .others(let holder?) where !holder.isDaemon:
+        if waiting == nil {
+          parts.logger.notice("waiting for \(holder), which is using the state directory")
+          // Another daemon may be waiting as well: the first one gets it.
+          waiting = try? parts.state.waitingLock()
+        }
+        try await Task.sleep(for: .milliseconds(100))
+      case .others: return try parts.state.lock(for: StateDirectoryHolder.daemon)
+      }
+    }
   }
 
   /// The receiving process of a daemon that was killed ends by itself, within a moment.

@@ -188,8 +188,10 @@ public struct JobRunner: Service {
       instances.all + stacked.flatMap(\.all) + channels.flatMap(\.instances.all))
     var series = SeriesFiles(instances, in: state)
     series.stackedWith = stacked.map { SeriesFiles($0, in: state) }
-    return ModelInput(
+    var input = ModelInput(
       series, channels: channels.map { ($0.name, SeriesFiles($0.instances, in: state)) })
+    input.volume = try ledger.volume(job: job.id)?.name
+    return input
   }
 
   /// What the result will be, and what there is of it already.

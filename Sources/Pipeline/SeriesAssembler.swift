@@ -168,11 +168,7 @@ public struct SeriesAssembler: Service {
         verdict.kind == .held
         ? .held(reason: verdict.reasons.joined(separator: "; ")) : .available
       var jobs = plan.models.filter { rules.channels[$0] == nil }
-        .map {
-          NewJob(
-            model: $0, start: start, priority: assessed.plan.priority(of: $0),
-            stackedWith: assessed.stackedWith)
-        }
+        .map { assessed.job(for: $0, start: start) }
       jobs += channelJobs
       jobs += plan.tied.sorted { $0.key < $1.key }
         .map { NewJob(model: $0.key, start: .held(reason: $0.value)) }

@@ -32,6 +32,22 @@ public struct AssessedSeries: Sendable, Equatable {
       return plan.models
     }
 
+    /// The job of the series by itself for a model, before anything is known of its start.
+    func job(for model: String, start: NewJob.Start) -> NewJob {
+      var job = NewJob(model: model, start: start, priority: priority(of: model))
+      guard case .assessed(let plan) = self else { return job }
+      job.alternatives = (plan.alternatives[model] ?? []).map {
+        NewJob.Alternative(seriesInstanceUID: $0.seriesInstanceUID, isBetter: $0.isBetter)
+      }
+      guard let volume = plan.volumes[model] else { return job }
+      if let name = volume.name, !name.isEmpty {
+        job.volume = ChosenVolume(name, by: volume.isByPerson ? .person : .rule)
+      } else if volume.number == nil, start == .available {
+        job.start = .held(reason: volume.reason)
+      }
+      return job
+    }
+
     /// Of the job for a model.
     func priority(of model: String) -> Int {
       guard case .assessed(let plan) = self else { return 0 }
@@ -49,6 +65,19 @@ public struct AssessedSeries: Sendable, Equatable {
   public var candidate: ChannelCandidate?
   /// The further series of the stack of which this is one.
   public var stackedWith: [String] = []
+
+  /// The job of the series, or of its stack, for a model.
+  ///
+  /// - Parameter start: where it begins as far as the series is concerned; it is held too where its volume
+  ///   could not be chosen.
+  func job(for model: String, start: NewJob.Start) -> NewJob {
+    var job = plan.job(for: model, start: start)
+    job.inputs = stackedWith.map { NewJob.Input(channel: nil, seriesInstanceUID: $0) }
+    if start == .available, case .held(let reason) = job.start {
+      job.start = .held(reason: ([reason] + verdict.reasons).joined(separator: "; "))
+    }
+    return job
+  }
 }
 
 /// Assesses received series by their geometry and by the rules.
@@ -109,7 +138,8 @@ public struct StudyAssessor: Sendable {
       units = try SourceSeries.stacked(
         read.inOrder(of: all), geometry: geometry, preferred: Set(withJobs))
     }
-    let outcomes = rules.outcomes(for: units.compactMap(\.facts))
+    let outcomes = rules.outcomes(
+      for: units.compactMap(\.facts), standings: try standings(of: units, study: study))
     for unit in units {
       let uid = unit.seriesInstanceUID
       let members = unit.stackMembers.filter { $0 != uid }
@@ -136,6 +166,26 @@ public struct StudyAssessor: Sendable {
         verdict: SeriesVerdict(seriesInstanceUID: uid, kind: .held, reasons: [reason]))
     }
     return try assessed.merging(incomplete(assessed)) { $1 }
+  }
+
+  /// What rules have to know of series beside their images: whether they are held, and which volumes
+  /// persons chose.
+  private func standings(of units: [SourceSeries], study: String) throws -> [String: SeriesStanding]
+  {
+    let jobs = try ledger.lastJobs(ofStudy: study)
+    var standings: [String: SeriesStanding] = [:]
+    for unit in units {
+      let uid = unit.seriesInstanceUID
+      var reasons: [String] = []
+      if unit.assessment.verdict == .held {
+        reasons.append(unit.assessment.reasons.first ?? "held")
+      }
+      reasons += try ([uid] + unit.stackMembers.filter { $0 != uid }).compactMap(reasonToWait)
+      standings[uid] = SeriesStanding(
+        heldReason: reasons.first,
+        heldReasons: jobs.heldReasons[uid] ?? [:], volumes: jobs.volumes[uid] ?? [:])
+    }
+    return standings
   }
 
   /// Those of the series that may lack instances.

@@ -10,6 +10,9 @@ public struct ModelInput: Sendable {
   public var channels: [(name: String, series: SeriesFiles)]
   /// Which phases of a cine series; nil for what the model says.
   public var phases: PhaseChoice?
+  /// What distinguishes the volume that was chosen from the others of the series (`SliceStack.name`); nil
+  /// where none was.
+  public var volume: String?
   /// Series of the input that were read already, by the same geometry rules as the processor's and
   /// by Series Instance UID; the others are read by it.
   var sources: [String: SourceSeries] = [:]
@@ -21,6 +24,25 @@ public struct ModelInput: Sendable {
     self.series = series
     self.channels = channels
     self.phases = phases
+  }
+
+  /// The same input with the volume of a number, from 1 in the order in which the gate lists them.
+  ///
+  /// - Throws: `HeldSeries` where the gate holds the series or there is none of this number, and for a
+  ///   model of several channels; `DICOMError` only where our own disk or installation is at fault.
+  public func choosing(volume number: Int, geometry: GeometryRules) throws -> ModelInput {
+    guard channels.isEmpty else {
+      throw HeldSeries(reasons: [
+        "--volume chooses no volume for a model of several channels"
+      ])
+    }
+    var input = self
+    let uid = series.seriesInstanceUID
+    let source = try sources[uid] ?? SourceSeries(series, geometry: geometry)
+    input.sources[uid] = source
+    let name = try source.volume(numbered: number).name
+    input.volume = name.isEmpty ? nil : name
+    return input
   }
 
   public init(_ selection: ChannelSelection) {

@@ -29,6 +29,7 @@ public struct ResultDependencies: Sendable, Equatable {
     var channels: [Channel]
     var geometry: [String]
     var phases: String?
+    var volume: String?
     var throughPlane: String
     var installation: String
     var objects: [String]?
@@ -49,7 +50,8 @@ public struct ResultDependencies: Sendable, Equatable {
       },
       geometry: geometry.changes,
       phases: input.phases.flatMap { $0 == bundle.cine?.phases ? nil : $0.text },
-      throughPlane: bundle.inference.throughPlane.rawValue, installation: installation,
+      volume: input.volume, throughPlane: bundle.inference.throughPlane.rawValue,
+      installation: installation,
       objects: options.changes.isEmpty ? nil : options.changes)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

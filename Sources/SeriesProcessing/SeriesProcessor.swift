@@ -80,7 +80,7 @@ public struct SeriesProcessor: Sendable {
       geometry: geometry, memory: memory, times: times, control: control, progress: progress)
     var outcome: SeriesOutcome
     do {
-      outcome = try await run.process(phases: input.phases)
+      outcome = try await run.process(phases: input.phases, volume: input.volume)
     } catch let fault as UnusablePixels {
       // The pixels are part of the series that they belong to: the verdict on it is another one.
       for index in assessed.indices where assessed[index].seriesInstanceUID == fault.series {

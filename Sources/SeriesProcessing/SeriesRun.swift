@@ -19,10 +19,14 @@ struct SeriesRun {
 
   private var bundle: ModelBundle { segmenter.bundle }
 
-  func process(phases: PhaseChoice?) async throws -> SeriesOutcome {
-    try bundle.checkDemands(on: source)
+  /// - Parameter volume: the name of the one that was chosen among those of the series.
+  func process(phases: PhaseChoice?, volume: String?) async throws -> SeriesOutcome {
+    try bundle.checkDemands(on: source, volume: volume)
+    guard phases == nil || volume == nil else {
+      throw HeldSeries(reasons: ["phases and a volume of the series were chosen: one alone can be"])
+    }
     let cine = bundle.cine.flatMap { rule in
-      source.assessment.usableStacks.count > 1 || phases != nil ? rule : nil
+      volume == nil && source.assessment.usableStacks.count > 1 || phases != nil ? rule : nil
     }
     if let cine {
       return try await PhaseProcessor(
@@ -32,7 +36,7 @@ struct SeriesRun {
     guard phases == nil else {
       throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
     }
-    let stacks = try stacks()
+    let stacks = try stacks(volume)
     let segmented = try await segment(stacks, control)
     switch try export.write(segmented, stack: stacks[0]) {
     case .nothingFound(let picture, let objects):
@@ -50,8 +54,8 @@ struct SeriesRun {
   }
 
   /// The volume of the series that the result refers to, then those of the model's channels.
-  private func stacks() throws -> [SliceStack] {
-    let reference = try source.onlyVolume()
+  private func stacks(_ volume: String?) throws -> [SliceStack] {
+    let reference = try source.volume(named: volume)
     guard bundle.network.inputChannels > 1 else { return [reference] }
     guard channels.count == bundle.network.inputChannels else {
       throw HeldSeries(

@@ -68,15 +68,12 @@ struct HeaderFacts: Sendable {
   /// enhanced one.
   private mutating func addSequence(_ dataset: Dataset) {
     let timing = dataset.functionalGroup(.mrTimingAndRelatedParametersSequence)
-    let modifier = dataset.functionalGroup(.mrModifierSequence)
     set(.scanningSequence, codes: dataset.texts(.scanningSequence))
     set(.sequenceVariant, codes: dataset.texts(.sequenceVariant))
     set(.sequenceName, text: dataset.text(.sequenceName) ?? dataset.text(.pulseSequenceName))
     set(.acquisitionType, text: dataset.text(.mrAcquisitionType))
     set(
       .repetitionTime, number: dataset.real(.repetitionTime) ?? timing?.real(.repetitionTime))
-    set(
-      .inversionTime, number: dataset.real(.inversionTime) ?? modifier?.real(.inversionTimes))
     set(.flipAngle, number: dataset.real(.flipAngle) ?? timing?.real(.flipAngle))
     set(.fieldStrength, number: dataset.real(.magneticFieldStrength))
   }
@@ -128,6 +125,16 @@ private struct GatheredFacts {
     if frame.pixelSpacing.count == 2 { count(.pixelSpacing, .numbers(frame.pixelSpacing), 1) }
     count(.echoTime, number: frame.echoTime)
     count(.bValue, number: frame.bValue)
+    count(.diffusionDirectionality, text: frame.diffusionDirectionality)
+    count(.complexComponent, text: frame.complexComponent)
+    count(.inversionTime, number: frame.inversionTime)
+    count(.echoNumber, number: frame.echoNumber.map(Double.init))
+    count(.temporalPosition, number: frame.temporalPosition.map(Double.init))
+    count(.acquisitionNumber, number: frame.acquisitionNumber.map(Double.init))
+    count(.triggerTime, number: frame.triggerTime)
+    count(.cardiacPhasePercentage, number: frame.nominalPercentageOfCardiacPhase)
+    count(.tubeVoltage, number: frame.tubeVoltage)
+    if !frame.scanOptions.isEmpty { count(.scanOptions, .codes(frame.scanOptions), 1) }
   }
 
   /// Places along the normal that most images have; those of other orientations are left out.

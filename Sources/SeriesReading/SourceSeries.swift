@@ -108,7 +108,15 @@ public struct SourceSeries: Sendable {
   /// What rules ask about the series as a whole; nil where none of its images could be read.
   public var facts: SeriesFacts? {
     guard !frames.isEmpty else { return nil }
-    return SeriesFacts(seriesInstanceUID: seriesInstanceUID, frames: frames, headers: headers)
+    var facts = facts(of: frames)
+    facts.volumes = zip(1..., assessment.usableStacks).map { number, stack in
+      VolumeFacts(number: number, name: stack.name, facts: self.facts(of: stack.frames))
+    }
+    return facts
+  }
+
+  private func facts(of frames: [ImageFrame]) -> SeriesFacts {
+    SeriesFacts(seriesInstanceUID: seriesInstanceUID, frames: frames, headers: headers)
   }
 
   /// The latest date and time that any of the images states; nil where none states a date.

@@ -5,6 +5,8 @@ public struct SeriesDecision: Sendable, Equatable, Codable {
     case selected
     /// It matches, and another series of the study is better.
     case passedOver
+    /// It is the best, and held: another one is taken in its place as long as it is.
+    case held
     /// It is as good as another series, and nothing decides between them.
     case tied
     case noMatch
@@ -15,6 +17,8 @@ public struct SeriesDecision: Sendable, Equatable, Codable {
   public var score: SeriesScore
   /// Why, without free text of the files.
   public var reason: String
+  /// Of a series that is selected or held, where the rule or a person chooses among its volumes.
+  public var volume: VolumeDecision?
 }
 
 /// A rule and its decision about each series of a study.

@@ -65,8 +65,29 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
   case flipAngle
   /// Diffusion b-value in s/mm².
   case bValue
+  /// Diffusion Directionality (0018,9075): DIRECTIONAL, ISOTROPIC or NONE.
+  case diffusionDirectionality
+  /// Complex Image Component (0008,9208), such as MAGNITUDE or PHASE.
+  case complexComponent
   /// Magnetic Field Strength (0018,0087) in tesla.
   case fieldStrength
+
+  // What counts the volumes of a series, or their images.
+
+  /// Echo Number(s) (0018,0086).
+  case echoNumber
+  /// Temporal Position Identifier (0020,0100), or its index in an enhanced image.
+  case temporalPosition
+  /// Acquisition Number (0020,0012), as of the phases of a contrast study.
+  case acquisitionNumber
+  /// Trigger Time (0018,1060) in ms.
+  case triggerTime
+  /// Nominal Percentage of Cardiac Phase (0020,9241) in percent.
+  case cardiacPhasePercentage
+  /// KVP (0018,0060) in kV: what distinguishes the images of dual energy.
+  case tubeVoltage
+  /// Scan Options (0018,0022), such as FS for fat saturation.
+  case scanOptions
 
   /// How values of an attribute are compared.
   public enum Kind: Sendable, Equatable {
@@ -83,14 +104,19 @@ public enum SeriesAttribute: String, Sendable, Hashable, Codable, CodingKeyRepre
 
   public var kind: Kind {
     switch self {
-    case .modality, .bodyPart, .laterality, .orientation, .contrastPhase, .acquisitionType: .code
-    case .imageType, .scanningSequence, .sequenceVariant: .codes
+    case .modality, .bodyPart, .laterality, .orientation, .contrastPhase, .acquisitionType,
+      .diffusionDirectionality, .complexComponent:
+      .code
+    case .imageType, .scanningSequence, .sequenceVariant, .scanOptions: .codes
     case .seriesDescription, .protocolName, .studyDescription, .manufacturer, .convolutionKernel,
       .contrastAgent, .sequenceName:
       .text
-    case .slices, .imagesPerSlice: .number(unit: "")
+    case .slices, .imagesPerSlice, .echoNumber, .temporalPosition, .acquisitionNumber:
+      .number(unit: "")
     case .sliceSpacing, .sliceThickness, .pixelSpacing, .coverage: .number(unit: "mm")
-    case .echoTime, .repetitionTime, .inversionTime: .number(unit: "ms")
+    case .echoTime, .repetitionTime, .inversionTime, .triggerTime: .number(unit: "ms")
+    case .cardiacPhasePercentage: .number(unit: "%")
+    case .tubeVoltage: .number(unit: "kV")
     case .flipAngle: .number(unit: "degrees")
     case .bValue: .number(unit: "s/mm²")
     case .fieldStrength: .number(unit: "T")

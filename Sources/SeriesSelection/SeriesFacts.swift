@@ -38,6 +38,8 @@ public struct SeriesFacts: Sendable, Equatable, Codable {
   public var seriesNumber: Int?
   /// Images that the facts were gathered from.
   public var imageCount: Int
+  /// The volumes that may be segmented, where they were assessed.
+  public var volumes: [VolumeFacts] = []
   private var values: [SeriesAttribute: SeriesValue] = [:]
 
   public init(seriesInstanceUID: String, seriesNumber: Int? = nil, imageCount: Int = 0) {

@@ -32,13 +32,15 @@ struct FetchCommand: AsyncParsableCommand {
     guard let source = try parts.querySource() else {
       throw RetrievalError.noSource(file: config.path)
     }
-    let lock = try parts.state.lockUnlessInUse()
+    let use = try parts.state.lockOrHolder(for: "fetch")
+    var lock: StateDirectoryLock?
+    if case .ours(let ours) = use { lock = ours }
     let retrieved = try await StudyRetrieval(
       parts: parts, source: source, isAlone: lock != nil
     ).run(study: study, series: series)
     withExtendedLifetime(lock) {}
     print(json ? try encodeJSON(retrieved) : table(retrieved))
-    if lock == nil {
+    if case .others(let holder) = use, holder?.isDaemon ?? true {
       warn("a daemon is using this state directory and will assemble what came")
     } else {
       warn("no daemon is running: the next one assembles what came, or segmentd reprocess does")

@@ -12,7 +12,7 @@ struct InspectCommand: ParsableCommand {
     discussion: """
       Every series gets a verdict: accepted, repaired (and how), or held (and why). Each volume \
       that it splits into is listed with its size, its affine in mm (LPS) and what it was split \
-      by. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each file \
+      by, by the number that --volume of run and of jobs release takes. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each file \
       and folder is read once, and what is passed over is counted on standard error. Exits with 0 \
       when the images of at least one series could be read, whatever the verdicts, and with 2 when \
       none could.
@@ -78,15 +78,18 @@ func verdictLines(reasons: [String], volumes: [(dims: [Int], splitBy: [String: S
   -> [String]
 {
   reasons.map { "  \($0)" }
-    + volumes.map { volume in
+    + zip(1..., volumes).map { number, volume in
       let split = volume.splitBy.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-      return "  volume \(volume.dims.map(String.init).joined(separator: "x"))" + split.joined()
+      let name = volumes.count > 1 ? "volume \(number):" : "volume"
+      return "  \(name) \(volume.dims.map(String.init).joined(separator: "x"))" + split.joined()
     }
 }
 
 /// A verdict as `inspect` prints it.
 struct InspectedSeries: Encodable {
   struct Volume: Encodable {
+    /// From 1: what --volume takes.
+    var number: Int
     /// Columns, rows, slices.
     var dims: [Int]
     /// Voxel (column, row, slice) to mm in the patient (LPS), row by row.
@@ -95,7 +98,8 @@ struct InspectedSeries: Encodable {
     /// In slice order; a multi-frame instance once.
     var sopInstanceUIDs: [String]
 
-    init(_ stack: SliceStack) {
+    init(_ stack: SliceStack, number: Int) {
+      self.number = number
       dims = [stack.grid.columns, stack.grid.rows, stack.grid.slices]
       affine = stack.grid.affine.matrix
       splitBy = stack.splitBy
@@ -113,7 +117,7 @@ struct InspectedSeries: Encodable {
     self.seriesInstanceUID = seriesInstanceUID
     verdict = assessment.verdict
     reasons = assessment.reasons
-    volumes = assessment.volumes.map { Volume($0.stack) }
+    volumes = zip(1..., assessment.volumes).map { Volume($1.stack, number: $0) }
   }
 
   /// Files that say they are DICOM and of which not even the series can be read.

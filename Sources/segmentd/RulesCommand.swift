@@ -102,7 +102,16 @@ struct RuleTrial: Encodable {
     studyInstanceUID = study
     let facts = members.map(\.facts)
     series = zip(members, facts).map(Series.init)
-    let outcomes = rules.outcomes(for: facts.compactMap(\.self))
+    let standings = members.map { member in
+      let isHeld = member.assessment.verdict == .held
+      return (
+        member.seriesInstanceUID,
+        SeriesStanding(heldReason: isHeld ? member.assessment.reasons.first ?? "held" : nil)
+      )
+    }
+    let outcomes = rules.outcomes(
+      for: facts.compactMap(\.self),
+      standings: Dictionary(standings, uniquingKeysWith: { first, _ in first }))
     self.rules = outcomes
     channels = rules.channels.sorted { $0.key < $1.key }.compactMap { model, channels in
       let selected = members.filter {
@@ -134,6 +143,7 @@ struct RuleTrial: Encodable {
     let state =
       switch decision.kind {
       case .selected: "selected: \(decision.reason)"
+      case .held: "the best, and held: \(decision.reason)"
       case .passedOver: "passed over: \(decision.reason)"
       case .tied: "held: \(decision.reason)"
       case .noMatch: score.isNearMiss ? "no match, a near miss" : "no match"
@@ -141,6 +151,9 @@ struct RuleTrial: Encodable {
     var lines = [
       "    series \(decision.seriesInstanceUID): score \(score.pointsText), \(state)"
     ]
+    if let volume = decision.volume {
+      lines.append("      \(volume.number == nil ? "NO  held: " : "yes ")\(volume.reason)")
+    }
     for finding in score.required {
       lines.append(
         "      \(finding.isMet ? "yes" : "NO ") required  \(finding.description(showingText: true))"

@@ -53,6 +53,12 @@ struct RunCommand: AsyncParsableCommand {
   var phases: PhaseChoice?
 
   @Option(
+    help: ArgumentHelp(
+      "Of a series of several volumes the one of this number, as inspect lists them.",
+      valueName: "number"))
+  var volume: Int?
+
+  @Option(
     name: .customLong("through-plane"),
     help: ArgumentHelp(
       "nearest or linear: how labels reach the image's slices where the network's are further "
@@ -127,7 +133,8 @@ struct RunCommand: AsyncParsableCommand {
     let line = ProgressLine()
     let times = StageTimes()
     do {
-      let input = try input.get()
+      var input = try input.get()
+      if let volume { input = try input.choosing(volume: volume, geometry: site.geometryRules) }
       warn("series \(series): \(input.series.allFiles.count) files")
       let dependencies = try processor.dependencies(of: input, model: segmenter.bundle)
       let processed = try await processor.process(
@@ -136,6 +143,8 @@ struct RunCommand: AsyncParsableCommand {
         times: times
       ) { line.show($0) }
       return RunReport(series, processed.outcome, times)
+    } catch let held as HeldSeries {
+      return RunReport(series, .held(reasons: held.reasons), times)
     } catch let refusal as ChannelRefusal {
       return RunReport(series, .held(reasons: [refusal.description]), times)
     } catch {

@@ -135,6 +135,8 @@ import Testing
     ),
     ("rules: [{model: m, tieOrder: [mostSlices]}]", "means nothing without select: best"),
     ("rules: [{model: m, priority: 1001}]", "1001 is not between -1000 and 1000"),
+    ("rules: [{model: m, volume: {}}]", "neither require nor prefer nor tieOrder is given"),
+    ("rules: [{model: m, volume: {select: best}}]", "select"),
     ("rules: [{model: m, require: {seriesDescription: \"(\"}}]", "is not a regular expression"),
   ])
   func aWrongValueIsRefusedByName(text: String, message: String) {
@@ -231,5 +233,19 @@ import Testing
     #expect(rules.map(\.selection) == [.best, .all, .all])
     #expect(rules.map(\.priority) == [0, 10, 0])
     #expect(rules[1].criteria.required.map(\.attribute) == [.modality, .seriesDescription])
+  }
+
+  @Test func aRuleChoosesAmongVolumes() throws {
+    let rules = try load(
+      """
+      rules:
+        - model: a
+          volume: {require: {echoTime: {min: 40}}, prefer: [{scanOptions: FS}], tieOrder: [mostSlices]}
+        - {model: b}
+      """
+    ).modelRules
+    #expect(rules.map(\.selection) == [.all, .all] && rules[1].volume == nil)
+    #expect(rules[0].volume?.criteria.required.map(\.attribute) == [.echoTime])
+    #expect(rules[0].volume?.tieOrder == [.mostSlices])
   }
 }

@@ -130,7 +130,9 @@ import Testing
     try model.replacingOccurrences(of: "version: 1.0.0", with: "version: 1.0.1")
       .write(to: document, atomically: true, encoding: .utf8)
     daemon = try await setup.start()
-    for _ in 0..<2 { try await reprocess(setup, uids.study) }
+    try await reprocess(setup, uids.study)
+    _ = try await setup.endedJobs(2)
+    try await reprocess(setup, uids.study)
     let second = try await object(setup, setup.endedJobs(3).last)
     try await setup.delivered()
     #expect(try await pacs.segmentations().count == 2)

@@ -78,9 +78,10 @@ import Testing
       "reprocess", "--config", setup.configuration, "--study", study.output, "--model",
       "untrained-tiny")
     #expect(reprocessed.output.contains("held") && reprocessed.output.contains(last))
+    #expect(reprocessed.output.contains("1 job waits for the same already"))
 
     #expect(try await send(setup, "cut", "0", files.suffix(2)) == ["0x0000", "0x0000"])
-    try await expectCompleted(setup, after: 2)
+    try await expectCompleted(setup)
     let none = try await segmentd("jobs", "--config", setup.configuration, "--refused")
     #expect(none.output.contains("no refused instances"))
     #expect(try await daemon.end() == 0)

@@ -69,8 +69,9 @@ import Testing
     #expect(left.sorted() == ["segmentd.yaml", "study"])
   }
 
-  /// The daemon keeps to its choice when a slice is damaged, and holds the series; so says the trial.
-  @Test func aDamagedSliceChangesTheVerdictAndNotTheChoice() async throws {
+  /// Where a slice of the best series is damaged, that one is held and the second best taken as long as it
+  /// is; so says the trial.
+  @Test func aDamagedSliceHoldsTheBestAndTheSecondBestIsTaken() async throws {
     let folder = try TemporaryFolder()
     let study = folder.url.appendingPathComponent("study")
     let names = try await self.study(below: study)
@@ -84,7 +85,13 @@ import Testing
       segmentdBinary, ["rules", "test", "--config", configuration, study.path])
     let more = try #require(names.first { $0.value == "more" }?.key)
     #expect(result.output.contains("series \(more): 19 images, held; "), "\(result.output)")
-    #expect(result.output.contains("series \(more): score 3, selected"), "\(result.output)")
+    #expect(
+      result.output.contains("series \(more): score 3, the best, and held"), "\(result.output)")
+    let axial = try #require(names.first { $0.value == "axial" }?.key)
+    #expect(
+      result.output.contains(
+        "series \(axial): score 0, selected: the highest score of the series that are not held, 0"),
+      "\(result.output)")
   }
 
   @Test(arguments: [

@@ -173,8 +173,22 @@ import Testing
   }
 
   @Test func aStateDirectoryHasOneOwner() throws {
-    let lock = try state.lock()
-    #expect(throws: StateDirectoryError.self) { try state.lock() }
+    #expect(!state.isDaemonWaiting)
+    let lock = try state.lock(for: "reprocess")
+    let error = #expect(throws: StateDirectoryError.self) { try state.lock(for: "serve") }
+    let name = "segmentd reprocess (process \(getpid()))"
+    #expect(error?.description.contains("\(name) is using this state directory") == true)
+    guard case .others(let holder) = try state.lockOrHolder(for: "serve") else {
+      Issue.record("it was locked twice")
+      return
+    }
+    #expect(holder?.isDaemon == false && holder?.description == name)
+    do {
+      let waiting = try state.waitingLock()
+      #expect(state.isDaemonWaiting)
+      withExtendedLifetime(waiting) {}
+    }
+    #expect(!state.isDaemonWaiting)
     withExtendedLifetime(lock) {}
   }
 }

@@ -108,8 +108,8 @@ import Testing
   @Test func aResultThatComesTooLateIsNotSent() throws {
     let fixture = try LedgerFixture()
     let older = try fixture.makeJob()
-    let newer = try fixture.ledger.reprocess(series: "1.2.3", job: .test())
     _ = try fixture.ledger.claimJob(id: older)
+    let newer = try fixture.ledger.reprocess(series: "1.2.3", job: .test())
     try complete(fixture, newer)
     try fixture.ledger.completeJob(older, result: .test(older), destinations: ["pacs"])
     #expect(try fixture.ledger.job(older).job.supersededBy == newer)

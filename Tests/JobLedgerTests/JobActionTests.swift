@@ -35,7 +35,7 @@ import Testing
         .cancel,
         [.available: .cancelled, .running: .cancelled, .retryable: .cancelled, .held: .cancelled]
       ),
-      (.hold, [.available: .held, .retryable: .held]), (.release, [:]),
+      (.hold, [.available: .held, .retryable: .held]), (.release, [:]), (.releaseVolume(1), [:]),
       (.prioritize(5), [.available: .available, .retryable: .retryable]),
     ]
     for (action, outcomes) in expected {

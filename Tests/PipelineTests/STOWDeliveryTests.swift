@@ -128,6 +128,51 @@ import Testing
     try await server.stop()
   }
 
+  /// Without QIDO-RS there is no proof: held at once, and nothing is sent twice. Once it is not asked for,
+  /// a person's retry is all that is needed.
+  @Test(arguments: [404, 405, 501]) func aServerWithoutQueriesIsHeldAtOnce(status: Int) async throws
+  {
+    let outbox = try Outbox()
+    let server = try await StowServer()
+    let delivery = outbox.delivery(to: [
+      "pacs": try destination(server.port, "blind-\(status)", isAskedForProof: true)
+    ])
+    #expect(try await delivery.deliverNext())
+    #expect(try await delivery.proveNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "held" && row.lastFailure == .refused, "\(row)")
+    #expect(
+      row.lastError?.contains("answered \(status) to a query") == true
+        && row.lastError?.contains("set verify: none") == true, "\(row)")
+    var held = JobSelection()
+    held.jobs = [outbox.job]
+    _ = try outbox.ledger.apply(.retry, to: held)
+    let trusting = outbox.delivery(to: [
+      "pacs": try destination(server.port, "blind-\(status)")
+    ])
+    #expect(try await trusting.deliverNext())
+    #expect(try outbox.row("pacs").state == "delivered")
+    #expect(server.stored.count == 1)
+    try await server.stop()
+  }
+
+  /// A server that answers queries and does not know the series yet is asked again.
+  @Test func aSeriesThatIsUnknownAtFirstIsWaitedFor() async throws {
+    let outbox = try Outbox()
+    let server = try await StowServer()
+    let delivery = outbox.delivery(to: [
+      "pacs": try destination(server.port, "shy", isAskedForProof: true)
+    ])
+    #expect(try await delivery.deliverNext())
+    #expect(try await delivery.proveNext())
+    #expect(try outbox.row("pacs").state == "sent")
+    outbox.clock.advance(10)
+    #expect(try await delivery.proveNext())
+    #expect(try outbox.row("pacs").state == "delivered")
+    #expect(server.stored.count == 1)
+    try await server.stop()
+  }
+
   /// It says "stored" and stores nothing: sent again five times, then held.
   @Test func aServerThatForgetsIsHeld() async throws {
     let outbox = try Outbox()

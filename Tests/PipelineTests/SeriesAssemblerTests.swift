@@ -201,16 +201,57 @@ import Volumes
     }
   }
 
-  /// What can be read of it says that it is the best: no other one takes its place in silence.
-  @Test func aSeriesWithADamagedFileIsHeldAndStaysTheBest() throws {
+  /// What can be read of it says that it is the best: another one is taken as long as it is held, and each
+  /// says so.
+  @Test func theSecondBestIsTakenWhereTheBestHasADamagedFile() throws {
     try receive("1.2.3", "ven")
     try receive("1.2.4", "art")
     try damage("1.2.3", 1)
     let jobs = try jobs(best(.mostSlices))
     #expect(jobs["1.2.3"]?.map(\.state) == ["held"])
     #expect(jobs["1.2.3"]?.map(\.verdict) == [.held])
-    #expect(jobs["1.2.4"]?.map(\.state) == ["cancelled"])
+    #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
     #expect(jobs["1.2.4"]?.map(\.verdict) == [.accepted])
+    let events = try ledger.record(ofStudy: "1.2").events.map(\.message)
+    #expect(events.contains { $0.contains("it scores 3 and is held") }, "\(events)")
+    #expect(events.contains { $0.contains("of the series that are not held, 0; series 1.2.3") })
+
+    // It comes again, and takes its place.
+    let second = try #require(jobs["1.2.4"]?.first?.id)
+    let damaged = try ledger.instances(series: "1.2.3").all[0]
+    try FileManager.default.removeItem(at: state.file(damaged.spoolPath))
+    _ = try ledger.markLost([damaged])
+    try receive("1.2.3", "ven")
+    let later = try self.jobs(best(.mostSlices))
+    #expect(later["1.2.3"]?.last?.state == "available", "\(later)")
+    #expect(try ledger.job(second).job.state == "cancelled")
+  }
+
+  /// A better series that comes later takes the place of one that waits.
+  @Test func aBetterSeriesThatComesLaterGetsTheJob() throws {
+    try receive("1.2.3", "art")
+    #expect(try jobs(best())["1.2.3"]?.map(\.state) == ["available"])
+    try receive("1.2.4", "ven")
+    let jobs = try jobs(best())
+    #expect(jobs["1.2.4"]?.map(\.state) == ["available"])
+    #expect(jobs["1.2.3"]?.map(\.state) == ["cancelled"])
+    #expect(jobs["1.2.3"]?.first?.reason?.contains("takes series 1.2.4 in its place") == true)
+  }
+
+  /// What only its job finds out of the best series has the second best tried.
+  @Test func theSecondBestIsTriedWhereTheJobOfTheBestIsHeld() throws {
+    try receive("1.2.3", "art")
+    try receive("1.2.4", "ven")
+    let job = try #require(try jobs(best())["1.2.4"]?.first)
+    _ = try #require(try ledger.claimJob(id: job.id))
+    try ledger.holdJob(
+      job.id, reason: "no pixels",
+      verdicts: [.init(seriesInstanceUID: "1.2.4", kind: .held, reasons: ["no pixels"])])
+    let later = try jobs(best())
+    #expect(later["1.2.3"]?.map(\.state) == ["cancelled", "available"], "\(later)")
+    #expect(later["1.2.4"]?.map(\.state) == ["held"])
+    // Nothing more happens by itself.
+    #expect(try ledger.seriesDue(quietPeriod: 0).isEmpty)
   }
 
   @Test func aSeriesOfWhichNothingCanBeReadIsHeldAndTheOthersGoOn() throws {

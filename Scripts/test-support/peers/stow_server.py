@@ -6,6 +6,8 @@ What it answers to POST /HOW/studies:
   store        200; the object is listed by QIDO-RS under the same HOW
   forget       200; it is not listed
   late-N       200; it is listed from the Nth question on
+  blind-NNN    200; every query gets that status, without a body
+  shy          200; a query for a series gets 404 as long as it is asked for the first time
   status-NNN   that status, without a body
   retry-NNN    503 with Retry-After: NNN
   fail-XXXX    409 with that Failure Reason, and then 200 to an object that failed before
@@ -124,8 +126,13 @@ class Handler(BaseHTTPRequestHandler):
             asked[how] = asked.get(how, 0) + 1
             print(json.dumps({"path": self.path}), flush=True)
             uids = list(stored.get(how, []))
+            first = asked[how] == 1
             if how.startswith("late-") and asked[how] < int(how.split("-")[1]):
                 uids = []
+        if how.startswith("blind-"):
+            return self.answer(int(how.split("-")[1]))
+        if how == "shy" and first:
+            return self.answer(404)
         if "offset=0" not in self.path:
             uids = []
         matches = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in uids]

@@ -104,7 +104,11 @@ extension Ledger {
       ),
       (
         "has a result that is superseded by an earlier one",
-        "SELECT 'job ' || job_id FROM results WHERE superseded_by <= job_id"
+        """
+        SELECT 'job ' || job_id FROM results JOIN jobs ON jobs.id = job_id
+          JOIN jobs AS newer ON newer.id = superseded_by
+        WHERE superseded_by <= job_id AND newer.series_uid = jobs.series_uid
+        """
       ),
       (
         "is to be sent although no current result has these files",

@@ -61,14 +61,21 @@ extension Ledger {
       let row = try Row.fetchOne(
         db,
         sql: """
-          SELECT series_uid, model FROM jobs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM jobs AS later
+          SELECT series_uid, model, volume, volume_cause FROM jobs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM jobs AS later
             WHERE later.series_uid = jobs.series_uid AND later.model = jobs.model AND later.id > ?1
               AND later.state IN ('available', 'retryable', 'running'))
           """, arguments: [job])
       guard let row else { return nil }
       var new = NewJob(model: try row.value("model"))
+      new.volume = try ChosenVolume(row)
+      // A job that was taken up from a note of an older version has none: one that came to its result may.
       new.inputs = try Row.fetchAll(
-        db, sql: "SELECT * FROM job_inputs WHERE job_id = ? ORDER BY position", arguments: [job]
+        db,
+        sql: """
+          SELECT * FROM job_inputs WHERE job_id = (SELECT job_id FROM job_inputs
+            WHERE job_id = ?1 OR job_id IN (SELECT job_id FROM results WHERE same_as = ?1)
+            ORDER BY job_id <> ?1, job_id DESC LIMIT 1) ORDER BY position
+          """, arguments: [job]
       ).map {
         let role: String = try $0.value("role")
         return NewJob.Input(

@@ -9,6 +9,22 @@ public struct ResultNote: Sendable, Codable, Equatable {
   public struct Delivered: Sendable, Codable, Equatable {
     public var destination: String
     public var at: Date
+    /// SOP Instance UIDs of what it has; nil in a note of an older version.
+    public var objects: [String]?
+  }
+
+  /// A further series that the job was about.
+  public struct Input: Sendable, Codable, Equatable {
+    /// The model's channel; nil for a series of one stack with the job's.
+    public var channel: String?
+    public var seriesInstanceUID: String
+    public var modality: String
+  }
+
+  /// A series of the study that a rule compared with the job's.
+  public struct Alternative: Sendable, Codable, Equatable {
+    public var seriesInstanceUID: String
+    public var isBetter: Bool
   }
 
   /// In the folder of the result.
@@ -33,6 +49,11 @@ public struct ResultNote: Sendable, Codable, Equatable {
   public var measurements: [ResultMeasurement]
   public var objects: [StoredObject]
   public var delivered: [Delivered]
+  /// The volume that was chosen; nil for the only one.
+  public var volume: ChosenVolume?
+  /// Nil in a note of an older version.
+  public var inputs: [Input]?
+  public var alternatives: [Alternative]?
 
   /// Of the files, relative to the state directory; nil where they are not all in one folder.
   public var folder: String? {
@@ -95,7 +116,7 @@ extension Ledger {
     let delivered = try Row.fetchAll(
       db,
       sql: """
-        SELECT destination, ifnull(delivered_at, sent_at) AS arrived_at FROM deliveries
+        SELECT id, destination, ifnull(delivered_at, sent_at) AS arrived_at FROM deliveries
         WHERE job_id = ? AND state IN ('sent', 'delivered') ORDER BY destination
         """, arguments: [job])
     return ResultNote(
@@ -115,8 +136,32 @@ extension Ledger {
       objects: objects,
       delivered: try delivered.map {
         ResultNote.Delivered(
-          destination: try $0.value("destination"), at: try date($0, "arrived_at"))
+          destination: try $0.value("destination"), at: try date($0, "arrived_at"),
+          objects: try deliveredObjects(try $0.value("id"), db).map(\.sopInstanceUID))
+      },
+      volume: try ChosenVolume(row), inputs: try inputs(ofJob: job, db),
+      alternatives: try Row.fetchAll(
+        db, sql: "SELECT * FROM job_alternatives WHERE job_id = ? ORDER BY position",
+        arguments: [job]
+      ).map {
+        ResultNote.Alternative(
+          seriesInstanceUID: try $0.value("series_uid"), isBetter: try $0.value("is_better"))
       })
+  }
+
+  private func inputs(ofJob job: Int64, _ db: Database) throws -> [ResultNote.Input] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT job_inputs.*, modality FROM job_inputs JOIN series USING (series_uid)
+        WHERE job_id = ? ORDER BY position
+        """, arguments: [job]
+    ).map {
+      let channel: String = try $0.value("channel")
+      return ResultNote.Input(
+        channel: channel.isEmpty ? nil : channel, seriesInstanceUID: try $0.value("series_uid"),
+        modality: try $0.value("modality"))
+    }
   }
 }
 
@@ -152,7 +197,7 @@ extension Ledger {
         db, sql: "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?)", arguments: [note.job])
       guard isKnown == false, try !hasObjects(of: note, db) else { return false }
       // Where it was computed again meanwhile, that result counts.
-      let newer = try Int64.fetchOne(
+      let newerResult = try Int64.fetchOne(
         db,
         sql: """
           SELECT max(job_id) FROM results JOIN jobs ON jobs.id = job_id
@@ -160,6 +205,8 @@ extension Ledger {
           """, arguments: [note.seriesInstanceUID, note.model, note.job])
       try insertSeries(of: note, db)
       try insertJob(of: note, db)
+      let ended = EndedJob(series: note.seriesInstanceUID, model: note.model)
+      let newer = try newerResult ?? betterResult(than: note.job, of: ended, db)
       try db.execute(
         sql: """
           INSERT INTO results (job_id, model_version, summary, measurements, created_at, study_uid,
@@ -171,21 +218,16 @@ extension Ledger {
           time(of: note.finishedAt), note.resultStudyInstanceUID, newer,
         ])
       try insert(note.objects, job: note.job, db)
-      for delivered in note.delivered {
-        try db.execute(
-          sql: """
-            INSERT INTO deliveries (job_id, destination, state, attempt_count, scheduled_at,
-              delivered_at)
-            VALUES (?1, ?2, 'delivered', 1, ?3, ?3)
-            """,
-          arguments: [note.job, delivered.destination, time(of: delivered.at)])
-      }
+      for delivered in note.delivered { try insert(delivered, of: note, db) }
       try event(
         db, "taken up", by: .program, series: note.seriesInstanceUID, job: note.job,
         "the result was on disk and not in the ledger: \(note.summary)")
       if newer == nil {
         try supersede(
           olderThan: note.job, series: note.seriesInstanceUID, model: note.model, but: nil, db)
+        for series in try outdoneSeries(note.job, of: ended, db) {
+          try supersede(by: note.job, series: series, model: note.model, db)
+        }
       }
       return true
     }
@@ -235,15 +277,40 @@ extension Ledger {
     }
   }
 
+  private func insert(_ delivered: ResultNote.Delivered, of note: ResultNote, _ db: Database) throws
+  {
+    let arrivedAt = time(of: delivered.at)
+    try db.execute(
+      sql: """
+        INSERT INTO deliveries (job_id, destination, state, attempt_count, scheduled_at,
+          delivered_at)
+        VALUES (?1, ?2, 'delivered', 1, ?3, ?3)
+        """,
+      arguments: [note.job, delivered.destination, arrivedAt])
+    let delivery = db.lastInsertedRowID
+    for object in note.objects where object.kind.isSent {
+      guard let uid = object.sopInstanceUID, delivered.objects.map({ $0.contains(uid) }) ?? true
+      else { continue }
+      try db.execute(
+        sql: "INSERT INTO delivery_objects (delivery_id, sop_uid, arrived_at) VALUES (?, ?, ?)",
+        arguments: [delivery, uid, arrivedAt])
+    }
+  }
+
   private func insertSeries(of note: ResultNote, _ db: Database) throws {
     try db.execute(
       sql: "INSERT INTO studies (study_uid, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
       arguments: [note.studyInstanceUID, now])
-    try db.execute(
-      sql: """
-        INSERT INTO series (series_uid, study_uid, modality, last_received_at) VALUES (?, ?, ?, ?)
-        ON CONFLICT DO NOTHING
-        """, arguments: [note.seriesInstanceUID, note.studyInstanceUID, note.modality, now])
+    let series =
+      [(note.seriesInstanceUID, note.modality)]
+      + (note.inputs ?? []).map { ($0.seriesInstanceUID, $0.modality) }
+    for (uid, modality) in series {
+      try db.execute(
+        sql: """
+          INSERT INTO series (series_uid, study_uid, modality, last_received_at) VALUES (?, ?, ?, ?)
+          ON CONFLICT DO NOTHING
+          """, arguments: [uid, note.studyInstanceUID, modality, now])
+    }
   }
 
   /// About what is here of the series now: what it was then is not known.
@@ -252,15 +319,24 @@ extension Ledger {
       sql: """
         INSERT INTO jobs (id, series_uid, revision, model, state, created_at, scheduled_at,
           finished_at, is_forced, fingerprint, model_sha256, result_series_uid, replaced_study,
-          replaced_series)
-        SELECT ?1, series_uid, revision, ?2, 'completed', ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+          replaced_series, volume, volume_cause)
+        SELECT ?1, series_uid, revision, ?2, 'completed', ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?13
         FROM series WHERE series_uid = ?11
         """,
       arguments: [
         note.job, note.model, time(of: note.createdAt),
         time(of: note.finishedAt), note.isForced, note.fingerprint, note.modelSHA256,
         note.resultSeriesInstanceUID, note.replacedStudyInstanceUID,
-        note.replacedSeriesInstanceUID, note.seriesInstanceUID,
+        note.replacedSeriesInstanceUID, note.seriesInstanceUID, note.volume?.name,
+        note.volume?.cause.rawValue,
       ])
+    let inputs = (note.inputs ?? []).map {
+      NewJob.Input(channel: $0.channel, seriesInstanceUID: $0.seriesInstanceUID)
+    }
+    try insert(inputs, job: note.job, db)
+    let alternatives = (note.alternatives ?? []).map {
+      NewJob.Alternative(seriesInstanceUID: $0.seriesInstanceUID, isBetter: $0.isBetter)
+    }
+    try insert(alternatives, job: note.job, db)
   }
 }

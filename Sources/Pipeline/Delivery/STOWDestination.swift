@@ -149,14 +149,32 @@ public struct STOWDestination: ResultDestination {
     let client = try client()
     var listed = Set<String>()
     for place in try objects.places() {
-      do {
-        let found = try await client.instances(ofSeries: place.series, study: place.study)
+      do throws(DICOMwebError) {
+        let found = try await client.instances(
+          ofSeries: place.series, study: place.study, refusingUnknown: true)
         listed.formUnion(found.map(\.sopInstanceUID))
       } catch {
-        throw DeliveryFault(error, self)
+        guard case .refused(_, let status) = error, [404, 405, 501].contains(status) else {
+          throw DeliveryFault(error, self)
+        }
+        // 404 may also say that it does not know the series yet.
+        if try await !answersQueries(client) { throw withoutQueries(status) }
       }
     }
     return listed
+  }
+
+  private func answersQueries(_ client: DICOMwebClient) async throws(DeliveryFault) -> Bool {
+    do throws(DICOMwebError) { return try await client.answersQueries() } catch {
+      throw DeliveryFault(error, self)
+    }
+  }
+
+  private func withoutQueries(_ status: Int) -> DeliveryFault {
+    .refused(
+      "\(self) answered \(status) to a query: it took the result, and without QIDO-RS there it cannot be "
+        + "verified that it keeps it; set verify: none for this destination, or correct url, and retry "
+        + "(what it took is not sent again)")
   }
 
   public func requestCommitment(

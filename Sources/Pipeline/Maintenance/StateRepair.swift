@@ -147,7 +147,7 @@ public struct StateRepair: Sendable {
       let number = Int64(path.split(separator: "/").dropFirst().first ?? "") ?? 0
       // A result that was proved, and may have been sent, is not removed unasked.
       if whole[number] == nil {
-        whole[number] = folders.note(number).map { folders.fault($0) == nil } ?? false
+        whole[number] = folders.note(number).map { folders.fault($0)?.isPassing ?? true } ?? false
       }
       guard removesUnknownResults || whole[number] == false else { continue }
       guard try removesUnknownResults || ledger.state(ofJob: number) != nil else { continue }

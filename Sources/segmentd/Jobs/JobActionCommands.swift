@@ -44,11 +44,20 @@ struct ReleaseJobsCommand: AsyncParsableCommand {
       For jobs that were held by hold, and for series that are held because instances may be missing. \
       Such a series is processed as it is, and the verdict on it names what is known to be missing; what \
       is found to be missing after that holds it again.
+
+      A job whose series has several volumes, and no rule that chooses one, is held and lists them by \
+      number. --volume runs it with one of them; later jobs of the series for the model take the same one.
       """)
 
   @OptionGroup var options: JobSelectionOptions
 
-  func run() async throws { try options.apply(.release) }
+  @Option(
+    help: ArgumentHelp(
+      "Run the job with the volume of this number, of those that its reason lists.",
+      valueName: "number"))
+  var volume: Int?
+
+  func run() async throws { try options.apply(volume.map { .releaseVolume($0) } ?? .release) }
 }
 
 struct PrioritizeJobsCommand: AsyncParsableCommand {

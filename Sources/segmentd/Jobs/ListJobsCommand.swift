@@ -77,7 +77,7 @@ extension JobSummary {
 
   /// What came of the job, and what was mended or is wrong, each once.
   fileprivate var notes: [String] {
-    var notes = [summary, reason].compactMap(\.self)
+    var notes = [summary, volume?.text, reason].compactMap(\.self)
     if priority != 0, finishedAt == nil { notes.append("priority \(priority)") }
     if let verdict, verdict != .accepted {
       let reasons = verdictReasons.filter { why in !notes.contains { $0.contains(why) } }
@@ -100,7 +100,7 @@ extension JobDetail {
   /// Everything about a job, for people.
   fileprivate var text: String {
     let notes =
-      [job.summary, job.reason].compactMap(\.self)
+      [job.summary, job.volume?.text, job.reason].compactMap(\.self)
       + (job.priority == 0 ? [] : ["priority \(job.priority)"]) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }

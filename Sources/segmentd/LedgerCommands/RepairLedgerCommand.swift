@@ -46,7 +46,7 @@ struct RepairLedgerCommand: AsyncParsableCommand {
     configuration.startLogging()
     let state = StateDirectory(existing: configuration.stateDirectory)
     try checkOwner(state)
-    let lock = try state.lockAlone()
+    let lock = try state.lockAlone(for: "repair")
     defer { withExtendedLifetime(lock) {} }
     let isThere = FileManager.default.fileExists(atPath: state.ledger.path)
     if isDryRun, rebuild || !isThere {

@@ -24,7 +24,7 @@ struct VacuumLedgerCommand: AsyncParsableCommand {
 
   func run() async throws {
     let parts = try ConfiguredParts(config.load(), mustExist: true)
-    let lock = try parts.state.lockAlone()
+    let lock = try parts.state.lockAlone(for: "vacuum")
     let (before, after) = try parts.ledger.vacuum()
     withExtendedLifetime(lock) {}
     print(
@@ -35,26 +35,29 @@ struct VacuumLedgerCommand: AsyncParsableCommand {
 }
 
 extension StateDirectory {
-  /// The lock of a directory on which no daemon runs.
+  /// The lock of a directory that no other process uses.
   ///
-  /// - Throws: ``LedgerCommandError/daemonRuns(path:)``
-  func lockAlone() throws -> StateDirectoryLock {
-    guard let lock = try lockUnlessInUse() else {
-      throw LedgerCommandError.daemonRuns(path: url.path)
+  /// - Throws: ``LedgerCommandError/inUse(path:holder:)``
+  func lockAlone(for command: String) throws -> StateDirectoryLock {
+    switch try lockOrHolder(for: command) {
+    case .ours(let lock): return lock
+    case .others(let holder):
+      let name = holder.flatMap { $0.isDaemon ? nil : "\($0)" }
+      throw LedgerCommandError.inUse(path: url.path, holder: name ?? "a daemon")
     }
-    return lock
   }
 }
 
 enum LedgerCommandError: Error, CustomStringConvertible {
-  case daemonRuns(path: String)
+  case inUse(path: String, holder: String)
   case noStateDirectory(path: String)
   case otherOwner(path: String, owner: UInt32)
   case damaged(path: String, reason: String)
 
   var description: String {
     switch self {
-    case .daemonRuns(let path): "\(path): a daemon is using this state directory; stop it first"
+    case .inUse(let path, let holder):
+      "\(path): \(holder) is using this state directory; stop it first"
     case .noStateDirectory(let path): "\(path): there is no state directory here"
     case .otherOwner(let path, let owner):
       "\(path): it belongs to user \(owner), to whom the files that are made have to belong: run this "

@@ -26,7 +26,7 @@ struct DrainCommand: AsyncParsableCommand {
       guard waits, !isRecorded, state.drainedAt == nil else { break }
       guard state.mode == .draining else { throw DrainError.ended(state.text) }
       // What a daemon left that was killed is not running: the next one begins it again.
-      if let lock = try parts.state.lockUnlessInUse() {
+      if let lock = try parts.state.lockUnlessInUse(for: "drain") {
         withExtendedLifetime(lock) {}
         warn("no daemon is running; what one left interrupted runs again after resume")
         break

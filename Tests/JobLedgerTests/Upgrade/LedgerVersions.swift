@@ -19,6 +19,7 @@ enum LedgerVersions {
     case 15: fifteenth
     case 16: sixteenth
     case 17: seventeenth
+    case 18: eighteenth
     default: ""
     }
   }
@@ -248,5 +249,13 @@ enum LedgerVersions {
       VALUES (170, '2.25.904', 170.0, 0, 170.0, 1);
     INSERT INTO commitment_transactions (transaction_uid, delivery_id, requested_at) VALUES
       ('2.25.1701', 170, 170.5);
+    """
+
+  private static let eighteenth = """
+    INSERT INTO jobs (id, series_uid, revision, model, state, created_at, scheduled_at, finished_at,
+      reason, volume, volume_cause) VALUES
+      (180, '1.2.1', 1, 'liver', 'cancelled', 180.0, 180.0, 181.0, 'x', 'EchoTime=20', 'rule'),
+      (181, '1.2.1', 1, 'liver', 'cancelled', 182.0, 182.0, 183.0, 'x', 'EchoTime=80', 'person');
+    INSERT INTO job_alternatives VALUES (181, 0, '1.2.2', 1);
     """
 }

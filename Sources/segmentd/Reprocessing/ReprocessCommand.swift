@@ -1,0 +1,235 @@
+import ArgumentParser
+import ConfigurationFile
+import Foundation
+import Ingest
+import JobLedger
+import Pipeline
+
+struct ReprocessCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reprocess",
+    abstract: "Segment studies again.",
+    discussion: """
+      Makes a new job for each series and model; where such a job waits already, it is that one. A daemon \
+      on the same state directory runs them, and the command returns; without one the command runs them \
+      and sends the results, until a daemon starts, to which it leaves the rest. With --wait it returns \
+      once they have ended in any case. Another reprocess is waited for.
+
+      --study, --series and --from name studies and series; --since and --all-failed leave out those that \
+      do not meet them. Without names every series counts that does. Jobs of series that are not named in \
+      the command have the lowest priority, -1000: new studies never wait for them. --rate spreads them \
+      over time, also through a restart.
+
+      A series of which instances may be missing is held, unless assembly.incompleteSeries is process. \
+      Originals that are no longer on disk are retrieved from querySource.
+
+      A job whose images, model and settings are those of the last result comes to that result: \
+      nothing is computed, and nothing is sent that arrived. Another version of the model gives a \
+      new series that names the one it replaces, and so does --force in any case. --dry-run says which \
+      it would be.
+
+      The exit status is 1 where a job could not be made or did not come to a delivered result.
+      """)
+
+  @OptionGroup var config: ConfigurationOption
+
+  @OptionGroup var selection: ReprocessSelectionOptions
+
+  @Flag(help: "Make a new result where there is the same one, as a series of its own.")
+  var force = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Jobs of a higher priority run first; 0 of series named in the command, else -1000.",
+      valueName: "number"))
+  var priority: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Run at most so many new jobs: 20/hour, 100/day or 1/minute.", valueName: "number/unit"))
+  var rate: Rate?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of a series of several volumes take the one of this number, as inspect lists them; later jobs of "
+        + "the series for the model take the same one.", valueName: "number"))
+  var volume: Int?
+
+  @OptionGroup var channels: ChannelOptions
+
+  @Flag(name: .customLong("wait"), help: "Return once the jobs have ended, whoever runs them.")
+  var waits = false
+
+  @Flag(name: .customLong("dry-run"), help: "Only say what would change.")
+  var isDryRun = false
+
+  @Flag(help: "Print the jobs as JSON.")
+  var json = false
+
+  func validate() throws {
+    guard volume == nil || selection.isByHand && selection.series.count == 1 else {
+      throw ValidationError("--volume is of one series: name it by --series")
+    }
+    guard channels.channels.isEmpty || selection.isByHand && selection.studies.count == 1 else {
+      throw ValidationError("--channel is of one study: name it by --study")
+    }
+  }
+
+  func run() async throws {
+    let configuration = try config.load()
+    configuration.startLogging()
+    let parts = try ConfiguredParts(configuration, mustExist: true)
+    if let model = selection.model { _ = try parts.models.bundle(model) }
+    let targets = try ReprocessTargets(selection, parts.ledger)
+    let planner = ReprocessPlanner(parts, settings: try settings())
+    if isDryRun { return try preview(targets, planner, parts) }
+
+    let run = ReprocessRun(parts, use: try parts.state.lockOrHolder(for: "reprocess"))
+    let preparation = StudyPreparation(parts: parts, planner: planner)
+    var made = MadeJobs(secondsPerJob: rate?.secondsPerJob ?? 0)
+    for study in targets.studies {
+      try run.leaveToDaemon()
+      made.add(try await preparation.plan(study, isAlone: run.isAlone), parts.ledger)
+    }
+    for uid in targets.unknown {
+      try run.leaveToDaemon()
+      // Only a single study can be named with its series.
+      let study = selection.studies.count == 1 ? selection.studies[0] : nil
+      made.add(
+        try await preparation.planUnknown(uid, in: study, isAlone: run.isAlone), parts.ledger)
+    }
+    guard made.hasNews else { throw ReprocessError.nothing }
+    made.tell(isMany: targets.studies.count > 1)
+    let end = try await run.finish(made, waits: waits)
+    try show(made, end, parts.ledger)
+  }
+
+  private func settings() throws -> ReprocessSettings {
+    var settings = ReprocessSettings()
+    settings.model = selection.model
+    settings.volume = volume
+    settings.channels = try channels.chosen()
+    settings.isForced = force
+    settings.priority = priority ?? (selection.isByHand ? 0 : -1000)
+    return settings
+  }
+
+  private func preview(
+    _ targets: ReprocessTargets, _ planner: ReprocessPlanner, _ parts: ConfiguredParts
+  ) throws {
+    var preview = ReprocessPreview()
+    preview.source = try parts.querySource().map { "\($0)" }
+    preview.unknown = targets.unknown
+    for study in targets.studies {
+      preview.add(try planner.plan(study: study.studyInstanceUID, study.requests))
+    }
+    print(json ? try encodeJSON(preview) : preview.text)
+  }
+
+  private func show(_ made: MadeJobs, _ end: ReprocessRun.End, _ ledger: Ledger) throws {
+    let jobs = try made.jobs.map { try ledger.job($0.id).job }
+    if json {
+      print(try encodeJSON(jobs))
+    } else {
+      for job in jobs {
+        let notes = [job.volume?.text, job.reason, job.summary] + job.deliveries.map(\.lastError)
+        print(
+          (["job \(job.id): \(job.model) on series \(job.seriesInstanceUID): \(job.state)"]
+            + notes.compactMap(\.self)).joined(separator: "; "))
+      }
+    }
+    let progress = try ledger.progress(ofJobs: made.jobs.map(\.id))
+    if made.jobs.count > 1 { warn("\(made.jobs.count) jobs: \(progress.text)") }
+    let isDone = jobs.allSatisfy { job in
+      job.state == JobState.completed.rawValue
+        && job.deliveries.allSatisfy { ["delivered", "sent", "superseded"].contains($0.state) }
+    }
+    guard made.problems.isEmpty, isDone || end == .leftToDaemon else { throw ExitCode.failure }
+  }
+}
+
+/// The jobs that `reprocess` made or found.
+struct MadeJobs {
+  struct Job {
+    var id: Int64
+    /// Seconds after the first before which it does not run.
+    var delay: Double
+  }
+
+  private(set) var jobs: [Job] = []
+  private(set) var problems: [String] = []
+  private let secondsPerJob: Double
+  private var newCount = 0
+  private var waitingCount = 0
+  private var needlessCount = 0
+  /// Whether a daemon makes the jobs of a study that came just now.
+  private var leftToAssembly = false
+
+  init(secondsPerJob: Double) { self.secondsPerJob = secondsPerJob }
+
+  /// Makes the jobs of a plan, or says why not.
+  ///
+  /// - Parameter plan: nil where a daemon makes the jobs.
+  mutating func add(_ plan: Result<StudyPlan, StudyProblem>?, _ ledger: Ledger) {
+    switch plan {
+    case nil: leftToAssembly = true
+    case .failure(let problem): add(problem.description)
+    case .success(let plan):
+      for unplanned in plan.unplanned {
+        let model = unplanned.model.isEmpty ? "" : "model \(unplanned.model), "
+        add("\(model)series \(unplanned.seriesInstanceUID): \(unplanned.reason)")
+      }
+      for planned in plan.jobs {
+        if planned.isNeedless {
+          needlessCount += 1
+        } else {
+          make(planned, ledger)
+        }
+      }
+    }
+  }
+
+  private mutating func make(_ planned: PlannedJob, _ ledger: Ledger) {
+    var job = planned.job
+    job.delay = Double(newCount) * secondsPerJob
+    do throws(LedgerError) {
+      let requested = try ledger.requestJob(series: planned.seriesInstanceUID, job)
+      if requested.isNew { newCount += 1 } else { waitingCount += 1 }
+      guard !jobs.contains(where: { $0.id == requested.id }) else { return }
+      jobs.append(Job(id: requested.id, delay: requested.isNew ? job.delay : 0))
+    } catch {
+      add("series \(planned.seriesInstanceUID): \(error)")
+    }
+  }
+
+  private mutating func add(_ problem: String) {
+    problems.append(problem)
+    warn(problem)
+  }
+
+  /// Says what was made.
+  func tell(isMany: Bool) {
+    if waitingCount > 0 {
+      warn(
+        "\(waitingCount == 1 ? "1 job waits" : "\(waitingCount) jobs wait") for the same already: no "
+          + "second one was made")
+    }
+    if needlessCount > 0 {
+      warn(
+        "\(needlessCount) series need no job: their results are the same, and originals are not here"
+      )
+    }
+    if isMany { warn("\(newCount) new jobs") }
+  }
+
+  /// Whether there is anything to report.
+  var hasNews: Bool {
+    !jobs.isEmpty || !problems.isEmpty || needlessCount > 0 || leftToAssembly
+  }
+}
+
+enum ReprocessError: Error, CustomStringConvertible {
+  case nothing
+
+  var description: String { "no series meets these conditions" }
+}

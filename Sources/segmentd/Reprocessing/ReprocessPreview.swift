@@ -1,0 +1,115 @@
+import JobLedger
+import Pipeline
+
+/// What `reprocess --dry-run` prints.
+struct ReprocessPreview: Encodable {
+  struct Job: Encodable {
+    var studyInstanceUID: String
+    var seriesInstanceUID: String
+    var model: String
+    var modelVersion: String
+    /// The volume that was chosen of several.
+    var volume: String?
+    /// The job that waits for the same already.
+    var waitingJob: Int64?
+    /// What becomes of the result that counts: first, same or supersedes.
+    var effect: PlannedJob.Effect
+    /// The job that came to it, and the version of its model.
+    var currentJob: Int64?
+    var currentModelVersion: String?
+    /// Why it would be held before it runs.
+    var heldReason: String?
+    /// Files of images that are not here.
+    var missingOriginals: Int
+    /// Whether no job is made, because the result is the same and the images are not here.
+    var isNeedless: Bool
+
+    init(_ planned: PlannedJob) {
+      studyInstanceUID = planned.studyInstanceUID
+      seriesInstanceUID = planned.seriesInstanceUID
+      model = planned.model
+      modelVersion = planned.modelVersion
+      volume = planned.job.volume?.name
+      waitingJob = planned.waitingJob
+      effect = planned.effect
+      currentJob = planned.current?.job
+      currentModelVersion = planned.current?.modelVersion
+      heldReason = planned.heldReason
+      missingOriginals = planned.missingOriginals
+      isNeedless = planned.isNeedless
+    }
+
+    /// What it does, for people.
+    func text(_ source: String?) -> String {
+      var words: [String] = []
+      if let waitingJob {
+        words.append("job \(waitingJob) waits for the same already")
+      } else if let heldReason {
+        words.append("a job that is held: \(heldReason)")
+      }
+      let current = currentJob.map { "the result of job \($0)" } ?? ""
+      let version = currentModelVersion.map { $0 == modelVersion ? "" : " (model \($0))" } ?? ""
+      switch effect {
+      case .first: words.append("the first result")
+      case .same: words.append("the same as \(current)")
+      case .supersedes: words.append("supersedes \(current)\(version)")
+      }
+      if let volume { words.append("volume \(volume)") }
+      if isNeedless {
+        words.append("nothing is done: \(missingOriginals) originals are not here")
+      } else if missingOriginals > 0 {
+        words.append(
+          "\(missingOriginals) originals are not here"
+            + (source.map { ", and retrieved from \($0)" } ?? ", and no querySource is set"))
+      }
+      return words.joined(separator: "; ")
+    }
+  }
+
+  var jobs: [Job] = []
+  var unplanned: [UnplannedSeries] = []
+  /// UIDs of which nothing is known here.
+  var unknown: [String] = []
+  /// Where missing originals come from.
+  var source: String?
+
+  mutating func add(_ plan: StudyPlan) {
+    jobs += plan.jobs.map(Job.init)
+    unplanned += plan.unplanned
+  }
+
+  var text: String {
+    var rows = jobs.map { [$0.seriesInstanceUID, $0.model, $0.text(source)] }
+    rows += unplanned.map {
+      [$0.seriesInstanceUID, $0.model.isEmpty ? "-" : $0.model, "no job: \($0.reason)"]
+    }
+    rows += unknown.map { uid in
+      [
+        uid, "-",
+        source.map { "not here; retrieved from \($0) as a study" } ?? "not here: no job",
+      ]
+    }
+    guard !rows.isEmpty else { return "no series meets these conditions" }
+    return formatTable([["SERIES", "MODEL", "WOULD BE"]] + rows) + "\n" + summary
+  }
+
+  private var summary: String {
+    func count(_ isCounted: (Job) -> Bool) -> Int { jobs.count(where: isCounted) }
+    let made = jobs.filter { $0.waitingJob == nil && !$0.isNeedless }
+    let parts: [(Int, String)] = [
+      (made.count { $0.effect == .first && $0.heldReason == nil }, "first results"),
+      (made.count { $0.effect == .same && $0.heldReason == nil }, "the same as now"),
+      (made.count { $0.effect == .supersedes && $0.heldReason == nil }, "superseding"),
+      (made.count { $0.heldReason != nil }, "held"),
+    ]
+    let details = parts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+    let others: [(Int, String)] = [
+      (count { $0.waitingJob != nil }, "wait already"), (count(\.isNeedless), "need none"),
+      (unplanned.count + (source == nil ? unknown.count : 0), "get none"),
+      (count { $0.missingOriginals > 0 && !$0.isNeedless }, "lack originals"),
+    ]
+    return "\(made.count) new jobs" + (details.isEmpty ? "" : " (\(details))")
+      + others.filter { $0.0 > 0 }.map { "; \($0.0) \($0.1)" }.joined()
+      + "; nothing was changed"
+  }
+}
