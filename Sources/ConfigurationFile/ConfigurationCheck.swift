@@ -36,6 +36,7 @@ extension SiteConfiguration {
     try checkDestinations(check)
     try checkQuerySource(check)
     try checkStorageCommitment(check)
+    try checkRetention(check)
   }
 
   private func checkListeners(_ check: ValueCheck) throws(ConfigurationError) {

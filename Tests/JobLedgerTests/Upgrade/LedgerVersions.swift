@@ -19,6 +19,7 @@ enum LedgerVersions {
     case 15: fifteenth
     case 16: sixteenth
     case 17: seventeenth
+    case 18: eighteenth
     default: ""
     }
   }
@@ -248,5 +249,12 @@ enum LedgerVersions {
       VALUES (170, '2.25.904', 170.0, 0, 170.0, 1);
     INSERT INTO commitment_transactions (transaction_uid, delivery_id, requested_at) VALUES
       ('2.25.1701', 170, 170.5);
+    """
+
+  private static let eighteenth = """
+    UPDATE instances SET purged_at = 180.0 WHERE id = 20;
+    UPDATE series SET purged_at = 180.0 WHERE series_uid = '1.2.2';
+    UPDATE results SET purged_at = 181.0 WHERE job_id = 20;
+    INSERT INTO purge_files VALUES ('spool/00/03/20.dcm'), ('results/20');
     """
 }
