@@ -40,6 +40,7 @@ extension SiteConfiguration {
     try checkDestinations(check)
     try checkQuerySource(check)
     try checkStorageCommitment(check)
+    try checkRetention(check)
   }
 
   private func checkListeners(_ check: ValueCheck) throws(ConfigurationError) {

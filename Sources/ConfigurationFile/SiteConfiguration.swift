@@ -23,13 +23,14 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var destinations: [Destination] = []
   public var querySource: QuerySource?
   public var storageCommitment = StorageCommitment()
+  public var retention = Retention()
   public var inference = Inference()
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
-      querySource, storageCommitment, inference, log
+      querySource, storageCommitment, retention, inference, log
   }
 
   public init() {}
@@ -57,6 +58,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     storageCommitment =
       try values.decodeIfPresent(StorageCommitment.self, forKey: .storageCommitment)
       ?? storageCommitment
+    retention = try values.decodeIfPresent(Retention.self, forKey: .retention) ?? retention
     inference = try values.decodeIfPresent(Inference.self, forKey: .inference) ?? inference
     log = try values.decodeIfPresent(Log.self, forKey: .log) ?? log
   }

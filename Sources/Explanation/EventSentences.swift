@@ -40,7 +40,9 @@ extension StudyRecord.Event {
       text = "the delivery of the result of \(job) was tried again \(message)"
     case "delivery held": text = "the delivery of the result of \(job) was held \(message)"
     case "completeness": text = "on \(series): \(message)"
-    case "conflict", "restored", "received", "lost", "found": text = "\(series): \(message)"
+    case "purged": text = self.job == nil ? "\(series): \(message)" : "\(job): \(message)"
+    case "conflict", "restored", "received", "lost", "found", "returned":
+      text = "\(series): \(message)"
     default: text = "\(kind): \(message)"
     }
     let told = [

@@ -79,6 +79,9 @@ extension StudyRecord.Job {
     if let reason = job.reason { words.append(reason) }
     if let same = job.sameResultAs { words.append("with the result of job \(same)") }
     if let newer = job.supersededBy { words.append("superseded by job \(newer)") }
+    if let purged = job.purgedAt {
+      words.append("the files of its result were purged at \(purged.formatted(.iso8601))")
+    }
     for delivery in job.deliveries {
       words.append("\(delivery.destination): \(delivery.state)")
     }

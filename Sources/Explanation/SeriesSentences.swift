@@ -74,6 +74,13 @@ extension StudyRecord.Series {
     if !isAssembled { return what + "waits to be assembled" }
     if isHeldAsIncomplete { return what + "is held because instances may be missing" }
     return what + (hasJobs ? "is assembled" : "is stored, and nothing is done with it")
+      + purged
+  }
+
+  private var purged: String {
+    if let purgedAt { return "; its originals were purged at \(purgedAt.formatted(.iso8601))" }
+    return purgedInstances == 0
+      ? "" : "; the originals of \(counted(purgedInstances, "instance")) were purged"
   }
 
   /// What keeps it from going on.

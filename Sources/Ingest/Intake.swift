@@ -246,13 +246,13 @@ public struct Intake: StoreHandler {
   ) throws(LedgerError) {
     switch outcome {
     case .added: break
-    case .identical: try keepOneFile(of: record)
+    case .identical: _ = try keepOneFile(of: record)
     case .restored:
       peerLog.log(
         .received, .info,
         "instance \(record.sopInstanceUID) came again as it was before it was replaced",
         of: association)
-      try keepOneFile(of: record)
+      if let kept = try keepOneFile(of: record) { touch(kept) }
     case .conflicting:
       peerLog.log(
         .received, .warning, "instance \(record.sopInstanceUID) came again with other content",
@@ -260,15 +260,26 @@ public struct Intake: StoreHandler {
     }
   }
 
-  /// Of two files with the same content the older stays, unless it is damaged or lost.
-  private func keepOneFile(of record: InstanceRecord) throws(LedgerError) {
+  /// Of two files with the same content the older stays, unless it is damaged, lost or purged.
+  ///
+  /// - Returns: the older one; nil where it is replaced.
+  private func keepOneFile(of record: InstanceRecord) throws(LedgerError) -> String? {
     if let older = try ledger.spoolPath(of: record), older != record.spoolPath,
       (try? datasetHash(of: spool.state.file(older)).hash) == record.contentHash
     {
       unlink(spool.state.file(record.spoolPath).path)
-    } else {
-      try ledger.replaceFile(with: record)
+      return older
     }
+    try ledger.replaceFile(with: record)
+    return nil
+  }
+
+  /// A version that came again is the last one received: where the ledger is lost, the times of the files
+  /// tell in which order they came.
+  private func touch(_ path: String) {
+    let file = spool.state.file(path).path
+    guard utimensat(AT_FDCWD, file, nil, 0) == 0 else { return }
+    try? StateDirectory.sync(file)
   }
 }
 

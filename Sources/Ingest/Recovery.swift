@@ -50,6 +50,15 @@ public struct Recovery: Sendable {
     return lines
   }
 
+  /// Removes the files of a purge that was interrupted.
+  ///
+  /// - Returns: how many files and folders were left.
+  /// - Throws: `LedgerError`, or the error of a file that cannot be removed now.
+  @discardableResult
+  public func finishPurge() throws -> Int {
+    try PurgedFileRemoval(state: spool.state, ledger: ledger).finish()
+  }
+
   /// Makes the jobs, deliveries and associations of the last process available or ends them.
   ///
   /// - Returns: how many jobs will run again.

@@ -58,8 +58,10 @@ package struct SpoolCheck {
 
   /// Files that are gone.
   package func missing(_ instances: [InstanceRecord]) -> DamagedSpool? {
-    let found = instances.filter { access(state.file($0.spoolPath).path, F_OK) != 0 }
-      .map { text($0, "is missing") }
+    let found = instances.filter {
+      $0.isPurged || access(state.file($0.spoolPath).path, F_OK) != 0
+    }
+    .map { text($0, $0.isPurged ? "was purged" : "is missing") }
     return found.isEmpty ? nil : DamagedSpool(count: instances.count, findings: found)
   }
 
@@ -75,6 +77,7 @@ package struct SpoolCheck {
 
   /// What is wrong with a file; nil where it is as it was received.
   package func finding(_ instance: InstanceRecord) throws -> String? {
+    if instance.isPurged { return text(instance, "was purged") }
     let file = state.file(instance.spoolPath)
     do {
       let (hash, _) = try datasetHash(of: file)

@@ -142,8 +142,8 @@ extension Ledger {
     try db.execute(
       sql: """
         UPDATE association_series AS broken SET resolved_by = (
-          SELECT min(later.id) FROM associations AS later
-            JOIN association_series AS again ON again.association_id = later.id
+          SELECT min(later.id) FROM association_series AS again
+            CROSS JOIN associations AS later ON later.id = again.association_id
           WHERE again.series_uid = broken.series_uid AND again.stored > 0
             AND later.outcome = 'released' AND later.started_at >= broken.last_at
             AND (later.calling_ae =
@@ -151,8 +151,8 @@ extension Ledger {
               OR again.stored >=
                 (SELECT count(DISTINCT sop_uid) FROM instances
                  WHERE instances.series_uid = broken.series_uid)))
-        WHERE series_uid = ? AND resolved_by IS NULL AND association_id IN
-          (SELECT id FROM associations WHERE outcome IS NOT NULL)
+        WHERE series_uid = ? AND resolved_by IS NULL AND EXISTS (SELECT 1 FROM associations
+          WHERE associations.id = broken.association_id AND outcome IS NOT NULL)
         """, arguments: [series])
     try reopenIfComplete(series, db)
   }

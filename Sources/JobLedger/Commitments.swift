@@ -59,7 +59,11 @@ extension Ledger {
   public func requestedCommitment() throws(LedgerError) -> CommitmentRecord? {
     try read { db in
       try Row.fetchOne(
-        db, sql: "SELECT * FROM commitments WHERE state = 'requested' ORDER BY id LIMIT 1"
+        db,
+        sql: """
+          SELECT * FROM commitments INDEXED BY commitments_due
+          WHERE state IN ('requested', 'ready') AND state = 'requested' ORDER BY id LIMIT 1
+          """
       ).map { try commitment($0, db) }
     }
   }
@@ -101,7 +105,8 @@ extension Ledger {
       try Int64.fetchAll(
         db,
         sql: """
-          SELECT id FROM commitments WHERE state = 'ready' AND scheduled_at <= ?
+          SELECT id FROM commitments INDEXED BY commitments_due
+          WHERE state IN ('requested', 'ready') AND state = 'ready' AND scheduled_at <= ?
           ORDER BY scheduled_at, id
           """, arguments: [now])
     }

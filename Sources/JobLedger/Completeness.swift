@@ -72,7 +72,7 @@ extension Ledger {
       try Row.fetchAll(
         db,
         sql: """
-          SELECT study_uid, series.series_uid, series.revision FROM series
+          SELECT study_uid, series.series_uid, series.revision FROM series INDEXED BY series_due
             LEFT JOIN completeness_checks AS asked ON asked.series_uid = series.series_uid
               AND asked.revision = series.revision
           WHERE assembled_revision < series.revision AND last_received_at <= ?1
@@ -80,9 +80,11 @@ extension Ledger {
             AND (asked.state IS NULL OR asked.state = 'waiting' AND asked.scheduled_at <= ?2)
           UNION ALL
           SELECT study_uid, series.series_uid, series.revision
-          FROM completeness_checks AS asked JOIN series ON series.series_uid = asked.series_uid
-            AND series.revision = asked.revision
-          WHERE asked.state IN ('incomplete', 'unconfirmed') AND asked.scheduled_at <= ?2
+          FROM completeness_checks AS asked INDEXED BY completeness_checks_due
+            CROSS JOIN series ON series.series_uid = asked.series_uid
+              AND series.revision = asked.revision
+          WHERE asked.state IN ('waiting', 'incomplete', 'unconfirmed')
+            AND asked.state <> 'waiting' AND asked.scheduled_at <= ?2
             AND assembled_revision = series.revision AND held_as_incomplete = 1
             AND NOT \(Self.isArriving("series"))
           """, arguments: [now - quietPeriod, now]
@@ -184,7 +186,8 @@ extension Ledger {
       sql: """
         UPDATE association_series SET confirmed_at = ?1
         WHERE series_uid = ?2 AND resolved_by IS NULL AND confirmed_at IS NULL
-          AND association_id IN (SELECT id FROM associations WHERE outcome IS NOT NULL)
+          AND EXISTS (SELECT 1 FROM associations
+            WHERE associations.id = association_id AND outcome IS NOT NULL)
         """, arguments: [now, series])
     try reopenIfComplete(series, db)
     // Where that began another revision, it has the same instances.

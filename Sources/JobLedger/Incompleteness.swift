@@ -8,6 +8,8 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   public var associations: [AssociationRecord]
   /// SOP Instance UIDs whose file is lost or damaged here.
   public var lost: [String]
+  /// SOP Instance UIDs whose file was purged.
+  public var purged: [String]
   /// What the query source has and we do not, or that it does not answer.
   public var unconfirmed: String?
   /// That the query source does not answer, where the series is processed all the same.
@@ -26,7 +28,8 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   /// Why the series is held, for people, the gravest first; empty where nothing is known to be missing,
   /// or a person released it. Without a file that is here no more, nobody can have it processed.
   public var reasons: [String] {
-    (lost.isEmpty ? [] : [Ledger.lostReason(lost)]) + (releasedAt == nil ? missing : [])
+    (lost.isEmpty ? [] : [Ledger.lostReason(lost)])
+      + (purged.isEmpty ? [] : [Ledger.purgedReason(purged)]) + (releasedAt == nil ? missing : [])
   }
 
   /// What is known of it where it is not held.
@@ -101,7 +104,7 @@ extension Ledger {
     var found = SeriesIncompleteness(
       refused: try refusals(of: series, onlyUnresolved: true, db),
       associations: try associations(series: series, db).filter(\.isUnresolved),
-      lost: try lostInstances(of: series, db),
+      lost: try lostInstances(of: series, db), purged: try purgedInstances(of: series, db),
       unconfirmed: unconfirmed?.isHeld == true ? unconfirmed?.reason : nil,
       unchecked: unconfirmed?.isHeld == false ? unconfirmed?.reason : nil)
     found.releasedAt = try release(of: series, isUnconfirmed: found.unconfirmed != nil, db)
@@ -144,13 +147,33 @@ extension Ledger {
 
   /// The series that a refused instance concerns.
   func seriesConcerned(byRefusal id: Int64, _ db: Database) throws -> [String] {
-    try String.fetchAll(
+    // As in `concerns`, each way by its index.
+    try String.fetchAllCached(
       db,
       sql: """
-        SELECT series.series_uid FROM refused_instances JOIN series ON \(Self.concerns)
-        WHERE refused_instances.id = ? ORDER BY series.series_uid
+        SELECT series.series_uid FROM refused_instances
+          CROSS JOIN series ON series.series_uid = refused_instances.series_uid
+        WHERE refused_instances.id = ?1
+        UNION SELECT series.series_uid FROM refused_instances
+          CROSS JOIN series ON series.study_uid = refused_instances.study_uid
+        WHERE refused_instances.id = ?1 AND refused_instances.series_uid IS NULL
+          AND \(Self.isOfClass)
+        UNION SELECT series.series_uid FROM refused_instances
+          CROSS JOIN association_series
+            ON association_series.association_id = refused_instances.association_id
+          CROSS JOIN series ON series.series_uid = association_series.series_uid
+        WHERE refused_instances.id = ?1 AND refused_instances.series_uid IS NULL
+          AND refused_instances.study_uid IS NULL AND \(Self.isOfClass)
+        ORDER BY 1
         """, arguments: [id])
   }
+
+  /// Whether a series has instances of the class that a refused one has, where that is known.
+  private static let isOfClass = """
+    (refused_instances.sop_class_uid IS NULL OR EXISTS
+      (SELECT 1 FROM instances WHERE instances.series_uid = series.series_uid
+        AND instances.sop_class_uid = refused_instances.sop_class_uid))
+    """
 
   /// Whether a refused instance concerns a series: the dataset names it, or where that cannot be read,
   /// the study is the same or unknown, as is the SOP class, and both came over one association.
@@ -162,9 +185,7 @@ extension Ledger {
           (SELECT 1 FROM association_series
            WHERE association_series.association_id = refused_instances.association_id
              AND association_series.series_uid = series.series_uid))
-      AND (refused_instances.sop_class_uid IS NULL OR EXISTS
-        (SELECT 1 FROM instances WHERE instances.series_uid = series.series_uid
-          AND instances.sop_class_uid = refused_instances.sop_class_uid)))
+      AND \(isOfClass))
     """
 
   /// Notes that an instance arrived completely, and has the series that waited for it assembled again.

@@ -24,6 +24,8 @@ public struct InstanceRecord: Sendable, Codable, Equatable {
   public var contentHash: String
   public var source: InstanceSource
   public var callingAETitle: String?
+  /// Whether retention has removed its file, so that it has to come again to be used.
+  public var isPurged = false
 
   public init(
     studyInstanceUID: String, seriesInstanceUID: String, sopInstanceUID: String,
@@ -191,6 +193,7 @@ extension Ledger {
         VALUES (?1, ?2, ?3, 1, ?4)
         ON CONFLICT (series_uid) DO UPDATE SET
           revision = revision + 1, last_received_at = excluded.last_received_at,
+          purged_at = NULL,
           modality = iif(modality = '', excluded.modality, modality),
           study_uid = iif(
             EXISTS (SELECT 1 FROM instances WHERE sop_uid = ?5 AND series_uid = ?1),

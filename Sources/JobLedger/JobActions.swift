@@ -26,6 +26,9 @@ public struct JobSelection: Sendable, Equatable {
   public var states: [JobState] = []
   public var madeBefore: Date?
   public var madeAfter: Date?
+  /// Of jobs whose result goes to this destination, and that are in one of these states on their way.
+  public var destination: String?
+  public var deliveryStates: [DeliveryState] = []
 
   public init() {}
 }
@@ -137,8 +140,7 @@ extension Ledger {
   }
 
   private func jobsAsked(_ selection: JobSelection, _ db: Database) throws -> [AskedJob] {
-    let states = selection.states.map(\.rawValue).joined(separator: " ")
-    let jobs = selection.jobs.map(String.init).joined(separator: " ")
+    let (condition, arguments) = selection.condition { time(of: $0) }
     return try Row.fetchAll(
       db,
       sql: """
@@ -152,17 +154,8 @@ extension Ledger {
           EXISTS (SELECT 1 FROM job_inputs
             WHERE job_id = jobs.id AND role = 'channel') AS has_channels
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
-        WHERE (?1 = '' OR instr(' ' || ?1 || ' ', ' ' || jobs.id || ' ') > 0)
-          AND (?2 IS NULL OR series.study_uid = ?2) AND (?3 IS NULL OR jobs.series_uid = ?3)
-          AND (?4 IS NULL OR jobs.model = ?4)
-          AND (?5 = '' OR instr(' ' || ?5 || ' ', ' ' || jobs.state || ' ') > 0)
-          AND (?6 IS NULL OR jobs.created_at < ?6) AND (?7 IS NULL OR jobs.created_at > ?7)
-        ORDER BY jobs.id
-        """,
-      arguments: [
-        jobs, selection.study, selection.series, selection.model, states,
-        selection.madeBefore.map { time(of: $0) }, selection.madeAfter.map { time(of: $0) },
-      ]
+        WHERE \(condition) ORDER BY jobs.id
+        """, arguments: arguments
     ).map { row in
       let state: String = try row.value("state")
       guard let known = JobState(rawValue: state) else {

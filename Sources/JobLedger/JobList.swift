@@ -49,6 +49,8 @@ public struct JobSummary: Sendable, Codable, Equatable {
   public var modelVersion: String?
   /// The files of the result; empty while there is none.
   public var objects: [StoredObject]
+  /// When the files of the result were purged; nil where they are kept.
+  public var purgedAt: Date?
   /// Series Instance UID of the result's objects; nil before the job first ran.
   public var resultSeriesInstanceUID: String?
   /// The earlier job whose result this one came to, because images, model and settings are the same: its
@@ -101,10 +103,9 @@ public struct JobDetail: Sendable, Codable, Equatable {
 extension Ledger {
   /// All jobs, or those of one study, in the order in which they were made.
   public func jobs(study: String? = nil) throws(LedgerError) -> [JobSummary] {
-    try read { db in
-      guard let study else { return try summaries("true", [], db) }
-      return try summaries("series.study_uid = ?", [study], db)
-    }
+    var query = JobQuery()
+    query.selection.study = study
+    return try jobs(query)
   }
 
   /// One job with its attempts and events.
@@ -112,7 +113,7 @@ extension Ledger {
   /// - Throws: ``LedgerError/unknownJob(_:)``
   public func job(_ id: Int64) throws(LedgerError) -> JobDetail {
     try read { db in
-      guard let job = try summaries("jobs.id = ?", [id], db).first else {
+      guard let job = try summaries([id], db).first else {
         throw LedgerError.unknownJob(id)
       }
       let events = try Row.fetchAll(
@@ -151,7 +152,7 @@ extension Ledger {
   }
 
   func summary(job id: Int64, _ db: Database) throws -> JobSummary? {
-    try summaries("jobs.id = ?", [id], db).first
+    try summaries([id], db).first
   }
 
   func attempts(job id: Int64, _ db: Database) throws -> [JobAttempt] {
@@ -167,64 +168,5 @@ extension Ledger {
         predictedMemory: try row.value("predicted_memory"),
         peakMemory: try row.value("peak_memory"))
     }
-  }
-
-  private func summaries(_ condition: String, _ arguments: StatementArguments, _ db: Database)
-    throws -> [JobSummary]
-  {
-    try Row.fetchAll(
-      db,
-      sql: """
-        SELECT jobs.*, series.study_uid, results.summary, results.superseded_by,
-          results.measurements, results.model_version, results.same_as,
-          (SELECT count(DISTINCT sop_uid) FROM instances
-            WHERE instances.series_uid = jobs.series_uid AND instances.revision <= jobs.revision) AS n
-        FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
-        WHERE \(condition) ORDER BY jobs.id
-        """, arguments: arguments
-    ).map { try summary($0, db) }
-  }
-
-  private func summary(_ row: Row, _ db: Database) throws -> JobSummary {
-    let id: Int64 = try row.value("id")
-    let sameAs: Int64? = try row.value("same_as")
-    let deliveries = try Row.fetchAll(
-      db, sql: "SELECT * FROM deliveries WHERE job_id = ? ORDER BY destination",
-      arguments: [sameAs ?? id]
-    ).map {
-      JobSummary.Delivery(
-        destination: try $0.value("destination"), state: try $0.value("state"),
-        attempts: try $0.value("attempt_count"),
-        nextAt: ["waiting", "sent"].contains(try $0.value("state") as String)
-          ? try date($0, "scheduled_at") : nil,
-        sentAt: try optionalDate($0, "sent_at"), deliveredAt: try optionalDate($0, "delivered_at"),
-        lastFailure: try ($0.value("last_failure") as String?)
-          .flatMap(DeliveryFailure.init(rawValue:)),
-        lastError: try $0.value("last_error"),
-        objects: try deliveredObjects(try $0.value("id"), db))
-    }
-    let measurements: String? = try row.value("measurements")
-    let series: String = try row.value("series_uid")
-    let verdict = try verdict(
-      job: id, series: series, revision: try row.value("revision"), db)?.verdict
-    let state: String = try row.value("state")
-    return JobSummary(
-      id: id, state: state, model: try row.value("model"), volume: try ChosenVolume(row),
-      studyInstanceUID: try row.value("study_uid"),
-      seriesInstanceUID: series, instances: try row.value("n"),
-      attempts: try row.value("attempt_count"), priority: try row.value("priority"),
-      createdAt: try date(row, "created_at"), finishedAt: try optionalDate(row, "finished_at"),
-      reason: try row.value("reason"), verdict: verdict?.kind,
-      verdictReasons: verdict?.reasons ?? [], volumes: verdict?.volumes ?? [],
-      summary: try row.value("summary"),
-      measurements: try measurements.map {
-        try JSONDecoder().decode([ResultMeasurement].self, from: Data($0.utf8))
-      } ?? [],
-      modelVersion: try row.value("model_version"), objects: try objects(job: id, db),
-      resultSeriesInstanceUID: try row.value("result_series_uid"), sameResultAs: sameAs,
-      modelSHA256: try row.value("model_sha256"), supersededBy: try row.value("superseded_by"),
-      deliveries: deliveries,
-      refusedInstances: state == "held"
-        ? try refusals(of: series, onlyUnresolved: true, db) : [])
   }
 }

@@ -19,6 +19,20 @@ extension Ledger {
       WHERE series.series_uid = jobs.series_uid AND assembled_revision < series.revision)
     """
 
+  /// The job of the highest priority that has waited longest of those that are due (?2 is now).
+  static let nextJob = """
+    SELECT id FROM jobs INDEXED BY jobs_due
+    WHERE ?1 IS NULL AND state IN ('available', 'retryable') AND \(isDue)
+      AND EXISTS (SELECT 1 FROM processing WHERE mode = 'active')
+    ORDER BY priority DESC, scheduled_at, id LIMIT 1
+    """
+
+  /// Job ?1, where it waits.
+  private static let waitingJob = """
+    SELECT id FROM jobs WHERE id = ?1 AND ?2 IS NOT NULL AND state IN ('available', 'retryable')
+      AND EXISTS (SELECT 1 FROM processing WHERE mode = 'active')
+    """
+
   /// Takes the job of the highest priority that has waited longest, or the given one; nil when none is due.
   ///
   /// No other thread or process gets the same job. A job of a series that has changed since, by an
@@ -30,19 +44,17 @@ extension Ledger {
         db,
         sql: """
           UPDATE jobs SET state = 'running', attempt_count = attempt_count + 1, reason = NULL
-          WHERE id = (
-            SELECT id FROM jobs
-            WHERE state IN ('available', 'retryable')
-              AND (?1 IS NULL AND \(Self.isDue) OR id = ?1)
-              AND EXISTS (SELECT 1 FROM processing WHERE mode = 'active')
-            ORDER BY priority DESC, scheduled_at, id LIMIT 1)
-          RETURNING *, (SELECT study_uid FROM series WHERE series_uid = jobs.series_uid) AS study
+          WHERE id = (\(id == nil ? Self.nextJob : Self.waitingJob))
+          RETURNING *
           """, arguments: [id, now])
       guard let row = claimed else { return nil }
+      let series: String = try row.value("series_uid")
+      // Not in the statement above: there it would be found without an index.
+      let study = try String.fetchOne(
+        db, sql: "SELECT study_uid FROM series WHERE series_uid = ?", arguments: [series])
       let job = ClaimedJob(
         id: try row.value("id"), attempt: try row.value("attempt_count"),
-        studyInstanceUID: try row.value("study"),
-        seriesInstanceUID: try row.value("series_uid"), model: try row.value("model"),
+        studyInstanceUID: study ?? "", seriesInstanceUID: series, model: try row.value("model"),
         isForced: try row.value("is_forced"))
       try db.execute(
         sql: "INSERT INTO attempts (job_id, number, started_at) VALUES (?, ?, ?)",

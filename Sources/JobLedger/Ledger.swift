@@ -31,10 +31,15 @@ public final class Ledger: Sendable {
   /// - Parameters:
   ///   - path: the SQLite file.
   ///   - clock: what the time for everything that is written and everything that is due is told by.
-  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, or ``LedgerError/unavailable(path:reason:)`` where
-  ///   the disk is full or cannot be read now.
-  public convenience init(path: String, clock: TimeSource = .system) throws(LedgerError) {
-    try self.init(path: path, version: Schema.migrations.count, clock: clock)
+  ///   - mayUpgrade: is asked before the tables of an older version are changed: an older program that has the
+  ///     ledger open could not use them any more.
+  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, ``LedgerError/wouldUpgrade(path:from:to:)`` where it
+  ///   may not, or ``LedgerError/unavailable(path:reason:)`` where the disk is full or cannot be read now.
+  public convenience init(
+    path: String, clock: TimeSource = .system, mayUpgrade: () -> Bool = { true }
+  ) throws(LedgerError) {
+    try self.init(
+      path: path, version: Schema.migrations.count, clock: clock, mayUpgrade: mayUpgrade)
   }
 
   /// - Parameters:
@@ -42,9 +47,10 @@ public final class Ledger: Sendable {
   ///   - version: of the tables; only a test makes those of an older program.
   ///   - intakePatience: how long what is received waits for another process that has locked the ledger.
   ///   - source: what the time for everything that is written and everything that is due is told by.
+  ///   - mayUpgrade: whether the tables of an older version may be changed.
   init(
     path: String, version: Int = Schema.migrations.count, intakePatience: Duration = .seconds(8),
-    clock source: TimeSource = .system
+    clock source: TimeSource = .system, mayUpgrade: () -> Bool = { true }
   ) throws(LedgerError) {
     self.path = path
     self.intakePatience = intakePatience
@@ -56,6 +62,10 @@ public final class Ledger: Sendable {
       try commits.withConnection { db in
         if let reason = try Schema.incompatibility(db) {
           throw LedgerError.cannotOpen(path: path, reason: reason)
+        }
+        let found = try Schema.version(db)
+        if found > 0, found < version, !mayUpgrade() {
+          throw LedgerError.wouldUpgrade(path: path, from: found, to: version)
         }
         try Self.makeDurable(db, path: path)
         try Self.bringUpToDate(db, path: path, to: version)
@@ -125,8 +135,9 @@ public final class Ledger: Sendable {
     return (written, seen ?? written.time(source.steady()))
   }
 
-  /// The file, or the URI by which SQLite reads one whose folder cannot be written: a write-ahead log needs
-  /// an index beside it, unless nobody is writing (https://sqlite.org/wal.html, "Read-Only Databases").
+  /// The file, or the URI by which SQLite reads one whose folder cannot be written, as on a full disk: a
+  /// write-ahead log needs an index beside it, unless nobody is writing (https://sqlite.org/wal.html,
+  /// "Read-Only Databases").
   private static func readable(_ path: String, _ configuration: Configuration) throws -> String {
     do {
       try DatabaseQueue(path: path, configuration: configuration).read { db in
@@ -134,7 +145,8 @@ public final class Ledger: Sendable {
       }
       return path
     } catch let error as DatabaseError
-      where [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
+      where [.SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_FULL, .SQLITE_IOERR]
+      .contains(error.resultCode)
     {
       var log = stat()
       guard stat(path + "-wal", &log) != 0 || log.st_size == 0 else { throw error }

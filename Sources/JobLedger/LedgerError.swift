@@ -5,6 +5,8 @@ import GRDB
 public enum LedgerError: Error, CustomStringConvertible, Equatable {
   /// The file cannot be opened or is not a ledger.
   case cannotOpen(path: String, reason: String)
+  /// The tables are of an older version, and another program may be using them.
+  case wouldUpgrade(path: String, from: Int, to: Int)
   /// The machine is at fault, and the ledger can be used again once that has passed: a full disk, a
   /// file system that became read-only, a lock that was never released, no memory.
   case unavailable(path: String, reason: String)
@@ -25,6 +27,10 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .cannotOpen(let path, let reason): "\(path): the ledger cannot be opened: \(reason)"
+    case .wouldUpgrade(let path, let from, let to):
+      "\(path): its tables have version \(from), which this program would bring to \(to), and a daemon "
+        + "of an older segmentd is using them: stop that daemon, or restart it as this version, and try "
+        + "again; nothing was changed"
     case .unavailable(let path, let reason): "\(path): the ledger cannot be used now: \(reason)"
     case .failed(let path, let reason): "\(path): the ledger cannot be used: \(reason)"
     case .wrongState(let job, let state, let needed):

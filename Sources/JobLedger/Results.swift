@@ -134,6 +134,8 @@ extension Ledger {
   /// Makes files that were made again those of the result that has them.
   func move(_ objects: [StoredObject], to owner: Int64, _ db: Database) throws {
     try db.execute(sql: "DELETE FROM result_objects WHERE job_id = ?", arguments: [owner])
+    try db.execute(
+      sql: "UPDATE results SET purged_at = NULL WHERE job_id = ?", arguments: [owner])
     try insert(objects, job: owner, db)
     // Of an object that is another one now nothing is sent or proved any more.
     try db.execute(

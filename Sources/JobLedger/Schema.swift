@@ -6,7 +6,7 @@ enum Schema {
   static let migrations = [
     first, second, third, fourth, reception, completeness, commitment, crashes, resultIdentity,
     story, administration, processing, eventChain, lostFiles, time, preemption, verifiedDelivery,
-    volumeChoice,
+    volumeChoice, retention, scale,
   ]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).
@@ -32,7 +32,8 @@ enum Schema {
     let version = try version(db)
     guard version < migrations.count else { return nil }
     return "it was written by an older segmentd (its tables have version \(version), this program "
-      + "knows \(migrations.count)): `segmentd jobs` or the daemon brings it up to date"
+      + "knows \(migrations.count)): the daemon brings it up to date when it starts, and so does "
+      + "`segmentd ledger vacuum`"
   }
 
   /// Brings the tables up to date in one transaction; two processes may do so at the same time.

@@ -6,7 +6,7 @@ public struct SeriesInstances: Sendable, Equatable {
   public var seriesInstanceUID: String
   /// One for each SOP Instance UID, in the order of receipt.
   public var current: [InstanceRecord]
-  /// Earlier versions of these, which came again with other content.
+  /// Earlier versions of these, which came again with other content, as far as their files are kept.
   public var replaced: [InstanceRecord]
 
   /// Every file, also those of replaced versions.
@@ -94,7 +94,7 @@ extension Ledger {
       let record = try InstanceRecord(row)
       if try row.value("is_current") {
         found.current.append(record)
-      } else {
+      } else if !record.isPurged {
         found.replaced.append(record)
       }
     }

@@ -75,20 +75,6 @@ extension Ledger {
     ).map(recorded)
   }
 
-  /// The verdict that a job rests on: its own, or else the one on the instances that it is about.
-  func verdict(job: Int64, series: String, revision: Int, _ db: Database) throws
-    -> RecordedVerdict?
-  {
-    try Row.fetchOne(
-      db,
-      sql: """
-        SELECT * FROM verdicts
-        WHERE series_uid = ?1 AND (job_id = ?2 OR (job_id IS NULL AND revision = ?3))
-        ORDER BY job_id IS NULL, id DESC LIMIT 1
-        """, arguments: [series, job, revision]
-    ).map(recorded)
-  }
-
   /// The verdict of the assembly, of which each job of the series has an event.
   func record(_ verdict: SeriesVerdict, revision: Int, _ db: Database) throws {
     try insert(verdict, revision: revision, job: nil, db)
@@ -130,7 +116,7 @@ extension Ledger {
       ])
   }
 
-  private func recorded(_ row: Row) throws -> RecordedVerdict {
+  func recorded(_ row: Row) throws -> RecordedVerdict {
     func decoded<Value: Decodable>(_ column: String) throws -> Value {
       let text: String = try row.value(column)
       return try JSONDecoder().decode(Value.self, from: Data(text.utf8))

@@ -32,9 +32,11 @@ public struct ConfiguredParts {
   ///     administrator's command would belong to the wrong user.
   ///   - session: of this process.
   ///   - notes: where it is noted what is being read.
+  ///   - isLocked: whether the caller holds the lock of the state directory. The ledger of an older version
+  ///     is brought up to date only under this lock: the daemon that holds it may be of that version.
   /// - Throws: `StateDirectoryError` or `LedgerError`.
   public init(
-    _ configuration: SiteConfiguration, mustExist: Bool = false,
+    _ configuration: SiteConfiguration, mustExist: Bool = false, isLocked: Bool = false,
     session: ReceivingSession = ReceivingSession(), notes: ReadingNotes? = nil
   ) throws {
     self.configuration = configuration
@@ -48,7 +50,12 @@ public struct ConfiguredParts {
       mustExist
       ? StateDirectory(existing: configuration.stateDirectory)
       : try StateDirectory(path: configuration.stateDirectory)
-    ledger = try Ledger(path: state.ledger.path)
+    var lock: StateDirectoryLock?
+    ledger = try Ledger(path: state.ledger.path) { [state] in
+      if !isLocked { lock = try? state.lockUnlessInUse() }
+      return isLocked || lock != nil
+    }
+    withExtendedLifetime(lock) {}
     models = configuration.modelLibrary
     receptions = ReceptionLog(ledger: ledger, session: session, logger: logger)
     intake = Intake(
@@ -56,6 +63,20 @@ public struct ConfiguredParts {
       storedClasses: configuration.storedSOPClasses, notes: notes, logger: logger,
       // A command logs everything; it does not last.
       linesPerMinute: notes == nil ? .max : 60)
+  }
+
+  /// The parts of a state directory that is only looked at: its ledger is opened for reading.
+  ///
+  /// - Throws: `LedgerError`, also where its tables are of an older version.
+  public init(reading configuration: SiteConfiguration) throws {
+    self.configuration = configuration
+    state = StateDirectory(existing: configuration.stateDirectory)
+    ledger = try Ledger(reading: state.ledger.path)
+    models = configuration.modelLibrary
+    receptions = ReceptionLog(ledger: ledger, logger: logger)
+    intake = Intake(
+      state: state, ledger: ledger, receptions: receptions,
+      storedClasses: configuration.storedSOPClasses, logger: logger)
   }
 
   var aeTitle: String { configuration.installation }
@@ -109,6 +130,18 @@ public struct ConfiguredParts {
     return (0..<inference.concurrentJobs).map { _ in
       LocalExecutor(models: configuration.modelLibrary(threads: threads), processor: processor)
     }
+  }
+
+  /// Removes what the configuration has removed.
+  public var retention: Retention {
+    Retention(state: state, ledger: ledger, rules: configuration.retention)
+  }
+
+  /// Nil where nothing is ever removed.
+  var retentionService: RetentionService? {
+    guard configuration.retention.isConfigured else { return nil }
+    return RetentionService(
+      retention, interval: .seconds(configuration.retention.intervalMinutes * 60), logger: logger)
   }
 
   /// What stays free on the disk, in bytes: the most that a listener asks for.

@@ -65,6 +65,9 @@ public struct Daemon {
         checks: checks,
         stage: ResultNoteWriter(state: parts.state, ledger: parts.ledger, logger: parts.logger)),
       at: 0)
+    if let retention = parts.retentionService {
+      services.insert(AfterChecks(checks: checks, stage: retention), at: 0)
+    }
     let group = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }

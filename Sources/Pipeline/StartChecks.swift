@@ -1,4 +1,5 @@
 import Dispatch
+import FileSystem
 import Ingest
 import JobLedger
 import Logging
@@ -42,11 +43,22 @@ final class StartChecks: Service {
 
   private func checkLedger() throws {
     try ledger.checkIntegrity()
+    try finishPurge()
     for line in try recovery.withdrawUnfinished() { logger.warning("\(line)") }
     let rescued = try recovery.rescue()
     if rescued > 0 { logger.notice("\(rescued) interrupted job(s) will run again") }
     try recovery.rebuildLedger { line, isError in
       logger.log(level: isError ? .error : .notice, "\(line)")
+    }
+  }
+
+  /// Files that cannot be removed now are no reason not to work; the next purge tries again.
+  private func finishPurge() throws {
+    do {
+      let removed = try recovery.finishPurge()
+      if removed > 0 { logger.notice("\(removed) file(s) of an interrupted purge removed") }
+    } catch let error as SystemError {
+      logger.error("files of an interrupted purge cannot be removed: \(error)")
     }
   }
 

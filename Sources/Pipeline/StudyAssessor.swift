@@ -138,6 +138,13 @@ public struct StudyAssessor: Sendable {
       units = try SourceSeries.stacked(
         read.inOrder(of: all), geometry: geometry, preferred: Set(withJobs))
     }
+    if rules.comparesSeries {
+      for uid in all where read.purged.contains(uid) {
+        for asked in series where asked != uid && read.sources[asked] != nil {
+          read.faults[asked] = purgedText(uid)
+        }
+      }
+    }
     let outcomes = rules.outcomes(
       for: units.compactMap(\.facts), standings: try standings(of: units, study: study))
     for unit in units {
@@ -186,6 +193,11 @@ public struct StudyAssessor: Sendable {
         heldReasons: jobs.heldReasons[uid] ?? [:], volumes: jobs.volumes[uid] ?? [:])
     }
     return standings
+  }
+
+  private func purgedText(_ series: String) -> String {
+    "the rules compare it with series \(series), whose originals were purged: retrieve the study with "
+      + "segmentd fetch, or send it again, and try again with segmentd jobs retry"
   }
 
   /// Those of the series that may lack instances.
@@ -243,6 +255,7 @@ public struct StudyAssessor: Sendable {
 
   private func add(_ uid: String, to read: inout ReadSeries) throws {
     let instances = try ledger.instances(series: uid)
+    if instances.current.contains(where: \.isPurged) { read.purged.insert(uid) }
     do {
       read.sources[uid] = try SourceSeries(SeriesFiles(instances, in: state), geometry: geometry)
     } catch let error as DICOMError {
@@ -257,6 +270,8 @@ public struct StudyAssessor: Sendable {
 private struct ReadSeries {
   var sources: [String: SourceSeries] = [:]
   var faults: [String: String] = [:]
+  /// Those of which files were purged.
+  var purged: Set<String> = []
 
   func isRead(_ uid: String) -> Bool { sources[uid] != nil || faults[uid] != nil }
 

@@ -65,6 +65,20 @@ import Testing
     #expect(mode[.posixPermissions] as? Int == 0o600)
   }
 
+  /// A version that came again counts in a ledger that is rebuilt from the files too.
+  @Test func aRebuiltLedgerHasTheVersionThatCameLast() throws {
+    for note in ["first", "second", "first"] { #expect(try store(image(note: note)) == .success) }
+    let current = try ledger.instances(series: "1.2.3").current
+    #expect(try ledger.instances(series: "1.2.3").replaced.count == 1 && spooled.count == 2)
+    let new = try Ledger(path: folder.url.appendingPathComponent("new.sqlite").path)
+    let logger = Logger(label: "test")
+    let receptions = ReceptionLog(ledger: new, logger: logger)
+    try Recovery(Intake(state: state, ledger: new, receptions: receptions, logger: logger))
+      .rebuildLedger { line, isError in #expect(!isError, "\(line)") }
+    let rebuilt = try new.instances(series: "1.2.3").current
+    #expect(rebuilt.map(\.contentHash) == current.map(\.contentHash))
+  }
+
   /// With leading zeros in the dataset and padding in the request it is one UID.
   @Test(arguments: [
     ("1.2.007.1", "1.2.007.1"), ("1.2.3.1", "1.2.3.1\0"), ("1.2.3.01", "1.2.3.01 "),

@@ -185,13 +185,19 @@ import Testing
     let clock: @Sendable () -> Date = { Date() + 86400 * 3650 }
     do {
       let old = try Ledger(path: path, version: 11, clock: TimeSource(clock))
-      _ = try old.recordInstance(.test(1))
+      let time = clock().timeIntervalSince1970
       try old.write { db in
+        try db.execute(sql: "INSERT INTO studies VALUES ('1.2', ?)", arguments: [time])
+        try db.execute(
+          sql: """
+            INSERT INTO series (series_uid, study_uid, modality, revision, last_received_at)
+            VALUES ('1.2.3', '1.2', 'CT', 1, ?)
+            """, arguments: [time])
         try db.execute(
           sql: """
             INSERT INTO jobs (series_uid, revision, model, state, created_at, scheduled_at)
             VALUES ('1.2.3', 1, 'm', 'available', ?1, ?1)
-            """, arguments: [clock().timeIntervalSince1970])
+            """, arguments: [time])
       }
     }
     let ledger = try Ledger(path: path)

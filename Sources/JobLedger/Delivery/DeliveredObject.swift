@@ -109,21 +109,12 @@ extension Ledger {
     ).map(storedObject)
   }
 
-  /// What is known of each object of a delivery.
-  func deliveredObjects(_ delivery: Int64, _ db: Database) throws -> [DeliveredObject] {
-    try Row.fetchAll(
-      db,
-      sql: """
-        SELECT delivery_objects.* FROM delivery_objects JOIN result_objects USING (sop_uid)
-        WHERE delivery_id = ? ORDER BY number
-        """, arguments: [delivery]
-    ).map {
-      DeliveredObject(
-        sopInstanceUID: try $0.value("sop_uid"), answeredAt: try optionalDate($0, "answered_at"),
-        status: try $0.value("status"), note: try $0.value("note"),
-        arrivedAt: try optionalDate($0, "arrived_at"), provedAt: try optionalDate($0, "proved_at"),
-        proof: try ($0.value("proof") as String?).flatMap(ProofOfArrival.init(rawValue:)))
-    }
+  func deliveredObject(_ row: Row) throws -> DeliveredObject {
+    DeliveredObject(
+      sopInstanceUID: try row.value("sop_uid"), answeredAt: try optionalDate(row, "answered_at"),
+      status: try row.value("status"), note: try row.value("note"),
+      arrivedAt: try optionalDate(row, "arrived_at"), provedAt: try optionalDate(row, "proved_at"),
+      proof: try (row.value("proof") as String?).flatMap(ProofOfArrival.init(rawValue:)))
   }
 
   /// Writes an answer about an object that has not arrived yet; of one that has nothing changes.

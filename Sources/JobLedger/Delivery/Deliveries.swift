@@ -29,18 +29,13 @@ extension Ledger {
     -> ClaimedDelivery?
   {
     try write { db in
+      let (chosen, arguments) = Self.dueDelivery("waiting", destination, job, now)
       let row = try Row.fetchOne(
         db,
         sql: """
           UPDATE deliveries SET state = 'sending', attempt_count = attempt_count + 1
-          WHERE id = (
-            SELECT id FROM deliveries
-            WHERE state = 'waiting' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id =
-                ifnull((SELECT same_as FROM results WHERE results.job_id = ?2), ?2))
-              AND (?3 IS NULL OR destination = ?3)
-            ORDER BY scheduled_at, id LIMIT 1)
-          RETURNING *
-          """, arguments: [now, job, destination])
+          WHERE id = (\(chosen)) RETURNING *
+          """, arguments: arguments)
       return try row.map {
         ClaimedDelivery(
           id: try $0.value("id"), job: try $0.value("job_id"),
@@ -49,6 +44,27 @@ extension Ledger {
           objects: try objects(delivery: try $0.value("id"), where: "arrived_at IS NULL", db))
       }
     }
+  }
+
+  /// The delivery in a state that is due longest, to a destination or of the result of a job: each is found by
+  /// an index of its own.
+  static func dueDelivery(
+    _ state: String, _ destination: String?, _ job: Int64?, _ now: Double
+  ) -> (sql: String, arguments: StatementArguments) {
+    var condition = "state = '\(state)' AND scheduled_at <= ?"
+    var arguments: StatementArguments = [now]
+    if let destination {
+      condition += " AND destination = ?"
+      arguments += [destination]
+    }
+    if let job {
+      condition +=
+        " AND job_id = ifnull((SELECT same_as FROM results WHERE results.job_id = ?), ?)"
+      arguments += [job, job]
+    }
+    return (
+      "SELECT id FROM deliveries WHERE \(condition) ORDER BY scheduled_at, id LIMIT 1", arguments
+    )
   }
 
   /// Writes what the destination answered about one object, while others are still to be sent: an object

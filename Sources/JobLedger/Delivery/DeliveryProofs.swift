@@ -44,15 +44,13 @@ extension Ledger {
     destination: String? = nil, job: Int64? = nil, policy: RetryPolicy
   ) throws(LedgerError) -> ClaimedProof? {
     try write { db in
+      let (chosen, arguments) = Self.dueDelivery("sent", destination, job, now)
       let found = try Row.fetchOne(
         db,
         sql: """
           SELECT id, job_id, destination, missing_count, proof_count + 1 AS n FROM deliveries
-          WHERE state = 'sent' AND scheduled_at <= ?1 AND (?2 IS NULL OR job_id =
-              ifnull((SELECT same_as FROM results WHERE results.job_id = ?2), ?2))
-            AND (?3 IS NULL OR destination = ?3)
-          ORDER BY scheduled_at, id LIMIT 1
-          """, arguments: [now, job, destination])
+          WHERE id = (\(chosen))
+          """, arguments: arguments)
       guard let row = found else { return nil }
       let (id, count): (Int64, Int) = (try row.value("id"), try row.value("n"))
       let pause = policy.pause(after: count) ?? policy.longestPause

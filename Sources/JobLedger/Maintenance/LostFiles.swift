@@ -74,7 +74,8 @@ extension Ledger {
       try Row.fetchAll(
         db,
         sql: """
-          SELECT instances.*, study_uid, modality FROM instances JOIN series USING (series_uid)
+          SELECT instances.*, study_uid, modality FROM instances INDEXED BY instances_lost
+            JOIN series USING (series_uid)
           WHERE lost_at IS NOT NULL ORDER BY instances.id
           """
       ).map(InstanceRecord.init)
@@ -100,7 +101,30 @@ extension Ledger {
     return "\(what) lost or damaged here, send the series again: \(named)\(more)"
   }
 
-  /// The next recorded instances, for whoever looks at all of them.
+  /// SOP Instance UIDs of a series whose current version was purged.
+  func purgedInstances(of series: String, _ db: Database) throws -> [String] {
+    try String.fetchAll(
+      db,
+      sql: """
+        SELECT sop_uid FROM instances AS purged WHERE series_uid = ?1 AND purged_at IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM instances AS later
+            WHERE later.sop_uid = purged.sop_uid AND later.series_uid = ?1
+              AND ifnull(later.restored_revision, later.revision)
+                > ifnull(purged.restored_revision, purged.revision))
+        ORDER BY id
+        """, arguments: [series])
+  }
+
+  static func purgedReason(_ instances: [String]) -> String {
+    let what =
+      instances.count == 1
+      ? "the original of 1 instance was" : "the originals of \(instances.count) instances were"
+    return
+      "\(what) purged here (\(instances[0])\(instances.count > 1 ? ", …" : "")): send the series "
+      + "again, or retrieve it with segmentd fetch"
+  }
+
+  /// The next recorded instances whose file is kept, for whoever looks at all of them.
   ///
   /// - Parameters:
   ///   - id: of the last one before; 0 for the first.
@@ -114,7 +138,7 @@ extension Ledger {
         db,
         sql: """
           SELECT instances.*, study_uid, modality FROM instances JOIN series USING (series_uid)
-          WHERE instances.id > ? ORDER BY instances.id LIMIT ?
+          WHERE instances.id > ? AND instances.purged_at IS NULL ORDER BY instances.id LIMIT ?
           """, arguments: [id, count]
       ).map { (try $0.value("id"), try InstanceRecord($0)) }
     }

@@ -13,7 +13,7 @@ public struct RecordedResult: Sendable, Equatable {
 }
 
 extension Ledger {
-  /// Every result with files.
+  /// Every result whose files are kept.
   public func recordedResults() throws(LedgerError) -> [RecordedResult] {
     try read { db in
       try Row.fetchAll(
@@ -22,7 +22,8 @@ extension Ledger {
           SELECT results.job_id, series_uid, model, EXISTS (SELECT 1 FROM results AS current
             WHERE current.superseded_by IS NULL
               AND (current.job_id = results.job_id OR current.same_as = results.job_id)) AS counts
-          FROM results JOIN jobs ON jobs.id = results.job_id WHERE same_as IS NULL
+          FROM results JOIN jobs ON jobs.id = results.job_id
+          WHERE same_as IS NULL AND purged_at IS NULL
           ORDER BY results.job_id
           """
       ).map { row in
@@ -35,9 +36,13 @@ extension Ledger {
     }
   }
 
-  /// Paths of all files of results, relative to the state directory.
+  /// Paths of all files of results that are kept, relative to the state directory.
   public func resultPaths() throws(LedgerError) -> Set<String> {
-    try read { db in try String.fetchSet(db, sql: "SELECT path FROM result_objects") }
+    try read { db in
+      try String.fetchSet(
+        db,
+        sql: "SELECT path FROM result_objects JOIN results USING (job_id) WHERE purged_at IS NULL")
+    }
   }
 
   /// The numbers of all jobs.

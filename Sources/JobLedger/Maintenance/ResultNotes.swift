@@ -77,7 +77,9 @@ extension Ledger {
                 arguments: [job])
             }
           ).sorted()
-        } ?? Int64.fetchAll(db, sql: "SELECT job_id FROM results WHERE same_as IS NULL")
+        }
+        ?? Int64.fetchAll(
+          db, sql: "SELECT job_id FROM results WHERE same_as IS NULL AND purged_at IS NULL")
       return try owners.compactMap { try note(ofJob: $0, db) }
     }
   }
@@ -107,7 +109,7 @@ extension Ledger {
         SELECT jobs.*, series.study_uid, series.modality, results.model_version, results.summary,
           results.measurements, results.study_uid AS result_study
         FROM results JOIN jobs ON jobs.id = results.job_id JOIN series USING (series_uid)
-        WHERE results.job_id = ?
+        WHERE results.job_id = ? AND results.purged_at IS NULL
         """, arguments: [job])
     guard let row, let finished = try optionalDate(row, "finished_at") else { return nil }
     let objects = try objects(job: job, db)

@@ -12,6 +12,10 @@ enum StudyQueries {
     FROM instances WHERE series_uid = ? GROUP BY source, calling_ae ORDER BY first_at
     """
 
+  static let purgedCount = """
+    SELECT count(DISTINCT sop_uid) FROM instances WHERE series_uid = ? AND purged_at IS NOT NULL
+    """
+
   static let completeness = "SELECT * FROM completeness_checks WHERE series_uid = ?"
 
   static let events = """
@@ -62,7 +66,7 @@ enum StudyQueries {
     """
 
   static let all = [
-    series, instanceCount, arrivals, completeness, events, refusals, commitments, jobs,
+    series, instanceCount, arrivals, purgedCount, completeness, events, refusals, commitments, jobs,
     refusalsOfStudy, eventsOfJob, attempts, deliveries, jobsAhead,
   ]
 }

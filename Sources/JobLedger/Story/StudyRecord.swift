@@ -22,6 +22,10 @@ public struct StudyRecord: Sendable, Codable, Equatable {
     public var completeness: Completeness?
     /// Every verdict of the geometry gate, the oldest first.
     public var verdicts: [RecordedVerdict]
+    /// When the files of all instances were purged; nil where any is kept.
+    public var purgedAt: Date?
+    /// Instances whose file was purged and has not come again.
+    public var purgedInstances: Int
   }
 
   /// Instances of a series that came in one way.

@@ -56,7 +56,8 @@ extension Ledger {
           firstAt: try date($0, "first_at"), nextAt: try date($0, "scheduled_at"),
           listed: try $0.value("listed"), reason: try $0.value("reason"))
       },
-      verdicts: try verdicts(series: uid, db))
+      verdicts: try verdicts(series: uid, db), purgedAt: try optionalDate(row, "purged_at"),
+      purgedInstances: try Int.fetchOne(db, sql: StudyQueries.purgedCount, arguments: [uid]) ?? 0)
   }
 
   private func jobs(ofSeries series: String, _ db: Database) throws -> [StudyRecord.Job] {

@@ -69,8 +69,9 @@ struct ResultComparison: Sendable {
 
   private func unknownFiles(_ report: inout Report) throws -> [(path: String, what: String)] {
     let folders = ResultFolders(state: state)
+    let purged = Set(try ledger.filesToRemove())
     var unknown: [(path: String, what: String)] = []
-    for number in folders.numbers {
+    for number in folders.numbers where !purged.contains(folders.folder(number)) {
       let files = folders.files(number)
       // After the files: those of a job that ends now are its result's, or gone.
       let known = try ledger.resultPaths()

@@ -68,6 +68,7 @@ public struct StateCheck: Sendable {
     comparison.results = try ResultComparison(
       state: state, ledger: ledger, comparesHashes: comparesHashes, patience: patience
     ).run()
+    comparison.filesToRemove = try ledger.filesToRemove().count
     comparison.add(lostBefore: Set(try ledger.lostInstances().map(\.spoolPath)))
     return comparison
   }
@@ -78,6 +79,8 @@ struct StateComparison {
   var report: StateReport
   var spool = SpoolComparison.Report()
   var results = ResultComparison.Report()
+  /// Files and folders of a purge that is under way, or was interrupted.
+  var filesToRemove = 0
 
   fileprivate mutating func add(lostBefore: Set<String>) {
     report.instances = spool.instances
@@ -117,6 +120,10 @@ struct StateComparison {
       notes.append(
         "\(spool.unfinished) files of the spool are on their way in, or are removed at the next start"
       )
+    }
+    if filesToRemove > 0 {
+      notes.append(
+        "\(filesToRemove) purged files are being removed, or are by the next start at the latest")
     }
     if results.ofAttempts > 0 {
       notes.append("\(results.ofAttempts) files are of jobs that have not ended, or are held")

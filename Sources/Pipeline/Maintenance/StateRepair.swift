@@ -75,7 +75,9 @@ public struct StateRepair: Sendable {
   private func endOfLastProcess() throws -> [String] {
     let recovery = Recovery(intake)
     recovery.removeUnacknowledged()
-    var steps = try recovery.withdrawUnfinished()
+    let removed = try recovery.finishPurge()
+    var steps = removed == 0 ? [] : ["\(removed) file(s) of an interrupted purge removed"]
+    steps += try recovery.withdrawUnfinished()
     let rescued = try recovery.rescue()
     if rescued > 0 { steps.append("\(rescued) interrupted job(s) will run again") }
     try recovery.rebuildLedger { line, _ in steps.append(line) }

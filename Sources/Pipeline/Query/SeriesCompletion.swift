@@ -103,7 +103,7 @@ public struct SeriesCompletion: Sendable {
     do {
       let recorded = try ledger.instances(series: series).current
       return Set(
-        recorded.filter { access(state.file($0.spoolPath).path, F_OK) == 0 }
+        recorded.filter { !$0.isPurged && access(state.file($0.spoolPath).path, F_OK) == 0 }
           .map(\.sopInstanceUID))
     } catch {
       throw QuerySourceError(kind: .refused, description: error.description)

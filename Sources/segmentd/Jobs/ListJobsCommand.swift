@@ -1,28 +1,38 @@
 import ArgumentParser
+import ConfigurationFile
 import Foundation
+import Ingest
 import JobLedger
-import Pipeline
 
 struct ListJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "List jobs.",
     discussion: """
-      One line for each job: its state, the verdict of the geometry gate on its series (accepted, \
-      repaired or held; "-" where it was not assessed), and what came of it. With --job everything \
-      about one job: why the verdict is what it is, in the words of `segmentd inspect`, the volumes, \
-      each attempt, each event, the associations over which the series came and how they ended, and \
-      the instances that were refused. With --refused the instances that were refused and have not \
-      arrived since, those included of which it cannot be told which series lacks them. Where \
-      processing is paused, standard error says since when and by whom.
+      One line for each job that meets every condition given: its state, the verdict of the geometry gate \
+      on its series (accepted, repaired or held; "-" where it was not assessed), and what came of it. \
+      Without --limit a table has the last hundred jobs, and JSON has all.
+
+      With --job everything about one job: why the verdict is what it is, in the words of `segmentd \
+      inspect`, the volumes, each attempt, each event, the associations over which the series came and \
+      how they ended, and the instances that were refused. With --pending the series that are arriving \
+      or wait to be assembled, and what each waits for. With --refused the instances that were refused \
+      and have not arrived since, those included of which it cannot be told which series lacks them. \
+      Where processing is paused, standard error says since when and by whom.
+
+      Reads the ledger alone, and works on a read-only or full disk too.
       """)
 
   @OptionGroup var config: ConfigurationOption
 
-  @Option(help: ArgumentHelp("Only the jobs of this study.", valueName: "uid"))
-  var study: String?
+  @OptionGroup var filter: JobFilterOptions
+
+  @OptionGroup var page: JobPageOptions
 
   @Option(help: ArgumentHelp("All about this job.", valueName: "number"))
   var job: Int64?
+
+  @Flag(help: "List series that are arriving or wait to be assembled, not jobs.")
+  var pending = false
 
   @Flag(help: "List refused instances, not jobs.")
   var refused = false
@@ -31,13 +41,17 @@ struct ListJobsCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    guard [job != nil, study != nil, refused].filter(\.self).count <= 1 else {
-      throw ValidationError("--job, --study and --refused cannot be given together")
+    let lists = [job != nil, pending, refused].filter(\.self).count
+    guard lists == 0 || lists == 1 && filter.isEmpty && page.isEmpty else {
+      throw ValidationError(
+        "--job, --pending and --refused cannot be given together, nor with conditions")
     }
   }
 
   func run() async throws {
-    let ledger = try ConfiguredParts(config.load(), mustExist: true).ledger
+    let configuration = try config.load()
+    let ledger = try Ledger(
+      reading: StateDirectory(existing: configuration.stateDirectory).ledger.path)
     if let job {
       let detail = try ledger.job(job)
       return print(json ? try encodeJSON(detail) : detail.text)
@@ -46,18 +60,40 @@ struct ListJobsCommand: AsyncParsableCommand {
       let refusals = try ledger.refusals()
       return print(json ? try encodeJSON(refusals) : refusalTable(refusals))
     }
-    let jobs = try ledger.jobs(study: study)
-    if json {
-      print(try encodeJSON(jobs))
-    } else if jobs.isEmpty {
+    if pending {
+      let series = try ledger.pendingSeries()
+      return print(
+        json
+          ? try encodeJSON(series)
+          : series.isEmpty
+            ? "no series is pending"
+            : pendingTable(series, quietPeriod: configuration.assembly.quietSeconds))
+    }
+    let jobs = try page.jobs(filter.selection, in: ledger, isTable: !json)
+    if json { return print(try encodeJSON(jobs)) }
+    if jobs.isEmpty {
       print("no jobs")
     } else {
       let head = ["JOB", "STATE", "MODEL", "IMAGES", "VERDICT", "SERIES", "NOTE"]
       print(formatTable([head] + jobs.map(row)))
     }
-    if !json, let pause = try ledger.processingState().pauseText { warn(pause) }
+    try tellWhatIsNotListed(ledger, listed: jobs.count)
+  }
+
+  /// On standard error.
+  private func tellWhatIsNotListed(_ ledger: Ledger, listed: Int) throws {
+    let all = try ledger.jobCount(filter.selection)
+    if all > listed {
+      warn(
+        "\(listed) of \(all) jobs: see --limit, --offset and --after in segmentd jobs list --help")
+    }
+    if let pause = try ledger.processingState().pauseText { warn(pause) }
+    let pending = try ledger.pendingSeriesCount()
+    if pending > 0 {
+      warn("\(pending) series arriving or not assembled yet: segmentd jobs --pending")
+    }
     let count = try ledger.refusals(withoutSeries: true).count
-    if count > 0, !json {
+    if count > 0 {
       warn(
         "\(count) refused instance(s) of which it cannot be told which series lacks them: "
           + "segmentd jobs --refused")
@@ -87,7 +123,8 @@ extension JobSummary {
   }
 
   fileprivate var outcomes: [String] {
-    (sameResultAs.map { ["the result of job \($0)"] } ?? [])
+    (purgedAt.map { ["its files were purged at \($0.formatted(.iso8601))"] } ?? [])
+      + (sameResultAs.map { ["the result of job \($0)"] } ?? [])
       + (supersededBy.map { ["superseded by job \($0)"] } ?? [])
       + deliveries.map { delivery in
         "\(delivery.destination): \(delivery.state)"

@@ -55,7 +55,11 @@ struct RepairLedgerCommand: AsyncParsableCommand {
     }
     if rebuild, isThere { try keepPresent(state.ledger.path) }
     let progress = CountLine("instances compared")
-    let parts = try ConfiguredParts(configuration)
+    // What is only to be looked at is not brought up to date either.
+    let parts =
+      isDryRun
+      ? try ConfiguredParts(reading: configuration)
+      : try ConfiguredParts(configuration, isLocked: true)
     let repair = StateRepair(
       state: state, ledger: parts.ledger, intake: parts.intake, isDryRun: isDryRun,
       comparesHashes: !quick, removesUnknownResults: removesUnknownResults)

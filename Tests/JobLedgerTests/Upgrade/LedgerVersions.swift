@@ -20,6 +20,7 @@ enum LedgerVersions {
     case 16: sixteenth
     case 17: seventeenth
     case 18: eighteenth
+    case 19: nineteenth
     default: ""
     }
   }
@@ -257,5 +258,12 @@ enum LedgerVersions {
       (180, '1.2.1', 1, 'liver', 'cancelled', 180.0, 180.0, 181.0, 'x', 'EchoTime=20', 'rule'),
       (181, '1.2.1', 1, 'liver', 'cancelled', 182.0, 182.0, 183.0, 'x', 'EchoTime=80', 'person');
     INSERT INTO job_alternatives VALUES (181, 0, '1.2.2', 1);
+    """
+
+  private static let nineteenth = """
+    UPDATE instances SET purged_at = 180.0 WHERE id = 20;
+    UPDATE series SET purged_at = 180.0 WHERE series_uid = '1.2.2';
+    UPDATE results SET purged_at = 181.0 WHERE job_id = 20;
+    INSERT INTO purge_files VALUES ('spool/00/03/20.dcm'), ('results/20');
     """
 }

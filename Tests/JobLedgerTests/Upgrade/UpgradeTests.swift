@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test func thereIsAFixtureOfEveryVersion() {
-    #expect(Self.versions == Array(1...Self.versions.count) && Self.versions.count >= 18)
+    #expect(Self.versions == Array(1...Self.versions.count) && Self.versions.count >= 20)
   }
 
   /// What has to be the same after it, by table.
@@ -200,6 +200,21 @@ import Testing
       text.contains("could not be brought from version 8 to \(Schema.migrations.count)")
         && text.contains("are as they were"), "\(text)")
     #expect(try version(path) == 8 && rows(path, Self.kept["jobs"] ?? "") == before)
+  }
+
+  /// An older program may have it open.
+  @Test func aLedgerThatMayNotBeUpgradedStaysAsItIs() throws {
+    let folder = try TemporaryFolder()
+    let path = try copy(17, in: folder)
+    let before = try Data(contentsOf: URL(fileURLWithPath: path))
+    let error = #expect(throws: LedgerError.self) { try Ledger(path: path) { false } }
+    #expect(
+      error == .wouldUpgrade(path: path, from: 17, to: Schema.migrations.count), "\(error as Any)")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+    #expect(!names.contains { $0.contains("before-v") })
+    _ = try Ledger(path: path)
+    _ = try Ledger(path: path) { false }
   }
 
   @Test func aNewerLedgerIsRefusedByItsVersion() throws {

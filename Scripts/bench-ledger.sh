@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# How fast the ledger is with a million instances of 10,000 studies: opening, inserting, claiming, the list of
+# jobs, explain, series that are due. Makes such a ledger in $TMPDIR (about 1.5 GB, some minutes), prints the
+# median times, and fails where one is above what is promised.
+#
+#   Scripts/bench-ledger.sh [INSTANCES]
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+need_swift
+need_packages "${build_packages[@]}"
+options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing)
+say "building the tests (release)"
+swift build "${options[@]}" --build-tests
+SEGMENTD_LEDGER_INSTANCES=${1:-1000000} \
+  swift test "${options[@]}" --skip-build --filter 'JobLedgerTests.ScaleTests'

@@ -1,0 +1,241 @@
+import Clocks
+import Foundation
+import GRDB
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import JobLedger
+
+/// Every statement that a daemon makes again and again is recorded as it is made, and SQLite is asked how it
+/// would find the rows: never by reading a table of millions from one end to the other.
+@Suite struct QueryPlanTests {
+  /// Tables that have a row, or a few.
+  private static let smallTables: Set = [
+    "processing", "clock", "clock_steps", "event_head", "event_anchors", "crashing_files",
+  ]
+  /// Indexes that have only what is not over: what is read of them from one end to the other waits.
+  private static let openIndexes: Set = [
+    "jobs_due", "series_due", "deliveries_due", "deliveries_unproved", "deliveries_sending",
+    "associations_open", "refused_open", "completeness_checks_due", "commitments_due",
+    "attempts_open", "instances_lost",
+  ]
+
+  private let fixture: LedgerFixture
+  private var ledger: Ledger { fixture.ledger }
+
+  init() throws { fixture = try LedgerFixture() }
+
+  /// The statements of a closure that read or change tables.
+  private func statements(_ work: () throws -> Void) throws -> [String] {
+    let made = Mutex<Set<String>>([])
+    func trace(_ db: Database) {
+      db.trace(options: .statement) { event in
+        if case .statement(let statement) = event { made.withLock { _ = $0.insert(statement.sql) } }
+      }
+    }
+    try ledger.commits.withConnection { trace($0) }
+    ledger.reader.inDatabase { trace($0) }
+    try work()
+    try ledger.commits.withConnection { $0.trace(nil) }
+    ledger.reader.inDatabase { $0.trace(nil) }
+    let words = ["SELECT", "UPDATE", "DELETE", "INSERT"]
+    return made.withLock { $0 }.filter { sql in words.contains { sql.hasPrefix($0) } }.sorted()
+  }
+
+  /// The steps by which a statement reads a whole table.
+  private func scans(_ sql: String) throws -> [String] {
+    try ledger.reader.inDatabase { db in
+      let plan = try db.makeStatement(sql: "EXPLAIN QUERY PLAN \(sql)")
+      plan.setUncheckedArguments(StatementArguments())
+      return try Row.fetchAll(plan).map { $0["detail"] as String }.filter { step in
+        let words = step.split(separator: " ").map(String.init)
+        guard words.first == "SCAN", words.count > 1 else { return false }
+        let isVirtual = step.contains("VIRTUAL TABLE") || step.contains("CONSTANT ROW")
+        let isIntermediate = words[1].hasPrefix("(") || ["own", "pending"].contains(words[1])
+        let isOpen = words.last.map { Self.openIndexes.contains($0) } ?? false
+        let isSmall = Self.smallTables.contains(words[1])
+        // Of a foreign key; it is looked at only while one is violated within the transaction.
+        let isOfForeignKey = !sql.contains(words[1])
+        return !(isVirtual || isIntermediate || isOpen || isSmall || isOfForeignKey)
+      }
+    }
+  }
+
+  private func expectNoScans(_ statements: [String], _ least: Int) throws {
+    #expect(statements.count >= least, "\(statements.count)")
+    // What the tests themselves ask of all jobs, and whether there is any row.
+    for sql in statements
+    where !["FROM jobs WHERE true", "SELECT 1 FROM series LIMIT 1"].contains(where: sql.contains) {
+      let scans = try scans(sql)
+      #expect(scans == [], "\(sql)")
+    }
+  }
+
+  /// Receiving: an instance, one that is known, a refusal, the end of an association.
+  @Test func receiving() throws {
+    let made = try statements {
+      let association = fixture.association()
+      try fixture.receive(1...3, over: association)
+      try fixture.receive(1...1, over: association)
+      _ = try ledger.recordInstance(.test(2, content: 20), association: association)
+      _ = try ledger.recordInstance(.test(2), association: association)
+      try ledger.recordRefusal(.test(4), association: association)
+      try ledger.recordRefusal(.test(nil, series: nil, study: nil), association: association)
+      _ = try ledger.recordInstance(.test(4), file: "/in/4.dcm")
+      _ = try ledger.spoolPath(of: .test(1))
+      try ledger.replaceFile(with: .test(1))
+      try ledger.endAssociation(association, .connectionLost)
+      let again = fixture.association()
+      try fixture.receive(1...4, over: again)
+      try ledger.endAssociation(again, .released)
+      _ = try ledger.crashSuspicion(ofFile: "/in/1.dcm", version: "1")
+      _ = try ledger.spoolPaths(inFolder: "spool/00/01")
+      try ledger.noteTime()
+    }
+    try expectNoScans(made, 25)
+  }
+
+  /// Assembling, with and without a query source.
+  @Test func assembling() throws {
+    let made = try statements {
+      let association = fixture.association()
+      try fixture.receive(1...3, over: association)
+      #expect(try fixture.due().isEmpty)
+      try ledger.endAssociation(association, .connectionLost)
+      fixture.clock.advance(60)
+      let questions = try ledger.completenessQuestions(quietPeriod: 30)
+      let policy = CompletenessPolicy(patience: 60, processesUnconfirmed: false, settleTime: 30)
+      for question in questions {
+        try ledger.recordCompleteness(.unreachable(reason: "x"), of: question, policy: policy)
+      }
+      _ = try ledger.seriesDue(quietPeriod: 30, onlyConfirmed: true)
+      #expect(try fixture.assembleDue() == ["held"])
+      _ = try ledger.series(ofStudy: "1.2")
+      _ = try ledger.unassembledSeries(ofStudy: "1.2")
+      let again = fixture.association()
+      try fixture.receive(1...3, over: again)
+      try ledger.endAssociation(again, .released)
+      #expect(try fixture.assembleDue().last == "available")
+    }
+    try expectNoScans(made, 20)
+  }
+
+  /// Running and delivering: what each loop asks while there is nothing, and what a job comes to.
+  @Test func runningAndDelivering() throws {
+    let job = try fixture.makeJob()
+    let made = try statements {
+      _ = try ledger.processingState()
+      _ = try ledger.recordDrained()
+      _ = try ledger.jobsWithoutFuture(among: [job])
+      _ = try #require(try ledger.claimJob())
+      _ = try ledger.reasonToYield(job: job)
+      _ = try ledger.instances(job: job)
+      _ = try ledger.channels(job: job)
+      _ = try ledger.stackedSeries(job: job)
+      let identity = JobIdentity(
+        fingerprint: String(repeating: "1", count: 64),
+        modelSHA256: String(repeating: "2", count: 64))
+      _ = try ledger.earlierResults(job: job, identity)
+      try ledger.identifyJob(job, identity, seriesInstanceUID: "2.25.1", replaced: nil)
+      let verdict = SeriesVerdict(seriesInstanceUID: "1.2.3", kind: .accepted, reasons: [])
+      try ledger.completeJob(
+        job, result: .test(job), destinations: ["pacs", "vna"], verdicts: [verdict],
+        run: JobRun(seconds: ["total": 1]))
+      let failed = try #require(try ledger.claimDelivery(destination: "vna"))
+      try ledger.markDeliveryFailed(failed, .unreachable, error: "x")
+      let sent = try #require(try ledger.claimDelivery(destination: "pacs", job: job))
+      try ledger.markDelivered(sent, awaitsProof: true)
+      _ = try ledger.claimDelivery(job: job)
+      let policy = RetryPolicy.deliveries
+      let proof = try #require(try ledger.claimProof(destination: "pacs", policy: policy))
+      try ledger.recordTransaction("2.25.8", of: proof)
+      _ = try ledger.recordReport("2.25.8", kept: ["2.25.\(job)"], missing: [])
+      try ledger.holdDeliveries(toOthersThan: ["pacs"]) { "no \($0)" }
+      let next = try ledger.reprocess(series: "1.2.3", job: .test())
+      _ = try ledger.claimJob(id: next)
+      try ledger.completeJob(next, sameAs: job, destinations: ["pacs"])
+      let third = try ledger.reprocess(series: "1.2.3", job: .test())
+      _ = try ledger.claimJob()
+      try ledger.failJob(third, reason: "x", policy: .jobs)
+      _ = try ledger.resultsChanged(after: 1)
+      _ = try ledger.resultNotes(ofJobs: [job])
+      _ = try ledger.requestedCommitment()
+      _ = try ledger.dueCommitments()
+    }
+    try expectNoScans(made, 40)
+  }
+
+  /// After a crash.
+  @Test func starting() throws {
+    let job = try fixture.makeJob()
+    _ = try ledger.claimJob(id: job)
+    let made = try statements {
+      _ = try ledger.isEmpty()
+      _ = try ledger.filesToRemove(count: 1000)
+      _ = try ledger.instancesInDoubt()
+      #expect(try ledger.rescue() == 1)
+      _ = try ledger.lostInstances()
+      _ = try ledger.recordedInstances(after: 0, count: 1000)
+    }
+    try expectNoScans(made.filter { !$0.contains("purge_files") }, 10)
+  }
+
+  @Test func purging() throws {
+    let job = try fixture.makeJob()
+    _ = try ledger.claimJob(id: job)
+    try ledger.completeJob(job, result: .test(job), destinations: ["pacs"])
+    try ledger.markDelivered(try #require(try ledger.claimDelivery()))
+    let made = try statements {
+      let originals = try #require(try ledger.keptOriginals(after: .start).files.first)
+      let result = try #require(try ledger.keptResults(after: 0).files.first)
+      _ = try ledger.keptOriginals(ofSeries: "1.2.3")
+      _ = try ledger.placesOfResult(job)
+      _ = try ledger.purge(originals, reason: "x")
+      _ = try ledger.purge(result, reason: "x")
+      try ledger.forgetRemoved(try ledger.filesToRemove(count: 1000))
+      _ = try ledger.removableEvents(before: .distantPast)
+    }
+    try expectNoScans(made.filter { !$0.contains("ORDER BY path") }, 12)
+  }
+
+  /// What people ask: a page of jobs by each condition, one job, what is pending, a study.
+  @Test func listing() throws {
+    _ = try fixture.makeJob()
+    var queries = [JobQuery()]
+    queries[0].selection.study = "1.2"
+    for condition in [\JobSelection.series, \.model] {
+      queries.append(JobQuery())
+      queries[queries.count - 1].selection[keyPath: condition] = "1.2.3"
+    }
+    queries.append(JobQuery())
+    queries[queries.count - 1].selection.states = [.held, .retryable]
+    queries.append(JobQuery())
+    queries[queries.count - 1].selection.jobs = [1, 2]
+    let made = try statements {
+      for query in queries { _ = try ledger.jobs(query) }
+      _ = try ledger.job(1)
+      _ = try ledger.pendingSeries()
+      _ = try ledger.pendingSeriesCount()
+      _ = try ledger.refusals()
+      _ = try ledger.record(ofStudy: "1.2")
+    }
+    try expectNoScans(made, 20)
+  }
+
+  /// Without a condition a page is read in the order of the numbers, up to its end.
+  @Test func aPageIsReadInTheOrderOfNumbers() throws {
+    var query = JobQuery()
+    query.limit = 100
+    query.after = 5
+    for isDescending in [false, true] {
+      query.isDescending = isDescending
+      let (sql, arguments) = query.statement { _ in 0 }
+      let steps = try ledger.read { db in
+        try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN \(sql)", arguments: arguments)
+          .map { $0["detail"] as String }
+      }
+      #expect(steps.count == 1 && steps[0].hasPrefix("SEARCH jobs USING INTEGER PRIMARY KEY"))
+    }
+  }
+}
