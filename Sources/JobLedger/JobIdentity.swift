@@ -53,7 +53,7 @@ extension Ledger {
           SELECT ifnull(results.same_as, results.job_id) AS owner, jobs.fingerprint,
             jobs.result_series_uid, results.study_uid, jobs.replaced_study, jobs.replaced_series,
             this.is_forced,
-            EXISTS (SELECT 1 FROM result_objects WHERE sop_uid IS NOT NULL
+            EXISTS (SELECT 1 FROM result_objects WHERE kind = 'seg'
               AND result_objects.job_id = ifnull(results.same_as, results.job_id)) AS has_objects
           FROM jobs AS this JOIN jobs ON jobs.series_uid = this.series_uid
             AND jobs.model = this.model AND jobs.id < this.id

@@ -89,14 +89,15 @@ struct PhaseProcessor {
     var measured: [MeasuredSegmentation] = []
     var firstPicture: URL?
     var warnings: [String] = []
+    var emptyPhases: [String] = []
     let wanted = try wanted(names)
     for phase in wanted {
       let result = try await segmented(phase)
+      let description = SegmentedPhase(
+        number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
+        name: names[phase])
       let written = try export.write(
-        result, stack: phases[phase].stack,
-        phase: SegmentedPhase(
-          number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
-          name: names[phase]), index: objects.count)
+        result, stack: phases[phase].stack, phase: description, index: objects.count)
       switch written {
       case .proved(let proved, let numbers):
         objects += proved
@@ -105,6 +106,10 @@ struct PhaseProcessor {
         objects += empty
         firstPicture = firstPicture ?? picture
         warnings += result.warnings
+        if empty.isEmpty {
+          emptyPhases += (["nothing was found"] + result.warnings)
+            .map { "\(description.text): \($0)" }
+        }
       }
       // Only extremes are looked at twice.
       if choice != .extremes { known[phase] = nil }
@@ -118,6 +123,7 @@ struct PhaseProcessor {
     var series = SegmentedSeries(
       objects: objects, function: cycle?.function ?? [], mass: cycle?.mass,
       cyclePicture: try await picture(of: cycle, segmented), memory: memory)
+    series.emptyPhases = emptyPhases
     series.report = try export.writeReport(
       measured, of: stacks, heart: cycle == nil ? nil : rule, warnings: series.warnings)
     return .segmented(series)

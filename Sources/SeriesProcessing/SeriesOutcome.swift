@@ -78,6 +78,8 @@ public struct SegmentedSeries: Sendable, Equatable {
   /// What was measured in the objects, where a report is asked for.
   public var report: ProvedReport?
   public var memory: MemoryUse
+  /// That nothing was found in a phase that has no object, and what else is unusual about it.
+  public var emptyPhases: [String] = []
 
   /// The pictures of the objects, each once: those of a divided result share one.
   public var pictures: [URL] { Self.once(objects.map(\.picture)) }
@@ -87,7 +89,7 @@ public struct SegmentedSeries: Sendable, Equatable {
     Self.once(
       objects.flatMap { object in
         object.warnings.map { (object.phase.map { "\($0.text): " } ?? "") + $0 }
-      })
+      } + emptyPhases)
   }
 
   /// How the labels were made, where a reader should know; each said once.
@@ -148,6 +150,16 @@ public enum SeriesOutcome: Sendable, Equatable {
 
 extension SeriesOutcome {
   /// Why a person has to look at the result before it is sent; nil where nothing is unusual, or there is none.
+  var dicomFiles: [URL] {
+    switch self {
+    case .segmented(let series):
+      series.objects.map(\.segmentation) + [series.report?.file].compactMap(\.self)
+    case .nothingFound(_, _, let objects, let report):
+      objects.map(\.segmentation) + [report?.file].compactMap(\.self)
+    case .held: []
+    }
+  }
+
   var suspicions: [String]? {
     let warnings: [String]
     switch self {

@@ -93,7 +93,11 @@ public struct SeriesProcessor: Sendable {
       guard let reasons = Self.reasonsToHold(error) else { throw error }
       outcome = .held(reasons: reasons)
     }
-    if options.holdsSuspect, let reasons = outcome.suspicions { outcome = .held(reasons: reasons) }
+    if options.holdsSuspect, let reasons = outcome.suspicions {
+      // The pictures stay for whoever decides.
+      for file in outcome.dicomFiles { try FileManager.default.removeItem(at: file) }
+      outcome = .held(reasons: reasons)
+    }
     return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))
   }
 

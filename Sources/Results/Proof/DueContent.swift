@@ -215,8 +215,11 @@ struct DueContent {
     _ concept: CodedConcept, _ value: DueItem.Value, derivation: CodedConcept? = nil
   ) -> DueItem {
     var items = [
-      DueItem(Self.modifies, dcm("111001", "Algorithm Name"), .text(report.origin.modelName)),
-      DueItem(Self.modifies, dcm("111003", "Algorithm Version"), .text(report.origin.modelVersion)),
+      DueItem(
+        Self.modifies, dcm("111001", "Algorithm Name"), .text(Self.cut(report.origin.modelName))),
+      DueItem(
+        Self.modifies, dcm("111003", "Algorithm Version"),
+        .text(Self.cut(report.origin.modelVersion))),
     ]
     if let derivation {
       items.insert(DueItem(Self.modifies, dcm("121401", "Derivation"), .code(derivation)), at: 0)
@@ -257,9 +260,14 @@ struct DueContent {
     return groups + [group(functionDescribed(myocardium, "mass") + [mass], template: "1501")]
   }
 
+  /// As much of a text as Long String (LO, PS3.5 6.2) has room for.
+  private static func cut(_ text: String) -> String {
+    String(text.precomposedStringWithCanonicalMapping.unicodeScalars.prefix(64))
+  }
+
   private func functionDescribed(_ structure: SegmentDescription, _ what: String) -> [DueItem] {
     described(
-      structure, id: String("\(structure.name) \(what)".unicodeScalars.prefix(64)),
+      structure, id: Self.cut("\(structure.name) \(what)"),
       uid: DICOMUID.named("\(report.identifiers.seriesInstanceUID)/function/\(structure.value)"),
       references: [])
   }

@@ -157,6 +157,11 @@ private struct FramePlaces {
     (alongRow * alongRow).sum().squareRoot() * (alongColumn * alongColumn).sum().squareRoot()
   }
 
+  private static func direction(_ x: Double, _ y: Double, _ z: Double) -> SIMD3<Double> {
+    let vector = SIMD3(x, y, z)
+    return vector / (vector * vector).sum().squareRoot()
+  }
+
   init(_ object: WrittenObject, _ stack: SliceStack) throws(ProofError) {
     let dataset = object.dataset
     let shared = try object.item(.sharedFunctionalGroups, of: dataset)
@@ -167,12 +172,14 @@ private struct FramePlaces {
     try object.expect(cosines.count == 6, .imageOrientation, "is not six numbers")
     columns = dataset.integer(.columns) ?? 0
     plane = columns * (dataset.integer(.rows) ?? 0)
+    // Cosines may be rounded, also to a length that is not 1.
     let (row, column) = (
-      SIMD3(cosines[0], cosines[1], cosines[2]), SIMD3(cosines[3], cosines[4], cosines[5])
+      Self.direction(cosines[0], cosines[1], cosines[2]),
+      Self.direction(cosines[3], cosines[4], cosines[5])
     )
     alongRow = row * spacing[1]
     alongColumn = column * spacing[0]
-    let normal = SIMD3(
+    let normal = Self.direction(
       row.y * column.z - row.z * column.y, row.z * column.x - row.x * column.z,
       row.x * column.y - row.y * column.x)
     let places = stack.frames.map {
