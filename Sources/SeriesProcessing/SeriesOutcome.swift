@@ -149,7 +149,7 @@ public enum SeriesOutcome: Sendable, Equatable {
 }
 
 extension SeriesOutcome {
-  /// Why a person has to look at the result before it is sent; nil where nothing is unusual, or there is none.
+  /// The objects of the result on disk.
   var dicomFiles: [URL] {
     switch self {
     case .segmented(let series):
@@ -160,6 +160,7 @@ extension SeriesOutcome {
     }
   }
 
+  /// Why a person has to look at the result before it is sent; nil where nothing is unusual, or there is none.
   var suspicions: [String]? {
     let warnings: [String]
     switch self {
