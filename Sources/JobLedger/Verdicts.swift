@@ -75,6 +75,20 @@ extension Ledger {
     ).map(recorded)
   }
 
+  /// The verdict that a job rests on: its own, or else the one on the instances that it is about.
+  func verdict(job: Int64, series: String, revision: Int, _ db: Database) throws
+    -> RecordedVerdict?
+  {
+    try Row.fetchOne(
+      db,
+      sql: """
+        SELECT * FROM verdicts
+        WHERE series_uid = ?1 AND (job_id = ?2 OR (job_id IS NULL AND revision = ?3))
+        ORDER BY job_id IS NULL, id DESC LIMIT 1
+        """, arguments: [series, job, revision]
+    ).map(recorded)
+  }
+
   /// The verdict of the assembly, of which each job of the series has an event.
   func record(_ verdict: SeriesVerdict, revision: Int, _ db: Database) throws {
     try insert(verdict, revision: revision, job: nil, db)

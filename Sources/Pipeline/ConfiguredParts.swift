@@ -52,7 +52,7 @@ public struct ConfiguredParts {
       : try StateDirectory(path: configuration.stateDirectory)
     var lock: StateDirectoryLock?
     ledger = try Ledger(path: state.ledger.path) { [state] in
-      if !isLocked { lock = try? state.lockUnlessInUse() }
+      if !isLocked { lock = try? state.lockUnlessInUse(for: "upgrade") }
       return isLocked || lock != nil
     }
     withExtendedLifetime(lock) {}

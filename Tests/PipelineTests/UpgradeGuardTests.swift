@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func aRunningDaemonKeepsItsLedger() throws {
-    let lock = try state.lock()
+    let lock = try state.lock(for: "serve")
     let error = #expect(throws: LedgerError.self) {
       try ConfiguredParts(configuration, mustExist: true)
     }
@@ -44,12 +44,12 @@ import Testing
 
   /// Whoever holds the lock is no other daemon.
   @Test(arguments: [true, false]) func withoutADaemonItIsBroughtUpToDate(isLocked: Bool) throws {
-    let lock = isLocked ? try state.lock() : nil
+    let lock = isLocked ? try state.lock(for: "serve") : nil
     _ = try ConfiguredParts(configuration, mustExist: true, isLocked: isLocked)
     #expect(reason() == nil)
     withExtendedLifetime(lock) {}
     // The lock was given back.
-    if !isLocked { _ = try state.lock() }
+    if !isLocked { _ = try state.lock(for: "serve") }
   }
 
   @Test func whoOnlyLooksChangesNothing() throws {

@@ -109,6 +109,17 @@ extension Ledger {
     ).map(storedObject)
   }
 
+  /// What is known of each object of a delivery.
+  func deliveredObjects(_ delivery: Int64, _ db: Database) throws -> [DeliveredObject] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT delivery_objects.* FROM delivery_objects JOIN result_objects USING (sop_uid)
+        WHERE delivery_id = ? ORDER BY number
+        """, arguments: [delivery]
+    ).map(deliveredObject)
+  }
+
   func deliveredObject(_ row: Row) throws -> DeliveredObject {
     DeliveredObject(
       sopInstanceUID: try row.value("sop_uid"), answeredAt: try optionalDate(row, "answered_at"),
