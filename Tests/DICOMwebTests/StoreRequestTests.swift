@@ -52,9 +52,10 @@ import Testing
     #expect(failed.status == 409)
     #expect(failed.response?.failed.map(\.reason) == [0xA900])
     #expect(failed.response?.failed.map(\.instance.sopInstanceUID) == [uid])
-    #expect(try await store("status-413") == StoreAnswer(status: 413))
-    #expect(try await store("retry-120") == StoreAnswer(status: 503, retryAfter: 120))
-    #expect(try await store("silent") == StoreAnswer(status: 202))
+    #expect(try await store("status-413") == StoreAnswer(status: 413, saysNothing: true))
+    #expect(
+      try await store("retry-120") == StoreAnswer(status: 503, retryAfter: 120, saysNothing: true))
+    #expect(try await store("silent") == StoreAnswer(status: 202, saysNothing: true))
     #expect(try await store("garbage") == StoreAnswer(status: 200))
     let redirected = try await store("redirect")
     #expect(redirected.status == 307 && redirected.location?.contains("localhost") == true)
