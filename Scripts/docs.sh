@@ -5,13 +5,30 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 need_swift
 output=$PWD/.build/docc
+say "building the modules as for the tests"
+swift build "${test_build[@]}"
+built=$(swift build "${test_build[@]}" --show-bin-path)
 say "extracting symbols"
-# From the build of the tests, which .ci/run has at hand. Internal symbols too: their comments link to each other, and contributors read them. The command
-# fails for CNIFTI, whose headers need a flag that it does not pass on; that module has no Swift.
-mkdir -p "$(dirname "$output")"
-swift package "${test_build[@]}" dump-symbol-graph --minimum-access-level internal --skip-synthesized-members \
-  >"$output.log" 2>&1 || true
-graphs=$(dirname "$(swift build "${test_build[@]}" --show-bin-path)")/symbolgraph
+# Of the modules as they are built for the tests: `swift package dump-symbol-graph` would build everything
+# once more. Modules in C are found by their module maps.
+graphs=$output.graphs
+rm -rf "$graphs"
+mkdir -p "$graphs"
+search=(-I "$built/Modules" -Xcc -isystem -Xcc /usr/include/nifti)
+while read -r map; do
+  search+=(-Xcc "-fmodule-map-file=$map" -Xcc -I -Xcc "$(dirname "$map")")
+done < <(
+  find "$PWD/Sources" "$PWD/.build/tests/checkouts" -name module.modulemap -path '*/Sources/*'
+  # Of modules in C without one of their own.
+  find "$built" -maxdepth 2 -name module.modulemap
+)
+for module in "$built"/Modules/*.swiftmodule; do
+  name=$(basename "$module" .swiftmodule)
+  [ -d "Sources/$name" ] && [ "$name" != segmentd ] || continue
+  # Internal symbols too: their comments link to each other, and contributors read them.
+  swift symbolgraph-extract -module-name "$name" -target "$(uname -m)-unknown-linux-gnu" "${search[@]}" \
+    -minimum-access-level internal -skip-synthesized-members -output-dir "$graphs"
+done
 rm -rf "$output"
 failed=()
 for module in $(find Sources -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort); do
@@ -21,7 +38,7 @@ for module in $(find Sources -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | so
     -exec cp -t "$output/$module/graphs" {} +
   catalogue=()
   [ "$module" = segmentd ] || [ -f "$output/$module/graphs/$module.symbols.json" ] ||
-    die "no symbols of $module were extracted; see $output.log"
+    die "no symbols of $module were extracted"
   [ -d "Sources/$module/Documentation.docc" ] && catalogue=("Sources/$module/Documentation.docc")
   docc convert "${catalogue[@]}" --warnings-as-errors --fallback-display-name "$module" \
     --fallback-bundle-identifier "$module" --additional-symbol-graph-dir "$output/$module/graphs" \

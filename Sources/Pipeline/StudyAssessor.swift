@@ -68,8 +68,10 @@ public struct AssessedSeries: Sendable, Equatable {
 
   /// The job of the series, or of its stack, for a model.
   ///
-  /// - Parameter start: where it begins as far as the series is concerned; it is held too where its volume
-  ///   could not be chosen.
+  /// - Parameters:
+  ///   - model: the model's name.
+  ///   - start: where it begins as far as the series is concerned; it is held too where its volume could not
+  ///     be chosen.
   func job(for model: String, start: NewJob.Start) -> NewJob {
     var job = plan.job(for: model, start: start)
     job.inputs = stackedWith.map { NewJob.Input(channel: nil, seriesInstanceUID: $0) }

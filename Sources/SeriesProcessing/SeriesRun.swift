@@ -19,7 +19,9 @@ struct SeriesRun {
 
   private var bundle: ModelBundle { segmenter.bundle }
 
-  /// - Parameter volume: the name of the one that was chosen among those of the series.
+  /// - Parameters:
+  ///   - phases: which of a cine series are segmented; nil for a series of one volume.
+  ///   - volume: the name of the one that was chosen among those of the series.
   func process(phases: PhaseChoice?, volume: String?) async throws -> SeriesOutcome {
     try bundle.checkDemands(on: source, volume: volume)
     guard phases == nil || volume == nil else {

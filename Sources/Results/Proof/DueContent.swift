@@ -19,9 +19,11 @@ struct DueContent {
   private static let acquires = "HAS ACQ CONTEXT"
 
   /// - Parameters:
+  ///   - report: what was to be written.
   ///   - images: all source images.
   ///   - source: what their files say.
   ///   - measured: of each segmentation, in their order.
+  ///   - written: the file that is to be proved.
   /// - Throws: ``ProofError`` where the segments are not those of the report.
   init(
     _ report: MeasurementReport, images: SliceStack, source: SourceRecord,

@@ -47,7 +47,9 @@ struct MeasuredAnew {
     /// Whether the length of an axis is right: where the eigenvalue that it stands for is, by the signs of
     /// the pivots of the covariance less a number (Sylvester's law of inertia).
     ///
-    /// - Parameter rank: 0 for the longest.
+    /// - Parameters:
+    ///   - length: in mm.
+    ///   - rank: 0 for the longest.
     func isLength(_ length: Double, ofAxis rank: Int) -> Bool {
       let slack = 1e-3 + 1e-4 * length
       let (low, high) = (max(0, length - slack) / 4, (length + slack) / 4)

@@ -11,7 +11,9 @@ struct WrittenObject {
   /// Whether texts of ours may be in any script.
   let isUTF8: Bool
 
-  /// - Parameter hasPixels: whether it is an image.
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - hasPixels: whether it is an image.
   init(_ path: String, hasPixels: Bool = true) throws(ProofError) {
     self.path = path
     do {

@@ -18,7 +18,9 @@ struct MeasurementReportBuilder {
   private let text: PlainText
   private let modality: String
 
-  /// - Parameter source: header of the image whose patient and study attributes are copied.
+  /// - Parameters:
+  ///   - report: what is written.
+  ///   - source: header of the image whose patient and study attributes are copied.
   init(_ report: MeasurementReport, source: Dataset) {
     self.report = report
     self.source = source
