@@ -48,7 +48,7 @@ import Testing
         "leave", "\(listener.port)", Listener.aeTitle, "silence", try await Phantom.file("mr").path,
       ],
       log: log)
-    try await waitUntil("the end of the association", within: 60) {
+    try await waitUntil("the end of the association", within: 900) {
       listener.events.contains { $0.kind == .ended(.timedOut) }
     }
     try await peer.end(SIGKILL)
@@ -63,7 +63,7 @@ import Testing
         "leave", "\(listener.port)", Listener.aeTitle, "silence", try await Phantom.file("mr").path,
       ],
       log: log)
-    try await waitUntil("a stored image", within: 60) { listener.received.count == 1 }
+    try await waitUntil("a stored image", within: 900) { listener.received.count == 1 }
     await listener.stop()
     #expect(listener.events.last?.kind == .ended(.shutDown))
     try await peer.end(SIGKILL)
@@ -79,7 +79,7 @@ import Testing
     let (first, second) = (try await Phantom.file("mr"), try await Phantom.file("mr"))
     _ = try await NetworkPeers.run(
       "leave", "\(listener.port)", Listener.aeTitle, how, first.path, second.path)
-    try await waitUntil("the end of the association", within: 60) {
+    try await waitUntil("the end of the association", within: 900) {
       listener.events.contains { $0.isEnd }
     }
     await listener.stop()

@@ -12,7 +12,7 @@ import Testing
     let listener = try Listener()
     let echo = try await runProcess(
       "/usr/bin/echoscu",
-      ["-d", "-aec", Listener.aeTitle, "127.0.0.1", "\(listener.port)"], within: 60)
+      ["-d", "-aec", Listener.aeTitle, "127.0.0.1", "\(listener.port)"], within: 900)
     #expect(echo.output.contains("Their Implementation Class UID:    \(Self.uid)"))
     #expect(echo.output.contains("Their Implementation Version Name: SEGMENTD_"))
     let sent = try await listener.storescu([], [Phantom.file("implicit-little")])
@@ -30,7 +30,7 @@ import Testing
     let receiver = try ChildProcess(
       "/usr/bin/storescp", ["-d", "-aet", "PACS", "-od", folder.url.path, "\(port)"], log: log)
     let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: port)
-    try await waitUntil("the receiver", within: 300) {
+    try await waitUntil("the receiver", within: 900) {
       (try? await StorageSCU(callingAETitle: "TEST", timeout: 2).echo(peer)) != nil
     }
     try await receiver.end(SIGKILL)

@@ -164,10 +164,10 @@ import Testing
         QueryIdentifier(studyInstanceUID: phantom.study), from: .pacs(archive.port),
         into: recorder.reception, handlers: recorder.handlers)
     }
-    try await waitUntil("an object", within: 120) { recorder.received.objects.count > 0 }
+    try await waitUntil("an object", within: 900) { recorder.received.objects.count > 0 }
     task.cancel()
     await #expect(throws: QueryRetrieveError.cancelled) { _ = try await task.value }
-    try await waitUntil("the end of the association", within: 60) {
+    try await waitUntil("the end of the association", within: 900) {
       recorder.received.events.map(\.kind) == [.ended(.shutDown)]
     }
     let count = recorder.received.objects.count

@@ -20,7 +20,7 @@ import Testing
       $0.policy.limits.associationsPerAddress = perAddress
     }
     let silent = try start(listener, "silent", Listener.aeTitle, "4")
-    try await waitUntil("silent associations", within: 60) { silent.output.contains("ready") }
+    try await waitUntil("silent associations", within: 900) { silent.output.contains("ready") }
     for _ in 0..<3 { #expect(try await listener.echo().status == 0) }
     try await silent.end(SIGKILL)
     await listener.stop()
@@ -39,9 +39,9 @@ import Testing
       $0.policy.limits.requestSeconds = 600
     }
     let idle = try start(listener, "idle", "90")
-    try await waitUntil("idle connections", within: 60) { idle.output.contains("ready") }
+    try await waitUntil("idle connections", within: 900) { idle.output.contains("ready") }
     for _ in 0..<3 { #expect(try await listener.echo().status == 0) }
-    try await waitUntil("a connection that gives way", within: 60) {
+    try await waitUntil("a connection that gives way", within: 900) {
       listener.events.contains { $0.message.contains("newer connections") }
     }
     try await idle.end(SIGKILL)
@@ -55,7 +55,7 @@ import Testing
       $0.policy.limits.pduSeconds = 600
     }
     let drip = try start(listener, "drip", Listener.aeTitle, try await Phantom.file("mr").path)
-    try await waitUntil("an object", within: 60) { drip.output.contains("ready") }
+    try await waitUntil("an object", within: 900) { drip.output.contains("ready") }
     try await Task.sleep(for: .seconds(2))
     #expect(try await listener.echo().output.contains("Local Limit Exceeded"))
     try await drip.end(SIGKILL)
@@ -70,10 +70,10 @@ import Testing
       $0.policy.limits.objectSeconds = report.contains("object") ? 2 : 600
     }
     let drip = try start(listener, "drip", Listener.aeTitle, try await Phantom.file("mr").path)
-    try await waitUntil("the end of the association", within: 120) {
+    try await waitUntil("the end of the association", within: 900) {
       listener.events.contains { $0.kind == .ended(.timedOut) }
     }
-    try await waitUntil("the answer", within: 60) { drip.output.contains("ABORT") }
+    try await waitUntil("the answer", within: 900) { drip.output.contains("ABORT") }
     await listener.stop()
     #expect(listener.events.last?.message == report)
     #expect(listener.refused.first?.reason.contains(report) == true)
@@ -83,7 +83,7 @@ import Testing
   @Test func anEndlessObjectIsCutOff() async throws {
     let listener = try Listener { $0.policy.limits.objectBytes = 5_000_000 }
     let endless = try start(listener, "endless", Listener.aeTitle)
-    try await waitUntil("the answer", within: 60) { endless.output.contains("ended after") }
+    try await waitUntil("the answer", within: 900) { endless.output.contains("ended after") }
     await listener.stop()
     let end = try #require(listener.events.last)
     #expect(end.kind == .ended(.aborted) && end.message.contains("larger than 5000000 bytes"))
@@ -113,11 +113,11 @@ import Testing
       try start(listener, "idle", "3"), try start(listener, "deaf", Listener.aeTitle, "100000"),
     ]
     for peer in peers {
-      try await waitUntil("a peer", within: 60) { peer.output.contains("ready") }
+      try await waitUntil("a peer", within: 900) { peer.output.contains("ready") }
     }
     // The last one, so that the disk need not hold much of it.
     let endless = try start(listener, "endless", Listener.aeTitle)
-    try await waitUntil("an object", within: 60) { endless.output.contains("ready") }
+    try await waitUntil("an object", within: 900) { endless.output.contains("ready") }
     try await Task.sleep(for: .seconds(1))
     let start = ContinuousClock.now
     await listener.stop()

@@ -21,7 +21,7 @@ import Testing
       "/usr/bin/storescp",
       ["-aet", "PACS", "-od", folder.url.path] + secured + options + ["\(port)"],
       log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("the receiver", within: 300) {
+    try await waitUntil("the receiver", within: 900) {
       guard process.isRunning else { throw ReceiverEnded(output: process.output) }
       return try await runProcess("/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(port)"])
         .status == 0
@@ -140,7 +140,7 @@ import Testing
       ], log: folder.url.appendingPathComponent("log"))
     var peer = Peer(
       aeTitle: "PACS", host: "127.0.0.1", port: port, security: try await security())
-    try await waitUntil("the proxy", within: 120) {
+    try await waitUntil("the proxy", within: 900) {
       guard proxy.isRunning else { throw ReceiverEnded(output: proxy.output) }
       return (try? await scu.echo(peer)) != nil
     }

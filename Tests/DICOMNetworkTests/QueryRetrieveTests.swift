@@ -120,7 +120,7 @@ import Testing
         QueryIdentifier(studyInstanceUID: phantom.study, seriesInstanceUID: phantom.series),
         from: .pacs(archive.port), to: Listener.aeTitle)
       #expect(outcome.status == 0)
-      try await waitUntil("the objects", within: 60) { listener.received.count == 4 * (index + 1) }
+      try await waitUntil("the objects", within: 900) { listener.received.count == 4 * (index + 1) }
       try await archive.stop()
     }
     await listener.stop()

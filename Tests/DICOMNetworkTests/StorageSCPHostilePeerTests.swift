@@ -22,7 +22,7 @@ import Testing
     let dropped = try await NetworkPeers.run(
       "drop", "\(listener.port)", Listener.aeTitle, Phantom.file("mr").path)
     #expect(dropped.status == 0, "\(dropped.output)")
-    try await waitUntil("the end of the association", within: 60) {
+    try await waitUntil("the end of the association", within: 900) {
       listener.events.contains { $0.kind == .ended(.connectionLost) }
     }
     #expect(try listener.files.isEmpty)

@@ -32,7 +32,7 @@ import Testing
       async throws -> Receiver
     {
       let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: port)
-      try await waitUntil("the receiver", within: 300) {
+      try await waitUntil("the receiver", within: 900) {
         (try? await StorageSCU(callingAETitle: "TEST", timeout: 2).echo(peer)) != nil
       }
       return Receiver(peer: peer, folder: folder, process: process)

@@ -49,7 +49,7 @@ extension Certificates {
     arguments += ["+cf", try await Certificates.file("\(authority).pem")]
     return try await runProcess(
       "/usr/bin/echoscu",
-      arguments + ["-aec", Listener.aeTitle, "127.0.0.1", "\(listener.port)"], within: 60)
+      arguments + ["-aec", Listener.aeTitle, "127.0.0.1", "\(listener.port)"], within: 900)
   }
 
   @Test(arguments: [
@@ -153,9 +153,9 @@ extension Certificates {
     }
     let log = listener.folder.url.appendingPathComponent("idle.log")
     let idle = try HostilePeers.start(["idle", "\(listener.port)", "8"], log: log)
-    try await waitUntil("8 connections", within: 60) { idle.output.contains("ready 8") }
+    try await waitUntil("8 connections", within: 900) { idle.output.contains("ready 8") }
     #expect(try await echo(listener, client: nil).status == 0)
-    try await waitUntil("the end of a handshake", within: 60) {
+    try await waitUntil("the end of a handshake", within: 900) {
       listener.events.contains { $0.message == "the TLS handshake took too long" }
     }
     try await idle.end(SIGKILL)

@@ -59,7 +59,7 @@ import Testing
     let server = try ChildProcess(
       testPython, [script, "\(port)", phantom.files[0].path],
       log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("the server", within: 120) {
+    try await waitUntil("the server", within: 900) {
       try await runProcess(
         "/usr/bin/curl", ["-s", "http://127.0.0.1:\(port)/dicom-web/studies/1.9.9/series"]
       ).status == 0

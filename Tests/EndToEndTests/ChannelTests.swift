@@ -137,7 +137,7 @@ import Testing
     for folder in folders where folder.path.hasSuffix("-t2") {
       #expect(try await setup.send(folder).status == 0)
     }
-    try await waitUntil("the job of all channels", within: 300) {
+    try await waitUntil("the job of all channels", within: 900) {
       jobs = try await setup.jobs()
       return jobs.contains { $0.state == "completed" }
     }

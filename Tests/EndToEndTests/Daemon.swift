@@ -9,7 +9,7 @@ let segmentdBinary: String = {
 }()
 
 /// Runs one command of segmentd to its end.
-func segmentd(_ arguments: String..., within seconds: Double = 300) async throws -> ProcessResult {
+func segmentd(_ arguments: String..., within seconds: Double = 1800) async throws -> ProcessResult {
   try await runProcess(segmentdBinary, arguments, within: seconds)
 }
 
@@ -102,7 +102,7 @@ final class DaemonSetup: Sendable {
 
   /// Waits until C-ECHO is answered.
   func answers(_ daemon: ChildProcess) async throws {
-    try await waitUntil("the listener", within: 300) {
+    try await waitUntil("the listener", within: 900) {
       guard daemon.isRunning else { throw DaemonEnded(output: daemon.output) }
       return try await runProcess(
         "/usr/bin/echoscu", ["-aec", "SEGMENTD", "127.0.0.1", "\(self.port)"]
@@ -196,7 +196,7 @@ final class DaemonSetup: Sendable {
   }
 
   /// Waits until there are `count` jobs and all have ended.
-  func endedJobs(_ count: Int = 1, within seconds: Double = 300) async throws -> [JobRow] {
+  func endedJobs(_ count: Int = 1, within seconds: Double = 1800) async throws -> [JobRow] {
     let ended = ["completed", "held", "cancelled"]
     var last: [JobRow] = []
     try await waitUntil("\(count) ended jobs", within: seconds) {
@@ -207,7 +207,7 @@ final class DaemonSetup: Sendable {
   }
 
   /// Waits until every result was delivered.
-  func delivered(within seconds: Double = 300) async throws {
+  func delivered(within seconds: Double = 1800) async throws {
     try await waitUntil("the deliveries", within: seconds) {
       try await self.jobs().flatMap(\.deliveries).allSatisfy { $0.state == "delivered" }
     }

@@ -23,7 +23,7 @@ struct DurabilityOrderTests {
       }
       try await group.waitForAll()
     }
-    try await daemon.end(within: 60)
+    try await daemon.end(within: 900)
 
     let calls = try SystemCalls(trace)
     let ledger = try Ledger(path: setup.state.appendingPathComponent("ledger.sqlite").path)

@@ -36,23 +36,23 @@ import Testing
     ]
     let bombs = try peer("hostile_peers", "bombs", port, "SEGMENTD", "8")
     for one in crowd + [bombs] {
-      try await waitUntil("the crowd", within: 120) { one.output.contains("ready") }
+      try await waitUntil("the crowd", within: 900) { one.output.contains("ready") }
     }
     for _ in 0..<5 {
       let start = ContinuousClock.now
       let echo = try await runProcess(
-        "/usr/bin/echoscu", ["-aec", "SEGMENTD", "127.0.0.1", port], within: 60)
+        "/usr/bin/echoscu", ["-aec", "SEGMENTD", "127.0.0.1", port], within: 900)
       #expect(echo.status == 0, "\(echo.output)")
       print("an echo in the flood: \(ContinuousClock.now - start)")
     }
     let sent = try await setup.send(images)
     #expect(sent.status == 0, "\(sent.output)")
-    try await waitUntil("the bombs", within: 300) { !bombs.isRunning }
+    try await waitUntil("the bombs", within: 900) { !bombs.isRunning }
     // Each is refused, or its association gave way.
     #expect(!bombs.output.contains("0x0000"), "\(bombs.output)")
     for one in crowd { try await one.end(SIGKILL) }
     // The bombs have a series of their own, which is held.
-    try await waitUntil("the job of the images", within: 300) {
+    try await waitUntil("the job of the images", within: 900) {
       try await setup.endedJobs().contains { $0.seriesInstanceUID == series }
     }
     let job = try #require(try await setup.jobs().first { $0.seriesInstanceUID == series })

@@ -17,7 +17,7 @@ struct FullDiskTests {
   /// The job once it waits.
   private func waitingJob() async throws -> JobRow {
     var waiting: JobRow?
-    try await waitUntil("a waiting job", within: 60) {
+    try await waitUntil("a waiting job", within: 900) {
       waiting = try await setup.jobs().first { $0.state == "retryable" }
       return waiting != nil
     }
@@ -40,7 +40,7 @@ struct FullDiskTests {
     let still = try #require(try await setup.jobs().first)
     #expect(still.state == "retryable" && still.attempts <= 2, "\(still)")
     if isFull { try disk.free() } else { try disk.remount() }
-    let job = try #require(try await setup.endedJobs(within: 40).first)
+    let job = try #require(try await setup.endedJobs(within: 900).first)
     #expect(job.state == "completed", "\(job.reason ?? "")")
     let text = try await segmentd("jobs", "--config", setup.configuration, "--job", "1")
     #expect(!text.output.contains("failed"), "\(text.output)")
@@ -68,9 +68,9 @@ struct FullDiskTests {
         TestFiles.package.appendingPathComponent("Scripts/test-support/peers/network_peers.py")
           .path, "slowly", "\(setup.port)", "SEGMENTD", "1",
       ] + files.map { series.appendingPathComponent($0).path }, log: log)
-    try await waitUntil("an image", within: 60) { sender.output.contains("0x0000") }
+    try await waitUntil("an image", within: 900) { sender.output.contains("0x0000") }
     try disk.fill()
-    try await waitUntil("a refusal", within: 60) { sender.output.contains("0xa700") }
+    try await waitUntil("a refusal", within: 900) { sender.output.contains("0xa700") }
     let rejected = try await setup.send(series)
     #expect(rejected.output.contains("Local Limit Exceeded"), "\(rejected.output)")
     try await sender.end(SIGKILL)
@@ -109,12 +109,12 @@ struct FullDiskTests {
     try disk.fill()
     let daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
-    try await waitUntil("the fault in the log", within: 60) {
+    try await waitUntil("the fault in the log", within: 900) {
       daemon.output.contains("trying again")
     }
     #expect(daemon.isRunning && daemon.output.contains("ledger.sqlite"), "\(daemon.output)")
     try disk.free()
-    try await waitUntil("the listener", within: 60) {
+    try await waitUntil("the listener", within: 900) {
       try await setup.send(series).status == 0
     }
     let job = try #require(try await setup.endedJobs().last)
@@ -132,7 +132,7 @@ struct FullDiskTests {
     try await Task.sleep(for: .seconds(12))
     #expect(daemon.isRunning)
     try disk.free()
-    let job = try #require(try await setup.endedJobs(within: 60).last)
+    let job = try #require(try await setup.endedJobs(within: 900).last)
     #expect(job.state == "completed", "\(job.reason ?? "")")
     try await daemon.end()
   }

@@ -32,7 +32,7 @@ import Testing
     let second = try await setup.start()
     #expect(try await setup.send(series).status == 0)
     var jobs = try await setup.endedJobs()
-    try await waitUntil("the whole series", within: 300) {
+    try await waitUntil("the whole series", within: 900) {
       jobs = try await setup.endedJobs()
       return jobs.last?.state == "completed"
     }
@@ -106,7 +106,7 @@ import Testing
   private func expectOneResult(_ setup: DaemonSetup, _ pacs: Orthanc) async throws {
     let jobs = try await setup.endedJobs()
     #expect(jobs.map(\.state) == ["completed"], "\(jobs.first?.reason ?? "")")
-    try await setup.delivered(within: 300)
+    try await setup.delivered(within: 900)
     #expect(try await pacs.segmentations() == jobs.compactMap(\.sopInstanceUID))
   }
 

@@ -18,7 +18,7 @@ import Testing
     let result = try await runProcess(
       segmentdBinary,
       ["run", "--json", "--model", "hippocampus", "--output", folder.url.path]
-        + inputs.map(\.path), within: 300)
+        + inputs.map(\.path), within: 900)
     let start = try #require(result.output.range(of: "\n[\n") ?? result.output.range(of: "[\n"))
     let end = try #require(result.output.range(of: "]", options: .backwards))
     return try JSONDecoder().decode(

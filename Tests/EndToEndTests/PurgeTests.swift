@@ -122,8 +122,8 @@ import Testing
     try await daemon.end()
 
     daemon = try await setup.start()
-    try await waitUntil("the purge", within: 300) { setup.spooledFiles().isEmpty }
-    try await waitUntil("its end", within: 300) {
+    try await waitUntil("the purge", within: 900) { setup.spooledFiles().isEmpty }
+    try await waitUntil("its end", within: 900) {
       FileStatus(setup.state.appendingPathComponent("results/1").path) == nil
     }
     try await daemon.end()

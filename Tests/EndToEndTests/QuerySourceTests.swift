@@ -77,7 +77,7 @@ import Testing
     #expect(reason.contains("are not here"), "\(reason)")
     try await archive.stop()
     let better = try await QueryArchive(phantom.files, port: archive.port)
-    try await waitUntil("the new job", within: 300) {
+    try await waitUntil("the new job", within: 900) {
       try await setup.jobs().contains { $0.state == "completed" && $0.instances == 6 }
     }
     try await daemon.end()

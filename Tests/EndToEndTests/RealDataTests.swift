@@ -26,7 +26,7 @@ struct RealDataTests {
     }.sorted()
     #expect(folders.count >= 17)
     for folder in folders { try await send(data.appendingPathComponent(folder), to: setup) }
-    let jobs = try await setup.endedJobs(15, within: 300)
+    let jobs = try await setup.endedJobs(15, within: 900)
     for job in jobs {
       switch job.state {
       case "completed": #expect(job.sopInstanceUID != nil)

@@ -37,7 +37,7 @@ import Testing
     try damageLedger()
     daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
-    try await waitUntil("the end of the daemon", within: 120) { !daemon.isRunning }
+    try await waitUntil("the end of the daemon", within: 900) { !daemon.isRunning }
     #expect(try await daemon.end() != 0)
     #expect(daemon.output.contains("ledger.sqlite"), "\(daemon.output)")
     #expect(try spooled() == before)

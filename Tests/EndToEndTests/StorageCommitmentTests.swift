@@ -88,7 +88,7 @@ import Testing
   @Test func aReportSurvivesKilling() async throws {
     let daemon = try await startWithPhantom()
     async let answer = ask("deaf", [(Self.ct, uids[0])])
-    try await waitUntil("the request", within: 120) {
+    try await waitUntil("the request", within: 900) {
       daemon.output.contains("storage commitment not reported")
     }
     try await daemon.end(SIGKILL)

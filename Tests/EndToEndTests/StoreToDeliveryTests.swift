@@ -138,7 +138,7 @@ import Testing
     }
     #expect(try await setup.jobs().flatMap(\.deliveries).allSatisfy { $0.state != "delivered" })
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
-    try await setup.delivered(within: 300)
+    try await setup.delivered(within: 900)
     #expect(try await pacs.segmentations().count == 1)
     try await daemon.end()
   }

@@ -40,7 +40,7 @@ import Testing
       [
         "run", "--model", model.path, "--output", folder.url.appendingPathComponent("out").path,
         series.path,
-      ] + options, within: 300)
+      ] + options, within: 900)
   }
 
   private func report(_ model: URL, _ options: String...) async throws -> Report {
@@ -50,7 +50,7 @@ import Testing
       [
         "run", "--json", "--model", model.path, "--output",
         folder.url.appendingPathComponent("out").path, series.path,
-      ] + options, within: 300)
+      ] + options, within: 900)
     let start = try #require(result.output.range(of: "[\n"), "\(result.output)")
     let end = try #require(result.output.range(of: "]", options: .backwards))
     let reports = try JSONDecoder().decode(

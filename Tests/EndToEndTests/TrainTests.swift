@@ -268,7 +268,7 @@ import Volumes
     for rows in [3, 9, 16] where !isFinished {
       let child = try ChildProcess(
         segmentdBinary, arguments, log: folder.url.appendingPathComponent("log\(rows)"))
-      try await waitUntil("row \(rows) of log.csv", within: 120) {
+      try await waitUntil("row \(rows) of log.csv", within: 900) {
         !child.isRunning || ((try? text(run, "log.csv")) ?? "").split(separator: "\n").count > rows
       }
       kills += child.isRunning ? 1 : 0
@@ -297,14 +297,14 @@ import Volumes
     let child = try ChildProcess(
       segmentdBinary, ["train", "--config", configuration.path],
       log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("rows of log.csv", within: 120) {
+    try await waitUntil("rows of log.csv", within: 900) {
       !child.isRunning
         || ((try? text(run, "log.csv")) ?? "").split(separator: "\n").count > 3
     }
     // Only one training is in a folder.
     let second = try await train("--resume")
     #expect(second.status != 0 && second.output.contains("runs there already"))
-    #expect(try await child.end(signal, within: 60) == 0, "\(child.output)")
+    #expect(try await child.end(signal, within: 900) == 0, "\(child.output)")
     #expect(child.output.contains("continue with --resume"), "\(child.output)")
     try configure(steps: 5001)
     let changed = try await train("--resume")

@@ -77,7 +77,7 @@ import Testing
     }
     #expect(try await test.delivery.proveNext())
     // It may come after the second for which it is waited; then it is asked again.
-    try await waitUntil("the proof", within: 120) {
+    try await waitUntil("the proof", within: 900) {
       test.outbox.clock.advance(3600)
       _ = try await test.delivery.proveNext()
       return try test.row.state == "delivered"
@@ -115,8 +115,8 @@ import Testing
     ])
     #expect(try await delivery.deliverNext())
     #expect(try await delivery.proveNext())
-    try await waitUntil("the report", within: 120) { try outbox.row("pacs").state == "delivered" }
-    try await waitUntil("both answers", within: 60) { archive.reported.count == 2 }
+    try await waitUntil("the report", within: 900) { try outbox.row("pacs").state == "delivered" }
+    try await waitUntil("both answers", within: 900) { archive.reported.count == 2 }
     #expect(archive.reported == [0x0115, 0])
     await listener.stop()
     try await archive.stop()

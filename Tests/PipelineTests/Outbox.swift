@@ -113,7 +113,7 @@ struct Receiver {
     process = try ChildProcess(
       testPython, [script.path, "receiver", "\(peer.port)", "PACS", status],
       log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("the receiver", within: 300) {
+    try await waitUntil("the receiver", within: 900) {
       (try? await StorageSCU(callingAETitle: "TEST", timeout: 2).echo(peer)) != nil
     }
   }

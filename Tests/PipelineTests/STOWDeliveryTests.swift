@@ -210,10 +210,10 @@ import Testing
       "pacs": DIMSEDestination(peer: receiver.peer, callingAETitle: "SEGMENTD"),
     ])
     let running = Task { try await delivery.run() }
-    try await waitUntil("the delivery", within: 120) {
+    try await waitUntil("the delivery", within: 900) {
       try outbox.row("pacs").state == "delivered"
     }
-    try await waitUntil("the others", within: 120) {
+    try await waitUntil("the others", within: 900) {
       try ["silent", "deaf", "web"].allSatisfy { try outbox.row($0).state == "sending" }
     }
     running.cancel()

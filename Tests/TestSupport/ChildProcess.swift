@@ -42,7 +42,7 @@ public final class ChildProcess: Sendable {
   ///
   /// - Returns: the exit status, or the number of the signal that ended it.
   @discardableResult
-  public func end(_ signal: Int32 = SIGTERM, within seconds: Double = 300) async throws -> Int32 {
+  public func end(_ signal: Int32 = SIGTERM, within seconds: Double = 1800) async throws -> Int32 {
     if process.isRunning { kill(process.processIdentifier, signal) }
     let deadline = Date(timeIntervalSinceNow: seconds)
     while process.isRunning {
@@ -59,7 +59,7 @@ public final class ChildProcess: Sendable {
 /// Runs a program to its end.
 public func runProcess(
   _ executable: String, _ arguments: [String], environment: [String: String] = [:],
-  within seconds: Double = 300
+  within seconds: Double = 1800
 ) async throws -> ProcessResult {
   let folder = try TemporaryFolder()
   let child = try ChildProcess(
@@ -76,7 +76,7 @@ public struct TimeoutError: Error, CustomStringConvertible {
 
 /// Polls until the condition holds.
 public func waitUntil(
-  _ what: String, within seconds: Double = 300, _ condition: () async throws -> Bool
+  _ what: String, within seconds: Double = 1800, _ condition: () async throws -> Bool
 ) async throws {
   let deadline = Date(timeIntervalSinceNow: seconds)
   while try await !condition() {

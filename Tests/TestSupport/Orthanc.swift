@@ -38,7 +38,7 @@ public final class Orthanc: Sendable {
     try JSONSerialization.data(withJSONObject: settings).write(to: file)
     process = try ChildProcess(
       "/usr/sbin/Orthanc", [file.path], log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("Orthanc", within: 300) {
+    try await waitUntil("Orthanc", within: 900) {
       await self.get("system") != nil
     }
   }

@@ -45,7 +45,7 @@ public final class QueryArchive: Sendable {
       testPython, [Self.script, "archive", "\(self.port)", "PACS", folder.url.path] + behaviours,
       log: log.url.appendingPathComponent("log"))
     try add(files)
-    try await waitUntil("the archive", within: 300) {
+    try await waitUntil("the archive", within: 900) {
       guard self.process.isRunning else { throw ArchiveEnded(output: self.process.output) }
       return try await echo("PACS", self.port)
     }
@@ -94,7 +94,7 @@ public final class Dcmqrscp: Sendable {
     process = try ChildProcess(
       "/usr/bin/dcmqrscp", ["-c", settings.path],
       log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("dcmqrscp", within: 300) { try await echo("PACS", self.port) }
+    try await waitUntil("dcmqrscp", within: 900) { try await echo("PACS", self.port) }
     guard !files.isEmpty else { return }
     let stored = try await runProcess(
       "/usr/bin/storescu", ["-aec", "PACS", "127.0.0.1", "\(port)"] + files.map(\.path))

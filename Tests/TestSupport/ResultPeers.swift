@@ -14,7 +14,7 @@ public class TellingPeer<Event: Decodable>: @unchecked Sendable {
     let path = TestFiles.package.appendingPathComponent("Scripts/test-support/peers/\(script)").path
     process = try ChildProcess(
       testPython, [path] + arguments(chosen), log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("\(script)", within: 300) {
+    try await waitUntil("\(script)", within: 900) {
       guard process.isRunning else { throw PeerEnded(output: process.output) }
       return try await runProcess(
         "/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(chosen)"]

@@ -66,7 +66,7 @@ private final class Echo: WebRoutes {
       configuration: .init(services: [server], logger: Logger(label: "test")))
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await group.run() }
-      try await waitUntil("the server", within: 120) {
+      try await waitUntil("the server", within: 900) {
         try await runProcess("/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(self.port)"]).status
           == 0
       }
