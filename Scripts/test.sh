@@ -15,7 +15,7 @@ if [ $# -gt 0 ]; then
 else
   # One part after the other, and not all tests of a part at once: full-size networks would starve
   # the servers, daemons and peers of the other parts.
-  export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-16}
+  export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-8}
   networks='^(TensorsTests|UNETRPPTests|SegmentationTests|TrainingTests|TrainingRunsTests)\.'
   daemons='^(EndToEndTests|WebServerTests)\.'
   say "running the tests of networks and training"
