@@ -76,7 +76,8 @@ public final class Ledger: Sendable {
       var configuration = Configuration()
       configuration.busyMode = .timeout(30)
       reader = try DatabaseQueue(path: path, configuration: configuration)
-      try noteTime()
+      // Who has the ledger locked now keeps nobody from opening it: then the time is noted later.
+      _ = try? noteTime()
     } catch let error as LedgerError {
       throw error
     } catch let error as DatabaseError
