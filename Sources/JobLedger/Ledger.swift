@@ -102,7 +102,11 @@ public final class Ledger: Sendable {
     intakePatience = .seconds(8)
     do {
       guard access(path, R_OK) == 0 else {
-        throw LedgerError.cannotOpen(path: path, reason: String(cString: strerror(errno)))
+        throw LedgerError.cannotOpen(
+          path: path,
+          reason: errno == ENOENT
+            ? "there is no ledger here: no daemon has run with this configuration yet"
+            : String(cString: strerror(errno)))
       }
       var configuration = Configuration()
       configuration.readonly = true
