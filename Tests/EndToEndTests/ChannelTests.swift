@@ -122,7 +122,9 @@ import Testing
   @Test func aStudyIsDueWhenItsChannelsAreThere() async throws {
     let study = try await makeStudy()
     let model = try await makeThresholdBundle("brats", in: folder.url)
-    let setup = try DaemonSetup(models: ["MR": model.path], hasDestination: false)
+    // Longer than a busy machine takes between two series.
+    let setup = try DaemonSetup(
+      models: ["MR": model.path], assembly: "{quietSeconds: 20}", hasDestination: false)
     let daemon = try await setup.start()
     let folders = try FileManager.default.contentsOfDirectory(
       at: input, includingPropertiesForKeys: nil)
