@@ -144,11 +144,8 @@ public struct ConfiguredParts {
       retention, interval: .seconds(configuration.retention.intervalMinutes * 60), logger: logger)
   }
 
-  /// What stays free on the disk, in bytes: the most that a listener asks for.
-  var diskReserve: Int {
-    configuration.listeners.map { state.diskReserve($0.limits) }.max()
-      ?? state.diskReserve(gigabytes: nil)
-  }
+  /// What stays free on the disk, in bytes.
+  var diskReserve: Int { state.diskReserve(configuration.listeners) }
 
   /// All listeners of the configuration, which listen from now on.
   ///

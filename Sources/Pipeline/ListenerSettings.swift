@@ -1,7 +1,7 @@
 import ConfigurationFile
 import DICOM
 import DICOMNetwork
-import Foundation
+import FileSystem
 import Ingest
 
 extension AssociationPolicy {
@@ -40,6 +40,11 @@ extension PeerLimits {
 }
 
 extension StateDirectory {
+  /// What stays free on the disk, in bytes: the most that one of the listeners leaves.
+  func diskReserve(_ listeners: [SiteConfiguration.Listener]) -> Int {
+    listeners.map { diskReserve($0.limits) }.max() ?? diskReserve(gigabytes: nil)
+  }
+
   /// What a listener leaves free on the disk, in bytes: 1 GB where nothing is configured, and no more
   /// than 5 % of a small file system.
   func diskReserve(_ limits: SiteConfiguration.Limits) -> Int {
@@ -48,8 +53,6 @@ extension StateDirectory {
 
   func diskReserve(gigabytes configured: Double?) -> Int {
     if let configured { return Int(configured * 1e9) }
-    let attributes = try? FileManager.default.attributesOfFileSystem(forPath: url.path)
-    let size = (attributes?[.systemSize] as? NSNumber)?.doubleValue ?? 0
-    return Int(min(1e9, size * 0.05))
+    return Int(min(1e9, Double(DiskSpace(of: url.path)?.size ?? 0) * 0.05))
   }
 }

@@ -177,7 +177,7 @@ public struct StudyAssessor: Sendable {
     return try assessed.merging(incomplete(assessed)) { $1 }
   }
 
-  /// What rules have to know of series beside their images: whether they are held, and which volumes
+  /// What rules have to know of series besides their images: whether they are held, and which volumes
   /// persons chose.
   private func standings(of units: [SourceSeries], study: String) throws -> [String: SeriesStanding]
   {

@@ -44,8 +44,8 @@ public struct MemoryBudget: Sendable {
     self.system = system
   }
 
-  /// Admits a job that fits now beside those that were admitted and have not ended. Each of them counts with all
-  /// that it may take, beside what the process has: what it has taken of that is not known.
+  /// Admits a job that fits now, together with those that were admitted and have not ended. Each of these counts
+  /// with all that it may take, on top of what the process has: how much of it is already taken is unknown.
   ///
   /// - Parameter job: the bytes that it takes at its peak beyond what the process has already.
   /// - Returns: the right to them, which ends with it.

@@ -1,4 +1,4 @@
-/// What is known of a series beside what its images say, as far as rules ask.
+/// What rules ask of a series besides what its images say.
 public struct SeriesStanding: Sendable, Equatable {
   /// Why it cannot be segmented now, by any model; nil where it can.
   public var heldReason: String?

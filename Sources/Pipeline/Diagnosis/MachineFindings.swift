@@ -74,9 +74,7 @@ extension Diagnosis {
 
   private var spaceFinding: Finding? {
     guard let disk = DiskSpace(of: state.url.path) else { return nil }
-    let reserve =
-      configuration.listeners.map { state.diskReserve($0.limits) }.max()
-      ?? state.diskReserve(gigabytes: nil)
+    let reserve = state.diskReserve(configuration.listeners)
     let text = String(
       format: "%.1f of %.1f GB free", Double(disk.available) / 1e9, Double(disk.size) / 1e9)
     if disk.available < reserve {

@@ -1,6 +1,6 @@
 import ConfigurationFile
+import FileSystem
 import Foundation
-import Glibc
 import Ingest
 import JobLedger
 
@@ -37,7 +37,8 @@ public struct Retention: Sendable {
     self.ledger = ledger
     self.rules = rules
     self.now = now
-    self.freeBytes = freeBytes ?? { state.freeBytes }
+    // As good as all where that cannot be told.
+    self.freeBytes = freeBytes ?? { DiskSpace(of: state.url.path)?.available ?? .max }
   }
 
   /// What would be removed now.
@@ -82,14 +83,5 @@ public struct Retention: Sendable {
   /// Whether the disk has less free than the configuration demands.
   var isDiskShort: Bool {
     rules.minimumFreeGB.map { Double(freeBytes()) < $0 * 1e9 } ?? false
-  }
-}
-
-extension StateDirectory {
-  /// Bytes that are free on its file system for us; as good as all where that cannot be told.
-  var freeBytes: Int {
-    var status = statvfs()
-    guard statvfs(url.path, &status) == 0 else { return .max }
-    return Int(status.f_bavail) * Int(status.f_frsize)
   }
 }

@@ -44,8 +44,8 @@ struct MeasuredAnew {
       mixed += weight * SIMD3(way.x * way.y, way.x * way.z, way.y * way.z)
     }
 
-    /// Whether the length of an axis is right: where the eigenvalue that it stands for is, by the signs of
-    /// the pivots of the covariance less a number (Sylvester's law of inertia).
+    /// Whether the length of an axis is right: counts the eigenvalues of the covariance below its bounds, by
+    /// the signs of the pivots (Sylvester's law of inertia).
     ///
     /// - Parameters:
     ///   - length: in mm.
