@@ -86,7 +86,6 @@ public struct Recovery: Sendable {
   /// - Parameter report: is called with a line for each file, and whether something is wrong with it.
   /// - Throws: `LedgerError`
   public func rebuildLedger(_ report: (String, _ isError: Bool) -> Void) throws {
-    let isLost = try ledger.isEmpty()
     var files: [(path: String, time: Double)] = []
     for folder in spool.folders() {
       for path in try unknownFiles(inFolder: folder) {
@@ -94,9 +93,13 @@ public struct Recovery: Sendable {
       }
     }
     files.sort { ($0.time, $0.path) < ($1.time, $1.path) }
+    // Files made in advance are no loss, and a new ledger may be locked.
+    if try files.contains(where: { !isUnused($0.path) }) && ledger.isEmpty() {
+      try ledger.beginRebuild(session: session.key)
+    }
     for file in files { try take(file.path, report) }
     try ResultFolders(state: spool.state).takeUpAll(in: ledger, report)
-    if isLost { try ledger.suspectSeriesWithoutJobs(key: "\(session.key)/lost ledger") }
+    if try ledger.isBeingRebuilt() { try ledger.endRebuild() }
   }
 
   /// Files of a folder that are not in the ledger and that no process of this daemon is writing.
@@ -135,9 +138,13 @@ public struct Recovery: Sendable {
     case unreadable(String)
   }
 
+  private func isUnused(_ path: String) -> Bool {
+    FileStatus(spool.state.file(path).path)?.size == 0
+  }
+
   private func adopt(_ path: String) throws -> Finding {
     let file = spool.state.file(path)
-    if FileStatus(file.path)?.size == 0 {
+    if isUnused(path) {
       unlink(file.path)
       return .unused
     }

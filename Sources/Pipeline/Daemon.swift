@@ -44,9 +44,11 @@ public struct Daemon {
     // Models and rules are known to be usable before a port opens.
     let assembler = try parts.assembler(receptions: receiver)
     // What is received while a lost ledger is rebuilt would count as older than what is in the spool.
-    if try parts.ledger.isEmpty() {
-      try recovery.rebuildLedger { line, isError in
-        parts.logger.log(level: isError ? .error : .notice, "\(line)")
+    if try parts.ledger.isEmpty() || parts.ledger.isBeingRebuilt() {
+      try await retryingLedgerWrite(parts.logger) {
+        try recovery.rebuildLedger { line, isError in
+          parts.logger.log(level: isError ? .error : .notice, "\(line)")
+        }
       }
     }
     try await receiver.start()

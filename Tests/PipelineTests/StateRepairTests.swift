@@ -174,6 +174,25 @@ import Testing
     try recovery.rebuildLedger { line, _ in Issue.record("\(line)") }
   }
 
+  /// A rebuild that ended in its middle is no reason to believe that all of a series came.
+  @Test func aRebuildThatWasInterruptedIsCompletedAsOne() throws {
+    let ledger = try Ledger(path: small.folder.url.appendingPathComponent("new.sqlite").path)
+    let recovery = Recovery(intake(ledger))
+    try recovery.rebuildLedger { _, _ in }
+    #expect(try !ledger.isBeingRebuilt() && !ledger.isEmpty())
+
+    let other = try Ledger(path: small.folder.url.appendingPathComponent("other.sqlite").path)
+    try other.beginRebuild(session: "killed")
+    // What it had recorded when it was killed.
+    try Recovery(intake(other)).rescan { line, isError in #expect(!isError, "\(line)") }
+    #expect(try other.isBeingRebuilt() && !other.isEmpty())
+    try Recovery(intake(other)).rebuildLedger { line, _ in Issue.record("\(line)") }
+    #expect(try !other.isBeingRebuilt())
+    try assembler(other).assembleDue()
+    let held = try #require(try other.jobs().last)
+    #expect(held.state == "held" && held.reason?.contains("the ledger was lost") == true)
+  }
+
   /// A result that was not delivered when the ledger was lost is sent.
   @Test func whatDidNotArriveIsSentAfterTheLedgerWasLost() async throws {
     let runner = small.runner(memory: MemoryBudget(limit: nil), destinations: ["pacs"])

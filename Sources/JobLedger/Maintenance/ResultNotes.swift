@@ -169,11 +169,6 @@ extension Ledger {
 
 /// A lost ledger is rebuilt from what is on disk.
 extension Ledger {
-  /// Whether nothing was ever received.
-  public func isEmpty() throws(LedgerError) -> Bool {
-    try read { db in try Int.fetchOne(db, sql: "SELECT 1 FROM series LIMIT 1") == nil }
-  }
-
   /// Has jobs that are made from now on get higher numbers: folders of results are named by them.
   public func reserveJobs(upTo number: Int64) throws(LedgerError) {
     try write { db in
@@ -241,41 +236,6 @@ extension Ledger {
       try Bool.fetchOne(
         db, sql: "SELECT EXISTS (SELECT 1 FROM result_objects WHERE sop_uid = ?)", arguments: [uid])
         ?? false
-    }
-  }
-
-  /// A ledger that was rebuilt from the spool does not know what was refused and which associations broke
-  /// off: a series of images of which no result is here is held until it is sent again, the query source
-  /// confirms it, or a person releases it.
-  ///
-  /// - Parameter key: of the association that is recorded in place of the unknown ones; unique.
-  public func suspectSeriesWithoutJobs(key: String) throws(LedgerError) {
-    try write { db in
-      let series = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT series_uid, (SELECT count(DISTINCT sop_uid) FROM instances
-            WHERE instances.series_uid = series.series_uid) AS n
-          FROM series WHERE assembled_revision < revision AND NOT EXISTS
-            (SELECT 1 FROM jobs WHERE jobs.series_uid = series.series_uid)
-          """)
-      guard !series.isEmpty else { return }
-      let message = "the ledger was lost, and with it how the instances came"
-      try db.execute(
-        sql: """
-          INSERT INTO associations (key, calling_ae, called_ae, peer_address, started_at, ended_at,
-            outcome, message) VALUES (?1, '', '', '', ?2, ?2, 'interrupted', ?3)
-          """, arguments: [key, now, message])
-      let association = db.lastInsertedRowID
-      for row in series {
-        let uid: String = try row.value("series_uid")
-        try db.execute(
-          sql: """
-            INSERT INTO association_series (association_id, series_uid, stored, refused, last_at)
-            VALUES (?, ?, ?, 0, ?)
-            """, arguments: [association, uid, try row.value("n") as Int, now])
-        try event(db, "association", by: .fault, series: uid, message)
-      }
     }
   }
 
