@@ -13,9 +13,7 @@ if [ $# -gt 0 ]; then
   say "running the tests chosen"
   swift test "${test_build[@]}" --skip-build "$@"
 else
-  # One part after the other, and not all tests of a part at once: full-size networks would starve
-  # the servers, daemons and peers of the other parts.
-  export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-8}
+  # One part after the other: full-size networks would starve the servers, daemons and peers of the others.
   networks='^(TensorsTests|UNETRPPTests|SegmentationTests|TrainingTests|TrainingRunsTests)\.'
   daemons='^(EndToEndTests|WebServerTests)\.'
   say "running the tests of networks and training"

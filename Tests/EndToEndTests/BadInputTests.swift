@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Each fault gives one clear message and a non-zero exit, or a refusal while others are served.
-@Suite(.serialized) struct BadInputTests {
+@Suite(.serialized, .limitedConcurrency) struct BadInputTests {
   private func check(
     _ yaml: String, says expected: String..., sourceLocation: SourceLocation = #_sourceLocation
   )

@@ -7,7 +7,7 @@ private let bundle = TestFiles.package
 
 /// The shipped cardiac model on a synthetic heart, for whose labels it was not trained.
 @Suite(
-  .serialized,
+  .limitedConcurrency, .serialized,
   .enabled(
     if: FileManager.default.fileExists(atPath: bundle.path), "the cardiac model has been left out"))
 struct CardiacModelTests {

@@ -5,7 +5,7 @@ import Testing
 /// Made-up cardiac studies as three vendors name and describe their series: the example
 /// configuration's rule finds the short-axis cine among the rest, and a model of cine holds the rest
 /// by itself where no rule keeps it away.
-@Suite struct CardiacStudyTests {
+@Suite(.limitedConcurrency) struct CardiacStudyTests {
   enum Vendor: String, CaseIterable { case siemens, ge, philips }
 
   /// A series of a study, or the series of the short-axis stack.

@@ -4,7 +4,7 @@ import Testing
 
 /// A ball that beats in a wall of constant volume, and a network that marks both by their signal:
 /// what a cardiac model's bundle says of its series, of the heartbeat and of the wall.
-@Suite(.serialized) struct CardiacTests {
+@Suite(.serialized, .limitedConcurrency) struct CardiacTests {
   private struct Cine: Decodable {
     var radii: [Double]
     var wallMillilitres: Double

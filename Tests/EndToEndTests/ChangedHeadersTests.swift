@@ -4,7 +4,7 @@ import Testing
 
 /// One element of one header changed at random: never a crash, never a volume that is elsewhere
 /// than the headers say.
-@Suite struct ChangedHeadersTests {
+@Suite(.limitedConcurrency) struct ChangedHeadersTests {
   @Test func noChangeIsOverlooked() async throws {
     let folder = try TemporaryFolder()
     let made = try await script("generators/make_series_defects.py", [folder.url.path])

@@ -4,7 +4,7 @@ import Testing
 
 /// A model that takes four series of one head, each on a grid of its own and with a bright ball at
 /// a known place in the patient.
-@Suite(.serialized) struct ChannelTests {
+@Suite(.serialized, .limitedConcurrency) struct ChannelTests {
   private struct Study: Decodable {
     var study: String
     var series: [String: String]

@@ -4,7 +4,7 @@ import Testing
 
 /// A beating ball: ten phases of one series, end-diastole by volume in the first and end-systole in
 /// the fifth, where time alone would take the fourth.
-@Suite(.serialized) struct CineTests {
+@Suite(.serialized, .limitedConcurrency) struct CineTests {
   private struct Cine: Decodable {
     var series: String
     var radii: [Double]

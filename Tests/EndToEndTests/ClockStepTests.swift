@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The clock of the machine is set by an hour while a series comes: nothing waits longer or shorter for it.
-@Suite(.serialized) struct ClockStepTests {
+@Suite(.serialized, .limitedConcurrency) struct ClockStepTests {
   private static let slices = 8
 
   /// The seconds by which the clock is ahead, as `clock_step.c` reads them.

@@ -54,7 +54,7 @@ private final class ControlGroup: Sendable {
 
 /// Within the limit of its control group segmentd segments or says that it cannot; the kernel never has to
 /// end it.
-@Suite(.serialized) struct ControlGroupTests {
+@Suite(.serialized, .limitedConcurrency) struct ControlGroupTests {
   private struct Report: Decodable {
     struct Memory: Decodable {
       var predicted: Int

@@ -4,7 +4,7 @@ import Testing
 
 /// A study that an archive corrects and sends again: the same instances with the same pixels and
 /// another header.
-@Suite(.serialized) struct CorrectionTests {
+@Suite(.serialized, .limitedConcurrency) struct CorrectionTests {
   private let setup: DaemonSetup
   private var series: URL { setup.folder.url.appendingPathComponent("series") }
 

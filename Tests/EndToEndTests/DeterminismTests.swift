@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The same images, model and settings give the same object, byte for byte, and a PACS has it once.
-@Suite(.serialized) struct DeterminismTests {
+@Suite(.serialized, .limitedConcurrency) struct DeterminismTests {
   private let folder: TemporaryFolder
   private var series: URL { folder.url.appendingPathComponent("series") }
 

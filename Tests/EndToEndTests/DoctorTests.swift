@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `segmentd doctor` on machines with and without faults.
-@Suite struct DoctorTests {
+@Suite(.limitedConcurrency) struct DoctorTests {
   private struct Finding: Decodable {
     var subject: String
     var level: String

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 /// The system calls of the daemon, in order: when 0x0000 leaves, a loss of power changes nothing any more.
-@Suite(.serialized, .enabled(if: SystemCalls.canBeTraced, "\(SystemCalls.cannotBeTraced)"))
+@Suite(
+  .serialized, .limitedConcurrency,
+  .enabled(if: SystemCalls.canBeTraced, "\(SystemCalls.cannotBeTraced)"))
 struct DurabilityOrderTests {
   @Test(arguments: [1, 4])
   func fileFolderAndRowAreSyncedBeforeTheAnswer(associations: Int) async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `segmentd evaluate` and `run` on NIfTI, compared with nibabel and the training script's measures.
-@Suite struct EvaluateTests {
+@Suite(.limitedConcurrency) struct EvaluateTests {
   struct Report: Decodable {
     struct Mean: Decodable { var dice: Double, hd95: Double }
     struct Label: Decodable { var label: Int, name: String, dice: Double, hd95: Double }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `segmentd explain` on what a real daemon wrote.
-@Suite(.serialized) struct ExplainTests {
+@Suite(.serialized, .limitedConcurrency) struct ExplainTests {
   private struct Explanation: Decodable {
     struct Entry: Decodable {
       var kind: String

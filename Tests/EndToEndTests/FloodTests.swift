@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A crowd of hostile peers at once: whoever keeps to the rules is served as if they were not there.
-@Suite struct FloodTests {
+@Suite(.limitedConcurrency) struct FloodTests {
   private let setup: DaemonSetup
 
   init() throws { setup = try DaemonSetup(hasDestination: false) }

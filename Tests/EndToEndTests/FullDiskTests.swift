@@ -4,7 +4,9 @@ import Testing
 
 /// A disk that is full for a while, or that becomes read-only, is not a bad study: everything waits
 /// and resumes by itself.
-@Suite(.serialized, .enabled(if: SmallFileSystem.isPossible, "\(SmallFileSystem.isImpossible)"))
+@Suite(
+  .serialized, .limitedConcurrency,
+  .enabled(if: SmallFileSystem.isPossible, "\(SmallFileSystem.isImpossible)"))
 struct FullDiskTests {
   private let setup: DaemonSetup
   private var series: URL { setup.folder.url.appendingPathComponent("series") }

@@ -4,7 +4,7 @@ import Testing
 
 /// A series with refused instances or an interrupted association is never segmented as if it were
 /// complete.
-@Suite(.serialized) struct IncompleteSeriesTests {
+@Suite(.serialized, .limitedConcurrency) struct IncompleteSeriesTests {
   private static let slices = 8
 
   private func series(_ setup: DaemonSetup, _ options: String...) async throws -> [URL] {

@@ -136,7 +136,9 @@ private let real = [
 ]
 
 /// Series on disk through the command that assesses them.
-@Suite(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
+@Suite(
+  .limitedConcurrency,
+  .enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
 struct InspectTests {
   @Test func everyDefectGetsItsVerdict() async throws {
     let probes = try #require(TestFiles.shared).appendingPathComponent("probes")
@@ -177,7 +179,7 @@ struct InspectTests {
 
 /// Objects of every kind, as pydicom ships them: other modalities, reports, plans, waveforms, colour,
 /// directories, damaged files.
-@Suite struct OtherObjectsTests {
+@Suite(.limitedConcurrency) struct OtherObjectsTests {
   @Test func eachIsNamedOrRefused() async throws {
     let found = try await runProcess(
       testPython, ["-c", "import pydicom.data; print(pydicom.data.DATA_ROOT)"])

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `kill -9` at any moment: what was acknowledged is kept, and each job ends once.
-@Suite(.serialized) struct KilledDaemonTests {
+@Suite(.serialized, .limitedConcurrency) struct KilledDaemonTests {
   @Test func whileReceiving() async throws {
     let setup = try DaemonSetup()
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `segmentd ledger` on the state directory of a real daemon.
-@Suite(.serialized) struct LedgerCommandTests {
+@Suite(.serialized, .limitedConcurrency) struct LedgerCommandTests {
   private struct Report: Decodable {
     struct Finding: Decodable {
       var kind: String

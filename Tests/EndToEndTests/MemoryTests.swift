@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.serialized) struct MemoryTests {
+@Suite(.serialized, .limitedConcurrency) struct MemoryTests {
   private struct Report: Decodable {
     struct Memory: Decodable {
       var predicted: Int

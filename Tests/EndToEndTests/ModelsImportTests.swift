@@ -5,7 +5,7 @@ import Testing
 import UNETRPP
 
 /// `segmentd models import` as an administrator meets it.
-@Suite struct ModelsImportTests {
+@Suite(.limitedConcurrency) struct ModelsImportTests {
   private let folder: TemporaryFolder
   private let models: URL
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What Prometheus, supervisors and load balancers ask a daemon.
-@Suite struct MonitoringTests {
+@Suite(.limitedConcurrency) struct MonitoringTests {
   private static let promtool = URL(fileURLWithPath: testPython).deletingLastPathComponent()
     .appendingPathComponent("promtool").path
 

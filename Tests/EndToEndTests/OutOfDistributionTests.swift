@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The bundled model on what it was not made for: nothing comes out without a refusal or warning.
-@Suite struct OutOfDistributionTests {
+@Suite(.limitedConcurrency) struct OutOfDistributionTests {
   struct Report: Decodable {
     var volume: String?
     var state: String

@@ -4,7 +4,7 @@ import Testing
 
 /// What says something of a patient is in the images and results, and nowhere else: neither in the log at its
 /// finest level nor in metrics, whatever becomes of the images.
-@Suite(.serialized) struct PatientDataTests {
+@Suite(.serialized, .limitedConcurrency) struct PatientDataTests {
   /// Values that occur nowhere else, each of which would tell whose images these are.
   private static let identity = [
     "PatientName": "ZZSURNAME^ZZGIVEN", "PatientID": "ZZPATIENT77", "PatientBirthDate": "19370419",

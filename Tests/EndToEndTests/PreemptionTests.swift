@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Jobs that are interrupted in the real daemon come to the result of `run`, byte for byte.
-@Suite(.serialized) struct PreemptionTests {
+@Suite(.serialized, .limitedConcurrency) struct PreemptionTests {
   private func setup() throws -> DaemonSetup {
     try DaemonSetup(more: "inference: {checkpointSeconds: 0.001}", hasDestination: false)
   }

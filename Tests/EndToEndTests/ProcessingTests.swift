@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `pause`, `drain` and `resume`, with the daemon up and down.
-@Suite(.serialized) struct ProcessingTests {
+@Suite(.serialized, .limitedConcurrency) struct ProcessingTests {
   private func run(_ setup: DaemonSetup, _ command: String, _ options: String...) async throws
     -> String
   {

@@ -4,7 +4,7 @@ import Testing
 
 /// Real scanner data through the daemon; it is next to the package where it is available.
 @Suite(
-  .serialized,
+  .limitedConcurrency, .serialized,
   .enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
 struct RealDataTests {
   /// Sends a folder in the transfer syntaxes that its files have.

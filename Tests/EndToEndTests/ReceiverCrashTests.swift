@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A crash of the process that receives takes neither what was acknowledged nor the daemon and its jobs.
-@Suite(.serialized) struct ReceiverCrashTests {
+@Suite(.serialized, .limitedConcurrency) struct ReceiverCrashTests {
   /// Waits until a process receives that is not `former`.
   private func nextReceiver(of daemon: ChildProcess, after former: Int32, _ setup: DaemonSetup)
     async throws -> Int32

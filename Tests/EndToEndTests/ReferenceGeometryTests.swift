@@ -5,7 +5,9 @@ import Testing
 import Volumes
 
 /// Volumes of real series are where an independent converter's NIfTI files say.
-@Suite(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
+@Suite(
+  .limitedConcurrency,
+  .enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
 struct ReferenceGeometryTests {
   @Test(arguments: [
     ("mr_two_slices", "001_ground_truth.nii.gz"),

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A measurement report goes the way of its segmentation: from the job to the archive.
-@Suite(.serialized) struct ReportTests {
+@Suite(.serialized, .limitedConcurrency) struct ReportTests {
   @Test func aReportArrivesBehindItsSegmentation() async throws {
     let setup = try DaemonSetup(more: "results: {report: measurements}")
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `reprocess` of many studies, beside another one, and beside a daemon that starts.
-@Suite(.serialized) struct ReprocessTests {
+@Suite(.serialized, .limitedConcurrency) struct ReprocessTests {
   private func start(_ setup: DaemonSetup, _ name: String, _ options: String...) throws
     -> ChildProcess
   {

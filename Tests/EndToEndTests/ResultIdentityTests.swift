@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The patient, study and time that a result names.
-@Suite struct ResultIdentityTests {
+@Suite(.limitedConcurrency) struct ResultIdentityTests {
   private let folder: TemporaryFolder
   private let input: URL
   private let output: URL

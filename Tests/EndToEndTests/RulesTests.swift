@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `segmentd rules test` and the daemon on the same study.
-@Suite struct RulesTests {
+@Suite(.limitedConcurrency) struct RulesTests {
   private struct Trials: Decodable {
     struct Study: Decodable {
       var studyInstanceUID: String

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `segmentd inspect` on series with one habit or defect each.
-@Suite struct SeriesDefectsTests {
+@Suite(.limitedConcurrency) struct SeriesDefectsTests {
   private struct Expected: Decodable {
     var series: String
     var verdicts: [String]

@@ -4,7 +4,7 @@ import Testing
 
 /// The beating ball of ``CineTests`` as scanners store short-axis cine: a series for each of twelve
 /// slices, each measured in heartbeats of its own length.
-@Suite(.serialized) struct SeriesStackTests {
+@Suite(.serialized, .limitedConcurrency) struct SeriesStackTests {
   private struct Study: Decodable {
     var study: String
     /// The series in slice order.

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The site's geometry rules count at every entrance.
-@Suite struct SiteGeometryTests {
+@Suite(.limitedConcurrency) struct SiteGeometryTests {
   @Test(arguments: [["run", "--model", "untrained-tiny", "--output", "OUT"], ["inspect"]])
   func theGeometryOfAConfigurationDecides(command: [String]) async throws {
     let folder = try TemporaryFolder()

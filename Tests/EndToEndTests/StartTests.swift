@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The port opens at once, whatever has to be looked at first; nothing is processed before.
-@Suite(.serialized) struct StartTests {
+@Suite(.serialized, .limitedConcurrency) struct StartTests {
   private let setup: DaemonSetup
   private var ledgerFile: URL { setup.state.appendingPathComponent("ledger.sqlite") }
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// C-STORE in, a segmentation in a real PACS out.
-@Suite(.serialized) struct StoreToDeliveryTests {
+@Suite(.serialized, .limitedConcurrency) struct StoreToDeliveryTests {
   @Test func aSeriesSentByStorescuArrivesAsSegmentationInOrthanc() async throws {
     let setup = try DaemonSetup()
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)

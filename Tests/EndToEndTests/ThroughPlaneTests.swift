@@ -4,7 +4,7 @@ import Testing
 
 /// A model whose slices are thicker than the image's, on a series of 1 mm: `run` says that slices are
 /// copies, or interpolates between them.
-@Suite struct ThroughPlaneTests {
+@Suite(.limitedConcurrency) struct ThroughPlaneTests {
   private struct Report: Decodable {
     var state: String
     var notes: [String]

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `segmentd train-step`: steps of a small network, and batches that are refused.
-struct TrainStepTests {
+@Suite(.limitedConcurrency) struct TrainStepTests {
   private let folder: TemporaryFolder
   private let weights = TestFiles.fixtures
     .appendingPathComponent("models/untrained-tiny-mr/weights.safetensors").path

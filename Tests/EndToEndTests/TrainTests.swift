@@ -5,7 +5,7 @@ import Testing
 import Volumes
 
 /// `segmentd train` and `segmentd fine-tune` as a hospital meets them: files in, a bundle out.
-@Suite(.serialized) struct TrainTests {
+@Suite(.serialized, .limitedConcurrency) struct TrainTests {
   private struct Report: Decodable {
     struct Label: Decodable { var name: String, dice: Double, diceBefore: Double? }
     var state: String

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The verdict on every series that enters, from storescu to the ledger and a real PACS.
-@Suite(.serialized) struct VerdictTests {
+@Suite(.serialized, .limitedConcurrency) struct VerdictTests {
   /// `geometry: {…}` sends one series and returns its job.
   private func job(
     _ setup: DaemonSetup, _ options: String..., pacs: Orthanc? = nil

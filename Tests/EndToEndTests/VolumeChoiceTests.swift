@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Two echoes in one series: held with a list until a rule or a person chooses one, the same at every entrance.
-@Suite(.serialized) struct VolumeChoiceTests {
+@Suite(.serialized, .limitedConcurrency) struct VolumeChoiceTests {
   private let folder: TemporaryFolder
   private var series: URL { folder.url.appendingPathComponent("series") }
 

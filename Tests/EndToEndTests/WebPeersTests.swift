@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Requests that are not as they should be: each is answered, and costs what the limits say.
-@Suite(.serialized) struct WebPeersTests {
+@Suite(.serialized, .limitedConcurrency) struct WebPeersTests {
   private func post(
     _ web: WebStore, _ type: String, _ file: URL, path: String = "/studies", _ more: String...
   ) async throws -> (code: Int, text: String) {

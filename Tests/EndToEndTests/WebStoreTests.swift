@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Senders of STOW-RS: what they store is as safe as what comes by C-STORE, and processed alike.
-@Suite(.serialized) struct WebStoreTests {
+@Suite(.serialized, .limitedConcurrency) struct WebStoreTests {
   private static let slices = 8
 
   private func expectCompleted(_ web: WebStore, jobs count: Int = 1) async throws {
