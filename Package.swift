@@ -286,12 +286,20 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// Tests that compute nothing need no optimisation, which is most of the time of their release build.
-let plainTests: Set = [
+// Tests that compute nothing need no optimisation, which is most of the time of their release build; nor do, for
+// the tests, modules that touch no pixel.
+var plain: Set = [
   "ConfigurationFileTests", "CredentialsTests", "DICOMNetworkTests", "DICOMwebServerTests",
   "DICOMwebTests", "EndToEndTests", "ExplanationTests", "IngestTests", "JobLedgerTests",
   "PipelineTests", "SeriesSelectionTests", "StrictYAMLTests", "WatchFolderTests", "WebServerTests",
 ]
-for target in package.targets where plainTests.contains(target.name) {
+if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
+  plain.formUnion([
+    "Clocks", "ConfigurationFile", "Credentials", "DICOMNetwork", "DICOMwebServer", "Explanation", "Ingest",
+    "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "TrainingRuns", "WebServer",
+    "segmentd",
+  ])
+}
+for target in package.targets where plain.contains(target.name) {
   target.swiftSettings = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 }

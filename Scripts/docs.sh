@@ -6,8 +6,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 need_swift
 output=$PWD/.build/docc
 say "building the modules as for the tests"
-swift build "${test_build[@]}"
-built=$(swift build "${test_build[@]}" --show-bin-path)
+in_test_build swift build "${test_build[@]}"
+built=$(in_test_build swift build "${test_build[@]}" --show-bin-path)
 say "extracting symbols"
 # Of the modules as they are built for the tests: `swift package dump-symbol-graph` would build everything
 # once more. Modules in C are found by their module maps.

@@ -44,9 +44,11 @@ build_packages=(
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
 test_packages=(dicom3tools openjph-tools python3-venv strace)
 
-# How the tests are built: optimised, as it is shipped (full-size networks would take an hour without);
-# in a folder of its own, because the flags differ from those of the shipped build.
+# How the tests are built: what computes optimised, as it is shipped (full-size networks would take an hour
+# without), the rest not (see Package.swift); in a folder of its own, because the flags differ from those of
+# the shipped build.
 test_build=(-c release --scratch-path .build/tests -Xswiftc -enable-testing)
+in_test_build() { SEGMENTD_TEST_BUILD=1 "$@"; }
 
 need_swift() {
   command -v swift >/dev/null || die "Swift 6.1 or newer is needed: https://www.swift.org/install"

@@ -8,18 +8,18 @@ need_test_environment
 need_promtool
 
 say "building with all tests (release)"
-swift build "${test_build[@]}" --build-tests
+in_test_build swift build "${test_build[@]}" --build-tests
 if [ $# -gt 0 ]; then
   say "running the tests chosen"
-  swift test "${test_build[@]}" --skip-build "$@"
+  in_test_build swift test "${test_build[@]}" --skip-build "$@"
 else
   # One part after the other: full-size networks would starve the servers, daemons and peers of the others.
   networks='^(TensorsTests|UNETRPPTests|SegmentationTests|TrainingTests|TrainingRunsTests)\.'
   daemons='^(EndToEndTests|WebServerTests)\.'
   say "running the tests of networks and training"
-  swift test "${test_build[@]}" --skip-build --filter "$networks"
+  in_test_build swift test "${test_build[@]}" --skip-build --filter "$networks"
   say "running the tests of the other modules"
-  swift test "${test_build[@]}" --skip-build --skip "$networks" --skip "$daemons"
+  in_test_build swift test "${test_build[@]}" --skip-build --skip "$networks" --skip "$daemons"
   say "running the tests of servers, and from end to end"
-  swift test "${test_build[@]}" --skip-build --filter "$daemons"
+  in_test_build swift test "${test_build[@]}" --skip-build --filter "$daemons"
 fi

@@ -79,7 +79,8 @@ public struct Recovery: Sendable {
   /// Brings what is on disk into a ledger that was lost, or restored from a copy, before any job is made
   /// whose result may be there: first the files of the spool in the order in which they were received, so
   /// that of several versions of an instance the last counts, and then results with what their notes say
-  /// of them. In a ledger that had nothing before, series without a result count as incomplete.
+  /// of them. In a ledger that had nothing before, series count as incomplete unless a result was made of as
+  /// many instances.
   ///
   /// It can be interrupted and repeated.
   ///
@@ -99,7 +100,9 @@ public struct Recovery: Sendable {
     }
     for file in files { try take(file.path, report) }
     try ResultFolders(state: spool.state).takeUpAll(in: ledger, report)
-    if try ledger.isBeingRebuilt() { try ledger.endRebuild() }
+    if try ledger.isBeingRebuilt() {
+      try ledger.endRebuild(instanceCounts: ResultFolders(state: spool.state).instanceCounts())
+    }
   }
 
   /// Files of a folder that are not in the ledger and that no process of this daemon is writing.

@@ -63,6 +63,14 @@ package struct ResultFolders: Sendable {
     return nil
   }
 
+  /// How many instances the last result of each series was made of that is as it was proved.
+  func instanceCounts() -> [String: Int] {
+    let notes = numbers.compactMap(note).filter { fault($0) == nil }.sorted { $0.job < $1.job }
+    return notes.reduce(into: [:]) { counts, note in
+      counts.merge(note.instanceCounts ?? [:]) { $1 }
+    }
+  }
+
   /// Of folders whose job is not in the ledger.
   package func unknownNumbers(_ ledger: Ledger) throws(LedgerError) -> [Int64] {
     let known = try ledger.jobNumbers()

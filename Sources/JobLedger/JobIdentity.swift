@@ -27,7 +27,8 @@ public struct EarlierResults: Sendable, Equatable {
     }
   }
 
-  /// The last result, where it depends on the same as this job's: the job that has its files.
+  /// The last result, where it depends on the same as this job's and was not purged: the job that has its
+  /// files.
   public var same: Int64?
   /// The files of the same result.
   public var objects: [StoredObject] = []
@@ -53,6 +54,8 @@ extension Ledger {
           SELECT ifnull(results.same_as, results.job_id) AS owner, jobs.fingerprint,
             jobs.result_series_uid, results.study_uid, jobs.replaced_study, jobs.replaced_series,
             this.is_forced,
+            EXISTS (SELECT 1 FROM results AS own WHERE purged_at IS NOT NULL
+              AND own.job_id = ifnull(results.same_as, results.job_id)) AS is_purged,
             EXISTS (SELECT 1 FROM result_objects WHERE kind = 'seg'
               AND result_objects.job_id = ifnull(results.same_as, results.job_id)) AS has_objects
           FROM jobs AS this JOIN jobs ON jobs.series_uid = this.series_uid
@@ -65,8 +68,10 @@ extension Ledger {
       let fingerprint: String? = try last.value("fingerprint")
       if !isForced, fingerprint == identity.fingerprint {
         let owner: Int64 = try last.value("owner")
+        // Files that a purge is about to remove are made again, with the same UIDs.
+        let isPurged: Bool = try last.value("is_purged")
         return EarlierResults(
-          same: owner, objects: try objects(job: owner, db),
+          same: isPurged ? nil : owner, objects: isPurged ? [] : try objects(job: owner, db),
           replaced: try series(last, "replaced_study", "replaced_series"))
       }
       for row in rows where try row.value("has_objects") {

@@ -19,10 +19,13 @@ extension Ledger {
       WHERE series.series_uid = jobs.series_uid AND assembled_revision < series.revision)
     """
 
-  /// The job of the highest priority that has waited longest of those that are due (?2 is now).
+  /// The job of the highest priority that has waited longest of those that are due (?2 is now). It waits for
+  /// one of the same series and model that is running: which result it replaces is known only then.
   static let nextJob = """
     SELECT id FROM jobs INDEXED BY jobs_due
     WHERE ?1 IS NULL AND state IN ('available', 'retryable') AND \(isDue)
+      AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.series_uid = jobs.series_uid
+        AND other.model = jobs.model AND other.state = 'running')
       AND EXISTS (SELECT 1 FROM processing WHERE mode = 'active')
     ORDER BY priority DESC, scheduled_at, id LIMIT 1
     """
@@ -86,7 +89,10 @@ extension Ledger {
     run: JobRun? = nil
   ) throws(LedgerError) {
     try write { db in
-      let owner = try owner(of: result.objects, db)
+      let found = try owner(of: result.objects, db)
+      // A newer job has come to the same meanwhile: its files count, and this result is superseded.
+      let isLate = found.map { $0 > id } ?? false
+      let owner = isLate ? nil : found
       try record(run, job: id, db)
       let job = try end(id, as: "completed", message: nil, db)
       try record(verdicts, job: id, db)
@@ -94,7 +100,7 @@ extension Ledger {
       try insert(result, job: id, sameAs: owner, newer: newer, db)
       if let owner {
         try move(result.objects, to: owner, db)
-      } else {
+      } else if !isLate {
         try insert(result.objects, job: id, db)
       }
       let earlier = owner.map { "the result of job \($0): " } ?? ""
@@ -198,7 +204,8 @@ extension Ledger {
     try db.execute(
       sql: """
         UPDATE deliveries SET state = 'superseded' WHERE state IN ('waiting', 'held') AND job_id IN
-          (SELECT job_id FROM results WHERE superseded_by = ?)
+          (SELECT ifnull(same_as, job_id) FROM results WHERE superseded_by = ?)
+          AND NOT \(Self.isCurrent("deliveries.job_id"))
         """, arguments: [id])
   }
 }

@@ -205,6 +205,11 @@ extension Ledger {
             UPDATE jobs SET priority = max(priority, ?), scheduled_at = min(scheduled_at, ?)
             WHERE id = ? AND state IN ('available', 'retryable')
             """, arguments: [job.priority, now + job.delay, id])
+        if job.volume?.cause == .person {
+          try db.execute(
+            sql: "UPDATE jobs SET volume_cause = ? WHERE id = ?",
+            arguments: [EventCause.person.rawValue, id])
+        }
         if cause == .person {
           try event(
             db, "asked again", by: cause, series: series, job: id,

@@ -140,10 +140,14 @@ public struct StudyAssessor: Sendable {
       units = try SourceSeries.stacked(
         read.inOrder(of: all), geometry: geometry, preferred: Set(withJobs))
     }
-    if rules.comparesSeries {
-      for uid in all where read.purged.contains(uid) {
-        for asked in series where asked != uid && read.sources[asked] != nil {
-          read.faults[asked] = purgedText(uid)
+    if rules.comparesSeries || !slices.isEmpty {
+      let absent = try read.absent.union(knownByResultsAlone(known))
+      let (asked, relation) =
+        rules.comparesSeries
+        ? (series, "the rules compare it with") : (slices, "it may be of one stack with")
+      for uid in absent.sorted() {
+        for other in asked where other != uid && read.sources[other] != nil {
+          read.faults[other] = absentText(uid, relation)
         }
       }
     }
@@ -197,9 +201,30 @@ public struct StudyAssessor: Sendable {
     return standings
   }
 
-  private func purgedText(_ series: String) -> String {
-    "the rules compare it with series \(series), whose originals were purged: retrieve the study with "
+  private func absentText(_ series: String, _ relation: String) -> String {
+    "\(relation) series \(series), whose originals were purged or lost: retrieve the study with "
       + "segmentd fetch, or send it again, and try again with segmentd jobs retry"
+  }
+
+  /// Series of a ledger that was lost, of which only results are here.
+  private func knownByResultsAlone(_ known: [SeriesOfStudy]) throws -> [String] {
+    try known.filter { series in
+      let uid = series.seriesInstanceUID
+      return try ledger.instances(series: uid).all.isEmpty
+        && series.models.contains { try ledger.currentResult(series: uid, model: $0) != nil }
+    }.map(\.seriesInstanceUID)
+  }
+
+  /// Series of a study of whose originals some are not here: what is found without them may be a part of a
+  /// stack, or the wrong channel.
+  ///
+  /// - Throws: `LedgerError`
+  func absentSeries(ofStudy study: String) throws -> [String] {
+    let known = try ledger.imageSeries(ofStudy: study)
+    let spool = SpoolCheck(state: state)
+    return try known.map(\.seriesInstanceUID)
+      .filter { try spool.missing(ledger.instances(series: $0).current) != nil }
+      + knownByResultsAlone(known)
   }
 
   /// Those of the series that may lack instances.
@@ -257,13 +282,14 @@ public struct StudyAssessor: Sendable {
 
   private func add(_ uid: String, to read: inout ReadSeries) throws {
     let instances = try ledger.instances(series: uid)
-    if instances.current.contains(where: \.isPurged) { read.purged.insert(uid) }
+    if instances.current.contains(where: \.isPurged) { read.absent.insert(uid) }
     do {
       read.sources[uid] = try SourceSeries(SeriesFiles(instances, in: state), geometry: geometry)
     } catch let error as DICOMError {
       if let fault = MachineFault(error) { throw fault }
-      read.faults[uid] =
-        SpoolCheck(state: state).missing(instances.all)?.description ?? error.description
+      let missing = SpoolCheck(state: state).missing(instances.all)
+      if missing?.damagedCount == instances.all.count { read.absent.insert(uid) }
+      read.faults[uid] = missing?.description ?? error.description
     }
   }
 }
@@ -272,8 +298,8 @@ public struct StudyAssessor: Sendable {
 private struct ReadSeries {
   var sources: [String: SourceSeries] = [:]
   var faults: [String: String] = [:]
-  /// Those of which files were purged.
-  var purged: Set<String> = []
+  /// Those of which files were purged, or all are missing.
+  var absent: Set<String> = []
 
   func isRead(_ uid: String) -> Bool { sources[uid] != nil || faults[uid] != nil }
 

@@ -76,7 +76,8 @@ public struct MemoryBudget: Sendable {
     if let group = system.groupLimit { lasting.append((group, "the control group's limit")) }
     if let total = system.total { lasting.append((total, "the machine")) }
     if let tightest = lasting.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
-      throw shortage(tightest.0, tightest.1, isPermanent: true)
+      // What is resident is theirs too, and becomes free with them.
+      throw shortage(tightest.0, tightest.1, isPermanent: others == 0)
     }
     var present: [(Int, String)] = []
     if let free = system.groupFree { present.append((free + resident, "the control group now")) }

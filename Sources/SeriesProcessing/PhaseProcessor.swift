@@ -70,7 +70,9 @@ struct PhaseProcessor {
     var memory = MemoryUse(predicted: 0)
     func segmented(_ phase: Int) async throws -> SegmentedStack {
       if let segmented = known[phase] { return segmented }
-      let segmented = try await segment(phase, phases[phase].stack)
+      var segmented = try await segment(phase, phases[phase].stack)
+      // Only the labels are left of what it took, and the next phase takes as much.
+      segmented.reservation = nil
       memory = MemoryUse(predicted: max(memory.predicted, segmented.predictedMemory))
       known[phase] = segmented
       return segmented

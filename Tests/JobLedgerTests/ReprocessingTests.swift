@@ -33,6 +33,20 @@ import Testing
     #expect(try !request().isNew && ledger.jobs().count == 4)
   }
 
+  /// A person who asks for the volume that a rule chose has chosen it for later jobs too.
+  @Test func aPersonsVolumeIsRememberedWhereItsJobWaits() throws {
+    var job = NewJob.test()
+    try fixture.makeJob(model: "other")
+    job.volume = ChosenVolume("EchoTime=80", by: .rule)
+    let waiting = try request(job).id
+    job.volume = ChosenVolume("EchoTime=80", by: .person)
+    #expect(try request(job) == RequestedJob(id: waiting, isNew: false))
+    #expect(try ledger.job(waiting).job.volume?.cause == .person)
+    job.volume = ChosenVolume("EchoTime=80", by: .rule)
+    #expect(try !request(job).isNew)
+    #expect(try ledger.job(waiting).job.volume?.cause == .person)
+  }
+
   @Test func moreImagesMakeAnotherJob() throws {
     let job = try fixture.makeJob()
     try fixture.receive(.test(9))

@@ -92,6 +92,73 @@ import Testing
     #expect(try deliver() == [fourth])
   }
 
+  /// Files that a purge is about to remove are made again, under the same UIDs.
+  @Test func aPurgedResultIsMadeAgain() throws {
+    let (first, _) = try start("a")
+    try complete(first)
+    let (second, before) = try start("b")
+    try complete(second)
+    try ledger.write { try $0.execute(sql: "UPDATE results SET purged_at = 1 WHERE job_id = 2") }
+    let (_, again) = try start("b")
+    #expect(again == EarlierResults(replaced: before.replaced))
+  }
+
+  /// A job that gives way to one of the same series ends after it, with nothing of its own.
+  @Test func anOlderJobThatEndsLateIsSuperseded() throws {
+    let (first, _) = try start("a")
+    try ledger.yieldJob(first, reason: "a more urgent job is due")
+    let (second, _) = try start("a")
+    try complete(second)
+    #expect(try ledger.claimJob(id: first)?.id == first)
+    try complete(first, .test(second))
+    let late = try ledger.job(first).job
+    #expect(late.state == "completed" && late.supersededBy == second && late.objects == [])
+    #expect(try ledger.job(second).job.objects == JobResult.test(second).objects)
+    #expect(try deliver() == [second])
+    #expect(try ledger.checkConsistency().findings == [])
+  }
+
+  /// What a result replaces is known once the job before has ended.
+  @Test func twoJobsOfASeriesRunOneAfterTheOther() throws {
+    let first = try fixture.makeJob()
+    let second = try ledger.reprocess(series: "1.2.3", job: .test())
+    let other = try ledger.reprocess(series: "1.2.3", job: .test(model: "other"))
+    #expect(try ledger.claimJob()?.id == first)
+    #expect(try ledger.claimJob()?.id == other)
+    #expect(try ledger.claimJob() == nil)
+    try complete(first)
+    #expect(try ledger.claimJob()?.id == second)
+  }
+
+  /// The files of a result may count again through a later job, whatever became of the job that made them.
+  @Test func aResultThatCountsAgainIsSentAndOneThatDoesNotIsNot() throws {
+    let other = try fixture.makeJob(series: "1.2.9")
+    let first = try ledger.reprocess(series: "1.2.9", job: .test(model: "x"))
+    #expect(try ledger.claimJob(id: other)?.id == other)
+    try complete(other)
+    #expect(try deliver() == [other])
+    #expect(try ledger.claimJob(id: first)?.id == first)
+    try complete(first)
+    // As by the result of another series that a rule took in its place.
+    try ledger.write { db in
+      try db.execute(
+        sql: "UPDATE results SET superseded_by = ? WHERE job_id = ?", arguments: [other, first])
+      try db.execute(
+        sql: "UPDATE deliveries SET state = 'superseded' WHERE job_id = ?", arguments: [first])
+    }
+    let again = try ledger.reprocess(series: "1.2.9", job: .test(model: "x"))
+    #expect(try ledger.claimJob(id: again)?.id == again)
+    try ledger.completeJob(again, sameAs: first, destinations: ["pacs"])
+    let delivery = try #require(try ledger.claimDelivery())
+    #expect(delivery.job == first)
+    try ledger.markDeliveryFailed(delivery, .unreachable, error: "away")
+    #expect(try ledger.job(again).job.deliveries.map(\.state) == ["waiting"])
+    let last = try ledger.reprocess(series: "1.2.9", job: .test(model: "x"))
+    #expect(try ledger.claimJob(id: last)?.id == last)
+    try complete(last)
+    #expect(try ledger.job(again).job.deliveries.map(\.state) == ["superseded"])
+  }
+
   @Test func aForcedJobMakesANewResult() throws {
     let (first, _) = try start("a")
     try complete(first)

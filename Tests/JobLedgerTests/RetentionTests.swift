@@ -182,6 +182,8 @@ import Testing
       references: [.init(sopClassUID: "1.2.840.10008.5.1.4.1.1.2", sopInstanceUID: "1.2.3.1")])
     #expect(try originals() == [:])
     try ledger.recordCommitmentOutcome(id, failureReasons: [nil])
+    #expect(try originals() == [:], "the peer does not know yet")
+    try ledger.markReported(id)
     #expect(try originals() == ["1.2.3": .completed])
   }
 

@@ -254,6 +254,19 @@ import Volumes
     #expect(try ledger.seriesDue(quietPeriod: 0).isEmpty)
   }
 
+  /// Whether a series is the best of the study is not known without those whose files are gone.
+  @Test func aSeriesIsHeldWhereAnotherOnesFilesAreGone() throws {
+    try receive("1.2.3", "ven")
+    _ = try jobs(best())
+    for path in try ledger.instances(series: "1.2.3").all.map(\.spoolPath) {
+      try FileManager.default.removeItem(at: state.file(path))
+    }
+    try receive("1.2.4", "art")
+    let held = try #require(try jobs(best())["1.2.4"]?.last)
+    #expect(held.state == "held")
+    #expect(held.reason?.contains("series 1.2.3, whose originals were purged or lost") == true)
+  }
+
   @Test func aSeriesOfWhichNothingCanBeReadIsHeldAndTheOthersGoOn() throws {
     try receive("1.2.3", "ven")
     try receive("1.2.4", "art")

@@ -193,6 +193,35 @@ import Testing
     #expect(held.state == "held" && held.reason?.contains("the ledger was lost") == true)
   }
 
+  /// A result is no proof that its series is whole: some of it may have gone since.
+  @Test func aSeriesIsHeldOfWhichLessIsHereThanItsResultWasMadeOf() async throws {
+    try await runAndDeliver()
+    try ResultNoteWriter(state: state, ledger: small.ledger, logger: Logger(label: "test"))
+      .writeNew()
+    #expect(ResultFolders(state: state).note(small.id)?.instanceCounts == [small.series: 5])
+    let last = try #require(try small.ledger.instances(job: small.id).current.last)
+    try FileManager.default.removeItem(at: state.file(last.spoolPath))
+    let ledger = try Ledger(path: small.folder.url.appendingPathComponent("new.sqlite").path)
+    try Recovery(intake(ledger)).rebuildLedger { line, isError in #expect(!isError, "\(line)") }
+    try assembler(ledger).assembleDue()
+    let held = try #require(try ledger.jobs().last)
+    #expect(held.state == "held" && held.reason?.contains("the ledger was lost") == true)
+  }
+
+  /// What was sent and not proved to have arrived is asked for again.
+  @Test func whatWasNotProvedIsAskedForAfterTheLedgerWasLost() async throws {
+    let runner = small.runner(memory: MemoryBudget(limit: nil), destinations: ["pacs"])
+    #expect(try await runner.runNext { _ in })
+    let delivery = try #require(try small.ledger.claimDelivery())
+    try small.ledger.markDelivered(delivery, awaitsProof: true)
+    try ResultNoteWriter(state: state, ledger: small.ledger, logger: Logger(label: "test"))
+      .writeNew()
+    let ledger = try Ledger(path: small.folder.url.appendingPathComponent("new.sqlite").path)
+    try Recovery(intake(ledger)).rebuildLedger { line, isError in #expect(!isError, "\(line)") }
+    #expect(try ledger.job(small.id).job.deliveries.map(\.state) == ["sent"])
+    #expect(try ledger.claimProof(policy: .jobs)?.job == small.id)
+  }
+
   /// A result that was not delivered when the ledger was lost is sent.
   @Test func whatDidNotArriveIsSentAfterTheLedgerWasLost() async throws {
     let runner = small.runner(memory: MemoryBudget(limit: nil), destinations: ["pacs"])

@@ -176,10 +176,20 @@ extension Ledger {
     }
   }
 
+  /// Whether the files of a job's result are those of a current one, of this job or of a later one that came to
+  /// the same.
+  static func isCurrent(_ job: String) -> String {
+    """
+    EXISTS (SELECT 1 FROM results AS own JOIN jobs AS owner ON owner.id = own.job_id
+        JOIN jobs AS later ON later.series_uid = owner.series_uid
+        JOIN results AS current ON current.job_id = later.id
+      WHERE own.job_id = \(job) AND current.superseded_by IS NULL
+        AND ifnull(current.same_as, current.job_id) = own.job_id)
+    """
+  }
+
   func isSuperseded(job: Int64, _ db: Database) throws -> Bool {
-    try Bool.fetchOne(
-      db, sql: "SELECT superseded_by IS NOT NULL FROM results WHERE job_id = ?", arguments: [job])
-      ?? false
+    try Bool.fetchOne(db, sql: "SELECT NOT \(Self.isCurrent("?1"))", arguments: [job]) ?? false
   }
 
   private func expectChange(of delivery: ClaimedDelivery, _ db: Database) throws {
@@ -193,9 +203,8 @@ extension Ledger {
   func rescueDeliveries(_ db: Database) throws {
     try db.execute(
       sql: """
-        UPDATE deliveries SET state =
-          CASE (SELECT superseded_by IS NULL FROM results WHERE results.job_id = deliveries.job_id)
-            WHEN 1 THEN 'waiting' ELSE 'superseded' END
+        UPDATE deliveries
+        SET state = iif(\(Self.isCurrent("deliveries.job_id")), 'waiting', 'superseded')
         WHERE state = 'sending'
         """)
   }

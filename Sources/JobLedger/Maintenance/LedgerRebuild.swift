@@ -1,7 +1,7 @@
 import GRDB
 
 /// A ledger that was rebuilt from the spool does not know what was refused and which associations broke
-/// off: series of which no result is on disk count as incomplete. The ledger notes that a rebuild has begun,
+/// off: series count as incomplete unless all is here that a result on disk was made of. The ledger notes that a rebuild has begun,
 /// so that one that is interrupted does not end as if nothing had been lost.
 extension Ledger {
   private static let rebuildKeys = "key >= 'lost ledger/' AND key < 'lost ledger0'"
@@ -33,9 +33,11 @@ extension Ledger {
     }
   }
 
-  /// Ends a rebuild: a series of images of which no result is here is held until it is sent again, the query
-  /// source confirms it, or a person releases it.
-  public func endRebuild() throws(LedgerError) {
+  /// Ends a rebuild: a series is held until it is sent again, the query source confirms it, or a person releases
+  /// it, unless all that a result was made of is here.
+  ///
+  /// - Parameter counts: how many instances results were made of, by Series Instance UID.
+  public func endRebuild(instanceCounts counts: [String: Int]) throws(LedgerError) {
     try write { db in
       guard let association = try rebuild(db) else { return }
       let series = try Row.fetchAll(
@@ -43,19 +45,19 @@ extension Ledger {
         sql: """
           SELECT series_uid, (SELECT count(DISTINCT sop_uid) FROM instances
             WHERE instances.series_uid = series.series_uid) AS n
-          FROM series WHERE assembled_revision < revision AND NOT EXISTS
-            (SELECT 1 FROM jobs WHERE jobs.series_uid = series.series_uid)
+          FROM series WHERE assembled_revision < revision
           """)
       try db.execute(
         sql: "UPDATE associations SET message = ? WHERE id = ?",
         arguments: [Self.done, association])
       for row in series {
-        let uid: String = try row.value("series_uid")
+        let (uid, count): (String, Int) = (try row.value("series_uid"), try row.value("n"))
+        guard count != counts[uid] else { continue }
         try db.execute(
           sql: """
             INSERT INTO association_series (association_id, series_uid, stored, refused, last_at)
             VALUES (?, ?, ?, 0, ?)
-            """, arguments: [association, uid, try row.value("n") as Int, now])
+            """, arguments: [association, uid, count, now])
         try event(db, "association", by: .fault, series: uid, Self.done)
       }
     }

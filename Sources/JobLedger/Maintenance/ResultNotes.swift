@@ -11,6 +11,8 @@ public struct ResultNote: Sendable, Codable, Equatable {
     public var at: Date
     /// SOP Instance UIDs of what it has; nil in a note of an older version.
     public var objects: [String]?
+    /// Whether its arrival was proved, or no proof is asked for; nil in a note of an older version.
+    public var isProved: Bool?
   }
 
   /// A further series that the job was about.
@@ -53,6 +55,9 @@ public struct ResultNote: Sendable, Codable, Equatable {
   public var volume: ChosenVolume?
   /// Nil in a note of an older version.
   public var inputs: [Input]?
+  /// How many instances the job's series had, by Series Instance UID, as far as none has come since; nil in a
+  /// note of an older version.
+  public var instanceCounts: [String: Int]?
   public var alternatives: [Alternative]?
 
   /// Of the files, relative to the state directory; nil where they are not all in one folder.
@@ -118,7 +123,8 @@ extension Ledger {
     let delivered = try Row.fetchAll(
       db,
       sql: """
-        SELECT id, destination, ifnull(delivered_at, sent_at) AS arrived_at FROM deliveries
+        SELECT id, destination, ifnull(delivered_at, sent_at) AS arrived_at,
+          state = 'delivered' AS is_proved FROM deliveries
         WHERE job_id = ? AND state IN ('sent', 'delivered') ORDER BY destination
         """, arguments: [job])
     return ResultNote(
@@ -139,9 +145,11 @@ extension Ledger {
       delivered: try delivered.map {
         ResultNote.Delivered(
           destination: try $0.value("destination"), at: try date($0, "arrived_at"),
-          objects: try deliveredObjects(try $0.value("id"), db).map(\.sopInstanceUID))
+          objects: try deliveredObjects(try $0.value("id"), db).map(\.sopInstanceUID),
+          isProved: try $0.value("is_proved"))
       },
       volume: try ChosenVolume(row), inputs: try inputs(ofJob: job, db),
+      instanceCounts: try instanceCounts(ofJob: job, db),
       alternatives: try Row.fetchAll(
         db, sql: "SELECT * FROM job_alternatives WHERE job_id = ? ORDER BY position",
         arguments: [job]
@@ -149,6 +157,21 @@ extension Ledger {
         ResultNote.Alternative(
           seriesInstanceUID: try $0.value("series_uid"), isBetter: try $0.value("is_better"))
       })
+  }
+
+  private func instanceCounts(ofJob job: Int64, _ db: Database) throws -> [String: Int] {
+    let rows = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT series_uid, (SELECT count(DISTINCT sop_uid) FROM instances
+          WHERE instances.series_uid = series.series_uid) AS n
+        FROM (SELECT series_uid, revision FROM jobs WHERE id = ?1
+          UNION ALL SELECT series_uid, revision FROM job_inputs WHERE job_id = ?1) AS input
+        JOIN series USING (series_uid) WHERE input.revision = series.revision
+        """, arguments: [job])
+    return Dictionary(
+      try rows.map { (try $0.value("series_uid") as String, try $0.value("n") as Int) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   private func inputs(ofJob job: Int64, _ db: Database) throws -> [ResultNote.Input] {
@@ -244,11 +267,14 @@ extension Ledger {
     let arrivedAt = time(of: delivered.at)
     try db.execute(
       sql: """
-        INSERT INTO deliveries (job_id, destination, state, attempt_count, scheduled_at,
+        INSERT INTO deliveries (job_id, destination, state, attempt_count, scheduled_at, sent_at,
           delivered_at)
-        VALUES (?1, ?2, 'delivered', 1, ?3, ?3)
+        VALUES (?1, ?2, iif(?4, 'delivered', 'sent'), 1, iif(?4, ?3, ?5), ?3, iif(?4, ?3, NULL))
         """,
-      arguments: [note.job, delivered.destination, arrivedAt])
+      // What was not proved is asked for once more.
+      arguments: [
+        note.job, delivered.destination, arrivedAt, delivered.isProved ?? false, now,
+      ])
     let delivery = db.lastInsertedRowID
     for object in note.objects where object.kind.isSent {
       guard let uid = object.sopInstanceUID, delivered.objects.map({ $0.contains(uid) }) ?? true

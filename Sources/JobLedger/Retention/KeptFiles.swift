@@ -80,7 +80,7 @@ enum KeptQueries {
         CROSS JOIN commitment_references
           ON commitment_references.commitment_id = commitments.id
         CROSS JOIN instances ON instances.sop_uid = commitment_references.sop_uid
-      WHERE commitments.state IN ('requested', 'ready') AND commitments.state = 'requested'
+      WHERE commitments.state IN ('requested', 'ready')
         AND instances.series_uid = series.series_uid)
     """
 

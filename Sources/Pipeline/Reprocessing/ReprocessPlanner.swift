@@ -75,6 +75,7 @@ public struct ReprocessPlanner {
       asked[firsts[request.seriesInstanceUID] ?? request.seriesInstanceUID] = request
     }
     let known = try parts.ledger.imageSeries(ofStudy: study)
+    let absent = try assessor.absentSeries(ofStudy: study)
     var (plan, together) = (StudyPlan(), Set<String>())
     for series in known where firsts[series.seriesInstanceUID] == nil {
       let uid = series.seriesInstanceUID
@@ -91,16 +92,33 @@ public struct ReprocessPlanner {
       for name in names {
         if try bundle(name).takesSeveralSeries {
           together.insert(name)
+          continue
+        }
+        let unit = Unit(study: study, series: uid, stackedWith: stacks[uid] ?? [], model: name)
+        if let series = absent.first, !unit.stackedWith.isEmpty {
+          plan.unplanned.append(
+            unit.unplanned(Self.absentText("it may be of one stack with", series)))
         } else {
-          try add(
-            Unit(study: study, series: uid, stackedWith: stacks[uid] ?? [], model: name), &plan)
+          try add(unit, &plan)
         }
       }
     }
     for name in together.sorted() {
+      let channels = try bundle(name).channels.count
+      if let series = absent.first, settings.channels.count < channels {
+        plan.unplanned.append(
+          Unit(study: study, series: series, model: name)
+            .unplanned(Self.absentText("a channel may be", series)))
+        continue
+      }
       try addTogether(name, study: study, known.map(\.seriesInstanceUID), &plan)
     }
     return plan
+  }
+
+  private static func absentText(_ relation: String, _ series: String) -> String {
+    "\(relation) series \(series), whose originals were purged or lost: retrieve the study with segmentd "
+      + "fetch, or send it again"
   }
 
   /// The models asked for, of earlier jobs, or of the rules.
