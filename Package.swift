@@ -295,8 +295,10 @@ var plain: Set = [
 ]
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
   plain.formUnion([
-    "Clocks", "ConfigurationFile", "Credentials", "DICOMNetwork", "DICOMwebServer", "Explanation", "Ingest",
-    "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "TrainingRuns", "WebServer",
+    "Clocks", "ConfigurationFile", "Credentials", "DICOMNetwork", "DICOMwebServer", "Explanation",
+    "Ingest",
+    "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "TrainingRuns",
+    "WebServer",
     "segmentd",
   ])
 }
