@@ -108,6 +108,9 @@ struct FullDiskTests {
   @Test func theStartWaitsForSpace() async throws {
     let disk = try SmallFileSystem(at: setup.state, kilobytes: 8192)
     try await setup.start().end()
+    // The receiving process closes the ledger last, and then its index is removed.
+    let index = setup.state.appendingPathComponent("ledger.sqlite-shm").path
+    try await waitUntil("the ledger closed") { !FileManager.default.fileExists(atPath: index) }
     try disk.fill()
     let daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
