@@ -296,9 +296,7 @@ var plain: Set = [
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
   plain.formUnion([
     "Clocks", "ConfigurationFile", "Credentials", "DICOMNetwork", "DICOMwebServer", "Explanation",
-    "Ingest",
-    "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "TrainingRuns",
-    "WebServer",
+    "Ingest", "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "WebServer",
     "segmentd",
   ])
 }

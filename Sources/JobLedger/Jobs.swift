@@ -19,13 +19,18 @@ extension Ledger {
       WHERE series.series_uid = jobs.series_uid AND assembled_revision < series.revision)
     """
 
+  /// Whether a job of the same series and model is running. There are as many of these as places.
+  static let isTaken = """
+    EXISTS (SELECT 1 FROM jobs AS other INDEXED BY jobs_by_state WHERE other.state = 'running'
+      AND other.series_uid = jobs.series_uid AND other.model = jobs.model AND other.id IS NOT ?3)
+    """
+
   /// The job of the highest priority that has waited longest of those that are due (?2 is now). It waits for
   /// one of the same series and model that is running: which result it replaces is known only then.
   static let nextJob = """
     SELECT id FROM jobs INDEXED BY jobs_due
     WHERE ?1 IS NULL AND state IN ('available', 'retryable') AND \(isDue)
-      AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.series_uid = jobs.series_uid
-        AND other.model = jobs.model AND other.state = 'running')
+      AND NOT \(isTaken)
       AND EXISTS (SELECT 1 FROM processing WHERE mode = 'active')
     ORDER BY priority DESC, scheduled_at, id LIMIT 1
     """
@@ -49,7 +54,7 @@ extension Ledger {
           UPDATE jobs SET state = 'running', attempt_count = attempt_count + 1, reason = NULL
           WHERE id = (\(id == nil ? Self.nextJob : Self.waitingJob))
           RETURNING *
-          """, arguments: [id, now])
+          """, arguments: id == nil ? [nil, now, nil] : [id, now])
       guard let row = claimed else { return nil }
       let series: String = try row.value("series_uid")
       // Not in the statement above: there it would be found without an index.
@@ -90,7 +95,7 @@ extension Ledger {
   ) throws(LedgerError) {
     try write { db in
       let found = try owner(of: result.objects, db)
-      // A newer job has come to the same meanwhile: its files count, and this result is superseded.
+      // A newer job has come to the same meanwhile: its files count, and those of this one are removed.
       let isLate = found.map { $0 > id } ?? false
       let owner = isLate ? nil : found
       try record(run, job: id, db)
@@ -100,7 +105,9 @@ extension Ledger {
       try insert(result, job: id, sameAs: owner, newer: newer, db)
       if let owner {
         try move(result.objects, to: owner, db)
-      } else if !isLate {
+      } else if isLate {
+        try listForRemoval(Self.places(of: result.objects), db)
+      } else {
         try insert(result.objects, job: id, db)
       }
       let earlier = owner.map { "the result of job \($0): " } ?? ""

@@ -82,19 +82,20 @@ extension Ledger {
       let before: Int = try running?.value("before") ?? 0
       // One of the urgent jobs for each free place and each job that yields first.
       let urgent = try Row.fetchAll(
-        db, sql: Self.urgentJobs, arguments: [priority, now, max(0, free) + before + 1])
+        db, sql: Self.urgentJobs, arguments: [priority, now, id, max(0, free) + before + 1])
       guard let job = urgent.last, urgent.count > max(0, free) + before else { return nil }
       return .urgentJob(try job.value("id"), priority: try job.value("priority"))
     }
   }
 
-  /// The first ?3 jobs that are due (?2 is now) of a higher priority than ?1. One that is tried again waits for
-  /// its turn: it may be stopped each time, as by a lack of memory, and would stop the others too.
+  /// The first ?4 jobs that are due (?2 is now) of a higher priority than ?1 and wait for no running job of the
+  /// same series and model but ?3. One that is tried again waits for its turn: it may be stopped each time, as by
+  /// a lack of memory, and would stop the others too.
   static let urgentJobs = """
     SELECT id, priority FROM jobs INDEXED BY jobs_due
     WHERE state IN ('available', 'retryable') AND state = 'available' AND priority > ?1
-      AND \(isDue)
-    ORDER BY priority DESC, scheduled_at LIMIT ?3
+      AND \(isDue) AND NOT \(isTaken)
+    ORDER BY priority DESC, scheduled_at LIMIT ?4
     """
 
   /// Gives a running job back that yields; it counts as no failure, and waits in its former place.

@@ -10,6 +10,14 @@ public struct SeriesOfStudy: Sendable, Equatable {
   public var outdoneModels: Set<String> = []
 }
 
+/// Series that a result was made of together.
+public struct SeriesGroup: Sendable, Equatable {
+  public var model: String
+  /// Slices of one stack; else the channels of the model.
+  public var isStack: Bool
+  public var series: [String]
+}
+
 /// Which series are to be segmented again: those that meet every condition that is given.
 public struct ReprocessSelection: Sendable, Equatable {
   /// Studies and series, by UID; empty for all.
@@ -76,6 +84,29 @@ extension Ledger {
     guard found.isEmpty else { return found }
     if let series { throw .unknownSeries(series: series, study: study) }
     throw .unknownStudy(study)
+  }
+
+  /// The series of which current results of a study were made together.
+  public func groupsWithResults(ofStudy study: String) throws(LedgerError) -> [SeriesGroup] {
+    try read { db in
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT jobs.id, jobs.model, jobs.series_uid AS first, job_inputs.series_uid AS input, role
+          FROM series JOIN jobs ON jobs.series_uid = series.series_uid
+            JOIN results ON results.job_id = jobs.id JOIN job_inputs ON job_inputs.job_id = jobs.id
+          WHERE series.study_uid = ? AND superseded_by IS NULL ORDER BY jobs.id, position
+          """, arguments: [study])
+      var groups: [Int64: SeriesGroup] = [:]
+      for row in rows {
+        let (id, first): (Int64, String) = (try row.value("id"), try row.value("first"))
+        let role: String = try row.value("role")
+        let group = SeriesGroup(
+          model: try row.value("model"), isStack: role == "stack", series: [first])
+        groups[id, default: group].series.append(try row.value("input"))
+      }
+      return groups.sorted { $0.key < $1.key }.map(\.value)
+    }
   }
 
   /// The last job of a series for each model, and whether another series has its place.

@@ -140,15 +140,18 @@ public struct StudyAssessor: Sendable {
       units = try SourceSeries.stacked(
         read.inOrder(of: all), geometry: geometry, preferred: Set(withJobs))
     }
-    if rules.comparesSeries || !slices.isEmpty {
-      let absent = try read.absent.union(knownByResultsAlone(known))
-      let (asked, relation) =
-        rules.comparesSeries
-        ? (series, "the rules compare it with") : (slices, "it may be of one stack with")
-      for uid in absent.sorted() {
-        for other in asked where other != uid && read.sources[other] != nil {
-          read.faults[other] = absentText(uid, relation)
+    if rules.comparesSeries {
+      for uid in try read.absent.union(knownByResultsAlone(known)).sorted() {
+        for other in series where other != uid && read.sources[other] != nil {
+          read.faults[other] = absentText("the rules compare it with series \(uid)")
         }
+      }
+    }
+    if isQuiet, !slices.isEmpty,
+      let stack = try brokenGroups(ofStudy: study).first(where: \.group.isStack)
+    {
+      for uid in slices {
+        read.faults[uid] = absentText("it may be of one stack with series \(stack.absent[0])")
       }
     }
     let outcomes = rules.outcomes(
@@ -156,7 +159,9 @@ public struct StudyAssessor: Sendable {
     for unit in units {
       let uid = unit.seriesInstanceUID
       let members = unit.stackMembers.filter { $0 != uid }
-      guard series.contains(uid) || members.contains(where: series.contains) else { continue }
+      guard series.contains(uid) || members.contains(where: series.contains),
+        !([uid] + members).contains(where: { read.faults[$0] != nil })
+      else { continue }
       let plan: AssessedSeries.Plan =
         unit.facts == nil
         ? .unreadable(reason: unit.assessment.reasons.joined(separator: "; "))
@@ -201,9 +206,9 @@ public struct StudyAssessor: Sendable {
     return standings
   }
 
-  private func absentText(_ series: String, _ relation: String) -> String {
-    "\(relation) series \(series), whose originals were purged or lost: retrieve the study with "
-      + "segmentd fetch, or send it again, and try again with segmentd jobs retry"
+  private func absentText(_ relation: String) -> String {
+    "\(relation), whose originals were purged or lost: retrieve the study with segmentd fetch, or send it "
+      + "again, and try again with segmentd jobs retry"
   }
 
   /// Series of a ledger that was lost, of which only results are here.
@@ -215,16 +220,19 @@ public struct StudyAssessor: Sendable {
     }.map(\.seriesInstanceUID)
   }
 
-  /// Series of a study of whose originals some are not here: what is found without them may be a part of a
-  /// stack, or the wrong channel.
+  /// The series that results of a study were made of together, where some of them are not here any more. What is
+  /// found among the others may be a part of the stack, or the wrong channel.
   ///
   /// - Throws: `LedgerError`
-  func absentSeries(ofStudy study: String) throws -> [String] {
-    let known = try ledger.imageSeries(ofStudy: study)
+  func brokenGroups(ofStudy study: String) throws -> [(group: SeriesGroup, absent: [String])] {
     let spool = SpoolCheck(state: state)
-    return try known.map(\.seriesInstanceUID)
-      .filter { try spool.missing(ledger.instances(series: $0).current) != nil }
-      + knownByResultsAlone(known)
+    return try ledger.groupsWithResults(ofStudy: study).compactMap { group in
+      let absent = try group.series.filter { uid in
+        let instances = try ledger.instances(series: uid).current
+        return instances.isEmpty || spool.missing(instances) != nil
+      }
+      return absent.isEmpty ? nil : (group, absent)
+    }
   }
 
   /// Those of the series that may lack instances.

@@ -7,15 +7,14 @@ public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertibl
   public var process: Int
   /// What there is for both.
   public var capacity: Int
-  /// What sets this capacity.
+  /// What sets this capacity, with a verb.
   public var reason: String
   /// Whether waiting cannot help.
   public var isPermanent: Bool
 
   public var description: String {
     "the job needs \(gigabytes(job)) of memory at its peak on top of the \(gigabytes(process)) in "
-      + "use, \(gigabytes(job + process)) in all; \(reason) \(isPermanent ? "allows" : "leaves") "
-      + gigabytes(capacity)
+      + "use, \(gigabytes(job + process)) in all; \(reason) \(gigabytes(capacity))"
   }
 }
 
@@ -72,16 +71,18 @@ public struct MemoryBudget: Sendable {
         job: job, process: process, capacity: capacity, reason: reason, isPermanent: isPermanent)
     }
     var lasting: [(Int, String)] = []
-    if let limit { lasting.append((limit, "the configured limit")) }
-    if let group = system.groupLimit { lasting.append((group, "the control group's limit")) }
-    if let total = system.total { lasting.append((total, "the machine")) }
+    if let limit { lasting.append((limit, "the configured limit allows")) }
+    if let group = system.groupLimit { lasting.append((group, "the control group's limit allows")) }
+    if let total = system.total { lasting.append((total, "the machine allows")) }
     if let tightest = lasting.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
-      // What is resident is theirs too, and becomes free with them.
-      throw shortage(tightest.0, tightest.1, isPermanent: others == 0)
+      // Resident memory includes theirs, which is freed when they end.
+      throw shortage(tightest.0, tightest.1, isPermanent: others == 0 || job > tightest.0)
     }
     var present: [(Int, String)] = []
-    if let free = system.groupFree { present.append((free + resident, "the control group now")) }
-    if let free = system.available { present.append((free + resident, "the machine now")) }
+    if let free = system.groupFree {
+      present.append((free + resident, "the control group now leaves"))
+    }
+    if let free = system.available { present.append((free + resident, "the machine now leaves")) }
     if let tightest = present.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
       throw shortage(tightest.0, tightest.1, isPermanent: false)
     }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `segmentd jobs` by its conditions, in pages, of what is pending, and where nothing can be written.
-@Suite(.serialized, .limitedConcurrency, .timeLimit(.minutes(10))) struct JobListTests {
+@Suite(.serialized, .limitedConcurrency) struct JobListTests {
   @Test func listsFiltersAndPages() async throws {
     // No rule is for CT: each job is held at once.
     let setup = try DaemonSetup(models: ["MR": "untrained-tiny-mr"], hasDestination: false)

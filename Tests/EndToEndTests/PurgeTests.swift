@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `segmentd purge` and the daemon's own retention, with a real archive.
-@Suite(.serialized, .limitedConcurrency, .timeLimit(.minutes(30))) struct PurgeTests {
+@Suite(.serialized, .limitedConcurrency) struct PurgeTests {
   private struct Report: Decodable, Equatable {
     struct Item: Decodable, Equatable {
       var kind: String

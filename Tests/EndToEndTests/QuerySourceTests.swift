@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The daemon with an archive that it asks, and `segmentd fetch`.
-@Suite(.limitedConcurrency, .timeLimit(.minutes(20))) struct QuerySourceTests {
+@Suite(.limitedConcurrency) struct QuerySourceTests {
   private func setup(_ port: Int, _ more: String = "", quiet: Double = 1) throws -> DaemonSetup {
     try DaemonSetup(
       more: "querySource: {aeTitle: PACS, host: 127.0.0.1, port: \(port), \(more)}",

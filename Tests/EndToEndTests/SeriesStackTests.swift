@@ -1,4 +1,5 @@
 import Foundation
+import JobLedger
 import TestSupport
 import Testing
 
@@ -169,6 +170,18 @@ import Testing
     #expect(again.status == 0, "\(again.output)")
     let all = try await setup.jobs()
     #expect(all.count == 14 && all.filter { $0.state == "completed" }.count == 3)
+
+    // Eleven of the slices would pass for a stack.
+    let ledger = try Ledger(reading: setup.state.appendingPathComponent("ledger.sqlite").path)
+    for instance in try ledger.instances(series: study.slices[11]).current {
+      try FileManager.default.removeItem(
+        at: setup.state.appendingPathComponent(instance.spoolPath))
+    }
+    let part = try await segmentd(
+      "reprocess", "--config", setup.configuration, "--study", study.study, "--force")
+    let reason = "series \(study.slices[11]) of the same stack was purged or lost"
+    #expect(part.output.contains(reason), "\(part.output)")
+    #expect(try await setup.jobs().count == 14)
   }
 
   @Test func theDaemonHoldsAStackThatDoesNotFitOnce() async throws {

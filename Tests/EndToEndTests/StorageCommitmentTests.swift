@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A peer asks the daemon for storage commitment.
-@Suite(.limitedConcurrency, .timeLimit(.minutes(20))) struct StorageCommitmentTests {
+@Suite(.limitedConcurrency) struct StorageCommitmentTests {
   private static let ct = "1.2.840.10008.5.1.4.1.1.2"
   private static let mr = "1.2.840.10008.5.1.4.1.1.4"
 

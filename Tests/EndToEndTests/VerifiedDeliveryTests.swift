@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Results that have arrived only once it is proved, and destinations of several kinds.
-@Suite(.serialized, .limitedConcurrency, .timeLimit(.minutes(30))) struct VerifiedDeliveryTests {
+@Suite(.serialized, .limitedConcurrency) struct VerifiedDeliveryTests {
   private let pacsPort: Int
 
   init() throws { pacsPort = try freePort() }

@@ -51,6 +51,23 @@ import Testing
     #expect(throws: LedgerError.unknownJob(99)) { try ledger.reasonToYield(job: 99) }
   }
 
+  /// Two jobs of a series and model never run at the same time: another one need not make room.
+  @Test func onlyTheJobOfTheSameSeriesYieldsToOneOfIt() throws {
+    let job = try fixture.makeJob(series: "1.1")
+    let other = try fixture.makeJob(series: "1.2")
+    for id in [job, other] { #expect(try ledger.claimJob(id: id)?.id == id) }
+    var urgent = NewJob.test()
+    urgent.priority = 5
+    let id = try ledger.reprocess(series: "1.1", job: urgent)
+    #expect(try ledger.reasonToYield(job: other, places: 2) == nil)
+    #expect(try ledger.reasonToYield(job: job, places: 2) == nil)
+    try ledger.cancelJob(other, reason: "cancelled by an administrator")
+    #expect(try ledger.claimJob() == nil)
+    #expect(try ledger.reasonToYield(job: job) == .urgentJob(id, priority: 5))
+    try ledger.yieldJob(job, reason: "to job \(id)")
+    #expect(try ledger.claimJob()?.id == id)
+  }
+
   /// With two places a job yields only where both are taken, and the last of the lowest priority alone.
   @Test(arguments: [(0, [1]), (2, [0])])
   func oneOfSeveralYields(priorityOfTheLater: Int, first: [Int]) throws {
@@ -87,7 +104,7 @@ import Testing
   @Test func theQuestionReadsByIndexes() throws {
     let steps = try ledger.read { db in
       try Row.fetchAll(
-        db, sql: "EXPLAIN QUERY PLAN \(Ledger.urgentJobs)", arguments: [0, 1.0, 1]
+        db, sql: "EXPLAIN QUERY PLAN \(Ledger.urgentJobs)", arguments: [0, 1.0, nil, 1]
       ).map { $0["detail"] as String }
     }
     #expect(steps.allSatisfy { !$0.hasPrefix("SCAN series") && !$0.contains("TEMP B-TREE") })

@@ -111,10 +111,16 @@ import Testing
     #expect(try ledger.claimJob(id: second)?.id == second)
     try complete(second)
     #expect(try ledger.claimJob(id: first)?.id == first)
-    try complete(first, .test(second))
+    var same = JobResult.test(second)
+    for index in same.objects.indices {
+      same.objects[index].path = same.objects[index].path
+        .replacingOccurrences(of: "results/\(second)", with: "results/\(first)")
+    }
+    try complete(first, same)
     let late = try ledger.job(first).job
     #expect(late.state == "completed" && late.supersededBy == second && late.objects == [])
     #expect(try ledger.job(second).job.objects == JobResult.test(second).objects)
+    #expect(try ledger.filesToRemove(count: 9) == ["results/\(first)"])
     #expect(try deliver() == [second])
     #expect(try ledger.checkConsistency().findings == [])
   }

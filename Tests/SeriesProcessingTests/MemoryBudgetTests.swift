@@ -52,6 +52,8 @@ import Testing
     // It fits once the other one has ended.
     let shortage = #expect(throws: MemoryShortage.self) { try budget.reserve(job: 501 * 1024) }
     #expect(shortage?.isPermanent == false)
+    let never = #expect(throws: MemoryShortage.self) { try budget.reserve(job: 2001 * 1024) }
+    #expect(never?.isPermanent == true)
     var second: MemoryReservation? = try budget.reserve(job: 500 * 1024)
     #expect(second?.peak == 2000 * 1024)
     first = nil

@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 /// Runs only a few tests of all suites that have this trait at the same time: each has daemons, peers and
-/// networks of its own, and dozens of them at once would starve each other.
+/// networks of its own, and dozens of them at once would starve each other. The wait for a place would count as
+/// time of a `.timeLimit`.
 ///
 /// ```swift
 /// @Suite(.serialized, .limitedConcurrency) struct StartTests { … }

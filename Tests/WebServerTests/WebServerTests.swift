@@ -36,7 +36,7 @@ private final class Echo: WebRoutes {
 }
 
 /// The server with curl and with clients that do what they should not.
-@Suite(.limitedConcurrency, .timeLimit(.minutes(10))) struct WebServerTests {
+@Suite(.limitedConcurrency) struct WebServerTests {
   private let port: Int
   private let folder: TemporaryFolder
   private let echo = Echo()

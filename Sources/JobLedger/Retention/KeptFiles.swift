@@ -76,12 +76,12 @@ enum KeptQueries {
         JOIN results ON results.job_id = own.id
         JOIN deliveries ON deliveries.job_id = ifnull(results.same_as, results.job_id)
       WHERE \(isNotOver))
-    AND NOT EXISTS (SELECT 1 FROM commitments INDEXED BY commitments_due
+    AND series.series_uid NOT IN (SELECT instances.series_uid
+      FROM commitments INDEXED BY commitments_due
         CROSS JOIN commitment_references
           ON commitment_references.commitment_id = commitments.id
         CROSS JOIN instances ON instances.sop_uid = commitment_references.sop_uid
-      WHERE commitments.state IN ('requested', 'ready')
-        AND instances.series_uid = series.series_uid)
+      WHERE commitments.state IN ('requested', 'ready'))
     """
 
   private static let originalsColumns = """

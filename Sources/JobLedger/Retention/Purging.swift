@@ -66,7 +66,7 @@ extension Ledger {
     let bytes = try files.reduce(0) { $0 + (try $1.value("byte_count") as Int) }
     try db.execute(
       sql: "UPDATE series SET purged_at = ? WHERE series_uid = ?", arguments: [now, series])
-    try list(paths, db)
+    try listForRemoval(paths, db)
     try event(
       db, "purged", by: .rule, series: series,
       "its originals were purged, \(Self.counted(paths.count)), \(Self.megabytes(bytes)): \(reason)"
@@ -84,14 +84,15 @@ extension Ledger {
     try db.execute(
       sql: "UPDATE results SET purged_at = ? WHERE job_id = ?", arguments: [now, job])
     let paths = Self.places(of: objects)
-    try list(paths, db)
+    try listForRemoval(paths, db)
     try event(
       db, "purged", by: .rule, series: kept.seriesInstanceUID, job: job,
       "the files of its result were purged, \(Self.counted(objects.count)): \(reason)")
     return PurgedFiles(files: objects.count, bytes: 0, paths: paths)
   }
 
-  private func list(_ paths: [String], _ db: Database) throws {
+  /// Has files and folders removed by the next purge or start.
+  func listForRemoval(_ paths: [String], _ db: Database) throws {
     for path in paths {
       try db.executeCached(
         sql: "INSERT INTO purge_files (path) VALUES (?) ON CONFLICT DO NOTHING", arguments: [path])
@@ -104,7 +105,7 @@ extension Ledger {
   }
 
   /// The folder of a result, which has nothing else but its note; or its files, where they are elsewhere.
-  private static func places(of objects: [StoredObject]) -> [String] {
+  static func places(of objects: [StoredObject]) -> [String] {
     var places: Set<String> = []
     for object in objects {
       let parts = object.path.split(separator: "/", omittingEmptySubsequences: false)

@@ -40,11 +40,16 @@ public struct ResultNoteWriter: Service {
     let (jobs, event) = try ledger.resultsChanged(after: last ?? Int64.max)
     let notes = try last == nil ? ledger.resultNotes() : ledger.resultNotes(ofJobs: jobs)
     let folders = ResultFolders(state: state)
-    for note in notes {
+    for var note in notes {
       guard let folder = note.folder, FileStatus(state.file(folder).path)?.isFolder == true,
-        let number = Int64((folder as NSString).lastPathComponent), folders.note(number) != note
+        let number = Int64((folder as NSString).lastPathComponent)
       else { continue }
-      try write(note, in: folder)
+      let written = folders.note(number)
+      // Of what the result was made, not of what is left of it.
+      if let counts = written?.instanceCounts {
+        note.instanceCounts = counts.merging(note.instanceCounts ?? [:]) { known, _ in known }
+      }
+      if written != note { try write(note, in: folder) }
     }
     written.event = event
   }

@@ -75,7 +75,7 @@ public struct ReprocessPlanner {
       asked[firsts[request.seriesInstanceUID] ?? request.seriesInstanceUID] = request
     }
     let known = try parts.ledger.imageSeries(ofStudy: study)
-    let absent = try assessor.absentSeries(ofStudy: study)
+    let broken = try assessor.brokenGroups(ofStudy: study)
     var (plan, together) = (StudyPlan(), Set<String>())
     for series in known where firsts[series.seriesInstanceUID] == nil {
       let uid = series.seriesInstanceUID
@@ -95,20 +95,22 @@ public struct ReprocessPlanner {
           continue
         }
         let unit = Unit(study: study, series: uid, stackedWith: stacks[uid] ?? [], model: name)
-        if let series = absent.first, !unit.stackedWith.isEmpty {
+        let stack = broken.first { $0.group.isStack && !unit.all.allSatisfy($0.group.isWithout) }
+        if let stack {
           plan.unplanned.append(
-            unit.unplanned(Self.absentText("it may be of one stack with", series)))
+            unit.unplanned("series \(stack.absent[0]) of the same stack \(Self.isAbsent)"))
         } else {
           try add(unit, &plan)
         }
       }
     }
     for name in together.sorted() {
-      let channels = try bundle(name).channels.count
-      if let series = absent.first, settings.channels.count < channels {
+      let channels = broken.first { !$0.group.isStack && $0.group.model == name }
+      if let channels, try settings.channels.count < bundle(name).channels.count {
         plan.unplanned.append(
-          Unit(study: study, series: series, model: name)
-            .unplanned(Self.absentText("a channel may be", series)))
+          Unit(study: study, series: channels.group.series[0], model: name).unplanned(
+            "series \(channels.absent[0]), which was a channel, \(Self.isAbsent), or name every channel with "
+              + "--channel"))
         continue
       }
       try addTogether(name, study: study, known.map(\.seriesInstanceUID), &plan)
@@ -116,9 +118,14 @@ public struct ReprocessPlanner {
     return plan
   }
 
-  private static func absentText(_ relation: String, _ series: String) -> String {
-    "\(relation) series \(series), whose originals were purged or lost: retrieve the study with segmentd "
-      + "fetch, or send it again"
+  private static let isAbsent =
+    "was purged or lost: retrieve it with segmentd fetch, or send it again"
+
+  /// Series that belonged together with others of a study and are not here any more.
+  ///
+  /// - Throws: `LedgerError`
+  public func absentInputs(ofStudy study: String) throws -> [String] {
+    Set(try assessor.brokenGroups(ofStudy: study).flatMap(\.absent)).sorted()
   }
 
   /// The models asked for, of earlier jobs, or of the rules.
@@ -276,6 +283,10 @@ extension ReprocessPlanner {
       count + (spool.missing(try instances(series).current)?.damagedCount ?? 0)
     }
   }
+}
+
+extension SeriesGroup {
+  fileprivate func isWithout(_ uid: String) -> Bool { !series.contains(uid) }
 }
 
 extension ModelBundle {

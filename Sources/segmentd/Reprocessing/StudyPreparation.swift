@@ -17,22 +17,19 @@ struct StudyPreparation {
     StudyPlan, StudyProblem
   > {
     let uid = study.studyInstanceUID
-    let asked = (study.requests ?? []).map(\.seriesInstanceUID)
-    let lost = try parts.ledger.imageSeries(ofStudy: uid).map(\.seriesInstanceUID)
-      .filter(lacksFiles)
+    let lost = try (study.requests ?? []).map(\.seriesInstanceUID).filter(lacksFiles)
     do {
-      if !lost.isEmpty, let source = try parts.querySource() {
-        // What comes to the same result needs no images, and others of the study are needed only where they may
-        // belong together.
+      let together = try planner.absentInputs(ofStudy: uid).filter { !lost.contains($0) }
+      if !(lost.isEmpty && together.isEmpty), let source = try parts.querySource() {
+        // What comes to the same result needs no images.
         let before = try planner.plan(study: uid, study.requests)
-        let needed = before.unplanned.isEmpty ? lost.filter(asked.contains) : lost
-        if needed.isEmpty || before.unplanned.isEmpty,
-          before.jobs.allSatisfy({ $0.effect == .same }
-          )
-        {
+        let isPlanned = before.unplanned.isEmpty
+        if isPlanned, lost.isEmpty || before.jobs.allSatisfy({ $0.effect == .same }) {
           return .success(before)
         }
-        for series in needed { try await retrieve(source, uid, series, isAlone) }
+        for series in isPlanned ? lost : lost + together {
+          try await retrieve(source, uid, series, isAlone)
+        }
       }
       for series in try parts.ledger.unassembledSeries(ofStudy: uid) {
         warn(
