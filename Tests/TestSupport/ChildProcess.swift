@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// What a finished program left behind.
 public struct ProcessResult: Sendable {
@@ -88,21 +89,30 @@ public func waitUntil(
   }
 }
 
+/// Below those that the system gives to outgoing connections by itself (ip_local_port_range), each handed out
+/// once: what is free now may be another test's before it is used.
+private let ports = Mutex((20_000..<32_000).shuffled())
+
 /// A TCP port on loopback that is not in use.
 public func freePort() throws -> Int {
+  while let port = ports.withLock({ $0.popLast() }) {
+    if isFree(port) { return port }
+  }
+  throw TimeoutError(what: "a free port")
+}
+
+private func isFree(_ port: Int) -> Bool {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   defer { close(descriptor) }
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
   address.sin_addr.s_addr = inet_addr("127.0.0.1")
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  let bound = withUnsafeMutablePointer(to: &address) { pointer in
+  address.sin_port = in_port_t(port).bigEndian
+  return withUnsafePointer(to: &address) { pointer in
     pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-      bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+      bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
     }
   }
-  guard bound else { throw TimeoutError(what: "a free port") }
-  return Int(UInt16(bigEndian: address.sin_port))
 }
 
 /// The Python of the test environment, which `Scripts/test.sh` makes.
