@@ -1,8 +1,8 @@
 import GRDB
 
 /// A ledger that was rebuilt from the spool does not know what was refused and which associations broke
-/// off: series count as incomplete unless all is here that a result on disk was made of. The ledger notes that a rebuild has begun,
-/// so that one that is interrupted does not end as if nothing had been lost.
+/// off: series count as incomplete unless all is here that a result on disk was made of. The ledger notes that
+/// a rebuild has begun, so that one that is interrupted does not end as if nothing had been lost.
 extension Ledger {
   private static let rebuildKeys = "key >= 'lost ledger/' AND key < 'lost ledger0'"
   private static let underWay = "the ledger was lost and is being rebuilt"
