@@ -3,6 +3,7 @@ import Credentials
 import DICOM
 import DICOMNetwork
 import DICOMwebServer
+import FileSystem
 import Ingest
 import JobLedger
 import WebServer
@@ -35,7 +36,7 @@ extension ConfiguredParts {
       transferSyntaxes: AssociationPolicy.decodedTransferSyntaxes)
     service.limits.requests = settings.limits.requests
     service.limits.objectSeconds = settings.limits.objectSeconds
-    service.limits.objectBytes = Int(settings.limits.objectGB * 1e9)
+    service.limits.objectBytes = byteCount(gigabytes: settings.limits.objectGB)
     service.limits.diskReserve = state.diskReserve(gigabytes: settings.limits.diskReserveGB)
     let scheme = settings.tls == nil ? "http" : "https"
     logger.info("STOW-RS at \(scheme)://\(settings.address):\(settings.port)\(settings.prefix)")

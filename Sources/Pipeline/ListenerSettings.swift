@@ -34,7 +34,7 @@ extension PeerLimits {
     idleSeconds = limits.idleSeconds
     pduSeconds = limits.pduSeconds
     objectSeconds = limits.objectSeconds
-    objectBytes = Int(limits.objectGB * 1e9)
+    objectBytes = byteCount(gigabytes: limits.objectGB)
     self.diskReserve = diskReserve
   }
 }
@@ -52,7 +52,7 @@ extension StateDirectory {
   }
 
   func diskReserve(gigabytes configured: Double?) -> Int {
-    if let configured { return Int(configured * 1e9) }
+    if let configured { return byteCount(gigabytes: configured) }
     return Int(min(1e9, Double(DiskSpace(of: url.path)?.size ?? 0) * 0.05))
   }
 }

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 
 /// A job that does not fit in memory.
@@ -32,7 +33,7 @@ public struct MemoryBudget: Sendable {
 
   /// - Parameter gigabytes: 10⁹ bytes for the whole process; 0 asks for what the system has.
   public init(gigabytes: Double) {
-    self.init(limit: gigabytes > 0 ? Int(gigabytes * 1e9) : nil)
+    self.init(limit: gigabytes > 0 ? byteCount(gigabytes: gigabytes) : nil)
   }
 
   /// - Parameter limit: bytes for the whole process; nil for what the system has.

@@ -27,12 +27,13 @@ struct PurgePlanner {
       left[.results] = try takeOld(try allResults(), &plan)
     }
     if let limit = rules.originals.maximumGB {
-      let beyond = try ledger.bytesOfOriginals() - bytes(.originals, plan) - Int(limit * 1e9)
+      let beyond =
+        try ledger.bytesOfOriginals() - bytes(.originals, plan) - byteCount(gigabytes: limit)
       let rule = "originals.maximumGB: \(text(limit))"
       try takeOldest([.originals], until: beyond, rule, &left, &plan)
     }
     if let limit = rules.results.maximumGB {
-      let beyond = bytesOfResults() - bytes(.results, plan) - Int(limit * 1e9)
+      let beyond = bytesOfResults() - bytes(.results, plan) - byteCount(gigabytes: limit)
       let rule = "results.maximumGB: \(text(limit))"
       try takeOldest([.results], until: beyond, rule, &left, &plan)
     }
@@ -40,7 +41,8 @@ struct PurgePlanner {
       plan.freeBytes = freeBytes
       let rule = "minimumFreeGB: \(text(least))"
       try takeOldest(
-        [.originals, .results], until: Int(least * 1e9) - freeBytes - plan.bytes, rule, &left,
+        [.originals, .results], until: byteCount(gigabytes: least) - freeBytes - plan.bytes, rule,
+        &left,
         &plan)
     }
     if let days = rules.events.days {

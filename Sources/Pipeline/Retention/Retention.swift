@@ -82,6 +82,6 @@ public struct Retention: Sendable {
 
   /// Whether the disk has less free than the configuration demands.
   var isDiskShort: Bool {
-    rules.minimumFreeGB.map { Double(freeBytes()) < $0 * 1e9 } ?? false
+    rules.minimumFreeGB.map { freeBytes() < byteCount(gigabytes: $0) } ?? false
   }
 }

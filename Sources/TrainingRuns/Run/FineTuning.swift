@@ -1,5 +1,6 @@
 import Checkpoints
 import Evaluation
+import FileSystem
 import Foundation
 import Segmentation
 import SeriesProcessing
@@ -73,7 +74,7 @@ public struct FineTuning {
       RunRequest(
         model: newModel.document, draft: parent, options: options, augmentation: augmentation,
         settings: settings, threads: threadCount(threads),
-        caseBytes: Int(TrainingConfiguration.defaultCaseMemoryGB * 1e9),
+        caseBytes: byteCount(gigabytes: TrainingConfiguration.defaultCaseMemoryGB),
         training: cases.named(split.training), heldOut: cases.named(split.heldOut),
         shares: shares(split.training, cases),
         weights: try SafetensorsFile(path: parent.weights.path)),

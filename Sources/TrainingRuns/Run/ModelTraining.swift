@@ -1,5 +1,6 @@
 import Checkpoints
 import Evaluation
+import FileSystem
 import Foundation
 import Segmentation
 import SeriesProcessing
@@ -87,7 +88,8 @@ public enum ModelTraining {
       settings: try RunSettings(
         configuration.options, augmentation: augmentation, model: model, more: more),
       threads: threadCount(configuration.threads),
-      caseBytes: Int(configuration.caseMemoryGB * 1e9), training: cases.named(split.training),
+      caseBytes: byteCount(gigabytes: configuration.caseMemoryGB),
+      training: cases.named(split.training),
       heldOut: cases.named(split.heldOut),
       weights: try initial.map { try SafetensorsFile(path: $0.weights.path) })
   }
