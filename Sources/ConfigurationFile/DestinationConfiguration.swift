@@ -53,6 +53,8 @@ extension SiteConfiguration {
     public var verify = Verification.none
     /// Seconds for the connection, the association and each answer.
     public var timeoutSeconds = 30
+    /// Whether it gets de-identified copies, by the basic profile of PS3.15 E.
+    public var deidentify = false
     /// Kinds of objects that it gets; nil for all.
     public var takes: [ObjectKind]?
     /// Models whose results it gets; nil for all.
@@ -64,7 +66,7 @@ extension SiteConfiguration {
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case name, kind, aeTitle, host, port, url, user, passwordFile, tokenFile
-      case tls, verify, timeoutSeconds, takes, models, rules, require
+      case tls, verify, timeoutSeconds, deidentify, takes, models, rules, require
     }
 
     public init(from decoder: any Decoder) throws {
@@ -96,6 +98,7 @@ extension SiteConfiguration {
       verify = try values.decodeIfPresent(Verification.self, forKey: .verify) ?? verify
       timeoutSeconds =
         try values.decodeIfPresent(Int.self, forKey: .timeoutSeconds) ?? timeoutSeconds
+      deidentify = try values.decodeIfPresent(Bool.self, forKey: .deidentify) ?? deidentify
       takes = try values.decodeIfPresent([ObjectKind].self, forKey: .takes)
       models = try values.decodeIfPresent([String].self, forKey: .models)
       rules = try values.decodeIfPresent([String].self, forKey: .rules)

@@ -62,6 +62,18 @@ public struct NativePixels: Sendable {
 }
 
 extension DICOMFile {
+  /// All of a file but the value of its pixel data: file meta information, dataset, and what is behind.
+  ///
+  /// - Throws: ``DICOMError``.
+  public static func bytesOutsidePixelData(of path: String) throws(DICOMError) -> Data {
+    let bytes = try contents(of: path, mapped: true)
+    guard let pixelData = try DICOMFile(path: path, bytes: bytes).structure.pixelData else {
+      return bytes
+    }
+    let last = pixelData.native?.upperBound ?? pixelData.fragments.last?.upperBound
+    return bytes[..<pixelData.start] + bytes[(last ?? pixelData.start)...]
+  }
+
   /// The dataset of a file with uncompressed pixel data, little endian, which stay on the disk: only what is
   /// before them is read.
   ///

@@ -61,6 +61,10 @@ public struct StateDirectory: Sendable {
   /// One folder per job whose computing was interrupted, or may be.
   public var checkpoints: URL { url.appendingPathComponent("checkpoints", isDirectory: true) }
   public var ledger: URL { url.appendingPathComponent("ledger.sqlite") }
+  /// The secret behind the UIDs of de-identified results; made when the first one is.
+  public var deidentificationKey: URL { url.appendingPathComponent("deidentification.key") }
+  /// De-identified copies of results while they are sent.
+  public var deidentified: URL { url.appendingPathComponent("deidentified", isDirectory: true) }
 
   /// What the receiving process is reading.
   public var readingNotes: URL { url.appendingPathComponent("receiving") }

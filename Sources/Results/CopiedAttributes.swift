@@ -28,7 +28,7 @@ enum CopiedAttributes {
     (.accessionNumber, .SH),
   ]
 
-  private static let optional: [(tag: Tag, vr: VR)] = [
+  static let optional: [(tag: Tag, vr: VR)] = [
     (.specificCharacterSet, .CS), (.issuerOfPatientID, .LO), (.patientBirthTime, .TM),
     (.otherPatientIDs, .LO), (.otherPatientNames, .PN), (.ethnicGroup, .SH),
     (.patientAge, .AS), (.patientSize, .DS), (.patientWeight, .DS),
@@ -42,7 +42,7 @@ enum CopiedAttributes {
     (.bodyPartExamined, .CS), (.laterality, .CS), (.institutionName, .LO),
   ]
 
-  private static let clinicalTrial: [(tag: Tag, vr: VR)] = [
+  static let clinicalTrial: [(tag: Tag, vr: VR)] = [
     (.clinicalTrialSponsorName, .LO), (.clinicalTrialProtocolID, .LO),
     (.clinicalTrialProtocolName, .LO), (.issuerOfClinicalTrialProtocolID, .LO),
     (.clinicalTrialSiteID, .LO), (.clinicalTrialSiteName, .LO),
@@ -63,6 +63,10 @@ enum CopiedAttributes {
     .requestAttributesSequence, .admittingDiagnosesCodeSequence, .issuerOfAdmissionIDSequence,
     .issuerOfServiceEpisodeIDSequence,
   ]
+
+  /// What of it tells who the patient is, or which study it is, and may be absent from an object.
+  static let identifying: Set<Tag> = Set((optional + clinicalTrial).map(\.tag) + sequences)
+    .subtracting([.specificCharacterSet, .bodyPartExamined, .laterality])
 
   /// Longest value of an element whose VR has a length of 16 bits (PS3.5 7.1.2).
   private static let maximumLength = 0xFFFE

@@ -27,6 +27,9 @@ struct RunCommand: AsyncParsableCommand {
       The same input gives the same segmentation.dcm, byte for byte, as by the daemon with the same \
       configuration.
 
+      With --deidentify all that is written of a DICOM series is de-identified by the basic profile of PS3.15 \
+      Annex E: OUTPUT/NEW-SERIES-UID/. The same --uid-key gives the same new UIDs and patients again.
+
       The exit status is 0 when nothing was held or failed and no DICOM file was damaged.
       """)
 
@@ -79,6 +82,8 @@ struct RunCommand: AsyncParsableCommand {
   @Flag(help: "Write the labels of DICOM series as NIfTI too.")
   var nifti = false
 
+  @OptionGroup var deidentification: DeidentificationOptions
+
   @Flag(help: "Print the outcome as JSON.")
   var json = false
 
@@ -93,6 +98,7 @@ struct RunCommand: AsyncParsableCommand {
       threads: threadCount(threads))
     var bundle = try library.bundle(model)
     if let throughPlane { bundle.inference.throughPlane = throughPlane }
+    let export = try deidentification.export(to: URL(fileURLWithPath: output))
     let segmenter = try Segmenter(bundle: bundle, threads: threadCount(threads))
     let scan = try InputScan(inputs)
     warn(about: scan)
@@ -112,7 +118,16 @@ struct RunCommand: AsyncParsableCommand {
     let found = try ModelInput.inputs(
       of: scan.series, for: segmenter.bundle, geometry: geometry, chosen: channels.chosen(),
       phases: phases)
-    for (series, input) in found { add(try await segment(series, input, segmenter, site)) }
+    for (series, input) in found {
+      guard let export else {
+        add(try await segment(series, input, segmenter, site, folder: try makeFolder(series)))
+        continue
+      }
+      add(
+        try await export.deidentifying(series) { folder in
+          try await segment(series, input, segmenter, site, folder: folder)
+        })
+    }
     for volume in scan.volumes { add(try await segment(volume, segmenter, geometry)) }
     if json { print(try encodeJSON(reports)) }
     let isComplete = reports.allSatisfy { ["segmented", "nothing found"].contains($0.state) }
@@ -121,9 +136,8 @@ struct RunCommand: AsyncParsableCommand {
 
   private func segment(
     _ series: String, _ input: Result<ModelInput, ChannelRefusal>, _ segmenter: Segmenter,
-    _ site: SiteConfiguration
+    _ site: SiteConfiguration, folder: URL
   ) async throws -> RunReport {
-    let folder = try makeFolder(series)
     var options = site.results.options
     if keepEmptyFrames { options.keepsEmptyFrames = true }
     if report { options.writesReport = true }

@@ -88,6 +88,27 @@ struct RunReport: Encodable {
     take(times)
   }
 
+  /// The same with its files in another folder.
+  func moved(from old: URL, to new: URL) -> RunReport {
+    let path = { (path: String) in
+      path.hasPrefix(old.path + "/") ? new.path + path.dropFirst(old.path.count) : path
+    }
+    var moved = self
+    moved.segmentation = segmentation.map(path)
+    moved.furtherSegmentations = furtherSegmentations?.map(path)
+    moved.report = report.map(path)
+    moved.labels = labels.map(path)
+    moved.picture = picture.map(path)
+    moved.phases = phases?.map { phase in
+      var moved = phase
+      moved.segmentation = path(phase.segmentation)
+      moved.labels = phase.labels.map(path)
+      moved.picture = path(phase.picture)
+      return moved
+    }
+    return moved
+  }
+
   /// The objects of one volume.
   private mutating func take(_ objects: [ProvedSegmentation]) {
     segmentation = objects.first?.segmentation.path

@@ -43,6 +43,51 @@ import Testing
     try await pacs.stop()
   }
 
+  /// What Orthanc gets tells nothing of the patient, and its commitment is to UIDs that only we can take back
+  /// to ours. `run` with the same key writes the same object.
+  @Test func aDeidentifiedResultIsProvedToo() async throws {
+    let setup = try setup(
+      "name: pacs, aeTitle: PACS, host: 127.0.0.1, port: \(pacsPort), verify: commitment, "
+        + "deidentify: true")
+    let pacs = try await Orthanc(dicomPort: pacsPort, destination: setup.port)
+    let daemon = try await setup.start()
+    let study = try await send(setup)
+    try await setup.delivered()
+    let uid = try #require(try await pacs.segmentations().first)
+    let received = setup.folder.url.appendingPathComponent("received.dcm")
+    try await pacs.download(uid, to: received)
+    let bytes = try Data(contentsOf: received)
+    let source = setup.folder.url.appendingPathComponent("series")
+    for secret in ["PHANTOM", study] {
+      #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret)")
+    }
+    let state = setup.folder.url.appendingPathComponent("state")
+    #expect(
+      !FileManager.default.fileExists(atPath: state.appendingPathComponent("deidentified").path)
+        || (try FileManager.default.contentsOfDirectory(
+          atPath: state.appendingPathComponent("deidentified").path)) == []
+    )
+
+    let output = setup.folder.url.appendingPathComponent("out")
+    let run = try await segmentd(
+      "run", "--model", "untrained-tiny", "--models",
+      TestFiles.fixtures.appendingPathComponent("models").path, "--config", setup.configuration,
+      "--deidentify", "--uid-key", state.appendingPathComponent("deidentification.key").path,
+      "--report", "--output", output.path, source.path)
+    #expect(run.status == 0, "\(run.output)")
+    let files = try #require(FileManager.default.enumerator(atPath: output.path))
+      .compactMap { $0 as? String }
+    #expect(files.filter { $0.hasSuffix(".dcm") }.count == 2, "\(files)")
+    for file in files where file.hasSuffix(".dcm") {
+      let bytes = try Data(contentsOf: output.appendingPathComponent(file))
+      #expect(bytes.range(of: Data("PHANTOM".utf8)) == nil)
+      #expect(bytes.range(of: Data(study.utf8)) == nil)
+    }
+    #expect(!files.contains { $0.contains(study) })
+    try await daemon.end()
+    try await pacs.stop()
+  }
+
   @Test func orthancListsAResult() async throws {
     let setup = try setup(
       "name: pacs, aeTitle: PACS, host: 127.0.0.1, port: \(pacsPort), verify: query")

@@ -55,4 +55,16 @@ extension Ledger {
       return true
     }
   }
+
+  /// SOP Instance UIDs of the objects of the delivery that a transaction is about.
+  public func sopInstanceUIDs(transaction: String) throws(LedgerError) -> [String] {
+    try read { db in
+      try String.fetchAll(
+        db,
+        sql: """
+          SELECT sop_uid FROM delivery_objects JOIN commitment_transactions USING (delivery_id)
+          WHERE transaction_uid = ?
+          """, arguments: [transaction])
+    }
+  }
 }

@@ -45,7 +45,7 @@ public final class StorageCommitment: CommitmentHandler, Service {
     self.addresses = addresses
     self.reporter = CommitmentReporter(callingAETitle: callingAETitle)
     self.logger = logger
-    reports = CommitmentReports(ledger: ledger, logger: logger)
+    reports = CommitmentReports(state: state, ledger: ledger, logger: logger)
   }
 
   public func request(_ request: CommitmentRequest) -> ActionStatus {

@@ -5,24 +5,35 @@ import FileSystem
 import Foundation
 import Ingest
 import JobLedger
+import Results
 import SeriesReading
 import SeriesSelection
 
 extension ConfiguredParts {
-  /// - Throws: `ConfigurationError`
+  /// - Throws: `ConfigurationError`, `DeidentificationError`
   public func delivery() throws -> Delivery {
     var destinations: [String: any ResultDestination] = [:]
     for settings in configuration.destinations {
       if let fault = settings.tls?.fault() { logger.error("\(fault)") }
-      switch settings.service {
-      case .dimse(let dimse):
-        destinations[settings.name] = DIMSEDestination(
-          peer: Peer(dimse, settings.tls), callingAETitle: aeTitle, proof: settings.proof,
-          timeout: settings.timeoutSeconds)
-      case .stow(let web): destinations[settings.name] = try destination(web, settings)
-      }
+      let destination: any ResultDestination =
+        switch settings.service {
+        case .dimse(let dimse):
+          DIMSEDestination(
+            peer: Peer(dimse, settings.tls), callingAETitle: aeTitle, proof: settings.proof,
+            timeout: settings.timeoutSeconds)
+        case .stow(let web): try self.destination(web, settings)
+        }
+      destinations[settings.name] =
+        settings.deidentify ? try deidentifying(destination) : destination
     }
     return Delivery(state: state, ledger: ledger, destinations: destinations, logger: logger)
+  }
+
+  private func deidentifying(_ destination: any ResultDestination) throws -> any ResultDestination {
+    DeidentifyingDestination(
+      destination: destination,
+      deidentifier: Deidentifier(key: try DeidentificationKey(file: state.deidentificationKey)),
+      folder: state.deidentified)
   }
 
   private func destination(

@@ -36,10 +36,12 @@ public struct Delivery: Service {
     self.destinations = destinations
     self.pauses = pauses
     self.logger = logger
-    reports = CommitmentReports(ledger: ledger, logger: logger)
+    reports = CommitmentReports(state: state, ledger: ledger, logger: logger)
   }
 
   public func run() async throws {
+    // Copies that an earlier process was sending when it ended.
+    try? FileManager.default.removeItem(at: state.deidentified)
     // Loops for each destination: one that is unreachable or hangs does not hold up the others, nor does
     // a question for proof hold up what is to be sent.
     await withDiscardingTaskGroup { group in

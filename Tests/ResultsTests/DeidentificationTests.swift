@@ -1,0 +1,224 @@
+import DICOM
+import FileSystem
+import Foundation
+import TestSupport
+import Testing
+import Volumes
+
+@testable import Results
+
+/// De-identified copies of results: nothing of the patient is in them, and all of the result is.
+@Suite struct DeidentificationTests {
+  private let key = DeidentificationKey()
+  private var deidentifier: Deidentifier { Deidentifier(key: key) }
+
+  /// A series in which every attribute that a result copies has a value that nothing else has.
+  private func series() throws -> ReportSeries {
+    var origin = PhantomLabels.origin
+    origin.remarks = ["Body Part Examined (0018,0015) is REMARK-OF-SITE"]
+    origin.deviceSerialNumber = "SITE-OF-ORIGIN"
+    return try ReportSeries(origin: origin) { dataset in
+      for (index, (tag, vr)) in Self.copied.enumerated() {
+        dataset.set(tag, vr, Self.value(vr, index))
+      }
+      for (index, tag) in CopiedAttributes.identifying.sorted().enumerated()
+      where dataset[tag] == nil {
+        var item = Dataset()
+        item.set(.codeValue, .SH, "SECRET-\(index)")
+        item.set(.codingSchemeDesignator, .SH, "99SITE")
+        item.set(.codeMeaning, .LO, "SECRET-MEANING-\(index)")
+        item.set(.referencedSOPInstanceUID, .UI, "1.3.6.1.4.1.5962.99.77.\(index)")
+        dataset.set(tag, [item])
+      }
+      dataset.set(.seriesDescription, .LO, "SECRET-SERIES")
+      dataset.set(.stationName, .SH, "SECRET-STATION")
+      dataset.set(.manufacturer, .LO, "SECRET-MAKER")
+      dataset.set(.studyInstanceUID, .UI, "1.3.6.1.4.1.5962.99.1.4711")
+      dataset.set(.frameOfReferenceUID, .UI, "1.3.6.1.4.1.5962.99.1.4713")
+      dataset.set(.timezoneOffsetFromUTC, .SH, "+0845")
+      dataset.set(.positionReferenceIndicator, .LO, "SECRET-POSITION")
+    }
+  }
+
+  private static let copied =
+    CopiedAttributes.required
+    + CopiedAttributes.optional
+    .filter { ![.specificCharacterSet, .bodyPartExamined, .laterality].contains($0.tag) }
+    + CopiedAttributes.clinicalTrial
+
+  private static func value(_ vr: VR, _ index: Int) -> String {
+    switch vr {
+    case .DA: "197\(index % 10)0317"
+    case .TM: "0417\(10 + index % 40)"
+    case .DS: "71.\(4000 + index)"
+    case .AS: "077Y"
+    case .CS: "SECRET_\(index)"
+    case .PN: "Secret\(index)^Patient"
+    default: "SECRET-\(index)"
+    }
+  }
+
+  /// Bytes of a file that are nowhere in it.
+  private func expect(_ values: [String], notIn file: String) throws {
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+    for value in values {
+      #expect(bytes.range(of: Data(value.utf8)) == nil, "\(value)")
+    }
+  }
+
+  @Test func noValueOfTheSourceIsInAnyByte() throws {
+    let series = try series()
+    try series.write()
+    var secrets = [
+      "SECRET", "Secret", "REMARK-OF-SITE", "SITE-OF-ORIGIN", "+0845", "5962.99", "077Y",
+    ]
+    secrets += Self.copied.indices.map { Self.value(Self.copied[$0].vr, $0) }
+    secrets += series.series.stack.frames.map(\.sopInstanceUID)
+    for path in [series.segmentation.path, series.path] {
+      let before = try DICOMFile(path: path).dataset
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      for secret in ["Secret0^Patient", "SECRET-STATION", "5962.99"] {
+        #expect(bytes.range(of: Data(secret.utf8)) != nil, "the source's \(secret) is not copied")
+      }
+      let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
+      try deidentifier.write(path, to: copy)
+      let uids = [DICOM.Tag.sopInstanceUID, .seriesInstanceUID, .studyInstanceUID]
+      try expect(secrets + uids.compactMap { before.text($0) }, notIn: copy)
+      #expect(try mode(copy) == 0o600)
+    }
+  }
+
+  /// Voxels, positions and segments stay; a report refers to the segmentation by its new UID.
+  @Test func theResultIsTheSame() async throws {
+    let series = try series()
+    try series.write()
+    let folder = series.series.folder.url
+    let paths = ["segmentation", "report"].map { folder.appendingPathComponent("\($0).dcm").path }
+    try deidentifier.write(series.segmentation.path, to: paths[0])
+    try deidentifier.write(series.path, to: paths[1])
+    let (before, pixels) = try DICOMFile.withNativePixels(path: series.segmentation.path)
+    let (after, newPixels) = try DICOMFile.withNativePixels(path: paths[0])
+    #expect(newPixels == pixels)
+    for tag in [
+      DICOM.Tag.sharedFunctionalGroups, .rows, .columns, .numberOfFrames, .dimensionIndexValues,
+      .segmentsOverlap, .modality, .sopClassUID,
+    ] { #expect(after[tag] == before[tag], "\(tag)") }
+    let positions = { (dataset: Dataset) in
+      dataset.items(.perFrameFunctionalGroups).map {
+        $0.items(.planePositionSequence).first?.reals(.imagePosition)
+      }
+    }
+    #expect(positions(after) == positions(before))
+    #expect(
+      after.items(.segmentSequence).map { $0.text(.segmentLabel) }
+        == before.items(.segmentSequence).map { $0.text(.segmentLabel) })
+    #expect(
+      after.items(.segmentSequence).first?.text(.segmentDescription)
+        == "Warning: the result is unusual")
+
+    let report = try DICOMFile(path: paths[1]).dataset
+    #expect(report.text(.patientID) == after.text(.patientID))
+    #expect(report.text(.studyInstanceUID) == after.text(.studyInstanceUID))
+    #expect(after.text(.studyInstanceUID) == key.uid("1.3.6.1.4.1.5962.99.1.4711"))
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: paths[1]))
+    let uid = try #require(after.text(.sopInstanceUID))
+    #expect(bytes.range(of: Data(uid.utf8)) != nil, "the report does not refer to \(uid)")
+    #expect(after.text(.seriesDescription)?.hasSuffix("(research use only)") == true)
+    for path in paths {
+      let check = try await runProcess("/usr/bin/dciodvfy", [path])
+      let errors = check.output.split(separator: "\n").filter { $0.hasPrefix("Error") }
+      #expect(errors == [], "\(errors)")
+    }
+  }
+
+  private func mode(_ path: String) throws -> Int? {
+    try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+  }
+
+  // MARK: The proof
+
+  static let faults: [WrittenFault] = [
+    .text(.patientName, .PN, "Doe^Jane"), .text(.patientID, .LO, "4711"),
+    .text(.patientBirthDate, .DA, "19700101"), .text(.studyDate, .DA, "20260102"),
+    .text(.accessionNumber, .SH, "A-1"), .text(.referringPhysicianName, .PN, "Roe^R"),
+    .text(.studyInstanceUID, .UI, "1.2.3"), .text(.frameOfReferenceUID, .UI, "1.2.3"),
+    .text(.deviceSerialNumber, .LO, "CT-1"), .text(.patientIdentityRemoved, .CS, "NO"),
+    .text(.seriesDescription, .LO, "liver"), .text(.institutionName, .LO, "Hospital"),
+    .text(.modality, .CS, "CT"), .text(.contentTime, .TM, "101112"),
+    .at(DICOM.Tag(0x0009, 0x0010), "a private attribute") {
+      $0.set(DICOM.Tag(0x0009, 0x0010), .LO, "SITE")
+    },
+    .at(.patientSize, "what the original does not have") { $0.set(.patientSize, .DS, "1.8") },
+    .at(.segmentSequence, "a segment is gone") {
+      $0.set(.segmentSequence, Array($0.items(.segmentSequence).dropLast()))
+    },
+    .at(.segmentLabel, "another label") {
+      $0.change(0, of: .segmentSequence) { $0.set(.segmentLabel, .LO, "Spleen") }
+    },
+    .at(.referencedSOPInstanceUID, "an image's UID") {
+      $0.changeFrame(0) {
+        $0.change(0, of: .derivationImageSequence) {
+          $0.change(0, of: .sourceImageSequence) {
+            $0.set(.referencedSOPInstanceUID, .UI, "2.25.71000")
+          }
+        }
+      }
+    },
+    .at(.imagePosition, "another position") {
+      $0.changeFrame(0) {
+        $0.change(0, of: .planePositionSequence) { $0.set(.imagePosition, .DS, "1\\2\\3") }
+      }
+    },
+    .bits("a pixel differs", says: "\(DICOM.Tag.pixelData)") { _, pixels in pixels[0] ^= 1 },
+    .file("a name behind the end", .patientName) { $0.append(Data("Secret0^Patient ".utf8)) },
+  ]
+
+  @Test(arguments: faults) func theProofFinds(_ fault: WrittenFault) throws {
+    let series = try series()
+    let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
+    try deidentifier.write(series.segmentation.path, to: copy)
+    try fault.inject(into: copy)
+    let proof = try DeidentificationProof(of: series.segmentation.path, key: key)
+    let error = #expect(throws: ProofError.self) { try proof.prove(copy) }
+    let text = "\(try #require(error))"
+    // A file with something behind its end may not be readable at all.
+    #expect(text.contains(fault.says) || text.contains("copy.dcm"), "\(text)")
+  }
+
+  /// What a later version may write without anybody having thought of this.
+  @Test func whatHasNoRuleIsNotSent() throws {
+    let series = try series()
+    let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
+    var (dataset, pixels) = try DICOMFile.withNativePixels(path: series.segmentation.path)
+    dataset.set(DICOM.Tag(0x0008, 0x2111), .ST, "of Jane Doe")
+    dataset.set(.pixelData, .OB, bytes: pixels)
+    pixels = []
+    try dataset.write(to: series.segmentation.path)
+    let error = #expect(throws: DeidentificationError.self) {
+      try deidentifier.write(series.segmentation.path, to: copy)
+    }
+    #expect("\(try #require(error))".contains("(0008,2111)"))
+    #expect(FileStatus(copy) == nil)
+  }
+
+  // MARK: The key
+
+  @Test func aKeyIsMadeOnceAndReadAgain() throws {
+    let folder = try TemporaryFolder()
+    let file = folder.url.appendingPathComponent("uid.key")
+    let first = try DeidentificationKey(file: file)
+    #expect(try mode(file.path) == 0o600)
+    let second = try DeidentificationKey(file: file)
+    #expect(first.uid("1.2.3") == second.uid("1.2.3"))
+    #expect(first.uid("1.2.3") != DeidentificationKey().uid("1.2.3"))
+    #expect(DICOMUID.isValid(first.uid("1.2.3")))
+    #expect(
+      first.pseudonym(patientID: "1", issuer: "A") != first.pseudonym(patientID: "1", issuer: "B"))
+    try Data("no key".utf8).write(to: file)
+    let error = #expect(throws: DeidentificationError.self) { try DeidentificationKey(file: file) }
+    #expect("\(try #require(error))".hasSuffix("is not a key: 64 hexadecimal digits are due"))
+    #expect(throws: DeidentificationError.self) {
+      try DeidentificationKey(file: folder.url.appendingPathComponent("none/uid.key"))
+    }
+  }
+}
