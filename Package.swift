@@ -170,8 +170,9 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "Clocks", "Credentials", "DICOMweb", "DICOMwebServer", "FileSystem", "GeometryGate",
-        "JobLedger", "Results", "Segmentation", "SeriesSelection", "Tensors", "Volumes",
+        "Clocks", "Credentials", "DICOMweb", "DICOMwebServer", "Evaluation", "FileSystem",
+        "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Tensors",
+        "Volumes",
         "WebServer",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -39,6 +39,7 @@ extension StudyRecord.Event {
     case "delivery retried":
       text = "the delivery of the result of \(job) was tried again \(message)"
     case "delivery held": text = "the delivery of the result of \(job) was held \(message)"
+    case "compared": text = "the result of \(job) was compared \(message)"
     case "completeness": text = "on \(series): \(message)"
     case "purged": text = self.job == nil ? "\(series): \(message)" : "\(job): \(message)"
     case "conflict", "restored", "received", "lost", "found", "returned":

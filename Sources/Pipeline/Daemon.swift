@@ -61,6 +61,11 @@ public struct Daemon {
       AfterChecks(checks: checks, stage: parts.runner),
       AfterChecks(checks: checks, stage: assembler), receiver,
     ]
+    services.insert(
+      AfterChecks(
+        checks: checks,
+        stage: SegmentationComparison(
+          state: parts.state, ledger: parts.ledger, logger: parts.logger)), at: 0)
     // After the last delivery.
     services.insert(
       AfterChecks(

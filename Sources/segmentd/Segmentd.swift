@@ -11,7 +11,7 @@ struct Segmentd: AsyncParsableCommand {
       ServeCommand.self, WatchCommand.self, RunCommand.self, InspectCommand.self,
       JobsCommand.self, ExplainCommand.self, ReprocessCommand.self, FetchCommand.self,
       PauseCommand.self, DrainCommand.self, ResumeCommand.self, LedgerCommand.self,
-      PurgeCommand.self,
+      PurgeCommand.self, ComparisonsCommand.self,
       ModelsCommand.self,
       ConfigCommand.self, DoctorCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,

@@ -55,6 +55,35 @@ public enum SegmentationLabels {
   }
 }
 
+extension SegmentationLabels {
+  /// What the object describes, also where it has no frame of it.
+  ///
+  /// - Throws: ``SegmentationLabelsError``.
+  public static func segments(of path: String) throws(SegmentationLabelsError) -> [Segment] {
+    let dataset: Dataset
+    do { dataset = try DICOMFile(path: path).dataset } catch { throw .unreadable(error) }
+    return try segments(of: dataset, path: path)
+  }
+
+  fileprivate static func segments(
+    of dataset: Dataset, path: String
+  ) throws(SegmentationLabelsError) -> [Segment] {
+    var segments: [Segment] = []
+    for item in dataset.items(.segmentSequence) {
+      guard let number = item.integer(.segmentNumber) else {
+        throw .attribute(file: path, tag: .segmentNumber, frame: nil, reason: "is absent")
+      }
+      let type = item.items(.segmentedPropertyTypeCodeSequence).first
+      let modifier = type?.items(.segmentedPropertyTypeModifierCodeSequence).first
+      segments.append(
+        Segment(
+          number: number, name: item.text(.segmentLabel) ?? "", type: type?.text(.codeValue),
+          modifier: modifier?.text(.codeValue)))
+    }
+    return segments
+  }
+}
+
 private struct Reader {
   let path: String
   let grid: VolumeGrid
@@ -87,19 +116,7 @@ private struct Reader {
   }
 
   func segments() throws(SegmentationLabelsError) -> [SegmentationLabels.Segment] {
-    var segments: [SegmentationLabels.Segment] = []
-    for item in dataset.items(.segmentSequence) {
-      guard let number = item.integer(.segmentNumber) else {
-        throw .attribute(file: path, tag: .segmentNumber, frame: nil, reason: "is absent")
-      }
-      let type = item.items(.segmentedPropertyTypeCodeSequence).first
-      let modifier = type?.items(.segmentedPropertyTypeModifierCodeSequence).first
-      segments.append(
-        SegmentationLabels.Segment(
-          number: number, name: item.text(.segmentLabel) ?? "", type: type?.text(.codeValue),
-          modifier: modifier?.text(.codeValue)))
-    }
-    return segments
+    try SegmentationLabels.segments(of: dataset, path: path)
   }
 
   func labels(_ labelOfSegment: [Int: UInt8]) throws(SegmentationLabelsError) -> [UInt8] {

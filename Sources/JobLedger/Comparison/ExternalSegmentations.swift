@@ -1,0 +1,110 @@
+import Foundation
+import GRDB
+
+/// A segmentation object that was received, and may be somebody else's of a series of ours.
+public struct ExternalSegmentation: Sendable, Equatable {
+  /// Of its version in the ledger.
+  public var instance: Int64
+  public var sopInstanceUID: String
+  /// Relative to the state directory.
+  public var spoolPath: String
+}
+
+/// A segmentation of somebody else, and a result of ours on the same series.
+public struct DueComparison: Sendable, Equatable {
+  public var external: ExternalSegmentation
+  public var job: Int64
+  public var model: String
+  public var seriesInstanceUID: String
+  /// Our segmentation objects, relative to the state directory.
+  public var paths: [String]
+}
+
+extension Ledger {
+  /// SQL: of several versions of an instance, whether a row is the one received last; its file is here.
+  private static let isCurrent = """
+    instances.purged_at IS NULL AND instances.lost_at IS NULL AND NOT EXISTS (
+      SELECT 1 FROM instances AS later WHERE later.series_uid = instances.series_uid
+        AND later.sop_uid = instances.sop_uid AND later.revision > instances.revision)
+    """
+
+  /// The segmentation object that was received first of those that were not looked at; nil for none.
+  public func nextExternalSegmentation() throws(LedgerError) -> ExternalSegmentation? {
+    try read { db in
+      try Row.fetchOne(
+        db,
+        sql: """
+          SELECT id, sop_uid, spool_path FROM instances INDEXED BY instances_by_class
+          WHERE sop_class_uid = '1.2.840.10008.5.1.4.1.1.66.4' AND \(Self.isCurrent)
+            AND NOT EXISTS (SELECT 1 FROM external_segmentations WHERE instance_id = id)
+          ORDER BY id LIMIT 1
+          """
+      ).map(external)
+    }
+  }
+
+  private func external(_ row: Row) throws -> ExternalSegmentation {
+    ExternalSegmentation(
+      instance: try row.value("id"), sopInstanceUID: try row.value("sop_uid"),
+      spoolPath: try row.value("spool_path"))
+  }
+
+  /// Writes what a segmentation object says of itself.
+  ///
+  /// - Parameters:
+  ///   - external: as ``nextExternalSegmentation()`` gives it.
+  ///   - series: Series Instance UIDs that it is of.
+  ///   - madeWith: the program, as it says.
+  ///   - isOurs: whether it is a result of segmentd, which is compared with nothing.
+  ///   - fault: why it is compared with nothing; nil where it is compared.
+  public func record(
+    _ external: ExternalSegmentation, of series: [String], madeWith: String, isOurs: Bool,
+    fault: String? = nil
+  ) throws(LedgerError) {
+    try write { db in
+      try db.execute(
+        sql: """
+          INSERT OR IGNORE INTO external_segmentations (instance_id, made_with, is_ours, fault, read_at)
+          VALUES (?, ?, ?, ?, ?)
+          """, arguments: [external.instance, madeWith, isOurs, fault, now])
+      for uid in Set(series) where !uid.isEmpty {
+        try db.execute(
+          sql: "INSERT OR IGNORE INTO external_segmentation_sources VALUES (?, ?)",
+          arguments: [external.instance, uid])
+      }
+    }
+  }
+
+  /// The next pair of a segmentation of others and a result that counts, of one series, that was not
+  /// compared; nil for none.
+  public func nextComparison() throws(LedgerError) -> DueComparison? {
+    try read { db in
+      let row = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT instances.id, instances.sop_uid, spool_path, jobs.id AS job, jobs.model,
+            jobs.series_uid
+          FROM external_segmentations
+          JOIN instances ON instances.id = external_segmentations.instance_id
+          JOIN external_segmentation_sources AS sources USING (instance_id)
+          JOIN jobs ON jobs.series_uid = sources.series_uid AND jobs.state = 'completed'
+          JOIN results ON results.job_id = jobs.id AND results.superseded_by IS NULL
+          WHERE is_ours = 0 AND fault IS NULL AND \(Self.isCurrent)
+            AND EXISTS (SELECT 1 FROM results AS files
+              JOIN result_objects ON result_objects.job_id = files.job_id
+              WHERE files.job_id = ifnull(results.same_as, results.job_id) AND files.purged_at IS NULL
+                AND kind = 'seg')
+            AND NOT EXISTS (SELECT 1 FROM comparisons
+              WHERE comparisons.instance_id = instances.id AND comparisons.job_id = jobs.id)
+          ORDER BY instances.id, jobs.id LIMIT 1
+          """)
+      return try row.map { row in
+        let job: Int64 = try row.value("job")
+        return DueComparison(
+          external: try external(row), job: job, model: try row.value("model"),
+          seriesInstanceUID: try row.value("series_uid"),
+          paths: try objects(job: job, db).filter { $0.kind == .segmentation }.map(\.path))
+      }
+    }
+  }
+}

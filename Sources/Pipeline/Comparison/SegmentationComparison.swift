@@ -1,0 +1,172 @@
+import DICOM
+import Evaluation
+import Foundation
+import Ingest
+import JobLedger
+import Logging
+import Results
+import ServiceLifecycle
+import Volumes
+
+/// Compares segmentations that others made, and sent to us, with our results on the same series. Nothing is
+/// segmented by them, and no result is changed.
+public struct SegmentationComparison: Service {
+  private let state: StateDirectory
+  private let ledger: Ledger
+  private let logger: Logger
+
+  public init(state: StateDirectory, ledger: Ledger, logger: Logger) {
+    self.state = state
+    self.ledger = ledger
+    self.logger = logger
+  }
+
+  public func run() async throws {
+    await repeatUntilShutdown(every: .seconds(5), logger: logger) { try compareNext() }
+  }
+
+  /// Reads the next object, or compares the next pair.
+  ///
+  /// - Returns: false when there is none.
+  func compareNext() throws -> Bool {
+    if let external = try ledger.nextExternalSegmentation() {
+      try read(external)
+      return true
+    }
+    guard let due = try ledger.nextComparison() else { return false }
+    let pair = SegmentationPair(
+      ours: due.paths.map { state.file($0).path }, theirs: state.file(due.external.spoolPath).path)
+    var scores: [ComparisonScore] = []
+    var fault: String?
+    do { scores = try pair.scores() } catch {
+      fault = "\(error)"
+    }
+    try ledger.record(due, scanner: pair.scanner, scores: scores, fault: fault)
+    logger.info(
+      fault.map { "a segmentation of others cannot be compared: \($0)" }
+        ?? "a segmentation of others was compared",
+      metadata: [
+        "series": "\(due.seriesInstanceUID)", "job": "\(due.job)",
+        "instance": "\(due.external.sopInstanceUID)",
+      ])
+    return true
+  }
+
+  private func read(_ external: ExternalSegmentation) throws {
+    let dataset: Dataset
+    do {
+      dataset = try DICOMFile(path: state.file(external.spoolPath).path).dataset
+    } catch {
+      return try ledger.record(
+        external, of: [], madeWith: "", isOurs: false, fault: error.description)
+    }
+    let made = [DICOM.Tag.manufacturer, .manufacturerModelName].map { dataset.text($0) ?? "" }
+    let series = dataset.items(.referencedSeriesSequence).compactMap { $0.text(.seriesInstanceUID) }
+    try ledger.record(
+      external, of: series, madeWith: made.filter { !$0.isEmpty }.joined(separator: " "),
+      isOurs: made == ["segmentd", "segmentd"],
+      fault: series.isEmpty ? "\(DICOM.Tag.referencedSeriesSequence) names no series" : nil)
+  }
+}
+
+/// The objects of a result of ours, and an object of somebody else on the same series.
+struct SegmentationPair {
+  let ours: [String]
+  let theirs: String
+
+  /// Maker and model of what made the images, as our object has it; empty where the images did not say.
+  var scanner: String {
+    guard let path = ours.first, let dataset = try? DICOMFile(path: path).dataset else { return "" }
+    let equipment = dataset.items(.contributingEquipmentSequence).first {
+      $0.items(.purposeOfReferenceCodeSequence).first?.text(.codeValue) == "109101"
+    }
+    return [DICOM.Tag.manufacturer, .manufacturerModelName]
+      .compactMap { equipment?.text($0) }.filter { !$0.isEmpty }.joined(separator: " ")
+  }
+
+  /// Scores the structures that both have, matched by their codes.
+  ///
+  /// - Throws: ``SegmentationPairError``, `SegmentationLabelsError`, `EvaluationError`.
+  func scores() throws -> [ComparisonScore] {
+    let theirSegments = try SegmentationLabels.segments(of: theirs)
+    var scores: [ComparisonScore] = []
+    for path in try ofSameImages() {
+      let common = try SegmentationLabels.segments(of: path).compactMap { segment in
+        theirSegments.match(segment).map { (segment, $0) }
+      }
+      guard !common.isEmpty else { continue }
+      let grid = try SegmentationLabels.grid(covering: [path, theirs])
+      scores += try score(common, path, on: grid)
+    }
+    guard !scores.isEmpty else {
+      throw SegmentationPairError.nothingInCommon(segments: theirSegments.count)
+    }
+    return scores
+  }
+
+  private typealias Segment = SegmentationLabels.Segment
+
+  /// All at once; one after the other where some overlap.
+  private func score(
+    _ segments: [(ours: Segment, theirs: Segment)], _ path: String, on grid: VolumeGrid
+  ) throws -> [ComparisonScore] {
+    func labels(_ path: String, _ number: (Segment, Segment) -> Int) throws -> LabelVolume {
+      let values = Dictionary(
+        segments.enumerated().map { (number($1.ours, $1.theirs), UInt8(clamping: $0 + 1)) },
+        uniquingKeysWith: { first, _ in first })
+      return try SegmentationLabels.read(path, onto: grid) { values[$0.number] }
+    }
+    do {
+      let found = try labels(path) { ours, _ in ours.number }
+      let known = try labels(theirs) { _, theirs in theirs.number }
+      let regions = segments.enumerated().map {
+        Region(label: UInt8(clamping: $0 + 1), name: $1.ours.name)
+      }
+      return try Evaluation.score(found, against: known, regions: regions).map(ComparisonScore.init)
+    } catch SegmentationLabelsError.overlap where segments.count > 1 {
+      return try segments.flatMap { try score([$0], path, on: grid) }
+    }
+  }
+
+  /// Our objects of the images that theirs refers to: of a series over time each phase has an object.
+  private func ofSameImages() throws -> [String] {
+    guard ours.count > 1 else { return ours }
+    let wanted = try images(theirs)
+    return try ours.filter { try !images($0).isDisjoint(with: wanted) }
+  }
+
+  private func images(_ path: String) throws -> Set<String> {
+    Set(
+      try DICOMFile(path: path).dataset.items(.referencedSeriesSequence)
+        .flatMap { $0.items(.referencedInstanceSequence) }
+        .compactMap { $0.text(.referencedSOPInstanceUID) })
+  }
+}
+
+enum SegmentationPairError: Error, Equatable, CustomStringConvertible {
+  case nothingInCommon(segments: Int)
+
+  var description: String {
+    switch self {
+    case .nothingInCommon(let segments):
+      "none of its \(segments) segments has the codes of a structure of the result"
+    }
+  }
+}
+
+extension [SegmentationLabels.Segment] {
+  /// The segment of the same codes, of several the one of the same name.
+  fileprivate func match(_ segment: Element) -> Element? {
+    let alike = filter { $0.type == segment.type && $0.modifier == segment.modifier }
+    return alike.first { $0.name == segment.name } ?? alike.first
+  }
+}
+
+extension ComparisonScore {
+  init(_ score: RegionScore) {
+    self.init(
+      segment: score.region.name, dice: score.dice ?? 1,
+      hd95: score.hd95.isFinite ? score.hd95 : nil, ourMillilitres: score.foundMillilitres,
+      theirMillilitres: score.knownMillilitres)
+  }
+}
