@@ -13,7 +13,6 @@ let package = Package(
   products: [.executable(name: "segmentd", targets: ["segmentd"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -36,6 +35,7 @@ let package = Package(
       name: "CCodecs", linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
     .target(name: "CKernels", cSettings: optimisedKernels),
     .systemLibrary(name: "CCairo", providers: [.apt(["libcairo2-dev"])]),
+    .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
@@ -46,6 +46,7 @@ let package = Package(
     // Modules, dependencies pointing down only (see Sources/README.md).
     .target(name: "Clocks"),
     .target(name: "FileSystem"),
+    .target(name: "Cryptography", dependencies: ["COpenSSL"]),
     .target(name: "Volumes"),
     .target(name: "GeometryGate", dependencies: ["Volumes"]),
     .target(name: "Evaluation", dependencies: ["Volumes"]),
@@ -66,7 +67,7 @@ let package = Package(
       name: "Segmentation",
       dependencies: [
         "UNETRPP", "Tensors", "Checkpoints", "FileSystem", "SeriesSelection", "StrictYAML",
-        "Terminology", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        "Terminology", "Volumes", "Cryptography",
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [.copy("Models")]),
@@ -75,7 +76,7 @@ let package = Package(
       name: "DICOM",
       dependencies: [
         "CDCMTK", "CCodecs", "FileSystem", "Terminology", "Volumes",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "Cryptography",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
@@ -96,11 +97,7 @@ let package = Package(
       ]),
     .target(
       name: "Credentials",
-      dependencies: [
-        "Clocks",
-        .product(name: "Crypto", package: "swift-crypto"),
-        .product(name: "CryptoExtras", package: "swift-crypto"),
-      ]),
+      dependencies: ["Clocks", "Cryptography"]),
     .target(
       name: "WebServer",
       dependencies: [
@@ -129,12 +126,12 @@ let package = Package(
       name: "Results",
       dependencies: [
         "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "Cryptography",
       ]),
     .target(
       name: "JobLedger",
       dependencies: [
-        "Clocks", "FileSystem", .product(name: "Crypto", package: "swift-crypto"),
+        "Clocks", "FileSystem", "Cryptography",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(name: "Explanation", dependencies: ["JobLedger"]),
@@ -142,7 +139,7 @@ let package = Package(
       name: "SeriesReading",
       dependencies: [
         "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "Cryptography",
       ]),
     .target(
       name: "SeriesProcessing",
@@ -156,7 +153,7 @@ let package = Package(
       dependencies: [
         "Training", "SeriesProcessing", "SeriesReading", "Segmentation", "Results", "Evaluation",
         "NIfTI", "StrictYAML", "DICOM", "FileSystem", "GeometryGate", "Checkpoints", "Tensors",
-        "UNETRPP", "Terminology", "Volumes", .product(name: "Crypto", package: "swift-crypto"),
+        "UNETRPP", "Terminology", "Volumes", "Cryptography",
       ]),
     .target(
       name: "Ingest",
@@ -193,6 +190,7 @@ let package = Package(
     // Tests mirror the modules; TestSupport finds fixtures and runs peers.
     .target(name: "TestSupport", dependencies: ["Volumes"], path: "Tests/TestSupport"),
     .testTarget(name: "FileSystemTests", dependencies: ["FileSystem", "TestSupport"]),
+    .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "FileSystem"]),
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "GeometryGate", "TestSupport"]),
     .testTarget(name: "GeometryGateTests", dependencies: ["GeometryGate", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
@@ -242,7 +240,7 @@ let package = Package(
       name: "ResultsTests",
       dependencies: [
         "Results", "DICOMNetwork", "Terminology", "GeometryGate", "TestSupport",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "Cryptography",
       ]),
     .testTarget(name: "JobLedgerTests", dependencies: ["Clocks", "JobLedger", "TestSupport"]),
     .testTarget(
@@ -290,9 +288,12 @@ let package = Package(
 // Tests that compute nothing need no optimisation, which is most of the time of their release build; nor do, for
 // the tests, modules that touch no pixel.
 var plain: Set = [
-  "ConfigurationFileTests", "CredentialsTests", "DICOMNetworkTests", "DICOMwebServerTests",
-  "DICOMwebTests", "EndToEndTests", "ExplanationTests", "IngestTests", "JobLedgerTests",
-  "PipelineTests", "SeriesSelectionTests", "StrictYAMLTests", "WatchFolderTests", "WebServerTests",
+  "CheckpointsTests", "ConfigurationFileTests", "CredentialsTests", "CryptographyTests",
+  "DICOMNetworkTests", "DICOMTests", "DICOMwebServerTests", "DICOMwebTests", "EndToEndTests",
+  "EvaluationTests", "ExplanationTests", "FileSystemTests", "GeometryGateTests", "IngestTests",
+  "JobLedgerTests", "NIfTITests", "PipelineTests", "ResultsTests", "SeriesProcessingTests",
+  "SeriesReadingTests", "SeriesSelectionTests", "StrictYAMLTests", "VolumesTests",
+  "WatchFolderTests", "WebServerTests",
 ]
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
   plain.formUnion([

@@ -15,12 +15,10 @@ let dcmtkLibraries = [
   "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "ssl",
   "crypto",
 ]
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
   name: "fuzz",
   dependencies: [
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -30,7 +28,9 @@ let package = Package(
     .target(
       name: "CNIFTI", cSettings: [.unsafeFlags(["-isystem", "/usr/include/nifti"])],
       linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
+    .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CZip"),
+    .target(name: "Cryptography", dependencies: ["COpenSSL"]),
     .target(name: "FileSystem"),
     .target(name: "Volumes"),
     .target(name: "GeometryGate", dependencies: ["Volumes"]),
@@ -41,13 +41,13 @@ let package = Package(
     .target(
       name: "DICOM",
       dependencies: [
-        "CDCMTK", "CCodecs", "FileSystem", "Volumes", crypto,
+        "CDCMTK", "CCodecs", "FileSystem", "Volumes", "Cryptography",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "SeriesReading",
       dependencies: [
-        "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes", crypto,
+        "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes", "Cryptography",
       ]),
 
     .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),

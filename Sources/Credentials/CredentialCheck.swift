@@ -1,5 +1,5 @@
 import Clocks
-import Crypto
+import Cryptography
 import Foundation
 import Synchronization
 
@@ -71,7 +71,7 @@ public final class CredentialCheck: Sendable {
   private static let maximumAddresses = 10_000
 
   private let credentials: [Credential]
-  private let processKey = SymmetricKey(size: .bits256)
+  private let processKey = randomBytes(32)
   private let state = Mutex(State())
   /// Held by whoever hashes.
   private let hashing = Mutex(())
@@ -91,7 +91,7 @@ public final class CredentialCheck: Sendable {
   ///   - presented: what the client sent.
   ///   - address: of the client.
   public func check(_ presented: PresentedCredential, from address: String) -> Answer {
-    let code = Data(HMAC<SHA256>.authenticationCode(for: presented.bytes, using: processKey))
+    let code = hmacSHA256(presented.bytes, key: processKey)
     if let credential = recognised(code) { return .known(credential) }
     guard !hasFailed(address) else { return .tooManyFailures }
     return hashing.withLock { _ in

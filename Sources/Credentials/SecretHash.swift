@@ -1,5 +1,4 @@
-import Crypto
-import CryptoExtras
+import Cryptography
 import Foundation
 
 /// The hash of a password or token as a configuration keeps it: PBKDF2 with HMAC-SHA-256 (RFC 8018 5.2)
@@ -22,12 +21,14 @@ public struct SecretHash: Sendable, Equatable, CustomStringConvertible {
   /// - Parameters:
   ///   - secret: a password or token.
   ///   - rounds: of PBKDF2, 210,000 at least.
-  /// - Throws: an error of the cryptography library.
+  /// - Throws: an error where the cryptography library refuses.
   public init(of secret: String, rounds: Int = SecretHash.usualRounds) throws {
     self.rounds = rounds
-    salt = SymmetricKey(size: SymmetricKeySize(bitCount: Self.saltLength * 8))
-      .withUnsafeBytes { Data($0) }
-    key = try Self.key(of: secret, salt: salt, rounds: rounds)
+    salt = Data(randomBytes(Self.saltLength))
+    guard let key = Self.key(of: secret, salt: salt, rounds: rounds) else {
+      throw SecretHashError()
+    }
+    self.key = key
   }
 
   /// Reads a hash as ``description`` writes it; nil where it is none, or costs too little or too much.
@@ -49,16 +50,18 @@ public struct SecretHash: Sendable, Equatable, CustomStringConvertible {
 
   /// Whether a secret has this hash. Takes as long for a wrong one, some tenths of a second.
   public func matches(_ secret: String) -> Bool {
-    guard let other = try? Self.key(of: secret, salt: salt, rounds: rounds) else { return false }
+    guard let other = Self.key(of: secret, salt: salt, rounds: rounds) else { return false }
     return isEqualInConstantTime(key, other)
   }
 
-  private static func key(of secret: String, salt: Data, rounds: Int) throws -> Data {
-    try KDF.Insecure.PBKDF2.deriveKey(
-      from: Data(secret.utf8), salt: salt, using: .sha256, outputByteCount: keyLength,
-      rounds: rounds
-    ).withUnsafeBytes { Data($0) }
+  private static func key(of secret: String, salt: Data, rounds: Int) -> Data? {
+    pbkdf2SHA256(secret, salt: salt, rounds: rounds, length: keyLength)
   }
+}
+
+/// A secret that the cryptography library does not hash.
+struct SecretHashError: Error, CustomStringConvertible {
+  var description: String { "the secret cannot be hashed" }
 }
 
 /// Compares without telling by its duration where two values differ.

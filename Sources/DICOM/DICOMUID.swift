@@ -1,5 +1,5 @@
 import CDCMTK
-import Crypto
+import Cryptography
 import Foundation
 
 /// Unique identifiers (PS3.5 section 9).
@@ -13,7 +13,7 @@ public enum DICOMUID {
   public static func named(_ name: String, in namespace: UUID = namespace) -> String {
     var hashed = withUnsafeBytes(of: namespace.uuid) { Data($0) }
     hashed.append(Data(name.utf8))
-    var bytes = Array(Insecure.SHA1.hash(data: hashed).prefix(16))
+    var bytes = Array(sha1(hashed).prefix(16))
     bytes[6] = bytes[6] & 0x0F | 0x50
     bytes[8] = bytes[8] & 0x3F | 0x80
     return "2.25." + decimal(bytes)

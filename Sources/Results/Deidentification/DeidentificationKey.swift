@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import DICOM
 import FileSystem
 import Foundation
@@ -13,10 +13,10 @@ import Foundation
 /// ```
 public struct DeidentificationKey: Sendable {
   private static let size = 32
-  private let secret: SymmetricKey
+  private let secret: [UInt8]
 
   /// A key for this process alone.
-  public init() { secret = SymmetricKey(size: .bits256) }
+  public init() { secret = randomBytes(Self.size) }
 
   /// Reads a key: 64 hexadecimal digits. Where there is no file it is made, mode 0600.
   ///
@@ -30,7 +30,7 @@ public struct DeidentificationKey: Sendable {
         throw DeidentificationError.key(
           file: file.path, reason: "is not a key: \(2 * Self.size) hexadecimal digits are due")
       }
-      secret = SymmetricKey(data: bytes)
+      secret = bytes
     } catch let error as DeidentificationError {
       throw error
     } catch {
@@ -40,9 +40,7 @@ public struct DeidentificationKey: Sendable {
 
   /// Two that make the same key at once get the one that was there first.
   private static func create(_ file: URL) throws {
-    let text = SymmetricKey(size: .bits256).withUnsafeBytes { bytes in
-      bytes.map { String(format: "%02x", $0) }.joined() + "\n"
-    }
+    let text = hexadecimal(randomBytes(size)) + "\n"
     let temporary = "\(file.path).\(UUID().uuidString)"
     defer { unlink(temporary) }
     try DurableFile.write(to: temporary) { path in
@@ -76,8 +74,7 @@ public struct DeidentificationKey: Sendable {
   }
 
   private func digest(_ kind: String, _ text: String) -> String {
-    HMAC<SHA256>.authenticationCode(for: Data("\(kind) \(text)".utf8), using: secret)
-      .map { String(format: "%02x", $0) }.joined()
+    hexadecimal(hmacSHA256(Data("\(kind) \(text)".utf8), key: secret))
   }
 }
 

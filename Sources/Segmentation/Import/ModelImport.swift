@@ -1,5 +1,5 @@
 import Checkpoints
-import Crypto
+import Cryptography
 import FileSystem
 import Foundation
 import UNETRPP

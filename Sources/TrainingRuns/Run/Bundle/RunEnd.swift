@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import Evaluation
 import Foundation
 import Segmentation
