@@ -200,13 +200,25 @@ extension SiteConfiguration {
     public enum Level: String, Decodable, Sendable { case debug, info, warning, error }
     public var level = Level.info
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case level }
+    /// How an event is written.
+    public enum Format: String, Decodable, Sendable, CaseIterable {
+      /// As text where standard error is a terminal, otherwise as JSON.
+      case auto
+      /// A line for people.
+      case text
+      /// A line that is a JSON object.
+      case json
+    }
+    public var format = Format.auto
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case level, format }
 
     public init() {}
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       level = try values.decodeIfPresent(Level.self, forKey: .level) ?? level
+      format = try values.decodeIfPresent(Format.self, forKey: .format) ?? format
     }
   }
 }

@@ -29,6 +29,10 @@ extension SiteConfiguration {
   /// Sends the log to standard error, one line an event.
   func startLogging() {
     let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
+    if log.format == .json || log.format == .auto && isatty(STDERR_FILENO) == 0 {
+      LoggingSystem.bootstrap { _ in JSONLogHandler(logLevel: level) }
+      return
+    }
     LoggingSystem.bootstrap { label in
       var handler = StreamLogHandler.standardError(label: label)
       handler.logLevel = level

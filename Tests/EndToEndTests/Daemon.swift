@@ -77,6 +77,7 @@ final class DaemonSetup: Sendable {
       \(more)
 
       """
+    if !more.contains("log:") { text += "log: {format: text}\n" }
     if hasDestination {
       text += "destinations:\n"
       text += "  - {name: pacs, aeTitle: PACS, host: 127.0.0.1, port: \(destinationPort)}\n"

@@ -86,6 +86,13 @@ import Testing
 
     #expect(daemon.output.contains(study) || daemon.output.contains("series complete"))
     #expect(metrics.output.contains("segmentd_studies"))
+    // Where there is no terminal each line is a JSON object.
+    for line in daemon.output.split(separator: "\n") {
+      let event = try? JSONDecoder().decode([String: String].self, from: Data(line.utf8))
+      #expect(
+        event.map { ["time", "level", "module", "message"].allSatisfy($0.keys.contains) } == true,
+        "\(line)")
+    }
     for (what, text) in [
       ("log", daemon.output), ("metrics", metrics.output), ("jobs", jobs.output),
       ("refused instances", refused.output), ("story", story.output),
