@@ -15,9 +15,8 @@ extension SegmentationLabels {
     for path in paths {
       let dataset: Dataset
       do { dataset = try DICOMFile(path: path).dataset } catch { throw .unreadable(error) }
-      let first = try planes ?? FramePlanes(dataset, path: path)
-      planes = first
-      places += try first.places(of: dataset, path: path)
+      if planes == nil { planes = try FramePlanes(dataset, path: path) }
+      places += try planes?.places(of: dataset, path: path) ?? []
     }
     guard let planes, let path = paths.first else {
       throw .attribute(file: "", tag: .perFrameFunctionalGroups, frame: nil, reason: "is absent")
