@@ -100,8 +100,7 @@ enum PredictionFile {
   private static func write(_ state: PredictionState, header: Data, to descriptor: Int32)
     throws(SystemError)
   {
-    var hash = SHA256()
-    func put(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+    func put(_ bytes: UnsafeRawBufferPointer, _ hash: inout SHA256) throws(SystemError) {
       var offset = 0
       while offset < bytes.count {
         let part = UnsafeRawBufferPointer(
@@ -117,10 +116,10 @@ enum PredictionFile {
       }
     }
     /// `withUnsafeBytes` with an error of one type.
-    func put<Element>(_ values: [Element]) throws(SystemError) {
+    func put<Element>(_ values: [Element], _ hash: inout SHA256) throws(SystemError) {
       let result: Result<Void, SystemError> = values.withUnsafeBytes { bytes in
         do throws(SystemError) {
-          try put(bytes)
+          try put(bytes, &hash)
           return .success(())
         } catch {
           return .failure(error)
@@ -128,13 +127,14 @@ enum PredictionFile {
       }
       try result.get()
     }
-    try put(format)
-    try put([UInt64(header.count).littleEndian])
-    try put([UInt8](header))
-    try put(state.planes.sums)
-    try put(state.assembly.lower)
-    try put(state.assembly.upper)
-    try put(state.assembly.labels)
+    var hash = SHA256()
+    try put(format, &hash)
+    try put([UInt64(header.count).littleEndian], &hash)
+    try put([UInt8](header), &hash)
+    try put(state.planes.sums, &hash)
+    try put(state.assembly.lower, &hash)
+    try put(state.assembly.upper, &hash)
+    try put(state.assembly.labels, &hash)
     try FileSystem.write(Data(hash.finalize()), to: descriptor)
   }
 
