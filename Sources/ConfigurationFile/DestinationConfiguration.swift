@@ -44,6 +44,7 @@ extension SiteConfiguration {
     public enum ObjectKind: String, Decodable, Sendable, CaseIterable {
       case segmentation = "seg"
       case report = "sr"
+      case capture
     }
 
     public var name: String
@@ -57,6 +58,8 @@ extension SiteConfiguration {
     public var deidentify = false
     /// Kinds of objects that it gets; nil for all.
     public var takes: [ObjectKind]?
+    /// Whether it gets each image of the captures as an object of its own, in place of one object of all.
+    public var singleFrames = false
     /// Models whose results it gets; nil for all.
     public var models: [String]?
     /// Names of rules; it gets the results of those that select the series for the model. Nil for all.
@@ -66,7 +69,7 @@ extension SiteConfiguration {
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case name, kind, aeTitle, host, port, url, user, passwordFile, tokenFile
-      case tls, verify, timeoutSeconds, deidentify, takes, models, rules, require
+      case tls, verify, timeoutSeconds, deidentify, takes, singleFrames, models, rules, require
     }
 
     public init(from decoder: any Decoder) throws {
@@ -100,6 +103,7 @@ extension SiteConfiguration {
         try values.decodeIfPresent(Int.self, forKey: .timeoutSeconds) ?? timeoutSeconds
       deidentify = try values.decodeIfPresent(Bool.self, forKey: .deidentify) ?? deidentify
       takes = try values.decodeIfPresent([ObjectKind].self, forKey: .takes)
+      singleFrames = try values.decodeIfPresent(Bool.self, forKey: .singleFrames) ?? singleFrames
       models = try values.decodeIfPresent([String].self, forKey: .models)
       rules = try values.decodeIfPresent([String].self, forKey: .rules)
       criteria = try SeriesCriteria(amongKeysOf: decoder)
@@ -109,6 +113,17 @@ extension SiteConfiguration {
     public var dimse: DIMSE? {
       guard case .dimse(let dimse) = service else { return nil }
       return dimse
+    }
+
+    /// The kinds of objects that it gets, as the ledger names them; nil for all but images of captures as
+    /// objects of their own.
+    public var objectKinds: Set<String>? {
+      guard takes != nil || singleFrames else { return nil }
+      let kinds = (takes ?? ObjectKind.allCases).flatMap { kind in
+        kind == .capture
+          ? [singleFrames ? "capture-frame" : "capture", "capture-page"] : [kind.rawValue]
+      }
+      return Set(kinds)
     }
 
     /// For people.
@@ -178,6 +193,14 @@ extension SiteConfiguration {
       ("rules", destination.rules?.isEmpty),
     ] where isEmpty == true {
       throw check.fault("\(name).\(key): is empty, so that it would get nothing")
+    }
+    if destination.singleFrames {
+      guard destination.takes?.contains(.capture) ?? true else {
+        throw check.fault("\(name).singleFrames: means nothing where takes has no capture")
+      }
+      guard results.captures == .frames || results.captures == .both else {
+        throw check.fault("\(name).singleFrames: needs results.captures: frames or both")
+      }
     }
     let known = Set(self.rules.map { $0.name ?? $0.model })
     for rule in destination.rules ?? [] where !known.contains(rule) {

@@ -12,6 +12,19 @@ extension SiteConfiguration {
     /// What is delivered where a model finds none of its structures.
     public var nothingFound = NothingFound.report
 
+    /// Which pictures are written as secondary captures.
+    public var captures = Captures.none
+
+    /// Pictures as DICOM objects.
+    public enum Captures: String, Decodable, Sendable, CaseIterable {
+      case none
+      /// The images with contours.
+      case frames
+      /// One picture that shows the result at a glance.
+      case page
+      case both
+    }
+
     /// What becomes of a result that is suspect: outside of what the model's bundle says is usual.
     public var suspect = Suspect.deliver
 
@@ -41,7 +54,7 @@ extension SiteConfiguration {
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case keepEmptyFrames, maximumFrames, report, nothingFound, suspect
+      case keepEmptyFrames, maximumFrames, report, nothingFound, captures, suspect
     }
 
     public init() {}
@@ -55,6 +68,7 @@ extension SiteConfiguration {
       report = try values.decodeIfPresent(Report.self, forKey: .report) ?? report
       nothingFound =
         try values.decodeIfPresent(NothingFound.self, forKey: .nothingFound) ?? nothingFound
+      captures = try values.decodeIfPresent(Captures.self, forKey: .captures) ?? captures
       suspect = try values.decodeIfPresent(Suspect.self, forKey: .suspect) ?? suspect
     }
 

@@ -89,4 +89,12 @@ extension Tag {
 
   // File meta information
   public static let implementationClassUID = Tag(0x0002, 0x0012)
+
+  // Secondary captures
+  public static let conversionType = Tag(0x0008, 0x0064)
+  public static let planarConfiguration = Tag(0x0028, 0x0006)
+  public static let frameIncrementPointer = Tag(0x0028, 0x0009)
+  public static let windowCenter = Tag(0x0028, 0x1050)
+  public static let windowWidth = Tag(0x0028, 0x1051)
+  public static let voiLUTFunction = Tag(0x0028, 0x1056)
 }

@@ -55,11 +55,18 @@ extension StudyRecord.Job {
 
   /// The objects by their kinds, with their UIDs.
   private func listed(_ objects: [StoredObject]) -> String {
-    let kinds = [(StoredObject.Kind.segmentation, "segmentation"), (.report, "report")]
+    let kinds: [(StoredObject.Kind, String)] = [
+      (.segmentation, "segmentation"), (.report, "report"), (.capture, "secondary capture"),
+      (.capturePage, "page"), (.captureFrame, "secondary capture of one image"),
+    ]
     return kinds.compactMap { kind, name in
       let found = objects.filter { $0.kind == kind }
       guard !found.isEmpty else { return nil }
-      let uids = found.compactMap(\.sopInstanceUID).joined(separator: ", ")
+      // One for each image are too many to be read.
+      let uids =
+        kind == .captureFrame
+        ? "the first one \(found[0].sopInstanceUID ?? "")"
+        : found.compactMap(\.sopInstanceUID).joined(separator: ", ")
       let series = kind == .segmentation ? job.resultSeriesInstanceUID : nil
       return "\(counted(found.count, name)) (\(uids))" + (series.map { " in series \($0)" } ?? "")
     }.joined(separator: " and ")

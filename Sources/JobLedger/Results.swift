@@ -8,11 +8,21 @@ public struct StoredObject: Sendable, Codable, Equatable {
     case segmentation = "seg"
     /// A structured report with measurements, or that nothing was found.
     case report = "sr"
+    /// Secondary captures: the images with contours, as one object.
+    case capture
+    /// One of those images as an object of its own.
+    case captureFrame = "capture-frame"
+    /// A secondary capture of the result at a glance.
+    case capturePage = "capture-page"
     /// A PNG for people, which stays here.
     case picture
 
     /// Whether destinations get it: every DICOM object.
     var isSent: Bool { self != .picture }
+
+    /// Whether a destination gets it without asking for it: what an object of one image shows is in the one
+    /// of all images.
+    var isSentByDefault: Bool { isSent && self != .captureFrame }
   }
 
   public var kind: Kind
@@ -35,6 +45,13 @@ public struct StoredObject: Sendable, Codable, Equatable {
   /// A structured report.
   public static func report(sopInstanceUID: String, path: String, sha256: String) -> StoredObject {
     StoredObject(kind: .report, sopInstanceUID: sopInstanceUID, path: path, sha256: sha256)
+  }
+
+  /// A DICOM object of any kind.
+  public static func object(
+    _ kind: Kind, sopInstanceUID: String, path: String, sha256: String
+  ) -> StoredObject {
+    StoredObject(kind: kind, sopInstanceUID: sopInstanceUID, path: path, sha256: sha256)
   }
 
   public static func picture(path: String, sha256: String) -> StoredObject {

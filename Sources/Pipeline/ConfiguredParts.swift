@@ -107,7 +107,7 @@ public struct ConfiguredParts {
     SeriesProcessor(
       geometry: configuration.geometryRules, installation: aeTitle,
       memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
-      options: configuration.results.options)
+      options: configuration.resultOptions)
   }
 
   public var runner: JobRunner {

@@ -9,11 +9,26 @@ extension SiteConfiguration.Results {
     options.maximumFrames = maximumFrames > 0 ? maximumFrames : nil
     options.writesReport = report == .measurements
     options.holdsSuspect = suspect == .hold
+    switch captures {
+    case .none: options.captures = .none
+    case .frames: options.captures = .frames
+    case .page: options.captures = .page
+    case .both: options.captures = .both
+    }
     switch nothingFound {
     case .report: options.nothingFound = .report
     case .segmentation: options.nothingFound = .segmentation
     case .none: options.nothingFound = .none
     }
+    return options
+  }
+}
+
+extension SiteConfiguration {
+  /// How the daemon writes results: by the section `results:`, and with what its destinations ask for.
+  public var resultOptions: ResultOptions {
+    var options = results.options
+    options.writesSingleFrames = destinations.contains(where: \.singleFrames)
     return options
   }
 }

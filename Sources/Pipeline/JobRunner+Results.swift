@@ -29,14 +29,16 @@ extension JobRunner {
         "series held: \(reasons.joined(separator: "; "))", metadata: metadata(job))
       try ledger.holdJob(
         job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
-    case .nothingFound(let picture, let warnings, let segmentations, let report):
+    case .nothingFound(let picture, let warnings, let segmentations, let report, let captures):
       let lines =
         ["no structure of the model was found"]
         + (report == nil ? [] : ["a report says so"]) + warnings.map { "warning: \($0)" }
       let result = JobResult(
-        objects: segmentations.map { stored($0, of: job) } + stored(report, of: job) + [
-          try stored(picture: picture, of: job)
-        ],
+        objects: segmentations.map { stored($0, of: job) } + stored(report, of: job)
+          + captures.map { stored($0, of: job) }
+          + (try ([picture] + captures.compactMap(\.picture)).map {
+            try stored(picture: $0, of: job)
+          }),
         modelVersion: modelVersion,
         summary: lines.joined(separator: "; "))
       try ledger.completeJob(
@@ -61,10 +63,13 @@ extension JobRunner {
     run: JobRun
   ) throws {
     let segmentations = series.objects.map { stored($0, of: job) }
-    let pictures = try ([series.cyclePicture].compactMap(\.self) + series.pictures)
+    let pictures = try
+      ([series.cyclePicture].compactMap(\.self) + series.pictures
+      + series.captures.compactMap(\.picture))
       .map { try stored(picture: $0, of: job) }
     let result = JobResult(
-      objects: segmentations + stored(series.report, of: job) + pictures,
+      objects: segmentations + stored(series.report, of: job)
+        + series.captures.map { stored($0, of: job) } + pictures,
       modelVersion: modelVersion, summary: series.summary,
       measurements: series.measurements)
     try ledger.completeJob(
@@ -85,6 +90,18 @@ extension JobRunner {
         sopInstanceUID: report.sopInstanceUID, path: path(report.file, of: job),
         sha256: report.sha256)
     ]
+  }
+
+  private func stored(_ capture: ProvedCapture, of job: ClaimedJob) -> StoredObject {
+    let kind: StoredObject.Kind =
+      switch capture.form {
+      case .frames: .capture
+      case .frame: .captureFrame
+      case .page: .capturePage
+      }
+    return .object(
+      kind, sopInstanceUID: capture.sopInstanceUID, path: path(capture.file, of: job),
+      sha256: capture.sha256)
   }
 
   private func stored(picture: URL, of job: ClaimedJob) throws -> StoredObject {

@@ -18,6 +18,24 @@ public struct ResultOptions: Sendable, Equatable {
   /// byte of a result.
   public var holdsSuspect = false
 
+  /// Which pictures are written as secondary captures.
+  public var captures = Captures.none
+  /// Whether the pictures of the images are written as objects of one frame too.
+  public var writesSingleFrames = false
+
+  /// Pictures of a result as DICOM objects.
+  public enum Captures: String, Sendable, Equatable, CaseIterable {
+    case none
+    /// The images with contours, as one object.
+    case frames
+    /// The picture that shows the result at a glance.
+    case page
+    case both
+
+    public var hasFrames: Bool { self == .frames || self == .both }
+    public var hasPage: Bool { self == .page || self == .both }
+  }
+
   /// What shows that images were segmented, and nothing was found in them.
   public enum NothingFound: String, Sendable, Equatable {
     /// A measurement report that says so.
@@ -35,5 +53,6 @@ public struct ResultOptions: Sendable, Equatable {
       + (maximumFrames.map { ["maximumFrames=\($0)"] } ?? [])
       + (nothingFound == .report ? [] : ["nothingFound=\(nothingFound)"])
       + (writesReport ? ["writesReport"] : [])
+      + (captures == .none ? [] : ["captures=\(captures)"])
   }
 }

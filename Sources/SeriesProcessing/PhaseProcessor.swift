@@ -89,22 +89,26 @@ struct PhaseProcessor {
     let names = cycle?.names ?? [:]
     var objects: [ProvedSegmentation] = []
     var measured: [MeasuredSegmentation] = []
+    var captures: [ProvedCapture] = []
     var firstPicture: URL?
     var warnings: [String] = []
     var emptyPhases: [String] = []
     let wanted = try wanted(names)
-    for phase in wanted {
+    for (index, phase) in wanted.enumerated() {
       let result = try await segmented(phase)
       let description = SegmentedPhase(
         number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
         name: names[phase])
       let written = try export.write(
-        result, stack: phases[phase].stack, phase: description, index: objects.count)
+        result, stack: phases[phase].stack, phase: description,
+        index: objects.count, volume: index)
       switch written {
-      case .proved(let proved, let numbers):
+      case .proved(let proved, let numbers, let pictures):
         objects += proved
         measured += numbers
-      case .nothingFound(let picture, let empty):
+        captures += pictures
+      case .nothingFound(let picture, let empty, let pictures):
+        captures += pictures
         objects += empty
         firstPicture = firstPicture ?? picture
         warnings += result.warnings
@@ -120,11 +124,13 @@ struct PhaseProcessor {
     if let firstPicture, objects.allSatisfy(\.millilitres.isEmpty) {
       return .nothingFound(
         picture: firstPicture, warnings: warnings, objects: objects,
-        report: try export.writeReportOfNothing(in: stacks, warnings: warnings))
+        report: try export.writeReportOfNothing(in: stacks, warnings: warnings),
+        captures: captures)
     }
     var series = SegmentedSeries(
       objects: objects, function: cycle?.function ?? [], mass: cycle?.mass,
       cyclePicture: try await picture(of: cycle, segmented), memory: memory)
+    series.captures = captures
     series.emptyPhases = emptyPhases
     series.report = try export.writeReport(
       measured, of: stacks, heart: cycle == nil ? nil : rule, warnings: series.warnings)

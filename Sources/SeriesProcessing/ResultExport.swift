@@ -24,9 +24,9 @@ struct ResultExport {
   /// The outcome for one label volume.
   enum Written {
     /// One object, or several where a result is divided, and what was measured in them for a report.
-    case proved([ProvedSegmentation], [MeasuredSegmentation])
+    case proved([ProvedSegmentation], [MeasuredSegmentation], [ProvedCapture])
     /// With the objects that show it, where the options ask for them.
-    case nothingFound(picture: URL, objects: [ProvedSegmentation])
+    case nothingFound(picture: URL, objects: [ProvedSegmentation], captures: [ProvedCapture])
   }
 
   /// - Parameters:
@@ -35,9 +35,11 @@ struct ResultExport {
   ///   - stack: the source images.
   ///   - phase: of a cine series; the object and its picture are named after it.
   ///   - index: of the object in its series, from 0.
+  ///   - volume: of the volume in the result, from 0.
   /// - Throws: `HeldSeries` where the images have an identity that a result cannot carry.
   func write(
-    _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0
+    _ segmented: SegmentedStack, stack: SliceStack, phase: SegmentedPhase? = nil, index: Int = 0,
+    volume: Int = 0
   ) throws -> Written {
     let labels = segmented.labels
     let segments = bundle.writesGroupings ? bundle.groupings : bundle.labels
@@ -66,8 +68,11 @@ struct ResultExport {
           picture: picture, millilitres: Self.millilitres(labels, held, depths: stack.sliceDepths),
           phase: phase, warnings: segmented.warnings, notes: segmented.notes))
     }
+    let captures = try CaptureExport(export: self).write(
+      labels, stack: stack, origin: origin(segmented.warnings, phase: phase, instanceNumber: 1),
+      index: volume, suffix: suffix)
     guard objects.contains(where: { !$0.millilitres.isEmpty }) else {
-      return .nothingFound(picture: picture, objects: objects)
+      return .nothingFound(picture: picture, objects: objects, captures: captures)
     }
     if writesNIfTI {
       try refuseUnevenNIfTI(stack, objects[0].segmentation.path)
@@ -76,7 +81,7 @@ struct ResultExport {
       try times.measure(.writing) { try NIfTIFile.write(labels, to: url.path) }
       objects[0].labels = url
     }
-    return .proved(objects, measured)
+    return .proved(objects, measured, captures)
   }
 
   private func measure(
@@ -160,7 +165,7 @@ struct ResultExport {
   /// - Returns: SHA-256 of the proved file; nil where nothing was found.
   /// - Throws: `HeldSeries` where the source images are at fault, which another attempt will not
   ///   change; otherwise as ``ResultObject/writeProved(to:times:)``.
-  private func write(_ object: some ResultObject, to file: URL) throws -> String? {
+  func write(_ object: some ResultObject, to file: URL) throws -> String? {
     do {
       return try object.writeProved(to: file, times: times)
     } catch let error as any ResultError where error.isSourceFault {

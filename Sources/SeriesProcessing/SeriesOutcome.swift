@@ -30,6 +30,26 @@ public struct ProvedReport: Sendable, Equatable {
   public var sha256: String
 }
 
+/// A secondary capture that was read back from disk and found to show the source images and the labels.
+public struct ProvedCapture: Sendable, Equatable {
+  public enum Form: Sendable, Equatable {
+    /// Of all images that are shown.
+    case frames
+    /// Of one image.
+    case frame
+    /// Of the result at a glance.
+    case page
+  }
+
+  public var form: Form
+  public var file: URL
+  public var sopInstanceUID: String
+  /// Of the file as it was proved, as 64 hexadecimal digits.
+  public var sha256: String
+  /// The same picture as PNG; nil but for a page.
+  public var picture: URL?
+}
+
 /// One phase of a cine series.
 public struct SegmentedPhase: Sendable, Equatable, Codable {
   /// By time, from 1.
@@ -77,6 +97,8 @@ public struct SegmentedSeries: Sendable, Equatable {
   public var cyclePicture: URL?
   /// What was measured in the objects, where a report is asked for.
   public var report: ProvedReport?
+  /// Pictures as DICOM objects, where they are asked for.
+  public var captures: [ProvedCapture] = []
   public var memory: MemoryUse
   /// That nothing was found in a phase that has no object, and what else is unusual about it.
   public var emptyPhases: [String] = []
@@ -143,7 +165,8 @@ public enum SeriesOutcome: Sendable, Equatable {
   /// The model found none of its structures: by the options a report says so, objects with empty frames show
   /// it, or there is neither.
   case nothingFound(
-    picture: URL, warnings: [String], objects: [ProvedSegmentation], report: ProvedReport?)
+    picture: URL, warnings: [String], objects: [ProvedSegmentation], report: ProvedReport?,
+    captures: [ProvedCapture] = [])
   /// The series cannot be segmented; each reason says why.
   case held(reasons: [String])
 }
@@ -154,8 +177,9 @@ extension SeriesOutcome {
     switch self {
     case .segmented(let series):
       series.objects.map(\.segmentation) + [series.report?.file].compactMap(\.self)
-    case .nothingFound(_, _, let objects, let report):
-      objects.map(\.segmentation) + [report?.file].compactMap(\.self)
+        + series.captures.map(\.file)
+    case .nothingFound(_, _, let objects, let report, let captures):
+      objects.map(\.segmentation) + [report?.file].compactMap(\.self) + captures.map(\.file)
     case .held: []
     }
   }
@@ -165,7 +189,7 @@ extension SeriesOutcome {
     let warnings: [String]
     switch self {
     case .segmented(let series): warnings = series.warnings
-    case .nothingFound(_, let found, _, _): warnings = found
+    case .nothingFound(_, let found, _, _, _): warnings = found
     case .held: warnings = []
     }
     return warnings.isEmpty ? nil : warnings.map { "suspect: \($0)" }

@@ -41,16 +41,18 @@ struct SeriesRun {
     let stacks = try stacks(volume)
     let segmented = try await segment(stacks, control)
     switch try export.write(segmented, stack: stacks[0]) {
-    case .nothingFound(let picture, let objects):
+    case .nothingFound(let picture, let objects, let captures):
       return .nothingFound(
         picture: picture, warnings: segmented.warnings, objects: objects,
-        report: try export.writeReportOfNothing(in: [stacks[0]], warnings: segmented.warnings))
-    case .proved(let objects, let measured):
+        report: try export.writeReportOfNothing(in: [stacks[0]], warnings: segmented.warnings),
+        captures: captures)
+    case .proved(let objects, let measured, let captures):
       return .segmented(
         SegmentedSeries(
           objects: objects,
           report: try export.writeReport(
             measured, of: [stacks[0]], warnings: segmented.warnings),
+          captures: captures,
           memory: MemoryUse(predicted: segmented.predictedMemory)))
     }
   }

@@ -79,6 +79,12 @@ struct RunCommand: AsyncParsableCommand {
   @Flag(help: "Write a DICOM report with the measurements of each structure too (report.dcm).")
   var report = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Pictures as DICOM secondary captures: none, frames (the images with contours), page (the "
+        + "result at a glance, also as PNG) or both.", valueName: "pictures"))
+  var captures: ResultOptions.Captures?
+
   @Flag(help: "Write the labels of DICOM series as NIfTI too.")
   var nifti = false
 
@@ -141,6 +147,7 @@ struct RunCommand: AsyncParsableCommand {
     var options = site.results.options
     if keepEmptyFrames { options.keepsEmptyFrames = true }
     if report { options.writesReport = true }
+    if let captures { options.captures = captures }
     let processor = SeriesProcessor(
       geometry: site.geometryRules, installation: site.installation,
       memory: MemoryBudget(gigabytes: memoryLimitGB), options: options, writesNIfTI: nifti)
@@ -207,6 +214,8 @@ enum RunError: Error, CustomStringConvertible {
 }
 
 extension ThroughPlaneInterpolation: ExpressibleByArgument {}
+
+extension ResultOptions.Captures: ExpressibleByArgument {}
 
 extension PhaseChoice: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

@@ -12,6 +12,10 @@ struct RunReport: Encodable {
   var furtherSegmentations: [String]?
   /// The structured report.
   var report: String?
+  /// Secondary captures.
+  var captures: [String]?
+  /// Pictures that show the result at a glance.
+  var pages: [String]?
   var labels: String?
   var picture: String?
   var millilitres: [String: Double]?
@@ -38,8 +42,8 @@ struct RunReport: Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, report, labels,
-      picture, millilitres, phases
+    case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, report, captures,
+      pages, labels, picture, millilitres, phases
     case function, mass, memory, seconds, warnings, notes, reasons
   }
 
@@ -59,11 +63,13 @@ struct RunReport: Encodable {
         picture = result.cyclePicture?.path
       }
       report = result.report?.file.path
+      take(result.captures)
       memory = result.memory
       warnings = result.warnings
       notes = result.notes
-    case .nothingFound(let picture, let warnings, let objects, let report):
+    case .nothingFound(let picture, let warnings, let objects, let report, let captures):
       state = "nothing found"
+      take(captures)
       take(objects)
       self.report = report?.file.path
       millilitres = nil
@@ -117,6 +123,12 @@ struct RunReport: Encodable {
     millilitres = objects.reduce(into: [:]) { $0.merge($1.millilitres) { $0 + $1 } }
   }
 
+  private mutating func take(_ captures: [ProvedCapture]) {
+    guard !captures.isEmpty else { return }
+    self.captures = captures.map(\.file.path)
+    pages = captures.compactMap(\.picture?.path)
+  }
+
   private mutating func take(_ times: StageTimes) {
     seconds = times.seconds
     time = times.line
@@ -129,6 +141,8 @@ struct RunReport: Encodable {
       lines.append("  segmentation: \(path)")
     }
     if let report { lines.append("  report: \(report)") }
+    for path in captures ?? [] { lines.append("  capture: \(path)") }
+    for path in pages ?? [] { lines.append("  page: \(path)") }
     if let labels { lines.append("  labels: \(labels)") }
     if let picture { lines.append("  picture: \(picture)") }
     for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {

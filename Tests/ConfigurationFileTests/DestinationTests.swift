@@ -37,13 +37,20 @@ import Testing
     let full = try #require(
       try load(
         dimse
-          + ", verify: commitment, timeoutSeconds: 5, takes: [seg, sr], models: [m], rules: [x], "
+          + ", verify: commitment, timeoutSeconds: 5, takes: [seg, sr, capture], models: [m], rules: [x], "
           + "require: {modality: CT}, tls: {trusted: ca.pem, certificate: c.pem, key: c.key, "
           + "peerName: pacs, verifyPeer: false}", rule
       ).destinations.first)
     #expect(full.verify == .commitment && full.timeoutSeconds == 5)
-    #expect(full.takes == [.segmentation, .report] && full.models == ["m"] && full.rules == ["x"])
+    #expect(
+      full.takes == [.segmentation, .report, .capture] && full.models == ["m"]
+        && full.rules == ["x"])
     #expect(full.criteria.required.count == 1)
+    #expect(
+      plain.objectKinds == nil && full.objectKinds == ["seg", "sr", "capture", "capture-page"])
+    let single = try #require(
+      try load(dimse + ", singleFrames: true", "results: {captures: both}").destinations.first)
+    #expect(single.objectKinds == ["seg", "sr", "capture-frame", "capture-page"])
     let base = folder.url.standardizedFileURL.path
     let security = try #require(full.tls?.security)
     #expect(security.trusted == base + "/ca.pem" && security.certificate == base + "/c.pem")
@@ -83,6 +90,14 @@ import Testing
     ("aeTitle: A, host: h, port: 104, timeoutSeconds: 0", "timeoutSeconds: 0 is not positive"),
     ("aeTitle: A, host: h, port: 104, takes: []", "destinations.a.takes: is empty"),
     ("aeTitle: A, host: h, port: 104, takes: [mesh]", "mesh"),
+    (
+      "aeTitle: A, host: h, port: 104, singleFrames: true",
+      "destinations.a.singleFrames: needs results.captures: frames or both"
+    ),
+    (
+      "aeTitle: A, host: h, port: 104, singleFrames: true, takes: [seg]",
+      "destinations.a.singleFrames: means nothing where takes has no capture"
+    ),
     ("aeTitle: A, host: h, port: 104, takes: [rtstruct]", "rtstruct"),
     ("aeTitle: A, host: h, port: 104, rules: [x]", "there is no rule \"x\""),
     ("aeTitle: A, host: h, port: 104, prefer: []", "unknown key \"prefer\""),

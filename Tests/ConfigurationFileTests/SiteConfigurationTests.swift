@@ -174,14 +174,15 @@ import Testing
       """
       results:
         {keepEmptyFrames: true, maximumFrames: 2000, report: measurements, nothingFound: segmentation,
-         suspect: hold}
+         captures: page, suspect: hold}
       """
     ).results
     #expect(results.keepEmptyFrames && results.maximumFrames == 2000)
     #expect(results.report == .measurements && results.nothingFound == .segmentation)
-    #expect(results.suspect == .hold)
+    #expect(results.suspect == .hold && results.captures == .page)
     #expect(try load("{}").results.suspect == .deliver)
     #expect(try load("{}").results.report == .none)
+    #expect(try load("{}").results.captures == .none)
     #expect(try load("{}").results.nothingFound == .report)
   }
 

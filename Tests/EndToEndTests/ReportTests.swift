@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A measurement report goes the way of its segmentation: from the job to the archive.
+/// A measurement report and secondary captures go the way of their segmentation: from the job to the archive.
 @Suite(.serialized, .limitedConcurrency) struct ReportTests {
-  @Test func aReportArrivesBehindItsSegmentation() async throws {
-    let setup = try DaemonSetup(more: "results: {report: measurements}")
+  @Test func aReportAndCapturesArriveBehindTheirSegmentation() async throws {
+    let setup = try DaemonSetup(more: "results: {report: measurements, captures: both}")
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
     let daemon = try await setup.start()
     let series = setup.folder.url.appendingPathComponent("series")
@@ -13,7 +13,8 @@ import Testing
     #expect(try await setup.send(series).status == 0)
     let job = try #require(try await setup.endedJobs().first)
     #expect(job.state == "completed", "\(job.reason ?? "")")
-    #expect(job.objects.map(\.kind) == ["seg", "sr", "picture"])
+    #expect(
+      job.objects.map(\.kind) == ["seg", "sr", "capture", "capture-page", "picture", "picture"])
     try await setup.delivered()
     let report = try #require(job.objects[1].sopInstanceUID)
     let arrived = setup.folder.url.appendingPathComponent("arrived.dcm")
@@ -24,7 +25,14 @@ import Testing
     #expect(text.contains("(SG image,,1)"))
     let told = try await segmentd(
       "explain", "--config", setup.configuration, "--study", uids.study)
-    #expect(told.output.contains("and 1 report (\(report))"), "\(told.output)")
+    #expect(
+      told.output.contains("and 1 report (\(report)) and 1 secondary capture"), "\(told.output)")
+    for capture in job.objects[2...3] {
+      try await pacs.download(try #require(capture.sopInstanceUID), to: arrived)
+      let check = try await runProcess("/usr/bin/dciodvfy", [arrived.path])
+      #expect(!check.output.contains("Error"), "\(check.output)")
+    }
+    #expect(told.output.contains("and 1 page (\(job.objects[3].sopInstanceUID ?? ""))"))
     #expect(try await daemon.end() == 0)
 
     // A run without a daemon gives the same bytes.
@@ -32,12 +40,18 @@ import Testing
     let run = try await segmentd(
       "run", "--model", "untrained-tiny", "--models",
       TestFiles.fixtures.appendingPathComponent("models").path, "--output", output.path,
-      "--report", "--config", setup.configuration, series.path)
+      "--report", "--captures", "both", "--config", setup.configuration, series.path)
     #expect(run.status == 0, "\(run.output)")
-    let path = output.path + "/\(uids.series)/report.dcm"
-    #expect(run.output.contains("report: \(path)"))
-    #expect(
-      try Data(contentsOf: URL(fileURLWithPath: path))
-        == Data(contentsOf: setup.state.appendingPathComponent(job.objects[1].path)))
+    for (index, name) in [
+      "report: report.dcm", "capture: captures.dcm", "capture: page.dcm", "page: page.png",
+    ].enumerated() {
+      let parts = name.split(separator: " ")
+      let path = output.path + "/\(uids.series)/\(parts[1])"
+      #expect(run.output.contains("\(parts[0]) \(path)"))
+      let stored = job.objects[index < 3 ? index + 1 : 5]
+      #expect(
+        try Data(contentsOf: URL(fileURLWithPath: path))
+          == Data(contentsOf: setup.state.appendingPathComponent(stored.path)))
+    }
   }
 }

@@ -18,6 +18,7 @@ import Testing
       ResultRouting.Route(DeliveryTarget("pacs")),
       ResultRouting.Route(DeliveryTarget("reader", kinds: ["sr"])),
       ResultRouting.Route(DeliveryTarget("viewer", kinds: ["seg"])),
+      ResultRouting.Route(DeliveryTarget("old", kinds: ["capture-frame", "capture-page"])),
     ]
   ) { _ in nil }
 
@@ -50,6 +51,23 @@ import Testing
       series: small.series, job: NewJob(model: "untrained-tiny"))
     #expect(try await runner.runNext(id: again) { _ in })
     #expect(try small.ledger.job(again).job.sameResultAs == small.id)
+  }
+
+  /// Single frames are for whoever asks for them.
+  @Test func capturesAreSentBehindTheSegmentation() async throws {
+    var options = ResultOptions()
+    options.captures = .both
+    options.writesSingleFrames = true
+    let runner = small.runner(destinations: destinations) { _ in small.executor(options: options) }
+    #expect(try await runner.runNext(id: small.id) { _ in })
+    let job = try small.ledger.job(small.id).job
+    let kinds = job.objects.map(\.kind)
+    #expect(kinds.prefix(3) == [.segmentation, .capture, .captureFrame])
+    #expect(kinds.suffix(3) == [.capturePage, .picture, .picture])
+    #expect(try self.kinds(sentTo: "pacs") == [.segmentation, .capture, .capturePage])
+    let single = try #require(try self.kinds(sentTo: "old"))
+    #expect(Set(single.dropLast()) == [.captureFrame] && single.last == .capturePage)
+    #expect(try self.kinds(sentTo: "reader") == nil)
   }
 
   /// An executor that finds nothing, and writes a report that says so.

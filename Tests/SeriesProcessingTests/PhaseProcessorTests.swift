@@ -141,7 +141,7 @@ import Volumes
       !FileManager.default.fileExists(
         atPath: output.url.appendingPathComponent("segmentation-phase-01.dcm").path))
     guard
-      case .nothingFound(let picture, let warnings, let objects, _) = try await process(
+      case .nothingFound(let picture, let warnings, let objects, _, _) = try await process(
         series, .all, voxels: [:])
     else {
       Issue.record("something was found")

@@ -87,7 +87,7 @@ import Volumes
   @Test func whereNothingIsFoundAReportSaysSo() async throws {
     let series = try CineSeries(triggerTimes: [0, 100])
     let outcome = try await process(series, export { _ in }, voxels: [:])
-    guard case .nothingFound(_, _, let objects, let report?) = outcome else {
+    guard case .nothingFound(_, _, let objects, let report?, _) = outcome else {
       Issue.record("\(outcome)")
       return
     }
@@ -106,7 +106,7 @@ import Volumes
         $0.nothingFound = choice
         $0.writesReport = true
       }, voxels: [:])
-    guard case .nothingFound(_, _, let objects, nil) = outcome else {
+    guard case .nothingFound(_, _, let objects, nil, _) = outcome else {
       Issue.record("\(outcome)")
       return
     }

@@ -45,7 +45,7 @@ public struct DeliveredObject: Sendable, Codable, Equatable {
 public struct DeliveryTarget: Sendable, Equatable, ExpressibleByStringLiteral {
   /// Of the destination.
   public var name: String
-  /// Kinds of objects, as `StoredObject.Kind` names them; nil for all that are sent.
+  /// Kinds of objects, as `StoredObject.Kind` names them; nil for all that are sent by default.
   public var kinds: Set<String>?
 
   public init(_ name: String, kinds: Set<String>? = nil) {
@@ -56,7 +56,8 @@ public struct DeliveryTarget: Sendable, Equatable, ExpressibleByStringLiteral {
   public init(stringLiteral name: String) { self.init(name) }
 
   func takes(_ object: StoredObject) -> Bool {
-    object.kind.isSent && kinds.map { $0.contains(object.kind.rawValue) } ?? true
+    object.kind.isSent
+      && kinds.map { $0.contains(object.kind.rawValue) } ?? object.kind.isSentByDefault
   }
 }
 

@@ -59,8 +59,7 @@ extension ConfiguredParts {
     let rules = configuration.modelRules
     let routes = configuration.destinations.map { settings in
       var route = ResultRouting.Route(
-        DeliveryTarget(
-          settings.name, kinds: settings.takes.map { Set($0.map(\.rawValue)) }))
+        DeliveryTarget(settings.name, kinds: settings.objectKinds))
       route.models = settings.models.map { Set($0) }
       route.rules = settings.rules.map { names in rules.filter { names.contains($0.name) } }
       route.criteria = settings.criteria

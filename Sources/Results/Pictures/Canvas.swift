@@ -9,8 +9,8 @@ final class Canvas {
 
   let columns: Int
   let rows: Int
-  private let surface: OpaquePointer
-  private let context: OpaquePointer
+  let surface: OpaquePointer
+  let context: OpaquePointer
 
   init(columns: Int, rows: Int, fill: Picture.Color) {
     self.columns = columns
@@ -28,7 +28,7 @@ final class Canvas {
     cairo_surface_destroy(surface)
   }
 
-  private func set(_ color: Picture.Color) {
+  func set(_ color: Picture.Color) {
     cairo_set_source_rgb(
       context, Double(color.red) / 255, Double(color.green) / 255, Double(color.blue) / 255)
   }

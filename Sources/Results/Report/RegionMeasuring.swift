@@ -17,7 +17,7 @@ extension SliceStack {
     let plane = grid.rows * grid.columns
     let depths = sliceDepths
     var sums = [RegionSums](repeating: RegionSums(), count: 256)
-    try forEachPart { (range, voxels) in
+    try forEachPart(of: 0..<frames.count) { (range, voxels) in
       for slice in range {
         let found = LabelledPlane(
           labels: labels.labels, from: slice * plane, columns: grid.columns, rows: grid.rows
@@ -36,22 +36,6 @@ extension SliceStack {
       var whole = RegionSums()
       for label in segment.labels.sorted() { whole.add(sums[Int(label)]) }
       return whole.voxels > 0 ? whole.measurement(area: area) : nil
-    }
-  }
-
-  /// Reads the slices in parts of not too many voxels.
-  private func forEachPart(
-    _ body: (Range<Int>, VoxelStorage) -> Void
-  ) throws(DICOMError) {
-    let plane = max(sourceGrid.rows * sourceGrid.columns, 1)
-    let count = max(1, (1 << 24) / plane)
-    let files = Dictionary(
-      frames.map { ($0.sopInstanceUID, $0.file) }, uniquingKeysWith: { first, _ in first })
-    for start in stride(from: 0, to: frames.count, by: count) {
-      let range = start..<min(start + count, frames.count)
-      var part = SliceStack(grid: sourceGrid, frames: Array(frames[range]))
-      part.grid.slices = range.count
-      body(range, try PixelReader.read(part) { files[$0] }.storage)
     }
   }
 }

@@ -32,7 +32,8 @@ struct SegmentationBuilder {
     let groups = FrameGroups(stack: stack, source: source, slices: frames.slices)
     dataset.set(.sharedFunctionalGroups, [groups.shared])
     dataset.set(.perFrameFunctionalGroups, frames.frames.map(groups.item))
-    dataset.set(.referencedSeriesSequence, referencedSeries())
+    // Also the images without a frame here.
+    dataset.set(.referencedSeriesSequence, ReferencedImages.items(stack.frames))
     return dataset
   }
 
@@ -98,26 +99,5 @@ struct SegmentationBuilder {
     dimension.set(.functionalGroupPointer, .AT, Int(group.rawValue))
     dimension.set(.dimensionDescriptionLabel, .LO, label)
     return dimension
-  }
-
-  /// All images that made the volume, also those without a frame here: an item for each of the
-  /// series that they are of (PS3.3 C.12.4).
-  private func referencedSeries() -> [Dataset] {
-    var listed: Set<String> = []
-    var order: [String] = []
-    var instances: [String: [Dataset]] = [:]
-    for frame in stack.frames where listed.insert(frame.sopInstanceUID).inserted {
-      var instance = Dataset()
-      instance.set(.referencedSOPClassUID, .UI, frame.sopClassUID)
-      instance.set(.referencedSOPInstanceUID, .UI, frame.sopInstanceUID)
-      if instances[frame.seriesInstanceUID] == nil { order.append(frame.seriesInstanceUID) }
-      instances[frame.seriesInstanceUID, default: []].append(instance)
-    }
-    return order.map { uid in
-      var series = Dataset()
-      series.set(.seriesInstanceUID, .UI, uid)
-      series.set(.referencedInstanceSequence, instances[uid] ?? [])
-      return series
-    }
   }
 }
