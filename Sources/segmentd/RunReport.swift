@@ -103,6 +103,8 @@ struct RunReport: Encodable {
     moved.segmentation = segmentation.map(path)
     moved.furtherSegmentations = furtherSegmentations?.map(path)
     moved.report = report.map(path)
+    moved.captures = captures?.map(path)
+    moved.pages = pages?.map(path)
     moved.labels = labels.map(path)
     moved.picture = picture.map(path)
     moved.phases = phases?.map { phase in

@@ -69,6 +69,7 @@ enum DeidentificationRules {
     .highBit,
     .pixelRepresentation, .numberOfFrames, .burnedInAnnotation, .lossyImageCompression,
     .lossyImageCompressionRatio, .lossyImageCompressionMethod,
+    .conversionType, .planarConfiguration, .frameIncrementPointer, .patientOrientation,
     // Dimensions, places and references.
     .dimensionOrganizationSequence, .dimensionIndexSequence, .dimensionIndexPointer,
     .functionalGroupPointer, .dimensionDescriptionLabel, .dimensionIndexValues,

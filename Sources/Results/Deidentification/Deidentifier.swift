@@ -111,11 +111,15 @@ public struct Deidentifier: Sendable {
     return key.pseudonym(patientID: id, issuer: object.text(.issuerOfPatientID) ?? "")
   }
 
-  /// Of a series without what its source is called.
+  /// Of a series, without what its source is called: that is before the last dash.
   private func description(_ dataset: Dataset, _ model: Dataset?) -> DataElement {
-    let kind = dataset.text(.modality) == "SR" ? " report" : ""
-    let name = (model?.text(.manufacturerModelName) ?? "segmentd") + kind
-    return SeriesNaming(source: Dataset(), modelName: name).description
+    let name = model?.text(.manufacturerModelName) ?? "segmentd"
+    let own = (dataset.text(.seriesDescription) ?? "").components(separatedBy: " - ").last ?? ""
+    // Only what begins with the model's name is known to be ours.
+    guard own.hasPrefix(name.prefix(20)), own.hasSuffix(SeriesNaming.label) else {
+      return SeriesNaming(source: Dataset(), modelName: name).description
+    }
+    return DataElement(.LO, .text(Array(own.utf8)))
   }
 
   // MARK: Equipment and methods
