@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import DICOM
 import Foundation
 import Terminology

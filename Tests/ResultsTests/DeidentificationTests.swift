@@ -131,6 +131,29 @@ import Volumes
     }
   }
 
+  /// Secondary captures in each of their forms.
+  @Test func picturesAreDeidentifiedToo() throws {
+    var origin = PhantomLabels.origin
+    origin.deviceSerialNumber = "SITE-OF-ORIGIN"
+    let phantom = try CapturePhantom(origin: origin) { dataset in
+      dataset.set(.patientName, .PN, "Secret^Patient")
+      dataset.set(.patientID, .LO, "SECRET-ID")
+      dataset.set(.seriesDescription, .LO, "SECRET-SERIES")
+      dataset.set(.positionReferenceIndicator, .LO, "SECRET-POSITION")
+    }
+    let series = phantom.captures
+    let copy = phantom.series.folder.url.appendingPathComponent("copy.dcm").path
+    for object in [series.frames(), series.page(millilitres: phantom.millilitres)]
+      + series.singleFrames().prefix(1)
+    {
+      let path = try phantom.write(object)
+      try deidentifier.write(path, to: copy)
+      try expect(["SECRET", "Secret", "SITE-OF-ORIGIN"], notIn: copy)
+      let description = try DICOMFile(path: copy).dataset.text(.seriesDescription)
+      #expect(description?.hasSuffix("contours (research use only)") == true, "\(description ?? "")")
+    }
+  }
+
   private func mode(_ path: String) throws -> Int? {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
   }

@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import DICOM
 import FileSystem
 import Foundation
