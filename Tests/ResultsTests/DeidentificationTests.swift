@@ -150,7 +150,8 @@ import Volumes
       try deidentifier.write(path, to: copy)
       try expect(["SECRET", "Secret", "SITE-OF-ORIGIN"], notIn: copy)
       let description = try DICOMFile(path: copy).dataset.text(.seriesDescription)
-      #expect(description?.hasSuffix("contours (research use only)") == true, "\(description ?? "")")
+      #expect(
+        description?.hasSuffix("contours (research use only)") == true, "\(description ?? "")")
     }
   }
 
