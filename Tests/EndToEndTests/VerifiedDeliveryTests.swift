@@ -62,11 +62,10 @@ import Testing
       #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret)")
     }
     let state = setup.folder.url.appendingPathComponent("state")
-    #expect(
-      !FileManager.default.fileExists(atPath: state.appendingPathComponent("deidentified").path)
-        || (try FileManager.default.contentsOfDirectory(
-          atPath: state.appendingPathComponent("deidentified").path)) == []
-    )
+    let copies = state.appendingPathComponent("deidentified")
+    if FileManager.default.fileExists(atPath: copies.path) {
+      #expect(try FileManager.default.contentsOfDirectory(atPath: copies.path) == [])
+    }
 
     let output = setup.folder.url.appendingPathComponent("out")
     let run = try await segmentd(
