@@ -5,7 +5,7 @@ import PackageDescription
 let optimisedKernels: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug))]
 
 let dcmtkLibraries = [
-  "cmr", "dcmsr", "dcmnet", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
+  "cmr", "dcmrt", "dcmsr", "dcmnet", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
 ]
 
 let package = Package(

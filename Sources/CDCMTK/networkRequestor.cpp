@@ -126,7 +126,7 @@ int RequestedAssociation::request(const std::vector<ProposedContext> &contexts,
   established_ = true;
   if (cancellation_) cancellation_->attach(&connection());
   if (ASC_countAcceptedPresentationContexts(parameters_) == 0) {
-    return cdcmtk_fail(error, CDCMTK_REJECTED, "the peer accepts none of the SOP classes");
+    return cdcmtk_fail(error, CDCMTK_NO_CONTEXT, "the peer accepts none of the SOP classes");
   }
   contexts_.hide_unknown_syntaxes(parameters_);
   return CDCMTK_OK;

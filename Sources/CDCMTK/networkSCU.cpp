@@ -134,6 +134,14 @@ int cdcmtk_store(const cdcmtk_peer *peer, const cdcmtk_outgoing *files, size_t c
   return cdcmtk_guarded(error, [&] {
     SendingAssociation association(*peer, cancellation);
     const int code = association.request(proposed(contexts_for(files, count)), error);
+    if (code == CDCMTK_NO_CONTEXT) {
+      for (size_t i = 0; i < count; ++i) {
+        answers[i].not_accepted = 1;
+        snprintf(answers[i].message, sizeof answers[i].message, "%s", error->message);
+        if (answered) answered(context, i, &answers[i]);
+      }
+      return int(CDCMTK_OK);
+    }
     if (code != CDCMTK_OK) return code;
     for (size_t i = 0; i < count && association.is_established(); ++i) {
       cdcmtk_store_answer &answer = answers[i];

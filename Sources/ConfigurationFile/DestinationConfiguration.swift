@@ -44,7 +44,7 @@ extension SiteConfiguration {
     public enum ObjectKind: String, Decodable, Sendable, CaseIterable {
       case segmentation = "seg"
       case report = "sr"
-      case capture
+      case capture, labelmap, rtstruct
     }
 
     public var name: String

@@ -75,10 +75,11 @@ extension SiteConfiguration {
 
   /// SOP classes that are received besides images.
   public struct SOPClasses: Decodable, Sendable {
-    /// Stored and never segmented: by default Segmentation, RT Structure Set and Secondary Capture
+    /// Stored and never segmented: by default Segmentation, Label Map Segmentation, RT Structure Set and Secondary Capture
     /// Image Storage.
     public var stored = [
-      "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.3",
+      "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7",
+      "1.2.840.10008.5.1.4.1.1.481.3",
       "1.2.840.10008.5.1.4.1.1.7",
     ]
 

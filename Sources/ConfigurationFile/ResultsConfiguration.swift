@@ -9,6 +9,10 @@ extension SiteConfiguration {
     public var maximumFrames = 0
     /// Which report is written next to segmentations.
     public var report = Report.none
+    /// Whether a label map (Label Map Segmentation Storage) is written next to segmentations.
+    public var labelmap = false
+    /// Whether an RT Structure Set is written next to segmentations.
+    public var rtstruct = false
     /// What is delivered where a model finds none of its structures.
     public var nothingFound = NothingFound.report
 
@@ -54,7 +58,8 @@ extension SiteConfiguration {
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case keepEmptyFrames, maximumFrames, report, nothingFound, captures, suspect
+      case keepEmptyFrames, maximumFrames, report, labelmap, rtstruct, nothingFound, captures
+      case suspect
     }
 
     public init() {}
@@ -66,6 +71,8 @@ extension SiteConfiguration {
       maximumFrames =
         try values.decodeIfPresent(Int.self, forKey: .maximumFrames) ?? maximumFrames
       report = try values.decodeIfPresent(Report.self, forKey: .report) ?? report
+      labelmap = try values.decodeIfPresent(Bool.self, forKey: .labelmap) ?? labelmap
+      rtstruct = try values.decodeIfPresent(Bool.self, forKey: .rtstruct) ?? rtstruct
       nothingFound =
         try values.decodeIfPresent(NothingFound.self, forKey: .nothingFound) ?? nothingFound
       captures = try values.decodeIfPresent(Captures.self, forKey: .captures) ?? captures

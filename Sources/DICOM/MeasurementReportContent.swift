@@ -314,39 +314,11 @@ private final class ReportEncoder {
   }
 }
 
-/// Texts and codes for C, which live as long as a call.
-private final class CallTexts {
-  private var texts: [UnsafeMutablePointer<CChar>] = []
-  private var codes: [UnsafeMutablePointer<cdcmtk_code>] = []
-
-  deinit {
-    for text in texts { text.deallocate() }
-    for code in codes { code.deallocate() }
-  }
-
-  func callAsFunction(_ text: String) -> UnsafePointer<CChar> {
-    let bytes = text.utf8CString
-    let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
-    for (index, byte) in bytes.enumerated() { copy[index] = byte }
-    texts.append(copy)
-    return UnsafePointer(copy)
-  }
-
-  func callAsFunction(_ code: CodedConcept) -> cdcmtk_code {
-    cdcmtk_code(value: self(code.value), scheme: self(code.scheme), meaning: self(code.meaning))
-  }
-
-  func callAsFunction(_ instance: MeasurementReportContent.Instance) -> cdcmtk_instance {
+extension CallTexts {
+  fileprivate func callAsFunction(_ instance: MeasurementReportContent.Instance) -> cdcmtk_instance
+  {
     cdcmtk_instance(
       study_uid: self(instance.studyInstanceUID), series_uid: self(instance.seriesInstanceUID),
       sop_class_uid: self(instance.sopClassUID), sop_instance_uid: self(instance.sopInstanceUID))
-  }
-
-  func pointer(_ code: CodedConcept?) -> UnsafePointer<cdcmtk_code>? {
-    guard let code else { return nil }
-    let copy = UnsafeMutablePointer<cdcmtk_code>.allocate(capacity: 1)
-    copy.initialize(to: self(code))
-    codes.append(copy)
-    return UnsafePointer(copy)
   }
 }

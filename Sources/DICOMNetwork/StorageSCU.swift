@@ -158,7 +158,7 @@ public struct StorageSCU: Sendable {
     let code = peer.withC(callingAETitle: callingAETitle, timeout: timeout) { call($0, &error) }
     switch code {
     case Int32(CDCMTK_OK.rawValue): return
-    case Int32(CDCMTK_REJECTED.rawValue):
+    case Int32(CDCMTK_REJECTED.rawValue), Int32(CDCMTK_NO_CONTEXT.rawValue):
       throw .rejected(peer: peer, callingAETitle: callingAETitle, reason: error.text)
     default: throw .noAssociation(peer: peer, callingAETitle: callingAETitle, reason: error.text)
     }

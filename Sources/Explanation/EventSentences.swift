@@ -40,6 +40,7 @@ extension StudyRecord.Event {
       text = "the delivery of the result of \(job) was tried again \(message)"
     case "delivery held": text = "the delivery of the result of \(job) was held \(message)"
     case "compared": text = "the result of \(job) was compared \(message)"
+    case "declined": text = "objects of the result of \(job) were not sent \(message)"
     case "completeness": text = "on \(series): \(message)"
     case "purged": text = self.job == nil ? "\(series): \(message)" : "\(job): \(message)"
     case "conflict", "restored", "received", "lost", "found", "returned":
@@ -49,6 +50,7 @@ extension StudyRecord.Event {
     let told = [
       "delivered": "delivery", "not delivered": "delivery", "delivery held": "delivery",
       "delivery retried": "delivery", "sent": "delivery", "not proved": "delivery",
+      "declined": "delivery",
     ]
     return StudyExplanation.Entry(
       at: at, kind: told[kind] ?? kind, seriesInstanceUID: seriesInstanceUID, job: self.job,

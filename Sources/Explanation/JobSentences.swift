@@ -55,11 +55,10 @@ extension StudyRecord.Job {
 
   /// The objects by their kinds, with their UIDs.
   private func listed(_ objects: [StoredObject]) -> String {
-    let kinds: [(StoredObject.Kind, String)] = [
-      (.segmentation, "segmentation"), (.report, "report"), (.capture, "secondary capture"),
-      (.capturePage, "page"), (.captureFrame, "secondary capture of one image"),
+    let kinds: [StoredObject.Kind] = [
+      .segmentation, .report, .capture, .capturePage, .captureFrame, .labelmap, .rtstruct,
     ]
-    return kinds.compactMap { kind, name in
+    return kinds.compactMap { kind in
       let found = objects.filter { $0.kind == kind }
       guard !found.isEmpty else { return nil }
       // One for each image are too many to be read.
@@ -68,7 +67,8 @@ extension StudyRecord.Job {
         ? "the first one \(found[0].sopInstanceUID ?? "")"
         : found.compactMap(\.sopInstanceUID).joined(separator: ", ")
       let series = kind == .segmentation ? job.resultSeriesInstanceUID : nil
-      return "\(counted(found.count, name)) (\(uids))" + (series.map { " in series \($0)" } ?? "")
+      return "\(counted(found.count, kind.name)) (\(uids))"
+        + (series.map { " in series \($0)" } ?? "")
     }.joined(separator: " and ")
   }
 
@@ -90,7 +90,10 @@ extension StudyRecord.Job {
       words.append("the files of its result were purged at \(purged.formatted(.iso8601))")
     }
     for delivery in job.deliveries {
-      words.append("\(delivery.destination): \(delivery.state)")
+      let declined = delivery.objects.count { $0.declinedAt != nil }
+      words.append(
+        "\(delivery.destination): \(delivery.state)"
+          + (declined == 0 ? "" : " without \(counted(declined, "object")) that it does not take"))
     }
     return "\(name): " + words.joined(separator: "; ")
   }

@@ -149,8 +149,12 @@ extension Ledger {
             AND later.id > jobs.id
             AND (later.model = jobs.model OR later.revision > jobs.revision)) AS successor,
           ifnull(results.same_as, jobs.id) AS owner,
-          results.superseded_by IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
-            AND deliveries.state IN ('waiting', 'sent', 'held')) AS is_undelivered,
+          results.superseded_by IS NULL AND EXISTS (SELECT 1 FROM deliveries
+            WHERE deliveries.job_id = ifnull(results.same_as, jobs.id)
+              AND (deliveries.state IN ('waiting', 'sent', 'held')
+                OR deliveries.state = 'delivered' AND \(Self.hasDeclined)
+                  AND (SELECT own.purged_at FROM results AS own
+                    WHERE own.job_id = deliveries.job_id) IS NULL)) AS is_undelivered,
           EXISTS (SELECT 1 FROM job_inputs
             WHERE job_id = jobs.id AND role = 'channel') AS has_channels
         FROM jobs JOIN series USING (series_uid) LEFT JOIN results ON results.job_id = jobs.id
@@ -248,8 +252,11 @@ extension Ledger {
     case .deliverNow:
       try db.execute(
         sql: """
-          UPDATE deliveries SET state = iif(state = 'sent', 'sent', 'waiting'), scheduled_at = ?
-          WHERE job_id = ? AND state IN ('waiting', 'sent', 'held')
+          UPDATE deliveries
+          SET state = iif(state = 'sent' AND NOT \(Self.hasDeclined), 'sent', 'waiting'),
+            scheduled_at = ?, delivered_at = NULL
+          WHERE job_id = ? AND (state IN ('waiting', 'sent', 'held')
+            OR state = 'delivered' AND \(Self.hasDeclined))
           """, arguments: [now, job.owner])
       try forgiveMissing("job_id = ? AND state = 'waiting'", [job.owner], db)
       try event(

@@ -28,7 +28,7 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
 }
 
 /// The states of a result on its way to one destination; the ledger's triggers allow the same
-/// transitions.
+/// transitions, and besides from delivered to waiting where a person has objects tried again that were declined.
 public enum DeliveryState: String, Sendable, Codable, CaseIterable {
   /// Is sent when its time has come.
   case waiting

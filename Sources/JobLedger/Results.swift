@@ -14,6 +14,10 @@ public struct StoredObject: Sendable, Codable, Equatable {
     case captureFrame = "capture-frame"
     /// A secondary capture of the result at a glance.
     case capturePage = "capture-page"
+    /// A DICOM segmentation as a label map (Supplement 243).
+    case labelmap
+    /// A DICOM RT Structure Set.
+    case rtstruct
     /// A PNG for people, which stays here.
     case picture
 
@@ -23,6 +27,29 @@ public struct StoredObject: Sendable, Codable, Equatable {
     /// Whether a destination gets it without asking for it: what an object of one image shows is in the one
     /// of all images.
     var isSentByDefault: Bool { isSent && self != .captureFrame }
+
+    /// Whether a destination that does not take its SOP class does without it: what it shows is in
+    /// another object of the result as well.
+    public var isOptional: Bool {
+      switch self {
+      case .labelmap, .rtstruct: true
+      case .segmentation, .report, .capture, .captureFrame, .capturePage, .picture: false
+      }
+    }
+
+    /// For people.
+    public var name: String {
+      switch self {
+      case .segmentation: "segmentation"
+      case .report: "report"
+      case .capture: "secondary capture"
+      case .captureFrame: "secondary capture of one image"
+      case .capturePage: "page"
+      case .labelmap: "label map"
+      case .rtstruct: "structure set"
+      case .picture: "picture"
+      }
+    }
   }
 
   public var kind: Kind

@@ -8,6 +8,8 @@ extension SiteConfiguration.Results {
     options.keepsEmptyFrames = keepEmptyFrames
     options.maximumFrames = maximumFrames > 0 ? maximumFrames : nil
     options.writesReport = report == .measurements
+    options.writesLabelMap = labelmap
+    options.writesStructureSet = rtstruct
     options.holdsSuspect = suspect == .hold
     switch captures {
     case .none: options.captures = .none

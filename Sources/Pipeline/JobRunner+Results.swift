@@ -69,7 +69,8 @@ extension JobRunner {
       .map { try stored(picture: $0, of: job) }
     let result = JobResult(
       objects: segmentations + stored(series.report, of: job)
-        + series.captures.map { stored($0, of: job) } + pictures,
+        + series.captures.map { stored($0, of: job) }
+        + series.objects.flatMap(\.companions).map { stored($0, of: job) } + pictures,
       modelVersion: modelVersion, summary: series.summary,
       measurements: series.measurements)
     try ledger.completeJob(
@@ -81,6 +82,17 @@ extension JobRunner {
     .segmentation(
       sopInstanceUID: object.sopInstanceUID, path: path(object.segmentation, of: job),
       sha256: object.sha256)
+  }
+
+  private func stored(_ companion: ProvedCompanion, of job: ClaimedJob) -> StoredObject {
+    let kind: StoredObject.Kind =
+      switch companion.kind {
+      case .labelMap: .labelmap
+      case .structureSet: .rtstruct
+      }
+    return .object(
+      kind, sopInstanceUID: companion.sopInstanceUID, path: path(companion.file, of: job),
+      sha256: companion.sha256)
   }
 
   private func stored(_ report: ProvedReport?, of job: ClaimedJob) -> [StoredObject] {

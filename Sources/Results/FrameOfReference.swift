@@ -1,6 +1,19 @@
 import DICOM
 import Volumes
 
+extension Dataset {
+  /// Adds the frame of reference of a result (PS3.3 C.7.4.1).
+  ///
+  /// - Parameters:
+  ///   - stack: the source images.
+  ///   - source: header of one of them.
+  mutating func addFrameOfReference(of stack: SliceStack, source: Dataset) {
+    set(.frameOfReferenceUID, .UI, stack.frameOfReferenceUIDOfResult)
+    self[.positionReferenceIndicator] =
+      source[.positionReferenceIndicator] ?? DataElement(.LO, .text([]))
+  }
+}
+
 extension SliceStack {
   /// Frame of Reference UID (0020,0052) of a result: the one that the images share, or one that follows
   /// from their series, where the geometry gate took their positions as those of one volume.

@@ -53,13 +53,14 @@ public struct ResultIdentity: Sendable, Equatable {
   ///   - index: of the object in its series, from 0.
   ///   - labels: what it shows.
   ///   - remarks: what it says of the labels.
+  ///   - kind: of objects that have a series of their own; nil for segmentations.
   public func identifiers(
-    object index: Int, holding labels: LabelVolume, remarks: [String]
+    object index: Int, holding labels: LabelVolume, remarks: [String], kind: String? = nil
   ) -> ResultIdentifiers {
     var hash = SHA256()
     labels.labels.withUnsafeBytes { hash.update(bufferPointer: $0) }
     for remark in remarks { hash.update(data: Data("\n\(remark)".utf8)) }
-    let series = seriesInstanceUID
+    let series = kind.map { DICOMUID.named("\(seriesInstanceUID)/\($0)") } ?? seriesInstanceUID
     return ResultIdentifiers(
       seriesInstanceUID: series,
       sopInstanceUID: DICOMUID.named("\(series)/\(index)/\(hexadecimal(hash.finalize()))"))

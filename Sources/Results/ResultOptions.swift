@@ -11,6 +11,10 @@ public struct ResultOptions: Sendable, Equatable {
   public var maximumFrames: Int?
   /// Whether a measurement report is written next to segmentations.
   public var writesReport = false
+  /// Whether a label map is written next to each segmentation.
+  public var writesLabelMap = false
+  /// Whether a structure set is written next to each segmentation.
+  public var writesStructureSet = false
   /// What is written where nothing is found.
   public var nothingFound = NothingFound.report
 
@@ -54,5 +58,7 @@ public struct ResultOptions: Sendable, Equatable {
       + (nothingFound == .report ? [] : ["nothingFound=\(nothingFound)"])
       + (writesReport ? ["writesReport"] : [])
       + (captures == .none ? [] : ["captures=\(captures)"])
+      + (writesLabelMap ? ["writesLabelMap"] : [])
+      + (writesStructureSet ? ["writesStructureSet"] : [])
   }
 }

@@ -74,6 +74,9 @@ struct ResultExport {
     guard objects.contains(where: { !$0.millilitres.isEmpty }) else {
       return .nothingFound(picture: picture, objects: objects, captures: captures)
     }
+    (objects[0].companions, objects[0].notes) = try writeCompanions(
+      segmented, stack: stack, segments: segments, phase: phase, index: index,
+      suffix: suffix)
     if writesNIfTI {
       try refuseUnevenNIfTI(stack, objects[0].segmentation.path)
       if stack.sourceGrid.isSheared { objects[0].warnings.append(Self.shearedLabels) }
@@ -82,6 +85,53 @@ struct ResultExport {
       objects[0].labels = url
     }
     return .proved(objects, measured, captures)
+  }
+
+  /// Writes and proves the labels in the other forms that the options ask for.
+  ///
+  /// - Returns: the objects, and the notes on the labels with those on a form that cannot express them.
+  private func writeCompanions(
+    _ segmented: SegmentedStack, stack: SliceStack, segments: [SegmentDescription],
+    phase: SegmentedPhase?, index: Int, suffix: String
+  ) throws -> ([ProvedCompanion], notes: [String]) {
+    let labels = segmented.labels
+    var (companions, notes): ([ProvedCompanion], [String]) = ([], segmented.notes)
+    let origin = origin(segmented.warnings, phase: phase, instanceNumber: index + 1)
+    let identifiers = { (kind: String) in
+      identity.identifiers(
+        object: index, holding: labels, remarks: segmented.warnings, kind: kind)
+    }
+    func add(_ kind: ProvedCompanion.Kind, _ object: some ResultObject, _ name: String) throws {
+      let file = output.appendingPathComponent("\(name)\(suffix).dcm")
+      do {
+        guard let sha256 = try write(object, to: file) else { return }
+        companions.append(
+          ProvedCompanion(
+            kind: kind, file: file, sopInstanceUID: object.identifiers.sopInstanceUID,
+            sha256: sha256))
+      } catch SegmentationError.inexpressible(let reason) {
+        notes.append("there is no \(name): \(reason)")
+      }
+    }
+    if options.writesLabelMap {
+      if bundle.writesGroupings, bundle.groupings.canOverlap {
+        notes.append("the label map has the model's labels, not its groupings, which overlap")
+      }
+      try add(
+        .labelMap,
+        SegmentationObject(
+          labels, stack: stack, segments: segments.canOverlap ? bundle.labels : segments,
+          origin: origin, identifiers: identifiers("label map"), options: options,
+          form: .labelMap), "labelmap")
+    }
+    if options.writesStructureSet {
+      try add(
+        .structureSet,
+        StructureSet(
+          labels, stack: stack, segments: segments, origin: origin,
+          identifiers: identifiers("structures")), "structures")
+    }
+    return (companions, notes)
   }
 
   private func measure(

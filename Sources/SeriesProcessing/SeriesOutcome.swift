@@ -20,6 +20,24 @@ public struct ProvedSegmentation: Sendable, Equatable {
   public var warnings: [String] = []
   /// How the labels were made, where a reader should know.
   public var notes: [String] = []
+  /// The same labels in other forms, where they are asked for; of a divided result all are with the first
+  /// object.
+  public var companions: [ProvedCompanion] = []
+}
+
+/// An object that shows the labels of a segmentation in another form, read back from disk and found equal to
+/// them.
+public struct ProvedCompanion: Sendable, Equatable {
+  public enum Kind: Sendable, Equatable {
+    case labelMap
+    case structureSet
+  }
+
+  public var kind: Kind
+  public var file: URL
+  public var sopInstanceUID: String
+  /// Of the file as it was proved, as 64 hexadecimal digits.
+  public var sha256: String
 }
 
 /// A measurement report that was read back from disk and found to say what is on disk.
@@ -176,8 +194,8 @@ extension SeriesOutcome {
   var dicomFiles: [URL] {
     switch self {
     case .segmented(let series):
-      series.objects.map(\.segmentation) + [series.report?.file].compactMap(\.self)
-        + series.captures.map(\.file)
+      series.objects.map(\.segmentation) + series.objects.flatMap(\.companions).map(\.file)
+        + [series.report?.file].compactMap(\.self) + series.captures.map(\.file)
     case .nothingFound(_, _, let objects, let report, let captures):
       objects.map(\.segmentation) + [report?.file].compactMap(\.self) + captures.map(\.file)
     case .held: []

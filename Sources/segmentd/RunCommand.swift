@@ -17,7 +17,8 @@ struct RunCommand: AsyncParsableCommand {
     discussion: """
       Every DICOM series of the input is assessed by itself. For each one that forms a regular \
       volume, OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png, with --nifti also \
-      labels.nii.gz, with --report also report.dcm; each other one is held, with the reason. Where \
+      labels.nii.gz, with --report also report.dcm, with --labelmap labelmap.dcm, with --rtstruct \
+      structures.dcm; each other one is held, with the reason. Where \
       the model finds nothing, report.dcm says so.
 
       For each NIfTI file (.nii, .nii.gz) OUTPUT/NAME/ receives labels.nii.gz, 8-bit labels with \
@@ -85,6 +86,12 @@ struct RunCommand: AsyncParsableCommand {
         + "result at a glance, also as PNG) or both.", valueName: "pictures"))
   var captures: ResultOptions.Captures?
 
+  @Flag(help: "Write the labels as a DICOM label map too (labelmap.dcm).")
+  var labelmap = false
+
+  @Flag(help: "Write the labels as a DICOM RT Structure Set too (structures.dcm).")
+  var rtstruct = false
+
   @Flag(help: "Write the labels of DICOM series as NIfTI too.")
   var nifti = false
 
@@ -148,6 +155,8 @@ struct RunCommand: AsyncParsableCommand {
     if keepEmptyFrames { options.keepsEmptyFrames = true }
     if report { options.writesReport = true }
     if let captures { options.captures = captures }
+    if labelmap { options.writesLabelMap = true }
+    if rtstruct { options.writesStructureSet = true }
     let processor = SeriesProcessor(
       geometry: site.geometryRules, installation: site.installation,
       memory: MemoryBudget(gigabytes: memoryLimitGB), options: options, writesNIfTI: nifti)

@@ -16,6 +16,9 @@ struct RunReport: Encodable {
   var captures: [String]?
   /// Pictures that show the result at a glance.
   var pages: [String]?
+  /// The labels as a label map, and as an RT Structure Set.
+  var labelMap: String?
+  var structureSet: String?
   var labels: String?
   var picture: String?
   var millilitres: [String: Double]?
@@ -43,7 +46,7 @@ struct RunReport: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, report, captures,
-      pages, labels, picture, millilitres, phases
+      pages, labelMap, structureSet, labels, picture, millilitres, phases
     case function, mass, memory, seconds, warnings, notes, reasons
   }
 
@@ -54,6 +57,8 @@ struct RunReport: Encodable {
       state = "segmented"
       if let object = result.objects.first, object.phase == nil {
         take(result.objects)
+        labelMap = object.path(of: .labelMap)
+        structureSet = object.path(of: .structureSet)
         labels = object.labels?.path
         picture = object.picture.path
       } else {
@@ -105,11 +110,15 @@ struct RunReport: Encodable {
     moved.report = report.map(path)
     moved.captures = captures?.map(path)
     moved.pages = pages?.map(path)
+    moved.labelMap = labelMap.map(path)
+    moved.structureSet = structureSet.map(path)
     moved.labels = labels.map(path)
     moved.picture = picture.map(path)
     moved.phases = phases?.map { phase in
       var moved = phase
       moved.segmentation = path(phase.segmentation)
+      moved.labelMap = phase.labelMap.map(path)
+      moved.structureSet = phase.structureSet.map(path)
       moved.labels = phase.labels.map(path)
       moved.picture = path(phase.picture)
       return moved
@@ -145,6 +154,8 @@ struct RunReport: Encodable {
     if let report { lines.append("  report: \(report)") }
     for path in captures ?? [] { lines.append("  capture: \(path)") }
     for path in pages ?? [] { lines.append("  page: \(path)") }
+    if let labelMap { lines.append("  label map: \(labelMap)") }
+    if let structureSet { lines.append("  structure set: \(structureSet)") }
     if let labels { lines.append("  labels: \(labels)") }
     if let picture { lines.append("  picture: \(picture)") }
     for (name, volume) in (millilitres ?? [:]).sorted(by: { $0.key < $1.key }) {
@@ -161,10 +172,18 @@ struct RunReport: Encodable {
   }
 }
 
+extension ProvedSegmentation {
+  fileprivate func path(of kind: ProvedCompanion.Kind) -> String? {
+    companions.first { $0.kind == kind }?.file.path
+  }
+}
+
 /// One phase of a cine series as `run` prints it.
 struct PhaseReport: Encodable {
   var phase: SegmentedPhase
   var segmentation: String
+  var labelMap: String?
+  var structureSet: String?
   var labels: String?
   var picture: String
   var millilitres: [String: Double]
@@ -173,13 +192,17 @@ struct PhaseReport: Encodable {
     guard let phase = object.phase else { return nil }
     self.phase = phase
     segmentation = object.segmentation.path
+    labelMap = object.path(of: .labelMap)
+    structureSet = object.path(of: .structureSet)
     labels = object.labels?.path
     picture = object.picture.path
     millilitres = object.millilitres
   }
 
   var lines: [String] {
-    ["  \(phase.text)", "    segmentation: \(segmentation)", "    picture: \(picture)"]
+    ["  \(phase.text)", "    segmentation: \(segmentation)"]
+      + [labelMap.map { "    label map: \($0)" }, structureSet.map { "    structure set: \($0)" }]
+      .compactMap(\.self) + ["    picture: \(picture)"]
       + millilitres.sorted { $0.key < $1.key }
       .map { "    \($0.key): " + String(format: "%.2f ml", $0.value) }
   }

@@ -98,7 +98,7 @@ import Testing
       "aeTitle: A, host: h, port: 104, singleFrames: true, takes: [seg]",
       "destinations.a.singleFrames: means nothing where takes has no capture"
     ),
-    ("aeTitle: A, host: h, port: 104, takes: [rtstruct]", "rtstruct"),
+    ("aeTitle: A, host: h, port: 104, takes: [dicom]", "dicom"),
     ("aeTitle: A, host: h, port: 104, rules: [x]", "there is no rule \"x\""),
     ("aeTitle: A, host: h, port: 104, prefer: []", "unknown key \"prefer\""),
   ])

@@ -34,7 +34,11 @@ struct Outbox {
   /// - Parameters:
   ///   - destinations: where they are sent to.
   ///   - objects: how many there are.
-  init(destinations: [DeliveryTarget] = ["pacs"], objects count: Int = 1) throws {
+  ///   - kinds: of these objects, all segmentations where it is empty.
+  init(
+    destinations: [DeliveryTarget] = ["pacs"], objects count: Int = 1,
+    kinds: [StoredObject.Kind] = []
+  ) throws {
     folder = try TemporaryFolder()
     state = try StateDirectory(path: folder.url.appendingPathComponent("state").path)
     let clock = clock
@@ -54,11 +58,12 @@ struct Outbox {
     for number in 0..<count {
       let path = "results/\(job)/segmentation-\(number).dcm"
       let file = state.file(path)
-      try Self.write("2.25.\(7 + number)", to: file)
+      let kind = kinds.isEmpty ? .segmentation : kinds[number]
+      try Self.write("2.25.\(7 + number)", kind, to: file)
       files.append(file)
       objects.append(
-        .segmentation(
-          sopInstanceUID: "2.25.\(7 + number)", path: path,
+        .object(
+          kind, sopInstanceUID: "2.25.\(7 + number)", path: path,
           sha256: try hexadecimalSHA256(ofFile: file)))
     }
     self.files = files
@@ -66,11 +71,15 @@ struct Outbox {
     try ledger.completeJob(job, result: result, destinations: destinations, verdicts: [])
   }
 
-  private static func write(_ uid: String, to file: URL) throws {
+  private static func write(_ uid: String, _ kind: StoredObject.Kind, to file: URL) throws {
+    let sopClasses: [StoredObject.Kind: String] = [
+      .segmentation: "1.2.840.10008.5.1.4.1.1.66.4", .labelmap: "1.2.840.10008.5.1.4.1.1.66.7",
+      .rtstruct: "1.2.840.10008.5.1.4.1.1.481.3",
+    ]
     try FileManager.default.createDirectory(
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     var object = Dataset()
-    object.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.66.4")
+    object.set(.sopClassUID, .UI, try #require(sopClasses[kind]))
     for (tag, uid) in [
       (DICOM.Tag.sopInstanceUID, uid), (.studyInstanceUID, "1.2"), (.seriesInstanceUID, "2.25.1"),
     ] { object.set(tag, .UI, uid) }

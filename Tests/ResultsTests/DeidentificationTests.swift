@@ -155,6 +155,32 @@ import Volumes
     }
   }
 
+  @Test func labelMapsAndStructureSetsAreDeidentifiedToo() throws {
+    var origin = PhantomLabels.origin
+    origin.remarks = ["Body Part Examined (0018,0015) is REMARK-OF-SITE"]
+    let series = try PhantomSeries { dataset in
+      dataset.set(.patientName, .PN, "Secret^Patient")
+      dataset.set(.patientID, .LO, "SECRET-ID")
+      dataset.set(.seriesDescription, .LO, "SECRET-SERIES")
+    }
+    let labels = PhantomLabels.volume(on: series.stack.sourceGrid)
+    let path = series.folder.url.appendingPathComponent("object.dcm").path
+    let copy = series.folder.url.appendingPathComponent("copy.dcm").path
+    let objects: [any ResultObject] = [
+      series.segmentation(labels, origin: origin, form: .labelMap),
+      series.structures(labels, origin: origin),
+    ]
+    for object in objects {
+      #expect(try object.write(to: path) == .written)
+      try deidentifier.write(path, to: copy)
+      try expect(["SECRET", "Secret", "REMARK-OF-SITE"], notIn: copy)
+      let dataset = try DICOMFile(path: copy).dataset
+      #expect(dataset.text(.seriesDescription)?.hasSuffix("(research use only)") == true)
+    }
+    let text = try DICOMFile(path: copy).dataset.text(.structureSetDescription)
+    #expect(text?.hasSuffix("Warning: the result is unusual") == true, "\(text ?? "")")
+  }
+
   private func mode(_ path: String) throws -> Int? {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
   }

@@ -52,11 +52,21 @@ struct PhantomSeries {
     _ labels: LabelVolume, segments: [SegmentDescription] = PhantomLabels.segments,
     origin: ResultOrigin = PhantomLabels.origin,
     identifiers: ResultIdentifiers = PhantomLabels.identifiers,
-    options: ResultOptions = ResultOptions()
+    options: ResultOptions = ResultOptions(), form: SegmentationForm = .binary
   ) -> SegmentationObject {
     SegmentationObject(
       labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
-      options: options)
+      options: options, form: form)
+  }
+
+  /// A structure set of the series.
+  func structures(
+    _ labels: LabelVolume, segments: [SegmentDescription] = PhantomLabels.segments,
+    origin: ResultOrigin = PhantomLabels.origin
+  ) -> StructureSet {
+    StructureSet(
+      labels, stack: stack, segments: segments, origin: origin,
+      identifiers: ResultIdentifiers(seriesInstanceUID: "2.25.5", sopInstanceUID: "2.25.6"))
   }
 
   struct PhantomError: Error {
@@ -172,6 +182,18 @@ enum PhantomLabels {
       type: CodedConcept(value: "32849002", scheme: "SCT", meaning: "Esophagus"),
       color: [211, 171, 143]),
   ]
+
+  /// The same labels, those of every 16th row and column on squares.
+  static func blocks(_ labels: LabelVolume) -> LabelVolume {
+    let (rows, columns) = (labels.grid.rows, labels.grid.columns)
+    return LabelVolume(
+      grid: labels.grid,
+      labels: labels.labels.indices.map { voxel in
+        let (slice, pixel) = voxel.quotientAndRemainder(dividingBy: rows * columns)
+        let (row, column) = pixel.quotientAndRemainder(dividingBy: columns)
+        return labels.labels[(slice * rows + row / 16 * 16) * columns + column / 16 * 16]
+      })
+  }
 
   /// Labels 1 and 5 at random, nothing in the third slice, label 5 not in the first.
   static func volume(on grid: VolumeGrid, seed: UInt64 = 1) -> LabelVolume {

@@ -36,6 +36,15 @@ struct WrittenFault: CustomTestStringConvertible, Sendable {
     _ change: @escaping @Sendable (inout Dataset, inout [UInt8]) -> Void
   ) -> WrittenFault { WrittenFault(what, says, .object(change)) }
 
+  /// A fault that is found where what the proof says is said.
+  static func dataset(
+    _ what: String, says: String, _ change: @escaping @Sendable (inout Dataset) -> Void
+  ) -> WrittenFault { WrittenFault(what, says, .object { dataset, _ in change(&dataset) }) }
+
+  private static func hasPixels(_ path: String) -> Bool {
+    (try? DICOMFile(path: path))?.dataset.contains(.bitsAllocated) == true
+  }
+
   static func file(
     _ what: String, _ tag: DICOM.Tag, _ change: @escaping @Sendable (inout Data) -> Void
   ) -> WrittenFault { WrittenFault(what, "\(tag)", .file(change)) }
@@ -47,6 +56,10 @@ struct WrittenFault: CustomTestStringConvertible, Sendable {
 
   func inject(into path: String) throws {
     switch change {
+    case .object(let change) where !Self.hasPixels(path):
+      var (dataset, pixels) = (try DICOMFile(path: path).dataset, [UInt8]())
+      change(&dataset, &pixels)
+      try dataset.write(to: path)
     case .object(let change):
       var (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
       change(&dataset, &pixels)

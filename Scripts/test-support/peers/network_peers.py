@@ -15,7 +15,8 @@ usage: network_peers.py phantom FOLDER [SIZE]              one file for each tra
        network_peers.py idle PORT COUNT                    silent connections until killed
        network_peers.py prefer PORT CALLED SYNTAX...       proposes CT images in transfer syntaxes in
                                                            this order, prints the accepted one
-       network_peers.py receiver PORT AE STATUS            a storage SCP that answers STATUS
+       network_peers.py receiver PORT AE STATUS[/UID,...]  a storage SCP that answers STATUS, and takes all SOP
+                                                           classes, or those with the UIDs
        network_peers.py hang PORT HOW                      accepts connections and says nothing (silent),
                                                            or accepts associations and answers no object
                                                            (deaf)
@@ -324,7 +325,10 @@ def receiver(port, title, status):
     from pynetdicom import AE, AllStoragePresentationContexts, evt
 
     ae = AE(ae_title=title)
-    if status != "echo":
+    status, _, classes = status.partition("/")
+    for uid in filter(None, classes.split(",")):
+        ae.add_supported_context(uid)
+    if status != "echo" and not classes:
         ae.supported_contexts = AllStoragePresentationContexts
     ae.add_supported_context("1.2.840.10008.1.1")
     ae.require_called_aet = True

@@ -1,6 +1,6 @@
 """Reads a segmentation object with highdicom, pydicom and dcmqi and compares it voxel by voxel.
 
-usage: read_segmentation.py SEGMENTATION EXPECTED.json [--by-place]
+usage: read_segmentation.py SEGMENTATION EXPECTED.json [--by-place] [--label-map FILE] [--structures FILE]
 
 EXPECTED.json: labels (path of raw uint8, slice-row-column), slices, rows, columns, affine (origin,
 column, row, slice in LPS mm), images ([sopInstanceUID, frame number or 0] by slice), segments
@@ -8,8 +8,12 @@ column, row, slice in LPS mm), images ([sopInstanceUID, frame number or 0] by sl
 where any voxel differs.
 
 highdicom and pydicom go by the source images, highdicom's volume and dcmqi by place. --by-place is for
-tiles of one image, which references do not tell apart, and leaves the first two out.
+tiles of one image, which references do not tell apart, and leaves the first two out. A label map is read by
+the same programs; the contours of a structure set, as pydicom reads them, are filled where they are in the
+patient.
 """
+
+import argparse
 
 import json
 import subprocess
@@ -66,6 +70,9 @@ def by_pydicom(path, expected):
     for frame, groups in zip(frames, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         source = groups.DerivationImageSequence[0].SourceImageSequence[0]
         place = source.ReferencedSOPInstanceUID, int(source.get("ReferencedFrameNumber", 0))
+        if dataset.SegmentationType == "LABELMAP":
+            numbers[slices[place]] = frame
+            continue
         number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
         numbers[slices[place]][frame == 1] = number
     return numbers
@@ -81,31 +88,77 @@ def by_dcmqi(path, expected):
         subprocess.run(
             [tool, "--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nrrd"],
             check=True, capture_output=True)
-        for number in expected["segments"].values():
-            image = SimpleITK.ReadImage(str(Path(folder) / f"{number}.nrrd"))
-            voxels = np.argwhere(SimpleITK.GetArrayFromImage(image) > 0)[:, ::-1]
+        for file in sorted(Path(folder).glob("*.nrrd")):
+            image = SimpleITK.ReadImage(str(file))
+            values = SimpleITK.GetArrayFromImage(image)
+            voxels = np.argwhere(values > 0)[:, ::-1]
             direction = np.array(image.GetDirection()).reshape(3, 3)
             points = image.GetOrigin() + (voxels * image.GetSpacing()) @ direction.T
             index = (points - affine["origin"]) @ inverse.T
             if np.abs(index - index.round()).max() > 0.01:
-                raise ValueError(f"segment {number} has voxels outside the grid")
+                raise ValueError(f"{file.name} has voxels outside the grid")
             column, row, place = index.round().astype(int).T
-            numbers[place, row, column] = number
+            # Each file is of one segment, and has its number, but for those of a label map.
+            numbers[place, row, column] = (
+                values[values > 0] if is_label_map(path) else int(file.stem))
+    return numbers
+
+
+def is_label_map(path):
+    return pydicom.dcmread(path, stop_before_pixels=True).SegmentationType == "LABELMAP"
+
+
+def filled(points, columns, rows):
+    """The pixels whose centres are within an odd number of edges of a polygon."""
+    inside = np.zeros((rows, columns), bool)
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        if abs(y0 - y1) < 0.5:
+            continue
+        # An edge changes the rows that it crosses, left of where it crosses them.
+        first, last = np.ceil(sorted((y0, y1))).astype(int)
+        for row in range(max(first, 0), min(last, rows)):
+            crossing = (x1 - x0) * (row - y0) / (y1 - y0) + x0
+            inside[row, :max(int(np.ceil(crossing)), 0)] ^= True
+    return inside
+
+
+def by_contours(path, expected):
+    dataset = pydicom.dcmread(path)
+    shape = expected["slices"], expected["rows"], expected["columns"]
+    numbers = np.zeros(shape, np.uint8)
+    slices = {tuple(image): index for index, image in enumerate(expected["images"])}
+    affine = expected["affine"]
+    steps = np.array([affine["column"], affine["row"]])
+    for region in dataset.ROIContourSequence:
+        for contour in region.ContourSequence:
+            image = contour.ContourImageSequence[0]
+            place = image.ReferencedSOPInstanceUID, int(image.get("ReferencedFrameNumber", 0))
+            origin = np.array(affine["origin"]) + slices[place] * np.array(affine["slice"])
+            points = np.array(contour.ContourData, float).reshape(-1, 3) - origin
+            pixels = np.linalg.lstsq(steps.T, points.T, rcond=None)[0].T
+            inside = filled(pixels, expected["columns"], expected["rows"])
+            numbers[slices[place]][inside] += int(region.ReferencedROINumber)
     return numbers
 
 
 def check_colors(path, expected):
     segmentation = highdicom.seg.segread(path)
     for number, rgb in expected["colors"].items():
-        item = segmentation.SegmentSequence[int(number) - 1]
+        item = next(s for s in segmentation.SegmentSequence if s.SegmentNumber == int(number))
         lab = highdicom.color.CIELabColor.from_dicom_value(item.RecommendedDisplayCIELabValue)
         if max(abs(a - b) for a, b in zip(lab.to_rgb(), rgb, strict=True)) > 1:
             raise ValueError(f"segment {number} is shown as {lab.to_rgb()}, not {rgb}")
 
 
 def main():
-    path = sys.argv[1]
-    expected = json.loads(Path(sys.argv[2]).read_text())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("segmentation")
+    parser.add_argument("expected")
+    parser.add_argument("--by-place", action="store_true")
+    parser.add_argument("--label-map")
+    parser.add_argument("--structures")
+    arguments = parser.parse_args()
+    expected = json.loads(Path(arguments.expected).read_text())
     wanted = wanted_numbers(expected)
     readers = {
         "highdicom": by_highdicom,
@@ -113,14 +166,20 @@ def main():
         "highdicom's volume": by_highdicom_volume,
         "dcmqi": by_dcmqi,
     }
-    if "--by-place" in sys.argv:
+    if arguments.by_place:
         del readers["highdicom"], readers["pydicom"]
+    reads = [(name, read, arguments.segmentation) for name, read in readers.items()]
+    if arguments.label_map:
+        reads += [(f"{name}, label map", read, arguments.label_map) for name, read in readers.items()]
+    if arguments.structures:
+        reads.append(("contours", by_contours, arguments.structures))
     failed = False
-    for name, read in readers.items():
+    for name, read, path in reads:
         wrong = int((read(path, expected) != wanted).sum())
         print(f"{name}: {wrong} of {wanted.size} voxels differ")
         failed |= wrong > 0
-    check_colors(path, expected)
+    for path in filter(None, [arguments.segmentation, arguments.label_map]):
+        check_colors(path, expected)
     sys.exit(1 if failed else 0)
 
 

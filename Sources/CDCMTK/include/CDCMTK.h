@@ -6,5 +6,6 @@
 #include "CDCMTKNetwork.h"
 #include "CDCMTKQuery.h"
 #include "CDCMTKReport.h"
+#include "CDCMTKStructures.h"
 
 #endif

@@ -19,6 +19,8 @@ typedef enum {
   CDCMTK_UNEXPECTED = 5,
   /// The peer refuses, and will do so again.
   CDCMTK_REJECTED = 6,
+  /// The peer accepts none of the SOP classes that were proposed.
+  CDCMTK_NO_CONTEXT = 7,
 } CDCMTKCode;
 
 typedef struct {

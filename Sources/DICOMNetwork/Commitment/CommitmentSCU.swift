@@ -151,7 +151,7 @@ public struct CommitmentSCU: Sendable {
     }
     switch code {
     case Int32(CDCMTK_OK.rawValue): return status
-    case Int32(CDCMTK_REJECTED.rawValue):
+    case Int32(CDCMTK_REJECTED.rawValue), Int32(CDCMTK_NO_CONTEXT.rawValue):
       throw .rejected(peer: peer, callingAETitle: callingAETitle, reason: error.text)
     default: throw .noAssociation(peer: peer, callingAETitle: callingAETitle, reason: error.text)
     }

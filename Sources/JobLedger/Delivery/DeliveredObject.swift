@@ -9,13 +9,19 @@ public struct ObjectAnswer: Sendable, Equatable {
   public var status: UInt16?
   /// Whether the destination has the object.
   public var isStored: Bool
+  /// Whether the destination does not take its SOP class and does without it, as it is optional.
+  public var isDeclined: Bool
   /// A warning, or why it was not taken; without patient data.
   public var note: String?
 
-  public init(sopInstanceUID: String, status: UInt16?, isStored: Bool, note: String? = nil) {
+  public init(
+    sopInstanceUID: String, status: UInt16?, isStored: Bool, isDeclined: Bool = false,
+    note: String? = nil
+  ) {
     self.sopInstanceUID = sopInstanceUID
     self.status = status
     self.isStored = isStored
+    self.isDeclined = isDeclined
     self.note = note
   }
 }
@@ -35,8 +41,10 @@ public struct DeliveredObject: Sendable, Codable, Equatable {
   public var answeredAt: Date?
   public var status: Int?
   public var note: String?
-  /// Nil while it is to be sent.
+  /// Nil while it is to be sent, and where it was declined.
   public var arrivedAt: Date?
+  /// When the destination did not take its SOP class, so that it is not sent.
+  public var declinedAt: Date?
   public var provedAt: Date?
   public var proof: ProofOfArrival?
 }
@@ -88,13 +96,14 @@ extension Ledger {
     }
   }
 
-  /// Lets objects be sent again as often as new ones.
+  /// Lets objects be sent again as often as new ones, those included that were declined.
   func forgiveMissing(
     _ condition: String, _ arguments: StatementArguments, _ db: Database
   ) throws {
     try db.execute(
       sql: """
-        UPDATE delivery_objects SET taken_count = 0 WHERE arrived_at IS NULL AND delivery_id IN
+        UPDATE delivery_objects SET taken_count = 0, declined_at = NULL
+        WHERE arrived_at IS NULL AND delivery_id IN
           (SELECT id FROM deliveries WHERE \(condition))
         """, arguments: arguments)
   }
@@ -125,7 +134,9 @@ extension Ledger {
     DeliveredObject(
       sopInstanceUID: try row.value("sop_uid"), answeredAt: try optionalDate(row, "answered_at"),
       status: try row.value("status"), note: try row.value("note"),
-      arrivedAt: try optionalDate(row, "arrived_at"), provedAt: try optionalDate(row, "proved_at"),
+      arrivedAt: try optionalDate(row, "arrived_at"),
+      declinedAt: try optionalDate(row, "declined_at"),
+      provedAt: try optionalDate(row, "proved_at"),
       proof: try (row.value("proof") as String?).flatMap(ProofOfArrival.init(rawValue:)))
   }
 
@@ -134,12 +145,29 @@ extension Ledger {
     try db.execute(
       sql: """
         UPDATE delivery_objects SET answered_at = ?1, status = ?2, note = ?3,
-          arrived_at = iif(?4, ?1, NULL), taken_count = taken_count + ?4
+          arrived_at = iif(?4, ?1, NULL), taken_count = taken_count + ?4,
+          declined_at = iif(?7, ?1, NULL)
         WHERE delivery_id = ?5 AND sop_uid = ?6 AND arrived_at IS NULL
         """,
       arguments: [
         now, answer.status.map { Int($0) }, answer.note, answer.isStored, delivery,
-        answer.sopInstanceUID,
+        answer.sopInstanceUID, answer.isDeclined,
       ])
+  }
+
+  /// Whether a destination does without an object of a delivery.
+  static let hasDeclined = """
+    EXISTS (SELECT 1 FROM delivery_objects
+      WHERE delivery_id = deliveries.id AND declined_at IS NOT NULL)
+    """
+
+  /// Says which objects a destination does without.
+  func tell(declined answers: [ObjectAnswer], of delivery: ClaimedDelivery, _ db: Database) throws {
+    let declined = answers.filter(\.isDeclined)
+    guard let note = declined.compactMap(\.note).first else { return }
+    try event(
+      db, "declined", by: .peer, job: delivery.job,
+      "to \(delivery.destination), \(declined.count) object\(declined.count == 1 ? "" : "s"): \(note)"
+    )
   }
 }

@@ -7,8 +7,8 @@ public struct ClaimedDelivery: Sendable, Equatable {
   public var job: Int64
   public var destination: String
   public var attempt: Int
-  /// The DICOM objects that the destination does not have yet; they are sent in this order. Empty where
-  /// all arrived and the process ended before that was noted.
+  /// The DICOM objects that the destination neither has nor declined; they are sent in this order. Empty
+  /// where all arrived and the process ended before that was noted.
   public var objects: [StoredObject]
 }
 
@@ -41,7 +41,8 @@ extension Ledger {
           id: try $0.value("id"), job: try $0.value("job_id"),
           destination: try $0.value("destination"),
           attempt: try $0.value("attempt_count"),
-          objects: try objects(delivery: try $0.value("id"), where: "arrived_at IS NULL", db))
+          objects: try objects(
+            delivery: try $0.value("id"), where: "arrived_at IS NULL AND declined_at IS NULL", db))
       }
     }
   }
@@ -73,7 +74,9 @@ extension Ledger {
     try write { db in try record(answer, delivery: delivery.id, db) }
   }
 
-  /// The destination has taken all objects of the result.
+  /// The destination has taken all objects of the result, but for those that it declined.
+  ///
+  /// Where it declined all of them the delivery is held: nothing arrived.
   ///
   /// - Parameters:
   ///   - delivery: what was sent.
@@ -93,6 +96,8 @@ extension Ledger {
         try record(
           ObjectAnswer(sopInstanceUID: uid, status: nil, isStored: true), delivery: delivery.id, db)
       }
+      try tell(declined: answers, of: delivery, db)
+      if try hasDeclinedAll(delivery.id, db) { return try holdDeclined(delivery, db) }
       let lacksProof = try awaitsProof && !isProved(delivery.id, db)
       try db.execute(
         sql: """
@@ -106,6 +111,35 @@ extension Ledger {
         db, lacksProof ? "sent" : "delivered", by: .peer, job: delivery.job,
         "to \(delivery.destination)" + (warning.map { ": \($0)" } ?? ""))
     }
+  }
+
+  private func hasDeclinedAll(_ delivery: Int64, _ db: Database) throws -> Bool {
+    try Bool.fetchOne(
+      db,
+      sql: """
+        SELECT count(*) > 0 AND count(*) = count(declined_at) FROM delivery_objects
+        WHERE delivery_id = ?
+        """, arguments: [delivery]) ?? false
+  }
+
+  private func holdDeclined(_ delivery: ClaimedDelivery, _ db: Database) throws {
+    let note = try String.fetchOne(
+      db,
+      sql: """
+        SELECT note FROM delivery_objects WHERE delivery_id = ? AND note IS NOT NULL
+        ORDER BY declined_at DESC LIMIT 1
+        """, arguments: [delivery.id])
+    let reason =
+      "it takes none of the objects, so nothing was sent" + (note.map { ": \($0)" } ?? "")
+    let state = try isSuperseded(job: delivery.job, db) ? "superseded" : "held"
+    try db.execute(
+      sql: """
+        UPDATE deliveries SET state = ?, scheduled_at = ?, last_failure = 'refused', last_error = ?
+        WHERE id = ? AND state = 'sending'
+        """, arguments: [state, now, reason, delivery.id])
+    try expectChange(of: delivery, db)
+    try event(
+      db, "delivery held", by: .peer, job: delivery.job, "to \(delivery.destination): \(reason)")
   }
 
   /// The result stays in the outbox and is tried again after a pause, or is held where that is of no use.
@@ -127,6 +161,7 @@ extension Ledger {
   ) throws(LedgerError) {
     try write { db in
       for answer in answers { try record(answer, delivery: delivery.id, db) }
+      try tell(declined: answers, of: delivery, db)
       let pause = isPermanent ? nil : policy.pause(after: delivery.attempt)
       let state =
         try isSuperseded(job: delivery.job, db) ? "superseded" : pause == nil ? "held" : "waiting"

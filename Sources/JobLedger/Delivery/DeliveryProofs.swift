@@ -60,7 +60,8 @@ extension Ledger {
       return ClaimedProof(
         id: id, job: try row.value("job_id"), destination: try row.value("destination"),
         attempt: count, missingAnswers: try row.value("missing_count"),
-        objects: try objects(delivery: id, where: "proved_at IS NULL", db))
+        objects: try objects(
+          delivery: id, where: "proved_at IS NULL AND declined_at IS NULL", db))
     }
   }
 
@@ -130,8 +131,9 @@ extension Ledger {
     try Bool.fetchOne(
       db,
       sql: """
-        SELECT NOT EXISTS (SELECT 1 FROM delivery_objects
-          WHERE delivery_id = ? AND proved_at IS NULL)
+        SELECT count(*) = count(proved_at) + count(declined_at)
+          AND (count(declined_at) = 0 OR count(proved_at) > 0)
+        FROM delivery_objects WHERE delivery_id = ?
         """, arguments: [delivery]) ?? false
   }
 
@@ -142,7 +144,7 @@ extension Ledger {
       try db.execute(
         sql: """
           UPDATE delivery_objects
-          SET proved_at = ?1, proof = ?2, arrived_at = ifnull(arrived_at, ?1)
+          SET proved_at = ?1, proof = ?2, arrived_at = ifnull(arrived_at, ?1), declined_at = NULL
           WHERE delivery_id = ?3 AND sop_uid = ?4 AND proved_at IS NULL
           """, arguments: [now, proof.rawValue, delivery, uid])
     }
@@ -173,7 +175,7 @@ extension Ledger {
         sql: """
           UPDATE deliveries SET state = 'delivered', delivered_at = ?1, last_failure = NULL,
             last_error = (SELECT note FROM delivery_objects
-              WHERE delivery_id = ?2 AND note IS NOT NULL LIMIT 1)
+              WHERE delivery_id = ?2 AND note IS NOT NULL AND declined_at IS NULL LIMIT 1)
           WHERE id = ?2
           """, arguments: [now, id])
       try event(db, "delivered", by: .peer, job: job, "to \(destination), \(proof.words)")

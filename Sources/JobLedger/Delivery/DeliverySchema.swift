@@ -78,4 +78,36 @@ extension Schema {
     ) STRICT;
     CREATE INDEX commitment_transactions_by_delivery ON commitment_transactions (delivery_id);
     """
+
+  /// Objects that a destination does without, because it does not take their SOP class.
+  static let declinedObjects = """
+    -- When the destination did not take the SOP class of an optional object; null where it does, and once
+    -- the object is to be sent again.
+    ALTER TABLE delivery_objects ADD COLUMN declined_at REAL
+      CHECK (declined_at IS NULL OR arrived_at IS NULL);
+    DROP TRIGGER deliveries_arrive_whole;
+    CREATE TRIGGER deliveries_arrive_whole BEFORE UPDATE OF state ON deliveries
+      WHEN NEW.state IN ('sent', 'delivered') AND EXISTS (SELECT 1 FROM delivery_objects
+        WHERE delivery_id = NEW.id AND arrived_at IS NULL AND declined_at IS NULL)
+      BEGIN SELECT RAISE(ABORT, 'an object of the delivery has not arrived'); END;
+    CREATE TRIGGER deliveries_bring_something BEFORE UPDATE OF state ON deliveries
+      WHEN NEW.state IN ('sent', 'delivered')
+        AND EXISTS (SELECT 1 FROM delivery_objects WHERE delivery_id = NEW.id)
+        AND NOT EXISTS (SELECT 1 FROM delivery_objects
+          WHERE delivery_id = NEW.id AND arrived_at IS NOT NULL)
+      BEGIN SELECT RAISE(ABORT, 'no object of the delivery has arrived'); END;
+    -- What was declined may be tried again after the rest was delivered.
+    DROP TRIGGER deliveries_change_state_in_order;
+    CREATE TRIGGER deliveries_change_state_in_order BEFORE UPDATE OF state ON deliveries
+      WHEN OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN (VALUES
+        ('waiting', 'sending'), ('waiting', 'superseded'), ('waiting', 'held'),
+        ('sending', 'waiting'), ('sending', 'sent'), ('sending', 'delivered'),
+        ('sending', 'superseded'), ('sending', 'held'),
+        ('sent', 'delivered'), ('sent', 'waiting'), ('sent', 'superseded'), ('sent', 'held'),
+        ('held', 'waiting'), ('held', 'delivered'), ('held', 'superseded'),
+        ('superseded', 'waiting'))
+        AND NOT (OLD.state = 'delivered' AND NEW.state = 'waiting' AND EXISTS (SELECT 1
+          FROM delivery_objects WHERE delivery_id = NEW.id AND declined_at IS NOT NULL))
+      BEGIN SELECT RAISE(ABORT, 'a delivery cannot change its state in this way'); END;
+    """
 }

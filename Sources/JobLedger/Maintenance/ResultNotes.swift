@@ -11,6 +11,8 @@ public struct ResultNote: Sendable, Codable, Equatable {
     public var at: Date
     /// SOP Instance UIDs of what it has; nil in a note of an older version.
     public var objects: [String]?
+    /// SOP Instance UIDs of what it declined; nil where there is none.
+    public var declined: [String]?
     /// Whether its arrival was proved, or no proof is asked for; nil in a note of an older version.
     public var isProved: Bool?
   }
@@ -143,10 +145,12 @@ extension Ledger {
       } ?? [],
       objects: objects,
       delivered: try delivered.map {
-        ResultNote.Delivered(
+        let sent = try deliveredObjects(try $0.value("id"), db)
+        let declined = sent.filter { $0.declinedAt != nil }.map(\.sopInstanceUID)
+        return ResultNote.Delivered(
           destination: try $0.value("destination"), at: try date($0, "arrived_at"),
-          objects: try deliveredObjects(try $0.value("id"), db).map(\.sopInstanceUID),
-          isProved: try $0.value("is_proved"))
+          objects: sent.filter { $0.declinedAt == nil }.map(\.sopInstanceUID),
+          declined: declined.isEmpty ? nil : declined, isProved: try $0.value("is_proved"))
       },
       volume: try ChosenVolume(row), inputs: try inputs(ofJob: job, db),
       instanceCounts: try instanceCounts(ofJob: job, db),
@@ -277,11 +281,15 @@ extension Ledger {
       ])
     let delivery = db.lastInsertedRowID
     for object in note.objects where object.kind.isSent {
-      guard let uid = object.sopInstanceUID, delivered.objects.map({ $0.contains(uid) }) ?? true
-      else { continue }
+      guard let uid = object.sopInstanceUID else { continue }
+      let isDeclined = delivered.declined?.contains(uid) ?? false
+      guard isDeclined || delivered.objects.map({ $0.contains(uid) }) ?? true else { continue }
       try db.execute(
-        sql: "INSERT INTO delivery_objects (delivery_id, sop_uid, arrived_at) VALUES (?, ?, ?)",
-        arguments: [delivery, uid, arrivedAt])
+        sql: """
+          INSERT INTO delivery_objects (delivery_id, sop_uid, arrived_at, declined_at)
+          VALUES (?1, ?2, iif(?4, NULL, ?3), iif(?4, ?3, NULL))
+          """,
+        arguments: [delivery, uid, arrivedAt, isDeclined])
     }
   }
 

@@ -55,13 +55,15 @@ public struct DIMSEDestination: ResultDestination {
     case .alreadyStored: .stored(status: 0x0111, note: "0x0111: it had the object already")
     case .storedWithWarning(let status, let message):
       .stored(status: status, note: String(format: "warning 0x%04X: ", status) + message)
+    case .refused(0x0122, let message):
+      .notSupported(.refused("\(peer) refused it with 0x0122: \(message)"), status: 0x0122)
     case .refused(let status, let message):
       .failed(
         .refused(
           "\(peer) refused it with " + String(format: "0x%04X: ", status) + message,
           isPermanent: !(0xA700...0xA7FF).contains(status)), status: status)
     case .notSent(let reason): .failed(.unreachable("\(peer): \(reason)"), status: nil)
-    case .notAccepted(let reason): .failed(.refused("\(peer): \(reason)"), status: nil)
+    case .notAccepted(let reason): .notSupported(.refused("\(peer): \(reason)"), status: nil)
     }
   }
 

@@ -85,7 +85,7 @@ public struct Delivery: Service {
     var fault: DeliveryFault?
     do {
       answers = try await send(delivery)
-      let faults = answers.compactMap { if case .failed(let fault, _) = $0 { fault } else { nil } }
+      let faults = zip(delivery.objects, answers).compactMap { $1.fault($0) }
       fault = faults.first(where: \.isPermanent) ?? faults.first
     } catch {
       fault = DeliveryFault(any: error)
@@ -96,7 +96,7 @@ public struct Delivery: Service {
       try await retryingLedgerWrite(logger) {
         try ledger.markDelivered(
           delivery, answers: recorded, awaitsProof: awaitsProof,
-          warning: recorded.compactMap(\.note).first)
+          warning: recorded.filter { !$0.isDeclined }.compactMap(\.note).first)
       }
       logger.info(
         awaitsProof ? "result sent; proof is waited for" : "result delivered", metadata: metadata)
@@ -239,6 +239,17 @@ extension DeliveryFault {
   }
 }
 
+extension SendAnswer {
+  /// Why an object has to be sent again; nil where it arrived, and where the destination does without it.
+  fileprivate func fault(_ object: StoredObject) -> DeliveryFault? {
+    switch self {
+    case .stored: nil
+    case .failed(let fault, _): fault
+    case .notSupported(let fault, _): object.kind.isOptional ? nil : fault
+    }
+  }
+}
+
 extension ObjectAnswer {
   fileprivate init(_ object: StoredObject, _ answer: SendAnswer) {
     let uid = object.sopInstanceUID ?? ""
@@ -246,6 +257,12 @@ extension ObjectAnswer {
     case .stored(let status, let note):
       self.init(sopInstanceUID: uid, status: status, isStored: true, note: note)
     case .failed(let fault, let status):
+      self.init(sopInstanceUID: uid, status: status, isStored: false, note: fault.description)
+    case .notSupported(let fault, let status) where object.kind.isOptional:
+      self.init(
+        sopInstanceUID: uid, status: status, isStored: false, isDeclined: true,
+        note: "it does not take a \(object.kind.name) (\(fault.description))")
+    case .notSupported(let fault, let status):
       self.init(sopInstanceUID: uid, status: status, isStored: false, note: fault.description)
     }
   }

@@ -14,6 +14,8 @@ public enum SendAnswer: Sendable {
   /// The destination has it; with a note where it did not answer with success alone.
   case stored(status: UInt16, note: String?)
   case failed(DeliveryFault, status: UInt16?)
+  /// The destination does not take objects of its SOP class.
+  case notSupported(DeliveryFault, status: UInt16?)
 }
 
 /// Why a destination has not taken a result, or has not proved that it keeps it.

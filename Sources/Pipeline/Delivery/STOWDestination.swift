@@ -91,10 +91,10 @@ public struct STOWDestination: ResultDestination {
     if reason == 0x0111 {
       return .stored(status: reason, note: "0x0111: it had the object already")
     }
+    let text = "\(self) refused it with \(Self.meaning(of: reason))"
+    if reason == 0x0122 { return .notSupported(.refused(text), status: reason) }
     return .failed(
-      .refused(
-        "\(self) refused it with \(Self.meaning(of: reason))",
-        isPermanent: !(0xA700...0xA7FF).contains(reason)), status: reason)
+      .refused(text, isPermanent: !(0xA700...0xA7FF).contains(reason)), status: reason)
   }
 
   /// A status that says nothing of the object.

@@ -15,6 +15,8 @@ enum DeidentificationRules {
     case empty
     /// Z or D, with a value that says nothing.
     case replace(String)
+    /// C: what is said of unusual input is left out.
+    case clean
     /// U
     case uid
     /// Z, with what the patient is called instead.
@@ -38,16 +40,19 @@ enum DeidentificationRules {
     var actions: [Tag: Action] = [
       .patientName: .pseudonym, .patientID: .pseudonym,
       .contentDate: .replace(removedDate), .contentTime: .replace(removedTime),
-      .deviceSerialNumber: .replace(removedNumber), .segmentDescription: .replace(warning),
+      .deviceSerialNumber: .replace(removedNumber), .segmentDescription: .clean,
+      .structureSetDescription: .clean,
     ]
     for tag in [
       Tag.patientBirthDate, .patientSex, .studyDate, .studyTime, .referringPhysicianName, .studyID,
       .accessionNumber, .positionReferenceIndicator, .referencedPerformedProcedureStepSequence,
-      .performedProcedureCodeSequence,
+      .performedProcedureCodeSequence, .structureSetDate, .structureSetTime, .operatorsName,
+      .roiInterpreter,
     ] { actions[tag] = .empty }
     for tag in [
       Tag.sopInstanceUID, .studyInstanceUID, .seriesInstanceUID, .frameOfReferenceUID,
       .referencedSOPInstanceUID, .dimensionOrganizationUID, .trackingUID, .uidValue,
+      .referencedFrameOfReferenceUID,
     ] { actions[tag] = .uid }
     return actions
   }()
@@ -87,6 +92,15 @@ enum DeidentificationRules {
     .algorithmVersion, .segmentAlgorithmType, .segmentAlgorithmName, .trackingID,
     .recommendedDisplayCIELabValue, .segmentIdentificationSequence, .contentLabel,
     .contentDescription, .contentCreatorName,
+    .pixelPaddingValue,
+    // Structure sets.
+    .structureSetLabel, .structureSetName,
+    .referencedFrameOfReferenceSequence, .rtReferencedStudySequence, .rtReferencedSeriesSequence,
+    .contourImageSequence, .structureSetROISequence, .roiNumber, .roiName, .roiGenerationAlgorithm,
+    .roiContourSequence, .roiDisplayColor, .contourSequence, .contourGeometricType,
+    .numberOfContourPoints, .contourNumber, .contourData, .rtROIObservationsSequence,
+    .observationNumber, .referencedROINumber, .roiObservationLabel,
+    .rtROIIdentificationCodeSequence, .rtROIInterpretedType, .approvalStatus,
     // Reports; what their content items say has rules of its own.
     .valueType, .conceptNameCodeSequence, .continuityOfContent, .contentTemplateSequence,
     .templateIdentifier, .contentSequence, .relationshipType, .textValue, .conceptCodeSequence,
@@ -106,13 +120,19 @@ enum DeidentificationRules {
   private static let comment = "121106"
   private static let deviceSerialNumber = "121016"
 
+  /// A text of ours without what is said of unusual input, but that something is.
+  static func cleaned(_ text: String) -> String {
+    guard let start = text.range(of: "Warning: ")?.lowerBound else { return text }
+    return text[..<start] + warning
+  }
+
   /// The text of a content item of a report.
   ///
   /// - Returns: nil where there is no rule.
   static func text(of item: Dataset) -> String? {
     guard let text = item.text(.textValue) else { return nil }
     switch item.items(.conceptNameCodeSequence).first?.text(.codeValue) {
-    case comment?: return text.hasPrefix("Warning: ") ? warning : text
+    case comment?: return cleaned(text)
     case deviceSerialNumber?: return removedNumber
     case let concept? where ourTexts.contains(concept): return text
     default: return nil

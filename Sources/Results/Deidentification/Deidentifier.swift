@@ -84,6 +84,8 @@ public struct Deidentifier: Sendable {
       case .remove: continue
       case .empty: new[tag] = DataElement(element.vr, element.vr == .SQ ? .items([]) : .text([]))
       case .replace(let text): new.set(tag, element.vr, text)
+      case .clean:
+        new.set(tag, element.vr, DeidentificationRules.cleaned(dataset.text(tag) ?? ""))
       case .uid: new.set(tag, .UI, dataset.texts(tag).map(key.uid))
       case .pseudonym: new.set(tag, element.vr, pseudonym(object))
       case .keep:

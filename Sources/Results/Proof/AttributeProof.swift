@@ -29,11 +29,11 @@ struct AttributeProof {
     try proveFixedValues()
     try HeaderProof(
       written, origin: origin, identifiers: object.identifiers, source: source,
-      seriesName: origin.modelName
+      seriesName: origin.modelName + (isLabelMap ? " label map" : "")
     ).prove()
     try proveContent()
     try proveLoss()
-    try proveFrameOfReference()
+    try written.proveFrameOfReference(of: object.stack, source)
     try proveDimensions()
     try proveReferences()
     try proveNothingElse()
@@ -41,21 +41,27 @@ struct AttributeProof {
 
   // MARK: Values that every object has
 
+  private var isLabelMap: Bool { object.form == .labelMap }
+
   private func proveFixedValues() throws(ProofError) {
     for (tag, wanted) in [
-      (Tag.sopClassUID, "1.2.840.10008.5.1.4.1.1.66.4"), (.modality, "SEG"),
+      (Tag.sopClassUID, "1.2.840.10008.5.1.4.1.1.66.\(isLabelMap ? 7 : 4)"), (.modality, "SEG"),
       (.imageType, "DERIVED\\PRIMARY"), (.photometricInterpretation, "MONOCHROME2"),
-      (.segmentationType, "BINARY"), (.burnedInAnnotation, "NO"), (.contentLabel, "SEGMENTATION"),
+      (.segmentationType, isLabelMap ? "LABELMAP" : "BINARY"), (.burnedInAnnotation, "NO"),
+      (.contentLabel, "SEGMENTATION"),
       (.contentCreatorName, "segmentd"),
       (.studyInstanceUID, object.stack.frames.first?.studyInstanceUID ?? ""),
       (.segmentsOverlap, sharesLabels ? "YES" : "NO"),
     ] { try written.expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
     for (tag, wanted) in [
       (Tag.samplesPerPixel, 1), (.rows, object.labels.grid.rows),
-      (.columns, object.labels.grid.columns), (.bitsAllocated, 1), (.bitsStored, 1),
-      (.highBit, 0), (.pixelRepresentation, 0),
+      (.columns, object.labels.grid.columns), (.bitsAllocated, isLabelMap ? 8 : 1),
+      (.bitsStored, isLabelMap ? 8 : 1), (.highBit, isLabelMap ? 7 : 0), (.pixelRepresentation, 0),
       (.numberOfFrames, dataset.items(.perFrameFunctionalGroups).count),
     ] { try written.expect(dataset.integers(tag) == [wanted], tag, "is not \(wanted)") }
+    try written.expect(
+      dataset.integers(.pixelPaddingValue) == (isLabelMap ? [0] : []), .pixelPaddingValue,
+      "is not that of the background")
   }
 
   private var sharesLabels: Bool {
@@ -101,19 +107,6 @@ struct AttributeProof {
 
   // MARK: Place, dimensions and references
 
-  private func proveFrameOfReference() throws(ProofError) {
-    let stated = Set(
-      object.stack.frames.map {
-        $0.frameNumber == nil
-          ? source.text(.frameOfReferenceUID, of: $0.file) ?? "" : $0.frameOfReferenceUID
-      })
-    let shared = stated.count == 1 ? stated.first ?? "" : ""
-    let series = object.stack.frames.first?.seriesInstanceUID ?? ""
-    let wanted = DICOMUID.isValid(shared) ? shared : DICOMUID.named("frame of reference/\(series)")
-    try written.expect(
-      dataset.text(.frameOfReferenceUID) == wanted, .frameOfReferenceUID, "is not the source's")
-  }
-
   private func proveDimensions() throws(ProofError) {
     let uid = DICOMUID.named("\(object.identifiers.sopInstanceUID)/dimensions")
     let organization = try written.item(.dimensionOrganizationSequence, of: dataset)
@@ -121,11 +114,11 @@ struct AttributeProof {
       organization.text(.dimensionOrganizationUID) == uid, .dimensionOrganizationUID,
       "is not the object's")
     let indices = dataset.items(.dimensionIndexSequence)
-    try written.expect(indices.count == 2, .dimensionIndexSequence, "does not have two dimensions")
-    for (index, pointers) in zip(
-      indices,
-      [(0x0062_000B, 0x0062_000A, "Segment number"), (0x0020_0032, 0x0020_9113, "Image position")])
-    {
+    var due = [(0x0020_0032, 0x0020_9113, "Image position")]
+    if !isLabelMap { due.insert((0x0062_000B, 0x0062_000A, "Segment number"), at: 0) }
+    try written.expect(
+      indices.count == due.count, .dimensionIndexSequence, "does not have \(due.count) dimensions")
+    for (index, pointers) in zip(indices, due) {
       try written.expect(
         only: [
           .dimensionOrganizationUID, .dimensionIndexPointer, .functionalGroupPointer,
@@ -185,7 +178,7 @@ struct AttributeProof {
       .burnedInAnnotation, .lossyImageCompression, .lossyImageCompressionRatio,
       .lossyImageCompressionMethod, .dimensionOrganizationSequence, .dimensionIndexSequence,
       .segmentSequence, .sharedFunctionalGroups, .perFrameFunctionalGroups,
-      .referencedSeriesSequence,
+      .referencedSeriesSequence, .pixelPaddingValue,
     ]
     let known = own.union(HeaderProof.tags).union(IdentityProof.texts).union(
       IdentityProof.sequences)

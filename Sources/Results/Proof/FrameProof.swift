@@ -114,21 +114,25 @@ struct FrameProof {
   private func prove(
     _ frame: Dataset, at index: Int, segment: Int, slice: Int, rank: Int
   ) throws(ProofError) {
-    try written.expect(
-      only: [
-        .planePositionSequence, .frameContentSequence, .segmentIdentificationSequence,
-        .derivationImageSequence,
-      ], in: frame, frame: index)
-    let identification = try written.item(
-      .segmentIdentificationSequence, of: frame, frame: index)
-    try written.expect(
-      identification.integers(.referencedSegmentNumber) == [segment], .referencedSegmentNumber,
-      "is not \(segment)", frame: index)
+    // Frames of a label map are of no segment of their own.
+    let isOfSegment = segment > 0
+    var groups: Set<Tag> = [
+      .planePositionSequence, .frameContentSequence, .derivationImageSequence,
+    ]
+    if isOfSegment { groups.insert(.segmentIdentificationSequence) }
+    try written.expect(only: groups, in: frame, frame: index)
+    if isOfSegment {
+      let identification = try written.item(
+        .segmentIdentificationSequence, of: frame, frame: index)
+      try written.expect(
+        identification.integers(.referencedSegmentNumber) == [segment], .referencedSegmentNumber,
+        "is not \(segment)", frame: index)
+    }
     let content = try written.item(.frameContentSequence, of: frame, frame: index)
     try written.expect(only: [.dimensionIndexValues], in: content, frame: index)
     try written.expect(
-      content.integers(.dimensionIndexValues) == [segment, rank], .dimensionIndexValues,
-      "is not \(segment)\\\(rank)", frame: index)
+      content.integers(.dimensionIndexValues) == (isOfSegment ? [segment, rank] : [rank]),
+      .dimensionIndexValues, "is not that of the frame's segment and place", frame: index)
     let image = stack.frames[slice]
     try proveReference(frame, at: index, image)
     let place = try written.item(.planePositionSequence, of: frame, frame: index)

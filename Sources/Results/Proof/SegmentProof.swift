@@ -16,7 +16,8 @@ struct SegmentProof {
 
   /// - Throws: ``ProofError`` at the first thing that differs.
   func prove() throws(ProofError) {
-    let items = written.dataset.items(.segmentSequence)
+    var items = written.dataset.items(.segmentSequence)[...]
+    if object.form == .labelMap { try proveBackground(items.popFirst() ?? Dataset()) }
     try written.expect(
       items.count == segments.count, .segmentSequence,
       "\(items.count) segments for \(segments.count)")
@@ -70,6 +71,28 @@ struct SegmentProof {
     if segment.anatomicRegion != nil { tags.insert(.anatomicRegionSequence) }
     if !origin.remarks.isEmpty { tags.insert(.segmentDescription) }
     try written.expect(only: tags, in: item)
+  }
+
+  private func proveBackground(_ item: Dataset) throws(ProofError) {
+    let background = CodedConcept(value: "125040", scheme: "DCM", meaning: "Background")
+    try written.expect(item.integers(.segmentNumber) == [0], .segmentNumber, "is not 0")
+    for (tag, wanted) in [
+      (Tag.segmentLabel, "Background"), (.segmentAlgorithmType, "AUTOMATIC"),
+    ] { try written.expect(item.text(tag) == wanted, tag, "is not \(wanted)") }
+    try says(object.origin.modelName, .segmentAlgorithmName, in: item, 0)
+    for tag in [
+      Tag.segmentedPropertyCategoryCodeSequence, .segmentedPropertyTypeCodeSequence,
+    ] { try written.expect(background, tag, in: item) }
+    let lab = item.integers(.recommendedDisplayCIELabValue)
+    try written.expect(
+      lab.count == 3 && lab[0] == 0 && lab[1] == lab[2] && lab[1] == 128 * 65535 / 255,
+      .recommendedDisplayCIELabValue, "of the background is not black")
+    try written.expect(
+      only: [
+        .segmentNumber, .segmentLabel, .segmentAlgorithmType, .segmentAlgorithmName,
+        .segmentedPropertyCategoryCodeSequence, .segmentedPropertyTypeCodeSequence,
+        .recommendedDisplayCIELabValue,
+      ], in: item)
   }
 
   private func says(

@@ -26,7 +26,10 @@ struct SegmentationProof {
     try AttributeProof(written, object, source: source, segments: wanted.segments).prove()
     try SegmentProof(written, object, segments: wanted.segments).prove()
     try FrameProof(written, object, source: source, wanted: wanted).prove()
-    try VoxelProof(written, object, wanted: wanted).prove()
+    switch object.form {
+    case .binary: try VoxelProof(written, object, wanted: wanted).prove()
+    case .labelMap: try LabelMapProof(written, object, wanted: wanted).prove()
+    }
   }
 }
 
@@ -34,7 +37,7 @@ struct SegmentationProof {
 struct WantedFrames {
   /// Those with a number, the first one 1.
   let segments: [SegmentDescription]
-  /// Index of the segment and slice of each frame.
+  /// Index of the segment and slice of each frame; of a label map each slice once, and no segment.
   let frames: [(segment: Int, slice: Int)]
 
   init(_ object: SegmentationObject) {
@@ -63,6 +66,7 @@ struct WantedFrames {
       segments.append(segment)
     }
     self.segments = segments
-    self.frames = frames
+    let isLabelMap = object.form == .labelMap
+    self.frames = isLabelMap && !frames.isEmpty ? seen.indices.map { (-1, $0) } : frames
   }
 }

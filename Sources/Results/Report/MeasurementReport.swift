@@ -161,8 +161,9 @@ extension SegmentationObject {
   /// - Parameter path: of the file that the object was written to.
   /// - Throws: ``SegmentationError``.
   public func measured(at path: String) throws(SegmentationError) -> MeasuredSegmentation {
-    let numbered = try SegmentFrames(labels, segments: segments, held: held, options: options)
-      .segments
+    let numbered = try SegmentFrames(
+      labels, segments: segments, held: held, options: options, form: form
+    ).segments
     let measurements: [RegionMeasurement?]
     do { measurements = try stack.measurements(of: numbered, in: labels) } catch {
       throw .dicom(error)

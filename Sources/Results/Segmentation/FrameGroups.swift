@@ -32,11 +32,15 @@ struct FrameGroups {
   func item(_ frame: SegmentFrames.Frame) -> Dataset {
     var (groups, rank) = slices[frame.slice] ?? (Dataset(), 0)
     var content = Dataset()
-    content.set(.dimensionIndexValues, .UL, frame.segmentNumber, rank)
-    var identification = Dataset()
-    identification.set(.referencedSegmentNumber, .US, frame.segmentNumber)
+    if let number = frame.segmentNumber {
+      content.set(.dimensionIndexValues, .UL, number, rank)
+      var identification = Dataset()
+      identification.set(.referencedSegmentNumber, .US, number)
+      groups.set(.segmentIdentificationSequence, [identification])
+    } else {
+      content.set(.dimensionIndexValues, .UL, rank)
+    }
     groups.set(.frameContentSequence, [content])
-    groups.set(.segmentIdentificationSequence, [identification])
     return groups
   }
 

@@ -2,11 +2,11 @@ import Terminology
 import Volumes
 
 /// Which frames a label volume needs: one for each segment and slice where the segment has a voxel,
-/// segment by segment.
+/// segment by segment; of a label map one for each slice, as programs read it as a volume.
 struct SegmentFrames {
   struct Frame {
-    /// From 1.
-    var segmentNumber: Int
+    /// From 1; nil for all segments.
+    var segmentNumber: Int?
     /// Whether each label's voxels belong to the segment, by label.
     var holds: [Bool]
     /// Slice index in the grid.
@@ -16,6 +16,8 @@ struct SegmentFrames {
   var frames: [Frame] = []
   /// The segments of the object, in the order of their numbers.
   var segments: [SegmentDescription] = []
+  /// The number of the segment of each label, by label; 0 for none.
+  var numbers = [UInt8](repeating: 0, count: 256)
   /// Slices that have any frame, ascending.
   var slices: [Int] = []
   /// Whether nothing was found, and there are frames that show it.
@@ -26,10 +28,12 @@ struct SegmentFrames {
   ///   - segments: what the labels mean.
   ///   - held: the segments that the object may hold; those without a voxel are left out.
   ///   - options: which empty frames there are.
-  /// - Throws: ``SegmentationError/unknownLabel(value:)``.
+  ///   - form: whether a frame is of one segment or of all.
+  /// - Throws: ``SegmentationError/unknownLabel(value:)``; ``SegmentationError/invalidSegment(name:reason:)``
+  ///   where segments of a label map overlap.
   init(
     _ labels: LabelVolume, segments: [SegmentDescription], held: [SegmentDescription],
-    options: ResultOptions
+    options: ResultOptions, form: SegmentationForm = .binary
   ) throws(SegmentationError) {
     let isPresent = labels.presentBySlice
     let known = segments.reduce(into: Set<UInt8>()) { $0.formUnion($1.labels) }
@@ -48,8 +52,17 @@ struct SegmentFrames {
       let number = self.segments.count
       let holds = (0...255).map { segment.labels.contains(UInt8($0)) }
       frames += present.map { Frame(segmentNumber: number, holds: holds, slice: $0) }
+      for label in segment.labels { numbers[Int(label)] = UInt8(clamping: number) }
     }
     slices = Set(frames.map(\.slice)).sorted()
+    if form == .labelMap, !frames.isEmpty {
+      guard !self.segments.canOverlap else {
+        throw .invalidSegment(
+          name: "", reason: "a label map has no place for segments that overlap")
+      }
+      slices = Array(isPresent.indices)
+      frames = slices.map { Frame(segmentNumber: nil, holds: [], slice: $0) }
+    }
     isOfNothing = isEmpty
   }
 }

@@ -35,6 +35,21 @@ struct SegmentItems {
     return segment
   }
 
+  /// What has no segment, as a label map describes it (PS3.3 C.8.20.2.3.3, CID 7150).
+  var background: Dataset {
+    let concept = CodedConcept(value: "125040", scheme: "DCM", meaning: "Background")
+    var segment = Dataset()
+    segment.set(.segmentNumber, .US, 0)
+    segment.set(.segmentLabel, .LO, concept.meaning)
+    segment.set(.segmentAlgorithmType, .CS, "AUTOMATIC")
+    segment.set(.segmentAlgorithmName, .LO, text.limited(origin.modelName, to: 64))
+    segment.set(.segmentedPropertyCategoryCodeSequence, [code(concept)])
+    segment.set(.segmentedPropertyTypeCodeSequence, [code(concept)])
+    let lab = CIELab.scaled(red: 0, green: 0, blue: 0)
+    segment.set(.recommendedDisplayCIELabValue, .US, lab[0], lab[1], lab[2])
+    return segment
+  }
+
   private var algorithm: Dataset {
     let family = CodedConcept(value: "123109", scheme: "DCM", meaning: "Artificial Intelligence")
     var algorithm = Dataset()

@@ -10,6 +10,7 @@ struct SegmentationBuilder {
   let frames: SegmentFrames
   let origin: ResultOrigin
   let identifiers: ResultIdentifiers
+  let form: SegmentationForm
 
   private var text: PlainText {
     PlainText(characterSet: source.header.texts(.specificCharacterSet))
@@ -19,28 +20,24 @@ struct SegmentationBuilder {
     var dataset = Dataset()
     let header = ResultHeader(source: source.header, origin: origin, identifiers: identifiers)
     try header.add(
-      to: &dataset, sopClassUID: SegmentationStorage.sopClassUID, modality: "SEG",
-      studyInstanceUID: stack.frames[0].studyInstanceUID, seriesNamed: origin.modelName)
-    addFrameOfReference(&dataset)
+      to: &dataset, sopClassUID: form.sopClassUID, modality: "SEG",
+      studyInstanceUID: stack.frames[0].studyInstanceUID,
+      seriesNamed: origin.modelName + form.seriesSuffix)
+    dataset.addFrameOfReference(of: stack, source: source.header)
     addContent(&dataset)
     addImage(&dataset)
     addDimensions(&dataset)
     let segments = SegmentItems(origin: origin, identifiers: identifiers, text: text)
     dataset.set(
       .segmentSequence,
-      frames.segments.enumerated().map { segments.item($1, number: $0 + 1) })
+      (form == .labelMap ? [segments.background] : [])
+        + frames.segments.enumerated().map { segments.item($1, number: $0 + 1) })
     let groups = FrameGroups(stack: stack, source: source, slices: frames.slices)
     dataset.set(.sharedFunctionalGroups, [groups.shared])
     dataset.set(.perFrameFunctionalGroups, frames.frames.map(groups.item))
     // Also the images without a frame here.
     dataset.set(.referencedSeriesSequence, ReferencedImages.items(stack.frames))
     return dataset
-  }
-
-  private func addFrameOfReference(_ dataset: inout Dataset) {
-    dataset.set(.frameOfReferenceUID, .UI, stack.frameOfReferenceUIDOfResult)
-    let indicator = source.header[.positionReferenceIndicator]
-    dataset[.positionReferenceIndicator] = indicator ?? DataElement(.LO, .text([]))
   }
 
   private func addContent(_ dataset: inout Dataset) {
@@ -64,12 +61,14 @@ struct SegmentationBuilder {
     dataset.set(.photometricInterpretation, .CS, "MONOCHROME2")
     dataset.set(.rows, .US, stack.grid.rows)
     dataset.set(.columns, .US, stack.grid.columns)
-    dataset.set(.bitsAllocated, .US, 1)
-    dataset.set(.bitsStored, .US, 1)
-    dataset.set(.highBit, .US, 0)
+    let bits = form == .binary ? 1 : 8
+    dataset.set(.bitsAllocated, .US, bits)
+    dataset.set(.bitsStored, .US, bits)
+    dataset.set(.highBit, .US, bits - 1)
     dataset.set(.pixelRepresentation, .US, 0)
+    if form == .labelMap { dataset.set(.pixelPaddingValue, .US, 0) }
     dataset.set(.numberOfFrames, .IS, "\(frames.frames.count)")
-    dataset.set(.segmentationType, .CS, "BINARY")
+    dataset.set(.segmentationType, .CS, form == .binary ? "BINARY" : "LABELMAP")
     dataset.set(.segmentsOverlap, .CS, frames.segments.canOverlap ? "YES" : "NO")
     dataset.set(.burnedInAnnotation, .CS, "NO")
     // Derived from lossy images means lossy (PS3.3 C.7.6.1.1.5).
@@ -84,12 +83,12 @@ struct SegmentationBuilder {
     var organization = Dataset()
     organization.set(.dimensionOrganizationUID, .UI, identifiers.dimensionOrganizationUID)
     dataset.set(.dimensionOrganizationSequence, [organization])
+    let segment = dimension(
+      .referencedSegmentNumber, in: .segmentIdentificationSequence, "Segment number")
     dataset.set(
       .dimensionIndexSequence,
-      [
-        dimension(.referencedSegmentNumber, in: .segmentIdentificationSequence, "Segment number"),
-        dimension(.imagePosition, in: .planePositionSequence, "Image position"),
-      ])
+      (form == .binary ? [segment] : [])
+        + [dimension(.imagePosition, in: .planePositionSequence, "Image position")])
   }
 
   private func dimension(_ tag: Tag, in group: Tag, _ label: String) -> Dataset {

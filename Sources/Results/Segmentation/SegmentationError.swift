@@ -11,6 +11,8 @@ public enum SegmentationError: ResultError, Equatable, Sendable {
   /// The source's identity cannot be carried over.
   case uncopied(UncopiedAttribute)
   case invalidIdentifier(uid: String)
+  /// A kind of object cannot express the result; others can.
+  case inexpressible(reason: String)
   case dicom(DICOMError)
 
   public var description: String {
@@ -20,6 +22,7 @@ public enum SegmentationError: ResultError, Equatable, Sendable {
     case .invalidSegment(let name, let reason): "segment \"\(name)\": \(reason)"
     case .uncopied(let attribute): attribute.description
     case .invalidIdentifier(let uid): "\"\(uid)\" is not a DICOM UID"
+    case .inexpressible(let reason): reason
     case .dicom(let error): error.description
     }
   }

@@ -2,8 +2,8 @@ import DICOM
 import Terminology
 import Volumes
 
-/// A DICOM segmentation object (PS3.3 A.51, C.8.20): one binary object for all segments, frames on
-/// the planes of the source images.
+/// A DICOM segmentation object (PS3.3 A.51, C.8.20): one object for all segments, binary or a label map,
+/// frames on the planes of the source images.
 ///
 /// Each frame has the position, orientation and spacing of its source image, copied as the source
 /// stores them, and refers to it. Frames without a voxel are left out; labels that occur nowhere
@@ -24,6 +24,7 @@ public struct SegmentationObject: ResultObject {
   public let origin: ResultOrigin
   public let identifiers: ResultIdentifiers
   public let options: ResultOptions
+  public let form: SegmentationForm
 
   /// - Parameters:
   ///   - labels: on the source grid of the stack.
@@ -33,10 +34,12 @@ public struct SegmentationObject: ResultObject {
   ///   - origin: who made the labels, and when.
   ///   - identifiers: of the object.
   ///   - options: where a site wants it otherwise than by default.
+  ///   - form: how the pixels are stored; of a label map the segments must not overlap.
   public init(
     _ labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription],
     holding held: [SegmentDescription]? = nil, origin: ResultOrigin,
-    identifiers: ResultIdentifiers, options: ResultOptions = ResultOptions()
+    identifiers: ResultIdentifiers, options: ResultOptions = ResultOptions(),
+    form: SegmentationForm = .binary
   ) {
     self.labels = labels
     self.stack = stack
@@ -45,6 +48,7 @@ public struct SegmentationObject: ResultObject {
     self.origin = origin
     self.identifiers = identifiers
     self.options = options
+    self.form = form
   }
 
   /// The segments of each object that labels become: one object, or several where it would have more frames
@@ -74,16 +78,20 @@ public struct SegmentationObject: ResultObject {
   ///
   /// - Throws: ``SegmentationError``.
   public func write(to path: String) throws(SegmentationError) -> WriteOutcome {
-    try checkArguments()
-    let frames = try SegmentFrames(labels, segments: segments, held: held, options: options)
+    try LabelledImages(labels, stack: stack).check(segments, identifiers)
+    let frames = try SegmentFrames(
+      labels, segments: segments, held: held, options: options, form: form)
     guard !frames.frames.isEmpty else { return .nothingFound }
     let builder = SegmentationBuilder(
       stack: stack, source: try SourceImages(stack), frames: frames, origin: origin,
-      identifiers: identifiers)
+      identifiers: identifiers, form: form)
     let dataset: Dataset
     do { dataset = try builder.dataset() } catch { throw .uncopied(error) }
-    let pixels = PackedFrames(frames.frames, labels: labels)
-    do { try dataset.write(to: path, pixelData: pixels.streamed) } catch { throw .dicom(error) }
+    let pixels =
+      form == .binary
+      ? PackedFrames(frames.frames, labels: labels).streamed
+      : LabelFrames(frames, labels: labels).streamed
+    do { try dataset.write(to: path, pixelData: pixels) } catch { throw .dicom(error) }
     return .written
   }
 
@@ -92,31 +100,5 @@ public struct SegmentationObject: ResultObject {
   /// - Throws: ``ProofError``.
   public func prove(_ path: String) throws(ProofError) {
     try SegmentationProof(self, path: path).prove()
-  }
-
-  private func checkArguments() throws(SegmentationError) {
-    let grid = stack.sourceGrid
-    guard labels.grid == grid else { throw .gridsDiffer(reason: "other grid") }
-    guard labels.labels.count == grid.voxelCount, stack.frames.count == grid.slices else {
-      throw .gridsDiffer(
-        reason: "\(labels.labels.count) labels and \(stack.frames.count) images for "
-          + "\(grid.voxelCount) voxels in \(grid.slices) slices")
-    }
-    for uid in [identifiers.seriesInstanceUID, identifiers.sopInstanceUID]
-    where !DICOMUID.isValid(uid) { throw .invalidIdentifier(uid: uid) }
-    for segment in segments {
-      if segment.value == 0 || segment.labels.isEmpty || segment.labels.contains(0) {
-        throw .invalidSegment(name: segment.name, reason: "0 is the background")
-      }
-      if segment.color.count != 3 {
-        throw .invalidSegment(name: segment.name, reason: "the colour is not three numbers")
-      }
-      if segment.name.isEmpty || segment.category.value.isEmpty || segment.type.value.isEmpty {
-        throw .invalidSegment(name: segment.name, reason: "name or codes are empty")
-      }
-    }
-    guard Set(segments.map(\.value)).count == segments.count else {
-      throw .invalidSegment(name: "", reason: "two segments describe the same label")
-    }
   }
 }

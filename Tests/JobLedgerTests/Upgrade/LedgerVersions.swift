@@ -21,6 +21,8 @@ enum LedgerVersions {
     case 17: seventeenth
     case 18: eighteenth
     case 19: nineteenth
+    case 21: twentyFirst
+    case 22: twentySecond
     default: ""
     }
   }
@@ -265,5 +267,27 @@ enum LedgerVersions {
     UPDATE series SET purged_at = 180.0 WHERE series_uid = '1.2.2';
     UPDATE results SET purged_at = 181.0 WHERE job_id = 20;
     INSERT INTO purge_files VALUES ('spool/00/03/20.dcm'), ('results/20');
+    """
+
+  private static let twentyFirst = """
+    INSERT INTO result_objects VALUES
+      (92, 2, 'labelmap', '2.25.905', 'results/92/labelmap.dcm', '\(hash("9"))');
+    INSERT INTO deliveries (id, job_id, destination, state, attempt_count, scheduled_at, sent_at,
+      delivered_at) VALUES (210, 92, 'pacs', 'delivered', 1, 210.0, 210.0, 210.0);
+    INSERT INTO delivery_objects (delivery_id, sop_uid, answered_at, status, note, arrived_at,
+      taken_count, declined_at) VALUES
+      (210, '2.25.904', 210.0, 0, NULL, 210.0, 1, NULL),
+      (210, '2.25.905', 210.0, NULL, 'it does not take a label map', NULL, 0, 210.0);
+    """
+
+  private static let twentySecond = """
+    INSERT INTO instances (id, sop_uid, series_uid, revision, sop_class_uid, transfer_syntax,
+      spool_path, byte_count, content_hash, source, received_at) VALUES
+      (220, '2.25.2201', '1.2.2', 99, '1.2.840.10008.5.1.4.1.1.66.4', '1.2.840.10008.1.2.1',
+        'spool/00/04/220.dcm', 2000, '\(hash("9"))', 'listener', 220.0);
+    INSERT INTO external_segmentations VALUES (220, 'Some Workstation 5.2', 0, NULL, 220.5);
+    INSERT INTO external_segmentation_sources VALUES (220, '1.2.1');
+    INSERT INTO comparisons VALUES (1, 220, 92, 'Maker Model', NULL, 221.0);
+    INSERT INTO comparison_scores VALUES (1, 0, 'liver', 0.95, 2.5, 1500.0, 1480.0);
     """
 }

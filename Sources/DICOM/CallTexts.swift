@@ -1,0 +1,33 @@
+import CDCMTK
+import Terminology
+
+/// Texts and codes for C, which live as long as a call.
+final class CallTexts {
+  private var texts: [UnsafeMutablePointer<CChar>] = []
+  private var codes: [UnsafeMutablePointer<cdcmtk_code>] = []
+
+  deinit {
+    for text in texts { text.deallocate() }
+    for code in codes { code.deallocate() }
+  }
+
+  func callAsFunction(_ text: String) -> UnsafePointer<CChar> {
+    let bytes = text.utf8CString
+    let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+    for (index, byte) in bytes.enumerated() { copy[index] = byte }
+    texts.append(copy)
+    return UnsafePointer(copy)
+  }
+
+  func callAsFunction(_ code: CodedConcept) -> cdcmtk_code {
+    cdcmtk_code(value: self(code.value), scheme: self(code.scheme), meaning: self(code.meaning))
+  }
+
+  func pointer(_ code: CodedConcept?) -> UnsafePointer<cdcmtk_code>? {
+    guard let code else { return nil }
+    let copy = UnsafeMutablePointer<cdcmtk_code>.allocate(capacity: 1)
+    copy.initialize(to: self(code))
+    codes.append(copy)
+    return UnsafePointer(copy)
+  }
+}
