@@ -110,7 +110,7 @@ struct ResultExport {
             kind: kind, file: file, sopInstanceUID: object.identifiers.sopInstanceUID,
             sha256: sha256))
       } catch SegmentationError.inexpressible(let reason) {
-        notes.append("there is no \(name): \(reason)")
+        notes.append("\(name).dcm was not written: \(reason)")
       }
     }
     if options.writesLabelMap {
