@@ -1,6 +1,7 @@
 import Cryptography
 import DICOM
 import Foundation
+import GeometryGate
 import Terminology
 import TestSupport
 import Testing
@@ -101,14 +102,13 @@ import Volumes
   /// The short axis of a heart is shown as it is stored: its readers know it so.
   @Test func obliqueImagesAreLeftAsTheyAreStored() throws {
     var shape = CapturePhantom.shape
-    shape.orientation = ["0.6", "0.64", "-0.48", "0", "0.6", "0.8"]
+    shape.orientation = ["0.70710678", "0.5", "-0.5", "0", "-0.70710678", "-0.70710678"]
     let phantom = try CapturePhantom(shape)
     let view = PlaneView(phantom.captures.volume.grid, normal: 0)
     #expect(view.across == .init(axis: 2, isReversed: false))
     #expect(view.down == .init(axis: 1, isReversed: false))
     _ = try phantom.write(phantom.captures.frames())
-    let dataset = try DICOMFile(path: try phantom.write(phantom.captures.frames())).dataset
-    #expect(dataset.texts(.patientOrientation) == ["PL", "HP"])
+    _ = try phantom.write(phantom.captures.page(millilitres: [:]))
   }
 
   /// Tilted, of one image, of an enhanced object, without a frame of reference, and with a gap.
@@ -122,14 +122,7 @@ import Volumes
           dataset.set(.imagePosition, .DS, ["-17.25", "\(30 + 0.6 * Double(tilted))", "\(height)"])
         }, 3
       ),
-      (
-        try CapturePhantom(
-          .init(rows: 24, columns: 20, slices: 1),
-          labels: { grid in
-            LabelVolume(
-              grid: grid, labels: (0..<grid.voxelCount).map { $0 % 20 < 5 && $0 > 200 ? 5 : 0 })
-          }), 1
-      ),
+      (try oneSlice(), 1),
       (try CapturePhantom(.init(rows: 24, columns: 20, slices: 7, isMultiFrame: true)), 3),
       (try CapturePhantom { $0[.frameOfReferenceUID] = nil }, 3),
     ]
@@ -144,14 +137,43 @@ import Volumes
     }
   }
 
+  private func oneSlice() throws -> CapturePhantom {
+    var series = try CapturePhantom().series
+    series.stack.frames = [series.stack.frames[0]]
+    series.stack.grid.slices = 1
+    return try CapturePhantom(
+      series,
+      labels: { grid in
+        LabelVolume(
+          grid: grid, labels: (0..<grid.voxelCount).map { $0 % 20 < 5 && $0 > 200 ? 5 : 0 })
+      })
+  }
+
+  /// Neighbouring voxels that differ as much as they can.
+  @Test func imagesOfNoiseAreProved() throws {
+    var state: UInt64 = 7
+    let phantom = try CapturePhantom { dataset in
+      let count = (dataset.integer(.rows) ?? 0) * (dataset.integer(.columns) ?? 0)
+      let values = (0..<count).flatMap { _ -> [UInt8] in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let value = 864 + Int(state >> 40) % 400
+        return [UInt8(value & 0xFF), UInt8(value >> 8)]
+      }
+      dataset.set(.pixelData, .OW, bytes: values)
+    }
+    _ = try phantom.write(phantom.captures.frames())
+    _ = try phantom.write(phantom.captures.page(millilitres: [:]))
+  }
+
   /// Slices that are at uneven steps are shown where they are, and no plane across them.
   @Test func slicesAtUnevenStepsHaveNoPlaneAcross() throws {
-    var number = 0
-    let heights = [2.5, 5.0, 7.5, 12.5, 15.0, 17.5, 20.0]
-    let phantom = try CapturePhantom { dataset in
-      dataset.set(.imagePosition, .DS, ["-17.25", "30", "\(heights[number])"])
-      number += 1
-    }
+    let source = try CapturePhantom()
+    var frames = source.series.stack.frames
+    frames.remove(at: 3)
+    var rules = GeometryRules()
+    rules.fillsGapsUpTo = 10
+    let uneven = try #require(assess(frames: frames, rules: rules).volumes.first?.stack)
+    let phantom = try CapturePhantom(PhantomSeries(folder: source.series.folder, stack: uneven))
     let stack = phantom.series.stack
     #expect(stack.sliceIndices != nil)
     let dataset = try DICOMFile(path: try phantom.write(phantom.captures.frames())).dataset

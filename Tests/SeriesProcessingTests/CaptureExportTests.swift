@@ -13,8 +13,10 @@ import Volumes
 @Suite struct CaptureExportTests {
   private let output: TemporaryFolder
   private let bundle: ModelBundle
+  private let series: CineSeries
 
   init() throws {
+    series = try CineSeries(triggerTimes: [0, 100])
     output = try TemporaryFolder()
     bundle = try ModelBundle.load(
       at: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny-mr"))
@@ -31,7 +33,7 @@ import Volumes
       installation: "TEST", options: options, output: output.url, writesNIfTI: false,
       times: StageTimes())
     return try await PhaseProcessor(
-      source: CineSeries(triggerTimes: [0, 100]).source,
+      source: series.source,
       rule: CineRule(phases: .all, cavities: [2, 1]), choice: .all, export: export
     ).process { _, stack in
       var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)

@@ -35,8 +35,10 @@ struct CaptureBuilder {
       let tile = images.tile(slice).geometry
       addOrientation(tile, to: &dataset)
       dataset.set(.pixelSpacing, .DS, spacing(tile))
-      addDerivation(&dataset, from: object.stack.frames[0])
-    case .page: dataset[.patientOrientation] = DataElement(.CS, .text([]))
+      addDerivation(&dataset, from: [object.stack.frames[0]])
+    case .page:
+      dataset[.patientOrientation] = DataElement(.CS, .text([]))
+      addDerivation(&dataset, from: object.stack.frames)
     }
     dataset.set(.referencedSeriesSequence, referencedSeries)
     return dataset
@@ -106,7 +108,7 @@ struct CaptureBuilder {
         let origin = images.origin(slice)
         position.set(.imagePosition, .DS, [origin.x, origin.y, origin.z].map(Self.decimal))
         var derivation = Dataset()
-        addDerivation(&derivation, from: object.stack.frames[slice])
+        addDerivation(&derivation, from: [object.stack.frames[slice]])
         var groups = Dataset()
         groups.set(.planePositionSequence, [position])
         groups.set(.derivationImageSequence, [derivation])
@@ -118,8 +120,18 @@ struct CaptureBuilder {
     PlainText.decimal(abs(value) < 1e-9 ? 0 : value)
   }
 
-  private func addDerivation(_ dataset: inout Dataset, from image: ImageFrame) {
-    let code = { (concept: CodedConcept) in concept.item { PlainText.ascii($0, to: $1) } }
+  private func addDerivation(_ dataset: inout Dataset, from images: [ImageFrame]) {
+    dataset.set(
+      .derivationCodeSequence,
+      [Self.code(CodedConcept(value: "113085", scheme: "DCM", meaning: "Spatial resampling"))])
+    dataset.set(.sourceImageSequence, images.map(Self.reference))
+  }
+
+  private static func code(_ concept: CodedConcept) -> Dataset {
+    concept.item { PlainText.ascii($0, to: $1) }
+  }
+
+  private static func reference(to image: ImageFrame) -> Dataset {
     var reference = Dataset()
     reference.set(.referencedSOPClassUID, .UI, image.sopClassUID)
     reference.set(.referencedSOPInstanceUID, .UI, image.sopInstanceUID)
@@ -133,10 +145,7 @@ struct CaptureBuilder {
             meaning: "Source image for image processing operation"))
       ])
     reference.set(.spatialLocationsPreserved, .CS, "NO")
-    dataset.set(
-      .derivationCodeSequence,
-      [code(CodedConcept(value: "113085", scheme: "DCM", meaning: "Spatial resampling"))])
-    dataset.set(.sourceImageSequence, [reference])
+    return reference
   }
 
   /// The images that the object is of, by their series (PS3.3 C.12.4).

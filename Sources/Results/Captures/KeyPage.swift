@@ -164,8 +164,10 @@ private struct ChosenPlanes {
   init(_ volume: CaptureVolume) {
     let shape = volume.grid.shape
     let areas = Self.areas(volume)
-    // Planes across the images: of a stack that is one, and where slices are at uneven steps not at all.
-    let normals = shape[0] >= 3 && volume.stack.sliceIndices == nil ? [0, 1, 2] : [0]
+    // Planes across the images are of no use in a thin stack, and not where slices are at uneven steps.
+    let thickness = Double(shape[0]) * volume.grid.affine.stepAlongNormal
+    let hasPlanesAcross = shape[0] >= 3 && thickness >= 8 && volume.stack.sliceIndices == nil
+    let normals = hasPlanesAcross ? [0, 1, 2] : [0]
     for normal in normals {
       let largest = (0..<256).map { label in areas[normal].map { $0[label] }.max() ?? 0 }
       let labels = (1..<256).filter { largest[$0] > 0 }

@@ -121,20 +121,20 @@ enum PatientLetters {
   }
 
   /// Where a plane is: the distance of its middle from the origin of the patient's axes, as "H 101.5 mm"
-  /// for an axial one.
+  /// for an axial one, and along all axes for one between them.
   static func place(_ point: SIMD3<Double>, normal: SIMD3<Double>) -> String {
     let parts = [
       ("sagittal", "L", "R", point.x, normal.x), ("coronal", "P", "A", point.y, normal.y),
       ("axial", "H", "F", point.z, normal.z),
     ]
-    func text(_ positive: String, _ negative: String, _ value: Double) -> String {
-      "\(value < 0 ? negative : positive) " + String(format: "%.1f", abs(value))
+    func text(_ positive: String, _ negative: String, _ value: Double, _ digits: Int) -> String {
+      "\(value < 0 ? negative : positive) " + String(format: "%.\(digits)f", abs(value))
     }
     let size = max(length(normal), .leastNormalMagnitude)
-    if let along = parts.first(where: { abs($0.4) / size > 0.98 }) {
-      return "\(along.0), \(text(along.1, along.2, along.3)) mm"
+    if let along = parts.first(where: { abs($0.4) / size > 0.86 }) {
+      let tilt = abs(along.4) / size > 0.98 ? "" : "oblique "
+      return "\(tilt)\(along.0), \(text(along.1, along.2, along.3, 1)) mm"
     }
-    return "oblique, middle at " + parts.map { text($0.1, $0.2, $0.3) }.joined(separator: " ")
-      + " mm"
+    return "oblique, " + parts.map { text($0.1, $0.2, $0.3, 0) }.joined(separator: " ") + " mm"
   }
 }

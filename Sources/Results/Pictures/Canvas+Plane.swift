@@ -1,5 +1,6 @@
 import CCairo
 import DICOM
+import Volumes
 
 extension Canvas {
   /// Draws a plane of voxels, linear between voxel centres, and thin contours around its labels.
@@ -12,10 +13,7 @@ extension Canvas {
   ///   - image: what is drawn.
   ///   - tile: where.
   ///   - palette: the colours of the labels.
-  ///   - lineWidth: in pixels.
-  func draw(
-    _ image: PlaneImage, at tile: PlacedTile, _ palette: CapturePalette, lineWidth: Double = 1
-  ) {
+  func draw(_ image: PlaneImage, at tile: PlacedTile, _ palette: CapturePalette) {
     let geometry = tile.geometry
     cairo_save(context)
     defer { cairo_restore(context) }
@@ -29,7 +27,8 @@ extension Canvas {
       x0: Double(tile.left) + geometry.left, y0: Double(tile.top))
     cairo_transform(context, &matrix)
     draw(image)
-    drawContours(RegionBorders(image), palette, width: lineWidth)
+    let voxel = geometry.scale * min(length(image.across), length(image.down))
+    drawContours(RegionBorders(image), palette, width: voxel < 5.999 ? 1 : 2)
   }
 
   private func draw(_ image: PlaneImage) {

@@ -39,7 +39,7 @@ struct CaptureProof {
     try proveNothingElse(written, source)
     switch object.content {
     case .frames(let images, let slices):
-      let frames = try CaptureFrameProof(written, object, images, slices).prove()
+      let frames = try CaptureFrameProof(written, object).prove(images, slices)
       try prove(written, frames.map { [$0] }, notice: images.noticeRows)
     case .frame(let images, let slice):
       try proveSingle(written, images, slice)
@@ -48,6 +48,8 @@ struct CaptureProof {
       try written.expect(
         written.dataset[.patientOrientation]?.isEmpty == true, .patientOrientation,
         "is that of one of several planes")
+      try CaptureFrameProof(written, object).proveSources(
+        of: written.dataset, object.source.frames, frame: nil)
       try proveEachIsShown(page, written)
       try prove(written, [page.tiles], notice: page.noticeRows)
     }
@@ -136,7 +138,7 @@ struct CaptureProof {
         .perFrameFunctionalGroups,
       ])
     case .frame: own.formUnion([.pixelSpacing, .derivationCodeSequence, .sourceImageSequence])
-    case .page: break
+    case .page: own.formUnion([.derivationCodeSequence, .sourceImageSequence])
     }
     let known = own.union(HeaderProof.tags).union(IdentityProof.texts)
       .union(IdentityProof.sequences)
@@ -148,9 +150,9 @@ struct CaptureProof {
   private func proveSingle(
     _ written: WrittenObject, _ images: CaptureFrames, _ slice: Int
   ) throws(ProofError) {
-    let proof = CaptureFrameProof(written, object, images, slice..<slice + 1)
+    let proof = CaptureFrameProof(written, object)
     let tile = images.tile(slice)
-    try proof.proveSource(of: written.dataset, object.source.frames[slice], frame: nil)
+    try proof.proveSources(of: written.dataset, [object.source.frames[slice]], frame: nil)
     try proof.proveOrientation(tile.geometry.across, tile.geometry.down)
     let spacing = written.dataset.reals(.pixelSpacing)
     let size = (tile.geometry.across * tile.geometry.across).sum().squareRoot()
@@ -230,22 +232,20 @@ struct CaptureProof {
 struct CaptureFrameProof {
   private let written: WrittenObject
   private let object: CaptureObject
-  private let images: CaptureFrames
-  private let slices: Range<Int>
 
-  init(
-    _ written: WrittenObject, _ object: CaptureObject, _ images: CaptureFrames,
-    _ slices: Range<Int>
-  ) {
+  init(_ written: WrittenObject, _ object: CaptureObject) {
     self.written = written
     self.object = object
-    self.images = images
-    self.slices = slices
   }
 
+  /// - Parameters:
+  ///   - images: the pictures.
+  ///   - slices: those that have one.
   /// - Returns: where each frame shows its slice, by what the object says of its place.
   /// - Throws: ``ProofError`` at the first thing that differs.
-  func prove() throws(ProofError) -> [PlacedTile] {
+  func prove(
+    _ images: CaptureFrames, _ slices: Range<Int>
+  ) throws(ProofError) -> [PlacedTile] {
     let dataset = written.dataset
     try written.expect(
       dataset.integers(.numberOfFrames) == [slices.count], .numberOfFrames,
@@ -273,7 +273,7 @@ struct CaptureFrameProof {
       let derivation = try written.item(.derivationImageSequence, of: group, frame: index)
       try written.expect(
         only: [.derivationCodeSequence, .sourceImageSequence], in: derivation, frame: index)
-      try proveSource(of: derivation, object.source.frames[slice], frame: index)
+      try proveSources(of: derivation, [object.source.frames[slice]], frame: index)
       let place = try written.item(.planePositionSequence, of: group, frame: index)
       try written.expect(only: [.imagePosition], in: place, frame: index)
       let position = place.reals(.imagePosition)
@@ -335,14 +335,26 @@ struct CaptureFrameProof {
       .patientOrientation, "is not that of the picture")
   }
 
-  /// The item that names the image that a frame is of.
-  func proveSource(
-    of item: Dataset, _ image: ImageFrame, frame: Int?
+  /// The items that name the images that a picture is of.
+  func proveSources(
+    of item: Dataset, _ images: [ImageFrame], frame: Int?
   ) throws(ProofError) {
     try written.expect(
       CodedConcept(value: "113085", scheme: "DCM", meaning: "Spatial resampling"),
       .derivationCodeSequence, in: item, frame: frame)
-    let reference = try written.item(.sourceImageSequence, of: item, frame: frame)
+    let references = item.items(.sourceImageSequence)
+    if references.count != images.count {
+      throw written.differs(
+        .sourceImageSequence, "\(references.count) items for \(images.count)", frame: frame)
+    }
+    for (reference, image) in zip(references, images) {
+      try prove(reference, image, frame: frame)
+    }
+  }
+
+  private func prove(
+    _ reference: Dataset, _ image: ImageFrame, frame: Int?
+  ) throws(ProofError) {
     for (tag, wanted) in [
       (Tag.referencedSOPClassUID, image.sopClassUID),
       (.referencedSOPInstanceUID, image.sopInstanceUID), (.spatialLocationsPreserved, "NO"),
