@@ -53,12 +53,15 @@ public struct ResultOptions: Sendable, Equatable {
 
   /// The options that are not the default, for a fingerprint.
   public var changes: [String] {
-    (keepsEmptyFrames ? ["keepsEmptyFrames"] : [])
-      + (maximumFrames.map { ["maximumFrames=\($0)"] } ?? [])
-      + (nothingFound == .report ? [] : ["nothingFound=\(nothingFound)"])
-      + (writesReport ? ["writesReport"] : [])
-      + (captures == .none ? [] : ["captures=\(captures)"])
-      + (writesLabelMap ? ["writesLabelMap"] : [])
-      + (writesStructureSet ? ["writesStructureSet"] : [])
+    let changes: [String?] = [
+      keepsEmptyFrames ? "keepsEmptyFrames" : nil,
+      maximumFrames.map { "maximumFrames=\($0)" },
+      nothingFound == .report ? nil : "nothingFound=\(nothingFound)",
+      writesReport ? "writesReport" : nil,
+      captures == .none ? nil : "captures=\(captures)",
+      writesLabelMap ? "writesLabelMap" : nil,
+      writesStructureSet ? "writesStructureSet" : nil,
+    ]
+    return changes.compactMap(\.self)
   }
 }
