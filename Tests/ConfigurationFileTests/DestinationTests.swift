@@ -50,7 +50,9 @@ import Testing
       plain.objectKinds == nil && full.objectKinds == ["seg", "sr", "capture", "capture-page"])
     let single = try #require(
       try load(dimse + ", singleFrames: true", "results: {captures: both}").destinations.first)
-    #expect(single.objectKinds == ["seg", "sr", "capture-frame", "capture-page"])
+    #expect(
+      single.objectKinds
+        == ["seg", "sr", "capture-frame", "capture-page", "labelmap", "rtstruct"])
     let base = folder.url.standardizedFileURL.path
     let security = try #require(full.tls?.security)
     #expect(security.trusted == base + "/ca.pem" && security.certificate == base + "/c.pem")

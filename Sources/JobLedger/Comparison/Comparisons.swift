@@ -86,7 +86,7 @@ extension Ledger {
       try Row.fetchAll(
         db,
         sql: """
-          SELECT comparisons.*, model, model_version, study_uid, jobs.series_uid, instances.sop_uid,
+          SELECT comparisons.*, model, model_version, series.study_uid, jobs.series_uid, instances.sop_uid,
             made_with, spool_path
           FROM comparisons
           JOIN jobs ON jobs.id = comparisons.job_id JOIN results USING (job_id)

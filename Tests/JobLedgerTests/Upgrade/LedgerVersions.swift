@@ -281,9 +281,11 @@ enum LedgerVersions {
     """
 
   private static let twentySecond = """
+    INSERT INTO series (series_uid, study_uid, modality, revision, assembled_revision,
+      last_received_at) VALUES ('1.2.4', '1.2', 'SEG', 1, 1, 220.0);
     INSERT INTO instances (id, sop_uid, series_uid, revision, sop_class_uid, transfer_syntax,
       spool_path, byte_count, content_hash, source, received_at) VALUES
-      (220, '2.25.2201', '1.2.2', 99, '1.2.840.10008.5.1.4.1.1.66.4', '1.2.840.10008.1.2.1',
+      (220, '2.25.2201', '1.2.4', 1, '1.2.840.10008.5.1.4.1.1.66.4', '1.2.840.10008.1.2.1',
         'spool/00/04/220.dcm', 2000, '\(hash("9"))', 'listener', 220.0);
     INSERT INTO external_segmentations VALUES (220, 'Some Workstation 5.2', 0, NULL, 220.5);
     INSERT INTO external_segmentation_sources VALUES (220, '1.2.1');
