@@ -83,7 +83,8 @@ import Volumes
       let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
       try deidentifier.write(path, to: copy)
       let uids = [DICOM.Tag.sopInstanceUID, .seriesInstanceUID, .studyInstanceUID]
-      try expect(secrets + uids.compactMap { before.text($0) }.filter { $0.count > 12 }, notIn: copy)
+      try expect(
+        secrets + uids.compactMap { before.text($0) }.filter { $0.count > 12 }, notIn: copy)
       #expect(try mode(copy) == 0o600)
     }
   }
