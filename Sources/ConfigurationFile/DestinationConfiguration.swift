@@ -116,10 +116,11 @@ extension SiteConfiguration {
     }
 
     /// The kinds of objects that it gets, as the ledger names them; nil for all but images of captures as
-    /// objects of their own.
+    /// objects of their own. Captures show the images' pixels, which are not de-identified.
     public var objectKinds: Set<String>? {
-      guard takes != nil || singleFrames else { return nil }
-      let kinds = (takes ?? ObjectKind.allCases).flatMap { kind in
+      guard takes != nil || singleFrames || deidentify else { return nil }
+      let all = ObjectKind.allCases.filter { !deidentify || $0 != .capture }
+      let kinds = (takes ?? all).flatMap { kind in
         kind == .capture
           ? [singleFrames ? "capture-frame" : "capture", "capture-page"] : [kind.rawValue]
       }
@@ -193,6 +194,13 @@ extension SiteConfiguration {
       ("rules", destination.rules?.isEmpty),
     ] where isEmpty == true {
       throw check.fault("\(name).\(key): is empty, so that it would get nothing")
+    }
+    if destination.deidentify {
+      guard !destination.singleFrames, destination.takes?.contains(.capture) != true else {
+        throw check.fault(
+          "\(name).deidentify: captures show the images' pixels, which are not de-identified; it can take "
+            + "seg, sr, labelmap and rtstruct")
+      }
     }
     if destination.singleFrames {
       guard destination.takes?.contains(.capture) ?? true else {

@@ -31,7 +31,7 @@ struct JSONLogHandler: LogHandler {
     for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }) {
       line[Self.ownKeys.contains(key) ? "metadata.\(key)" : key] = "\(value)"
     }
-    line["time"] = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+    line["time"] = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     line["level"] = event.level.rawValue
     line["module"] = event.source
     line["message"] = "\(event.message)"

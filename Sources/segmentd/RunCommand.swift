@@ -103,6 +103,13 @@ struct RunCommand: AsyncParsableCommand {
   @Argument(help: ArgumentHelp("Files or folders of DICOM or NIfTI.", valueName: "input"))
   var inputs: [String]
 
+  func validate() throws {
+    guard !deidentification.isWanted || [nil, ResultOptions.Captures.none].contains(captures) else {
+      throw ValidationError(
+        "--captures show the images' pixels, which --deidentify does not clean: choose one of them")
+    }
+  }
+
   func run() async throws {
     let site = try config.load()
     let geometry = site.geometryRules
@@ -155,6 +162,7 @@ struct RunCommand: AsyncParsableCommand {
     if keepEmptyFrames { options.keepsEmptyFrames = true }
     if report { options.writesReport = true }
     if let captures { options.captures = captures }
+    if deidentification.isWanted { options.captures = .none }
     if labelmap { options.writesLabelMap = true }
     if rtstruct { options.writesStructureSet = true }
     let processor = SeriesProcessor(

@@ -53,6 +53,8 @@ import Testing
     #expect(
       single.objectKinds
         == ["seg", "sr", "capture-frame", "capture-page", "labelmap", "rtstruct"])
+    let deidentified = try #require(try load(dimse + ", deidentify: true").destinations.first)
+    #expect(deidentified.objectKinds == ["seg", "sr", "labelmap", "rtstruct"])
     let base = folder.url.standardizedFileURL.path
     let security = try #require(full.tls?.security)
     #expect(security.trusted == base + "/ca.pem" && security.certificate == base + "/c.pem")
@@ -90,6 +92,10 @@ import Testing
     ),
     ("aeTitle: A, host: h, port: 104, verify: hope", "hope"),
     ("aeTitle: A, host: h, port: 104, timeoutSeconds: 0", "timeoutSeconds: 0 is not positive"),
+    (
+      "aeTitle: A, host: h, port: 104, deidentify: true, takes: [seg, capture]",
+      "destinations.a.deidentify: captures show the images' pixels"
+    ),
     ("aeTitle: A, host: h, port: 104, takes: []", "destinations.a.takes: is empty"),
     ("aeTitle: A, host: h, port: 104, takes: [mesh]", "mesh"),
     (

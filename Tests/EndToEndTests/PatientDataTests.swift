@@ -86,6 +86,8 @@ import Testing
 
     #expect(daemon.output.contains(study) || daemon.output.contains("series complete"))
     #expect(metrics.output.contains("segmentd_studies"))
+    let time = try Regex(#""time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z""#)
+    #expect(daemon.output.contains(time), "\(daemon.output.prefix(300))")
     // Where there is no terminal each line is a JSON object.
     for line in daemon.output.split(separator: "\n") {
       let event = try? JSONDecoder().decode([String: String].self, from: Data(line.utf8))

@@ -3,7 +3,7 @@ extension Schema {
   static let comparison = """
     -- Each version of a segmentation object that was received.
     CREATE TABLE external_segmentations (
-      instance_id INTEGER PRIMARY KEY REFERENCES instances,
+      instance_id INTEGER PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
       -- What made it, as it says.
       made_with   TEXT NOT NULL,
       is_ours     INTEGER NOT NULL CHECK (is_ours IN (0, 1)),
@@ -13,7 +13,7 @@ extension Schema {
     ) STRICT;
     -- The series that it says to be of; we may not know them.
     CREATE TABLE external_segmentation_sources (
-      instance_id INTEGER NOT NULL REFERENCES external_segmentations,
+      instance_id INTEGER NOT NULL REFERENCES external_segmentations ON DELETE CASCADE,
       series_uid  TEXT NOT NULL CHECK (series_uid <> ''),
       PRIMARY KEY (instance_id, series_uid)
     ) STRICT, WITHOUT ROWID;
@@ -22,7 +22,7 @@ extension Schema {
 
     CREATE TABLE comparisons (
       id          INTEGER PRIMARY KEY,
-      instance_id INTEGER NOT NULL REFERENCES external_segmentations,
+      instance_id INTEGER NOT NULL REFERENCES external_segmentations ON DELETE CASCADE,
       job_id      INTEGER NOT NULL REFERENCES jobs,
       -- Maker and model, of what made the images.
       scanner     TEXT NOT NULL,
@@ -33,7 +33,7 @@ extension Schema {
     ) STRICT;
     CREATE INDEX comparisons_by_job ON comparisons (job_id);
     CREATE TABLE comparison_scores (
-      comparison_id INTEGER NOT NULL REFERENCES comparisons,
+      comparison_id INTEGER NOT NULL REFERENCES comparisons ON DELETE CASCADE,
       position      INTEGER NOT NULL,
       segment       TEXT NOT NULL,
       dice          REAL NOT NULL CHECK (dice BETWEEN 0 AND 1),

@@ -44,18 +44,39 @@ public struct Comparison: Sendable, Codable, Equatable {
 }
 
 extension Ledger {
+  /// Notes that a comparison begins, so that one that ends the program is not begun again.
+  public func beginComparison(_ due: DueComparison) throws(LedgerError) {
+    try write { db in
+      try db.execute(
+        sql: """
+          INSERT OR IGNORE INTO comparisons (instance_id, job_id, scanner, fault, compared_at)
+          VALUES (?, ?, '', 'the program ended while they were compared', ?)
+          """, arguments: [due.external.instance, due.job, now])
+    }
+  }
+
+  /// Forgets that a comparison began: what hindered it passes.
+  public func abandonComparison(_ due: DueComparison) throws(LedgerError) {
+    try write { db in
+      try db.execute(
+        sql: "DELETE FROM comparisons WHERE instance_id = ? AND job_id = ?",
+        arguments: [due.external.instance, due.job])
+    }
+  }
+
   /// Writes how far a result agrees with a segmentation of somebody else, or why that cannot be told.
   public func record(
     _ due: DueComparison, scanner: String, scores: [ComparisonScore], fault: String? = nil
   ) throws(LedgerError) {
     try write { db in
-      try db.execute(
+      let id = try Int64.fetchOne(
+        db,
         sql: """
-          INSERT OR IGNORE INTO comparisons (instance_id, job_id, scanner, fault, compared_at)
-          VALUES (?, ?, ?, ?, ?)
-          """, arguments: [due.external.instance, due.job, scanner, fault, now])
-      guard db.changesCount > 0 else { return }
-      let id = db.lastInsertedRowID
+          UPDATE comparisons SET scanner = ?, fault = ?, compared_at = ?
+          WHERE instance_id = ? AND job_id = ? RETURNING id
+          """, arguments: [scanner, fault, now, due.external.instance, due.job])
+      // The instance was withdrawn meanwhile.
+      guard let id else { return }
       for (position, score) in scores.enumerated() {
         try db.execute(
           sql: "INSERT INTO comparison_scores VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -28,7 +28,7 @@ extension Ledger {
         AND later.sop_uid = instances.sop_uid AND later.revision > instances.revision)
     """
 
-  /// The segmentation object that was received first of those that were not looked at; nil for none.
+  /// The segmentation object that was received next after those that were looked at; nil for none.
   public func nextExternalSegmentation() throws(LedgerError) -> ExternalSegmentation? {
     try read { db in
       try Row.fetchOne(
@@ -36,7 +36,7 @@ extension Ledger {
         sql: """
           SELECT id, sop_uid, spool_path FROM instances INDEXED BY instances_by_class
           WHERE sop_class_uid = '1.2.840.10008.5.1.4.1.1.66.4' AND \(Self.isCurrent)
-            AND NOT EXISTS (SELECT 1 FROM external_segmentations WHERE instance_id = id)
+            AND id > ifnull((SELECT max(instance_id) FROM external_segmentations), 0)
           ORDER BY id LIMIT 1
           """
       ).map(external)
@@ -49,7 +49,13 @@ extension Ledger {
       spoolPath: try row.value("spool_path"))
   }
 
-  /// Writes what a segmentation object says of itself.
+  /// Notes that a segmentation object is about to be read, so that one that ends the program is read once.
+  public func beginReading(_ external: ExternalSegmentation) throws(LedgerError) {
+    try record(
+      external, of: [], madeWith: "", isOurs: false, fault: "the program ended while it was read")
+  }
+
+  /// Writes what a segmentation object says of itself, in place of what was noted before.
   ///
   /// - Parameters:
   ///   - external: as ``nextExternalSegmentation()`` gives it.
@@ -64,8 +70,9 @@ extension Ledger {
     try write { db in
       try db.execute(
         sql: """
-          INSERT OR IGNORE INTO external_segmentations (instance_id, made_with, is_ours, fault, read_at)
-          VALUES (?, ?, ?, ?, ?)
+          INSERT INTO external_segmentations (instance_id, made_with, is_ours, fault, read_at)
+          VALUES (?, ?, ?, ?, ?) ON CONFLICT (instance_id) DO UPDATE SET
+            made_with = excluded.made_with, is_ours = excluded.is_ours, fault = excluded.fault
           """, arguments: [external.instance, madeWith, isOurs, fault, now])
       for uid in Set(series) where !uid.isEmpty {
         try db.execute(
@@ -85,17 +92,20 @@ extension Ledger {
           SELECT instances.id, instances.sop_uid, spool_path, jobs.id AS job, jobs.model,
             jobs.series_uid
           FROM external_segmentations
-          JOIN instances ON instances.id = external_segmentations.instance_id
-          JOIN external_segmentation_sources AS sources USING (instance_id)
-          JOIN jobs ON jobs.series_uid = sources.series_uid AND jobs.state = 'completed'
-          JOIN results ON results.job_id = jobs.id AND results.superseded_by IS NULL
+          CROSS JOIN instances ON instances.id = external_segmentations.instance_id
+          CROSS JOIN external_segmentation_sources AS sources
+            ON sources.instance_id = external_segmentations.instance_id
+          CROSS JOIN jobs ON jobs.series_uid = sources.series_uid AND +jobs.state = 'completed'
+          CROSS JOIN results ON results.job_id = jobs.id AND results.superseded_by IS NULL
           WHERE is_ours = 0 AND fault IS NULL AND \(Self.isCurrent)
             AND EXISTS (SELECT 1 FROM results AS files
               JOIN result_objects ON result_objects.job_id = files.job_id
               WHERE files.job_id = ifnull(results.same_as, results.job_id) AND files.purged_at IS NULL
                 AND kind = 'seg')
-            AND NOT EXISTS (SELECT 1 FROM comparisons
-              WHERE comparisons.instance_id = instances.id AND comparisons.job_id = jobs.id)
+            AND NOT EXISTS (SELECT 1 FROM comparisons AS done
+              JOIN results AS compared ON compared.job_id = done.job_id
+              WHERE done.instance_id = instances.id AND ifnull(compared.same_as, compared.job_id)
+                = ifnull(results.same_as, results.job_id))
           ORDER BY instances.id, jobs.id LIMIT 1
           """)
       return try row.map { row in

@@ -5,6 +5,7 @@ import Ingest
 import JobLedger
 import Logging
 import Results
+import SeriesReading
 import ServiceLifecycle
 import Volumes
 
@@ -38,7 +39,12 @@ public struct SegmentationComparison: Service {
       ours: due.paths.map { state.file($0).path }, theirs: state.file(due.external.spoolPath).path)
     var scores: [ComparisonScore] = []
     var fault: String?
+    try ledger.beginComparison(due)
     do { scores = try pair.scores() } catch {
+      guard error.isOfTheFiles else {
+        try ledger.abandonComparison(due)
+        throw error
+      }
       fault = "\(error)"
     }
     try ledger.record(due, scanner: pair.scanner, scores: scores, fault: fault)
@@ -53,6 +59,7 @@ public struct SegmentationComparison: Service {
   }
 
   private func read(_ external: ExternalSegmentation) throws {
+    try ledger.beginReading(external)
     let dataset: Dataset
     do {
       dataset = try DICOMFile(path: state.file(external.spoolPath).path).dataset
@@ -91,8 +98,10 @@ struct SegmentationPair {
     let theirSegments = try SegmentationLabels.segments(of: theirs)
     var scores: [ComparisonScore] = []
     for path in try ofSameImages() {
-      let common = try SegmentationLabels.segments(of: path).compactMap { segment in
-        theirSegments.match(segment).map { (segment, $0) }
+      try Task.checkCancellation()
+      let ourSegments = try SegmentationLabels.segments(of: path)
+      let common = ourSegments.compactMap { segment in
+        theirSegments.match(segment, of: ourSegments).map { (segment, $0) }
       }
       guard !common.isEmpty else { continue }
       let grid = try SegmentationLabels.grid(covering: [path, theirs])
@@ -124,7 +133,10 @@ struct SegmentationPair {
       }
       return try Evaluation.score(found, against: known, regions: regions).map(ComparisonScore.init)
     } catch SegmentationLabelsError.overlap where segments.count > 1 {
-      return try segments.flatMap { try score([$0], path, on: grid) }
+      return try segments.flatMap { segment in
+        try Task.checkCancellation()
+        return try score([segment], path, on: grid)
+      }
     }
   }
 
@@ -155,10 +167,12 @@ enum SegmentationPairError: Error, Equatable, CustomStringConvertible {
 }
 
 extension [SegmentationLabels.Segment] {
-  /// The segment of the same codes, of several the one of the same name.
-  fileprivate func match(_ segment: Element) -> Element? {
-    let alike = filter { $0.type == segment.type && $0.modifier == segment.modifier }
-    return alike.first { $0.name == segment.name } ?? alike.first
+  /// The segment of the same codes and name, or of the same codes where there is one of these on both sides.
+  fileprivate func match(_ segment: Element, of others: [Element]) -> Element? {
+    let isAlike = { (one: Element) in one.type == segment.type && one.modifier == segment.modifier }
+    let alike = filter(isAlike)
+    if let named = alike.first(where: { $0.name == segment.name }) { return named }
+    return alike.count == 1 && others.count(where: isAlike) == 1 ? alike[0] : nil
   }
 }
 
@@ -168,5 +182,17 @@ extension ComparisonScore {
       segment: score.region.name, dice: score.dice ?? 1,
       hd95: score.hd95.isFinite ? score.hd95 : nil, ourMillilitres: score.foundMillilitres,
       theirMillilitres: score.knownMillilitres)
+  }
+}
+
+extension Error {
+  /// Whether it would be the same the next time: a file that cannot be opened now, or a stop, is not.
+  fileprivate var isOfTheFiles: Bool {
+    switch self {
+    case is CancellationError: false
+    case SegmentationLabelsError.unreadable(let error): error.isFileFault
+    case let error as DICOMError: error.isFileFault
+    default: true
+    }
   }
 }

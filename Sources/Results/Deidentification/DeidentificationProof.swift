@@ -121,8 +121,8 @@ struct DeidentificationProof {
 
   // MARK: Bytes
 
-  /// No UID of an instance, and nothing that is told of the patient in the original, is anywhere in the file,
-  /// also not in its meta information or behind its end.
+  /// No UID of an instance, name, or number of the patient is anywhere in the file, also not in its meta
+  /// information or behind its end. Descriptions may be the same as a name of a structure.
   private func proveBytes(_ object: WrittenObject) throws(ProofError) {
     let header: Data
     do { header = try DICOMFile.bytesOutsidePixelData(of: object.path) } catch {
@@ -146,8 +146,11 @@ struct DeidentificationProof {
         }
         .map { (tag, Array($0.utf8)) }
       case .text(let bytes)
-      where identifyingGroups.contains(tag.group) || element.vr == .PN
-        || [.accessionNumber, .studyDescription, .institutionName, .stationName].contains(tag):
+      where element.vr == .PN
+        || [
+          .patientID, .otherPatientIDs, .accessionNumber, .admissionID, .institutionName,
+          .stationName,
+        ].contains(tag):
         let value = bytes.reversed().drop { $0 == 0x20 || $0 == 0 }.reversed()
         let isNumber = value.allSatisfy { (0x30...0x39).contains($0) }
         if value.count >= (isNumber ? 12 : 8), Array(value) != Array("segmentd".utf8) {

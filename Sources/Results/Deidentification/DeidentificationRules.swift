@@ -74,7 +74,6 @@ enum DeidentificationRules {
     .highBit,
     .pixelRepresentation, .numberOfFrames, .burnedInAnnotation, .lossyImageCompression,
     .lossyImageCompressionRatio, .lossyImageCompressionMethod,
-    .conversionType, .planarConfiguration, .frameIncrementPointer, .patientOrientation,
     // Dimensions, places and references.
     .dimensionOrganizationSequence, .dimensionIndexSequence, .dimensionIndexPointer,
     .functionalGroupPointer, .dimensionDescriptionLabel, .dimensionIndexValues,

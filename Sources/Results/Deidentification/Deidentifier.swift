@@ -86,7 +86,11 @@ public struct Deidentifier: Sendable {
       case .replace(let text): new.set(tag, element.vr, text)
       case .clean:
         new.set(tag, element.vr, DeidentificationRules.cleaned(dataset.text(tag) ?? ""))
-      case .uid: new.set(tag, .UI, dataset.texts(tag).map(key.uid))
+      case .uid:
+        // Those of the standard, as of a common frame of reference, tell nothing.
+        new.set(
+          tag, .UI,
+          dataset.texts(tag).map { $0.hasPrefix("1.2.840.10008.") ? $0 : key.uid($0) })
       case .pseudonym: new.set(tag, element.vr, pseudonym(object))
       case .keep:
         guard case .items(let items) = element.value else {

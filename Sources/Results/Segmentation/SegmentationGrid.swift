@@ -27,7 +27,7 @@ extension SegmentationLabels {
 
 /// The parallel planes that the frames of an object are on.
 private struct FramePlanes {
-  private static let maximumVoxels = 1 << 31
+  private static let maximumVoxels = 1 << 27
 
   let rows: Int
   let columns: Int
@@ -92,7 +92,8 @@ private struct FramePlanes {
     let count = ((last - first) / step).rounded() + 1
     guard count.isFinite, count * Double(rows * columns) < Double(Self.maximumVoxels) else {
       throw .attribute(
-        file: path, tag: .imagePosition, frame: nil, reason: "the frames are too far apart")
+        file: path, tag: .imagePosition, frame: nil,
+        reason: "the frames reach over \(count) planes, more than are compared")
     }
     return VolumeGrid(
       columns: columns, rows: rows, slices: Int(count),
