@@ -148,11 +148,11 @@ import Volumes
 
   /// A description that is also the name of a structure, and a frame of reference of the standard.
   @Test func whatIsNoSecretHindersNothing() throws {
-    let series = try ReportSeries { dataset in
+    let series = try ReportSeries(change: { dataset in
       dataset.set(.studyDescription, .LO, "Right kidney")
       dataset.set(.bodyPartExamined, .CS, "RIGHT KIDNEY")
       dataset.set(.frameOfReferenceUID, .UI, "1.2.840.10008.1.4.1.1")
-    }
+    })
     try series.write()
     let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
     for path in [series.segmentation.path, series.path] {
