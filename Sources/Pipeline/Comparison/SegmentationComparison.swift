@@ -41,7 +41,7 @@ public struct SegmentationComparison: Service {
     var fault: String?
     try ledger.beginComparison(due)
     do { scores = try pair.scores() } catch {
-      guard error.isOfTheFiles else {
+      guard isLasting(error) else {
         try ledger.abandonComparison(due)
         throw error
       }
@@ -185,14 +185,13 @@ extension ComparisonScore {
   }
 }
 
-extension Error {
-  /// Whether it would be the same the next time: a file that cannot be opened now, or a stop, is not.
-  fileprivate var isOfTheFiles: Bool {
-    switch self {
-    case is CancellationError: false
-    case SegmentationLabelsError.unreadable(let error): error.isFileFault
-    case let error as DICOMError: error.isFileFault
-    default: true
-    }
+/// Whether an error would be the same the next time: that of a file that cannot be opened now, or of a stop, is
+/// not.
+private func isLasting(_ error: any Error) -> Bool {
+  switch error {
+  case is CancellationError: false
+  case SegmentationLabelsError.unreadable(let error): error.isFileFault
+  case let error as DICOMError: error.isFileFault
+  default: true
   }
 }
