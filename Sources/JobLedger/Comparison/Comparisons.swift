@@ -50,10 +50,14 @@ extension Ledger {
       try db.execute(
         sql: """
           INSERT OR IGNORE INTO comparisons (instance_id, job_id, scanner, fault, compared_at)
-          VALUES (?, ?, '', 'the program ended while they were compared', ?)
-          """, arguments: [due.external.instance, due.job, now])
+          VALUES (?, ?, '', ?, ?)
+          """, arguments: [due.external.instance, due.job, Self.unfinishedComparison, now])
     }
   }
+
+  private static let unfinishedComparison = "the program ended while they were compared"
+  /// Seconds for which one that has begun may be going on.
+  private static let longestComparison = 3600.0
 
   /// Forgets that a comparison began: what hindered it passes.
   public func abandonComparison(_ due: DueComparison) throws(LedgerError) {
@@ -115,11 +119,16 @@ extension Ledger {
           JOIN external_segmentations USING (instance_id)
           JOIN instances ON instances.id = comparisons.instance_id
           WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR compared_at >= ?2)
+            AND (comparisons.fault IS NOT ?3 OR compared_at < ?4)
             AND NOT EXISTS (
               SELECT 1 FROM instances AS later WHERE later.series_uid = instances.series_uid
                 AND later.sop_uid = instances.sop_uid AND later.revision > instances.revision)
           ORDER BY compared_at, comparisons.id
-          """, arguments: [model, since.map { time(of: $0) }]
+          """,
+        arguments: [
+          model, since.map { time(of: $0) }, Self.unfinishedComparison,
+          now - Self.longestComparison,
+        ]
       ).map { try comparison($0, db) }
     }
   }
