@@ -214,7 +214,7 @@ struct ResultExport {
 
   /// - Returns: SHA-256 of the proved file; nil where nothing was found.
   /// - Throws: `HeldSeries` where the source images are at fault, which another attempt will not
-  ///   change; otherwise as ``ResultObject/writeProved(to:times:)``.
+  ///   change; otherwise as `ResultObject.writeProved(to:times:)`.
   func write(_ object: some ResultObject, to file: URL) throws -> String? {
     do {
       return try object.writeProved(to: file, times: times)

@@ -53,7 +53,9 @@ public struct Deidentifier: Sendable {
 
   // MARK: The dataset
 
-  /// - Parameter file: named in errors.
+  /// - Parameters:
+  ///   - dataset: of an object of ours, without its pixel data.
+  ///   - file: named in errors.
   /// - Throws: ``DeidentificationError/noRule(file:tag:)``.
   func deidentified(_ dataset: Dataset, file: String) throws(DeidentificationError) -> Dataset {
     var new = try treated(dataset, of: dataset, file: file)
