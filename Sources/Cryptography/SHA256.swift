@@ -15,17 +15,15 @@ public struct SHA256: ~Copyable {
   private let context: OpaquePointer
 
   public init() {
-    // Fails as every allocation does, or where libcrypto has no SHA-256.
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      preconditionFailure("libcrypto cannot compute SHA-256")
-    }
+    guard let context = EVP_MD_CTX_new() else { preconditionFailure("no memory for SHA-256") }
     self.context = context
+    expect(EVP_DigestInit_ex(context, EVP_sha256(), nil), "SHA-256")
   }
 
   deinit { EVP_MD_CTX_free(context) }
 
   public mutating func update(bufferPointer bytes: UnsafeRawBufferPointer) {
-    EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+    expect(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count), "SHA-256")
   }
 
   public mutating func update(data: some ContiguousBytes) {
@@ -38,7 +36,7 @@ public struct SHA256: ~Copyable {
 
   public consuming func finalize() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Self.byteCount)
-    EVP_DigestFinal_ex(context, &digest, nil)
+    expect(EVP_DigestFinal_ex(context, &digest, nil), "SHA-256")
     return digest
   }
 
@@ -53,9 +51,13 @@ public struct SHA256: ~Copyable {
 public func sha1(_ data: Data) -> [UInt8] {
   var digest = [UInt8](repeating: 0, count: 20)
   data.withUnsafeBytes { bytes in
-    guard EVP_Digest(bytes.baseAddress, bytes.count, &digest, nil, EVP_sha1(), nil) == 1 else {
-      preconditionFailure("libcrypto cannot compute SHA-1")
-    }
+    expect(EVP_Digest(bytes.baseAddress, bytes.count, &digest, nil, EVP_sha1(), nil), "SHA-1")
   }
   return digest
+}
+
+/// Ends the program where libcrypto fails, which no data cause: it has no memory, or its installation lacks the
+/// algorithm. A hash that was not computed must never be taken for one.
+func expect(_ status: Int32, _ algorithm: String) {
+  precondition(status == 1, "libcrypto cannot compute \(algorithm)")
 }

@@ -31,3 +31,39 @@ final class CallTexts {
     return UnsafePointer(copy)
   }
 }
+
+/// Calls DCMTK with texts that live as long as the call.
+///
+/// - Parameter tag: named where it fails.
+/// - Throws: ``DICOMError/notStorable(tag:reason:)``.
+func callDCMTK(
+  _ tag: Tag, _ body: (CallTexts, UnsafeMutablePointer<cdcmtk_error>) -> Int32
+) throws(DICOMError) {
+  var error = cdcmtk_error()
+  let texts = CallTexts()
+  let code = withExtendedLifetime(texts) { body(texts, &error) }
+  guard code == CDCMTK_OK.code else {
+    throw .notStorable(tag: tag, reason: "DCMTK: \(error.text)")
+  }
+}
+
+/// The dataset that DCMTK shows to a visitor.
+///
+/// - Parameter tag: named where it fails.
+/// - Throws: ``DICOMError/notStorable(tag:reason:)``.
+func datasetOfDCMTK(
+  _ tag: Tag,
+  _ visit: (UnsafePointer<cdcmtk_visitor>, UnsafeMutablePointer<cdcmtk_error>) -> Int32
+) throws(DICOMError) -> Dataset {
+  let collector = DatasetCollector()
+  try callDCMTK(tag) { _, error in
+    withExtendedLifetime(collector) {
+      var visitor = collector.visitor()
+      return visit(&visitor, error)
+    }
+  }
+  guard let dataset = collector.dataset else {
+    throw .notStorable(tag: tag, reason: "DCMTK left it unfinished")
+  }
+  return dataset
+}

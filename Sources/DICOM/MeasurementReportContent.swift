@@ -289,29 +289,12 @@ private final class ReportEncoder {
   }
 
   func dataset() throws(DICOMError) -> Dataset {
-    let collector = DatasetCollector()
-    try call { _, error in
-      withExtendedLifetime(collector) {
-        var visitor = collector.visitor()
-        return cdcmtk_report_finish(report, &visitor, error)
-      }
-    }
-    guard let dataset = collector.dataset else {
-      throw .notStorable(tag: .contentSequence, reason: "DCMTK left it unfinished")
-    }
-    return dataset
+    try datasetOfDCMTK(.contentSequence) { cdcmtk_report_finish(report, $0, $1) }
   }
 
   private func call(
     _ body: (CallTexts, UnsafeMutablePointer<cdcmtk_error>) -> Int32
-  ) throws(DICOMError) {
-    var error = cdcmtk_error()
-    let texts = CallTexts()
-    let code = withExtendedLifetime(texts) { body(texts, &error) }
-    guard code == CDCMTK_OK.code else {
-      throw .notStorable(tag: .contentSequence, reason: "DCMTK: \(error.text)")
-    }
-  }
+  ) throws(DICOMError) { try callDCMTK(.contentSequence, body) }
 }
 
 extension CallTexts {

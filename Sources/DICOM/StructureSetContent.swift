@@ -148,15 +148,8 @@ public final class StructureSetContent {
 
   /// The structure set, and nothing of what other modules say; may be called once.
   public func dataset() throws(DICOMError) -> Dataset {
-    let collector = DatasetCollector()
-    try call { _, error in
-      withExtendedLifetime(collector) {
-        var visitor = collector.visitor()
-        return cdcmtk_structures_finish(structures, &visitor, error)
-      }
-    }
-    guard let whole = collector.dataset else {
-      throw .notStorable(tag: .structureSetROISequence, reason: "DCMTK left it unfinished")
+    let whole = try datasetOfDCMTK(.structureSetROISequence) {
+      cdcmtk_structures_finish(structures, $0, $1)
     }
     var dataset = Dataset()
     for (tag, element) in whole.elements where tag.group == 0x3006 || tag == .approvalStatus {
@@ -167,14 +160,7 @@ public final class StructureSetContent {
 
   private func call(
     _ body: (CallTexts, UnsafeMutablePointer<cdcmtk_error>) -> Int32
-  ) throws(DICOMError) {
-    var error = cdcmtk_error()
-    let texts = CallTexts()
-    let code = withExtendedLifetime(texts) { body(texts, &error) }
-    guard code == CDCMTK_OK.code else {
-      throw .notStorable(tag: .structureSetROISequence, reason: "DCMTK: \(error.text)")
-    }
-  }
+  ) throws(DICOMError) { try callDCMTK(.structureSetROISequence, body) }
 }
 
 extension CallTexts {

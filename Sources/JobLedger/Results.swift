@@ -181,12 +181,14 @@ extension Ledger {
     try db.execute(
       sql: "UPDATE results SET purged_at = NULL WHERE job_id = ?", arguments: [owner])
     try insert(objects, job: owner, db)
-    // Of an object that is another one now nothing is sent or proved any more.
+    // Of an object that is another one now, or that is not made any more and was declined, nothing is sent or
+    // proved any more.
     try db.execute(
       sql: """
         DELETE FROM delivery_objects WHERE sop_uid NOT IN
             (SELECT sop_uid FROM result_objects WHERE job_id = ?1 AND sop_uid IS NOT NULL)
-          AND delivery_id IN (SELECT id FROM deliveries WHERE job_id = ?1 AND state <> 'delivered')
+          AND delivery_id IN (SELECT id FROM deliveries
+            WHERE job_id = ?1 AND (state <> 'delivered' OR declined_at IS NOT NULL))
         """, arguments: [owner])
   }
 

@@ -94,6 +94,26 @@ import Testing
     #expect(try ledger.apply(.retry, to: JobSelection()).map(\.isChanged) == [false])
   }
 
+  /// Its file was purged, and the result made again without it: there is nothing to be tried again.
+  @Test func whatIsNotMadeAgainIsForgotten() throws {
+    try ledger.markDelivered(claim(), answers: [stored(1), stored(2), declined(3)])
+    fixture.clock.advance(3600)
+    let kept = try #require(try ledger.keptResults(after: 0).files.first)
+    _ = try #require(try ledger.purge(kept, reason: "a test"))
+    let next = try fixture.reprocess()
+    _ = try #require(try ledger.claimJob(id: next))
+    var result = JobResult.ofObjects(2)
+    result.objects[1].kind = .labelmap
+    for index in result.objects.indices {
+      result.objects[index].path = "results/\(next)/\(index).dcm"
+    }
+    try ledger.completeJob(next, result: result, destinations: ["pacs"])
+    #expect(try row().objects.map(\.sopInstanceUID) == ["2.25.1", "2.25.2"])
+    _ = try ledger.apply(.retry, to: JobSelection())
+    #expect(try ledger.claimDelivery() == nil && row().state == "delivered")
+    #expect(try ledger.checkConsistency().findings == [])
+  }
+
   @Test func aRebuiltLedgerKnowsIt() throws {
     try ledger.markDelivered(claim(), answers: [stored(1), declined(2), stored(3)])
     let note = try #require(try ledger.resultNotes().first)

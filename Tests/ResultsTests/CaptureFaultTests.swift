@@ -53,7 +53,7 @@ import Volumes
         }
       }
     },
-    .at(.imagePosition, "a frame beside its image") { dataset in
+    .at(.imagePosition, "a frame outside its image") { dataset in
       dataset.changeFrame(2) {
         $0.change(0, of: .planePositionSequence) { item in
           let place = item.reals(.imagePosition)

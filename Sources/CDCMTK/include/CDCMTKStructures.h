@@ -67,7 +67,8 @@ int cdcmtk_structures_add_region(cdcmtk_structures *structures, const cdcmtk_reg
 int cdcmtk_structures_add_contour(cdcmtk_structures *structures, const cdcmtk_contour_image *image,
                                   const double *points, size_t count, cdcmtk_error *error);
 
-/// Visits the elements of the structure set, with placeholders in other modules.
+/// Visits the elements of the structure set. Those of other modules have values that DCMTK demands; the caller
+/// has its own.
 int cdcmtk_structures_finish(cdcmtk_structures *structures, const cdcmtk_visitor *visitor,
                              cdcmtk_error *error);
 

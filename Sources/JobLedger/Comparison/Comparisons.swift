@@ -22,7 +22,7 @@ public struct ComparisonScore: Sendable, Codable, Equatable {
   }
 }
 
-/// A result of ours beside a segmentation of the same series by somebody else.
+/// A result compared with a segmentation that somebody else made of the same series.
 public struct Comparison: Sendable, Codable, Equatable {
   public var at: Date
   public var job: Int64

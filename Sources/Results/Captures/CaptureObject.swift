@@ -14,7 +14,7 @@ public enum CaptureStorage {
 }
 
 /// Pictures of a result for archives and viewers that cannot show segmentations: a series of secondary captures
-/// (PS3.3 A.8) beside it.
+/// (PS3.3 A.8) in addition to it.
 ///
 /// ```swift
 /// let captures = try CaptureSeries(

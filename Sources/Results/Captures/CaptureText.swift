@@ -61,7 +61,7 @@ enum CaptureText {
     }
   }
 
-  /// A bar of a round length, no longer than a part of the width, with its length beside it; its right end
+  /// A bar of a round length, no longer than a part of the width, with its length next to it; its right end
   /// is at a point.
   static func drawScaleBar(
     endingAt point: (x: Double, y: Double), scale: Double, longest: Double, size: Double,

@@ -5,7 +5,7 @@ import Volumes
 extension Canvas {
   /// Draws a plane of voxels, linear between voxel centres, and thin contours around its labels.
   ///
-  /// A contour is drawn beside the structure, in what has no label, so that the smallest one is seen within
+  /// A contour is drawn just outside the structure, in what has no label, so that the smallest one is seen within
   /// its contour; where two structures touch each has its own on its side. Nothing is blended: every pixel is
   /// an image's or a contour's.
   ///

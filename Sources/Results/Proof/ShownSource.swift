@@ -94,7 +94,7 @@ struct ShownSource: Sendable {
     guard tile.left >= 0, tile.top >= 0, tile.left + width <= picture.columns,
       tile.top + height <= picture.rows
     else { return "is not as large as what it shows" }
-    // The label under each pixel; -1 beside the image.
+    // The label under each pixel; -1 outside the image.
     var under = [Int16](repeating: -1, count: width * height)
     for y in 0..<height {
       for x in 0..<width {
