@@ -34,7 +34,9 @@ final class CallTexts {
 
 /// Calls DCMTK with texts that live as long as the call.
 ///
-/// - Parameter tag: named where it fails.
+/// - Parameters:
+///   - tag: named where it fails.
+///   - body: the call.
 /// - Throws: ``DICOMError/notStorable(tag:reason:)``.
 func callDCMTK(
   _ tag: Tag, _ body: (CallTexts, UnsafeMutablePointer<cdcmtk_error>) -> Int32
@@ -49,7 +51,9 @@ func callDCMTK(
 
 /// The dataset that DCMTK shows to a visitor.
 ///
-/// - Parameter tag: named where it fails.
+/// - Parameters:
+///   - tag: named where it fails.
+///   - visit: shows the dataset to the visitor.
 /// - Throws: ``DICOMError/notStorable(tag:reason:)``.
 func datasetOfDCMTK(
   _ tag: Tag,
