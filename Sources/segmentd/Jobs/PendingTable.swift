@@ -13,16 +13,3 @@ func pendingTable(_ series: [PendingSeries], quietPeriod: TimeInterval) -> Strin
         ]
       })
 }
-
-extension PendingSeries {
-  fileprivate func waitText(_ quietPeriod: TimeInterval) -> String {
-    if let sender { return "the end of the association of \(sender)" }
-    let quiet = lastReceivedAt + quietPeriod
-    if quiet > Date() {
-      return "more, until nothing has come at \(quiet.formatted(.iso8601))"
-    }
-    guard isAskedAbout else { return "its assembly, by a daemon" }
-    let next = askedNextAt.map { ", asked again at \($0.formatted(.iso8601))" } ?? ""
-    return "the query source\(next)" + (reason.map { ": \($0)" } ?? "")
-  }
-}

@@ -3,19 +3,19 @@ import SeriesReading
 import SeriesSelection
 
 /// Which series of a study a model with several channels is shown.
-struct ChannelTrial: Encodable {
-  struct Channel: Encodable {
-    var name: String
-    var seriesInstanceUID: String
+public struct ChannelTrial: Encodable, Sendable {
+  public struct Channel: Encodable, Sendable {
+    public var name: String
+    public var seriesInstanceUID: String
     /// Whether the result is on this series' images.
-    var isReference: Bool
+    public var isReference: Bool
   }
 
-  var model: String
+  public var model: String
   /// In the model's order; empty where they cannot all be filled.
-  var channels: [Channel] = []
+  public var channels: [Channel] = []
   /// Why the channels cannot be filled: the daemon would make one held job that says so.
-  var reason: String?
+  public var reason: String?
 
   /// - Parameter members: the series of the study that rules give to the model.
   /// - Returns: nil where there is none, so that the model gets no job.
