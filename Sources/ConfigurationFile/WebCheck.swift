@@ -6,9 +6,19 @@ extension SiteConfiguration.Web {
   func check(_ check: ValueCheck) throws(ConfigurationError) {
     try check.port(port, "web.port")
     try check.address(address, "web.address")
-    guard stow || monitoring else {
+    guard stow || monitoring || dashboard != nil else {
       throw check.fault(
-        "web: nothing is served; set stow or monitoring to true, or leave the section out")
+        "web: nothing is served; set stow, monitoring or dashboard to true, or leave the section out"
+      )
+    }
+    let taken: Set = [
+      "login", "logout", "static", "events", "studies", "jobs", "queue", "held", "refused",
+      "destinations", "models", "rules", "system", "processing", "api", "metrics", "healthz",
+      "readyz",
+    ]
+    let first = prefix.dropFirst().split(separator: "/").first.map(String.init) ?? ""
+    guard !stow || !taken.contains(first) else {
+      throw check.fault("web.prefix: \"\(prefix)\" is a path of the dashboard or of monitoring")
     }
     let steps = prefix.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
     guard prefix.hasPrefix("/"), !steps.contains(where: { !Self.isPathStep($0) }) else {
@@ -20,6 +30,40 @@ extension SiteConfiguration.Web {
     try checkLimits(check)
     try check.tls(tls, "web.tls")
     try checkExposure(check)
+    try checkDashboard(check)
+  }
+
+  private func checkDashboard(_ check: ValueCheck) throws(ConfigurationError) {
+    guard let dashboard else { return }
+    let key = "web.dashboard"
+    try check.count(dashboard.sessionMinutes, "\(key).sessionMinutes")
+    for host in dashboard.hosts where host.isEmpty || host.contains("/") || host.contains(" ") {
+      throw check.fault("\(key).hosts: \"\(host)\" is not a host such as segmentd.hospital:8042")
+    }
+    guard let proxy = dashboard.proxy else {
+      guard isLoopback || users.contains(where: { $0.role != "sender" }) else {
+        throw check.fault(
+          "\(key): beyond this machine (address \(address)) people have to log in: give one of "
+            + "web.users the role viewer or operator")
+      }
+      return
+    }
+    guard !proxy.addresses.isEmpty else {
+      throw check.fault("\(key).proxy.addresses: empty; say where the proxy is")
+    }
+    try check.addressRanges(proxy.addresses, "\(key).proxy.addresses")
+    guard Self.isPathStep(proxy.userHeader[...]) else {
+      throw check.fault("\(key).proxy.userHeader: \"\(proxy.userHeader)\" is not a field's name")
+    }
+    for (user, role) in proxy.roles { try checkRole(role, "\(key).proxy.roles.\(user)", check) }
+  }
+
+  private func checkRole(
+    _ role: String, _ key: String, _ check: ValueCheck
+  ) throws(ConfigurationError) {
+    guard ["sender", "viewer", "operator"].contains(role) else {
+      throw check.fault("\(key): \"\(role)\" is not sender, viewer or operator")
+    }
   }
 
   /// Whoever can reach the port from another machine has to prove who it is, and nobody may listen.
@@ -36,7 +80,8 @@ extension SiteConfiguration.Web {
     }
   }
 
-  private var isLoopback: Bool {
+  /// Whether only this machine reaches the port.
+  package var isLoopback: Bool {
     ["127.0.0.0/8", "::1"].compactMap(AddressRange.init).contains { $0.contains(address) }
   }
 
@@ -50,6 +95,11 @@ extension SiteConfiguration.Web {
 
   private func checkClients(_ check: ValueCheck) throws(ConfigurationError) {
     var names = Set<String>()
+    for (key, name, role) in users.map({ ("users", $0.name, $0.role) })
+      + tokens.map({ ("tokens", $0.name, $0.role) })
+    {
+      try checkRole(role, "web.\(key).\(name).role", check)
+    }
     for (key, name, hash, addresses) in users.map({
       ("users", $0.name, $0.passwordHash, $0.addresses)
     }) + tokens.map({ ("tokens", $0.name, $0.tokenHash, $0.addresses) }) {

@@ -12,6 +12,8 @@ extension SiteConfiguration {
     public var stow = false
     /// Whether `/healthz`, `/readyz` and `/metrics` are answered.
     public var monitoring = true
+    /// Nil where there are no pages for people.
+    public var dashboard: WebDashboard?
     /// Nil for plain HTTP.
     public var tls: TLS?
     /// Addresses that may send requests, or ranges of them in CIDR notation; empty for any.
@@ -22,7 +24,7 @@ extension SiteConfiguration {
     public var limits = WebLimits()
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case address, port, prefix, stow, monitoring, tls, addresses, users, tokens, limits
+      case address, port, prefix, stow, monitoring, dashboard, tls, addresses, users, tokens, limits
     }
 
     public init(from decoder: any Decoder) throws {
@@ -32,6 +34,12 @@ extension SiteConfiguration {
       prefix = try values.decodeIfPresent(String.self, forKey: .prefix) ?? prefix
       stow = try values.decodeIfPresent(Bool.self, forKey: .stow) ?? stow
       monitoring = try values.decodeIfPresent(Bool.self, forKey: .monitoring) ?? monitoring
+      // "dashboard: true" takes every default.
+      if let isOn = try? values.decodeIfPresent(Bool.self, forKey: .dashboard) {
+        dashboard = isOn ? WebDashboard() : nil
+      } else {
+        dashboard = try values.decodeIfPresent(WebDashboard.self, forKey: .dashboard)
+      }
       tls = try values.decodeIfPresent(TLS.self, forKey: .tls)
       addresses = try values.decodeIfPresent([String].self, forKey: .addresses) ?? []
       users = try values.decodeIfPresent([WebUser].self, forKey: .users) ?? []
@@ -40,20 +48,70 @@ extension SiteConfiguration {
     }
   }
 
+  /// The pages for people.
+  public struct WebDashboard: Decodable, Sendable {
+    /// A proxy in front of the server, which knows its users.
+    public struct Proxy: Decodable, Sendable {
+      /// Where it is; nobody else is believed.
+      public var addresses: [String]
+      /// The field of the header with the user's name.
+      public var userHeader: String
+      /// viewer or operator, by user.
+      public var roles: [String: String]
+
+      private enum CodingKeys: String, CodingKey, CaseIterable { case addresses, userHeader, roles }
+
+      public init(from decoder: any Decoder) throws {
+        let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+        addresses = try values.decode([String].self, forKey: .addresses)
+        userHeader = try values.decode(String.self, forKey: .userHeader)
+        roles = try values.decode([String: String].self, forKey: .roles)
+      }
+    }
+
+    /// Names by which browsers reach it, with port where it is in the URL.
+    public var hosts: [String] = []
+    /// Whether names of patients and pictures are shown to those who have logged in.
+    public var showPatients = true
+    /// Without a request, until a session is over.
+    public var sessionMinutes = 30
+    public var proxy: Proxy?
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case hosts, showPatients, sessionMinutes, proxy
+    }
+
+    init() {}
+
+    public init(from decoder: any Decoder) throws {
+      let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+      hosts = try values.decodeIfPresent([String].self, forKey: .hosts) ?? hosts
+      showPatients = try values.decodeIfPresent(Bool.self, forKey: .showPatients) ?? showPatients
+      sessionMinutes =
+        try values.decodeIfPresent(Int.self, forKey: .sessionMinutes) ?? sessionMinutes
+      proxy = try values.decodeIfPresent(Proxy.self, forKey: .proxy)
+    }
+  }
+
   /// Someone who shows a name and a password (RFC 7617).
   public struct WebUser: Decodable, Sendable {
     public var name: String
     /// As `segmentd config hash-password` prints it.
     public var passwordHash: String
+    /// sender, viewer or operator.
+    public var role: String
     /// From where; empty for anywhere.
     public var addresses: [String]
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case name, passwordHash, addresses }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, passwordHash, role, addresses
+    }
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       name = try values.decode(String.self, forKey: .name)
       passwordHash = try values.decode(String.self, forKey: .passwordHash)
+      role = try values.decodeIfPresent(String.self, forKey: .role) ?? "sender"
       addresses = try values.decodeIfPresent([String].self, forKey: .addresses) ?? []
     }
   }
@@ -64,15 +122,20 @@ extension SiteConfiguration {
     public var name: String
     /// As `segmentd config hash-password` prints it.
     public var tokenHash: String
+    /// sender, viewer or operator.
+    public var role: String
     /// From where; empty for anywhere.
     public var addresses: [String]
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case name, tokenHash, addresses }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, tokenHash, role, addresses
+    }
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       name = try values.decode(String.self, forKey: .name)
       tokenHash = try values.decode(String.self, forKey: .tokenHash)
+      role = try values.decodeIfPresent(String.self, forKey: .role) ?? "sender"
       addresses = try values.decodeIfPresent([String].self, forKey: .addresses) ?? []
     }
   }

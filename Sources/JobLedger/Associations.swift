@@ -204,6 +204,19 @@ extension Ledger {
   /// has confirmed that nothing is missing.
   static let isUnresolved = "outcome IS NOT NULL AND resolved_by IS NULL AND confirmed_at IS NULL"
 
+  /// Associations over which instances came and that did not end by release, the last first.
+  public func brokenAssociations(limit: Int) throws(LedgerError) -> [AssociationRecord] {
+    try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT *, stored AS series_stored, refused AS series_refused, 0 AS unresolved
+          FROM associations WHERE outcome <> 'released' ORDER BY id DESC LIMIT ?
+          """, arguments: [limit]
+      ).map(association)
+    }
+  }
+
   /// The associations over which a series came, the oldest first.
   func associations(series: String, _ db: Database) throws -> [AssociationRecord] {
     try Row.fetchAll(
@@ -215,16 +228,17 @@ extension Ledger {
         FROM association_series JOIN associations ON associations.id = association_id
         WHERE series_uid = ? ORDER BY associations.id
         """, arguments: [series]
-    ).map { row in
-      let outcome: String? = try row.value("outcome")
-      return AssociationRecord(
-        callingAETitle: try row.value("calling_ae"), calledAETitle: try row.value("called_ae"),
-        peerAddress: try row.value("peer_address"), startedAt: try date(row, "started_at"),
-        endedAt: try optionalDate(row, "ended_at"),
-        outcome: outcome.flatMap(AssociationOutcome.init(rawValue:)),
-        message: try row.value("message"), stored: try row.value("series_stored"),
-        refused: try row.value("series_refused"),
-        isUnresolved: try row.value("unresolved"))
-    }
+    ).map(association)
+  }
+
+  private func association(_ row: Row) throws -> AssociationRecord {
+    let outcome: String? = try row.value("outcome")
+    return AssociationRecord(
+      callingAETitle: try row.value("calling_ae"), calledAETitle: try row.value("called_ae"),
+      peerAddress: try row.value("peer_address"), startedAt: try date(row, "started_at"),
+      endedAt: try optionalDate(row, "ended_at"),
+      outcome: outcome.flatMap(AssociationOutcome.init(rawValue:)),
+      message: try row.value("message"), stored: try row.value("series_stored"),
+      refused: try row.value("series_refused"), isUnresolved: try row.value("unresolved"))
   }
 }

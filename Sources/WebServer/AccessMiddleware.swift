@@ -1,64 +1,56 @@
 import Credentials
 import DICOMNetwork
-import Dispatch
 import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
 
 /// Lets no request through that is not admitted: by address, and by password or token where these are
-/// demanded and the path is not open to all.
+/// demanded and the path is not open to all. Who may only look sends nothing.
 struct AccessMiddleware: RouterMiddleware {
-  private let access: WebAccess
-  private let check: CredentialCheck
-  private let openPaths: Set<String>
+  private let authenticator: Authenticator
   private let logger: Logger
+  private let isOpen: @Sendable (String) -> Bool
 
-  init(_ access: WebAccess, openPaths: Set<String>, logger: Logger) {
-    self.access = access
-    self.openPaths = openPaths
+  init(
+    _ authenticator: Authenticator, logger: Logger, isOpen: @escaping @Sendable (String) -> Bool
+  ) {
+    self.authenticator = authenticator
     self.logger = logger
-    check = CredentialCheck(access.clients.map(\.credential))
+    self.isOpen = isOpen
   }
 
   func handle(
     _ request: Request, context: WebRequestContext,
     next: (Request, WebRequestContext) async throws -> Response
   ) async throws -> Response {
+    let access = authenticator.access
     guard access.addresses.isEmpty || access.addresses.contains(where: context.isWithin) else {
       return refusal(.forbidden, "this address is not admitted", context)
     }
-    guard !access.clients.isEmpty, !openPaths.contains(request.uri.path) else {
+    guard !access.clients.isEmpty, !isOpen(request.uri.path) else {
       return try await next(request, context)
     }
     guard let presented = PresentedCredential(request.headers[.authorization]) else {
       return refusal(
         .unauthorized, "a user name with its password, or a token, is needed", context, challenges)
     }
-    let address = context.address
-    let answer = await withCheckedContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(returning: check.check(presented, from: address))
-      }
-    }
-    switch answer {
+    switch await authenticator.identify(presented, from: context.address) {
     case .tooManyFailures:
       return refusal(
         .tooManyRequests, "too many wrong passwords or tokens from this address", context,
         [.retryAfter: "\(Int(CredentialCheck.failureWindow))"])
     case .unknown:
       return refusal(.unauthorized, "wrong user name, password or token", context, challenges)
-    case .known(let credential):
-      let clients = access.clients.filter { $0.credential == credential }
-      guard
-        clients.contains(where: {
-          $0.addresses.isEmpty || $0.addresses.contains(where: context.isWithin)
-        })
-      else {
-        return refusal(.forbidden, "\(credential.name) is not admitted from this address", context)
+    case .elsewhere(let name):
+      return refusal(.forbidden, "\(name) is not admitted from this address", context)
+    case .admitted(let client):
+      guard client.role != .viewer || [.get, .head].contains(request.method) else {
+        return refusal(.forbidden, "\(client.credential.name) may only look", context)
       }
       var context = context
-      context.client = credential.name
+      context.client = client.credential.name
+      context.role = client.role
       return try await next(request, context)
     }
   }
@@ -88,7 +80,7 @@ extension WebRequestContext {
 
 extension PresentedCredential {
   /// Reads a field `Authorization` (RFC 7617, RFC 6750); nil where it has neither form.
-  init?(_ field: String?) {
+  public init?(_ field: String?) {
     let parts = (field ?? "").split(separator: " ", maxSplits: 1).map(String.init)
     guard parts.count == 2 else { return nil }
     let value = parts[1].trimmingCharacters(in: .whitespaces)

@@ -12,15 +12,16 @@ import ServiceLifecycle
 
 /// Something that answers requests, such as a DICOMweb service.
 public protocol WebRoutes: Sendable {
-  /// Adds its routes; whoever asks for them has been admitted, except for ``openPaths``.
+  /// Adds its routes; whoever asks for them has been admitted, except where ``isOpen(_:)``.
   func add(to router: Router<WebRequestContext>)
 
-  /// Paths that need neither password nor token, from the addresses that are admitted.
-  var openPaths: Set<String> { get }
+  /// Whether a path is its own and is reached without password or token from the addresses that are admitted:
+  /// nobody has to prove anything there, or the routes see to it themselves.
+  func isOpen(_ path: String) -> Bool
 }
 
 extension WebRoutes {
-  public var openPaths: Set<String> { [] }
+  public func isOpen(_ path: String) -> Bool { false }
 }
 
 /// The HTTP server of the daemon: HTTP/1.1, with TLS or for this machine alone.
@@ -32,6 +33,7 @@ extension WebRoutes {
 /// ```
 public struct HTTPServer: Service, CustomStringConvertible {
   private let configuration: WebServerConfiguration
+  private let authenticator: Authenticator
   private let routes: [any WebRoutes]
   private let connections: Connections
   private let tls: TLSConfiguration?
@@ -44,13 +46,16 @@ public struct HTTPServer: Service, CustomStringConvertible {
   ///
   /// - Parameters:
   ///   - configuration: where it listens, and to whom.
+  ///   - authenticator: of the same access, where routes need it, too.
   ///   - routes: what it serves.
   ///   - logger: is told of connections that are refused.
   /// - Throws: ``WebServerError`` where the port is taken, or certificate or key cannot be used.
   public init(
-    _ configuration: WebServerConfiguration, routes: [any WebRoutes], logger: Logger
+    _ configuration: WebServerConfiguration, authenticator: Authenticator? = nil,
+    routes: [any WebRoutes], logger: Logger
   ) throws(WebServerError) {
     self.configuration = configuration
+    self.authenticator = authenticator ?? Authenticator(configuration.access)
     self.routes = routes
     self.logger = logger
     connections = Connections(limits: configuration.limits)
@@ -96,9 +101,11 @@ public struct HTTPServer: Service, CustomStringConvertible {
   private func router() -> Router<WebRequestContext> {
     let router = Router(context: WebRequestContext.self)
     router.add(middleware: ConnectionMiddleware(connections: connections))
-    let openPaths = routes.reduce(into: Set()) { $0.formUnion($1.openPaths) }
+    let routes = routes
     router.add(
-      middleware: AccessMiddleware(configuration.access, openPaths: openPaths, logger: logger))
+      middleware: AccessMiddleware(authenticator, logger: logger) { path in
+        routes.contains { $0.isOpen(path) }
+      })
     for routes in routes { routes.add(to: router) }
     return router
   }

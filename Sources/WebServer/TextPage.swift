@@ -35,7 +35,7 @@ public struct TextPage: WebRoutes {
     self.answer = answer
   }
 
-  public var openPaths: Set<String> { isOpen ? [path] : [] }
+  public func isOpen(_ path: String) -> Bool { isOpen && path == self.path }
 
   public func add(to router: Router<WebRequestContext>) {
     router.get(RouterPath(path)) { _, _ in

@@ -9,6 +9,8 @@ public struct WebRequestContext: RequestContext {
   public internal(set) var connection: Connection?
   /// Whose password or token came with the request; nil where none is demanded.
   public internal(set) var client: String?
+  /// What that client may do; nil where no proof of it is demanded.
+  public internal(set) var role: WebRole?
 
   public init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)

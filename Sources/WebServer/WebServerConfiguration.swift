@@ -17,16 +17,37 @@ public struct WebServerConfiguration: Sendable {
   }
 }
 
+/// What a client may do.
+public enum WebRole: String, Sendable, Decodable, CaseIterable, Comparable {
+  /// Sends instances and reads metrics.
+  case sender
+  /// Looks at the pages as well, and sends nothing.
+  case viewer
+  /// Looks, sends, and changes what becomes of jobs.
+  case `operator`
+
+  public static func < (a: WebRole, b: WebRole) -> Bool {
+    guard let first = allCases.firstIndex(of: a), let second = allCases.firstIndex(of: b) else {
+      return false
+    }
+    return first < second
+  }
+}
+
 /// Who may send requests.
 public struct WebAccess: Sendable {
   /// Someone with a password or token, and where from.
   public struct Client: Sendable {
     public var credential: Credential
+    public var role: WebRole
     /// Empty for anywhere.
     public var addresses: [AddressRange]
 
-    public init(credential: Credential, addresses: [AddressRange] = []) {
+    public init(
+      credential: Credential, role: WebRole = .sender, addresses: [AddressRange] = []
+    ) {
       self.credential = credential
+      self.role = role
       self.addresses = addresses
     }
   }

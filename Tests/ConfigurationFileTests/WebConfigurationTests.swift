@@ -46,7 +46,9 @@ import Testing
       .prefix { $0.hasPrefix("#") }.map { $0.dropFirst(2) }
     let example = lines.joined(separator: "\n").replacingOccurrences(of: "HASH", with: Self.hash)
     let web = try #require(try load(example).web)
-    #expect(web.users.map(\.name) == ["CT1"] && web.tokens.map(\.name) == ["GATEWAY"])
+    #expect(web.users.map(\.name) == ["CT1", "olga"] && web.users[1].role == "operator")
+    #expect(web.dashboard?.sessionMinutes == 30 && web.dashboard?.showPatients == true)
+    #expect(web.tokens.map(\.name) == ["GATEWAY"])
     #expect(web.tls?.certificate == folder.url.standardizedFileURL.path + "/tls/segmentd.pem")
     let usual = try #require(try load("web: {stow: true}").web).limits
     #expect(web.limits.connections == usual.connections && web.limits.requests == usual.requests)
@@ -66,6 +68,21 @@ import Testing
     ("port: 0", "web.port"), ("prefix: dicom-web", "web.prefix"), ("prefix: /a//b", "web.prefix"),
     ("prefix: \"/{a}\"", "web.prefix"), ("prefix: /..", "web.prefix"),
     ("addresses: [10.0.0.1/8]", "web.addresses"),
+    ("dashboard: {sessionMinutes: 0}", "web.dashboard.sessionMinutes"),
+    ("dashboard: {hosts: [\"a/b\"]}", "web.dashboard.hosts"),
+    (
+      "dashboard: {proxy: {addresses: [], userHeader: X-User, roles: {}}}", "say where the proxy is"
+    ),
+    (
+      "dashboard: {proxy: {addresses: [10.0.0.1], userHeader: X-User, roles: {eve: root}}}",
+      "web.dashboard.proxy.roles.eve"
+    ),
+    ("users: [{name: a, passwordHash: \"\(hash)\", role: admin}]", "web.users.a.role"),
+    (
+      "address: 10.1.2.3, \(tls), dashboard: true, users: [{name: a, passwordHash: \"\(hash)\"}]",
+      "people have to log in"
+    ),
+    ("dashboard: true, prefix: /studies", "is a path of the dashboard"),
     ("users: [{name: a, passwordHash: secret}]", "web.users.a: not a hash"),
     ("tokens: [{name: \"a:b\", tokenHash: \"\(hash)\"}]", "is not a name"),
     ("tokens: [{name: a2345678901234567, tokenHash: \"\(hash)\"}]", "is not a name"),

@@ -219,8 +219,12 @@ import Testing
       _ = try ledger.pendingSeriesCount()
       _ = try ledger.refusals()
       _ = try ledger.record(ofStudy: "1.2")
+      _ = try ledger.studies(since: Date(), limit: 50)
+      _ = try ledger.studies(uid: "1.2", limit: 1)
+      _ = try ledger.files(ofStudy: "1.2")
+      _ = try ledger.lastEvent()
     }
-    try expectNoScans(made, 20)
+    try expectNoScans(made, 24)
   }
 
   /// Without a condition a page is read in the order of the numbers, up to its end.

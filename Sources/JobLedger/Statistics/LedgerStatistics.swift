@@ -37,6 +37,11 @@ public struct LedgerStatistics: Sendable, Equatable {
     public var destination: String
     /// A ``DeliveryState``.
     public var state: String
+
+    public init(destination: String, state: String) {
+      self.destination = destination
+      self.state = state
+    }
   }
 
   public var studies: [StudyState: Int] = [:]

@@ -3,17 +3,17 @@ import Volumes
 
 /// How a plane of voxels is turned where people look at it: the patient's right and front on the left, head
 /// and front above.
-struct PlaneView: Sendable, Equatable {
+package struct PlaneView: Sendable, Equatable {
   /// An array axis (z, y, x: 0, 1, 2) that runs across or down the picture.
-  struct Axis: Sendable, Equatable {
-    var axis: Int
-    var isReversed: Bool
+  package struct Axis: Sendable, Equatable {
+    package var axis: Int
+    package var isReversed: Bool
   }
 
   /// The array axis at a right angle to the plane.
-  let normal: Int
-  let across: Axis
-  let down: Axis
+  package let normal: Int
+  package let across: Axis
+  package let down: Axis
 
   /// The better of the eight ways of turning the plane. The images themselves are left as they are stored
   /// where that is nearly as good, as of the oblique planes of the heart, whose readers are used to them.
@@ -21,7 +21,7 @@ struct PlaneView: Sendable, Equatable {
   /// - Parameters:
   ///   - grid: of the voxels.
   ///   - normal: the array axis at a right angle to the plane.
-  init(_ grid: VolumeGrid, normal: Int) {
+  package init(_ grid: VolumeGrid, normal: Int) {
     let steps = [grid.affine.slice, grid.affine.row, grid.affine.column]
     let axes = [2, 1, 0].filter { $0 != normal }
     let perpendicular = cross(steps[axes[0]], steps[axes[1]])
@@ -110,9 +110,9 @@ struct PlaneImage {
 }
 
 /// The patient's directions as letters (PS3.3 C.7.6.1.1.1): R, L, A, P, H and F.
-enum PatientLetters {
+package enum PatientLetters {
   /// The direction of a vector: one letter, or two where it is oblique, the nearer one first.
-  static func text(_ vector: SIMD3<Double>) -> String {
+  package static func text(_ vector: SIMD3<Double>) -> String {
     let size = max(length(vector), .leastNormalMagnitude)
     let parts = [("L", "R", vector.x), ("P", "A", vector.y), ("H", "F", vector.z)]
       .map { (letter: $0.2 > 0 ? $0.0 : $0.1, share: abs($0.2) / size) }
@@ -122,7 +122,7 @@ enum PatientLetters {
 
   /// Where a plane is: the distance of its middle from the origin of the patient's axes, as "H 101.5 mm"
   /// for an axial one, and along all axes for one between them.
-  static func place(_ point: SIMD3<Double>, normal: SIMD3<Double>) -> String {
+  package static func place(_ point: SIMD3<Double>, normal: SIMD3<Double>) -> String {
     let parts = [
       ("sagittal", "L", "R", point.x, normal.x), ("coronal", "P", "A", point.y, normal.y),
       ("axial", "H", "F", point.z, normal.z),
