@@ -22,6 +22,7 @@ let package = Package(
     .package(
       url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1",
       traits: ["FullFoundation"]),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -136,6 +137,17 @@ let package = Package(
       ]),
     .target(name: "Explanation", dependencies: ["JobLedger"]),
     .target(
+      name: "Dashboard",
+      dependencies: [
+        "Clocks", "CPNG", "Credentials", "Cryptography", "DICOM", "DICOMNetwork", "Explanation",
+        "JobLedger", "Results", "Volumes", "WebServer",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Mustache", package: "swift-mustache"),
+      ],
+      resources: [.embedInCode("Files")]),
+    .target(
       name: "SeriesReading",
       dependencies: [
         "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
@@ -167,7 +179,8 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "Clocks", "Credentials", "DICOMweb", "DICOMwebServer", "Evaluation", "FileSystem",
+        "Clocks", "Credentials", "Dashboard", "DICOMweb", "DICOMwebServer", "Evaluation",
+        "Explanation", "FileSystem",
         "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Tensors",
         "Volumes",
         "WebServer",
@@ -225,7 +238,7 @@ let package = Package(
     .testTarget(
       name: "WebServerTests",
       dependencies: [
-        "WebServer", "Credentials", "DICOMNetwork", "TestSupport",
+        "WebServer", "Clocks", "Credentials", "Dashboard", "DICOMNetwork", "TestSupport",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -297,7 +310,8 @@ var plain: Set = [
 ]
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
   plain.formUnion([
-    "Clocks", "ConfigurationFile", "Credentials", "DICOMNetwork", "DICOMwebServer", "Explanation",
+    "Clocks", "ConfigurationFile", "Credentials", "Dashboard", "DICOMNetwork", "DICOMwebServer",
+    "Explanation",
     "Ingest", "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "WebServer",
     "segmentd",
   ])

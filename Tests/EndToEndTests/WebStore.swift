@@ -18,11 +18,16 @@ struct WebStore {
   ///   - web: keys of the section besides port and stow, each with a comma before it.
   ///   - assembly: the section of that name.
   ///   - scheme: of its address.
-  init(_ web: String = "", assembly: String = "{quietSeconds: 1}", scheme: String = "http") throws {
+  ///   - hasDestination: whether results go to a destination, which does not answer.
+  init(
+    _ web: String = "", assembly: String = "{quietSeconds: 1}", scheme: String = "http",
+    hasDestination: Bool = false
+  ) throws {
     port = try freePort()
     self.scheme = scheme
     setup = try DaemonSetup(
-      more: "web: {port: \(port), stow: true\(web)}", assembly: assembly, hasDestination: false)
+      more: "web: {port: \(port), stow: true\(web)}", assembly: assembly,
+      hasDestination: hasDestination)
   }
 
   var url: String { "\(scheme)://127.0.0.1:\(port)/dicom-web" }

@@ -1,0 +1,93 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import JobLedger
+
+extension Dashboard {
+  /// The same for programs: JSON, with a token or a session, as `openapi.json` describes.
+  func addAPI(to pages: some RouterMethods<DashboardContext>) {
+    let api = pages.group("api/v1")
+    api.get("openapi.json") { _, _ in
+      Self.answer(Data(PackageResources.openapi_json), "application/json")
+    }
+    api.get("studies") { request, _ in
+      let values = request.uri.queryParameters
+      let limit = try Self.number("limit", values, 1...1000) ?? 100
+      let offset = try Self.number("offset", values, 0...100_000_000) ?? 0
+      let uid = values["uid"].map(String.init)
+      return try await json {
+        try ledger.studies(uid: uid, limit: limit, offset: offset)
+      }
+    }
+    api.get("studies/:uid") { _, context in
+      let uid = try context.parameters.require("uid")
+      return try await json { try explanation(uid) }
+    }
+    api.get("jobs") { request, _ in
+      let query = try Self.query(request)
+      return try await json { try ledger.jobs(query) }
+    }
+    api.get("jobs/:job") { _, context in
+      let id = try context.parameters.require("job", as: Int64.self)
+      return try await json {
+        _ = try job(id)
+        return try ledger.job(id)
+      }
+    }
+    api.post("jobs/:job/:action") { request, context in
+      let changes = try await act(try await form(request, context), context)
+      return try await json { changes }
+    }
+    api.get("processing") { _, _ in try await json { try ledger.processingState() } }
+    api.post("processing/:action") { request, context in
+      let state = try await changeProcessing(try await form(request, context), context)
+      return try await json { state }
+    }
+    api.get("refused") { _, _ in try await json { try ledger.refusals() } }
+    api.get("pending") { _, _ in try await json { try ledger.pendingSeries() } }
+  }
+
+  private static func number(
+    _ key: String, _ values: Parameters, _ range: ClosedRange<Int>
+  ) throws -> Int? {
+    guard let text = values[key[...]] else { return nil }
+    guard let number = Int(text), range.contains(number) else {
+      throw DashboardRefusal(
+        .badRequest, "\(key) has to be a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  private static func query(_ request: Request) throws -> JobQuery {
+    let values = request.uri.queryParameters
+    var query = JobQuery()
+    query.limit = try number("limit", values, 1...1000) ?? 100
+    query.offset = try number("offset", values, 0...100_000_000) ?? 0
+    query.isDescending = true
+    query.selection.study = values["study"].map(String.init)
+    query.selection.series = values["series"].map(String.init)
+    query.selection.model = values["model"].map(String.init)
+    query.selection.states = try values.getAll("state").map { text in
+      guard let state = JobState(rawValue: text) else {
+        throw DashboardRefusal(
+          .badRequest,
+          "state has to be one of "
+            + JobState.allCases.map(\.rawValue).joined(separator: ", "))
+      }
+      return state
+    }
+    return query
+  }
+
+  private func json(
+    _ value: @escaping @Sendable () throws -> some Encodable & Sendable
+  ) async throws -> Response {
+    let data = try await offPool {
+      let encoder = JSONEncoder()
+      encoder.dateEncodingStrategy = .iso8601
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return try encoder.encode(try value())
+    }
+    return Self.answer(data, "application/json")
+  }
+}

@@ -1,0 +1,79 @@
+import Volumes
+
+/// What the dashboard shows and the ledger does not know.
+public protocol DashboardSource: Sendable {
+  /// The models that the daemon can use, and what is wrong with others.
+  func models() async -> (models: [DashboardModel], faults: [String])
+
+  /// The rules of the configuration, in their order.
+  var rules: [DashboardRule] { get }
+
+  /// What each rule makes of a study whose files are here, in words; nothing is changed.
+  ///
+  /// - Throws: an error that says why it cannot be told.
+  func ruleTrial(files: [String]) async throws -> String
+
+  /// What the header of an image says of the patient and the study.
+  ///
+  /// - Parameter file: below the state directory.
+  func patient(file: String) -> DashboardPatient?
+
+  /// The volumes of a received series, as they were segmented.
+  ///
+  /// - Throws: an error that says why there are none.
+  func stacks(series: String) throws -> [SliceStack]
+
+  /// The voxels of a volume.
+  ///
+  /// - Throws: an error that says why they cannot be read.
+  func pixels(of stack: SliceStack) throws -> Volume
+
+  /// Of the disk of the state directory.
+  var disk: (available: Int, total: Int)? { get }
+}
+
+/// A model as its page shows it.
+public struct DashboardModel: Sendable {
+  public var name: String
+  public var version: String
+  public var summary: String
+  /// Names with values: limits, licence, hashes.
+  public var facts: [(name: String, value: String)]
+  public var card: String
+
+  public init(
+    name: String, version: String, summary: String, facts: [(name: String, value: String)],
+    card: String
+  ) {
+    self.name = name
+    self.version = version
+    self.summary = summary
+    self.facts = facts
+    self.card = card
+  }
+}
+
+/// A rule as its page shows it.
+public struct DashboardRule: Sendable {
+  public var name: String
+  public var model: String
+  public var priority: Int
+
+  public init(name: String, model: String, priority: Int) {
+    self.name = name
+    self.model = model
+    self.priority = priority
+  }
+}
+
+/// Whose study it is, as the images say.
+public struct DashboardPatient: Sendable {
+  public var name: String
+  /// Names with values, as the study's description.
+  public var facts: [(name: String, value: String)]
+
+  public init(name: String, facts: [(name: String, value: String)]) {
+    self.name = name
+    self.facts = facts
+  }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import Hummingbird
+import JobLedger
+
+/// Models with their cards, and how they compare with others' segmentations.
+struct ModelsPage: Page {
+  static let template = "models"
+
+  struct Model {
+    var name: String
+    var version: String
+    var summary: String
+    var facts: [Fact]
+    var card: String
+  }
+
+  struct Quality {
+    var model: String
+    var structure: String
+    var count: Int
+    var mean: String
+    var least: String
+  }
+
+  var models: [Model]
+  var faults: [String]
+  var quality: [Quality]
+  var hasQuality: Bool
+}
+
+/// The rules, and what they make of a study.
+struct RulesPage: Page {
+  static let template = "rules"
+
+  struct Rule {
+    var name: String
+    var model: String
+    var priority: Int
+  }
+
+  var rules: [Rule]
+  var uid: String
+  var trial: String?
+  var fault: String?
+}
+
+/// The machine, and what it has done.
+struct SystemPage: Page {
+  static let template = "system"
+
+  struct Model {
+    var name: String
+    var count: Int
+    var seconds: String
+  }
+
+  var facts: [Fact]
+  var studies: [Fact]
+  var models: [Model]
+  var hasModels: Bool
+}
+
+extension Dashboard {
+  func modelsPage(_ request: Request, _ context: DashboardContext) async throws -> Response {
+    let (models, faults) = await source.models()
+    let scored = try ledger.comparisons().flatMap { comparison in
+      comparison.scores.map { (key: [comparison.model, $0.segment], dice: $0.dice) }
+    }
+    let quality = Dictionary(grouping: scored, by: \.key).sorted {
+      $0.key.lexicographicallyPrecedes($1.key)
+    }.map { key, scores in
+      let values = scores.map(\.dice)
+      return ModelsPage.Quality(
+        model: key[0], structure: key[1], count: values.count,
+        mean: String(format: "%.3f", values.reduce(0, +) / Double(values.count)),
+        least: String(format: "%.3f", values.min() ?? 0))
+    }
+    let page = ModelsPage(
+      models: models.map { model in
+        ModelsPage.Model(
+          name: model.name, version: model.version, summary: model.summary,
+          facts: model.facts.map { Fact(name: $0.name, value: $0.value) }, card: model.card)
+      }, faults: faults, quality: quality, hasQuality: !quality.isEmpty)
+    var frame = try frame("Models", request, context)
+    frame.isLive = false
+    return renderer.page(page, in: frame)
+  }
+
+  func rulesPage(_ request: Request, _ context: DashboardContext) async throws -> Response {
+    let uid = request.uri.queryParameters["uid"].map { String($0).trimmed } ?? ""
+    var page = RulesPage(
+      rules: source.rules.map { .init(name: $0.name, model: $0.model, priority: $0.priority) },
+      uid: uid)
+    if !uid.isEmpty {
+      let files = try ledger.files(ofStudy: uid, everyInstance: true)
+      if !showsPatients(to: context.visitor) {
+        page.fault = "Rules compare what the headers say of the study: log in to see it."
+      } else if files.isEmpty {
+        page.fault = "No images of a study of this UID are here."
+      } else {
+        do { page.trial = try await source.ruleTrial(files: files) } catch {
+          page.fault = "\(error)"
+        }
+      }
+    }
+    var frame = try frame("Rules", request, context)
+    frame.isLive = false
+    return renderer.page(page, in: frame)
+  }
+
+  func systemPage(_ request: Request, _ context: DashboardContext) throws -> Response {
+    let numbers = try statistics.read()
+    var facts = [Fact(name: "Processing", value: try ledger.processingState().text)]
+    if let disk = source.disk {
+      facts.append(
+        Fact(
+          name: "Disk of the state directory",
+          value: "\(disk.available.bytes) free of \(disk.total.bytes)"))
+    }
+    facts.append(Fact(name: "Open associations", value: "\(numbers.openAssociations)"))
+    for (source, volume) in numbers.instances.sorted(by: { $0.key < $1.key }) {
+      facts.append(
+        Fact(
+          name: "Instances received (\(source))", value: "\(volume.count), \(volume.bytes.bytes)"))
+    }
+    facts.append(
+      Fact(name: "Instances refused", value: "\(numbers.refusals.values.reduce(0, +))"))
+    if let oldest = numbers.oldestWaitingJob {
+      facts.append(Fact(name: "Oldest waiting job", value: ShownTime(oldest).text))
+    }
+    let models = numbers.stages.filter { $0.key.name == "total" }
+      .sorted { $0.key.model < $1.key.model }.map { stage, times in
+        SystemPage.Model(
+          name: stage.model, count: times.count,
+          seconds: String(format: "%.1f s", times.sum / Double(max(1, times.count))))
+      }
+    let page = SystemPage(
+      facts: facts,
+      studies: LedgerStatistics.StudyState.allCases.map {
+        Fact(name: $0.rawValue, value: "\(numbers.studies[$0] ?? 0)")
+      }, models: models, hasModels: !models.isEmpty)
+    return renderer.page(page, in: try frame("System", request, context))
+  }
+}
+
+extension Int {
+  /// A number of bytes for people (10⁹ bytes are 1 GB).
+  fileprivate var bytes: String {
+    self >= 1_000_000_000
+      ? String(format: "%.1f GB", Double(self) / 1e9)
+      : String(format: "%.1f MB", Double(self) / 1e6)
+  }
+}

@@ -1,0 +1,164 @@
+import Foundation
+import JobLedger
+
+/// A job as tables and a study's page show it.
+struct JobView {
+  struct Action {
+    struct Option {
+      var number: Int
+      var name: String
+    }
+    struct Volumes {
+      var options: [Option]
+    }
+
+    var job: Int64
+    /// The last step of its path.
+    var action: String
+    var name: String
+    var isGrave = false
+    var volumes: Volumes?
+  }
+
+  struct Delivery {
+    var destination: String
+    var state: String
+    var attempts: Int
+    var error: String
+  }
+
+  var id: Int64
+  var state: String
+  var model: String
+  var study: String
+  var short: String
+  var priority: Int?
+  var at: ShownTime
+  var reason: String?
+  var advice: String?
+  var summary: String?
+  var isReplaced: String?
+  var measurements: [Fact]
+  var hasMeasurements: Bool
+  /// Paths.
+  var pictures: [String]
+  var viewer: String?
+  var deliveries: [Delivery]
+  var hasDeliveries: Bool
+  var actions: [Action]
+  var hasActions: Bool
+
+  /// - Parameters:
+  ///   - job: of the ledger.
+  ///   - possible: what can be done with it.
+  ///   - showsPictures: whether pictures of its result may be shown.
+  init(_ job: JobSummary, _ possible: PossibleActions, showsPictures: Bool) {
+    id = job.id
+    state = job.state
+    model = job.model.isEmpty ? "no model" : job.model
+    study = job.studyInstanceUID
+    short = shortened(job.studyInstanceUID)
+    priority = job.priority == 0 ? nil : job.priority
+    at = ShownTime(job.finishedAt ?? job.createdAt)
+    reason = job.reason
+    advice = possible.advice(for: job)
+    summary = job.summary
+    isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
+    measurements = job.measurements.map {
+      Fact(name: $0.name, value: String(format: "%.1f", $0.value) + " " + $0.unit)
+    }
+    hasMeasurements = !measurements.isEmpty
+    let isThere = showsPictures && job.purgedAt == nil
+    pictures =
+      !isThere
+      ? []
+      : job.objects.indices.filter { job.objects[$0].kind == .picture }
+        .map { "/jobs/\(job.id)/pictures/\($0 + 1)" }
+    viewer =
+      isThere && job.objects.contains { $0.kind == .segmentation }
+      ? "/jobs/\(job.id)/viewer" : nil
+    deliveries = job.deliveries.map {
+      Delivery(
+        destination: $0.destination, state: $0.state, attempts: $0.attempts,
+        error: $0.state == "delivered" ? "" : $0.lastError ?? "")
+    }
+    hasDeliveries = !deliveries.isEmpty
+    actions = possible.actions(for: job)
+    hasActions = !actions.isEmpty
+  }
+}
+
+/// What can be done with jobs, as the ledger itself would decide.
+struct PossibleActions {
+  private var retry: Set<Int64> = []
+  private var release: Set<Int64> = []
+  private var cancel: Set<Int64> = []
+  private var hold: Set<Int64> = []
+  private var prioritize: Set<Int64> = []
+  private var chooseVolume: Set<Int64> = []
+
+  /// - Throws: `LedgerError`
+  init(_ jobs: [JobSummary], in ledger: Ledger) throws {
+    var selection = JobSelection()
+    selection.jobs = jobs.map(\.id)
+    guard !jobs.isEmpty else { return }
+    func possible(_ action: JobAction) throws -> Set<Int64> {
+      Set(
+        try ledger.apply(action, to: selection, isDryRun: true).filter(\.isChanged).map(\.job))
+    }
+    retry = try possible(.retry)
+    release = try possible(.release)
+    cancel = try possible(.cancel)
+    hold = try possible(.hold)
+    prioritize = try possible(.prioritize(10))
+    chooseVolume = try possible(.releaseVolume(1))
+  }
+
+  func actions(for job: JobSummary) -> [JobView.Action] {
+    let id = job.id
+    var actions: [JobView.Action] = []
+    if chooseVolume.contains(id) {
+      let options = job.volumes.enumerated().map {
+        JobView.Action.Option(number: $0 + 1, name: $1.name)
+      }
+      actions.append(
+        JobView.Action(
+          job: id, action: "release", name: "Run with this volume",
+          volumes: JobView.Action.Volumes(options: options)))
+    } else if release.contains(id) {
+      actions.append(JobView.Action(job: id, action: "release", name: "Release"))
+    }
+    if retry.contains(id) { actions.append(.init(job: id, action: "retry", name: "Retry")) }
+    if prioritize.contains(id), job.priority < 10 {
+      actions.append(.init(job: id, action: "prioritize", name: "Prioritise"))
+    }
+    if hold.contains(id) { actions.append(.init(job: id, action: "hold", name: "Hold")) }
+    if cancel.contains(id) {
+      actions.append(.init(job: id, action: "cancel", name: "Cancel", isGrave: true))
+    }
+    return actions
+  }
+
+  /// What a person can do about a held job; nil where there is nothing to do.
+  func advice(for job: JobSummary) -> String? {
+    guard ["held", "discarded"].contains(job.state) else { return nil }
+    if chooseVolume.contains(job.id) { return "choose the volume of the series that is meant" }
+    if job.model.isEmpty {
+      return
+        "test the study under Rules; where a rule should take the series, change the rule, then retry"
+    }
+    if release.contains(job.id) {
+      return job.refusedInstances.isEmpty
+        ? "release it when it may run"
+        : "have the missing instances sent again, or release the series as it is"
+    }
+    if job.verdict == .held {
+      return "have the series sent again as the scanner made it, or cancel the job"
+    }
+    return retry.contains(job.id) ? "mend the cause, then retry; or cancel the job" : nil
+  }
+}
+
+extension SeriesVerdict.Volume {
+  fileprivate var shape: String { dims.map(String.init).joined(separator: "×") }
+}

@@ -1,0 +1,194 @@
+import Foundation
+import Hummingbird
+import JobLedger
+
+/// Jobs in a table.
+struct JobsPart {
+  var jobs: [JobView]
+  var nothing: String
+  var noteTitle: String
+  var more: String?
+}
+
+/// What runs and waits.
+struct QueuePage: Page {
+  static let template = "queue"
+
+  struct Series {
+    var study: String
+    var series: String
+    var modality: String
+    var instances: Int
+    var sender: String
+    var at: ShownTime
+    var waits: String
+  }
+
+  var processing: String
+  var isActive: Bool
+  var jobs: [JobView]
+  var hasJobs: Bool
+  var nothing = "No job runs or waits."
+  var noteTitle = "Note"
+  var more: String?
+  var pending: [Series]
+  var hasPending: Bool
+}
+
+/// What waits for a person.
+struct HeldPage: Page {
+  static let template = "held"
+  var jobs: [JobView]
+  var hasJobs: Bool
+  var nothing = "Nothing is held."
+  var noteTitle = "Why"
+  var more: String?
+}
+
+/// What was not taken.
+struct RefusedPage: Page {
+  static let template = "refused"
+
+  struct Refusal {
+    var at: ShownTime
+    var from: String
+    var status: String
+    var reason: String
+    var count: Int
+    var instance: String
+  }
+
+  struct Association {
+    var at: ShownTime
+    var from: String
+    var outcome: String
+    var reason: String
+  }
+
+  var refusals: [Refusal]
+  var hasRefusals: Bool
+  var associations: [Association]
+  var hasAssociations: Bool
+}
+
+/// Where results go.
+struct DestinationsPage: Page {
+  static let template = "destinations"
+
+  struct Destination {
+    var name: String
+    var counts: [Int]
+    var oldest: String
+  }
+
+  var destinations: [Destination]
+  var hasDestinations: Bool
+  var stateNames: [String]
+  var jobs: [JobView]
+  var hasJobs: Bool
+  var nothing = "Every result has been delivered."
+  var noteTitle = "Why"
+  var more: String?
+}
+
+extension Dashboard {
+  private static let jobsOnPage = 100
+
+  private func jobs(
+    _ context: DashboardContext, _ change: (inout JobQuery) -> Void
+  ) throws -> (jobs: [JobSummary], views: [JobView], more: String?) {
+    var query = JobQuery()
+    query.limit = Self.jobsOnPage
+    change(&query)
+    let jobs = try ledger.jobs(query)
+    let possible = try PossibleActions(context.visitor.isOperator ? jobs : [], in: ledger)
+    let all = jobs.count < Self.jobsOnPage ? jobs.count : try ledger.jobCount(query.selection)
+    return (
+      jobs, jobs.map { JobView($0, possible, showsPictures: false) },
+      all > jobs.count ? "\(jobs.count) of \(all); segmentd jobs list shows all." : nil
+    )
+  }
+
+  func queuePage(_ request: Request, _ context: DashboardContext) throws -> Response {
+    let found = try jobs(context) { query in
+      query.selection.states = [.running, .available, .retryable]
+      query.order = .priority
+      query.isDescending = true
+    }
+    let state = try ledger.processingState()
+    let pending = try ledger.pendingSeries().prefix(Self.jobsOnPage).map { series in
+      QueuePage.Series(
+        study: series.studyInstanceUID, series: series.seriesInstanceUID,
+        modality: series.modality.isEmpty ? "series" : series.modality,
+        instances: series.instances, sender: series.sender ?? "",
+        at: ShownTime(series.lastReceivedAt),
+        waits: series.waitText(settings.waiting.quietPeriod))
+    }
+    let page = QueuePage(
+      processing: state.text.capitalizedFirst + ".", isActive: state.mode == .active,
+      jobs: found.views, hasJobs: !found.views.isEmpty, more: found.more, pending: pending,
+      hasPending: !pending.isEmpty)
+    return renderer.page(page, in: try frame("Queue", request, context))
+  }
+
+  func heldPage(_ request: Request, _ context: DashboardContext) throws -> Response {
+    let found = try jobs(context) { query in
+      query.selection.states = [.held]
+      query.isDescending = true
+    }
+    let page = HeldPage(jobs: found.views, hasJobs: !found.views.isEmpty, more: found.more)
+    return renderer.page(page, in: try frame("Held", request, context))
+  }
+
+  func refusedPage(_ request: Request, _ context: DashboardContext) throws -> Response {
+    let refusals = try ledger.refusals().suffix(Self.jobsOnPage).reversed().map { refusal in
+      RefusedPage.Refusal(
+        at: ShownTime(refusal.lastAt),
+        from: [refusal.callingAETitle, refusal.peerAddress].compactMap(\.self)
+          .joined(separator: ", "),
+        status: refusal.instance.status.map { String(format: "%04X", $0) } ?? "",
+        reason: refusal.instance.reason, count: refusal.count,
+        instance: refusal.instance.sopInstanceUID ?? "")
+    }
+    let associations = try ledger.brokenAssociations(limit: Self.jobsOnPage).map { association in
+      RefusedPage.Association(
+        at: ShownTime(association.endedAt ?? association.startedAt),
+        from: "\(association.callingAETitle), \(association.peerAddress)",
+        outcome: association.outcome?.rawValue ?? "", reason: association.message ?? "")
+    }
+    let page = RefusedPage(
+      refusals: refusals, hasRefusals: !refusals.isEmpty, associations: associations,
+      hasAssociations: !associations.isEmpty)
+    return renderer.page(page, in: try frame("Refused", request, context))
+  }
+
+  func destinationsPage(_ request: Request, _ context: DashboardContext) throws -> Response {
+    let numbers = try statistics.read()
+    let states: [DeliveryState] = [.waiting, .sending, .sent, .held, .delivered]
+    let names =
+      settings.destinations
+      + Set(numbers.deliveries.keys.map(\.destination)).subtracting(settings.destinations).sorted()
+    let destinations = names.map { name in
+      DestinationsPage.Destination(
+        name: name,
+        counts: states.map {
+          numbers.deliveries[.init(destination: name, state: $0.rawValue)] ?? 0
+        },
+        oldest: numbers.oldestUndelivered[name].map { ShownTime($0).text } ?? "")
+    }
+    var found = try jobs(context) { query in
+      query.selection.deliveryStates = [.waiting, .sending, .sent, .held]
+      query.isDescending = true
+    }
+    for (index, job) in found.jobs.enumerated() {
+      found.views[index].reason = job.deliveries.filter { $0.state != "delivered" }.map {
+        "\($0.destination): \($0.state)" + ($0.lastError.map { " (\($0))" } ?? "")
+      }.joined(separator: "; ")
+    }
+    let page = DestinationsPage(
+      destinations: destinations, hasDestinations: !destinations.isEmpty,
+      stateNames: states.map(\.rawValue), jobs: found.views, hasJobs: !found.views.isEmpty,
+      more: found.more)
+    return renderer.page(page, in: try frame("Destinations", request, context))
+  }
+}

@@ -1,0 +1,106 @@
+import ConfigurationFile
+import DICOM
+import Dashboard
+import Dispatch
+import FileSystem
+import Foundation
+import Ingest
+import JobLedger
+import Segmentation
+import SeriesProcessing
+import SeriesReading
+import Volumes
+
+/// What the dashboard shows of the configuration, the models and the spool.
+struct ConfiguredDashboardSource: DashboardSource {
+  let configuration: SiteConfiguration
+  let state: StateDirectory
+  let ledger: Ledger
+  let models: ModelLibrary
+
+  func models() async -> (models: [DashboardModel], faults: [String]) {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        var found: [DashboardModel] = []
+        var faults: [String] = []
+        for name in models.bundles.keys.sorted() {
+          do { found.append(DashboardModel(try models.bundle(name))) } catch {
+            faults.append("\(name): \(error)")
+          }
+        }
+        continuation.resume(returning: (found, faults))
+      }
+    }
+  }
+
+  var rules: [DashboardRule] {
+    configuration.modelRules.map {
+      DashboardRule(name: $0.name, model: $0.model, priority: $0.priority)
+    }
+  }
+
+  func ruleTrial(files: [String]) async throws -> String {
+    try await withCheckedThrowingContinuation { continuation in
+      DispatchQueue.global().async {
+        continuation.resume(
+          with: Result {
+            var missing: [String] = []
+            let rules = configuration.rules(for: models) { model, error in
+              missing.append("the channels of model \(model) are not shown: \(error)")
+            }
+            let scan = try InputScan(files.map { state.file($0).path })
+            let trials = try RuleTrial.studies(
+              scan.series, rules: rules, geometry: configuration.geometryRules)
+            return (missing + trials.map(\.text)).joined(separator: "\n")
+          })
+      }
+    }
+  }
+
+  func patient(file: String) -> DashboardPatient? {
+    guard let header = try? DICOMFile(path: state.file(file).path).dataset else { return nil }
+    let facts: [(String, DICOM.Tag)] = [
+      ("Patient ID", .patientID), ("Birth date", .patientBirthDate), ("Sex", .patientSex),
+      ("Study date", .studyDate), ("Study", .studyDescription),
+      ("Accession number", .accessionNumber),
+    ]
+    return DashboardPatient(
+      name: header.text(.patientName) ?? "(no name)",
+      facts: facts.compactMap { name, tag in
+        header.text(tag).flatMap { $0.isEmpty ? nil : (name, $0) }
+      })
+  }
+
+  func stacks(series: String) throws -> [SliceStack] {
+    let files = SeriesFiles(try ledger.instances(series: series), in: state)
+    return try SourceSeries(files, geometry: configuration.geometryRules).assessment.volumes
+      .map(\.stack)
+  }
+
+  func pixels(of stack: SliceStack) throws -> Volume { try SourceSeries.pixels(of: stack) }
+
+  var disk: (available: Int, total: Int)? {
+    DiskSpace(of: state.url.path).map { ($0.available, $0.size) }
+  }
+}
+
+extension DashboardModel {
+  fileprivate init(_ bundle: ModelBundle) {
+    func range(_ range: InputLimits.Range) -> String {
+      zip(range.min, range.max).map { "\($0.formatted())–\($1.formatted())" }
+        .joined(separator: " × ") + " mm"
+    }
+    let card = try? String(
+      contentsOf: bundle.directory.appendingPathComponent("CARD.md"), encoding: .utf8)
+    self.init(
+      name: bundle.name, version: bundle.version, summary: bundle.summary,
+      facts: [
+        ("Intended use", bundle.intendedUse), ("Licence", bundle.licence),
+        ("Modalities", bundle.input.modalities.joined(separator: ", ")),
+        ("Spacing z, y, x", range(bundle.input.spacing)),
+        ("Extent z, y, x", range(bundle.input.extent)),
+        ("Structures", bundle.labels.map(\.name).joined(separator: ", ")),
+        ("SHA-256", bundle.sha256),
+      ], card: card ?? "The bundle has no card.")
+  }
+}

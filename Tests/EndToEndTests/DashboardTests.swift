@@ -1,0 +1,103 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The dashboard in a real browser, and under requests that no browser sends.
+@Suite(.serialized, .limitedConcurrency) struct DashboardTests {
+  private static let password = "correct horse"
+
+  /// What the browser saw; see `dashboard_browser.py`.
+  private struct Seen: Decodable {
+    struct Overlay: Decodable {
+      var pixels: Int
+      var labelled: Int
+      var wrong: Int
+    }
+    var console: [String]
+    var dialogs: Int
+    var axe: [String]
+    var titles: [String]
+    var states: [String]
+    var sameDocument: Bool
+    var patient: String
+    var picture: Int
+    var story: Int
+    var notice: String
+    var overlay: Overlay
+    var trial: String
+    var viewerButtons: Int
+    var viewerPost: Int
+    var wide: Int
+  }
+
+  private static func daemon() async throws -> WebStore {
+    let hash = try await runProcess(
+      "/bin/bash", ["-c", "echo '\(password)' | \(segmentdBinary) config hash-password"]
+    ).output.trimmingCharacters(in: .newlines)
+    return try WebStore(
+      """
+      , dashboard: true, limits: {headerSeconds: 2}, users: [
+          {name: olga, passwordHash: "\(hash)", role: operator},
+          {name: vera, passwordHash: "\(hash)", role: viewer}]
+      """, hasDestination: true)
+  }
+
+  @Test func aStudyIsFollowedInABrowser() async throws {
+    let web = try await Self.daemon()
+    let files = try await web.series(slices: 12)
+    let name = "<script>alert(1)</script>^Eve"
+    let change = """
+      import pydicom, sys
+      for path in sys.argv[2:]:
+          dataset = pydicom.dcmread(path); dataset.PatientName = sys.argv[1]; dataset.save_as(path)
+      """
+    let changed = try await runProcess(testPython, ["-c", change, name] + files.map(\.path))
+    #expect(changed.status == 0, "\(changed.output)")
+    let daemon = try await web.start()
+    let folder = web.setup.folder.url
+    let seen = try await runScript(
+      "peers/dashboard_browser.py",
+      [
+        "watch", "http://127.0.0.1:\(web.port)", Self.password, "\(web.setup.port)",
+        folder.appendingPathComponent("series").path,
+        web.setup.state.appendingPathComponent("results").path, folder.path,
+      ], as: Seen.self)
+    #expect(seen.states.last == "done" && seen.states.count > 1 && seen.sameDocument)
+    #expect(seen.patient == name && seen.dialogs == 0)
+    #expect(!seen.titles.isEmpty && !seen.titles.contains { $0.contains("Eve") })
+    #expect(seen.picture > 0 && seen.story > 5)
+    #expect(seen.notice == "Job 1 is sent now.")
+    #expect(seen.overlay.pixels == 48 * 48 && seen.overlay.labelled > 0)
+    #expect(seen.overlay.wrong == 0)
+    #expect(seen.trial.contains("selected"))
+    #expect(seen.viewerButtons == 0 && seen.viewerPost == 403)
+    #expect(seen.wide <= 390)
+    #expect(seen.console.isEmpty && seen.axe.isEmpty, "\(seen.console) \(seen.axe)")
+    let log = daemon.output
+    #expect(log.contains("logged in") && !log.contains("Eve"))
+    #expect(try await daemon.end() == 0)
+  }
+
+  @Test func hostileRequestsAreRefused() async throws {
+    let web = try await Self.daemon()
+    _ = try await web.series()
+    let daemon = try await web.start()
+    _ = try await web.setup.send(web.setup.folder.url.appendingPathComponent("series"))
+    _ = try await web.setup.endedJobs()
+    let answers = try await runScript(
+      "peers/dashboard_browser.py", ["hostile", "127.0.0.1:\(web.port)", Self.password],
+      as: [String: Int].self)
+    let expected = [
+      "noLogin": 401, "traversal": 404, "encodedTraversal": 400, "csrfMissing": 403,
+      "csrfWrong": 403, "foreignOrigin": 403, "wrongHost": 421, "injection": 200,
+      "openRedirect": 303, "largeForm": 413, "slow": 408, "fixation": 303, "afterLogout": 303,
+      "guessing": 429,
+    ]
+    for (kind, status) in expected { #expect(answers[kind] == status, "\(kind)") }
+    #expect([0, 400, 431].contains(answers["longHeader"]))
+    // Nothing was changed by any of them.
+    let state = try await segmentd("jobs", "--config", web.setup.configuration)
+    #expect(!state.output.contains("paused"))
+    #expect(try await daemon.end() == 0)
+  }
+}
