@@ -50,16 +50,18 @@ let package = Package(
     .target(name: "Cryptography", dependencies: ["COpenSSL"]),
     .target(name: "Volumes"),
     .target(name: "GeometryGate", dependencies: ["Volumes"]),
-    .target(name: "Evaluation", dependencies: ["Volumes"]),
+    .target(name: "Evaluation", dependencies: ["FileSystem", "Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes"]),
     .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem"]),
     .target(name: "Terminology"),
-    .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
+    .target(
+      name: "StrictYAML", dependencies: ["FileSystem", .product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
       name: "ConfigurationFile",
       dependencies: [
-        "Credentials", "StrictYAML", "SeriesSelection", "GeometryGate", "DICOM", "DICOMNetwork",
+        "Credentials", "FileSystem", "StrictYAML", "SeriesSelection", "GeometryGate", "DICOM",
+        "DICOMNetwork",
       ]),
     .target(name: "WatchFolder", dependencies: ["FileSystem"]),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
@@ -192,7 +194,8 @@ let package = Package(
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile",
         "Credentials", "DICOM",
-        "Explanation", "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection",
+        "Explanation", "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation",
+        "SeriesSelection",
         "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",

@@ -16,11 +16,13 @@ extension SiteConfiguration {
     for entry in watch where !(entry.settleSeconds > 0 && entry.settleSeconds.isFinite) {
       throw check.fault("watch.settleSeconds: \(entry.settleSeconds) is not positive")
     }
-    for folder in models.directories + watch.map(\.folder) {
+    for (key, folder) in models.directories.map({ ("models.directories", $0) })
+      + watch.map({ ("watch", $0.folder) })
+    {
       var isFolder: ObjCBool = false
       guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
         isFolder.boolValue
-      else { throw check.fault("\(folder) is not a folder") }
+      else { throw check.fault("\(key): \(folder) is not a folder") }
     }
     guard (0...1024).contains(inference.threads) else {
       throw check.fault("inference.threads: \(inference.threads) is not between 0 and 1024")

@@ -1,5 +1,6 @@
 import FileSystem
 import Foundation
+import StrictYAML
 
 /// The text of a configuration file as it was read once, so that several processes of one daemon have the
 /// same configuration whatever becomes of the file.
@@ -14,10 +15,23 @@ public struct ConfigurationSource: Codable, Sendable {
   public init(file: String) throws(ConfigurationError) {
     self.file = file
     do {
-      text = try String(contentsOfFile: file, encoding: .utf8)
+      text = try TextFile.read(file)
     } catch {
-      throw .unreadable(file: file, reason: error.localizedDescription)
+      throw .unreadable(file: file, reason: error.description)
     }
+  }
+
+  /// - Parameters:
+  ///   - file: to which relative paths refer, and which errors name.
+  ///   - text: what is or will be in it.
+  public init(file: String, text: String) {
+    self.file = file
+    self.text = text
+  }
+
+  /// The line, from 1, of a key such as `rules[1].model`; nil where it is not there.
+  public func line(of key: String) -> Int? {
+    StrictYAMLDecoder.line(ofKeyIn: key, text: text)
   }
 
   /// The configuration, checked.

@@ -11,7 +11,7 @@ extension SiteConfiguration {
       case stow(STOW)
     }
 
-    private enum Kind: String, Decodable, CaseIterable { case dimse, stow }
+    private enum Kind: String, YAMLChoice { case dimse, stow }
 
     /// A DICOM application with C-STORE.
     public struct DIMSE: Sendable, Equatable {
@@ -31,7 +31,7 @@ extension SiteConfiguration {
     }
 
     /// How it is proved that the destination keeps what it took.
-    public enum Verification: String, Decodable, Sendable, CaseIterable {
+    public enum Verification: String, YAMLChoice, Sendable {
       /// Its answer to the sending is believed.
       case none
       /// It is asked whether it lists the objects, by C-FIND or QIDO-RS.
@@ -40,8 +40,10 @@ extension SiteConfiguration {
       case commitment
     }
 
+    public static let defaultTimeoutSeconds = 30
+
     /// A kind of object, as the ledger names it.
-    public enum ObjectKind: String, Decodable, Sendable, CaseIterable {
+    public enum ObjectKind: String, YAMLChoice, Sendable {
       case segmentation = "seg"
       case report = "sr"
       case capture, labelmap, rtstruct
@@ -53,7 +55,7 @@ extension SiteConfiguration {
     public var tls: PeerTLS?
     public var verify = Verification.none
     /// Seconds for the connection, the association and each answer.
-    public var timeoutSeconds = 30
+    public var timeoutSeconds = Destination.defaultTimeoutSeconds
     /// Whether it gets de-identified copies, by the basic profile of PS3.15 E.
     public var deidentify = false
     /// Kinds of objects that it gets; nil for all.

@@ -31,7 +31,7 @@ extension SiteConfiguration {
     }
 
     /// How instances are retrieved from a DICOM application.
-    public enum Retrieve: String, Decodable, Sendable, CaseIterable {
+    public enum Retrieve: String, YAMLChoice, Sendable {
       /// C-GET: over the association of the request.
       case get
       /// C-MOVE: the archive sends them to the listener, whose AE title it knows.
@@ -39,7 +39,7 @@ extension SiteConfiguration {
     }
 
     /// What happens to a series about which the source could not be asked.
-    public enum WhenUnreachable: String, Decodable, Sendable, CaseIterable { case hold, process }
+    public enum WhenUnreachable: String, YAMLChoice, Sendable { case hold, process }
 
     public var service: Service
     /// Seconds that a series waits for the source, or for what it lists, before it is held.

@@ -20,7 +20,7 @@ extension SiteConfiguration {
     public var captures = Captures.none
 
     /// Pictures as DICOM objects.
-    public enum Captures: String, Decodable, Sendable, CaseIterable {
+    public enum Captures: String, YAMLChoice, Sendable {
       case none
       /// The images with contours.
       case frames
@@ -32,7 +32,7 @@ extension SiteConfiguration {
     /// What becomes of a result that is suspect: outside of what the model's bundle says is usual.
     public var suspect = Suspect.deliver
 
-    public enum Suspect: String, Decodable, Sendable, CaseIterable {
+    public enum Suspect: String, YAMLChoice, Sendable {
       /// It is delivered, and says what is unusual.
       case deliver
       /// The series is held with what is unusual, and nothing is delivered.
@@ -40,7 +40,7 @@ extension SiteConfiguration {
     }
 
     /// What a structured report says.
-    public enum Report: String, Decodable, Sendable, CaseIterable {
+    public enum Report: String, YAMLChoice, Sendable {
       /// There is none.
       case none
       /// The measurements of each segment.
@@ -48,7 +48,7 @@ extension SiteConfiguration {
     }
 
     /// What shows that a series was processed and nothing was found in it.
-    public enum NothingFound: String, Decodable, Sendable, CaseIterable {
+    public enum NothingFound: String, YAMLChoice, Sendable {
       /// A structured report that says which model looked at which images and found nothing.
       case report
       /// Nothing: the ledger alone knows.

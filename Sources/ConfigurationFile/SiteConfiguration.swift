@@ -99,7 +99,13 @@ public struct SiteConfiguration: Decodable, Sendable {
     }
     configuration.web?.tls?.resolve(resolve)
     configuration.models.directories = configuration.models.directories.map(resolve)
-    try configuration.check(file: file)
+    do throws(ConfigurationError) {
+      try configuration.check(file: file)
+    } catch .invalid(let name, nil, let message) {
+      throw .invalid(
+        file: name, line: StrictYAMLDecoder.line(ofKeyIn: message, text: source.text),
+        message: message)
+    }
     self = configuration
   }
 }
@@ -197,11 +203,11 @@ extension SiteConfiguration {
 
   /// What is logged.
   public struct Log: Decodable, Sendable {
-    public enum Level: String, Decodable, Sendable { case debug, info, warning, error }
+    public enum Level: String, YAMLChoice, Sendable { case debug, info, warning, error }
     public var level = Level.info
 
     /// How an event is written.
-    public enum Format: String, Decodable, Sendable, CaseIterable {
+    public enum Format: String, YAMLChoice, Sendable {
       /// As text where standard error is a terminal, otherwise as JSON.
       case auto
       /// A line for people.

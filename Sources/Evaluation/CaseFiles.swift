@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 
 /// One case of a data set on disk.
@@ -96,7 +97,7 @@ extension CaseFiles {
     let data: Data
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: text))
-    } catch { throw .unreadableList(path: text, reason: error.localizedDescription) }
+    } catch { throw .unreadableList(path: text, reason: SystemError.text(of: error)) }
     let decoder = JSONDecoder()
     if let names = try? decoder.decode([String].self, from: data) { return names }
     if let split = try? decoder.decode(Split.self, from: data) { return split.heldOut }

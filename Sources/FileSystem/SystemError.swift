@@ -28,6 +28,16 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// What is wrong, in the words of the system where it is one of its errors.
   public static func text(of error: any Error) -> String {
-    SystemError(behind: error)?.description ?? (error as NSError).localizedDescription
+    if let known = SystemError(behind: error) { return known.description }
+    let error = error as NSError
+    // Foundation says of a folder that is read as a file nothing but a number.
+    if error.domain == NSCocoaErrorDomain,
+      let path = error.userInfo[NSFilePathErrorKey] as? String
+        ?? (error.userInfo[NSURLErrorKey] as? URL)?.path,
+      FileStatus(path)?.isFolder == true
+    {
+      return SystemError(EISDIR).description
+    }
+    return error.localizedDescription
   }
 }

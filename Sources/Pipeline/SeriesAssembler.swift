@@ -122,7 +122,7 @@ public struct SeriesAssembler: Service {
     // A slice of a stack that came late makes a new job of the series by which the stack goes.
     let stacks = assessed.filter { !$0.value.stackedWith.isEmpty && !due.contains($0.key) }
     for (series, stack) in stacks.sorted(by: { $0.key < $1.key }) {
-      for job in jobs(stack, modality: members[0].modality, []) {
+      for job in stack.jobs(modality: members[0].modality, rules: rules, channelJobs: []) {
         _ = try ledger.reprocess(series: series, job: job, by: .rule)
       }
     }
@@ -136,7 +136,8 @@ public struct SeriesAssembler: Service {
     throws
   {
     try ledger.assembleSeries(
-      series, jobs: jobs(assessed, modality: series.modality, channelJobs),
+      series,
+      jobs: assessed.jobs(modality: series.modality, rules: rules, channelJobs: channelJobs),
       verdict: assessed.verdict, rules: assessed.plan.rules,
       isHeldAsIncomplete: assessed.isHeldAsIncomplete)
     logger.info(
@@ -146,42 +147,5 @@ public struct SeriesAssembler: Service {
         "verdict": "\(assessed.verdict.kind)",
         "models": "\(assessed.plan.models.joined(separator: ","))",
       ])
-  }
-
-  private func jobs(_ assessed: AssessedSeries, modality: String, _ channelJobs: [NewJob])
-    -> [NewJob]
-  {
-    switch assessed.plan {
-    case .unreadable(let reason):
-      // The verdict says more where instances were refused.
-      let reasons = assessed.isHeldAsIncomplete ? assessed.verdict.reasons : [reason]
-      return [NewJob(model: "", start: .held(reason: reasons.joined(separator: "; ")))]
-    case .sliceOfStack(let series):
-      return [
-        NewJob(model: "", start: .cancelled(reason: "a slice of the stack of series \(series)"))
-      ]
-    case .waitsForStudy: return []
-    case .assessed(let plan):
-      // What the gate holds would be held by its job too.
-      let verdict = assessed.verdict
-      let start: NewJob.Start =
-        verdict.kind == .held
-        ? .held(reason: verdict.reasons.joined(separator: "; ")) : .available
-      var jobs = plan.models.filter { rules.channels[$0] == nil }
-        .map { assessed.job(for: $0, start: start) }
-      jobs += channelJobs
-      jobs += plan.tied.sorted { $0.key < $1.key }
-        .map { NewJob(model: $0.key, start: .held(reason: $0.value)) }
-      guard jobs.isEmpty else { return jobs }
-      let reasons = plan.reasons.joined(separator: "; ")
-      if plan.isPassedOver {
-        return [NewJob(model: "", start: .cancelled(reason: "passed over: \(reasons)"))]
-      }
-      let stated = modality.isEmpty ? "empty" : modality
-      let reason =
-        "no rule of the configuration matches: Modality (0008,0060) is \(stated)"
-        + (reasons.isEmpty ? "" : "; \(reasons)")
-      return [NewJob(model: "", start: .held(reason: reason))]
-    }
   }
 }

@@ -19,7 +19,10 @@ struct DecodingFault {
     case .keyNotFound(let key, let context):
       kind = .missingKey
       path = context.codingPath + [key]
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+      path = context.codingPath
+      kind = .other("this is not \(Self.name(of: type))")
+    case .dataCorrupted(let context):
       path = context.codingPath
       syntax = context.underlyingError as? YamlError
       if let unknown = context.underlyingError as? UnknownKeyError {
@@ -31,6 +34,23 @@ struct DecodingFault {
     @unknown default:
       kind = .other("\(error)")
       path = []
+    }
+  }
+
+  /// A type in the words of somebody who writes YAML.
+  private static func name(of type: Any.Type) -> String {
+    switch type {
+    case is Int.Type, is Int64.Type, is UInt16.Type: "a whole number"
+    case is Double.Type, is Float.Type: "a number"
+    case is Bool.Type: "true or false"
+    case is String.Type: "text"
+    case is [Any].Type: "a list"
+    default:
+      switch "\(type)" {
+      case let name where name.contains("Mapping"): "a mapping of keys to values"
+      case let name where name.contains("Sequence") || name.hasPrefix("Array"): "a list"
+      default: "of the kind that is wanted here"
+      }
     }
   }
 

@@ -10,6 +10,7 @@ public struct UnknownKeyError: Error, CustomStringConvertible {
 
   public var description: String {
     "unknown key \"\(key.stringValue)\" (known here: \(known.joined(separator: ", ")))"
+      + Spelling.question(key.stringValue, known)
   }
 }
 

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import Yams
 
@@ -24,9 +25,9 @@ public struct StrictYAMLDecoder: Sendable {
   {
     let text: String
     do {
-      text = try String(contentsOfFile: file, encoding: .utf8)
+      text = try TextFile.read(file)
     } catch {
-      throw .unreadable(file: file, reason: error.localizedDescription)
+      throw .unreadable(file: file, reason: error.description)
     }
     return try decode(type, text: text, of: file)
   }
@@ -46,6 +47,37 @@ public struct StrictYAMLDecoder: Sendable {
     } catch {
       throw .invalid(file: file, line: nil, message: "\(error)")
     }
+  }
+
+  /// The line, from 1, of the key that a message begins with, such as `listener[1].port: port 0 is not …`, or of
+  /// the last key on the way to it that is there; nil where the message begins with none.
+  public static func line(ofKeyIn message: String, text: String) -> Int? {
+    guard let root = try? Yams.compose(yaml: text) else { return nil }
+    let name = message.prefix { $0 != ":" && $0 != " " }
+    var node = root
+    var line: Int?
+    for part in name.split(separator: ".") {
+      let pieces = part.split(separator: "[")
+      guard let key = pieces.first.map(String.init) else { return line }
+      if let pair = node.mapping?.first(where: { $0.key.string == key }) {
+        line = pair.key.mark?.line ?? line
+        node = pair.value
+      } else if let item = node.sequence?.first(where: { $0.mapping?["name"]?.string == key }) {
+        // Such as a destination, which messages call by its name.
+        line = item.mark?.line ?? line
+        node = item
+      } else {
+        return line
+      }
+      for piece in pieces.dropFirst() {
+        guard let index = Int(piece.dropLast()), let list = node.sequence, index < list.count else {
+          return line
+        }
+        node = list[index]
+        line = node.mark?.line ?? line
+      }
+    }
+    return line
   }
 
   private static func fault(_ error: DecodingError, file: String, text: String)

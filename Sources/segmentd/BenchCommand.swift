@@ -17,15 +17,19 @@ struct BenchCommand: AsyncParsableCommand {
       larger than the model's (0.78 mm for 0.758), with its overlap and mirrorings (published \
       networks: half a patch, all three axes) and all resampling; files read and written come on \
       top.
-      """)
+      """
+        + examples("segmentd bench --variant synapse", "segmentd bench --model cardiac --profile"))
 
   @Option(help: "synapse, acdc, lung, tumor, or a YAML file that describes a network.")
   var variant: String?
 
-  @Option(help: "The model's name, or the path of its bundle, in place of a variant.")
+  @Option(
+    help: "The model's name, or the path of its bundle, in place of a variant.", completion: .model)
   var model: String?
 
-  @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+  @Option(
+    name: .customLong("models"), help: "A folder of further model bundles.",
+    completion: .directory)
   var modelDirectories: [String] = []
 
   @Option(help: "Worker threads; 0 takes one for each processor.")

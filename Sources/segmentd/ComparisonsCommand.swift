@@ -19,11 +19,14 @@ struct ComparisonsCommand: AsyncParsableCommand {
       takes them: FOLDER/images/SERIES-UID/ and FOLDER/labels/SERIES-UID.dcm, the newest of each series.
 
       Reads the ledger alone; --export copies files of the spool.
-      """)
+      """
+        + examples(
+          "segmentd comparisons --model liver --newer-than 90d",
+          "segmentd comparisons --export corrections"))
 
   @OptionGroup var config: ConfigurationOption
 
-  @Option(help: ArgumentHelp("Of this model.", valueName: "name"))
+  @Option(help: ArgumentHelp("Of this model.", valueName: "name"), completion: .model)
   var model: String?
 
   @Option(
@@ -34,7 +37,9 @@ struct ComparisonsCommand: AsyncParsableCommand {
   @Flag(help: "Each comparison by itself.")
   var list = false
 
-  @Option(help: ArgumentHelp("Write images and labels here.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Write images and labels here.", valueName: "folder"), completion: .directory
+  )
   var export: String?
 
   @Flag(help: "Print JSON: each comparison.")

@@ -13,7 +13,7 @@ struct DeidentificationOptions: ParsableArguments {
     name: .customLong("uid-key"),
     help: ArgumentHelp(
       "With --deidentify: the file of the secret behind the new UIDs; it is made where there is none. Without "
-        + "it the UIDs of another run differ.", valueName: "file"))
+        + "it the UIDs of another run differ.", valueName: "file"), completion: .file())
   var keyFile: String?
 
   func validate() throws {

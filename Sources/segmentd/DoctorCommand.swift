@@ -15,7 +15,8 @@ struct DoctorCommand: AsyncParsableCommand {
 
       Exit status: 0 where nothing is wrong, 2 where there is a fault, 1 where the configuration cannot be \
       read.
-      """)
+      """
+        + examples("segmentd doctor", "sudo -u segmentd segmentd doctor --json"))
 
   @OptionGroup var config: ConfigurationOption
 
@@ -40,7 +41,12 @@ struct DoctorCommand: AsyncParsableCommand {
 extension Finding {
   /// For people.
   fileprivate var line: String {
-    let sign = [Level.good: "ok     ", .warning: "warning", .fault: "FAULT  "][level] ?? ""
+    let sign =
+      switch level {
+      case .good: TerminalColor.green.paint("ok     ")
+      case .warning: TerminalColor.yellow.paint("warning")
+      case .fault: TerminalColor.red.paint("FAULT  ")
+      }
     return "\(sign) \(subject): \(text)" + (advice.map { "\n        → \($0)" } ?? "")
   }
 }

@@ -23,19 +23,23 @@ struct EvaluateCommand: AsyncParsableCommand {
       benchmarks. Without it, distances are in millimetres, HD95 is the larger of both directions.
 
       The exit status is 2 where the model refused a case; such cases are named and not scored.
-      """)
+      """
+        + examples(
+          "segmentd evaluate --model hippocampus --images images --labels labels",
+          "segmentd evaluate --predictions masks --labels labels --benchmark acdc"))
 
-  @Option(help: "The model's name, or the path of its bundle.")
+  @Option(help: "The model's name, or the path of its bundle.", completion: .model)
   var model: String?
 
-  @Option(help: "The folder of images, or one image.")
+  @Option(help: "The folder of images, or one image.", completion: .file())
   var images: String?
 
   @Option(
-    help: "Existing segmentations to score instead: a folder, or one file (NIfTI or DICOM SEG).")
+    help: "Existing segmentations to score instead: a folder, or one file (NIfTI or DICOM SEG).",
+    completion: .file())
   var predictions: String?
 
-  @Option(help: "The folder of known labels, or one file.")
+  @Option(help: "The folder of known labels, or one file.", completion: .file())
   var labels: String
 
   @Option(help: "Only these cases: names with commas, or a JSON file (a list, or its heldOut).")
@@ -47,7 +51,9 @@ struct EvaluateCommand: AsyncParsableCommand {
       valueName: Benchmark.allCases.map(\.rawValue).joined(separator: "|")))
   var benchmark: Benchmark?
 
-  @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+  @Option(
+    name: .customLong("models"), help: "A folder of further model bundles.",
+    completion: .directory)
   var modelDirectories: [String] = []
 
   @OptionGroup var config: GeometryOption
@@ -99,7 +105,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     let report = EvaluationReport(
       outcomes, scoring: scoring, bundle: bundle, elapsed: ContinuousClock.now - start)
     print(json ? try encodeJSON(report) : report.text)
-    if !report.failed.isEmpty { throw ExitCode(2) }
+    if !report.failed.isEmpty { throw ExitCode.findings }
   }
 
   private func segmentAndScore(

@@ -14,7 +14,10 @@ struct ExplainCommand: AsyncParsableCommand {
       and its hash, the proof of the result, deliveries and storage commitment; then what waits for \
       what and until when. Reads the ledger alone, with the daemon up or down, and changes nothing; \
       it works on a read-only copy too. Names no patient.
-      """)
+      """
+        + examples(
+          "segmentd explain --study 1.2.3", "segmentd explain --study 1.2.3 --series 1.2.3.4 --json"
+        ))
 
   @OptionGroup var config: ConfigurationOption
 

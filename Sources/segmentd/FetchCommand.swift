@@ -12,7 +12,8 @@ struct FetchCommand: AsyncParsableCommand {
       not here into spool and ledger. They are checked, refused and recorded as if they had been sent. \
       A daemon on the same state directory assembles them; without one, the next that starts does, or \
       segmentd reprocess.
-      """)
+      """
+        + examples("segmentd fetch --study 1.2.3"))
 
   @OptionGroup var config: ConfigurationOption
 
@@ -45,7 +46,7 @@ struct FetchCommand: AsyncParsableCommand {
     } else {
       warn("no daemon is running: the next one assembles what came, or segmentd reprocess does")
     }
-    guard retrieved.allSatisfy({ $0.problem == nil }) else { throw ExitCode.failure }
+    guard retrieved.allSatisfy({ $0.problem == nil }) else { throw ExitCode.findings }
   }
 
   private func table(_ retrieved: [RetrievedSeries]) -> String {

@@ -17,21 +17,30 @@ struct FineTuneCommand: AsyncParsableCommand {
       OUTPUT/models receives a new version of the bundle, NAME-VERSION; the model that it comes from \
       is not changed, and its checksum is in the new card. SIGTERM or Ctrl-C ends after the step in \
       hand; --resume continues.
-      """)
+      """
+        + examples("segmentd fine-tune --model hippocampus --corrections corrections --output run"))
 
-  @Option(help: "The model's name, or the path of its bundle.")
+  @Option(help: "The model's name, or the path of its bundle.", completion: .model)
   var model: String
 
-  @Option(help: ArgumentHelp("A folder of corrected cases.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("A folder of corrected cases.", valueName: "folder"),
+    completion: .directory)
   var corrections: String
 
-  @Option(help: ArgumentHelp("A folder of older cases to mix in.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("A folder of older cases to mix in.", valueName: "folder"),
+    completion: .directory)
   var data: String?
 
-  @Option(help: ArgumentHelp("The folder of the run; it is created.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("The folder of the run; it is created.", valueName: "folder"),
+    completion: .directory)
   var output: String
 
-  @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+  @Option(
+    name: .customLong("models"), help: "A folder of further model bundles.",
+    completion: .directory)
   var modelDirectories: [String] = []
 
   @Option(

@@ -13,18 +13,22 @@ struct ForwardCommand: AsyncParsableCommand {
     discussion: """
       Reads the tensor "input" (1, C, D, H, W) of a safetensors file, normalised as the model was \
       trained, and writes the tensor "logits" (1, K, D, H, W). No preprocessing, no sliding window.
-      """)
+      """
+        + examples(
+          "segmentd forward --variant synapse --weights weights.safetensors \\",
+          "    --input patch.safetensors --output logits.safetensors"))
 
   @Option(help: "synapse, acdc, lung, tumor, or a YAML file that describes a network.")
   var variant: String
 
-  @Option(help: "The weights, a safetensors file.")
+  @Option(help: "The weights, a safetensors file.", completion: .safetensors)
   var weights: String
 
-  @Option(help: "The safetensors file with the tensor \"input\".")
+  @Option(
+    help: "The safetensors file with the tensor \"input\".", completion: .safetensors)
   var input: String
 
-  @Option(help: "The safetensors file to write.")
+  @Option(help: "The safetensors file to write.", completion: .safetensors)
   var output: String
 
   @Option(help: "Worker threads.")

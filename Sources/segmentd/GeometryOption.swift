@@ -7,7 +7,8 @@ struct GeometryOption: ParsableArguments {
   @Option(
     name: [.short, .customLong("config")],
     help: ArgumentHelp(
-      "Assess series by the geometry section of this configuration.", valueName: "file"))
+      "Assess series by the geometry section of this configuration.", valueName: "file"),
+    completion: .yaml)
   var file: String?
 
   /// The rules of the file, or the defaults of the configuration where none is given.

@@ -16,7 +16,9 @@ struct InspectCommand: ParsableCommand {
       and folder is read once, and what is passed over is counted on standard error. Exits with 0 \
       when the images of at least one series could be read, whatever the verdicts, and with 2 when \
       none could.
-      """)
+      """
+        + examples(
+          "segmentd inspect FOLDER", "segmentd inspect --config segmentd.yaml --json FOLDER"))
 
   @OptionGroup var config: GeometryOption
 
@@ -30,7 +32,7 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Argument(help: ArgumentHelp("DICOM files or folders.", valueName: "input"))
+  @Argument(help: ArgumentHelp("DICOM files or folders.", valueName: "input"), completion: .file())
   var inputs: [String]
 
   func run() throws {
@@ -55,7 +57,7 @@ struct InspectCommand: ParsableCommand {
     }
     guard !reports.isEmpty else { throw RunError.nothingToRead(inputs: inputs) }
     if json { print(try encodeJSON(["series": reports])) }
-    guard sources.contains(where: \.hasImages) else { throw ExitCode(2) }
+    guard sources.contains(where: \.hasImages) else { throw ExitCode.findings }
   }
 
   /// The assessment with what reading the pixels reveals.

@@ -6,11 +6,14 @@ import SeriesProcessing
 struct ModelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models", abstract: "Show, verify and import model bundles.",
+    discussion: examples("segmentd models", "segmentd models verify"),
     subcommands: [List.self, Verify.self, ModelsImportCommand.self],
     defaultSubcommand: List.self)
 
   struct Options: ParsableArguments {
-    @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+    @Option(
+      name: .customLong("models"), help: "A folder of further model bundles.",
+      completion: .directory)
     var directories: [String] = []
 
     var library: ModelLibrary {
@@ -19,7 +22,9 @@ struct ModelsCommand: AsyncParsableCommand {
   }
 
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the models. (default)")
+    static let configuration = CommandConfiguration(
+      abstract: "List the models. (default)",
+      discussion: examples("segmentd models list --models /srv/models"))
 
     @OptionGroup var options: Options
     @Flag(help: "Print JSON.")
@@ -53,26 +58,44 @@ struct ModelsCommand: AsyncParsableCommand {
 
   struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Check the description and the weights of models against their checksums.")
+      abstract: "Check the description and the weights of models against their checksums.",
+      discussion: examples("segmentd models verify", "segmentd models verify --json hippocampus"))
 
     @OptionGroup var options: Options
-    @Argument(help: "Names or paths of bundles; all known ones when none is given.")
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Argument(
+      help: "Names or paths of bundles; all known ones when none is given.", completion: .model)
     var names: [String] = []
+
+    struct Row: Encodable {
+      var model: String
+      /// SHA-256 of the weights; nil where something is wrong.
+      var sha256: String?
+      var fault: String?
+
+      var text: String { "\(model): " + (fault ?? "verified, SHA-256 \(sha256 ?? "")") }
+    }
 
     func run() async throws {
       let library = options.library
-      var faults = 0
+      var rows: [Row] = []
       for name in names.isEmpty ? library.bundles.keys.sorted() : names {
+        let row: Row
         do {
           let bundle = try library.bundle(name)
           _ = try Segmenter(bundle: bundle, threads: 1)
-          print("\(name): verified, SHA-256 \(bundle.weightsSHA256)")
+          row = Row(model: name, sha256: bundle.weightsSHA256)
         } catch {
-          faults += 1
-          print("\(name): \(error)")
+          row = Row(model: name, fault: "\(error)")
         }
+        if !json { print(row.text) }
+        rows.append(row)
       }
-      if faults > 0 { throw ExitCode.failure }
+      if json { print(try encodeJSON(rows)) }
+      if rows.contains(where: { $0.fault != nil }) { throw ExitCode.findings }
     }
   }
 }

@@ -25,14 +25,19 @@ struct ModelsImportCommand: AsyncParsableCommand {
 
       Presets:
       \(ModelPreset.all.map { "\($0.name): \($0.summary)" }.joined(separator: "\n"))
-      """)
+      """
+        + examples(
+          "segmentd models import --preset synapse --name abdomen \\",
+          "    --checkpoint model_final_checkpoint.model --models /srv/models"))
 
   @Option(
     help: ArgumentHelp(
       "\(ModelPreset.all.map(\.name).joined(separator: ", ")).", valueName: "preset"))
   var preset: String
 
-  @Option(help: "The checkpoint, such as model_final_checkpoint.model, or a safetensors file.")
+  @Option(
+    help: "The checkpoint, such as model_final_checkpoint.model, or a safetensors file.",
+    completion: .file())
   var checkpoint: String
 
   @Option(

@@ -19,7 +19,8 @@ struct PurgeCommand: AsyncParsableCommand {
       what a destination does not have, or has not proved to keep where it is asked to. The ledger \
       remembers what was removed, when and by which rule: see segmentd explain. --dry-run says what would be removed, \
       and writes nothing.
-      """)
+      """
+        + examples("segmentd purge --dry-run --list"))
 
   @OptionGroup var config: ConfigurationOption
 

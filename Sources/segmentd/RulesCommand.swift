@@ -7,6 +7,7 @@ import SeriesReading
 struct RulesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rules", abstract: "Try the rules that assign series to models.",
+    discussion: examples("segmentd rules test FOLDER"),
     subcommands: [Test.self])
 
   struct Test: AsyncParsableCommand {
@@ -17,14 +18,18 @@ struct RulesCommand: AsyncParsableCommand {
         every rule of the configuration, as the daemon would if the study arrived now. A series \
         that misses a rule by one criterion is called a near miss. For a model that is shown \
         several series together, the series of each channel follows, or why there is none.
-        """)
+        """
+          + examples(
+            "segmentd rules test FOLDER", "segmentd rules test --config new.yaml --json FOLDER"))
 
     @OptionGroup var config: ConfigurationOption
 
     @Flag(help: "Print the decisions as JSON.")
     var json = false
 
-    @Argument(help: ArgumentHelp("A folder with the files of a study.", valueName: "study-folder"))
+    @Argument(
+      help: ArgumentHelp("A folder with the files of a study.", valueName: "study-folder"),
+      completion: .directory)
     var folder: String
 
     func run() async throws {

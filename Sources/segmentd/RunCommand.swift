@@ -32,15 +32,21 @@ struct RunCommand: AsyncParsableCommand {
       Annex E: OUTPUT/NEW-SERIES-UID/. The same --uid-key gives the same new UIDs and patients again.
 
       The exit status is 0 when nothing was held or failed and no DICOM file was damaged.
-      """)
+      """
+        + examples(
+          "segmentd run --model hippocampus --output results FOLDER",
+          "segmentd run --model cardiac --phases ed-es --report --output results FOLDER",
+          "segmentd run --model ./models/liver --output results image.nii.gz"))
 
-  @Option(help: "The model's name, or the path of its bundle.")
+  @Option(help: "The model's name, or the path of its bundle.", completion: .model)
   var model: String
 
-  @Option(help: "The folder for results; it is created.")
+  @Option(help: "The folder for results; it is created.", completion: .directory)
   var output: String
 
-  @Option(name: .customLong("models"), help: "A folder of further model bundles.")
+  @Option(
+    name: .customLong("models"), help: "A folder of further model bundles.",
+    completion: .directory)
   var modelDirectories: [String] = []
 
   @Option(help: "Worker threads; 0 takes one for each processor.")
@@ -100,7 +106,9 @@ struct RunCommand: AsyncParsableCommand {
   @Flag(help: "Print the outcome as JSON.")
   var json = false
 
-  @Argument(help: ArgumentHelp("Files or folders of DICOM or NIfTI.", valueName: "input"))
+  @Argument(
+    help: ArgumentHelp("Files or folders of DICOM or NIfTI.", valueName: "input"),
+    completion: .file())
   var inputs: [String]
 
   func validate() throws {
@@ -151,7 +159,7 @@ struct RunCommand: AsyncParsableCommand {
     for volume in scan.volumes { add(try await segment(volume, segmenter, geometry)) }
     if json { print(try encodeJSON(reports)) }
     let isComplete = reports.allSatisfy { ["segmented", "nothing found"].contains($0.state) }
-    if !isComplete || !scan.damagedImages.isEmpty { throw ExitCode(2) }
+    if !isComplete || !scan.damagedImages.isEmpty { throw ExitCode.findings }
   }
 
   private func segment(

@@ -9,7 +9,8 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       The listener, the web server and the watch folders of the configuration, in one daemon. All that \
       receives is in a second process, segmentd receive, which is started again where it crashes.
-      """)
+      """
+        + examples("segmentd serve", "segmentd serve --config segmentd.yaml"))
 
   @OptionGroup var config: ConfigurationOption
 

@@ -17,9 +17,12 @@ struct TrainCommand: AsyncParsableCommand {
 
       SIGTERM or Ctrl-C ends the training after the step in hand. It continues with --resume, as if \
       it had not stopped, also after kill -9, then from the last checkpoint.
-      """)
+      """
+        + examples(
+          "segmentd train --config train.yaml", "segmentd train --config train.yaml --resume"))
 
-  @Option(help: ArgumentHelp("The training's configuration.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The training's configuration.", valueName: "file"), completion: .yaml)
   var config: String
 
   @Flag(help: "Continue the training in the configuration's output folder.")

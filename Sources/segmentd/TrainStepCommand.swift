@@ -15,7 +15,10 @@ struct TrainStepCommand: AsyncParsableCommand {
       Reads the tensors "images" (B, C, D, H, W), normalised, and "labels" (B, D, H, W) of a \
       safetensors file. Every step is the forward pass, the loss with deep supervision, the backward \
       pass, clipping at 12 and one step of the optimiser at a rate of 1e-4.
-      """)
+      """
+        + examples(
+          "segmentd train-step --variant acdc --weights weights.safetensors \\",
+          "    --batch batch.safetensors --steps 3"))
 
   enum Rule: String, ExpressibleByArgument, CaseIterable {
     case adamw, sgd

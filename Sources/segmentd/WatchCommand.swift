@@ -10,11 +10,12 @@ struct WatchCommand: AsyncParsableCommand {
     discussion: """
       Files are copied once they have stopped growing; nothing in the folder is changed. Rules, \
       destinations and, where one is set, the listener are those of the configuration.
-      """)
+      """
+        + examples("segmentd watch /srv/dicom/incoming"))
 
   @OptionGroup var config: ConfigurationOption
 
-  @Argument(help: "The folder.")
+  @Argument(help: "The folder.", completion: .directory)
   var folder: String
 
   func run() async throws {

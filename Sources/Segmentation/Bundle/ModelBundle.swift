@@ -54,9 +54,9 @@ public struct ModelBundle: Sendable, Equatable {
     let file = directory.appendingPathComponent("model.yaml")
     let text: String
     do {
-      text = try String(contentsOf: file, encoding: .utf8)
+      text = try TextFile.read(file.path)
     } catch {
-      throw .unreadable(path: file.path, reason: error.localizedDescription)
+      throw .unreadable(path: file.path, reason: error.description)
     }
     let bundle = try ModelBundle(yaml: text, file: file.path, directory: directory)
     let found = try sha256(of: bundle.weights)
@@ -204,7 +204,7 @@ public struct ModelBundle: Sendable, Equatable {
       }
       return hexadecimal(hash.finalize())
     } catch {
-      throw .unreadable(path: file.path, reason: error.localizedDescription)
+      throw .unreadable(path: file.path, reason: SystemError.text(of: error))
     }
   }
 }

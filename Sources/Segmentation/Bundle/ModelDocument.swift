@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import StrictYAML
 import Terminology
@@ -26,9 +27,9 @@ public struct ModelDocument {
   public init(file: String, key: String? = nil) throws(ModelBundleError) {
     let text: String
     do {
-      text = try String(contentsOfFile: file, encoding: .utf8)
+      text = try TextFile.read(file)
     } catch {
-      throw .unreadable(path: file, reason: error.localizedDescription)
+      throw .unreadable(path: file, reason: error.description)
     }
     let document = try BundleNode(yaml: text, file: file)
     let sections = try key.map { key throws(ModelBundleError) in try document.required(key) }

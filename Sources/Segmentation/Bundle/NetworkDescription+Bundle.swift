@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import StrictYAML
 import UNETRPP
@@ -29,9 +30,9 @@ extension NetworkDescription {
   package init(file: String) throws(ModelBundleError) {
     let text: String
     do {
-      text = try String(contentsOfFile: file, encoding: .utf8)
+      text = try TextFile.read(file)
     } catch {
-      throw .unreadable(path: file, reason: error.localizedDescription)
+      throw .unreadable(path: file, reason: error.description)
     }
     try self.init(BundleNode(yaml: text, file: file))
   }

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import Terminology
 import UNETRPP
@@ -19,9 +20,9 @@ struct ArchitectureFile {
   init(path: String) throws(ModelBundleError) {
     let text: String
     do {
-      text = try String(contentsOfFile: path, encoding: .utf8)
+      text = try TextFile.read(path)
     } catch {
-      throw .unreadable(path: path, reason: error.localizedDescription)
+      throw .unreadable(path: path, reason: error.description)
     }
     let root = try BundleNode(yaml: text, file: path).allowing([
       "summary", "trainingData", "network", "preprocessing", "labels", "input",

@@ -76,7 +76,7 @@ public struct ModelImport {
       try FileManager.default.createDirectory(
         at: temporary, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
     } catch {
-      throw .unwritable(path: temporary.path, reason: error.localizedDescription)
+      throw .unwritable(path: temporary.path, reason: SystemError.text(of: error))
     }
     do throws(ModelImportError) {
       notes += try fill(temporary, name: name, preset, rules ?? [], source, selection, notes)

@@ -175,3 +175,12 @@ extension VoxelStorage {
     }
   }
 }
+
+extension ModelBundle {
+  /// Checks spacing and size of a volume, in the model's orientation, against ``input``.
+  ///
+  /// - Parameter grid: of the source, after what the geometry gate repairs.
+  public func check(_ grid: VolumeGrid) throws(InputRefusal) {
+    try input.check(PreprocessingPlan(preprocessing, grid: grid).turnedGrid)
+  }
+}

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 
 /// The folder of a run: its lock, and where its files are.
@@ -24,7 +25,7 @@ public final class RunFolder: Sendable {
       try FileManager.default.createDirectory(
         at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
-      throw .unwritable(path: path, reason: error.localizedDescription)
+      throw .unwritable(path: path, reason: SystemError.text(of: error))
     }
     let lock = url.appendingPathComponent("lock").path
     let descriptor = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)

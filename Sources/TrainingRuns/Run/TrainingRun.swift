@@ -197,7 +197,7 @@ extension TrainingRun {
       try? FileManager.default.removeItem(at: temporary)
       try FileManager.default.copyItem(at: weights, to: temporary)
     } catch {
-      throw TrainingError.unwritable(path: folder.best.path, reason: error.localizedDescription)
+      throw TrainingError.unwritable(path: folder.best.path, reason: SystemError.text(of: error))
     }
     do throws(DurableFileError) {
       try DurableFile.sync(temporary.path)

@@ -10,7 +10,10 @@ struct RetryJobsCommand: AsyncParsableCommand {
       as a new one. The series of a job that was held before it ran, as for want of a rule, is assembled \
       anew by the present configuration. Of a completed job, deliveries that wait or are held are made \
       now. A series of which instances are missing is held again: see release.
-      """)
+      """
+        + examples(
+          "segmentd jobs retry --job 17", "segmentd jobs retry --state held --model liver --dry-run"
+        ))
 
   @OptionGroup var options: JobSelectionOptions
 
@@ -20,7 +23,8 @@ struct RetryJobsCommand: AsyncParsableCommand {
 struct CancelJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cancel", abstract: "End jobs that wait, run or are held, without a result.",
-    discussion: "reprocess makes a new job. The result of a job that runs is not kept.")
+    discussion: "reprocess makes a new job. The result of a job that runs is not kept."
+      + examples("segmentd jobs cancel --study 1.2.3 --reason \"sent by mistake\""))
 
   @OptionGroup var options: JobSelectionOptions
 
@@ -29,7 +33,8 @@ struct CancelJobsCommand: AsyncParsableCommand {
 
 struct HoldJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "hold", abstract: "Keep waiting jobs from running until they are released.")
+    commandName: "hold", abstract: "Keep waiting jobs from running until they are released.",
+    discussion: examples("segmentd jobs hold --model liver --state available"))
 
   @OptionGroup var options: JobSelectionOptions
 
@@ -47,7 +52,8 @@ struct ReleaseJobsCommand: AsyncParsableCommand {
 
       A job whose series has several volumes, and no rule that chooses one, is held and lists them by \
       number. --volume runs it with one of them; later jobs of the series for the model take the same one.
-      """)
+      """
+        + examples("segmentd jobs release --job 17", "segmentd jobs release --job 17 --volume 2"))
 
   @OptionGroup var options: JobSelectionOptions
 
@@ -66,7 +72,8 @@ struct PrioritizeJobsCommand: AsyncParsableCommand {
     discussion: """
       A job of a lower priority that runs yields to the first of them within seconds, and resumes from \
       where it was afterwards, with the same result.
-      """)
+      """
+        + examples("segmentd jobs prioritize --study 1.2.3 --priority 100"))
 
   @OptionGroup var options: JobSelectionOptions
 

@@ -10,7 +10,7 @@ struct JobFilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Jobs of this series.", valueName: "uid"))
   var series: String?
 
-  @Option(help: ArgumentHelp("Jobs for this model.", valueName: "name"))
+  @Option(help: ArgumentHelp("Jobs for this model.", valueName: "name"), completion: .model)
   var model: String?
 
   @Option(

@@ -20,7 +20,10 @@ struct ListJobsCommand: AsyncParsableCommand {
       Where processing is paused, standard error says since when and by whom.
 
       Reads the ledger alone, and works on a read-only or full disk too.
-      """)
+      """
+        + examples(
+          "segmentd jobs list --state held", "segmentd jobs list --job 17",
+          "segmentd jobs list --json --after 12000 --limit 500"))
 
   @OptionGroup var config: ConfigurationOption
 

@@ -11,11 +11,13 @@ struct BackUpLedgerCommand: AsyncParsableCommand {
       The copy has mode 0600, is as the ledger was at one moment, and is checked before it has its name; \
       a file that is there is not replaced. Copy spool/ and results/ after it: then every file that \
       it names is among them, and what is newer is recorded when the copy is used.
-      """)
+      """
+        + examples("segmentd ledger backup /srv/backup"))
 
   @OptionGroup var config: ConfigurationOption
 
-  @Argument(help: "The new file, or a folder for a file named by the time.")
+  @Argument(
+    help: "The new file, or a folder for a file named by the time.", completion: .file())
   var file: String
 
   @Flag(help: "Print JSON.")

@@ -15,7 +15,8 @@ struct CheckLedgerCommand: AsyncParsableCommand {
       the daemon up or down, on a ledger that cannot be written too. What is on its way in is no finding.
 
       Exit status: 0 where all is as it has to be, 2 where it is not, 1 where it cannot be found out.
-      """)
+      """
+        + examples("segmentd ledger check", "segmentd ledger check --quick --json"))
 
   @OptionGroup var config: ConfigurationOption
 

@@ -20,7 +20,8 @@ struct RepairLedgerCommand: AsyncParsableCommand {
 
       Exit status: 0 where all is as it has to be afterwards, 2 where something is left, as files that \
       have to be sent again, 1 where it could not be done.
-      """)
+      """
+        + examples("segmentd ledger repair --dry-run", "segmentd ledger repair --rebuild"))
 
   @OptionGroup var config: ConfigurationOption
 

@@ -10,7 +10,8 @@ struct VacuumLedgerCommand: AsyncParsableCommand {
     discussion: """
       Nothing can be received meanwhile: stop the daemon first. The disk needs up to twice the \
       size of the ledger.
-      """)
+      """
+        + examples("segmentd ledger vacuum"))
 
   @OptionGroup var config: ConfigurationOption
 

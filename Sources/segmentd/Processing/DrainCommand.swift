@@ -9,7 +9,8 @@ struct DrainCommand: AsyncParsableCommand {
       As pause, for an administrator who waits for the end of what runs, as before maintenance: once no \
       job is running, processing is drained, which the log and segmentd jobs say. What is sent is still \
       received, series are assembled, results delivered.
-      """)
+      """
+        + examples("segmentd drain --wait"))
 
   @OptionGroup var options: ProcessingOptions
 

@@ -8,7 +8,8 @@ struct PauseCommand: AsyncParsableCommand {
       state directory obeys at once. What is sent is received, series are assembled, results delivered. \
       A job that runs continues to its end; with --running it yields within seconds, and resumes from \
       where it was after resume, with the same result. segmentd jobs and explain say that processing is paused.
-      """)
+      """
+        + examples("segmentd pause --reason \"PACS upgrade\"", "segmentd pause --running"))
 
   @OptionGroup var options: ProcessingOptions
 

@@ -28,8 +28,12 @@ struct ReprocessCommand: AsyncParsableCommand {
       new series that names the one it replaces, and so does --force in any case. --dry-run says which \
       it would be.
 
-      The exit status is 1 where a job could not be made or did not come to a delivered result.
-      """)
+      The exit status is 2 where a job could not be made or did not come to a delivered result.
+      """
+        + examples(
+          "segmentd reprocess --study 1.2.3",
+          "segmentd reprocess --model liver --since 2026-09-01 --dry-run",
+          "segmentd reprocess --all-failed --rate 20/hour --wait"))
 
   @OptionGroup var config: ConfigurationOption
 
@@ -144,7 +148,7 @@ struct ReprocessCommand: AsyncParsableCommand {
       job.state == JobState.completed.rawValue
         && job.deliveries.allSatisfy { ["delivered", "sent", "superseded"].contains($0.state) }
     }
-    guard made.problems.isEmpty, isDone || end == .leftToDaemon else { throw ExitCode.failure }
+    guard made.problems.isEmpty, isDone || end == .leftToDaemon else { throw ExitCode.findings }
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DICOM
+import FileSystem
 import Foundation
 import JobLedger
 
@@ -18,7 +19,7 @@ struct ReprocessSelectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The studies and series of a file, one UID a line; - for standard input. Blank lines and what "
-        + "follows # are passed over.", valueName: "file"))
+        + "follows # are passed over.", valueName: "file"), completion: .file())
   var from: String?
 
   @Option(
@@ -30,7 +31,7 @@ struct ReprocessSelectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Use this model, not those of the earlier jobs; alone, on every series that had a job for it.",
-      valueName: "name"))
+      valueName: "name"), completion: .model)
   var model: String?
 
   @Flag(
@@ -95,7 +96,7 @@ enum UIDList {
         ? try FileHandle.standardInput.readToEnd() ?? Data()
         : try Data(contentsOf: URL(fileURLWithPath: file))
     } catch {
-      throw .unreadable(file: file, reason: (error as NSError).localizedDescription)
+      throw .unreadable(file: file, reason: SystemError.text(of: error))
     }
     return try uids(String(decoding: data, as: UTF8.self), file: file)
   }

@@ -56,7 +56,7 @@ enum BundleWriting {
           try Data(text.utf8).write(to: URL(fileURLWithPath: path))
           return nil
         } catch {
-          return error.localizedDescription
+          return SystemError.text(of: error)
         }
       }
     } catch {
@@ -98,7 +98,7 @@ enum BundleWriting {
       try FileManager.default.createDirectory(
         at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
     } catch {
-      throw .unwritable(path: url.path, reason: error.localizedDescription)
+      throw .unwritable(path: url.path, reason: SystemError.text(of: error))
     }
   }
 }

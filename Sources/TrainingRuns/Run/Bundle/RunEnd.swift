@@ -1,5 +1,6 @@
 import Cryptography
 import Evaluation
+import FileSystem
 import Foundation
 import Segmentation
 import SeriesProcessing
@@ -79,7 +80,7 @@ struct RunEnd {
     do {
       try FileManager.default.copyItem(at: source, to: target)
     } catch {
-      throw .unwritable(path: target.path, reason: error.localizedDescription)
+      throw .unwritable(path: target.path, reason: SystemError.text(of: error))
     }
     chmod(target.path, 0o644)
   }

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 
 /// A CSV file to which rows are added, each begun with the number of its step.
@@ -27,7 +28,7 @@ final class RowLog {
       try Data(text.utf8).write(to: file, options: .atomic)
       try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
     } catch {
-      throw .unwritable(path: file.path, reason: error.localizedDescription)
+      throw .unwritable(path: file.path, reason: SystemError.text(of: error))
     }
     length = text.utf8.count
   }

@@ -11,17 +11,25 @@ struct ConfigurationOption: ParsableArguments {
     name: .customLong("config"),
     help: ArgumentHelp(
       "The configuration file (default: $SEGMENTD_CONFIG, else \(defaultFile)).",
-      valueName: "file"))
+      valueName: "file"), completion: .yaml)
   var file: String?
 
   var path: String {
     file ?? ProcessInfo.processInfo.environment["SEGMENTD_CONFIG"] ?? Self.defaultFile
   }
 
-  func load() throws(ConfigurationError) -> SiteConfiguration { try SiteConfiguration.load(path) }
+  func load() throws(ConfigurationError) -> SiteConfiguration { try source().configuration() }
 
+  /// - Throws: ``ConfigurationError``, which says how to make the file where there is none.
   func source() throws(ConfigurationError) -> ConfigurationSource {
-    try ConfigurationSource(file: path)
+    do throws(ConfigurationError) {
+      return try ConfigurationSource(file: path)
+    } catch .unreadable(let file, let reason) where !FileManager.default.fileExists(atPath: file) {
+      throw .unreadable(
+        file: file,
+        reason: reason
+          + "; to make one: segmentd config init --config \(file), to name another: --config FILE")
+    }
   }
 }
 

@@ -1,0 +1,13 @@
+import ArgumentParser
+
+/// What a command ends with; `Documentation.docc/CommandLine.md` says the same.
+///
+/// | status | meaning |
+/// |---|---|
+/// | 0 (`success`) | it was done, and nothing is wrong |
+/// | 1 (`failure`) | it could not be done: a file, a configuration or a ledger that cannot be used; no job that meets the conditions |
+/// | 2 (`findings`) | it was done, and something needs a person: held series, damaged or missing files, faults |
+/// | 64 (`validationFailure`) | the command line is wrong |
+extension ExitCode {
+  static let findings = ExitCode(2)
+}

@@ -1,0 +1,52 @@
+import DICOM
+import DICOMNetwork
+import FileSystem
+import Foundation
+import GeometryGate
+import TestSupport
+import Testing
+
+@testable import Pipeline
+
+/// Pages that have to be complete say what the code says.
+@Suite struct DocumentationTests {
+  private func page(_ name: String) throws -> String {
+    try TextFile.read(
+      TestFiles.package.appendingPathComponent("Sources/segmentd/Documentation.docc/\(name).md")
+        .path)
+  }
+
+  /// Names of the cases of an enumeration that cannot be listed, as they have values.
+  private func cases(of name: String, in file: String) throws -> [String] {
+    let text = try TextFile.read(TestFiles.package.appendingPathComponent("Sources/\(file)").path)
+    let start = try #require(text.range(of: "enum \(name): "))
+    let body = text[start.upperBound...]
+    let end = try #require(body.range(of: "\n  public var description"))
+    return body[..<end.lowerBound].split(separator: "\n").compactMap { line in
+      let words = line.trimmingCharacters(in: .whitespaces)
+      guard words.hasPrefix("case ") else { return nil }
+      return String(words.dropFirst(5).prefix { $0.isLetter })
+    }
+  }
+
+  /// After a change: `segmentd conformance --page Sources/segmentd/Documentation.docc/ConformanceStatement.md`.
+  @Test func theConformanceStatementHasTheTablesOfTheCode() throws {
+    let page = try page("ConformanceStatement")
+    #expect(ConformanceTables.missing(in: page) == [])
+    #expect(ConformanceTables.updated(page) == page)
+    #expect(!ConformanceTables.all.contains { $0.table.contains("| ? |") }, "a UID without a name")
+    #expect(ConformanceTables.updated(page.replacing("11112", with: "104")) == page)
+  }
+
+  @Test func eachReasonForHoldingHasAnEntry() throws {
+    let page = try page("HeldReasons")
+    var names = GeometryFinding.Kind.allCases.map(\.rawValue)
+    names += try cases(
+      of: "InputRefusal", in: "Segmentation/Limits/InputRefusal.swift")
+    names += try cases(of: "ChannelRefusal", in: "SeriesProcessing/ChannelSelection.swift")
+    names += try cases(
+      of: "CardiacCycleError", in: "Segmentation/Prediction/CardiacCycle.swift")
+    #expect(names.count > 40)
+    for name in names { #expect(page.contains("| `\(name)` |"), "\(name)") }
+  }
+}
