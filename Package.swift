@@ -34,6 +34,7 @@ let package = Package(
       linkerSettings: (dcmtkLibraries + ["ssl", "crypto"]).map { .linkedLibrary($0) }),
     .target(
       name: "CCodecs", linkerSettings: [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CKernels", cSettings: optimisedKernels),
     .systemLibrary(name: "CCairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
@@ -137,6 +138,28 @@ let package = Package(
         "Clocks", "FileSystem", "Cryptography",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
+    .target(
+      name: "Notifications",
+      dependencies: [
+        "CCurl", "FileSystem", "JobLedger",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .target(
+      name: "AuditLog",
+      dependencies: [
+        "FileSystem",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+      ]),
     .target(name: "Explanation", dependencies: ["JobLedger"]),
     .target(
       name: "Dashboard",
@@ -181,10 +204,10 @@ let package = Package(
       name: "Pipeline",
       dependencies: [
         "ConfigurationFile", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM", "DICOMNetwork",
-        "Clocks", "Credentials", "Dashboard", "DICOMweb", "DICOMwebServer", "Evaluation",
-        "Explanation", "FileSystem",
-        "GeometryGate", "JobLedger", "Results", "Segmentation", "SeriesSelection", "Tensors",
-        "Volumes",
+        "AuditLog", "Clocks", "Credentials", "Dashboard", "DICOMweb", "DICOMwebServer",
+        "Evaluation",
+        "Explanation", "FileSystem", "GeometryGate", "JobLedger", "Notifications", "Results",
+        "Segmentation", "SeriesSelection", "Tensors", "Volumes",
         "WebServer",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -193,9 +216,8 @@ let package = Package(
       name: "segmentd",
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile",
-        "Credentials", "DICOM",
-        "Explanation", "FileSystem", "GeometryGate", "JobLedger", "Results", "Segmentation",
-        "SeriesSelection",
+        "Credentials", "DICOM", "Explanation", "FileSystem", "GeometryGate", "JobLedger",
+        "Notifications", "Results", "Segmentation", "SeriesSelection",
         "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
         "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
@@ -262,6 +284,10 @@ let package = Package(
     .testTarget(
       name: "ExplanationTests",
       dependencies: ["Clocks", "Explanation", "JobLedger", "TestSupport"]),
+    .testTarget(
+      name: "NotificationsTests",
+      dependencies: ["Clocks", "Notifications", "JobLedger", "TestSupport"]),
+    .testTarget(name: "AuditLogTests", dependencies: ["AuditLog", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
     .testTarget(
       name: "ConfigurationFileTests",
@@ -307,15 +333,16 @@ var plain: Set = [
   "CheckpointsTests", "ConfigurationFileTests", "CredentialsTests", "CryptographyTests",
   "DICOMNetworkTests", "DICOMTests", "DICOMwebServerTests", "DICOMwebTests", "EndToEndTests",
   "EvaluationTests", "ExplanationTests", "FileSystemTests", "GeometryGateTests", "IngestTests",
-  "JobLedgerTests", "NIfTITests", "PipelineTests", "ResultsTests", "SeriesProcessingTests",
+  "JobLedgerTests", "NIfTITests", "NotificationsTests", "AuditLogTests", "PipelineTests",
+  "ResultsTests", "SeriesProcessingTests",
   "SeriesReadingTests", "SeriesSelectionTests", "StrictYAMLTests", "VolumesTests",
   "WatchFolderTests", "WebServerTests",
 ]
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
   plain.formUnion([
-    "Clocks", "ConfigurationFile", "Credentials", "Dashboard", "DICOMNetwork", "DICOMwebServer",
-    "Explanation",
-    "Ingest", "JobLedger", "Pipeline", "SeriesSelection", "StrictYAML", "Terminology", "WebServer",
+    "AuditLog", "Clocks", "ConfigurationFile", "Credentials", "Dashboard", "DICOMNetwork",
+    "DICOMwebServer", "Explanation", "Ingest", "JobLedger", "Notifications", "Pipeline",
+    "SeriesSelection", "StrictYAML", "Terminology", "WebServer",
     "segmentd",
   ])
 }

@@ -39,7 +39,7 @@ need_packages() {
 
 build_packages=(
   libdcmtk-dev libnifti-dev libopenblas-dev libopenjp2-7-dev libsqlite3-dev libssl-dev libpng-dev libzip-dev
-  libcairo2-dev zlib1g-dev
+  libcairo2-dev libcurl4-openssl-dev zlib1g-dev
 )
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
 test_packages=(chromium dicom3tools openjph-tools python3-venv strace)

@@ -43,6 +43,8 @@ extension SiteConfiguration {
     try checkQuerySource(check)
     try checkStorageCommitment(check)
     try checkRetention(check)
+    try notifications.check(check)
+    try audit.check(check)
   }
 
   private func checkListeners(_ check: ValueCheck) throws(ConfigurationError) {

@@ -24,13 +24,15 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var querySource: QuerySource?
   public var storageCommitment = StorageCommitment()
   public var retention = Retention()
+  public var notifications = Notifications()
+  public var audit = Audit()
   public var inference = Inference()
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
-      querySource, storageCommitment, retention, inference, log
+      querySource, storageCommitment, retention, notifications, audit, inference, log
   }
 
   public init() {}
@@ -59,6 +61,9 @@ public struct SiteConfiguration: Decodable, Sendable {
       try values.decodeIfPresent(StorageCommitment.self, forKey: .storageCommitment)
       ?? storageCommitment
     retention = try values.decodeIfPresent(Retention.self, forKey: .retention) ?? retention
+    notifications =
+      try values.decodeIfPresent(Notifications.self, forKey: .notifications) ?? notifications
+    audit = try values.decodeIfPresent(Audit.self, forKey: .audit) ?? audit
     inference = try values.decodeIfPresent(Inference.self, forKey: .inference) ?? inference
     log = try values.decodeIfPresent(Log.self, forKey: .log) ?? log
   }
@@ -98,6 +103,10 @@ public struct SiteConfiguration: Decodable, Sendable {
       configuration.listeners[index].tls?.resolve(resolve)
     }
     configuration.web?.tls?.resolve(resolve)
+    for index in configuration.notifications.recipients.indices {
+      configuration.notifications.recipients[index].resolve(resolve)
+    }
+    configuration.audit.syslog?.tls?.resolve(resolve)
     configuration.models.directories = configuration.models.directories.map(resolve)
     do throws(ConfigurationError) {
       try configuration.check(file: file)

@@ -112,7 +112,10 @@ public struct Intake: StoreHandler {
   private func log(_ refusal: RefusedInstance, of association: Association) {
     peerLog.log(
       .refused, .warning, refusal.line, of: association,
-      metadata: ["series": "\(refusal.seriesInstanceUID ?? "unknown")"])
+      metadata: [
+        "study": "\(refusal.studyInstanceUID ?? "unknown")",
+        "series": "\(refusal.seriesInstanceUID ?? "unknown")",
+      ])
   }
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is.
@@ -208,7 +211,11 @@ public struct Intake: StoreHandler {
       if identity.isOurs {
         peerLog.log(
           .received, .info, "a result of segmentd came back; it is kept and not processed",
-          of: association, metadata: ["instance": "\(identity.instance.sopInstanceUID)"])
+          of: association,
+          metadata: [
+            "study": "\(identity.instance.studyInstanceUID)",
+            "instance": "\(identity.instance.sopInstanceUID)",
+          ])
       }
       return ReceivedImage(identity: identity.instance, hash: hash, byteCount: byteCount)
     } catch {

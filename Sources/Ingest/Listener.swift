@@ -13,10 +13,12 @@ public struct Listener: Service {
   ///   - configurations: where they listen, and to whom.
   ///   - intake: takes what is received.
   ///   - commitment: answers requests for storage commitment; nil where they are not taken.
+  ///   - observe: is told of associations; must not block.
   ///   - logger: is told where it listens.
   public init(
     _ configurations: [StorageSCPConfiguration], intake: Intake,
-    commitment: (any CommitmentHandler)? = nil, logger: Logger
+    commitment: (any CommitmentHandler)? = nil,
+    observe: @escaping @Sendable (AssociationEvent) -> Void = { _ in }, logger: Logger
   ) throws(DICOMNetworkError) {
     var scps: [StorageSCP] = []
     for configuration in configurations {
@@ -24,6 +26,7 @@ public struct Listener: Service {
         configuration,
         handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
           intake.record(event)
+          observe(event)
           intake.peerLog.log(event.logKind, event.level, event.line, of: event.association)
         })
       scps.append(scp)

@@ -66,6 +66,8 @@ public struct StateDirectory: Sendable {
   /// De-identified copies of results while they are sent.
   public var deidentified: URL { url.appendingPathComponent("deidentified", isDirectory: true) }
 
+  /// The audit log, a file for each day; made with the first entry.
+  public var auditLog: URL { url.appendingPathComponent("audit", isDirectory: true) }
   /// What the receiving process is reading.
   public var readingNotes: URL { url.appendingPathComponent("receiving") }
 

@@ -1,3 +1,4 @@
+import AuditLog
 import ConfigurationFile
 import DICOM
 import DICOMNetwork
@@ -149,9 +150,13 @@ public struct ConfiguredParts {
 
   /// All listeners of the configuration, which listen from now on.
   ///
-  /// - Parameter commitment: answers requests for storage commitment; nil where they are not taken.
+  /// - Parameters:
+  ///   - commitment: answers requests for storage commitment; nil where they are not taken.
+  ///   - audit: is told who is not admitted.
   /// - Throws: `DICOMNetworkError` where a port is taken or a certificate cannot be used.
-  public func listener(commitment: StorageCommitment? = nil) throws -> Listener {
+  public func listener(commitment: StorageCommitment? = nil, audit: AuditLog? = nil) throws
+    -> Listener
+  {
     for listener in configuration.listeners {
       if let fault = listener.certificateFault() { logger.error("\(fault)") }
     }
@@ -161,7 +166,8 @@ public struct ConfiguredParts {
           address: settings.address, port: settings.port, folder: state.incoming.path,
           policy: AssociationPolicy(settings, diskReserve: state.diskReserve(settings.limits)),
           security: settings.tls?.security)
-      }, intake: intake, commitment: commitment, logger: logger)
+      }, intake: intake, commitment: commitment, observe: { audit?.record($0) },
+      logger: logger)
   }
 
   public func watchedFolder(_ settings: SiteConfiguration.Watch) throws -> WatchedFolder {

@@ -53,7 +53,8 @@ public struct Daemon {
     }
     try await receiver.start()
 
-    let delivery = try parts.delivery()
+    let audit = parts.ledgerAudit()
+    let delivery = try parts.delivery { audit?.writeBegin($0) }
 
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
     var services: [any Service] = [
@@ -72,9 +73,14 @@ public struct Daemon {
         checks: checks,
         stage: ResultNoteWriter(state: parts.state, ledger: parts.ledger, logger: parts.logger)),
       at: 0)
+    for service in parts.notificationServices {
+      services.insert(AfterChecks(checks: checks, stage: service), at: 0)
+    }
     if let retention = parts.retentionService {
       services.insert(AfterChecks(checks: checks, stage: retention), at: 0)
     }
+    // The last to end: it tells of the others' ends.
+    if let audit { services.insert(AfterChecks(checks: checks, stage: audit), at: 0) }
     let group = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }

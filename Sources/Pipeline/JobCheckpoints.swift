@@ -45,7 +45,9 @@ final class JobCheckpoints: Sendable {
       interval: settings.seconds > 0 ? .seconds(settings.seconds) : nil,
       diskReserve: settings.diskReserve
     ) { [ledger, logger] report in
-      let metadata: Logger.Metadata = ["job": "\(job.id)"]
+      let metadata: Logger.Metadata = [
+        "job": "\(job.id)", "study": "\(ledger.studyForLog(ofJob: job.id))",
+      ]
       switch report {
       case .resumed(let patches, let all):
         let text = "resumes from its checkpoint, after \(patches) of \(all) patches"

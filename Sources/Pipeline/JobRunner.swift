@@ -52,8 +52,10 @@ public struct JobRunner: Service {
             try checkpoints.removeOutdated()
             guard try processing.allowsJobs(), try await isReady() else { return false }
             let steps = ProgressSteps()
-            return try await run(ledger.claimJob(), by: executor) { progress in
-              if steps.isNew(progress) { logger.info("\(progress.line)") }
+            guard let job = try ledger.claimJob() else { return false }
+            let metadata = metadata(job)
+            return try await run(job, by: executor) { progress in
+              if steps.isNew(progress) { logger.info("\(progress.line)", metadata: metadata) }
             }
           }
         }
@@ -242,6 +244,9 @@ public struct JobRunner: Service {
   func folder(of job: ClaimedJob) -> String { "results/\(job.id)" }
 
   func metadata(_ job: ClaimedJob) -> Logger.Metadata {
-    ["job": "\(job.id)", "series": "\(job.seriesInstanceUID)", "model": "\(job.model)"]
+    [
+      "job": "\(job.id)", "study": "\(ledger.studyForLog(ofJob: job.id))",
+      "series": "\(job.seriesInstanceUID)", "model": "\(job.model)",
+    ]
   }
 }

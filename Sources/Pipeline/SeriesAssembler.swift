@@ -94,7 +94,8 @@ public struct SeriesAssembler: Service {
       logger.info(
         "series stored: it has no images",
         metadata: [
-          "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
+          "study": "\(series.studyInstanceUID)", "series": "\(series.seriesInstanceUID)",
+          "instances": "\(series.instanceCount)",
         ])
       return false
     }
@@ -143,7 +144,8 @@ public struct SeriesAssembler: Service {
     logger.info(
       "series complete",
       metadata: [
-        "series": "\(series.seriesInstanceUID)", "instances": "\(series.instanceCount)",
+        "study": "\(series.studyInstanceUID)", "series": "\(series.seriesInstanceUID)",
+        "instances": "\(series.instanceCount)",
         "verdict": "\(assessed.verdict.kind)",
         "models": "\(assessed.plan.models.joined(separator: ","))",
       ])

@@ -67,6 +67,7 @@ struct AccessMiddleware: RouterMiddleware {
     _ status: HTTPResponse.Status, _ reason: String, _ context: WebRequestContext,
     _ fields: HTTPFields = [:]
   ) -> Response {
+    authenticator.access.onRefusal(context.address, status.code, reason)
     logger.warning(
       "HTTP request refused with \(status.code): \(reason)",
       metadata: ["address": "\(context.address)"])

@@ -56,6 +56,8 @@ public struct WebAccess: Sendable {
   public var addresses: [AddressRange]
   /// With any here, each request has to show the password or token of one.
   public var clients: [Client]
+  /// Is told whose request is refused because of who sent it: address, status and reason. Must not block.
+  public var onRefusal: @Sendable (String, Int, String) -> Void = { _, _, _ in }
 
   public init(addresses: [AddressRange] = [], clients: [Client] = []) {
     self.addresses = addresses

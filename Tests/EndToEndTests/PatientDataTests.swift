@@ -29,6 +29,13 @@ import Testing
     #expect(result.status == 0, "\(result.output)")
   }
 
+  private func auditLog(of setup: DaemonSetup) throws -> String {
+    let folder = setup.state.appendingPathComponent("audit")
+    return try FileManager.default.contentsOfDirectory(atPath: folder.path).map {
+      try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8)
+    }.joined()
+  }
+
   @Test func isNotInTheLogAndNotInMetrics() async throws {
     let watched = try TemporaryFolder()
     let web = try freePort()
@@ -94,10 +101,15 @@ import Testing
       #expect(
         event.map { ["time", "level", "module", "message"].allSatisfy($0.keys.contains) } == true,
         "\(line)")
+      // What is about a study says which one.
+      if let event, event["series"] != nil || event["job"] != nil {
+        #expect(event["study"] != nil, "\(line)")
+      }
     }
     for (what, text) in [
       ("log", daemon.output), ("metrics", metrics.output), ("jobs", jobs.output),
       ("refused instances", refused.output), ("story", story.output),
+      ("audit log", try auditLog(of: setup)),
     ] {
       #expect(!text.isEmpty, "\(what)")
       for value in Self.values + ["ZZ"] where text.contains(value) {

@@ -12,7 +12,8 @@ import Testing
 @Suite struct QueryPlanTests {
   /// Tables that have a row, or a few.
   private static let smallTables: Set = [
-    "processing", "clock", "clock_steps", "event_head", "event_anchors", "crashing_files",
+    "processing", "clock", "clock_steps", "event_head", "event_anchors", "crashing_files", "alarms",
+    "audit_position",
   ]
   /// Indexes that have only what is not over: what is read of them from one end to the other waits.
   private static let openIndexes: Set = [
@@ -119,6 +120,28 @@ import Testing
       #expect(try fixture.assembleDue().last == "available")
     }
     try expectNoScans(made, 20)
+  }
+
+  /// Notifications and the audit log.
+  @Test func tellingAndAuditing() throws {
+    let job = try fixture.makeJob()
+    let association = fixture.association()
+    try fixture.receive(1...3, over: association)
+    try ledger.endAssociation(association, .connectionLost)
+    let made = try statements {
+      try ledger.markAudited(
+        AuditPosition(event: 0, association: 0, endedAt: 0, endedAssociation: 0))
+      try ledger.markTold(to: "it", upTo: 0)
+      _ = try ledger.audited()
+      _ = try ledger.untold(to: "it", kinds: Set(Notice.Kind.allCases))
+      _ = try ledger.failingDestinations()
+      try ledger.watch(.destination, "pacs", fault: "x", patience: 0)
+      _ = try ledger.alarms(.destination)
+      try ledger.watch(.destination, "pacs", fault: nil, patience: 0)
+      _ = try ledger.transfer(ofJob: job, to: "pacs")
+      _ = try ledger.study(ofJob: job)
+    }
+    try expectNoScans(made, 12)
   }
 
   /// Running and delivering: what each loop asks while there is nothing, and what a job comes to.

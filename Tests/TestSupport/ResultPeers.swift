@@ -86,3 +86,34 @@ public final class HangingPeer: TellingPeer<StowRequest>, @unchecked Sendable {
     try await super.init("network_peers.py", { ["hang", "\($0)", how] }, port: nil)
   }
 }
+
+/// What a mail or web server took; see `notification_servers.py`.
+public struct TakenNotification: Decodable, Sendable {
+  public struct Message: Decodable, Sendable {
+    public var summary: String
+    public var isTest: Bool
+  }
+
+  /// Of a mail.
+  public var sender: String?
+  public var recipients: [String]?
+  public var subject: String?
+  public var text: String?
+  /// Of a webhook.
+  public var message: Message?
+}
+
+/// A mail server with STARTTLS and a login, and a web server.
+public final class NotificationServers: TellingPeer<TakenNotification>, @unchecked Sendable {
+  public let webPort: Int
+
+  public init() async throws {
+    let webPort = try freePort()
+    self.webPort = webPort
+    let files = [
+      try await Certificates.file("server.pem"), try await Certificates.file("server.key"),
+    ]
+    try await super.init(
+      "notification_servers.py", { ["\($0)", "\(webPort)"] + files }, port: nil)
+  }
+}

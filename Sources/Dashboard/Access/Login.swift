@@ -51,6 +51,7 @@ extension Dashboard {
     logger.warning("login failed", metadata: ["address": "\(context.web.address)"])
     let status: HTTPResponse.Status =
       if case .tooManyFailures = answer { .tooManyRequests } else { .forbidden }
+    authenticator.access.onRefusal(context.web.address, status.code, "login failed")
     return renderer.response("login", LoginPage(fault: fault), status: status)
   }
 

@@ -155,6 +155,7 @@ struct VisitorMiddleware: RouterMiddleware {
   private func refusal(
     _ status: HTTPResponse.Status, _ reason: String, _ context: DashboardContext
   ) -> Response {
+    authenticator.access.onRefusal(context.web.address, status.code, reason)
     logger.warning(
       "HTTP request refused with \(status.code): \(reason)",
       metadata: ["address": "\(context.web.address)"])

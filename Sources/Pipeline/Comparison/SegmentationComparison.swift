@@ -52,8 +52,8 @@ public struct SegmentationComparison: Service {
       fault.map { "a segmentation of others cannot be compared: \($0)" }
         ?? "a segmentation of others was compared",
       metadata: [
-        "series": "\(due.seriesInstanceUID)", "job": "\(due.job)",
-        "instance": "\(due.external.sopInstanceUID)",
+        "study": "\(ledger.studyForLog(ofJob: due.job))", "series": "\(due.seriesInstanceUID)",
+        "job": "\(due.job)", "instance": "\(due.external.sopInstanceUID)",
       ])
     return true
   }

@@ -11,7 +11,11 @@ import SeriesSelection
 
 extension ConfiguredParts {
   /// - Throws: `ConfigurationError`, `DeidentificationError`
-  public func delivery() throws -> Delivery {
+  ///
+  /// - Parameter willSend: is told what is being sent; must not block.
+  public func delivery(
+    willSend: @escaping @Sendable (ClaimedDelivery) -> Void = { _ in }
+  ) throws -> Delivery {
     var destinations: [String: any ResultDestination] = [:]
     for settings in configuration.destinations {
       if let fault = settings.tls?.fault() { logger.error("\(fault)") }
@@ -26,7 +30,10 @@ extension ConfiguredParts {
       destinations[settings.name] =
         settings.deidentify ? try deidentifying(destination) : destination
     }
-    return Delivery(state: state, ledger: ledger, destinations: destinations, logger: logger)
+    var delivery = Delivery(
+      state: state, ledger: ledger, destinations: destinations, logger: logger)
+    delivery.willSend = willSend
+    return delivery
   }
 
   private func deidentifying(_ destination: any ResultDestination) throws -> any ResultDestination {

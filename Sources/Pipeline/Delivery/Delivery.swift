@@ -15,6 +15,8 @@ public struct Delivery: Service {
   private let pauses: ProofPauses
   private let reports: CommitmentReports
   private let logger: Logger
+  /// Is told what is being sent; must not block.
+  var willSend: @Sendable (ClaimedDelivery) -> Void = { _ in }
 
   /// When a destination is asked again for proof.
   public struct ProofPauses: Sendable {
@@ -77,9 +79,10 @@ public struct Delivery: Service {
     guard let delivery = try ledger.claimDelivery(destination: destination, job: job) else {
       return false
     }
+    willSend(delivery)
     let metadata: Logger.Metadata = [
-      "job": "\(delivery.job)", "destination": "\(delivery.destination)",
-      "attempt": "\(delivery.attempt)",
+      "job": "\(delivery.job)", "study": "\(ledger.studyForLog(ofJob: delivery.job))",
+      "destination": "\(delivery.destination)", "attempt": "\(delivery.attempt)",
     ]
     var answers: [SendAnswer] = []
     var fault: DeliveryFault?
@@ -175,7 +178,10 @@ extension Delivery {
       let fault = DeliveryFault(any: error)
       logger.warning(
         "it is not proved that a result is kept: \(fault)",
-        metadata: ["job": "\(claim.job)", "destination": "\(name)", "attempt": "\(claim.attempt)"])
+        metadata: [
+          "job": "\(claim.job)", "study": "\(ledger.studyForLog(ofJob: claim.job))",
+          "destination": "\(name)", "attempt": "\(claim.attempt)",
+        ])
       try await retryingLedgerWrite(logger) {
         try ledger.markProofFailed(
           claim, fault.failure, error: fault.description, isPermanent: fault.isPermanent)

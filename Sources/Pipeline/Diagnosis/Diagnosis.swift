@@ -29,6 +29,7 @@ public struct Diagnosis: Sendable {
           { machineFindings() }, { stateFindings() }, { ledgerFindings() },
           { await modelFindings() },
           { secretFindings() }, { await portFindings() }, { await peerFindings() },
+          { await notificationFindings() },
         ]
         for part in parts where !Task.isCancelled {
           for finding in await part() { continuation.yield(finding) }
@@ -115,6 +116,12 @@ public struct Diagnosis: Sendable {
       configuration.destinations.map { ("destination \($0.name)", $0.tls) }
       + [("query source", configuration.querySource?.tls)]
       + configuration.storageCommitment.peers.map { ("storage commitment \($0.aeTitle)", $0.tls) }
+    let others =
+      configuration.notifications.recipients.map { ("recipient \($0.name)", $0.tls) }
+      + [("syslog server", configuration.audit.syslog?.tls)]
+    faults += others.compactMap { name, tls in
+      tls.map { (name, $0.fault(), $0.fault(at: month)) }
+    }
     faults += peers.compactMap { name, tls in tls.map { (name, $0.fault(), $0.fault(at: month)) } }
     return faults.map { name, now, later in
       if let now { return .fault("TLS of \(name)", now, "renew or mend the files that it names") }

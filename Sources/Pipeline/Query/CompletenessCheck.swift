@@ -70,7 +70,9 @@ public struct CompletenessCheck: Service {
   }
 
   private func log(_ finding: CompletenessFinding, of question: CompletenessQuestion) {
-    let metadata: Logger.Metadata = ["series": "\(question.seriesInstanceUID)"]
+    let metadata: Logger.Metadata = [
+      "study": "\(question.studyInstanceUID)", "series": "\(question.seriesInstanceUID)",
+    ]
     switch finding {
     case .complete(let listed):
       logger.info("the query source lists \(listed) instances, all are here", metadata: metadata)

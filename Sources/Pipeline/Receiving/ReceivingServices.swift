@@ -15,6 +15,8 @@ extension ConfiguredParts {
   /// - Throws: `DICOMNetworkError`, `WebServerError`, `WatchFolderError`, or `ConfigurationError`.
   func receivingServices(after gate: Gate) throws -> [any Service] {
     var services: [any Service] = []
+    let audit = auditLog()
+    if let audit { services.append(AuditLogEnd(audit: audit)) }
     if let check = try completenessCheck() { services.append(AfterGate(gate, check)) }
     for watch in configuration.watch {
       services.append(AfterGate(gate, try watchedFolder(watch)))
@@ -23,9 +25,9 @@ extension ConfiguredParts {
     if !configuration.listeners.isEmpty {
       let commitment = storageCommitment()
       services.append(commitment)
-      ports.append(try listener(commitment: commitment))
+      ports.append(try listener(commitment: commitment, audit: audit))
     }
-    if let server = try webServer(gate) {
+    if let server = try webServer(gate, audit: audit) {
       ports.append(server)
       if configuration.listeners.isEmpty { services.append(intake.logSummaries) }
     }

@@ -1,3 +1,4 @@
+import AuditLog
 import ConfigurationFile
 import Credentials
 import DICOM
@@ -14,12 +15,17 @@ import WebServer
 extension ConfiguredParts {
   /// The HTTP server of the configuration; nil where there is none.
   ///
-  /// - Parameter gate: opens when the ledger is known to be sound.
+  /// - Parameters:
+  ///   - gate: opens when the ledger is known to be sound.
+  ///   - audit: is told who is not admitted.
   /// - Throws: `WebServerError` where certificate or key cannot be used.
-  func webServer(_ gate: Gate) throws -> HTTPServer? {
+  func webServer(_ gate: Gate, audit: AuditLog? = nil) throws -> HTTPServer? {
     guard let settings = configuration.web else { return nil }
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
-    let server = try WebServerConfiguration(settings)
+    var server = try WebServerConfiguration(settings)
+    server.access.onRefusal = { address, status, reason in
+      audit?.recordRefusedRequest(address: address, status: status, reason: reason)
+    }
     let authenticator = Authenticator(server.access)
     var routes: [any WebRoutes] = []
     if settings.stow { routes.append(storeService(settings)) }

@@ -31,6 +31,7 @@ struct ConfigCommand: AsyncParsableCommand {
       let peerTLS =
         configuration.destinations.map(\.tls) + [configuration.querySource?.tls]
         + configuration.storageCommitment.peers.map(\.tls)
+        + configuration.notifications.recipients.map(\.tls) + [configuration.audit.syslog?.tls]
       let faults = tls.map { $0?.certificateFault() } + peerTLS.map { $0?.fault() }
       if let fault = faults.compactMap(\.self).first {
         throw ConfigurationError.invalid(file: config.path, line: nil, message: fault)

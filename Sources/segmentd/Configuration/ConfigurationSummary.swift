@@ -65,14 +65,29 @@ struct ConfigurationSummary: Encodable {
     parts += configuration.storageCommitment.peers.map {
       Part(kind: "storage commitment reports", text: "\($0.aeTitle) at \($0.host):\($0.port)")
     }
+    parts += configuration.destinations.map { destination in
+      let isSecured = destination.dimse != nil && destination.tls != nil
+      return Part(
+        kind: "destination",
+        text: "\(destination.name) = \(destination.place)" + (isSecured ? ", TLS" : "")
+          + (destination.verify == .none ? "" : ", verified by \(destination.verify.rawValue)"))
+    }
+    parts += configuration.notifications.recipients.map {
+      Part(kind: "notifications", text: "\($0.name) = \($0.place)")
+    }
+    if configuration.audit.keepDays > 0 {
+      parts.append(
+        Part(
+          kind: "audit log",
+          text: "\(configuration.stateDirectory)/audit, \(configuration.audit.keepDays) days"))
+    }
+    if let syslog = configuration.audit.syslog {
+      parts.append(
+        Part(
+          kind: "audit log",
+          text: "\(syslog.host):\(syslog.port), syslog by \(syslog.transport.rawValue)"))
+    }
     return parts
-      + configuration.destinations.map { destination in
-        let isSecured = destination.dimse != nil && destination.tls != nil
-        return Part(
-          kind: "destination",
-          text: "\(destination.name) = \(destination.place)" + (isSecured ? ", TLS" : "")
-            + (destination.verify == .none ? "" : ", verified by \(destination.verify.rawValue)"))
-      }
   }
 
   var text: String {

@@ -23,6 +23,7 @@ enum LedgerVersions {
     case 19: nineteenth
     case 21: twentyFirst
     case 22: twentySecond
+    case 23: twentyThird
     default: ""
     }
   }
@@ -291,5 +292,11 @@ enum LedgerVersions {
     INSERT INTO external_segmentation_sources VALUES (220, '1.2.1');
     INSERT INTO comparisons VALUES (1, 220, 92, 'Maker Model', NULL, 221.0);
     INSERT INTO comparison_scores VALUES (1, 0, 'liver', 0.95, 2.5, 1500.0, 1480.0);
+    """
+
+  private static let twentyThird = """
+    INSERT INTO notices VALUES (1, 'it', 3, 230.0), (2, 'chat', 2, NULL);
+    INSERT INTO alarms VALUES ('destination', 'pacs', 230.0, 231.0), ('disk', 'state', 230.0, NULL);
+    INSERT INTO audit_position VALUES (1, 4, 2, 53.0, 7);
     """
 }

@@ -1,0 +1,51 @@
+import FileSystem
+import Foundation
+
+/// The files of the audit log: one for each day (UTC), for us alone, removed by age.
+///
+/// Several processes append to them; a line is written in one piece.
+struct AuditFiles: Sendable {
+  let folder: String
+  let keepDays: Int
+
+  /// - Throws: `SystemError`
+  func append(_ line: String, at time: Date) throws(SystemError) {
+    let file = try open("\(folder)/\(Self.day(time)).log")
+    defer { close(file) }
+    let bytes = Array((line + "\n").utf8)
+    let count = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+    guard count == bytes.count else { throw SystemError(count < 0 ? errno : ENOSPC) }
+    guard fdatasync(file) == 0 else { throw SystemError(errno) }
+  }
+
+  private func open(_ path: String) throws(SystemError) -> Int32 {
+    let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+    var file = Glibc.open(path, flags, 0o600)
+    if file < 0, errno == ENOENT {
+      guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw SystemError(errno) }
+      file = Glibc.open(path, flags, 0o600)
+    }
+    guard file >= 0 else { throw SystemError(errno) }
+    return file
+  }
+
+  /// Removes the files of days that are over for long enough.
+  ///
+  /// - Returns: their names.
+  @discardableResult
+  func removeOld(now: Date) -> [String] {
+    let last = Self.day(now.addingTimeInterval(-Double(keepDays) * 86_400))
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.sorted().filter { name in
+      // Only what we named: YYYY-MM-DD.log, whose order is that of the days.
+      guard name.count == 14, name.hasSuffix(".log"), name.dropLast(4) < last,
+        name.dropLast(4).allSatisfy({ $0.isNumber || $0 == "-" })
+      else { return false }
+      return unlink("\(folder)/\(name)") == 0
+    }
+  }
+
+  static func day(_ time: Date) -> String {
+    time.formatted(.iso8601.year().month().day())
+  }
+}

@@ -1,0 +1,32 @@
+import ConfigurationFile
+import Notifications
+
+extension Diagnosis {
+  /// Whether web and mail servers answer and admit us; nothing is sent.
+  func notificationFindings() async -> [Finding] {
+    var findings: [Finding] = []
+    for recipient in configuration.notificationRecipients {
+      let subject = "recipient \(recipient.name)"
+      do {
+        findings.append(.good(subject, try await recipient.channel.check()))
+      } catch let error as NotificationError {
+        findings.append(.fault(subject, error.description, error.advice))
+      } catch {
+        findings.append(.fault(subject, "\(error)", "see whether the server works"))
+      }
+    }
+    return findings
+  }
+}
+
+extension NotificationError {
+  fileprivate var advice: String {
+    switch self {
+    case .unreachable: "mend host, port, security or tls, or see whether the server works"
+    case .refused(_, let code, _) where [401, 403, 530, 534, 535].contains(code):
+      "mend user, passwordFile or tokenFile, or the rights there"
+    case .refused: "see what the server's log says of it"
+    case .unusableFile: "mend the file"
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import ConfigurationFile
+import Pipeline
+
+struct NotificationsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "notifications", abstract: "Try out who is told of what needs a person.",
+    subcommands: [Test.self])
+
+  struct Test: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Send a message that says that it is a test to each recipient, or to one.",
+      discussion: """
+        Works with the daemon up or down; a test counts for no limit. segmentd doctor connects and logs in \
+        without sending anything.
+
+        Exit status: 0 where every recipient took it, 2 where one did not.
+        """)
+
+    @OptionGroup var config: ConfigurationOption
+
+    @Option(help: ArgumentHelp("The name of one recipient.", valueName: "name"))
+    var recipient: String?
+
+    func run() async throws {
+      let configuration = try config.load()
+      let recipients = configuration.notificationRecipients.filter {
+        recipient == nil || $0.name == recipient
+      }
+      guard !recipients.isEmpty else {
+        throw ConfigurationError.invalid(
+          file: config.path, line: nil,
+          message: recipient.map { "notifications.recipients has no \"\($0)\"" }
+            ?? "notifications has no recipients")
+      }
+      var failed = false
+      for recipient in recipients {
+        do {
+          try await recipient.channel.send(configuration.notificationTest)
+          print("\(recipient.name): sent")
+        } catch {
+          failed = true
+          print("\(recipient.name): not sent: \(error)")
+        }
+      }
+      if failed { throw ExitCode.findings }
+    }
+  }
+}
