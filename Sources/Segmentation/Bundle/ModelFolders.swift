@@ -6,11 +6,16 @@ public enum ModelFolders {
   public static let embedded = Bundle.main.bundleURL
     .appendingPathComponent("segmentd_Segmentation.resources/Models")
 
+  /// The folder of bundles that packages install: `/usr/share/segmentd/models` for
+  /// `/usr/bin/segmentd`.
+  public static let installed = Bundle.main.bundleURL.deletingLastPathComponent()
+    .appendingPathComponent("share/segmentd/models")
+
   /// The bundles' folders, sorted by name: folders that hold a `model.yaml`, in the embedded
-  /// folder and in `directories`. A folder that does not exist has no bundles,
+  /// folder, in the installed one and in `directories`. A folder that does not exist has no bundles,
   /// and one whose name begins with a dot is not a bundle but one being written.
   public static func bundles(in directories: [URL] = []) -> [URL] {
-    ([embedded] + directories).flatMap { directory in
+    ([embedded, installed] + directories).flatMap { directory in
       let items = try? FileManager.default.contentsOfDirectory(
         at: directory, includingPropertiesForKeys: nil, options: .skipsHiddenFiles)
       return (items ?? []).filter {
