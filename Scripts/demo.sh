@@ -4,6 +4,12 @@
 #
 #   Scripts/demo.sh                  the bundled synthetic series, a hippocampus and a beating heart
 #   Scripts/demo.sh FOLDER [MODEL]   DICOM files of yours, segmented by MODEL (default: hippocampus)
+#   Scripts/demo.sh --keep …         leaves the PACS and segmentd running until Ctrl-C, and says where they are
+keep=
+if [ "${1:-}" = --keep ]; then
+  keep=1
+  shift
+fi
 input=${1:+$(realpath "$1")} || exit 1
 model=${2:-hippocampus}
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -49,7 +55,7 @@ wait_for() {
   done
 }
 
-pacs_port=$(free_port) http_port=$(free_port) listener_port=$(free_port)
+pacs_port=$(free_port) http_port=$(free_port) listener_port=$(free_port) web_port=$(free_port)
 say "starting Orthanc as the PACS: AE PACS, DICOM port $pacs_port, http://127.0.0.1:$http_port"
 cat > "$work/orthanc.json" <<JSON
 {"Name": "PACS", "StorageDirectory": "$work/pacs", "IndexDirectory": "$work/pacs",
@@ -68,6 +74,7 @@ say "starting segmentd: AE SEGMENTD, DICOM port $listener_port, model $model"
 cat > "$work/segmentd.yaml" <<YAML
 stateDirectory: $work/state
 listener: {aeTitle: SEGMENTD, address: 127.0.0.1, port: $listener_port}
+web: {monitoring: true, address: 127.0.0.1, port: $web_port}
 assembly: {quietSeconds: 2}
 rules:
   - {model: $model${heart:+, require: {imagesPerSlice: {max: 1\}\}}}
@@ -124,3 +131,16 @@ if [ -n "$heart" ]; then
 fi
 say "results:"
 find "$result" -type f -printf '    %p\n'
+[ -n "$keep" ] || exit 0
+say "running until Ctrl-C:"
+cat <<TEXT
+    the PACS      http://127.0.0.1:$http_port/app/explorer.html (the studies and their segmentations)
+                  C-STORE, C-FIND: AE PACS, port $pacs_port
+    segmentd      http://127.0.0.1:$web_port/healthz, /readyz, /metrics
+                  C-STORE: AE SEGMENTD, port $listener_port
+    more of it    $segmentd jobs --config $work/segmentd.yaml
+                  $segmentd explain --config $work/segmentd.yaml --study UID
+    log           $work/segmentd.log
+TEXT
+wait -n "${processes[@]}" || true
+die "a process ended; see $work/*.log"
