@@ -42,7 +42,7 @@ build_packages=(
   libcairo2-dev libcurl4-openssl-dev zlib1g-dev
 )
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
-test_packages=(chromium dicom3tools openjph-tools python3-venv strace)
+test_packages=(chromium dicom3tools openjph-tools python3-venv strace systemd)
 
 # How the tests are built: what computes optimised, as it is shipped (full-size networks would take an hour
 # without), the rest not (see Package.swift); in a folder of its own, because the flags differ from those of
