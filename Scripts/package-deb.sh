@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Builds Debian packages of what is committed: segmentd, and one for each model, which has a licence of its own.
 #
-#   Scripts/package-deb.sh [--output FOLDER] [--sign KEY]
+#   Scripts/package-deb.sh [--output FOLDER] [--sign KEY] [--versions FILE]
 #
 #   --output FOLDER   where the packages, the bill of materials and SHA256SUMS go (default: .build/packages)
 #   --sign KEY        signs SHA256SUMS with this secret key of minisign
+#   --versions FILE   takes these versions of the Swift packages, which an earlier build has left beside its packages
 #
 # The same commit gives the same bytes with the same compiler and libraries, in whatever folder it is built.
-output= key=
+output= key= versions=
 while [ $# -gt 0 ]; do
   case $1:$# in
     --output:[2-9]*) output=$(realpath -m "$2"); shift 2 ;;
     --sign:[2-9]*) key=$(realpath "$2"); shift 2 ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    --versions:[2-9]*) versions=$(realpath "$2"); shift 2 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
   esac
 done
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -33,8 +35,9 @@ mkdir -p "$work/build" "$source" "$output"
   say "not committed, and not in the packages: $(git status --porcelain --untracked-files=no | cut -c4- | xargs)"
 # With an index of its own a file that has not changed keeps its time, and is not compiled again.
 GIT_INDEX_FILE=$work/index git --work-tree="$source" read-tree --reset -u HEAD
-cmp -s Scripts/package/swift-packages.json "$source/Package.resolved" ||
-  cp Scripts/package/swift-packages.json "$source/Package.resolved"
+if [ -n "$versions" ]; then
+  cmp -s "$versions" "$source/Package.resolved" || cp "$versions" "$source/Package.resolved"
+fi
 # What an ordinary build has fetched already.
 if [ ! -d "$work/build/checkouts" ] && [ -d .build/checkouts ]; then
   cp -a .build/checkouts .build/repositories .build/workspace-state.json "$work/build/"
@@ -43,7 +46,7 @@ fi
 say "building segmentd $version of $(git log -1 --format=%h) (release, Swift's libraries linked statically)"
 namespace=(--mount)
 [ "$(id -u)" -eq 0 ] || namespace+=(--map-root-user)
-unshare "${namespace[@]}" bash "$source/Scripts/package/build.sh" "$work"
+unshare "${namespace[@]}" bash "$source/Scripts/package/build.sh" "$work" ${versions:+--force-resolved-versions}
 
 say "laying out the packages"
 rm -rf "$tree"
@@ -72,24 +75,25 @@ if [ -f "$source/Scripts/man-page.py" ]; then
   echo segmentd.1 > debian/segmentd.manpages
 fi
 
-versions=()
+model_versions=()
 for folder in "$source"/Sources/Segmentation/Models/*/; do
   model=$(basename "$folder")
   mkdir -p "models/$model"
   cp "$folder"/{CARD.md,model.yaml,weights.safetensors} "models/$model/"
-  versions+=("MODEL_VERSION_${model^^}=$(sed -n 's/^version: //p' "$folder/model.yaml")")
+  model_versions+=("MODEL_VERSION_${model^^}=$(sed -n 's/^version: //p' "$folder/model.yaml")")
 done
 cp -r "$source/Fixtures/series/synthetic-1" examples/hippocampus
 cp -r "$source/Fixtures/series/cardiac-1" examples/cardiac
 
 say "making the packages"
-env "${versions[@]}" debian/rules binary > "$work/debhelper.log" 2>&1 ||
+env "${model_versions[@]}" debian/rules binary > "$work/debhelper.log" 2>&1 ||
   { tail -20 "$work/debhelper.log"; die "see $work/debhelper.log"; }
 cd "$output"
-rm -f segmentd*.deb segmentd*.cdx.json SHA256SUMS SHA256SUMS.minisig
+rm -f segmentd*.deb segmentd*.cdx.json segmentd*.versions.json SHA256SUMS SHA256SUMS.minisig
 cp "$work"/segmentd*.deb .
 rm "$work"/segmentd*.deb
 cp "$tree/share/sbom.cdx.json" "segmentd_$version.cdx.json"
+cp "$source/Package.resolved" "segmentd_$version.versions.json"
 sha256sum segmentd* > SHA256SUMS
 if [ -n "$key" ]; then
   minisign -S -s "$key" -m SHA256SUMS -t "segmentd $version" > /dev/null
