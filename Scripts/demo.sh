@@ -71,10 +71,16 @@ web=http://127.0.0.1:$http_port/dicom-web
 wait_for 60 curl -fsS "$web/studies" || die "Orthanc does not answer; see $work/orthanc.log"
 
 say "starting segmentd: AE SEGMENTD, DICOM port $listener_port, model $model"
-cat > "$work/segmentd.yaml" <<YAML
+password=$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')
+hash=$("$segmentd" config hash-password <<< "$password")
+(umask 077; cat > "$work/segmentd.yaml") <<YAML
 stateDirectory: $work/state
 listener: {aeTitle: SEGMENTD, address: 127.0.0.1, port: $listener_port}
-web: {monitoring: true, address: 127.0.0.1, port: $web_port}
+web:
+  address: 127.0.0.1
+  port: $web_port
+  dashboard: true
+  users: [{name: demo, passwordHash: "$hash", role: operator}]
 assembly: {quietSeconds: 2}
 rules:
   - {model: $model${heart:+, require: {imagesPerSlice: {max: 1\}\}}}
@@ -136,7 +142,8 @@ say "running until Ctrl-C:"
 cat <<TEXT
     the PACS      http://127.0.0.1:$http_port/app/explorer.html (the studies and their segmentations)
                   C-STORE, C-FIND: AE PACS, port $pacs_port
-    segmentd      http://127.0.0.1:$web_port/healthz, /readyz, /metrics
+    segmentd      http://127.0.0.1:$web_port/ (the dashboard: user demo, password $password)
+                  http://127.0.0.1:$web_port/healthz, /readyz, /metrics
                   C-STORE: AE SEGMENTD, port $listener_port
     more of it    $segmentd jobs --config $work/segmentd.yaml
                   $segmentd explain --config $work/segmentd.yaml --study UID

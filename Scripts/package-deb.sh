@@ -7,7 +7,7 @@
 #   --sign KEY        signs SHA256SUMS with this secret key of minisign
 #   --versions FILE   takes these versions of the Swift packages, which an earlier build has left beside its packages
 #
-# The same commit gives the same bytes with the same compiler and libraries, in whatever folder it is built.
+# The same commit is to give the same bytes with the same compiler and libraries, in whatever folder it is built.
 output= key= versions=
 while [ $# -gt 0 ]; do
   case $1:$# in

@@ -83,7 +83,7 @@ public struct MailChannel: NotificationChannel {
     where !FileManager.default.isReadableFile(atPath: file) {
       throw NotificationError.unusableFile(file, reason: "it cannot be read")
     }
-    var texts = CTexts()
+    let texts = CTexts()
     let own = name.addingPercentEncoding(withAllowedCharacters: .urlHostAllowed) ?? ""
     let address = host.contains(":") ? "[\(host)]" : host
     let scheme = security == .tls ? "smtps" : "smtp"
