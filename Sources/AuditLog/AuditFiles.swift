@@ -14,7 +14,16 @@ struct AuditFiles: Sendable {
     defer { close(file) }
     let bytes = Array((line + "\n").utf8)
     let count = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-    guard count == bytes.count else { throw SystemError(count < 0 ? errno : ENOSPC) }
+    guard count == bytes.count else {
+      let error = count < 0 ? errno : ENOSPC
+      // A part of a line is taken back, unless another process has written behind it.
+      if count > 0 {
+        // Behind what was appended.
+        let written = lseek(file, 0, SEEK_CUR)
+        if written == lseek(file, 0, SEEK_END) { ftruncate(file, written - off_t(count)) }
+      }
+      throw SystemError(error)
+    }
     guard fdatasync(file) == 0 else { throw SystemError(errno) }
   }
 

@@ -4,7 +4,7 @@ import Logging
 import Synchronization
 
 /// Who connected and who changed what, as audit messages of DICOM PS3.15 A.5 over syslog (RFC 5424): in a file
-/// for each day, and at a syslog server. It delays nothing that waits for an answer.
+/// for each day, and at a syslog server. Nobody waits for the server.
 public final class AuditLog: Sendable {
   private struct Alerts {
     var began = ContinuousClock.now
@@ -39,16 +39,21 @@ public final class AuditLog: Sendable {
     self.logger = logger
   }
 
-  /// Writes a message into today's file and sends it.
-  public func record(_ message: AuditMessage) {
+  /// Writes a message into today's file, and sends it once it is there. Waits for the disk.
+  ///
+  /// - Returns: whether it was written.
+  @discardableResult
+  public func record(_ message: AuditMessage) -> Bool {
     let entry = SyslogEntry(message, of: application)
-    write(entry)
+    guard write(entry) else { return false }
     queue?.add(entry)
+    return true
   }
 
-  private func write(_ entry: SyslogEntry) {
-    guard let files else { return }
+  private func write(_ entry: SyslogEntry) -> Bool {
+    guard let files else { return true }
     let now = Date()
+    var isWritten = true
     do throws(SystemError) {
       try files.append(entry.line, at: now)
       failure.withLock { $0 = "" }
@@ -58,6 +63,7 @@ public final class AuditLog: Sendable {
         return known != "\(error)"
       }
       if isNew { logger.error("the audit log cannot be written: \(error)") }
+      isWritten = false
     }
     let day = AuditFiles.day(now)
     let isNewDay = swept.withLock { swept in
@@ -65,6 +71,7 @@ public final class AuditLog: Sendable {
       return swept != day
     }
     if isNewDay { files.removeOld(now: now) }
+    return isWritten
   }
 
   /// Writes that somebody was not admitted. Beyond a number within a minute they are counted, and the next one

@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import NIOTLS
+import Synchronization
 
 /// Takes entries to a syslog server.
 struct SyslogConnection: Sendable {
@@ -37,33 +38,50 @@ struct SyslogConnection: Sendable {
       let context = try NIOSSLContext(configuration: tls)
       // An address has no place in the server name (RFC 6066 3); NIOSSL checks it against the certificate.
       let isAddress = (try? SocketAddress(ipAddress: server.host, port: 0)) != nil
-      let handshake = group.next().makePromise(of: Void.self)
-      let channel: any Channel
-      do {
-        channel = try await ClientBootstrap(group: group).connectTimeout(.seconds(10))
-          .channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-              try channel.pipeline.syncOperations.addHandlers([
-                try NIOSSLClientHandler(
-                  context: context, serverHostname: isAddress ? nil : server.host),
-                HandshakeHandler(handshake),
-              ])
-            }
-          }
-          .connect(host: server.host, port: server.port).get()
-      } catch {
-        handshake.fail(error)
-        throw error
+      // Of each of the host's addresses that is tried.
+      let handshakes = Mutex<[ObjectIdentifier: EventLoopPromise<Void>]>([:])
+      defer {
+        for handshake in handshakes.withLock({ $0.values }) { handshake.fail(ChannelError.eof) }
       }
-      try await handshake.futureResult.get()
-      return SyslogConnection(channel: channel, isDatagram: false)
+      let channel = try await ClientBootstrap(group: group).connectTimeout(Self.patience)
+        .channelInitializer { channel in
+          let handshake = channel.eventLoop.makePromise(of: Void.self)
+          handshakes.withLock { $0[ObjectIdentifier(channel)] = handshake }
+          return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandlers([
+              try NIOSSLClientHandler(
+                context: context, serverHostname: isAddress ? nil : server.host),
+              HandshakeHandler(handshake),
+            ])
+          }
+        }
+        .connect(host: server.host, port: server.port).get()
+      let connection = SyslogConnection(channel: channel, isDatagram: false)
+      let handshake = handshakes.withLock { $0[ObjectIdentifier(channel)] }
+      try await connection.patiently { try await handshake?.futureResult.get() }
+      return connection
     }
   }
+
+  /// For each step of a server that does not answer.
+  private static let patience = TimeAmount.seconds(10)
 
   /// Returns once the system has taken it.
   func send(_ entry: SyslogEntry) async throws {
     let bytes = isDatagram ? Array(entry.line.utf8) : entry.counted
-    try await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
+    try await patiently { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get() }
+  }
+
+  /// Closes the connection where a step fails or takes too long, which ends the step.
+  private func patiently(_ step: () async throws -> Void) async throws {
+    let timer = channel.eventLoop.scheduleTask(in: Self.patience) { [channel] in
+      channel.close(promise: nil)
+    }
+    defer { timer.cancel() }
+    do { try await step() } catch {
+      await close()
+      throw error
+    }
   }
 
   func close() async { try? await channel.close() }

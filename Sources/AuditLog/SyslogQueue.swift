@@ -12,6 +12,8 @@ final class SyslogQueue: Sendable {
     var entries: [SyslogEntry] = []
     var lost = 0
     var isClosed = false
+    /// Whether nothing more is sent.
+    var hasEnded = false
   }
 
   static let capacity = 10_000
@@ -42,13 +44,12 @@ final class SyslogQueue: Sendable {
   /// Ends once everything is sent, or after a time.
   func close(within time: Duration) async {
     state.withLock { $0.isClosed = true }
-    let task = task.withLock { $0 }
-    let limit = Task {
-      try? await Task.sleep(for: time)
-      task?.cancel()
+    // A step of the connection does not end by being cancelled.
+    let end = ContinuousClock.now + time
+    while !state.withLock(\.hasEnded), .now < end {
+      try? await Task.sleep(for: .milliseconds(20))
     }
-    await task?.value
-    limit.cancel()
+    task.withLock { $0?.cancel() }
     let left = state.withLock { $0.entries.count + $0.lost }
     if left > 0 { logger.warning("\(left) entries of the audit log did not reach \(place)") }
   }
@@ -87,6 +88,7 @@ final class SyslogQueue: Sendable {
         try? await Task.sleep(for: isClosed ? .milliseconds(500) : .seconds(min(30, failures)))
       }
     }
+    state.withLock { $0.hasEnded = true }
     await connection?.close()
   }
 

@@ -3,6 +3,8 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -10,10 +12,15 @@ static void initialize(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 static struct curl_slist *list(const char *const *texts, size_t count, const char *format) {
   struct curl_slist *all = NULL;
-  char line[1024];
   for (size_t i = 0; i < count; i++) {
-    snprintf(line, sizeof line, format, texts[i]);
-    struct curl_slist *longer = curl_slist_append(all, line);
+    const size_t size = strlen(format) + strlen(texts[i]) + 1;
+    char *line = malloc(size);
+    struct curl_slist *longer = NULL;
+    if (line) {
+      snprintf(line, size, format, texts[i]);
+      longer = curl_slist_append(all, line);
+      free(line);
+    }
     if (!longer) {
       curl_slist_free_all(all);
       return NULL;

@@ -107,6 +107,8 @@ public struct Dashboard: WebRoutes {
   ///
   /// - Parameters:
   ///   - title: without patient data.
+  ///   - request: for the page.
+  ///   - context: of the request.
   ///   - heading: above the page, the title where it is nil.
   func frame(
     _ title: String, _ request: Request, _ context: DashboardContext, heading: String? = nil
@@ -114,6 +116,8 @@ public struct Dashboard: WebRoutes {
     let visitor = context.visitor
     let held = try ledger.jobCounts()["held"]
     let path = request.uri.path
+    // A page that shows itself anew leaves the notices to those that a person opens.
+    let isRenewal = HTTPField.Name("X-Renewal").map { request.headers[$0] != nil } ?? false
     let links: [(String, String, Int?)] = [
       ("Today", "/", nil), ("Studies", "/studies", nil), ("Queue", "/queue", nil),
       ("Held", "/held", held), ("Refused", "/refused", nil), ("Destinations", "/destinations", nil),
@@ -128,7 +132,8 @@ public struct Dashboard: WebRoutes {
       hasSession: visitor.sessionIdentifier != nil && settings.proxy == nil,
       canOperate: visitor.isOperator, csrf: visitor.csrfToken, here: path,
       pause: try ledger.processingState().pauseText,
-      notices: visitor.sessionIdentifier.map { sessions.takeNotices(of: $0) } ?? [],
+      notices: isRenewal
+        ? [] : visitor.sessionIdentifier.map { sessions.takeNotices(of: $0) } ?? [],
       version: version)
   }
 

@@ -20,7 +20,7 @@ public struct DashboardSettings: Sendable {
     }
   }
 
-  /// Names in URLs by which the server is reached, with port where it is in them. Requests for other hosts are
+  /// Names in URLs by which the server is reached; one without port means any. Requests for other hosts are
   /// refused: a page of somebody else whose name leads here could read along (DNS rebinding). Empty for any.
   public var hosts: Set<String> = []
   /// Whether requests come over TLS only.

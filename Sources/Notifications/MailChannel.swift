@@ -84,6 +84,8 @@ public struct MailChannel: NotificationChannel {
       throw NotificationError.unusableFile(file, reason: "it cannot be read")
     }
     let texts = CTexts()
+    // libcurl reads them until it returns.
+    defer { withExtendedLifetime(texts) {} }
     let own = name.addingPercentEncoding(withAllowedCharacters: .urlHostAllowed) ?? ""
     let address = host.contains(":") ? "[\(host)]" : host
     let scheme = security == .tls ? "smtps" : "smtp"

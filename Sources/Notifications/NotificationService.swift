@@ -27,7 +27,14 @@ public struct NotificationService: Service {
   private let pause: Duration
   private let logger: Logger
 
-  /// - Parameter pause: between two looks at the ledger.
+  /// - Parameters:
+  ///   - ledger: of the daemon.
+  ///   - recipients: who is told of what.
+  ///   - limits: of messages.
+  ///   - installation: the name of this one, for messages.
+  ///   - host: the machine, for messages.
+  ///   - pause: between two looks at the ledger.
+  ///   - logger: is told whom nothing reaches.
   public init(
     ledger: Ledger, recipients: [NotificationRecipient], limits: Limits, installation: String,
     host: String, pause: Duration = .seconds(5), logger: Logger

@@ -22,10 +22,17 @@ public struct WebhookChannel: NotificationChannel {
     self.timeoutSeconds = timeoutSeconds
   }
 
+  /// Without path and query, which may be a secret.
+  var place: String {
+    guard let parts = URLComponents(string: url), let scheme = parts.scheme, let host = parts.host
+    else { return "the webhook" }
+    return "\(scheme)://\(host)" + (parts.port.map { ":\($0)" } ?? "")
+  }
+
   public func send(_ message: NotificationMessage) async throws {
     let status = try await request(.POST, body: try message.json)
     guard (200..<300).contains(status) else {
-      throw NotificationError.refused(place: url, code: status, reason: "")
+      throw NotificationError.refused(place: place, code: status, reason: "")
     }
   }
 
@@ -33,9 +40,9 @@ public struct WebhookChannel: NotificationChannel {
   public func check() async throws -> String {
     let status = try await request(.HEAD, body: nil)
     guard ![401, 403].contains(status), status < 500 else {
-      throw NotificationError.refused(place: url, code: status, reason: "")
+      throw NotificationError.refused(place: place, code: status, reason: "")
     }
-    return "\(url) answers"
+    return "\(place) answers"
   }
 
   private func request(_ method: HTTPMethod, body: Data?) async throws -> Int {
@@ -62,7 +69,7 @@ public struct WebhookChannel: NotificationChannel {
     try? await client.shutdown()
     do { return try answer.get() } catch {
       if Task.isCancelled { throw CancellationError() }
-      throw NotificationError.unreachable(place: url, reason: Self.words(error))
+      throw NotificationError.unreachable(place: place, reason: Self.words(error))
     }
   }
 

@@ -5,6 +5,7 @@ import Pipeline
 struct NotificationsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "notifications", abstract: "Try out who is told of what needs a person.",
+    discussion: examples("segmentd notifications test --config /etc/segmentd.yaml"),
     subcommands: [Test.self])
 
   struct Test: AsyncParsableCommand {
@@ -15,7 +16,10 @@ struct NotificationsCommand: AsyncParsableCommand {
         without sending anything.
 
         Exit status: 0 where every recipient took it, 2 where one did not.
-        """)
+        """
+          + examples(
+            "segmentd notifications test --config /etc/segmentd.yaml",
+            "segmentd notifications test --config /etc/segmentd.yaml --recipient oncall"))
 
     @OptionGroup var config: ConfigurationOption
 

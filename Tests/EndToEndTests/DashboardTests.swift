@@ -55,6 +55,7 @@ import Testing
     #expect(changed.status == 0, "\(changed.output)")
     let daemon = try await web.start()
     let folder = web.setup.folder.url
+    #expect(try await segmentd("pause", "--config", web.setup.configuration).status == 0)
     let seen = try await runScript(
       "peers/dashboard_browser.py",
       [
@@ -62,7 +63,8 @@ import Testing
         folder.appendingPathComponent("series").path,
         web.setup.state.appendingPathComponent("results").path, folder.path,
       ], as: Seen.self)
-    #expect(seen.states.last == "done" && seen.states.count > 1 && seen.sameDocument)
+    #expect(seen.states.contains("waiting") && seen.states.last == "done", "\(seen.states)")
+    #expect(seen.sameDocument)
     #expect(seen.patient == name && seen.dialogs == 0)
     #expect(!seen.titles.isEmpty && !seen.titles.contains { $0.contains("Eve") })
     #expect(seen.picture > 0 && seen.story > 5)

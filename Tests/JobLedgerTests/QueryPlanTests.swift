@@ -245,7 +245,7 @@ import Testing
       _ = try ledger.studies(since: Date(), limit: 50)
       _ = try ledger.studies(uid: "1.2", limit: 1)
       _ = try ledger.files(ofStudy: "1.2")
-      _ = try ledger.lastEvent()
+      _ = try ledger.lastChange()
     }
     try expectNoScans(made, 24)
   }

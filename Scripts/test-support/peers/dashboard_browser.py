@@ -92,9 +92,10 @@ def first_slice(folder):
 
 
 def follow(page, url, port, series):
-    """Sends the series while the page is open, and says what its row showed without a reload."""
+    """Sends the series while the page is open and processing is paused, resumes it in another tab, and says what
+    the row showed without a reload."""
     page.evaluate("window.sameDocument = true")
-    states = []
+    states, resumed = [], False
     files = sorted(str(path) for path in pathlib.Path(series).iterdir())
     subprocess.run(["storescu", "-aec", "SEGMENTD", "127.0.0.1", port, *files], check=True)
     until = time.monotonic() + 600
@@ -102,6 +103,13 @@ def follow(page, url, port, series):
         state = page.evaluate("document.querySelector('tbody .state')?.textContent ?? ''")
         if state and (not states or states[-1] != state):
             states.append(state)
+        if state == "waiting" and not resumed:
+            resumed = True
+            tab = page.context.new_page()
+            tab.goto(url + "/queue")
+            tab.click("text=Resume processing")
+            tab.wait_for_load_state("load")
+            tab.close()
         if state in ("done", "held"):
             break
         page.wait_for_timeout(50)
@@ -175,11 +183,12 @@ def watch(url, password, port, series, results, screenshots):
         dark = new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
         log_in(dark, url, "vera", password)
         dark.screenshot(path=screenshots + "/phone-dark.png")
+        found["wide"] = dark.evaluate("document.documentElement.scrollWidth")
         found["axe"] += accessibility_faults(dark)
         dark.goto(study)
         dark.screenshot(path=screenshots + "/phone-study.png", full_page=True)
         found["viewerButtons"] = dark.locator("main button").count()
-        found["wide"] = dark.evaluate("document.documentElement.scrollWidth")
+        found["wide"] = max(found["wide"], dark.evaluate("document.documentElement.scrollWidth"))
         found["axe"] += accessibility_faults(dark)
         status = dark.evaluate(
             "async () => (await fetch('/jobs/1/cancel', {method: 'POST', headers: {'X-CSRF-Token': "

@@ -26,13 +26,13 @@ extension Dashboard {
     let person = try operatorName(context)
     let id = try context.parameters.require("job", as: Int64.self)
     let action = try Self.action(try context.parameters.require("action"), values)
-    _ = try job(id)
     var selection = JobSelection()
     selection.jobs = [id]
     let wanted = selection
     let reason = Self.reason(values["reason"], person)
     let changes = try await offPool {
-      try ledger.apply(action, to: wanted, reason: reason)
+      _ = try job(id)
+      return try ledger.apply(action, to: wanted, reason: reason)
     }
     logger.notice(
       "job changed", metadata: ["job": "\(id)", "user": "\(person)", "action": "\(action)"])
@@ -44,7 +44,7 @@ extension Dashboard {
   ) throws -> JobAction {
     func number(_ key: String) throws -> Int? {
       guard let text = values[key], !text.isEmpty else { return nil }
-      guard let number = Int(text), abs(number) <= 1_000_000 else {
+      guard let number = Int(text), (-1_000_000...1_000_000).contains(number) else {
         throw DashboardRefusal(.badRequest, "\(key) has to be a number")
       }
       return number

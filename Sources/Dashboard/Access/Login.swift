@@ -60,7 +60,11 @@ extension Dashboard {
   /// - Throws: ``DashboardRefusal`` where it did not: another site may have made the browser send it.
   func form(_ request: Request, _ context: DashboardContext) async throws -> [String: String] {
     let values = try await fields(of: request)
-    if context.visitor.proof == .credential { return values }
+    // No form of another site has a body of JSON.
+    let isJSON = request.headers[.contentType]?.hasPrefix("application/json") == true
+    if context.visitor.proof == .token || context.visitor.proof == .password && isJSON {
+      return values
+    }
     let token = HTTPField.Name("X-CSRF-Token").flatMap { request.headers[$0] } ?? values["csrf"]
     guard let expected = context.visitor.csrfToken, token == expected else {
       throw DashboardRefusal(.forbidden, "the form is not of this session: load the page again")

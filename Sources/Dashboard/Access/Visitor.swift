@@ -7,8 +7,10 @@ struct Visitor: Sendable {
   enum Proof: Sendable, Equatable {
     /// By a session's cookie.
     case session(identifier: String, csrfToken: String)
-    /// By a password or token that came with the request itself, which no other site can send along.
-    case credential
+    /// By a token that came with the request itself, which no other site can send along.
+    case token
+    /// By a password that came with the request itself; browsers send it along with requests of other sites, too.
+    case password
     /// Nobody has to, on this machine: such a visitor looks, and sees no patient.
     case none
   }

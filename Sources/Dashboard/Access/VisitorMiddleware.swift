@@ -36,7 +36,7 @@ struct VisitorMiddleware: RouterMiddleware {
   ) async throws -> Response {
     guard isOurHost(request) else {
       return refusal(
-        .misdirectedRequest, "this is not the server of the host \(request.uri.host ?? "?")",
+        .misdirectedRequest, "this is not the server of the host of the request",
         context)
     }
     guard isOfOurPages(request) else {
@@ -45,6 +45,9 @@ struct VisitorMiddleware: RouterMiddleware {
     switch await visitor(request, context) {
     case .refused(let status, let reason): return refusal(status, reason, context)
     case .nobody:
+      guard !authenticator.access.clients.isEmpty else {
+        return refusal(.unauthorized, "the proxy has not said whose request this is", context)
+      }
       guard Self.isForAll(request.uri.path) else {
         guard request.method == .get, !request.uri.path.hasPrefix("/api/") else {
           return refusal(.unauthorized, "log in first, or send a token", context)
@@ -77,7 +80,7 @@ struct VisitorMiddleware: RouterMiddleware {
       proxy.addresses.contains(where: { $0.contains(context.web.address) }),
       let name = HTTPField.Name(proxy.userField), let user = request.headers[name]
     {
-      guard let role = proxy.roles[user] else {
+      guard let role = proxy.roles[user], role >= .viewer else {
         return .refused(.forbidden, "this user of the proxy is not admitted")
       }
       return .somebody(ofProxy(user, role, request))
@@ -113,10 +116,11 @@ struct VisitorMiddleware: RouterMiddleware {
   private func visitor(
     _ presented: PresentedCredential, _ context: DashboardContext
   ) async -> Answer {
+    let proof: Visitor.Proof = if case .token = presented { .token } else { .password }
     switch await authenticator.identify(presented, from: context.web.address) {
     case .admitted(let client) where client.role >= .viewer:
       return .somebody(
-        Visitor(user: client.credential.name, role: client.role, proof: .credential))
+        Visitor(user: client.credential.name, role: client.role, proof: proof))
     case .admitted(let client):
       return .refused(.forbidden, "\(client.credential.name) may send, and not look")
     case .elsewhere(let name):
@@ -130,7 +134,11 @@ struct VisitorMiddleware: RouterMiddleware {
   private func isOurHost(_ request: Request) -> Bool {
     guard !settings.hosts.isEmpty else { return true }
     guard let authority = request.head.authority?.lowercased() else { return false }
+    // A name without port means any: a tunnel has another one than the server.
+    let digits = authority.reversed().prefix { $0.isNumber }.count
+    let name = authority.dropLast(digits)
     return settings.hosts.contains(authority)
+      || digits > 0 && name.last == ":" && settings.hosts.contains(String(name.dropLast()))
   }
 
   /// Browsers say from where a request comes; whoever says nothing is no browser of today, and has no session
@@ -180,7 +188,12 @@ struct VisitorMiddleware: RouterMiddleware {
 enum SessionCookie {
   /// With TLS the prefix keeps other hosts and plain HTTP from setting it (RFC 6265bis 4.1.3).
   static func name(_ settings: DashboardSettings) -> String {
-    settings.isSecure ? "__Host-segmentd" : "segmentd"
+    isSecure(settings) ? "__Host-segmentd" : "segmentd"
+  }
+
+  /// A proxy speaks TLS with browsers.
+  private static func isSecure(_ settings: DashboardSettings) -> Bool {
+    settings.isSecure || settings.proxy != nil
   }
 
   static func value(_ identifier: String, _ settings: DashboardSettings, lasts: Bool = true)
@@ -188,6 +201,6 @@ enum SessionCookie {
   {
     Cookie(
       name: name(settings), value: identifier, maxAge: lasts ? nil : 0, path: "/",
-      secure: settings.isSecure, httpOnly: true, sameSite: .strict)
+      secure: isSecure(settings), httpOnly: true, sameSite: .strict)
   }
 }

@@ -2,14 +2,14 @@
 // Shows the page anew when something has happened, without moving what is being read or typed.
 if (document.body.hasAttribute("data-live")) {
   const status = document.getElementById("live");
-  const source = new EventSource("/events");
+  let source = null;
   let isBusy = false;
   let isAsked = false;
   const renew = async () => {
     if (isBusy) { isAsked = true; return; }
     isBusy = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Renewal": "1" } });
       if (answer.redirected && new URL(answer.url).pathname === "/login") { location.reload(); return; }
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -23,7 +23,15 @@ if (document.body.hasAttribute("data-live")) {
     isBusy = false;
     if (isAsked) { isAsked = false; renew(); }
   };
-  source.addEventListener("change", renew);
-  source.onopen = () => { status.textContent = "live"; };
-  source.onerror = () => { status.textContent = "no connection; trying again"; };
+  // A page that nobody sees takes up no connection.
+  const follow = () => {
+    if (document.hidden === (source === null)) return;
+    if (document.hidden) { source.close(); source = null; return; }
+    source = new EventSource("/events");
+    source.addEventListener("change", renew);
+    source.onopen = () => { status.textContent = "live"; };
+    source.onerror = () => { status.textContent = "not live; trying again"; };
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
 }

@@ -63,6 +63,12 @@ struct SystemPage: Page {
 extension Dashboard {
   func modelsPage(_ request: Request, _ context: DashboardContext) async throws -> Response {
     let (models, faults) = await source.models()
+    return try await offPool { try modelsPage(models, faults, request, context) }
+  }
+
+  private func modelsPage(
+    _ models: [DashboardModel], _ faults: [String], _ request: Request, _ context: DashboardContext
+  ) throws -> Response {
     let scored = try ledger.comparisons().flatMap { comparison in
       comparison.scores.map { (key: [comparison.model, $0.segment], dice: $0.dice) }
     }
@@ -92,7 +98,7 @@ extension Dashboard {
       rules: source.rules.map { .init(name: $0.name, model: $0.model, priority: $0.priority) },
       uid: uid)
     if !uid.isEmpty {
-      let files = try ledger.files(ofStudy: uid, everyInstance: true)
+      let files = try await offPool { try ledger.files(ofStudy: uid, everyInstance: true) }
       if !showsPatients(to: context.visitor) {
         page.fault = "Rules compare what the headers say of the study: log in to see it."
       } else if files.isEmpty {
@@ -103,7 +109,7 @@ extension Dashboard {
         }
       }
     }
-    var frame = try frame("Rules", request, context)
+    var frame = try await offPool { try self.frame("Rules", request, context) }
     frame.isLive = false
     return renderer.page(page, in: frame)
   }

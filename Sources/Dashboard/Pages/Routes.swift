@@ -42,10 +42,12 @@ extension Dashboard {
       )
       return try await offPool { try picture(number, ofJob: job) }
     }
-    group.get("viewer") { request, context in try viewerPage(request, context, object: 0) }
+    group.get("viewer") { request, context in
+      try await offPool { try viewerPage(request, context, object: 0) }
+    }
     group.get("objects/:object/viewer") { request, context in
-      try viewerPage(
-        request, context, object: try context.parameters.require("object", as: Int.self))
+      let object = try context.parameters.require("object", as: Int.self)
+      return try await offPool { try viewerPage(request, context, object: object) }
     }
     group.get("objects/:object") { _, context in
       let data = try JSONEncoder().encode(try await volume(context).description)

@@ -29,6 +29,9 @@ final class VolumeViewer: Sendable {
   private let source: any DashboardSource
   /// The one that was looked at last at the end.
   private let kept = Mutex<[Kept]>([])
+  /// How often something was looked at.
+  private let turns = Mutex(0)
+  private static let keptSeconds = 600.0
   /// Where volumes are read: one at a time, and not on a thread that others wait for.
   private let queue = DispatchQueue(label: "segmentd.viewer")
 
@@ -54,27 +57,44 @@ final class VolumeViewer: Sendable {
   }
 
   private func volume(_ key: Key) throws -> ViewedVolume {
+    let job = try ledger.job(key.job).job
+    guard job.purgedAt == nil else {
+      throw DashboardRefusal(.notFound, "the result of job \(key.job) was purged")
+    }
     let found = kept.withLock { kept -> Kept? in
       guard let place = kept.firstIndex(where: { $0.key == key }) else { return nil }
       let found = kept.remove(at: place)
       kept.append(found)
       return found
     }
+    forgetLater()
     if let found { return found.volume }
-    let read = try read(key)
-    kept.withLock { kept in
-      while !kept.isEmpty, kept.reduce(read.voxels, { $0 + $1.voxels }) > Self.mostKeptVoxels {
-        kept.removeFirst()
-      }
-      kept.append(read)
-    }
-    return read.volume
+    return try read(key, job)
   }
 
-  private func read(_ key: Key) throws -> Kept {
-    let job = try ledger.job(key.job).job
+  /// Lets go of what nobody has looked at for some minutes.
+  private func forgetLater() {
+    let turn = turns.withLock { turns in
+      turns += 1
+      return turns
+    }
+    queue.asyncAfter(deadline: .now() + Self.keptSeconds) { [weak self] in
+      guard let self, turns.withLock({ $0 == turn }) else { return }
+      kept.withLock { $0.removeAll() }
+    }
+  }
+
+  private func makeRoom(for voxels: Int) {
+    kept.withLock { kept in
+      while !kept.isEmpty, kept.reduce(voxels, { $0 + $1.voxels }) > Self.mostKeptVoxels {
+        kept.removeFirst()
+      }
+    }
+  }
+
+  private func read(_ key: Key, _ job: JobSummary) throws -> ViewedVolume {
     let objects = job.objects.filter { $0.kind == .segmentation }
-    guard job.purgedAt == nil, objects.indices.contains(key.object) else {
+    guard objects.indices.contains(key.object) else {
       throw DashboardRefusal(.notFound, "the result of job \(key.job) has no such object here")
     }
     let path = state.appendingPathComponent(objects[key.object].path).path
@@ -83,18 +103,20 @@ final class VolumeViewer: Sendable {
       guard stack.sourceGrid.voxelCount <= Self.mostVoxels else {
         throw DashboardRefusal(.contentTooLarge, "the volume is too large to be shown here")
       }
+      makeRoom(for: stack.sourceGrid.voxelCount)
       let labels = try SegmentationLabels.read(path, onto: stack.sourceGrid) {
         UInt8(exactly: $0.number)
       }
       let volume = try source.pixels(of: stack)
       let first = stack.frames.first
-      return Kept(
-        key: key,
-        volume: ViewedVolume(
-          volume, labels.labels, segments: try SegmentationLabels.segments(of: path),
-          modality: first?.modality ?? "",
-          isInverted: first?.photometricInterpretation == "MONOCHROME1"),
-        voxels: stack.sourceGrid.voxelCount)
+      let viewed = ViewedVolume(
+        volume, labels.labels, segments: try SegmentationLabels.segments(of: path),
+        modality: first?.modality ?? "",
+        isInverted: first?.photometricInterpretation == "MONOCHROME1")
+      kept.withLock {
+        $0.append(Kept(key: key, volume: viewed, voxels: stack.sourceGrid.voxelCount))
+      }
+      return viewed
     } catch let refusal as DashboardRefusal {
       throw refusal
     } catch {
@@ -102,21 +124,40 @@ final class VolumeViewer: Sendable {
     }
   }
 
-  /// The volume of the series to which the object refers.
+  /// The one volume of the series whose images the object's frames were made of.
   private func stack(of job: JobSummary, _ path: String) throws -> SliceStack {
-    let shown = Set(
-      try DICOMFile(path: path).dataset.items(.referencedSeriesSequence)
-        .flatMap { $0.items(.referencedInstanceSequence) }
-        .compactMap { $0.text(.referencedSOPInstanceUID) })
-    let stacks = try source.stacks(series: job.seriesInstanceUID)
-    guard
-      let stack = stacks.first(where: { stack in
-        !shown.isEmpty && shown.isSubset(of: stack.frames.map(\.sopInstanceUID))
-      })
-    else {
+    let shown = try images(of: path)
+    let stacks = try source.stacks(series: job.seriesInstanceUID).filter { stack in
+      let own = Set(
+        stack.frames.map { Image(uid: $0.sopInstanceUID, frame: $0.frameNumber ?? 1) })
+      return !shown.isEmpty && shown.isSubset(of: own)
+    }
+    guard stacks.count == 1, let stack = stacks.first else {
       throw DashboardRefusal(
         .conflict, "the images of the result are not here as one volume of its series")
     }
     return stack
+  }
+
+  private struct Image: Hashable {
+    var uid: String
+    /// From 1.
+    var frame: Int
+  }
+
+  /// What the frames of an object say they were made of; where it has none, the instances that it refers to.
+  private func images(of path: String) throws -> Set<Image> {
+    let dataset = try DICOMFile(path: path).dataset
+    let sources = dataset.items(.perFrameFunctionalGroups)
+      .flatMap { $0.items(.derivationImageSequence) }.flatMap { $0.items(.sourceImageSequence) }
+      .compactMap { item in
+        item.text(.referencedSOPInstanceUID).map {
+          Image(uid: $0, frame: item.integer(.referencedFrameNumber) ?? 1)
+        }
+      }
+    guard sources.isEmpty else { return Set(sources) }
+    return Set(
+      dataset.items(.referencedSeriesSequence).flatMap { $0.items(.referencedInstanceSequence) }
+        .compactMap { $0.text(.referencedSOPInstanceUID) }.map { Image(uid: $0, frame: 1) })
   }
 }

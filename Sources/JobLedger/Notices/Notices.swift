@@ -111,7 +111,10 @@ extension Ledger {
 
   /// The recipient knows the events up to this one.
   ///
-  /// - Parameter isMessage: whether it was told anything.
+  /// - Parameters:
+  ///   - recipient: its name in the configuration.
+  ///   - event: the last that it knows.
+  ///   - isMessage: whether it was told anything.
   public func markTold(to recipient: String, upTo event: Int64, isMessage: Bool = true)
     throws(LedgerError)
   {

@@ -49,14 +49,20 @@ extension Ledger {
     }
   }
 
-  /// The number of the last event; it changes whenever anything happens.
-  public func lastEvent() throws(LedgerError) -> Int64 {
-    try read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0 }
+  /// Changes whenever something happens or an instance comes.
+  public func lastChange() throws(LedgerError) -> Int64 {
+    try read { db in
+      let event = try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0
+      return try Int64.fetchOne(db, sql: "SELECT max(id) FROM instances").map { event + $0 }
+        ?? event
+    }
   }
 
   /// Where the instances of a study are, an instance of each series: below the state directory.
   ///
-  /// - Parameter everyInstance: all instances.
+  /// - Parameters:
+  ///   - study: Study Instance UID.
+  ///   - everyInstance: all instances.
   public func files(ofStudy study: String, everyInstance: Bool = false) throws(LedgerError)
     -> [String]
   {

@@ -1,6 +1,7 @@
 import AuditLog
 import ConfigurationFile
 import DICOM
+import Dispatch
 import Foundation
 import Ingest
 import JobLedger
@@ -17,6 +18,8 @@ final class LedgerAudit: Service {
   private let destinations: [String: SiteConfiguration.Destination]
   private let namesPatients: Bool
   private let logger: Logger
+  /// Where the beginnings of deliveries are written.
+  private let queue = DispatchQueue(label: "segmentd.audit")
 
   init(
     _ audit: AuditLog, ledger: Ledger, state: StateDirectory,
@@ -35,6 +38,7 @@ final class LedgerAudit: Service {
     audit.record(.activity(of: audit.application, starts: true, by: account))
     await repeatUntilShutdown(every: .seconds(2), logger: logger) { try self.writeNew() }
     do { while try writeNew() {} } catch { logger.error("the audit log is not complete: \(error)") }
+    await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
     audit.record(.activity(of: audit.application, starts: false, by: account))
     await audit.close()
   }
@@ -43,28 +47,36 @@ final class LedgerAudit: Service {
   func writeNew() throws -> Bool {
     let records = try ledger.audited()
     guard records.hasMoved else { return false }
-    for transfer in records.transfers { write(transfer) }
+    // What cannot be written now is written later, and what was before it once more.
+    for transfer in records.transfers {
+      guard write(transfer) else { return false }
+    }
     for action in records.actions {
-      audit.record(
+      let isWritten = audit.record(
         .action(
           action.kind, action.message, of: action.job.map { "job \($0)" } ?? "segmentd",
           study: action.study, by: audit.application, at: action.at))
+      guard isWritten else { return false }
     }
     try ledger.markAudited(records.position)
     return true
   }
 
-  /// Says that a result is being sent.
+  /// Says that a result is being sent. The delivery does not wait for it, and what cannot be read is not written.
   func writeBegin(_ delivery: ClaimedDelivery) {
-    // The audit log delays no delivery: what cannot be read is not written.
-    guard
-      let transfer = (try? ledger.transfer(ofJob: delivery.job, to: delivery.destination)) ?? nil
-    else { return }
-    write(transfer)
+    queue.async { [self] in
+      guard
+        let transfer = (try? ledger.transfer(ofJob: delivery.job, to: delivery.destination)) ?? nil
+      else { return }
+      write(transfer)
+    }
   }
 
   /// A message is about one patient (PS3.15 A.5.3.3): one for each study.
-  private func write(_ transfer: AuditedRecords.Transfer) {
+  ///
+  /// - Returns: whether all were written.
+  @discardableResult
+  private func write(_ transfer: AuditedRecords.Transfer) -> Bool {
     var (isBegin, fault) = (true, String?.none)
     if case .ended(let text) = transfer.stage { (isBegin, fault) = (false, text) }
     let isReceived = transfer.destination == nil
@@ -79,11 +91,13 @@ final class LedgerAudit: Service {
             })
       ]
       if namesPatients, let patient = patient(study.file) { objects.append(.patient(patient)) }
-      audit.record(
+      let isWritten = audit.record(
         .transfer(
           objects, application: audit.application, peer: peer(of: transfer),
           isReceived: isReceived, isBegin: isBegin, fault: fault, at: transfer.at))
+      guard isWritten else { return false }
     }
+    return true
   }
 
   private func peer(of transfer: AuditedRecords.Transfer) -> AuditedPeer {

@@ -17,7 +17,10 @@ public struct ChannelTrial: Encodable, Sendable {
   /// Why the channels cannot be filled: the daemon would make one held job that says so.
   public var reason: String?
 
-  /// - Parameter members: the series of the study that rules give to the model.
+  /// - Parameters:
+  ///   - model: its name.
+  ///   - channels: of the model.
+  ///   - members: the series of the study that rules give to the model.
   /// - Returns: nil where there is none, so that the model gets no job.
   init?(model: String, _ channels: [ModelChannel], of members: [SourceSeries]) {
     guard !members.isEmpty else { return nil }

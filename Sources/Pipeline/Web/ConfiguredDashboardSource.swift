@@ -9,6 +9,7 @@ import JobLedger
 import Segmentation
 import SeriesProcessing
 import SeriesReading
+import Synchronization
 import Volumes
 
 /// What the dashboard shows of the configuration, the models and the spool.
@@ -17,6 +18,16 @@ struct ConfiguredDashboardSource: DashboardSource {
   let state: StateDirectory
   let ledger: Ledger
   let models: ModelLibrary
+  private let patients = KnownPatients()
+
+  init(
+    configuration: SiteConfiguration, state: StateDirectory, ledger: Ledger, models: ModelLibrary
+  ) {
+    self.configuration = configuration
+    self.state = state
+    self.ledger = ledger
+    self.models = models
+  }
 
   func models() async -> (models: [DashboardModel], faults: [String]) {
     await withCheckedContinuation { continuation in
@@ -58,7 +69,18 @@ struct ConfiguredDashboardSource: DashboardSource {
   }
 
   func patient(file: String) -> DashboardPatient? {
-    guard let header = try? DICOMFile(path: state.file(file).path).dataset else { return nil }
+    // A file of the spool does not change under its name.
+    if let known = patients.known(file) { return known }
+    let patient = readPatient(file)
+    if let patient { patients.keep(patient, of: file) }
+    return patient
+  }
+
+  private func readPatient(_ file: String) -> DashboardPatient? {
+    let path = state.file(file).path
+    guard let contents = try? DICOMFile.contents(of: path, mapped: true),
+      let header = try? DICOMFile(path: path, contents: contents).dataset
+    else { return nil }
     let facts: [(String, DICOM.Tag)] = [
       ("Patient ID", .patientID), ("Birth date", .patientBirthDate), ("Sex", .patientSex),
       ("Study date", .studyDate), ("Study", .studyDescription),
@@ -81,6 +103,21 @@ struct ConfiguredDashboardSource: DashboardSource {
 
   var disk: (available: Int, total: Int)? {
     DiskSpace(of: state.url.path).map { ($0.available, $0.size) }
+  }
+}
+
+/// What the last headers that were read say: a list of studies is shown again whenever something happens.
+private final class KnownPatients: Sendable {
+  private static let most = 500
+  private let patients = Mutex<[String: DashboardPatient]>([:])
+
+  func known(_ file: String) -> DashboardPatient? { patients.withLock { $0[file] } }
+
+  func keep(_ patient: DashboardPatient, of file: String) {
+    patients.withLock { patients in
+      if patients.count >= Self.most { patients.removeAll() }
+      patients[file] = patient
+    }
   }
 }
 

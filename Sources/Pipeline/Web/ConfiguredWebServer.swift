@@ -5,6 +5,7 @@ import DICOM
 import DICOMNetwork
 import DICOMwebServer
 import Dashboard
+import Dispatch
 import Explanation
 import FileSystem
 import Ingest
@@ -23,8 +24,12 @@ extension ConfiguredParts {
     guard let settings = configuration.web else { return nil }
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
     var server = try WebServerConfiguration(settings)
+    // The answer does not wait for the audit log's disk.
+    let queue = DispatchQueue(label: "segmentd.audit.requests")
     server.access.onRefusal = { address, status, reason in
-      audit?.recordRefusedRequest(address: address, status: status, reason: reason)
+      queue.async {
+        audit?.recordRefusedRequest(address: address, status: status, reason: reason)
+      }
     }
     let authenticator = Authenticator(server.access)
     var routes: [any WebRoutes] = []
@@ -53,8 +58,7 @@ extension ConfiguredParts {
     dashboard.sessionMinutes = settings.sessionMinutes
     dashboard.hosts = Set(settings.hosts.map { $0.lowercased() })
     if web.isLoopback || !dashboard.hosts.isEmpty {
-      let names = ["localhost", "127.0.0.1", "[::1]", web.address]
-      dashboard.hosts.formUnion(names.map { "\($0):\(web.port)" })
+      dashboard.hosts.formUnion(["localhost", "127.0.0.1", "[::1]", web.address])
     }
     dashboard.proxy = try settings.proxy.map { proxy in
       DashboardSettings.Proxy(

@@ -32,6 +32,7 @@ struct ConfigurationSummary: Encodable {
     if let web = configuration.web {
       let server = "\(web.tls == nil ? "http" : "https")://\(web.address):\(web.port)"
       if web.stow { parts.append(Part(kind: "STOW-RS", text: server + web.prefix)) }
+      if web.dashboard != nil { parts.append(Part(kind: "dashboard", text: "\(server)/")) }
       if web.monitoring { parts.append(Part(kind: "metrics", text: "\(server)/metrics")) }
     }
     return parts + configuration.watch.map { Part(kind: "watch folder", text: $0.folder) }
