@@ -158,7 +158,3 @@ struct PossibleActions {
     return retry.contains(job.id) ? "mend the cause, then retry; or cancel the job" : nil
   }
 }
-
-extension SeriesVerdict.Volume {
-  fileprivate var shape: String { dims.map(String.init).joined(separator: "×") }
-}

@@ -2,14 +2,6 @@ import Foundation
 import Hummingbird
 import JobLedger
 
-/// Jobs in a table.
-struct JobsPart {
-  var jobs: [JobView]
-  var nothing: String
-  var noteTitle: String
-  var more: String?
-}
-
 /// What runs and waits.
 struct QueuePage: Page {
   static let template = "queue"
