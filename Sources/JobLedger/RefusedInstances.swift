@@ -162,3 +162,21 @@ extension RefusedInstance {
     return "\(name) refused\(status): \(reason)"
   }
 }
+
+extension RefusalRecord {
+  /// Without the name of a file of a watch folder, which may be a patient's.
+  public var withoutFile: RefusalRecord {
+    var record = self
+    record.instance.file = nil
+    return record
+  }
+}
+
+extension JobSummary {
+  /// Without names of files of watch folders, which may be a patient's.
+  public var withoutFiles: JobSummary {
+    var job = self
+    job.refusedInstances = refusedInstances.map(\.withoutFile)
+    return job
+  }
+}

@@ -25,13 +25,16 @@ extension Dashboard {
     }
     api.get("jobs") { request, _ in
       let query = try Self.query(request)
-      return try await json { try ledger.jobs(query) }
+      return try await json { try ledger.jobs(query).map(\.withoutFiles) }
     }
     api.get("jobs/:job") { _, context in
       let id = try context.parameters.require("job", as: Int64.self)
       return try await json {
         _ = try job(id)
-        return try ledger.job(id)
+        var detail = try ledger.job(id)
+        detail.job = detail.job.withoutFiles
+        detail.refusals = detail.refusals.map(\.withoutFile)
+        return detail
       }
     }
     api.post("jobs/:job/:action") { request, context in
@@ -43,7 +46,9 @@ extension Dashboard {
       let state = try await changeProcessing(try await form(request, context), context)
       return try await json { state }
     }
-    api.get("refused") { _, _ in try await json { try ledger.refusals() } }
+    api.get("refused") { _, _ in
+      try await json { try ledger.refusals().map(\.withoutFile) }
+    }
     api.get("pending") { _, _ in try await json { try ledger.pendingSeries() } }
   }
 

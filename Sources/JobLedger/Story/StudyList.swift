@@ -44,7 +44,7 @@ extension Ledger {
           studyInstanceUID: study, series: try row.value("n"),
           modalities: modalities.split(separator: ",").map(String.init).sorted(),
           lastReceivedAt: try date(row, "last_at"), isArriving: try row.value("is_arriving"),
-          jobs: try summaries(jobs, db))
+          jobs: try summaries(jobs, db).map(\.withoutFiles))
       }
     }
   }

@@ -63,7 +63,7 @@ extension Ledger {
   private func jobs(ofSeries series: String, _ db: Database) throws -> [StudyRecord.Job] {
     try Row.fetchAll(db, sql: StudyQueries.jobs, arguments: [series]).compactMap { row in
       let id: Int64 = try row.value("id")
-      guard let job = try summary(job: id, db) else { return nil }
+      guard let job = try summary(job: id, db)?.withoutFiles else { return nil }
       let isWaiting = Self.waitingStates.contains(job.state)
       let due: Double = try row.value("scheduled_at")
       let priority: Int = try row.value("priority")
@@ -90,9 +90,7 @@ extension Ledger {
     }
     var found: [Int64: RefusalRecord] = [:]
     for row in rows {
-      var record = try refusal(row)
-      record.instance.file = nil
-      found[try row.value("id")] = record
+      found[try row.value("id")] = try refusal(row).withoutFile
     }
     return found.sorted { $0.key < $1.key }.map(\.value)
   }

@@ -131,7 +131,7 @@ final class LedgerAudit: Service {
   private static func sopClass(ofKind kind: String) -> String {
     switch kind {
     case "seg": SegmentationStorage.sopClassUID
-    case "labelmap": "1.2.840.10008.5.1.4.1.1.66.7"
+    case "labelmap": SegmentationStorage.labelMapSOPClassUID
     case "sr": "1.2.840.10008.5.1.4.1.1.88.34"
     case "rtstruct": "1.2.840.10008.5.1.4.1.1.481.3"
     case "capture": "1.2.840.10008.5.1.4.1.1.7.4"
