@@ -27,8 +27,11 @@ for module in "$built"/Modules/*.swiftmodule; do
   [ -d "Sources/$name" ] && [ "$name" != segmentd ] || continue
   # Internal symbols too: their comments link to each other, and contributors read them.
   swift symbolgraph-extract -module-name "$name" -target "$(uname -m)-unknown-linux-gnu" "${search[@]}" \
-    -minimum-access-level internal -skip-synthesized-members -output-dir "$graphs"
+    -minimum-access-level internal -skip-synthesized-members -output-dir "$graphs" &
+  # As many at a time as there are processors.
+  if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then wait -n; fi
 done
+wait
 rm -rf "$output"
 failed=()
 for module in $(find Sources -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort); do
