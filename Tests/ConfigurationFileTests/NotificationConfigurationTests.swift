@@ -14,8 +14,9 @@ import Testing
     for name in ["smtp-password", "chat-token", "open"] {
       let path = folder.url.appendingPathComponent(name).path
       let mode = name == "open" ? 0o644 : 0o600
-      FileManager.default.createFile(
+      let made = FileManager.default.createFile(
         atPath: path, contents: Data("x".utf8), attributes: [.posixPermissions: mode])
+      #expect(made)
     }
   }
 
