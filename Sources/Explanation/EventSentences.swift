@@ -29,6 +29,9 @@ extension StudyRecord.Event {
     case "checkpoint": text = "\(job) \(message)"
     case "rescued": text = "\(job) runs again: \(message)"
     case "superseded": text = "the result of \(job) was superseded \(message)"
+    case "delivery waiting": text = "the result of \(job) is to be sent \(message)"
+    case "sending": text = "the result of \(job) was being sent \(message)"
+    case "delivery superseded": text = "the result of \(job) is not sent \(message)"
     case "sent":
       text =
         "the result of \(job) was sent \(message); proof that it is kept there is waited for"
@@ -50,7 +53,8 @@ extension StudyRecord.Event {
     let told = [
       "delivered": "delivery", "not delivered": "delivery", "delivery held": "delivery",
       "delivery retried": "delivery", "sent": "delivery", "not proved": "delivery",
-      "declined": "delivery",
+      "declined": "delivery", "delivery waiting": "delivery", "sending": "delivery",
+      "delivery superseded": "delivery",
     ]
     return StudyExplanation.Entry(
       at: at, kind: told[kind] ?? kind, seriesInstanceUID: seriesInstanceUID, job: self.job,

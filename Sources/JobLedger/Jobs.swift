@@ -208,11 +208,17 @@ extension Ledger {
     for job in older {
       try event(db, "superseded", by: .program, series: series, job: job, "by job \(id)")
     }
-    try db.execute(
+    let deliveries = try Row.fetchAll(
+      db,
       sql: """
         UPDATE deliveries SET state = 'superseded' WHERE state IN ('waiting', 'held') AND job_id IN
           (SELECT ifnull(same_as, job_id) FROM results WHERE superseded_by = ?)
           AND NOT \(Self.isCurrent("deliveries.job_id"))
+        RETURNING job_id, destination
         """, arguments: [id])
+    for row in deliveries {
+      try tellSuperseded(
+        try row.value("job_id"), try row.value("destination"), by: .program, db)
+    }
   }
 }

@@ -84,6 +84,9 @@ extension Ledger {
             SET state = 'waiting', scheduled_at = excluded.scheduled_at
             WHERE state IN ('held', 'superseded')
           """, arguments: [job, target.name, now])
+      if db.changesCount > 0 {
+        try event(db, "delivery waiting", by: .rule, job: job, "to \(target.name)")
+      }
       for object in taken {
         try db.execute(
           sql: """

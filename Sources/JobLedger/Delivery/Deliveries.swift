@@ -36,14 +36,17 @@ extension Ledger {
           UPDATE deliveries SET state = 'sending', attempt_count = attempt_count + 1
           WHERE id = (\(chosen)) RETURNING *
           """, arguments: arguments)
-      return try row.map {
-        ClaimedDelivery(
-          id: try $0.value("id"), job: try $0.value("job_id"),
-          destination: try $0.value("destination"),
-          attempt: try $0.value("attempt_count"),
-          objects: try objects(
-            delivery: try $0.value("id"), where: "arrived_at IS NULL AND declined_at IS NULL", db))
-      }
+      guard let row else { return nil }
+      let id: Int64 = try row.value("id")
+      let claim = ClaimedDelivery(
+        id: id, job: try row.value("job_id"), destination: try row.value("destination"),
+        attempt: try row.value("attempt_count"),
+        objects: try objects(
+          delivery: id, where: "arrived_at IS NULL AND declined_at IS NULL", db))
+      try event(
+        db, "sending", by: .program, job: claim.job,
+        "to \(claim.destination), attempt \(claim.attempt)")
+      return claim
     }
   }
 
@@ -138,8 +141,27 @@ extension Ledger {
         WHERE id = ? AND state = 'sending'
         """, arguments: [state, now, reason, delivery.id])
     try expectChange(of: delivery, db)
+    try tellHeld(delivery.job, delivery.destination, as: state, by: .peer, reason, db)
+  }
+
+  /// That a delivery is held or, where a newer result has come in the meantime, given up.
+  func tellHeld(
+    _ job: Int64, _ destination: String, as state: String, by cause: EventCause, _ reason: String,
+    _ db: Database
+  ) throws {
+    let isHeld = state == "held"
     try event(
-      db, "delivery held", by: .peer, job: delivery.job, "to \(delivery.destination): \(reason)")
+      db, isHeld ? "delivery held" : "not delivered", by: cause, job: job,
+      "to \(destination): \(reason)")
+    if !isHeld { try tellSuperseded(job, destination, by: .program, db) }
+  }
+
+  func tellSuperseded(_ job: Int64, _ destination: String, by cause: EventCause, _ db: Database)
+    throws
+  {
+    try event(
+      db, "delivery superseded", by: cause, job: job,
+      "to \(destination), as a newer result takes its place")
   }
 
   /// The result stays in the outbox and is tried again after a pause, or is held where that is of no use.
@@ -178,6 +200,9 @@ extension Ledger {
         db, state == "held" ? "delivery held" : "not delivered",
         by: failure == .refused ? .peer : .fault, job: delivery.job,
         "to \(delivery.destination): \(error)")
+      if state == "superseded" {
+        try tellSuperseded(delivery.job, delivery.destination, by: .program, db)
+      }
     }
   }
 
@@ -201,12 +226,12 @@ extension Ledger {
         guard !names.contains(destination) else { continue }
         let (id, job): (Int64, Int64) = (try row.value("id"), try row.value("job_id"))
         let why = reason(destination)
+        let state = try isSuperseded(job: job, db) ? "superseded" : "held"
         try db.execute(
           sql: """
             UPDATE deliveries SET state = ?, last_failure = NULL, last_error = ? WHERE id = ?
-            """,
-          arguments: [try isSuperseded(job: job, db) ? "superseded" : "held", why, id])
-        try event(db, "delivery held", by: .rule, job: job, "to \(destination): \(why)")
+            """, arguments: [state, why, id])
+        try tellHeld(job, destination, as: state, by: .rule, why, db)
       }
     }
   }
@@ -236,11 +261,23 @@ extension Ledger {
   /// What was being sent is sent again, without the objects of which it is known that they arrived. Of
   /// the one that was under way it is not known, and the same object twice does no harm.
   func rescueDeliveries(_ db: Database) throws {
-    try db.execute(
+    let rescued = try Row.fetchAll(
+      db,
       sql: """
         UPDATE deliveries
         SET state = iif(\(Self.isCurrent("deliveries.job_id")), 'waiting', 'superseded')
-        WHERE state = 'sending'
+        WHERE state = 'sending' RETURNING job_id, destination, state
         """)
+    for row in rescued {
+      let (job, destination): (Int64, String) = (
+        try row.value("job_id"), try row.value("destination")
+      )
+      try event(
+        db, "not delivered", by: .fault, job: job,
+        "to \(destination): segmentd ended while it was sent")
+      if try row.value("state") == DeliveryState.superseded.rawValue {
+        try tellSuperseded(job, destination, by: .program, db)
+      }
+    }
   }
 }

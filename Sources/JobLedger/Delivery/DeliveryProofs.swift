@@ -106,10 +106,13 @@ extension Ledger {
           isPermanent ? end : "sent", failure?.rawValue, error, failure == .missing, claim.id,
         ])
       guard db.changesCount == 1 else { return }
-      try event(
-        db, isPermanent ? "delivery held" : "not proved",
-        by: failure == .unreachable || failure == nil ? .fault : .peer, job: claim.job,
-        "to \(claim.destination): \(error)")
+      let cause: EventCause = failure == .unreachable || failure == nil ? .fault : .peer
+      if isPermanent {
+        try tellHeld(claim.job, claim.destination, as: end, by: cause, error, db)
+      } else {
+        try event(
+          db, "not proved", by: cause, job: claim.job, "to \(claim.destination): \(error)")
+      }
     }
   }
 
@@ -222,6 +225,7 @@ extension Ledger {
     try event(
       db, state == "held" ? "delivery held" : "not delivered", by: .peer, job: job,
       "to \(destination): \(reason)")
+    if state == "superseded" { try tellSuperseded(job, destination, by: .program, db) }
   }
 }
 

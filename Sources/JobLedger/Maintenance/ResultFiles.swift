@@ -121,17 +121,21 @@ extension Ledger {
         try event(db, "superseded", by: .person, job: job, "by job \(newer)")
         lines.append("the result of job \(job) is superseded by that of job \(newer)")
       }
-      let sent = try Int64.fetchAll(
+      let deliveries = try Row.fetchAll(
         db,
         sql: """
           UPDATE deliveries SET state = 'superseded'
           WHERE state IN ('waiting', 'held') AND NOT EXISTS (SELECT 1 FROM results
             WHERE superseded_by IS NULL AND (results.job_id = deliveries.job_id
               OR results.same_as = deliveries.job_id))
-          RETURNING job_id
+          RETURNING job_id, destination
           """)
+      for row in deliveries {
+        let job: Int64 = try row.value("job_id")
+        try tellSuperseded(job, try row.value("destination"), by: .person, db)
+        lines.append("the result of job \(job) is not sent, as a newer one takes its place")
+      }
       return lines
-        + sent.map { "the result of job \($0) is not sent, as a newer one takes its place" }
     }
   }
 }
