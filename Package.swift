@@ -327,25 +327,17 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// Tests that compute nothing need no optimisation, which is most of the time of their release build; nor do, for
-// the tests, modules that touch no pixel.
-var plain: Set = [
-  "CheckpointsTests", "ConfigurationFileTests", "CredentialsTests", "CryptographyTests",
-  "DICOMNetworkTests", "DICOMTests", "DICOMwebServerTests", "DICOMwebTests", "EndToEndTests",
-  "EvaluationTests", "ExplanationTests", "FileSystemTests", "GeometryGateTests", "IngestTests",
-  "JobLedgerTests", "NIfTITests", "NotificationsTests", "AuditLogTests", "PipelineTests",
-  "ResultsTests", "SeriesProcessingTests",
-  "SeriesReadingTests", "SeriesSelectionTests", "StrictYAMLTests", "VolumesTests",
-  "WatchFolderTests", "WebServerTests",
-]
+// Scripts/test.sh builds without optimisation, which is most of the time of a build, but for what computes:
+// full-size networks would take an hour without.
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
-  plain.formUnion([
-    "AuditLog", "Clocks", "ConfigurationFile", "Credentials", "Dashboard", "DICOMNetwork",
-    "DICOMwebServer", "Explanation", "Ingest", "JobLedger", "Notifications", "Pipeline",
-    "SeriesSelection", "StrictYAML", "Terminology", "WebServer",
-    "segmentd",
-  ])
-}
-for target in package.targets where plain.contains(target.name) {
-  target.swiftSettings = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+  let optimised: Set = [
+    "Checkpoints", "Cryptography", "DICOM", "Evaluation", "FileSystem", "GeometryGate", "NIfTI",
+    "Results", "Segmentation", "SeriesProcessing", "SeriesReading", "Tensors", "Training",
+    "TrainingRuns", "UNETRPP", "Volumes", "WatchFolder",
+    "SegmentationTests", "TensorsTests", "TestSupport", "TrainingRunsTests", "TrainingTests",
+    "UNETRPPTests",
+  ]
+  for target in package.targets where optimised.contains(target.name) {
+    target.swiftSettings = [.unsafeFlags(["-O"])]
+  }
 }

@@ -8,8 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 need_swift
 need_packages "${build_packages[@]}"
-options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing)
-say "building the tests (release)"
-swift build "${options[@]}" --build-tests
+say "building the tests (the ledger without optimisation: what is shipped is faster)"
+in_test_build swift build "${test_build[@]}" --build-tests
 SEGMENTD_LEDGER_INSTANCES=${1:-1000000} \
-  swift test "${options[@]}" --skip-build --filter 'JobLedgerTests.ScaleTests'
+  in_test_build swift test "${test_build[@]}" --skip-build --filter 'JobLedgerTests.ScaleTests'

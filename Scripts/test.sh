@@ -7,7 +7,7 @@ need_packages "${build_packages[@]}" "${peer_packages[@]}" "${test_packages[@]}"
 need_test_environment
 need_promtool
 
-say "building with all tests (release)"
+say "building with all tests"
 in_test_build swift build "${test_build[@]}" --build-tests
 if [ $# -gt 0 ]; then
   say "running the tests chosen"
