@@ -152,6 +152,10 @@ class Daemon:
         os.kill(running[process], how)
         return True
 
+    def retry_held(self):
+        subprocess.run([self.program, "jobs", "retry", "--state", "held", "--config", self.configuration],
+                       stdout=subprocess.DEVNULL)
+
     def stop(self):
         self.is_wanted = False
         if self.process.poll() is None:
@@ -305,6 +309,8 @@ class Strikes:
             # One that begins meanwhile has had too little, too.
             time.sleep(2)
             self.daemon.is_starved = False
+            # What does not fit into the limit is held, until somebody has raised it.
+            self.daemon.retry_held()
 
     def fail(self, error, path, one_in=1):
         self.daemon.set_fault(error, one_in, path)
