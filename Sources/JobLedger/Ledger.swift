@@ -265,6 +265,10 @@ public final class Ledger: Sendable {
       findings = try DatabaseQueue(path: path, configuration: configuration).read { db in
         try String.fetchAll(db, sql: "PRAGMA integrity_check(3)")
       }
+    } catch let error as DatabaseError
+      where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode)
+    {
+      findings = [LedgerError.reason(error)]
     } catch {
       throw LedgerError(error, path: path)
     }

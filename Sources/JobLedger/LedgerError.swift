@@ -8,9 +8,10 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   /// The tables are of an older version, and another program may be using them.
   case wouldUpgrade(path: String, from: Int, to: Int)
   /// The machine is at fault, and the ledger can be used again once that has passed: a full disk, a
-  /// file system that became read-only, a lock that was never released, no memory.
+  /// file system that became read-only, a lock that was never released, no memory. Damage, too: SQLite says the
+  /// same of a file whose disk failed while it was read, and a job's end is not given up for it.
   case unavailable(path: String, reason: String)
-  /// A statement failed: damage, or a value that the tables forbid.
+  /// A statement failed, as for a value that the tables forbid.
   case failed(path: String, reason: String)
   /// A job is not in the state that the change needs.
   case wrongState(job: Int64, state: String, needed: String)
@@ -66,7 +67,7 @@ extension LedgerError {
   }
 
   /// What is wrong with the machine, by SQLite's result code (https://sqlite.org/rescode.html); nil
-  /// where the fault is in the file or in the statement.
+  /// where the fault is in the statement.
   private static func fault(_ code: ResultCode) -> String? {
     switch code {
     case .SQLITE_FULL: "no space left on device"
@@ -74,13 +75,15 @@ extension LedgerError {
     case .SQLITE_IOERR: "its disk cannot be read or written"
     case .SQLITE_NOMEM: "not enough memory"
     case .SQLITE_CANTOPEN: "its files cannot be opened"
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+      "it was not read as it was written, as its disk failed or it is damaged (see segmentd ledger check)"
     case .SQLITE_PERM: "access is denied"
     case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL: "another process has locked it"
     default: nil
     }
   }
 
-  /// Whether it is no fault of the file or of the statement.
+  /// Whether it is no fault of the statement.
   static func isOfMachine(_ error: DatabaseError) -> Bool { fault(error.resultCode) != nil }
 
   /// What SQLite says and the statement it says it of, on one line; values are left out.
