@@ -79,7 +79,7 @@ model_versions=()
 for folder in "$source"/Sources/Segmentation/Models/*/; do
   model=$(basename "$folder")
   mkdir -p "models/$model"
-  cp "$folder"/{CARD.md,model.yaml,weights.safetensors} "models/$model/"
+  cp -r "$folder"/{CARD.md,golden,model.yaml,weights.safetensors} "models/$model/"
   model_versions+=("MODEL_VERSION_${model^^}=$(sed -n 's/^version: //p' "$folder/model.yaml")")
 done
 cp -r "$source/Fixtures/series/synthetic-1" examples/hippocampus

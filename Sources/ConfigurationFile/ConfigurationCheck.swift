@@ -43,6 +43,7 @@ extension SiteConfiguration {
     try checkQuerySource(check)
     try checkStorageCommitment(check)
     try checkRetention(check)
+    try checkNightlyCheck(check)
     try notifications.check(check)
     try audit.check(check)
   }

@@ -42,6 +42,8 @@ extension SiteConfiguration.Notifications {
     case destinations
     /// The disk's free space.
     case disk
+    /// Golden checks of models that fail, and pass again.
+    case checks
   }
 
   /// A web service that takes JSON, or people who get an e-mail.

@@ -24,6 +24,8 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var querySource: QuerySource?
   public var storageCommitment = StorageCommitment()
   public var retention = Retention()
+  /// Nil where there is none.
+  public var nightlyCheck: NightlyCheck?
   public var notifications = Notifications()
   public var audit = Audit()
   public var inference = Inference()
@@ -32,7 +34,7 @@ public struct SiteConfiguration: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
-      querySource, storageCommitment, retention, notifications, audit, inference, log
+      querySource, storageCommitment, retention, nightlyCheck, notifications, audit, inference, log
   }
 
   public init() {}
@@ -61,6 +63,7 @@ public struct SiteConfiguration: Decodable, Sendable {
       try values.decodeIfPresent(StorageCommitment.self, forKey: .storageCommitment)
       ?? storageCommitment
     retention = try values.decodeIfPresent(Retention.self, forKey: .retention) ?? retention
+    nightlyCheck = try values.decodeIfPresent(NightlyCheck.self, forKey: .nightlyCheck)
     notifications =
       try values.decodeIfPresent(Notifications.self, forKey: .notifications) ?? notifications
     audit = try values.decodeIfPresent(Audit.self, forKey: .audit) ?? audit
@@ -103,6 +106,7 @@ public struct SiteConfiguration: Decodable, Sendable {
       configuration.listeners[index].tls?.resolve(resolve)
     }
     configuration.web?.tls?.resolve(resolve)
+    configuration.nightlyCheck?.tls?.resolve(resolve)
     for index in configuration.notifications.recipients.indices {
       configuration.notifications.recipients[index].resolve(resolve)
     }

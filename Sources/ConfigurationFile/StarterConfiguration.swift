@@ -94,6 +94,9 @@ public struct StarterConfiguration: Sendable, Equatable {
     #   originals: {completedDays: 30, unusedDays: 30}
     #   minimumFreeGB: 50
 
+    # At night each model is checked with the case that comes with it; segmentd check-golden does so at once.
+    # nightlyCheck: {hour: 2}
+
     """
   }
 

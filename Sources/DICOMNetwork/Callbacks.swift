@@ -40,6 +40,8 @@ final class Callbacks: Sendable {
       switch policy.admission(of: association) {
       case .admitted: (CDCMTK_ADMITTED, "")
       case .calledAETitleNotRecognized(let text): (CDCMTK_CALLED_AE_TITLE_NOT_RECOGNIZED, text)
+      case .callingAETitleNotRecognized where handlers.admitsBesides(association):
+        (CDCMTK_ADMITTED, "")
       case .callingAETitleNotRecognized(let text): (CDCMTK_CALLING_AE_TITLE_NOT_RECOGNIZED, text)
       }
     if let message, size > 0 {

@@ -121,17 +121,22 @@ public struct DIMSEHandlers: Sendable {
   public var echo: any EchoHandler
   /// Nil where storage commitment is not offered.
   public var commitment: (any CommitmentHandler)?
+  /// Whether an association is admitted that calls us by our AE title, though it is of none of the callers of
+  /// the policy.
+  public var admitsBesides: @Sendable (Association) -> Bool
   /// Told of the beginning and end of associations, on the association's own thread.
   public var association: @Sendable (AssociationEvent) -> Void
 
   public init(
     store: any StoreHandler, echo: any EchoHandler = Verification(),
     commitment: (any CommitmentHandler)? = nil,
+    admitsBesides: @escaping @Sendable (Association) -> Bool = { _ in false },
     association: @escaping @Sendable (AssociationEvent) -> Void
   ) {
     self.store = store
     self.echo = echo
     self.commitment = commitment
+    self.admitsBesides = admitsBesides
     self.association = association
   }
 }

@@ -12,11 +12,12 @@ public struct Listener: Service {
   /// - Parameters:
   ///   - configurations: where they listen, and to whom.
   ///   - intake: takes what is received.
+  ///   - check: takes what the daemon sends to check itself; nil where it does not.
   ///   - commitment: answers requests for storage commitment; nil where they are not taken.
   ///   - observe: is told of associations; must not block.
   ///   - logger: is told where it listens.
   public init(
-    _ configurations: [StorageSCPConfiguration], intake: Intake,
+    _ configurations: [StorageSCPConfiguration], intake: Intake, check: CheckReception? = nil,
     commitment: (any CommitmentHandler)? = nil,
     observe: @escaping @Sendable (AssociationEvent) -> Void = { _ in }, logger: Logger
   ) throws(DICOMNetworkError) {
@@ -24,7 +25,12 @@ public struct Listener: Service {
     for configuration in configurations {
       let scp = try StorageSCP(
         configuration,
-        handlers: DIMSEHandlers(store: intake, commitment: commitment) { event in
+        handlers: DIMSEHandlers(
+          store: check.map { CheckedIntake(intake: intake, check: $0) as any StoreHandler }
+            ?? intake,
+          commitment: commitment, admitsBesides: { check?.isOfCheck($0) ?? false }
+        ) { event in
+          if let check, check.isOfCheck(event.association) { return check.record(event) }
           intake.record(event)
           observe(event)
           intake.peerLog.log(event.logKind, event.level, event.line, of: event.association)

@@ -68,6 +68,8 @@ public struct StateDirectory: Sendable {
 
   /// The audit log, a file for each day; made with the first entry.
   public var auditLog: URL { url.appendingPathComponent("audit", isDirectory: true) }
+  /// A state directory of its own for a golden check, while it runs.
+  public var goldenCheck: URL { url.appendingPathComponent("check", isDirectory: true) }
   /// What the receiving process is reading.
   public var readingNotes: URL { url.appendingPathComponent("receiving") }
 

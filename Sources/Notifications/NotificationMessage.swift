@@ -62,7 +62,7 @@ public struct NotificationMessage: Sendable, Codable, Equatable {
     // The last one says what is now.
     for kinds in [
       (Notice.Kind.destinationFailing, Notice.Kind.destinationRecovered),
-      (.diskShort, .diskRecovered),
+      (.diskShort, .diskRecovered), (.checkFailed, .checkRecovered),
     ] {
       var last: [String: Notice] = [:]
       for notice in notices where notice.kind == kinds.0 || notice.kind == kinds.1 {
@@ -79,6 +79,8 @@ public struct NotificationMessage: Sendable, Codable, Equatable {
     case .destinationRecovered: "deliveries to \(notice.subject) arrive again"
     case .diskShort: "little disk space left"
     case .diskRecovered: "enough disk space again"
+    case .checkFailed: "the golden check of \(notice.subject) failed"
+    case .checkRecovered: "the golden check of \(notice.subject) passes again"
     case .held, .deliveryHeld: notice.kind.rawValue
     }
   }
@@ -107,7 +109,8 @@ public struct NotificationMessage: Sendable, Codable, Equatable {
         if let job = event.job {
           lines.append("  job \(job)" + (event.model.map { ", model \($0)" } ?? ""))
         }
-      case .destinationFailing, .destinationRecovered, .diskShort, .diskRecovered:
+      case .destinationFailing, .destinationRecovered, .diskShort, .diskRecovered, .checkFailed,
+        .checkRecovered:
         lines.append("\(time) \(event.kind.rawValue): \(event.reason)")
       }
     }
@@ -134,7 +137,7 @@ public struct NotificationMessage: Sendable, Codable, Equatable {
 }
 
 extension Notice {
-  /// The destination or disk that an alarm is about.
+  /// The destination, disk or model that an alarm is about.
   var subject: String {
     switch kind {
     case .destinationFailing, .diskShort:
@@ -142,6 +145,8 @@ extension Notice {
     case .destinationRecovered, .diskRecovered:
       reason.range(of: ", after ", options: .backwards).map { String(reason[..<$0.lowerBound]) }
         ?? reason
+    case .checkFailed, .checkRecovered:
+      reason.range(of: ": ").map { String(reason[..<$0.lowerBound]) } ?? reason
     case .held, .deliveryHeld: ""
     }
   }

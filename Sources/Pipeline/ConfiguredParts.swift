@@ -17,7 +17,7 @@ import SeriesSelection
 /// let parts = try ConfiguredParts(try SiteConfiguration.load("segmentd.yaml"))
 /// let jobs = try parts.ledger.jobs()
 /// ```
-public struct ConfiguredParts {
+public struct ConfiguredParts: Sendable {
   public let configuration: SiteConfiguration
   public let state: StateDirectory
   public let ledger: Ledger
@@ -26,6 +26,8 @@ public struct ConfiguredParts {
   /// One for all that receives.
   public let intake: Intake
   let receptions: ReceptionLog
+  /// One for all that computes in this process.
+  private let memory: MemoryBudget
 
   /// - Parameters:
   ///   - configuration: the configuration file's contents.
@@ -58,6 +60,7 @@ public struct ConfiguredParts {
     }
     withExtendedLifetime(lock) {}
     models = configuration.modelLibrary
+    memory = MemoryBudget(gigabytes: configuration.inference.memoryLimitGB)
     receptions = ReceptionLog(ledger: ledger, session: session, logger: logger)
     intake = Intake(
       state: state, ledger: ledger, receptions: receptions,
@@ -74,6 +77,7 @@ public struct ConfiguredParts {
     state = StateDirectory(existing: configuration.stateDirectory)
     ledger = try Ledger(reading: state.ledger.path)
     models = configuration.modelLibrary
+    memory = MemoryBudget(gigabytes: configuration.inference.memoryLimitGB)
     receptions = ReceptionLog(ledger: ledger, logger: logger)
     intake = Intake(
       state: state, ledger: ledger, receptions: receptions,
@@ -107,7 +111,7 @@ public struct ConfiguredParts {
   var processor: SeriesProcessor {
     SeriesProcessor(
       geometry: configuration.geometryRules, installation: aeTitle,
-      memory: MemoryBudget(gigabytes: configuration.inference.memoryLimitGB),
+      memory: memory,
       options: configuration.resultOptions)
   }
 
@@ -151,12 +155,13 @@ public struct ConfiguredParts {
   /// All listeners of the configuration, which listen from now on.
   ///
   /// - Parameters:
+  ///   - check: takes what the daemon sends to check itself; nil where it does not.
   ///   - commitment: answers requests for storage commitment; nil where they are not taken.
   ///   - audit: is told who is not admitted.
   /// - Throws: `DICOMNetworkError` where a port is taken or a certificate cannot be used.
-  public func listener(commitment: StorageCommitment? = nil, audit: AuditLog? = nil) throws
-    -> Listener
-  {
+  public func listener(
+    check: CheckReception? = nil, commitment: StorageCommitment? = nil, audit: AuditLog? = nil
+  ) throws -> Listener {
     for listener in configuration.listeners {
       if let fault = listener.certificateFault() { logger.error("\(fault)") }
     }
@@ -166,7 +171,7 @@ public struct ConfiguredParts {
           address: settings.address, port: settings.port, folder: state.incoming.path,
           policy: AssociationPolicy(settings, diskReserve: state.diskReserve(settings.limits)),
           security: settings.tls?.security)
-      }, intake: intake, commitment: commitment, observe: { audit?.record($0) },
+      }, intake: intake, check: check, commitment: commitment, observe: { audit?.record($0) },
       logger: logger)
   }
 

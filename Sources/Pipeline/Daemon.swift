@@ -61,6 +61,7 @@ public struct Daemon {
       AfterChecks(checks: checks, stage: delivery),
       AfterChecks(checks: checks, stage: parts.runner),
       AfterChecks(checks: checks, stage: assembler), receiver,
+      AfterChecks(checks: checks, stage: GoldenCheckService(parts, receiver: receiver)),
     ]
     services.insert(
       AfterChecks(

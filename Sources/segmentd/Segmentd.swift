@@ -22,7 +22,7 @@ struct Segmentd: AsyncParsableCommand {
       PauseCommand.self, DrainCommand.self, ResumeCommand.self, LedgerCommand.self,
       PurgeCommand.self, ComparisonsCommand.self,
       ModelsCommand.self,
-      ConfigCommand.self, DoctorCommand.self, NotificationsCommand.self,
+      ConfigCommand.self, DoctorCommand.self, CheckGoldenCommand.self, NotificationsCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
       ReceiveCommand.self, ConformanceCommand.self,

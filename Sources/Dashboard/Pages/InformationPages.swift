@@ -54,10 +54,19 @@ struct SystemPage: Page {
     var seconds: String
   }
 
+  struct Check {
+    var model: String
+    var outcome: String
+    var time: String
+    var message: String
+  }
+
   var facts: [Fact]
   var studies: [Fact]
   var models: [Model]
   var hasModels: Bool
+  var checks: [Check]
+  var hasChecks: Bool
 }
 
 extension Dashboard {
@@ -144,7 +153,12 @@ extension Dashboard {
       facts: facts,
       studies: LedgerStatistics.StudyState.allCases.map {
         Fact(name: $0.rawValue, value: "\(numbers.studies[$0] ?? 0)")
-      }, models: models, hasModels: !models.isEmpty)
+      }, models: models, hasModels: !models.isEmpty,
+      checks: numbers.goldenChecks.map { check in
+        SystemPage.Check(
+          model: check.model, outcome: check.outcome?.rawValue ?? "",
+          time: check.finishedAt.map { ShownTime($0).text } ?? "", message: check.message ?? "")
+      }, hasChecks: !numbers.goldenChecks.isEmpty)
     return renderer.page(page, in: try frame("System", request, context))
   }
 }

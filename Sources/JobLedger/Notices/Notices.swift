@@ -11,6 +11,8 @@ public struct Notice: Sendable, Codable, Equatable {
     case destinationRecovered = "destination recovered"
     case diskShort = "disk short"
     case diskRecovered = "disk recovered"
+    case checkFailed = "golden check failed"
+    case checkRecovered = "golden check recovered"
   }
 
   /// The number of the event.

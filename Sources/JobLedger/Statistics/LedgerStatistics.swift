@@ -63,6 +63,8 @@ public struct LedgerStatistics: Sendable, Equatable {
   /// For each destination that something waits for, since when the oldest result has been there.
   public var oldestUndelivered: [String: Date] = [:]
   public var mode = ProcessingState.Mode.active
+  /// The last check of each model that was made.
+  public var goldenChecks: [GoldenCheck] = []
 }
 
 /// How often a value was up to each bound.

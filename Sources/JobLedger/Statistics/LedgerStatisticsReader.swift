@@ -25,7 +25,7 @@ public final class LedgerStatisticsReader: Sendable {
   /// - Throws: ``LedgerError``
   public func read() throws(LedgerError) -> LedgerStatistics {
     let before = settled.withLock { $0 }
-    let (after, statistics) = try ledger.read { db in
+    let (after, read) = try ledger.read { db in
       var settled = before
       try Self.settle(&settled, db)
       var statistics = settled.statistics
@@ -34,6 +34,8 @@ public final class LedgerStatisticsReader: Sendable {
       return (settled, statistics)
     }
     settled.withLock { $0 = after }
+    var statistics = read
+    statistics.goldenChecks = try ledger.lastGoldenChecks()
     return statistics
   }
 

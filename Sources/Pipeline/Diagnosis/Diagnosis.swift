@@ -20,14 +20,14 @@ public struct Diagnosis: Sendable {
     state = StateDirectory(existing: configuration.stateDirectory)
   }
 
-  /// In the order in which they come: first the machine, then the state directory, the models, the ports
+  /// In the order in which they come: first the machine, then the state directory, the models and their golden checks, the ports
   /// and the peers.
   public func findings() -> AsyncStream<Finding> {
     AsyncStream { continuation in
       let task = Task {
         let parts: [@Sendable () async -> [Finding]] = [
           { machineFindings() }, { stateFindings() }, { ledgerFindings() },
-          { await modelFindings() },
+          { await modelFindings() }, { checkFindings() },
           { secretFindings() }, { await portFindings() }, { await peerFindings() },
           { await notificationFindings() },
         ]

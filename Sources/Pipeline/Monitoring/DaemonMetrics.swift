@@ -9,6 +9,7 @@ extension MetricsText {
     addWork(statistics)
     addReception(statistics)
     addDeliveries(statistics)
+    addChecks(statistics.goldenChecks)
     add(
       "segmentd_stage_seconds", "Time of each stage of finished attempts at jobs.",
       bounds: Histogram.bounds,
@@ -77,6 +78,20 @@ extension MetricsText {
       "Age of the oldest result that is not delivered, by destination.",
       Set(statistics.deliveries.keys.map(\.destination)).sorted().map {
         (["destination": $0], Self.age(statistics.oldestUndelivered[$0]))
+      })
+  }
+
+  private mutating func addChecks(_ checks: [GoldenCheck]) {
+    let checks = checks.filter { $0.outcome != .omitted }
+    add(
+      "segmentd_golden_check_passed", .gauge,
+      "1 where the last golden check of the model gave the labels that are recorded.",
+      checks.map { (["model": $0.model], $0.outcome == .passed ? 1 : 0) })
+    add(
+      "segmentd_golden_check_timestamp_seconds", .gauge,
+      "When the last golden check of the model ended, in seconds since 1970.",
+      checks.map {
+        (["model": $0.model], ($0.finishedAt?.timeIntervalSince1970 ?? 0).rounded())
       })
   }
 

@@ -17,7 +17,7 @@ struct Monitoring: Sendable {
     [
       TextPage("/healthz", isOpen: true) { .ok("ok\n") },
       TextPage("/readyz", isOpen: true) {
-        fault().map { .unavailable("\($0)\n") } ?? .ok("ready\n")
+        fault().map { .unavailable("\($0)\n") } ?? .ok("ready\n" + notes())
       },
       TextPage("/metrics", isOpen: false, contentType: "text/plain; version=0.0.4; charset=utf-8") {
         .ok(metrics())
@@ -37,6 +37,13 @@ struct Monitoring: Sendable {
     } catch {
       return "the ledger cannot be read"
     }
+  }
+
+  /// What is wrong and no reason not to send images.
+  private func notes() -> String {
+    let checks = (try? statistics.read().goldenChecks) ?? []
+    return checks.contains { $0.outcome == .failed }
+      ? "note: the last golden check of a model failed\n" : ""
   }
 
   private func metrics() -> String {

@@ -46,6 +46,7 @@ extension SiteConfiguration.Notifications.Event {
     case .held: [.held, .deliveryHeld]
     case .destinations: [.destinationFailing, .destinationRecovered]
     case .disk: [.diskShort, .diskRecovered]
+    case .checks: [.checkFailed, .checkRecovered]
     }
   }
 }

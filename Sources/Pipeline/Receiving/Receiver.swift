@@ -245,6 +245,19 @@ extension Receiver {
     }
   }
 
+  /// Has the process that receives take what comes over an association of this calling AE title into the
+  /// directory of the check. Returns once it does, or once it is known that it cannot.
+  ///
+  /// - Throws: ``ReceiverError`` where no process receives at the moment.
+  func beginCheck(title: String) async throws {
+    guard let process else { throw ReceiverError.failed(reason: "nothing is received") }
+    try process.send(.beginCheck(title: title))
+    // Orders are obeyed one after the other.
+    _ = await ask(process)
+  }
+
+  func endCheck() { try? process?.send(.endCheck) }
+
   private func ask(_ process: ReceiverProcess) async -> FlushAnswer {
     flushCount += 1
     let number = flushCount

@@ -15,6 +15,10 @@ enum ReceiverOrder: Codable, Sendable {
   case proceed
   /// Have everything that was received in the ledger, and answer with the same number.
   case flush(Int)
+  /// Take what comes over an association of this calling AE title into the directory of the check.
+  case beginCheck(title: String)
+  /// Take nothing more of it.
+  case endCheck
   /// Take nothing new, and end.
   case stop
 }

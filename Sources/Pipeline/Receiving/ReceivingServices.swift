@@ -11,9 +11,11 @@ extension ConfiguredParts {
   /// All that receives, in the order in which it begins: ports are open and folders readable when this
   /// returns.
   ///
-  /// - Parameter gate: opens when the ledger is known to be sound.
+  /// - Parameters:
+  ///   - gate: opens when the ledger is known to be sound.
+  ///   - check: takes what the daemon sends to check itself.
   /// - Throws: `DICOMNetworkError`, `WebServerError`, `WatchFolderError`, or `ConfigurationError`.
-  func receivingServices(after gate: Gate) throws -> [any Service] {
+  func receivingServices(after gate: Gate, check: CheckReception) throws -> [any Service] {
     var services: [any Service] = []
     let audit = auditLog()
     if let audit { services.append(AuditLogEnd(audit: audit)) }
@@ -25,7 +27,7 @@ extension ConfiguredParts {
     if !configuration.listeners.isEmpty {
       let commitment = storageCommitment()
       services.append(commitment)
-      ports.append(try listener(commitment: commitment, audit: audit))
+      ports.append(try listener(check: check, commitment: commitment, audit: audit))
     }
     if let server = try webServer(gate, audit: audit) {
       ports.append(server)
@@ -75,7 +77,10 @@ public struct ReceivingProcess: Sendable {
         try ConfiguredParts(configuration, mustExist: true, session: session, notes: notes)
       }
       orders.receptions = parts.receptions
-      services = try parts.receivingServices(after: gate)
+      let check = CheckReception(
+        listeners: configuration.listeners.map(\.address), logger: parts.logger)
+      orders.check = (check, parts)
+      services = try parts.receivingServices(after: gate, check: check)
     } catch {
       try? channel.send(ReceiverReport.failed("\(error)"))
       return false
@@ -95,6 +100,7 @@ private final class Orders: Sendable {
   private struct Subjects {
     var group: ServiceGroup?
     var receptions: ReceptionLog?
+    var check: (CheckReception, ConfiguredParts)?
   }
 
   private let channel: MessageChannel
@@ -110,6 +116,12 @@ private final class Orders: Sendable {
   var receptions: ReceptionLog? {
     get { subjects.withLock { $0.receptions } }
     set { subjects.withLock { $0.receptions = newValue } }
+  }
+
+  /// Where checks are received, and the parts with their directory.
+  var check: (CheckReception, ConfiguredParts)? {
+    get { subjects.withLock { $0.check } }
+    set { subjects.withLock { $0.check = newValue } }
   }
 
   /// What is to be stopped.
@@ -135,6 +147,16 @@ private final class Orders: Sendable {
     case .stop:
       guard let group else { _exit(0) }
       Task { await group.triggerGracefulShutdown() }
+    case .beginCheck(let title):
+      guard let (reception, parts) = check else { break }
+      do throws(LedgerError) {
+        try reception.begin(
+          title: title, in: StateDirectory(existing: parts.state.goldenCheck.path))
+      } catch {
+        // The check finds no admittance.
+        parts.logger.error("the golden check cannot be received: \(error)")
+      }
+    case .endCheck: check?.0.end()
     case .flush(let number):
       // It may wait for the ledger, and orders must not wait for it.
       DispatchQueue.global().async { [channel, receptions] in

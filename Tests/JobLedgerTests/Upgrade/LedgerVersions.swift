@@ -24,6 +24,7 @@ enum LedgerVersions {
     case 21: twentyFirst
     case 22: twentySecond
     case 23: twentyThird
+    case 24: twentyFourth
     default: ""
     }
   }
@@ -298,5 +299,11 @@ enum LedgerVersions {
     INSERT INTO notices VALUES (1, 'it', 3, 230.0), (2, 'chat', 2, NULL);
     INSERT INTO alarms VALUES ('destination', 'pacs', 230.0, 231.0), ('disk', 'state', 230.0, NULL);
     INSERT INTO audit_position VALUES (1, 4, 2, 53.0, 7);
+    """
+
+  private static let twentyFourth = """
+    INSERT INTO golden_checks VALUES
+      (1, 'liver', 'schedule', 240.0, 241.0, 'failed', '1.0', 'another result'),
+      (2, 'liver', 'person', 242.0, NULL, NULL, NULL, NULL);
     """
 }

@@ -1,0 +1,26 @@
+import Foundation
+
+/// When the nightly check is due.
+struct NightlySchedule {
+  /// Of the day.
+  var hour: Int
+  var calendar = Calendar.current
+
+  /// One that was missed, as the daemon did not run, is made up for within so long.
+  static let hoursToMakeUp = 6.0
+
+  /// - Parameters:
+  ///   - now: the time.
+  ///   - last: when a check was due last; nil for never.
+  func isDue(at now: Date, last: Date?) -> Bool {
+    let time = DateComponents(hour: hour, minute: 0, second: 0)
+    // What is sought lies before the given time, not at it.
+    guard
+      let begin = calendar.nextDate(
+        after: now.addingTimeInterval(1), matching: time, matchingPolicy: .nextTime,
+        direction: .backward)
+    else { return false }
+    return begin <= now && now.timeIntervalSince(begin) < Self.hoursToMakeUp * 3600
+      && (last ?? .distantPast) < begin
+  }
+}
