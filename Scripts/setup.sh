@@ -84,6 +84,26 @@ need_promtool() {
   rm -rf "$folder"
 }
 
+# need_ohif: the OHIF viewer, as PyPI's package monailabel ships it built, in .venv/ohif. Where it cannot be had,
+# the test that needs it is skipped and says so.
+need_ohif() {
+  [ ! -f .venv/ohif/index.html ] || return 0
+  say "fetching the OHIF viewer"
+  local folder
+  folder=$(mktemp -d)
+  echo 'monailabel==0.8.5 --hash=sha256:0c2c9bd72c8f9862c0c182d14e7f2637c53ccd616f9ffa584f619b1040f1fc6b' \
+    >"$folder/requirements.txt"
+  if .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+    --dest "$folder" -r "$folder/requirements.txt"; then
+    .venv/bin/python3 -m zipfile -e "$folder"/monailabel-*.whl "$folder/tree"
+    rm -rf .venv/ohif
+    mv "$folder/tree/monailabel/endpoints/static/ohif" .venv/ohif
+  else
+    say "the OHIF viewer cannot be had: no test with it"
+  fi
+  rm -rf "$folder"
+}
+
 # free_port: a TCP port on loopback that is not in use.
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

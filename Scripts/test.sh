@@ -6,6 +6,7 @@ need_swift
 need_packages "${build_packages[@]}" "${peer_packages[@]}" "${test_packages[@]}"
 need_test_environment
 need_promtool
+need_ohif
 
 say "building with all tests"
 in_test_build swift build "${test_build[@]}" --build-tests

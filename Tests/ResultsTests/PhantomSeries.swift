@@ -18,6 +18,12 @@ struct PhantomSeries {
     /// Direction cosines of row and column.
     var orientation = ["1", "0", "0", "0", "1", "0"]
     var isMultiFrame = false
+    /// Times that each slice is there; the stack is that of the last.
+    var phases = 1
+    /// mm that each slice is displaced down its columns from the one before, as by a tilted gantry.
+    var shear = 0.0
+    /// What tells it from other series of the study.
+    var number = 0
   }
 
   /// Writes a CT series, or an enhanced MR instance where the shape says so.
@@ -25,7 +31,11 @@ struct PhantomSeries {
     folder = try TemporaryFolder()
     var datasets = Self.datasets(shape)
     for index in datasets.indices {
-      datasets[index].set(.sopInstanceUID, .UI, "2.25.7100\(index)")
+      let series = shape.number == 0 ? "7100" : "71\(shape.number)00"
+      datasets[index].set(.sopInstanceUID, .UI, "2.25.\(series)\(index)")
+      guard shape.number > 0 else { continue }
+      datasets[index].set(.seriesInstanceUID, .UI, "2.25.7002\(shape.number)")
+      datasets[index].set(.frameOfReferenceUID, .UI, "2.25.7003\(shape.number)")
     }
     var frames: [ImageFrame] = []
     for index in datasets.indices {
@@ -35,7 +45,7 @@ struct PhantomSeries {
       frames += try DICOMFile(path: path).imageFrames()
     }
     let assessment = assess(frames: frames.reversed(), rules: GeometryRules())
-    guard let stack = assessment.volumes.first?.stack else {
+    guard let stack = assessment.volumes.last?.stack else {
       throw PhantomError(assessment.problems)
     }
     self.stack = stack
@@ -80,12 +90,13 @@ struct PhantomSeries {
     let column = SIMD3(cosines[3], cosines[4], cosines[5])
     let normal = cross(row, column)
     let positions = (0..<shape.slices).map { slice in
-      let point = SIMD3(-17.25, 30, 101.5) + 2.5 * Double(slice) * normal
+      let step = 2.5 * normal + shape.shear * column
+      let point = SIMD3(-17.25, 30, 101.5) + Double(slice) * step
       return [point.x, point.y, point.z].map { String(format: "%.6f", $0) }
     }
-    return shape.isMultiFrame
-      ? [multiFrame(shape, positions)]
-      : positions.map { position in
+    guard !shape.isMultiFrame else { return [multiFrame(shape, positions)] }
+    return (1...shape.phases).flatMap { phase in
+      positions.map { position in
         var dataset = image(shape, sopClassUID: "1.2.840.10008.5.1.4.1.1.2", frames: 1)
         dataset.set(.modality, .CS, "CT")
         dataset.set(.imagePosition, .DS, position)
@@ -94,8 +105,10 @@ struct PhantomSeries {
         dataset.set(.sliceThickness, .DS, "3")
         dataset.set(.rescaleSlope, .DS, "1")
         dataset.set(.rescaleIntercept, .DS, "-1024")
+        if shape.phases > 1 { dataset.set(.temporalPositionIdentifier, .IS, "\(phase)") }
         return dataset
       }
+    }
   }
 
   private static func multiFrame(_ shape: Shape, _ positions: [[String]]) -> Dataset {

@@ -10,48 +10,26 @@ import Volumes
 /// Other programs read what we write, as a segmentation, a label map and a structure set: dciodvfy, dcentvfy,
 /// highdicom, pydicom and dcmqi.
 @Suite struct SegmentationReadersTests {
-  /// What the Python readers compare with.
-  private struct Expected: Encodable {
-    struct Axes: Encodable { var origin, column, row, slice: [Double] }
-    var labels: String
-    var slices, rows, columns: Int
-    var affine: Axes
-    var images: [[Value]]
-    var segments: [String: Int]
-    var colors: [String: [UInt8]]
-    enum Value: Encodable {
-      case text(String)
-      case number(Int)
-      func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .text(let text): try container.encode(text)
-        case .number(let number): try container.encode(number)
-        }
-      }
-    }
-  }
-
   // Frames are not aligned to bytes: sizes with remainders 2, 3, 5 and 7 by 8.
   @Test(arguments: [(23, 38), (5, 7), (9, 5), (5, 11)])
-  func framesOfAnySizeAreReadBack(rows: Int, columns: Int) throws {
-    try expectReaders(PhantomSeries(.init(rows: rows, columns: columns)))
+  func framesOfAnySizeAreReadBack(rows: Int, columns: Int) async throws {
+    try await expectReaders(PhantomSeries(.init(rows: rows, columns: columns)))
   }
 
-  @Test func obliquePlanesAreReadBack() throws {
+  @Test func obliquePlanesAreReadBack() async throws {
     let orientation = ["0.8", "0.6", "0", "0", "0", "-1"]
-    try expectReaders(PhantomSeries(.init(slices: 5, orientation: orientation)))
+    try await expectReaders(PhantomSeries(.init(slices: 5, orientation: orientation)))
   }
 
-  @Test func framesOfAMultiFrameSourceAreReadBack() throws {
-    try expectReaders(PhantomSeries(.init(isMultiFrame: true)))
+  @Test func framesOfAMultiFrameSourceAreReadBack() async throws {
+    try await expectReaders(PhantomSeries(.init(isMultiFrame: true)))
   }
 
   /// The images share no frame of reference; the object has one.
-  @Test func framesOfImagesWithoutAFrameOfReferenceAreReadBack() throws {
-    try expectReaders(PhantomSeries { $0[.frameOfReferenceUID] = nil })
+  @Test func framesOfImagesWithoutAFrameOfReferenceAreReadBack() async throws {
+    try await expectReaders(PhantomSeries { $0[.frameOfReferenceUID] = nil })
     var number = 0
-    try expectReaders(
+    try await expectReaders(
       PhantomSeries(.init(orientation: ["0.8", "0.6", "0", "0", "0", "-1"])) { dataset in
         number += 1
         dataset.set(.frameOfReferenceUID, .UI, "2.25.800\(number)")
@@ -59,14 +37,14 @@ import Volumes
   }
 
   @Test(.enabled(if: TestFiles.shared != nil, Comment(rawValue: TestFiles.sharedIsMissing)))
-  func tilesOfAMosaicAreReadBackByTheirPlaces() throws {
+  func tilesOfAMosaicAreReadBackByTheirPlaces() async throws {
     let file = try #require(TestFiles.shared).appendingPathComponent(
       "realdata/mr_mosaic_9_transfer_syntaxes/dicom/1.dcm")
     let stack = try #require(
       assess(frames: DICOMFile(path: file.path).imageFrames(), rules: GeometryRules()).volumes
         .first?.stack)
     let series = PhantomSeries(folder: try TemporaryFolder(), stack: stack)
-    try expectReaders(series, options: ["--by-place"])
+    try await expectReaders(series, options: ["--by-place"])
   }
 
   @Test(
@@ -75,7 +53,7 @@ import Volumes
       "ct_ge_liver_3slice_dcmqi/dicom", "sts_002_tumour/MR_T1", "emr_siemens_xa10_4d/dicom",
       "ct_siemens_abdomen_j2k/dicom",
     ])
-  func segmentationsOfRealSeriesAreReadBack(name: String) throws {
+  func segmentationsOfRealSeriesAreReadBack(name: String) async throws {
     let folder = try #require(TestFiles.shared).appendingPathComponent("realdata/\(name)")
     var frames: [ImageFrame] = []
     for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
@@ -85,10 +63,10 @@ import Volumes
     rules.acceptsDerivedImages = true
     let assessment = assess(frames: frames, rules: rules)
     let stack = try #require(assessment.volumes.first?.stack, "\(assessment.problems)")
-    try expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack))
+    try await expectReaders(PhantomSeries(folder: TemporaryFolder(), stack: stack))
   }
 
-  private func expectReaders(_ series: PhantomSeries, options: [String] = []) throws {
+  private func expectReaders(_ series: PhantomSeries, options: [String] = []) async throws {
     let labels = PhantomLabels.volume(on: series.stack.grid)
     let url = series.folder.url.appendingPathComponent("seg.dcm")
     let object = series.segmentation(labels)
@@ -103,12 +81,11 @@ import Volumes
       .subtracting(errors(images, of: "/usr/bin/dcentvfy"))
     #expect(contradictions == [])
     let others = try writeOthers(series, labels)
-    let expected = try write(try expected(series, labels), labels, in: series.folder)
+    let expected = try ReaderExpectation(of: object).write(to: series.folder.url)
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/readers/read_segmentation.py")
-    let result = try run(
-      TestFiles.package.appendingPathComponent(".venv/bin/python3").path,
-      [script.path, url.path, expected] + options + others)
+    let result = try await runProcess(
+      testPython, [script.path, url.path, expected] + options + others)
     #expect(result.status == 0, "\(result.output)")
   }
 
@@ -159,38 +136,6 @@ import Volumes
       try run(tool, paths).output.split(separator: "\n").filter {
         $0.hasPrefix("Error") && !$0.contains("(0x0008,0x103e)")
       })
-  }
-
-  private func expected(
-    _ series: PhantomSeries, _ labels: LabelVolume
-  ) throws -> Expected {
-    let grid = series.stack.grid
-    let list = { (vector: SIMD3<Double>) in [vector.x, vector.y, vector.z] }
-    var segments: [String: Int] = [:]
-    var colors: [String: [UInt8]] = [:]
-    let written = WantedFrames(series.segmentation(labels)).segments
-    for (index, segment) in written.enumerated() {
-      let number = index + 1
-      segments["\(segment.value)"] = number
-      colors["\(number)"] = segment.color
-    }
-    return Expected(
-      labels: series.folder.url.appendingPathComponent("labels.raw").path,
-      slices: grid.slices, rows: grid.rows, columns: grid.columns,
-      affine: .init(
-        origin: list(grid.affine.origin), column: list(grid.affine.column),
-        row: list(grid.affine.row), slice: list(grid.affine.slice)),
-      images: series.stack.frames.map { [.text($0.sopInstanceUID), .number($0.frameNumber ?? 0)] },
-      segments: segments, colors: colors)
-  }
-
-  private func write(
-    _ expected: Expected, _ labels: LabelVolume, in folder: TemporaryFolder
-  ) throws -> String {
-    try Data(labels.labels).write(to: URL(fileURLWithPath: expected.labels))
-    let url = folder.url.appendingPathComponent("expected.json")
-    try JSONEncoder().encode(expected).write(to: url)
-    return url.path
   }
 
   private func run(_ tool: String, _ arguments: [String]) throws -> (status: Int32, output: String)

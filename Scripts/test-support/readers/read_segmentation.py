@@ -2,7 +2,7 @@
 
 usage: read_segmentation.py SEGMENTATION EXPECTED.json [--by-place] [--label-map FILE] [--structures FILE]
 
-EXPECTED.json: labels (path of raw uint8, slice-row-column), slices, rows, columns, affine (origin,
+EXPECTED.json: labels (raw uint8 in a file beside it, slice-row-column), slices, rows, columns, affine (origin,
 column, row, slice in LPS mm), images ([sopInstanceUID, frame number or 0] by slice), segments
 (label to segment number), colors (segment number to RGB). Prints one line a reader; exits with 1
 where any voxel differs.
@@ -25,6 +25,12 @@ import highdicom
 import numpy as np
 import pydicom
 import SimpleITK
+
+
+def read_expected(path):
+    expected = json.loads(Path(path).read_text())
+    expected["labels"] = Path(path).with_name(expected["labels"])
+    return expected
 
 
 def wanted_numbers(expected):
@@ -50,16 +56,27 @@ def by_highdicom_volume(path, expected):
     """Voxels go where highdicom says they are in the patient."""
     volume = highdicom.seg.segread(path).get_volume(combine_segments=True)
     numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
-    affine = expected["affine"]
-    inverse = np.linalg.inv(np.array([affine["column"], affine["row"], affine["slice"]]).T)
     voxels = np.argwhere(volume.array > 0)
     points = voxels @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    numbers[places(points, expected)] = volume.array[tuple(voxels.T)]
+    return numbers
+
+
+def places(points, expected):
+    """Slices, rows and columns of points in the patient."""
+    affine = expected["affine"]
+    inverse = np.linalg.inv(np.array([affine["column"], affine["row"], affine["slice"]]).T)
     index = (points - affine["origin"]) @ inverse.T
-    if np.abs(index - index.round()).max() > 0.01:
+    if np.abs(index - index.round()).max(initial=0) > 0.01:
         raise ValueError("voxels outside the grid")
     column, row, place = index.round().astype(int).T
-    numbers[place, row, column] = volume.array[tuple(voxels.T)]
-    return numbers
+    return place, row, column
+
+
+def image_places(image, voxels, expected):
+    """Slices, rows and columns of voxels (x, y, z) of an image of ITK."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    return places(image.GetOrigin() + (voxels * image.GetSpacing()) @ direction.T, expected)
 
 
 def by_pydicom(path, expected):
@@ -81,8 +98,6 @@ def by_pydicom(path, expected):
 def by_dcmqi(path, expected):
     """Voxels go where dcmqi says they are in the patient, not where their index says."""
     numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
-    affine = expected["affine"]
-    inverse = np.linalg.inv(np.array([affine["column"], affine["row"], affine["slice"]]).T)
     tool = Path(sys.executable).with_name("segimage2itkimage")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
@@ -92,14 +107,9 @@ def by_dcmqi(path, expected):
             image = SimpleITK.ReadImage(str(file))
             values = SimpleITK.GetArrayFromImage(image)
             voxels = np.argwhere(values > 0)[:, ::-1]
-            direction = np.array(image.GetDirection()).reshape(3, 3)
-            points = image.GetOrigin() + (voxels * image.GetSpacing()) @ direction.T
-            index = (points - affine["origin"]) @ inverse.T
-            if np.abs(index - index.round()).max() > 0.01:
-                raise ValueError(f"{file.name} has voxels outside the grid")
-            column, row, place = index.round().astype(int).T
+            place = image_places(image, voxels, expected)
             # Each file is of one segment, and has its number, but for those of a label map.
-            numbers[place, row, column] = (
+            numbers[place] = (
                 values[values > 0] if is_label_map(path) else int(file.stem))
     return numbers
 
@@ -158,7 +168,7 @@ def main():
     parser.add_argument("--label-map")
     parser.add_argument("--structures")
     arguments = parser.parse_args()
-    expected = json.loads(Path(arguments.expected).read_text())
+    expected = read_expected(arguments.expected)
     wanted = wanted_numbers(expected)
     readers = {
         "highdicom": by_highdicom,
@@ -183,4 +193,5 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+import Foundation
+import TestSupport
+import Testing
+import Volumes
+
+@testable import Results
+
+/// What other programs read of segmentations on sources of every kind: the table of the guide
+/// "Interoperability", which `Scripts/readers-table.sh` prints.
+@Suite(.serialized) struct ReaderTableTests {
+  /// A source and what is found in it.
+  private struct Source {
+    var name: String
+    var shape = PhantomSeries.Shape(rows: 16, columns: 24)
+    var isPlaceless = false
+    /// Which voxels keep their label; nil keeps none.
+    var keeps: (@Sendable (VolumeGrid, Int) -> Bool)? = { _, _ in true }
+  }
+
+  /// All in one study, so that a viewer has to be started once.
+  private static var sources: [Source] {
+    let oblique = ["0.96", "0.28", "0", "-0.224", "0.768", "-0.6"]
+    let sources = [
+      Source(name: "placed"),
+      Source(name: "placeless", isPlaceless: true),
+      Source(name: "oblique", shape: .init(rows: 16, columns: 24, orientation: oblique)),
+      Source(name: "tilted gantry", shape: .init(rows: 16, columns: 24, shear: 0.75)),
+      Source(name: "multi-frame", shape: .init(rows: 16, columns: 24, isMultiFrame: true)),
+      Source(name: "4D, last phase", shape: .init(rows: 16, columns: 24, phases: 3)),
+      Source(name: "23×38", shape: .init(rows: 23, columns: 38)),
+      Source(name: "one voxel") { grid, voxel in voxel == Self.oneVoxel(grid) },
+      Source(name: "one slice") { grid, voxel in voxel / (grid.rows * grid.columns) == 3 },
+      Source(name: "empty", keeps: nil),
+    ]
+    return sources.enumerated().map { index, source in
+      var source = source
+      source.shape.number = index + 1
+      return source
+    }
+  }
+
+  private static func oneVoxel(_ grid: VolumeGrid) -> Int {
+    (4 * grid.rows + 5) * grid.columns + 7
+  }
+
+  /// A source's images and objects in a folder of their own, with what is expected.
+  ///
+  /// - Returns: the path of expected.json.
+  @discardableResult private static func write(_ source: Source, below root: URL) throws -> String {
+    let series = try PhantomSeries(source.shape) { dataset in
+      dataset.set(.seriesDescription, .LO, "source \(source.shape.number)")
+      if source.isPlaceless { dataset[.frameOfReferenceUID] = nil }
+    }
+    var labels = PhantomLabels.volume(on: series.stack.sourceGrid)
+    for voxel in labels.labels.indices where source.keeps?(labels.grid, voxel) != true {
+      labels.labels[voxel] = 0
+    }
+    if source.name == "one voxel" { labels.labels[oneVoxel(labels.grid)] = 5 }
+    var options = ResultOptions()
+    options.nothingFound = .segmentation
+    let folder = root.appendingPathComponent(source.name)
+    let images = folder.appendingPathComponent("images")
+    try? FileManager.default.removeItem(at: folder)
+    try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+    let uid = "2.25.810\(source.shape.number)"
+    for form in [SegmentationForm.binary, .labelMap] {
+      let name = form == .binary ? "segmentation" : "labelmap"
+      let object = series.segmentation(
+        labels,
+        identifiers: ResultIdentifiers(
+          seriesInstanceUID: "\(uid)1\(form == .binary ? 1 : 2)",
+          sopInstanceUID: "\(uid)2\(form == .binary ? 1 : 2)"),
+        options: options, form: form)
+      let file = folder.appendingPathComponent("\(name).dcm").path
+      #expect(try object.write(to: file) == .written)
+      try object.prove(file)
+    }
+    let object = series.segmentation(
+      labels,
+      identifiers: ResultIdentifiers(seriesInstanceUID: "\(uid)11", sopInstanceUID: "\(uid)21"),
+      options: options)
+    for name in try FileManager.default.contentsOfDirectory(atPath: series.folder.url.path) {
+      try FileManager.default.copyItem(
+        at: series.folder.url.appendingPathComponent(name), to: images.appendingPathComponent(name))
+    }
+    return try ReaderExpectation(of: object).write(to: folder)
+  }
+
+  /// Each cell of the table is exact, or says why that program cannot.
+  ///
+  /// With `SEGMENTD_READERS_TABLE` the sources and objects stay in that folder.
+  @Test func otherProgramsReadEverySource() async throws {
+    let temporary = try TemporaryFolder()
+    let kept = ProcessInfo.processInfo.environment["SEGMENTD_READERS_TABLE"]
+    let root = kept.map { URL(fileURLWithPath: $0) } ?? temporary.url
+    for source in Self.sources { try Self.write(source, below: root) }
+    let script = TestFiles.package
+      .appendingPathComponent("Scripts/test-support/readers/readers_table.py").path
+    let result = try await runProcess(
+      testPython, ["-W", "ignore", script, root.path, "--check"])
+    #expect(result.status == 0, "\(result.output)")
+  }
+
+  /// The viewer of PyPI's package monailabel, which `Scripts/test.sh` fetches.
+  private static let viewer = TestFiles.package.appendingPathComponent(".venv/ohif")
+  private static let viewerIsMissing =
+    "the OHIF viewer is not in .venv/ohif: Scripts/test.sh fetches it from PyPI, which did not answer"
+  private static var hasViewer: Bool {
+    FileManager.default.fileExists(atPath: viewer.appendingPathComponent("index.html").path)
+  }
+
+  private struct Seen: Decodable {
+    struct Source: Decodable {
+      var voxels: Int
+      var labelled: Int
+      var wrong: Int
+      var segments: [String]
+    }
+    var sources: [String: Source]
+    var errors: [String]
+  }
+
+  /// The label maps that a real OHIF draws from an archive's DICOMweb.
+  @Test(.enabled(if: hasViewer, Comment(rawValue: viewerIsMissing)))
+  func aRealOHIFHoldsTheSameVoxels() async throws {
+    let folder = try TemporaryFolder()
+    let kept = ProcessInfo.processInfo.environment["SEGMENTD_READERS_TABLE"]
+    let root = kept.map { URL(fileURLWithPath: $0) } ?? folder.url
+    let names = ["placeless", "oblique", "4D, last phase"]
+    let sources = Self.sources.filter { kept != nil || names.contains($0.name) }
+    let pacs = try await Orthanc(dicomPort: try freePort(), hasDICOMweb: true)
+    var expected: [String] = []
+    for source in sources {
+      expected.append(try Self.write(source, below: root))
+      let own = root.appendingPathComponent(source.name)
+      let images = own.appendingPathComponent("images")
+      let files = try FileManager.default.contentsOfDirectory(atPath: images.path)
+        .map { images.appendingPathComponent($0) }
+      try await pacs.upload(files + [own.appendingPathComponent("segmentation.dcm")])
+    }
+    let script = TestFiles.package
+      .appendingPathComponent("Scripts/test-support/peers/ohif_browser.py").path
+    let screenshot = folder.url.appendingPathComponent("ohif.png").path
+    let result = try await runProcess(
+      testPython,
+      [
+        script, Self.viewer.path, "http://127.0.0.1:\(pacs.webPort)", "2.25.7001", screenshot,
+      ] + expected)
+    try #require(result.status == 0, "\(result.output)")
+    if kept != nil {
+      try Data(result.output.utf8).write(to: root.appendingPathComponent("ohif.json"))
+    }
+    let seen = try JSONDecoder().decode(Seen.self, from: Data(result.output.utf8))
+    #expect(seen.errors == [])
+    #expect(seen.sources.count == sources.count)
+    // Of all frames of an image it has one label image.
+    for (name, source) in seen.sources where name != "multi-frame" {
+      #expect(source.wrong == 0, "\(name)")
+      #expect(source.labelled > 0 || name == "empty", "\(name)")
+      #expect(source.segments.contains("Right kidney"), "\(name)")
+    }
+    try await pacs.stop()
+  }
+}
