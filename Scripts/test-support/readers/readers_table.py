@@ -166,6 +166,8 @@ def main():
     more = {}
     if arguments.pydicom_seg:
         more["pydicom-seg"] = of_other_python(arguments.pydicom_seg, PYDICOM_SEG)
+    if arguments.slicer:
+        more["Slicer's core"] = by_slicer(arguments.slicer)
     others = {}
     for title, own, name, columns in [
         ("segmentation", readers | more, "segmentation.dcm", extra),
