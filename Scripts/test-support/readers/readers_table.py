@@ -22,10 +22,10 @@ import pydicom
 import read_segmentation as reading
 import SimpleITK
 
-# What is no fault of the objects: sources and what a program may make of them besides "exact"; None for anything. A stack that a tilted
-# gantry sheared is no volume of right angles, and these programs know no others. SimpleITK knows no label maps, takes
-# no frames that are all at one place, and what it makes of the last pixels, where all of them do not fill whole bytes,
-# changes from one reading to the next.
+# What is no fault of the objects: sources and what a program may make of them besides "exact"; None for anything.
+# A stack that a tilted gantry sheared is no volume of right angles, and these programs know no others. SimpleITK knows
+# no label maps, takes no frames that are all at one place, and what it makes of the last pixels, where all of them do not
+# fill whole bytes, changes from one reading to the next.
 KNOWN = {
     ("segmentation", "highdicom, volume", "tilted gantry"): "refuses",
     ("segmentation", "dcmqi", "tilted gantry"): "refuses",
