@@ -25,7 +25,8 @@ import Testing
     // 02:00 in Berlin is 01:00 UTC in winter.
     let begin = try date("2026-01-10T01:00:00Z")
     #expect(schedule.isDue(at: begin, last: nil))
-    #expect(schedule.isDue(at: begin.addingTimeInterval(1), last: begin.addingTimeInterval(-1)))
+    #expect(
+      schedule.isDue(at: begin.addingTimeInterval(1), last: begin.addingTimeInterval(-86_400)))
     #expect(!schedule.isDue(at: begin.addingTimeInterval(1), last: begin))
     #expect(!schedule.isDue(at: begin.addingTimeInterval(-1), last: nil))
     // A daemon that starts in the night makes up for it, one that starts by day does not.
@@ -42,7 +43,7 @@ import Testing
       var last: Date?
       var count = 0
       let midnight = try date("\(day)T00:00:00Z").addingTimeInterval(-2 * 3600)
-      last = midnight
+      last = midnight.addingTimeInterval(-20 * 3600)
       for minute in stride(from: 0, to: 20 * 60, by: 10) {
         let now = midnight.addingTimeInterval(Double(minute) * 60)
         guard schedule.isDue(at: now, last: last) else { continue }

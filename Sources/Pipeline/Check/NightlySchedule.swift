@@ -8,6 +8,8 @@ struct NightlySchedule {
 
   /// One that was missed, as the daemon did not run, is made up for within so long.
   static let hoursToMakeUp = 6.0
+  /// Between two of them there is more: an hour that the clock shows twice counts once.
+  private static let hoursBetween = 12.0
 
   /// - Parameters:
   ///   - now: the time.
@@ -21,6 +23,6 @@ struct NightlySchedule {
         direction: .backward)
     else { return false }
     return begin <= now && now.timeIntervalSince(begin) < Self.hoursToMakeUp * 3600
-      && (last ?? .distantPast) < begin
+      && now.timeIntervalSince(last ?? .distantPast) > Self.hoursBetween * 3600
   }
 }
