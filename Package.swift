@@ -327,8 +327,8 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// Scripts/test.sh builds without optimisation, which is most of the time of a build, but for what computes:
-// full-size networks would take an hour without.
+// Scripts/test.sh builds without optimisation (-Onone), which is most of the time of a build, but for what
+// computes: full-size networks would take an hour without. Handed to the frontend this comes last and counts.
 if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
   let optimised: Set = [
     "Checkpoints", "Cryptography", "DICOM", "Evaluation", "FileSystem", "GeometryGate", "NIfTI",
@@ -338,6 +338,6 @@ if Context.environment["SEGMENTD_TEST_BUILD"] != nil {
     "UNETRPPTests",
   ]
   for target in package.targets where optimised.contains(target.name) {
-    target.swiftSettings = [.unsafeFlags(["-O"])]
+    target.swiftSettings = [.unsafeFlags(["-Xfrontend", "-O"])]
   }
 }
