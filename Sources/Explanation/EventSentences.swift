@@ -30,7 +30,7 @@ extension StudyRecord.Event {
     case "rescued": text = "\(job) runs again: \(message)"
     case "superseded": text = "the result of \(job) was superseded \(message)"
     case "delivery waiting": text = "the result of \(job) is to be sent \(message)"
-    case "sending": text = "the result of \(job) was being sent \(message)"
+    case "sending": text = "transfer of the result of \(job) \(message) began"
     case "delivery superseded": text = "the result of \(job) is not sent \(message)"
     case "sent":
       text =

@@ -121,7 +121,10 @@ import Testing
       "the result of job 1 was read back from disk and proved equal to the labels and to the source "
         + "images: 1 segmentation (2.25.7) in series 2.25.6",
       "job 1 was completed: liver 1500.00 ml",
+      "the result of job 1 is to be sent to pacs",
+      "transfer of the result of job 1 to pacs (attempt 1) began",
       "the result of job 1 was not delivered to pacs: PACS at 10.0.0.6: no answer",
+      "transfer of the result of job 1 to pacs (attempt 2) began",
       "the result of job 1 was delivered to pacs",
     ]
     #expect(explanation.story.map(\.text).sorted() == expected.sorted())

@@ -12,7 +12,7 @@ import Testing
 
   init() throws { fixture = try LedgerFixture() }
 
-  /// A ledger with nine events of all sorts.
+  /// A ledger with eleven events of all sorts.
   private func write() throws {
     let job = try fixture.makeJob()
     _ = try ledger.claimJob()
@@ -43,7 +43,7 @@ import Testing
     try write()
     let report = try ledger.checkEvents()
     #expect(report.findings == [] && report.findingCount == 0)
-    #expect(report.events == 9 && report.head.event == 9)
+    #expect(report.events == 11 && report.head.event == 11)
     #expect(report.head.sha256.count == 64)
     let causes = try ledger.read {
       try String?.fetchAll($0, sql: "SELECT kind || ' ' || cause FROM events ORDER BY id")
@@ -51,8 +51,8 @@ import Testing
     #expect(
       causes == [
         "created rule", "started program", "retryable fault", "started program",
-        "completed program", "delivered peer", "created person", "cancelled person",
-        "refused peer",
+        "completed program", "delivery waiting rule", "sending program", "delivered peer",
+        "created person", "cancelled person", "refused peer",
       ])
     // The same through another connection.
     #expect(try fixture.reopened().checkEvents() == report)
@@ -64,22 +64,22 @@ import Testing
     ("UPDATE events SET at = at + 0.5 WHERE id = 2", "event 2 (started) was changed"),
     ("UPDATE events SET cause = NULL WHERE id = 1", "event 1 (created) was changed"),
     ("UPDATE events SET job_id = 2 WHERE id = 3", "event 3 (retryable) was changed"),
-    ("UPDATE events SET hash = zeroblob(32) WHERE id = 9", "event 9 (refused) was changed"),
+    ("UPDATE events SET hash = zeroblob(32) WHERE id = 11", "event 11 (refused) was changed"),
     ("DELETE FROM events WHERE id = 5", "event 5 is missing"),
     ("DELETE FROM events WHERE id IN (1, 2)", "events 1 to 2 are missing"),
-    ("DELETE FROM events WHERE id = 9", "event 9, the last, is missing"),
-    ("DELETE FROM events WHERE id > 6", "events 7 to 9, the last ones, are missing"),
-    ("DELETE FROM events", "events 1 to 9, the last ones, are missing"),
+    ("DELETE FROM events WHERE id = 11", "event 11, the last, is missing"),
+    ("DELETE FROM events WHERE id > 6", "events 7 to 11, the last ones, are missing"),
+    ("DELETE FROM events", "events 1 to 11, the last ones, are missing"),
     ("DELETE FROM event_head", "the head of the chain of events is gone"),
     (
-      "INSERT INTO events SELECT 10, at, kind, series_uid, job_id, cause, message, hash FROM events WHERE id = 9",
-      "event 10 (refused) was changed, or is not the one that followed event 9"
+      "INSERT INTO events SELECT 12, at, kind, series_uid, job_id, cause, message, hash FROM events WHERE id = 11",
+      "event 12 (refused) was changed, or is not the one that followed event 11"
     ),
     (
       """
       DELETE FROM events WHERE id = 5;
       UPDATE events SET id = id - 1 WHERE id > 5;
-      """, "event 5 (delivered) was changed, or is not the one that followed event 4"
+      """, "event 5 (delivery waiting) was changed, or is not the one that followed event 4"
     ),
     (
       """
@@ -132,7 +132,7 @@ import Testing
     }
     #expect(removed == 4)
     var report = try ledger.checkEvents()
-    #expect(report.findings == [] && report.events == 5 && report.head == whole.head)
+    #expect(report.findings == [] && report.events == 7 && report.head == whole.head)
     #expect(report.removals.map(\.upTo.event) == [4])
     #expect(report.removals.map(\.reason) == ["older than a year"])
     // What follows is guarded as before.
@@ -142,11 +142,11 @@ import Testing
     ] {
       #expect(throws: LedgerError.self) { try ledger.write { try $0.execute(sql: statement) } }
     }
-    _ = try ledger.write { try ledger.removeEvents(upTo: 9, reason: "older than a year", $0) }
+    _ = try ledger.write { try ledger.removeEvents(upTo: 11, reason: "older than a year", $0) }
     _ = try ledger.reprocess(series: "1.2.3", job: .test())
     report = try ledger.checkEvents()
-    #expect(report.findings == [] && report.events == 1 && report.head.event == 10)
-    #expect(report.removals.map(\.upTo.event) == [4, 9])
+    #expect(report.findings == [] && report.events == 1 && report.head.event == 12)
+    #expect(report.removals.map(\.upTo.event) == [4, 11])
   }
 
   @Test func anAnchorWithoutItsRemovalIsFound() throws {
@@ -167,7 +167,7 @@ import Testing
     let other = EventMark(event: noted.event, sha256: String(repeating: "0", count: 64))
     #expect(
       try ledger.checkEvents(mark: other).findings == [
-        "event 9 is not the one that was noted elsewhere, or is missing"
+        "event 11 is not the one that was noted elsewhere, or is missing"
       ])
     let later = EventMark(event: 99, sha256: noted.sha256)
     #expect(try ledger.checkEvents(mark: later).findingCount == 1)
@@ -185,7 +185,7 @@ import Testing
       }
     }
     let report = try ledger.checkEvents()
-    #expect(report.findings == [] && report.events == 109)
+    #expect(report.findings == [] && report.events == 111)
   }
 
   /// A change of a shared transaction that is undone leaves no gap.
@@ -204,7 +204,7 @@ import Testing
     }
     #expect(failed == 7)
     let report = try ledger.checkEvents()
-    #expect(report.findings == [] && report.events == 9 + 13)
+    #expect(report.findings == [] && report.events == 11 + 13)
   }
 
   /// Events of a ledger from before are chained as they are.

@@ -45,7 +45,7 @@ extension Ledger {
           delivery: id, where: "arrived_at IS NULL AND declined_at IS NULL", db))
       try event(
         db, "sending", by: .program, job: claim.job,
-        "to \(claim.destination), attempt \(claim.attempt)")
+        "to \(claim.destination) (attempt \(claim.attempt))")
       return claim
     }
   }
