@@ -45,7 +45,7 @@ peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
 test_packages=(chromium dicom3tools openjph-tools python3-venv rsyslog rsyslog-openssl strace systemd)
 
 # How the tests are built: what computes optimised, as it is shipped, our other modules and the packages we use not (see
-# Package.swift), which takes two thirds of the time; in a folder of its own, because the flags differ from those of the
+# Package.swift), which takes four fifths of the time; in a folder of its own, because the flags differ from those of the
 # shipped build.
 test_build=(-c release --scratch-path .build/tests -Xswiftc -enable-testing -Xswiftc -Onone)
 in_test_build() { SEGMENTD_TEST_BUILD=1 "$@"; }
