@@ -1,4 +1,5 @@
 import Foundation
+import JobLedger
 import TestSupport
 import Testing
 
@@ -108,9 +109,13 @@ struct FullDiskTests {
   @Test func theStartWaitsForSpace() async throws {
     let disk = try SmallFileSystem(at: setup.state, kilobytes: 8192)
     try await setup.start().end()
-    // The receiving process closes the ledger last, and then its index is removed.
-    let index = setup.state.appendingPathComponent("ledger.sqlite-shm").path
-    try await waitUntil("the ledger closed") { !FileManager.default.fileExists(atPath: index) }
+    // Whoever closes the ledger last removes its index. The receiving process may still have it open; and a daemon
+    // that is ended while it checks the ledger does not close it.
+    let ledger = setup.state.appendingPathComponent("ledger.sqlite").path
+    try await waitUntil("the ledger closed") {
+      _ = try Ledger(path: ledger)
+      return !FileManager.default.fileExists(atPath: ledger + "-shm")
+    }
     try disk.fill()
     let daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
