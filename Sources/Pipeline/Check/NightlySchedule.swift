@@ -16,7 +16,7 @@ struct NightlySchedule {
   ///   - last: when a check was due last; nil for never.
   func isDue(at now: Date, last: Date?) -> Bool {
     let time = DateComponents(hour: hour, minute: 0, second: 0)
-    // What is sought lies before the given time, not at it.
+    // Calendar searches strictly before the given time: one second later includes the hour itself.
     guard
       let begin = calendar.nextDate(
         after: now.addingTimeInterval(1), matching: time, matchingPolicy: .nextTime,
