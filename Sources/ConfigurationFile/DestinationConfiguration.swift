@@ -47,6 +47,8 @@ extension SiteConfiguration {
       case segmentation = "seg"
       case report = "sr"
       case capture, labelmap, rtstruct
+      /// Probabilities, which a destination gets only where it says so.
+      case fractional
     }
 
     public var name: String
@@ -58,7 +60,7 @@ extension SiteConfiguration {
     public var timeoutSeconds = Destination.defaultTimeoutSeconds
     /// Whether it gets de-identified copies, by the basic profile of PS3.15 E.
     public var deidentify = false
-    /// Kinds of objects that it gets; nil for all.
+    /// Kinds of objects that it gets; nil for all but `fractional`.
     public var takes: [ObjectKind]?
     /// Whether it gets each image of the captures as an object of its own, in place of one object of all.
     public var singleFrames = false
@@ -121,7 +123,9 @@ extension SiteConfiguration {
     /// objects of their own. Captures show the images' pixels, which are not de-identified.
     public var objectKinds: Set<String>? {
       guard takes != nil || singleFrames || deidentify else { return nil }
-      let all = ObjectKind.allCases.filter { !deidentify || $0 != .capture }
+      let all = ObjectKind.allCases.filter {
+        $0 != .fractional && (!deidentify || $0 != .capture)
+      }
       let kinds = (takes ?? all).flatMap { kind in
         kind == .capture
           ? [singleFrames ? "capture-frame" : "capture", "capture-page"] : [kind.rawValue]
@@ -201,7 +205,7 @@ extension SiteConfiguration {
       guard !destination.singleFrames, destination.takes?.contains(.capture) != true else {
         throw check.fault(
           "\(name).deidentify: captures show the images' pixels, which are not de-identified; it can take "
-            + "seg, sr, labelmap and rtstruct")
+            + "seg, sr, labelmap, rtstruct and fractional")
       }
     }
     if destination.singleFrames {

@@ -11,6 +11,8 @@ extension SiteConfiguration {
     public var report = Report.none
     /// Whether a label map (Label Map Segmentation Storage) is written next to segmentations.
     public var labelmap = false
+    /// Whether the network's probabilities are written next to segmentations, as a fractional one.
+    public var fractional = false
     /// Whether an RT Structure Set is written next to segmentations.
     public var rtstruct = false
     /// What is delivered where a model finds none of its structures.
@@ -58,8 +60,8 @@ extension SiteConfiguration {
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case keepEmptyFrames, maximumFrames, report, labelmap, rtstruct, nothingFound, captures
-      case suspect
+      case keepEmptyFrames, maximumFrames, report, labelmap, fractional, rtstruct, nothingFound
+      case captures, suspect
     }
 
     public init() {}
@@ -72,6 +74,7 @@ extension SiteConfiguration {
         try values.decodeIfPresent(Int.self, forKey: .maximumFrames) ?? maximumFrames
       report = try values.decodeIfPresent(Report.self, forKey: .report) ?? report
       labelmap = try values.decodeIfPresent(Bool.self, forKey: .labelmap) ?? labelmap
+      fractional = try values.decodeIfPresent(Bool.self, forKey: .fractional) ?? fractional
       rtstruct = try values.decodeIfPresent(Bool.self, forKey: .rtstruct) ?? rtstruct
       nothingFound =
         try values.decodeIfPresent(NothingFound.self, forKey: .nothingFound) ?? nothingFound

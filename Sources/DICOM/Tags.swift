@@ -200,6 +200,8 @@ extension Tag {
   public static let segmentIdentificationSequence = Tag(0x0062, 0x000A)
   public static let referencedSegmentNumber = Tag(0x0062, 0x000B)
   public static let recommendedDisplayCIELabValue = Tag(0x0062, 0x000D)
+  public static let maximumFractionalValue = Tag(0x0062, 0x000E)
+  public static let segmentationFractionalType = Tag(0x0062, 0x0010)
   public static let segmentedPropertyTypeCodeSequence = Tag(0x0062, 0x000F)
   public static let segmentedPropertyTypeModifierCodeSequence = Tag(0x0062, 0x0011)
   public static let segmentsOverlap = Tag(0x0062, 0x0013)

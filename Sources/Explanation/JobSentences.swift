@@ -56,7 +56,8 @@ extension StudyRecord.Job {
   /// The objects by their kinds, with their UIDs.
   private func listed(_ objects: [StoredObject]) -> String {
     let kinds: [StoredObject.Kind] = [
-      .segmentation, .report, .capture, .capturePage, .captureFrame, .labelmap, .rtstruct,
+      .segmentation, .report, .capture, .capturePage, .captureFrame, .labelmap, .fractional,
+      .rtstruct,
     ]
     return kinds.compactMap { kind in
       let found = objects.filter { $0.kind == kind }

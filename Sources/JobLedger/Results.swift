@@ -16,6 +16,8 @@ public struct StoredObject: Sendable, Codable, Equatable {
     case capturePage = "capture-page"
     /// A DICOM segmentation as a label map (Supplement 243).
     case labelmap
+    /// A DICOM segmentation of the network's probabilities.
+    case fractional
     /// A DICOM RT Structure Set.
     case rtstruct
     /// A PNG for people, which stays here.
@@ -25,14 +27,15 @@ public struct StoredObject: Sendable, Codable, Equatable {
     var isSent: Bool { self != .picture }
 
     /// Whether a destination gets it without asking for it: what an object of one image shows is in the one
-    /// of all images.
-    var isSentByDefault: Bool { isSent && self != .captureFrame }
+    /// of all images, and probabilities are of the same SOP class as a segmentation, for which a program that
+    /// knows no others takes them.
+    var isSentByDefault: Bool { isSent && self != .captureFrame && self != .fractional }
 
     /// Whether a destination that does not take its SOP class does without it: what it shows is in
     /// another object of the result as well.
     public var isOptional: Bool {
       switch self {
-      case .labelmap, .rtstruct: true
+      case .labelmap, .fractional, .rtstruct: true
       case .segmentation, .report, .capture, .captureFrame, .capturePage, .picture: false
       }
     }
@@ -46,6 +49,7 @@ public struct StoredObject: Sendable, Codable, Equatable {
       case .captureFrame: "secondary capture of one image"
       case .capturePage: "page"
       case .labelmap: "label map"
+      case .fractional: "fractional segmentation"
       case .rtstruct: "structure set"
       case .picture: "picture"
       }

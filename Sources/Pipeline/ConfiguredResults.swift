@@ -9,6 +9,7 @@ extension SiteConfiguration.Results {
     options.maximumFrames = maximumFrames > 0 ? maximumFrames : nil
     options.writesReport = report == .measurements
     options.writesLabelMap = labelmap
+    options.writesFractional = fractional
     options.writesStructureSet = rtstruct
     options.holdsSuspect = suspect == .hold
     switch captures {

@@ -88,6 +88,7 @@ extension JobRunner {
     let kind: StoredObject.Kind =
       switch companion.kind {
       case .labelMap: .labelmap
+      case .fractional: .fractional
       case .structureSet: .rtstruct
       }
     return .object(

@@ -52,13 +52,24 @@ public struct ResultIdentity: Sendable, Equatable {
   /// - Parameters:
   ///   - index: of the object in its series, from 0.
   ///   - labels: what it shows.
+  ///   - probabilities: what it shows besides.
   ///   - remarks: what it says of the labels.
   ///   - kind: of objects that have a series of their own; nil for segmentations.
   public func identifiers(
-    object index: Int, holding labels: LabelVolume, remarks: [String], kind: String? = nil
+    object index: Int, holding labels: LabelVolume, probabilities: ProbabilityVolume? = nil,
+    remarks: [String], kind: String? = nil
   ) -> ResultIdentifiers {
     var hash = SHA256()
     labels.labels.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    if let probabilities {
+      for index in 1..<max(1, probabilities.classes) {
+        for slice in 0..<probabilities.grid.slices {
+          let plane = probabilities[class: index, slice: slice]
+          hash.update(data: Data("\n\(plane.count) values\n".utf8))
+          plane.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        }
+      }
+    }
     for remark in remarks { hash.update(data: Data("\n\(remark)".utf8)) }
     let series = kind.map { DICOMUID.named("\(seriesInstanceUID)/\($0)") } ?? seriesInstanceUID
     return ResultIdentifiers(

@@ -13,6 +13,8 @@ public struct ResultOptions: Sendable, Equatable {
   public var writesReport = false
   /// Whether a label map is written next to each segmentation.
   public var writesLabelMap = false
+  /// Whether the network's probabilities are written next to each segmentation, as a fractional one.
+  public var writesFractional = false
   /// Whether a structure set is written next to each segmentation.
   public var writesStructureSet = false
   /// What is written where nothing is found.
@@ -61,6 +63,7 @@ public struct ResultOptions: Sendable, Equatable {
       captures == .none ? nil : "captures=\(captures)",
       writesLabelMap ? "writesLabelMap" : nil,
       writesStructureSet ? "writesStructureSet" : nil,
+      writesFractional ? "writesFractional" : nil,
     ]
     return changes.compactMap(\.self)
   }

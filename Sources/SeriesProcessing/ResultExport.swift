@@ -124,6 +124,20 @@ struct ResultExport {
           origin: origin, identifiers: identifiers("label map"), options: options,
           form: .labelMap), "labelmap")
     }
+    if options.writesFractional {
+      if let probabilities = segmented.probabilities {
+        try add(
+          .fractional,
+          SegmentationObject(
+            labels, probabilities: probabilities, stack: stack, segments: segments, origin: origin,
+            identifiers: identity.identifiers(
+              object: index, holding: labels, probabilities: probabilities,
+              remarks: segmented.warnings, kind: "probabilities"),
+            options: options, form: .fractional), "fractional")
+      } else {
+        notes.append("fractional.dcm was not written: of phases of the heart only labels are kept")
+      }
+    }
     if options.writesStructureSet {
       try add(
         .structureSet,

@@ -30,6 +30,8 @@ public struct ProvedSegmentation: Sendable, Equatable {
 public struct ProvedCompanion: Sendable, Equatable {
   public enum Kind: Sendable, Equatable {
     case labelMap
+    /// A segmentation of the network's probabilities.
+    case fractional
     case structureSet
   }
 

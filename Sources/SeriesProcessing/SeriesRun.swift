@@ -39,7 +39,8 @@ struct SeriesRun {
       throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
     }
     let stacks = try stacks(volume)
-    let segmented = try await segment(stacks, control)
+    let segmented = try await segment(
+      stacks, control, keepsProbabilities: export.options.writesFractional)
     switch try export.write(segmented, stack: stacks[0]) {
     case .nothingFound(let picture, let objects, let captures):
       return .nothingFound(
@@ -90,9 +91,9 @@ struct SeriesRun {
 
   /// Labels on the images of the first stack; the others, where there are any, are the model's
   /// channels.
-  private func segment(_ stacks: [SliceStack], _ control: SegmentationControl) async throws
-    -> SegmentedStack
-  {
+  private func segment(
+    _ stacks: [SliceStack], _ control: SegmentationControl, keepsProbabilities: Bool = false
+  ) async throws -> SegmentedStack {
     let reference = UprightVolume(stacks[0], geometry: geometry)
     let channels =
       stacks.count > 1
@@ -105,15 +106,19 @@ struct SeriesRun {
     // A channel that is brought to another grid becomes floats.
     let bytes = channels.count > 1 ? 4 : reference.bytesPerVoxel
     let forecast = try bundle.memoryForecast(
-      of: grid, bytesPerVoxel: bytes, threads: segmenter.threads)
+      of: grid, bytesPerVoxel: bytes, threads: segmenter.threads,
+      keepsProbabilities: keepsProbabilities)
     let reservation = try memory.reserve(job: forecast.peak)
     // Read by the segmenter, which lets the voxels go as soon as it can.
     let warnings = ModelWarnings()
+    let probabilities = keepsProbabilities ? ModelProbabilities() : nil
     let labels = try await segmenter.segment(
-      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings, times: times,
-      control: control, progress: progress)
+      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings,
+      probabilities: probabilities, times: times, control: control, progress: progress)
     return SegmentedStack(
-      labels: reference.sourceLabels(labels), predictedMemory: reservation.peak,
+      labels: reference.sourceLabels(labels),
+      probabilities: probabilities?.take().map(reference.sourceProbabilities),
+      predictedMemory: reservation.peak,
       reservation: reservation,
       warnings: warnings.all.map(\.description), notes: warnings.notes.map(\.description))
   }

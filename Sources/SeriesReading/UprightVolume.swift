@@ -34,6 +34,11 @@ public struct UprightVolume: Sendable {
   public func sourceLabels(_ labels: LabelVolume) -> LabelVolume {
     resampling?.sourceLabels(labels) ?? labels
   }
+
+  /// Probabilities of ``grid`` on the source planes, as the labels.
+  public func sourceProbabilities(_ probabilities: ProbabilityVolume) -> ProbabilityVolume {
+    resampling?.sourceProbabilities(probabilities) ?? probabilities
+  }
 }
 
 extension SliceStack {

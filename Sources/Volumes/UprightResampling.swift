@@ -155,21 +155,9 @@ public struct UprightResampling: Sendable, Equatable {
   private func take(
     _ labels: LabelVolume, plane: Plane, into target: UnsafeMutableBufferPointer<UInt8>
   ) {
-    let (left, x) = split(plane.column)
-    let (top, y) = split(plane.row)
-    let (below, z) = split(plane.slice)
-    // The voxels around a pixel, and their weights: the same for the whole plane.
-    var taps: [(offset: Int, weight: Float)] = []
-    for (k, wz) in [(0, 1 - z), (1, z)] where wz > 0 {
-      for (j, wy) in [(0, 1 - y), (1, y)] where wy > 0 {
-        for (i, wx) in [(0, 1 - x), (1, x)] where wx > 0 {
-          let slice = min(below + k, grid.slices - 1)
-          taps.append(
-            ((slice * grid.rows + top + j) * grid.columns + left + i, wx * wy * wz))
-        }
-      }
-    }
-    taps.sort { $0.weight > $1.weight }
+    let taps = taps(plane).map { tap in
+      (offset: tap.slice * grid.rows * grid.columns + tap.offset, weight: tap.weight)
+    }.sorted { $0.weight > $1.weight }
     labels.labels.withUnsafeBufferPointer { values in
       for row in 0..<source.rows {
         for column in 0..<source.columns {
@@ -178,6 +166,50 @@ public struct UprightResampling: Sendable, Equatable {
         }
       }
     }
+  }
+
+  /// The voxels around the first pixel of a source plane, by slice and offset in it, and their weights: the
+  /// same for all its pixels.
+  private func taps(_ plane: Plane) -> [(slice: Int, offset: Int, weight: Float)] {
+    let (left, x) = split(plane.column)
+    let (top, y) = split(plane.row)
+    let (below, z) = split(plane.slice)
+    var taps: [(slice: Int, offset: Int, weight: Float)] = []
+    for (k, wz) in [(0, 1 - z), (1, z)] where wz > 0 {
+      for (j, wy) in [(0, 1 - y), (1, y)] where wy > 0 {
+        for (i, wx) in [(0, 1 - x), (1, x)] where wx > 0 {
+          let slice = min(below + k, grid.slices - 1)
+          taps.append((slice, (top + j) * grid.columns + left + i, wx * wy * wz))
+        }
+      }
+    }
+    return taps
+  }
+
+  /// Probabilities of the upright grid at the pixels of the source planes, interpolated linearly.
+  public func sourceProbabilities(_ upright: ProbabilityVolume) -> ProbabilityVolume {
+    var result = ProbabilityVolume(grid: source, classes: upright.classes)
+    let size = source.rows * source.columns
+    for (slice, plane) in planes.enumerated() {
+      let taps = taps(plane)
+      for index in 1..<max(1, upright.classes) {
+        let found = taps.filter { !upright[class: index, slice: $0.slice].isEmpty }
+        guard !found.isEmpty else { continue }
+        var sums = [Float](repeating: 0.5, count: size)
+        for tap in found {
+          let values = upright[class: index, slice: tap.slice]
+          for row in 0..<source.rows {
+            for column in 0..<source.columns {
+              sums[row * source.columns + column] +=
+                tap.weight * Float(values[tap.offset + row * grid.columns + column])
+            }
+          }
+        }
+        let fractions = sums.map { UInt8(min($0, 255)) }
+        if fractions.contains(where: { $0 > 0 }) { result[class: index, slice: slice] = fractions }
+      }
+    }
+    return result
   }
 
   /// The label with the most weight; of equals the one of the nearest voxel.

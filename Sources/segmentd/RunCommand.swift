@@ -17,9 +17,9 @@ struct RunCommand: AsyncParsableCommand {
     discussion: """
       Every DICOM series of the input is assessed by itself. For each one that forms a regular \
       volume, OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png, with --nifti also \
-      labels.nii.gz, with --report also report.dcm, with --labelmap labelmap.dcm, with --rtstruct \
-      structures.dcm; each other one is held, with the reason. Where \
-      the model finds nothing, report.dcm says so.
+      labels.nii.gz, with --report also report.dcm, with --labelmap labelmap.dcm, with --fractional \
+      fractional.dcm, with --rtstruct structures.dcm; each other one is held, with the reason. \
+      Where the model finds nothing, report.dcm says so.
 
       For each NIfTI file (.nii, .nii.gz) OUTPUT/NAME/ receives labels.nii.gz, 8-bit labels with \
       the geometry of the file, and contours.png. NAME_0000, NAME_0001 … are the channels of one \
@@ -94,6 +94,11 @@ struct RunCommand: AsyncParsableCommand {
 
   @Flag(help: "Write the labels as a DICOM label map too (labelmap.dcm).")
   var labelmap = false
+
+  @Flag(
+    help:
+      "Write the network's probabilities as a fractional DICOM segmentation too (fractional.dcm).")
+  var fractional = false
 
   @Flag(help: "Write the labels as a DICOM RT Structure Set too (structures.dcm).")
   var rtstruct = false
@@ -172,6 +177,7 @@ struct RunCommand: AsyncParsableCommand {
     if let captures { options.captures = captures }
     if deidentification.isWanted { options.captures = .none }
     if labelmap { options.writesLabelMap = true }
+    if fractional { options.writesFractional = true }
     if rtstruct { options.writesStructureSet = true }
     let processor = SeriesProcessor(
       geometry: site.geometryRules, installation: site.installation,

@@ -18,6 +18,7 @@ struct RunReport: Encodable {
   var pages: [String]?
   /// The labels as a label map, and as an RT Structure Set.
   var labelMap: String?
+  var fractional: String?
   var structureSet: String?
   var labels: String?
   var picture: String?
@@ -46,7 +47,7 @@ struct RunReport: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case seriesInstanceUID, volume, state, segmentation, furtherSegmentations, report, captures,
-      pages, labelMap, structureSet, labels, picture, millilitres, phases
+      pages, labelMap, fractional, structureSet, labels, picture, millilitres, phases
     case function, mass, memory, seconds, warnings, notes, reasons
   }
 
@@ -58,6 +59,7 @@ struct RunReport: Encodable {
       if let object = result.objects.first, object.phase == nil {
         take(result.objects)
         labelMap = object.path(of: .labelMap)
+        fractional = object.path(of: .fractional)
         structureSet = object.path(of: .structureSet)
         labels = object.labels?.path
         picture = object.picture.path
@@ -111,6 +113,7 @@ struct RunReport: Encodable {
     moved.captures = captures?.map(path)
     moved.pages = pages?.map(path)
     moved.labelMap = labelMap.map(path)
+    moved.fractional = fractional.map(path)
     moved.structureSet = structureSet.map(path)
     moved.labels = labels.map(path)
     moved.picture = picture.map(path)
@@ -118,6 +121,7 @@ struct RunReport: Encodable {
       var moved = phase
       moved.segmentation = path(phase.segmentation)
       moved.labelMap = phase.labelMap.map(path)
+      moved.fractional = phase.fractional.map(path)
       moved.structureSet = phase.structureSet.map(path)
       moved.labels = phase.labels.map(path)
       moved.picture = path(phase.picture)
@@ -155,6 +159,7 @@ struct RunReport: Encodable {
     for path in captures ?? [] { lines.append("  capture: \(path)") }
     for path in pages ?? [] { lines.append("  page: \(path)") }
     if let labelMap { lines.append("  label map: \(labelMap)") }
+    if let fractional { lines.append("  probabilities: \(fractional)") }
     if let structureSet { lines.append("  structure set: \(structureSet)") }
     if let labels { lines.append("  labels: \(labels)") }
     if let picture { lines.append("  picture: \(picture)") }
@@ -183,6 +188,7 @@ struct PhaseReport: Encodable {
   var phase: SegmentedPhase
   var segmentation: String
   var labelMap: String?
+  var fractional: String?
   var structureSet: String?
   var labels: String?
   var picture: String
@@ -193,6 +199,7 @@ struct PhaseReport: Encodable {
     self.phase = phase
     segmentation = object.segmentation.path
     labelMap = object.path(of: .labelMap)
+    fractional = object.path(of: .fractional)
     structureSet = object.path(of: .structureSet)
     labels = object.labels?.path
     picture = object.picture.path
@@ -201,7 +208,10 @@ struct PhaseReport: Encodable {
 
   var lines: [String] {
     ["  \(phase.text)", "    segmentation: \(segmentation)"]
-      + [labelMap.map { "    label map: \($0)" }, structureSet.map { "    structure set: \($0)" }]
+      + [
+        labelMap.map { "    label map: \($0)" }, fractional.map { "    probabilities: \($0)" },
+        structureSet.map { "    structure set: \($0)" },
+      ]
       .compactMap(\.self) + ["    picture: \(picture)"]
       + millilitres.sorted { $0.key < $1.key }
       .map { "    \($0.key): " + String(format: "%.2f ml", $0.value) }

@@ -53,6 +53,8 @@ import Testing
     #expect(
       single.objectKinds
         == ["seg", "sr", "capture-frame", "capture-page", "labelmap", "rtstruct"])
+    let asking = try #require(try load(dimse + ", takes: [seg, fractional]").destinations.first)
+    #expect(asking.objectKinds == ["seg", "fractional"])
     let deidentified = try #require(try load(dimse + ", deidentify: true").destinations.first)
     #expect(deidentified.objectKinds == ["seg", "sr", "labelmap", "rtstruct"])
     let base = folder.url.standardizedFileURL.path

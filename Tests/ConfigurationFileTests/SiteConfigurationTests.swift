@@ -174,13 +174,14 @@ import Testing
       """
       results:
         {keepEmptyFrames: true, maximumFrames: 2000, report: measurements, nothingFound: segmentation,
-         captures: page, suspect: hold, labelmap: true, rtstruct: true}
+         captures: page, suspect: hold, labelmap: true, fractional: true,
+         rtstruct: true}
       """
     ).results
     #expect(results.keepEmptyFrames && results.maximumFrames == 2000)
     #expect(results.report == .measurements && results.nothingFound == .segmentation)
     #expect(results.suspect == .hold && results.captures == .page)
-    #expect(results.labelmap && results.rtstruct)
+    #expect(results.labelmap && results.fractional && results.rtstruct)
     #expect(try load("{}").results.suspect == .deliver)
     #expect(try load("{}").results.report == .none)
     #expect(try load("{}").results.captures == .none)

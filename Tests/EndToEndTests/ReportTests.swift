@@ -7,7 +7,9 @@ import Testing
 @Suite(.serialized, .limitedConcurrency) struct ReportTests {
   @Test func whatBelongsToASegmentationArrivesBehindIt() async throws {
     let setup = try DaemonSetup(
-      more: "results: {report: measurements, captures: both, labelmap: true, rtstruct: true}")
+      more:
+        "results: {report: measurements, captures: both, labelmap: true, fractional: true, rtstruct: true}"
+    )
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
     let daemon = try await setup.start()
     let series = setup.folder.url.appendingPathComponent("series")
@@ -17,7 +19,8 @@ import Testing
     #expect(job.state == "completed", "\(job.reason ?? "")")
     #expect(
       job.objects.map(\.kind) == [
-        "seg", "sr", "capture", "capture-page", "labelmap", "rtstruct", "picture", "picture",
+        "seg", "sr", "capture", "capture-page", "labelmap", "fractional", "rtstruct",
+        "picture", "picture",
       ])
     try await setup.delivered()
     let structures = try #require(job.objects[5].sopInstanceUID)
@@ -54,8 +57,8 @@ import Testing
     #expect(run.status == 0, "\(run.output)")
     for (index, name, file) in [
       (1, "report", "report.dcm"), (2, "capture", "captures.dcm"), (3, "capture", "page.dcm"),
-      (4, "label map", "labelmap.dcm"), (5, "structure set", "structures.dcm"),
-      (7, "page", "page.png"),
+      (4, "label map", "labelmap.dcm"), (5, "probabilities", "fractional.dcm"),
+      (6, "structure set", "structures.dcm"), (8, "page", "page.png"),
     ] {
       let path = output.path + "/\(uids.series)/\(file)"
       #expect(run.output.contains("\(name): \(path)"), "\(run.output)")

@@ -59,14 +59,15 @@ struct PhantomSeries {
 
   /// A segmentation of the series.
   func segmentation(
-    _ labels: LabelVolume, segments: [SegmentDescription] = PhantomLabels.segments,
+    _ labels: LabelVolume, probabilities: ProbabilityVolume? = nil,
+    segments: [SegmentDescription] = PhantomLabels.segments,
     origin: ResultOrigin = PhantomLabels.origin,
     identifiers: ResultIdentifiers = PhantomLabels.identifiers,
     options: ResultOptions = ResultOptions(), form: SegmentationForm = .binary
   ) -> SegmentationObject {
     SegmentationObject(
-      labels, stack: stack, segments: segments, origin: origin, identifiers: identifiers,
-      options: options, form: form)
+      labels, probabilities: probabilities, stack: stack, segments: segments, origin: origin,
+      identifiers: identifiers, options: options, form: form)
   }
 
   /// A structure set of the series.
@@ -195,6 +196,24 @@ enum PhantomLabels {
       type: CodedConcept(value: "32849002", scheme: "SCT", meaning: "Esophagus"),
       color: [211, 171, 143]),
   ]
+
+  /// More than half where the label is; less than half of label 1 everywhere else, and of label 5 in slices that
+  /// have it.
+  static func probabilities(of labels: LabelVolume) -> ProbabilityVolume {
+    var probabilities = ProbabilityVolume(grid: labels.grid, classes: 6)
+    let size = labels.grid.rows * labels.grid.columns
+    for (voxel, label) in labels.labels.enumerated() {
+      for index in [1, 5] {
+        let value = UInt8(voxel * (index + 2) % 119)
+        if label == index {
+          probabilities.set(128 + value, class: index, voxel: voxel)
+        } else if index == 1 || value > 100 && voxel / size != 2 {
+          probabilities.set(value, class: index, voxel: voxel)
+        }
+      }
+    }
+    return probabilities
+  }
 
   /// The same labels, those of every 16th row and column on squares.
   static func blocks(_ labels: LabelVolume) -> LabelVolume {

@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Volumes
 
 @testable import Results
 
@@ -50,8 +51,20 @@ struct ReaderExpectation: Encodable {
     values = object.labels.labels
   }
 
+  /// - Parameter probabilities: of a fractional object, whose values are in fractions.raw: by segment, slice,
+  ///   row and column.
   /// - Returns: the path of expected.json.
-  func write(to folder: URL) throws -> String {
+  func write(to folder: URL, probabilities: ProbabilityVolume? = nil) throws -> String {
+    if let probabilities {
+      var values = Data()
+      for label in segments.sorted(by: { $0.value < $1.value }).compactMap({ Int($0.key) }) {
+        for slice in 0..<slices {
+          let plane = probabilities[class: label, slice: slice]
+          values += plane.isEmpty ? Data(count: rows * columns) : Data(plane)
+        }
+      }
+      try values.write(to: folder.appendingPathComponent("fractions.raw"))
+    }
     try Data(values).write(to: folder.appendingPathComponent(labels))
     let url = folder.appendingPathComponent("expected.json")
     try JSONEncoder().encode(self).write(to: url)

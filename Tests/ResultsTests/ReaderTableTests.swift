@@ -63,17 +63,21 @@ import Volumes
     try? FileManager.default.removeItem(at: folder)
     try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
     let uid = "2.25.810\(source.shape.number)"
-    for form in [SegmentationForm.binary, .labelMap] {
-      let name = form == .binary ? "segmentation" : "labelmap"
+    let probabilities = PhantomLabels.probabilities(of: labels)
+    let forms: [(SegmentationForm, String)] = [
+      (.binary, "segmentation"), (.labelMap, "labelmap"), (.fractional, "fractional"),
+    ]
+    for (index, (form, name)) in forms.enumerated() {
       let object = series.segmentation(
-        labels,
+        labels, probabilities: form == .fractional ? probabilities : nil,
         identifiers: ResultIdentifiers(
-          seriesInstanceUID: "\(uid)1\(form == .binary ? 1 : 2)",
-          sopInstanceUID: "\(uid)2\(form == .binary ? 1 : 2)"),
+          seriesInstanceUID: "\(uid)1\(index + 1)", sopInstanceUID: "\(uid)2\(index + 1)"),
         options: options, form: form)
       let file = folder.appendingPathComponent("\(name).dcm").path
-      #expect(try object.write(to: file) == .written)
-      try object.prove(file)
+      // Of nothing there are no probabilities.
+      let outcome = try object.write(to: file)
+      #expect(outcome == (form == .fractional && source.keeps == nil ? .nothingFound : .written))
+      if outcome == .written { try object.prove(file) }
     }
     let object = series.segmentation(
       labels,
@@ -83,7 +87,7 @@ import Volumes
       try FileManager.default.copyItem(
         at: series.folder.url.appendingPathComponent(name), to: images.appendingPathComponent(name))
     }
-    return try ReaderExpectation(of: object).write(to: folder)
+    return try ReaderExpectation(of: object).write(to: folder, probabilities: probabilities)
   }
 
   /// Each cell of the table is exact, or says why that program cannot.

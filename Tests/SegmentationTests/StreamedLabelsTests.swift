@@ -74,8 +74,28 @@ import Volumes
     let found = try segmentation(
       of: { [volume] }, bundle: bundle, progress: { _ in }, forward: Self.classify)
     let image = try bundle.preprocessing.apply([volume])
-    let expected = try plainLabels(image, bundle)
+    let (expected, values) = try plainLabels(image, bundle)
     #expect(found == expected)
+    // The same labels, and their probabilities, rounded to 255ths.
+    let probabilities = ModelProbabilities()
+    let again = try segmentation(
+      of: { [volume] }, bundle: bundle, probabilities: probabilities, progress: { _ in },
+      forward: Self.classify)
+    #expect(again == expected)
+    let kept = try #require(probabilities.take())
+    #expect(probabilities.take() == nil)
+    let plane = kept.grid.rows * kept.grid.columns
+    var furthest: Float = 0
+    for index in 1..<kept.classes {
+      for slice in 0..<kept.grid.slices {
+        let found = kept[class: index, slice: slice]
+        for pixel in 0..<plane {
+          let due = 255 * values[index][slice * plane + pixel]
+          furthest = max(furthest, abs(Float(found.isEmpty ? 0 : found[pixel]) - due))
+        }
+      }
+    }
+    #expect(furthest < 0.501)
     #expect(Set(found.labels).count > 2, "a case that shows nothing")
   }
 
@@ -122,8 +142,10 @@ import Volumes
     }
   }
 
-  private func plainLabels(_ image: PreprocessedImage, _ bundle: ModelBundle) throws -> LabelVolume
-  {
+  /// The labels, and the probabilities by class and voxel.
+  private func plainLabels(
+    _ image: PreprocessedImage, _ bundle: ModelBundle
+  ) throws -> (LabelVolume, [[Float]]) {
     let (classes, shape) = (bundle.network.classes, image.shape)
     let probabilities = try plainProbabilities(image.values, shape: shape, bundle)
     let count = shape.reduce(1, *)
@@ -133,8 +155,10 @@ import Volumes
       ? nearest : Resampling(shape: nearest.shape, newShape: nearest.newShape, separateAxis: nil)
     var best = [Float](repeating: -.infinity, count: back.newShape.reduce(1, *))
     var labels = [UInt8](repeating: 0, count: best.count)
+    var all: [[Float]] = []
     for index in 0..<classes {
       let values = back.apply(Array(probabilities[index * count..<(index + 1) * count]), .linear)
+      all.append(values)
       for voxel in values.indices where values[voxel] > best[voxel] {
         best[voxel] = values[voxel]
         labels[voxel] = UInt8(index)
@@ -143,16 +167,19 @@ import Volumes
     let plan = image.plan
     let (start, strides) = plan.reorientation.walk(plan.grid)
     var full = [UInt8](repeating: 0, count: plan.grid.voxelCount)
+    var placed = all.map { _ in [Float](repeating: 0, count: plan.grid.voxelCount) }
     var index = 0
     for z in plan.box[0] {
       for y in plan.box[1] {
         for x in plan.box[2] {
-          full[start + z * strides[0] + y * strides[1] + x * strides[2]] = labels[index]
+          let voxel = start + z * strides[0] + y * strides[1] + x * strides[2]
+          full[voxel] = labels[index]
+          for (label, values) in all.enumerated() { placed[label][voxel] = values[index] }
           index += 1
         }
       }
     }
-    return LabelVolume(grid: plan.grid, labels: full)
+    return (LabelVolume(grid: plan.grid, labels: full), placed)
   }
 
   /// Sums and weights of the whole padded image, in single precision.

@@ -100,6 +100,35 @@ import Testing
     #expect(back.labels == source.voxels.map { UInt8($0) })
   }
 
+  /// Where no voxel is, nothing is probable; else what is probable in the voxels around, by their distance.
+  @Test func probabilitiesAreInterpolatedBetweenTheVoxelsAround() throws {
+    // By half a row for each slice.
+    let stack = try stack { frame, index in frame.imagePosition[1] += 2 * Double(index) }
+    let resampling = try #require(UprightResampling(stack, maximumTilt: 0.2))
+    let grid = resampling.grid
+    let size = grid.rows * grid.columns
+    var upright = ProbabilityVolume(grid: grid, classes: 3)
+    // Rising by ten with each row in the first four slices.
+    for voxel in 0..<4 * size {
+      upright.set(UInt8(min(255, 10 * (voxel % size / grid.columns))), class: 2, voxel: voxel)
+    }
+    let back = resampling.sourceProbabilities(upright)
+    #expect(back.grid == stack.sourceGrid && back.classes == 3)
+    for slice in 0..<stack.sourceGrid.slices {
+      #expect(back[class: 1, slice: slice].isEmpty)
+      let values = back[class: 2, slice: slice]
+      guard slice < 4 else {
+        #expect(values.isEmpty)
+        continue
+      }
+      for row in 0..<5 {
+        // The row on the grid is half a row further for each slice.
+        let due = 10 * (Double(row) + 0.5 * Double(slice))
+        #expect(abs(Double(values[row * stack.sourceGrid.columns]) - due) <= 0.501)
+      }
+    }
+  }
+
   @Test func labelsGoToTheNearestSourcePlane() throws {
     // One label for each slice of a grid whose steps are finer than some of the source's.
     let stack = try stack(

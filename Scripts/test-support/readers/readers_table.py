@@ -3,7 +3,7 @@
 usage: readers_table.py FOLDER [--check] [--pydicom-seg PYTHON] [--slicer PYTHON]
 
 FOLDER holds a folder for each source, as ReaderTableTests writes them: images/, segmentation.dcm, labelmap.dcm,
-expected.json (see read_segmentation.py) and labels.raw; ohif.json of ohif_browser.py is taken where it is there.
+fractional.dcm, expected.json (see read_segmentation.py), labels.raw and fractions.raw; ohif.json of ohif_browser.py is taken where it is there.
 A cell is "exact" where every voxel of the program's result is the one that was written, at its place in the
 patient, else the number of wrong voxels, or "refuses" with the program's words below the table. pydicom-seg and
 Slicer need Python environments of their own. With --check the exit status is 1 unless every cell is exact or
@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import highdicom
 import numpy as np
 import pydicom
 import read_segmentation as reading
@@ -75,6 +76,74 @@ def of_other_python(python, program):
     return read
 
 
+def wanted_fractions(source, expected):
+    """255ths by segment, slice, row and column."""
+    values = np.fromfile(source / "fractions.raw", np.uint8)
+    return values.reshape(-1, expected["slices"], expected["rows"], expected["columns"])
+
+
+def no_fractions(expected):
+    shape = len(expected["segments"]), expected["slices"], expected["rows"], expected["columns"]
+    return np.zeros(shape, np.uint8)
+
+
+def fractions_by_highdicom(path, expected):
+    segmentation = highdicom.seg.segread(path)
+    images = expected["images"]
+    options = dict(combine_segments=False, rescale_fractional=False, assert_missing_frames_are_empty=True)
+    if images[0][1]:
+        found = segmentation.get_pixels_by_source_frame(
+            images[0][0], [frame for _, frame in images], **options)
+    else:
+        found = segmentation.get_pixels_by_source_instance([uid for uid, _ in images], **options)
+    return np.moveaxis(found, -1, 0)
+
+
+def fractions_by_highdicom_volume(path, expected):
+    volume = highdicom.seg.segread(path).get_volume(combine_segments=False, rescale_fractional=False)
+    fractions = no_fractions(expected)
+    *voxels, segments = np.nonzero(volume.array)
+    points = np.array(voxels).T @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    fractions[segments, *reading.places(points, expected)] = volume.array[volume.array > 0]
+    return fractions
+
+
+def fractions_by_frame(frames, path, expected):
+    dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    fractions = no_fractions(expected)
+    slices = {tuple(image): index for index, image in enumerate(expected["images"])}
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    for frame, group in zip(frames.reshape(-1, *fractions.shape[2:]), groups, strict=True):
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        place = slices[source.ReferencedSOPInstanceUID, int(source.get("ReferencedFrameNumber", 0))]
+        number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        fractions[number - 1, place] = frame
+    return fractions
+
+
+def fractions_by_pydicom(path, expected):
+    return fractions_by_frame(pydicom.dcmread(path).pixel_array, path, expected)
+
+
+def fractions_by_simpleitk(path, expected):
+    return fractions_by_frame(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path)), path, expected)
+
+
+def fractions_by_dcmqi(path, expected):
+    fractions = no_fractions(expected)
+    tool = Path(sys.executable).with_name("segimage2itkimage")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [tool, "--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nrrd"],
+            check=True, capture_output=True)
+        for file in Path(folder).glob("*.nrrd"):
+            image = SimpleITK.ReadImage(str(file))
+            values = SimpleITK.GetArrayFromImage(image)
+            place = reading.image_places(image, np.argwhere(values > 0)[:, ::-1], expected)
+            fractions[int(file.stem) - 1, *place] = values[values > 0]
+    return fractions
+
+
 def by_slicer(python):
     """Voxels on the images as Slicer loads them, of the segments that dcmqi makes of the object."""
 
@@ -105,6 +174,10 @@ for number in found.available_segments:
 """
 
 
+def wanted_labels(source, expected):
+    return reading.wanted_numbers(expected)
+
+
 def cell(read, path, expected, wanted):
     """What is in a cell, and the program's words where it refuses."""
     try:
@@ -118,7 +191,7 @@ def cell(read, path, expected, wanted):
     return ("exact", None) if wrong == 0 else (f"{wrong} wrong", None)
 
 
-def table(title, sources, readers, name, extra):
+def table(title, sources, readers, name, extra, wanted_values):
     """Prints a table, and returns its cells that are not exact."""
     columns = list(readers) + list(extra)
     print(f"| {title} | " + " | ".join(columns) + " |")
@@ -126,9 +199,12 @@ def table(title, sources, readers, name, extra):
     others, notes = {}, []
     for source in sources:
         expected = reading.read_expected(source / "expected.json")
-        wanted = reading.wanted_numbers(expected)
         cells = []
         for reader, read in readers.items():
+            if not (source / name).exists():
+                cells.append("–")
+                continue
+            wanted = wanted_values(source, expected)
             text, words = cell(read, str(source / name), expected, wanted)
             cells.append(text)
             if text != "exact":
@@ -166,14 +242,22 @@ def main():
     more = {}
     if arguments.pydicom_seg:
         more["pydicom-seg"] = of_other_python(arguments.pydicom_seg, PYDICOM_SEG)
+    fractional = {
+        "highdicom, by image": fractions_by_highdicom,
+        "highdicom, volume": fractions_by_highdicom_volume,
+        "pydicom": fractions_by_pydicom,
+        "dcmqi": fractions_by_dcmqi,
+        "SimpleITK": fractions_by_simpleitk,
+    }
     if arguments.slicer:
         more["Slicer's core"] = by_slicer(arguments.slicer)
     others = {}
-    for title, own, name, columns in [
-        ("segmentation", readers | more, "segmentation.dcm", extra),
-        ("label map", readers, "labelmap.dcm", {}),
+    for title, own, name, columns, wanted in [
+        ("segmentation", readers | more, "segmentation", extra, wanted_labels),
+        ("label map", readers, "labelmap", {}, wanted_labels),
+        ("probabilities", fractional, "fractional", {}, wanted_fractions),
     ]:
-        found = table(title, sources, own, name, columns)
+        found = table(title, sources, own, name + ".dcm", columns, wanted)
         others |= {(title, *place): text for place, text in found.items()}
     if arguments.check:
         known = KNOWN | {("label map", "SimpleITK", source.name): "refuses" for source in sources}

@@ -130,7 +130,7 @@ final class LedgerAudit: Service {
 
   private static func sopClass(ofKind kind: String) -> String {
     switch kind {
-    case "seg": SegmentationStorage.sopClassUID
+    case "seg", "fractional": SegmentationStorage.sopClassUID
     case "labelmap": SegmentationStorage.labelMapSOPClassUID
     case "sr": "1.2.840.10008.5.1.4.1.1.88.34"
     case "rtstruct": "1.2.840.10008.5.1.4.1.1.481.3"

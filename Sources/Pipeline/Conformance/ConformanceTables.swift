@@ -232,6 +232,7 @@ extension ConformanceTables {
         [CaptureStorage.multiFrameSOPClassUID, CaptureStorage.singleFrameSOPClassUID]
       ),
       .labelmap: ("`results.labelmap`", [SegmentationStorage.labelMapSOPClassUID]),
+      .fractional: ("`results.fractional`", [SegmentationStorage.sopClassUID]),
       .rtstruct: ("`results.rtstruct`", [StructureSetStorage.sopClassUID]),
     ]
     return table(

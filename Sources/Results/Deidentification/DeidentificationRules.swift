@@ -84,7 +84,8 @@ enum DeidentificationRules {
     .referencedSeriesSequence, .referencedInstanceSequence, .referencedSOPClassUID,
     .referencedFrameNumber, .referencedSegmentNumber,
     // Segments.
-    .segmentationType, .segmentsOverlap, .segmentSequence, .segmentNumber, .segmentLabel,
+    .segmentationType, .segmentationFractionalType, .maximumFractionalValue, .segmentsOverlap,
+    .segmentSequence, .segmentNumber, .segmentLabel,
     .segmentedPropertyCategoryCodeSequence, .segmentedPropertyTypeCodeSequence,
     .segmentedPropertyTypeModifierCodeSequence, .anatomicRegionSequence,
     .segmentationAlgorithmIdentificationSequence, .algorithmFamilyCodeSequence, .algorithmName,

@@ -42,26 +42,39 @@ struct AttributeProof {
   // MARK: Values that every object has
 
   private var isLabelMap: Bool { object.form == .labelMap }
+  private var isFractional: Bool { object.form == .fractional }
+
+  private var segmentationType: String {
+    isLabelMap ? "LABELMAP" : isFractional ? "FRACTIONAL" : "BINARY"
+  }
+
+  private var hasBytes: Bool { isLabelMap || isFractional }
 
   private func proveFixedValues() throws(ProofError) {
     for (tag, wanted) in [
       (Tag.sopClassUID, "1.2.840.10008.5.1.4.1.1.66.\(isLabelMap ? 7 : 4)"), (.modality, "SEG"),
       (.imageType, "DERIVED\\PRIMARY"), (.photometricInterpretation, "MONOCHROME2"),
-      (.segmentationType, isLabelMap ? "LABELMAP" : "BINARY"), (.burnedInAnnotation, "NO"),
+      (.segmentationType, segmentationType), (.burnedInAnnotation, "NO"),
       (.contentLabel, "SEGMENTATION"),
       (.contentCreatorName, "segmentd"),
       (.studyInstanceUID, object.stack.frames.first?.studyInstanceUID ?? ""),
-      (.segmentsOverlap, sharesLabels ? "YES" : "NO"),
+      (.segmentsOverlap, isFractional ? "UNDEFINED" : sharesLabels ? "YES" : "NO"),
     ] { try written.expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
     for (tag, wanted) in [
       (Tag.samplesPerPixel, 1), (.rows, object.labels.grid.rows),
-      (.columns, object.labels.grid.columns), (.bitsAllocated, isLabelMap ? 8 : 1),
-      (.bitsStored, isLabelMap ? 8 : 1), (.highBit, isLabelMap ? 7 : 0), (.pixelRepresentation, 0),
+      (.columns, object.labels.grid.columns), (.bitsAllocated, hasBytes ? 8 : 1),
+      (.bitsStored, hasBytes ? 8 : 1), (.highBit, hasBytes ? 7 : 0), (.pixelRepresentation, 0),
       (.numberOfFrames, dataset.items(.perFrameFunctionalGroups).count),
     ] { try written.expect(dataset.integers(tag) == [wanted], tag, "is not \(wanted)") }
     try written.expect(
       dataset.integers(.pixelPaddingValue) == (isLabelMap ? [0] : []), .pixelPaddingValue,
       "is not that of the background")
+    try written.expect(
+      dataset.text(.segmentationFractionalType) == (isFractional ? "PROBABILITY" : nil),
+      .segmentationFractionalType, "is not that of probabilities")
+    try written.expect(
+      dataset.integers(.maximumFractionalValue) == (isFractional ? [255] : []),
+      .maximumFractionalValue, "is not 255")
   }
 
   private var sharesLabels: Bool {
@@ -178,7 +191,8 @@ struct AttributeProof {
       .burnedInAnnotation, .lossyImageCompression, .lossyImageCompressionRatio,
       .lossyImageCompressionMethod, .dimensionOrganizationSequence, .dimensionIndexSequence,
       .segmentSequence, .sharedFunctionalGroups, .perFrameFunctionalGroups,
-      .referencedSeriesSequence, .pixelPaddingValue,
+      .referencedSeriesSequence, .pixelPaddingValue, .segmentationFractionalType,
+      .maximumFractionalValue,
     ]
     let known = own.union(HeaderProof.tags).union(IdentityProof.texts).union(
       IdentityProof.sequences)

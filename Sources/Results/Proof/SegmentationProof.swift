@@ -29,6 +29,7 @@ struct SegmentationProof {
     switch object.form {
     case .binary: try VoxelProof(written, object, wanted: wanted).prove()
     case .labelMap: try LabelMapProof(written, object, wanted: wanted).prove()
+    case .fractional: try FractionProof(written, object, wanted: wanted).prove()
     }
   }
 }
@@ -60,6 +61,9 @@ struct WantedFrames {
         segment.labels.contains { seen[slice][Int($0)] }
       }
       if slices.isEmpty, isNothing, object.options.nothingFound == .segmentation { slices = [0] }
+      if object.form == .fractional {
+        slices = slices.isEmpty ? [] : Self.probableSlices(of: segment, object)
+      }
       if slices.isEmpty { continue }
       if object.options.keepsEmptyFrames { slices = Array(seen.indices) }
       frames += slices.map { (segments.count, $0) }
@@ -68,5 +72,20 @@ struct WantedFrames {
     self.segments = segments
     let isLabelMap = object.form == .labelMap
     self.frames = isLabelMap && !frames.isEmpty ? seen.indices.map { (-1, $0) } : frames
+  }
+
+  /// Where a segment with a voxel is probable at all.
+  private static func probableSlices(
+    of segment: SegmentDescription, _ object: SegmentationObject
+  ) -> [Int] {
+    guard let probabilities = object.probabilities else { return [] }
+    var slices: Set<Int> = []
+    for label in segment.labels where Int(label) < probabilities.classes {
+      for slice in 0..<probabilities.grid.slices
+      where probabilities[class: Int(label), slice: slice].contains(where: { $0 != 0 }) {
+        slices.insert(slice)
+      }
+    }
+    return slices.sorted()
   }
 }

@@ -2,7 +2,8 @@ import Terminology
 import Volumes
 
 /// Which frames a label volume needs: one for each segment and slice where the segment has a voxel,
-/// segment by segment; of a label map one for each slice, as programs read it as a volume.
+/// segment by segment; of a label map one for each slice, as programs read it as a volume; of a fractional
+/// segmentation one for each segment that has a voxel, and slice where it is probable at all.
 struct SegmentFrames {
   struct Frame {
     /// From 1; nil for all segments.
@@ -29,11 +30,13 @@ struct SegmentFrames {
   ///   - held: the segments that the object may hold; those without a voxel are left out.
   ///   - options: which empty frames there are.
   ///   - form: whether a frame is of one segment or of all.
+  ///   - probabilities: of a fractional segmentation.
   /// - Throws: ``SegmentationError/unknownLabel(value:)``; ``SegmentationError/invalidSegment(name:reason:)``
   ///   where segments of a label map overlap.
   init(
     _ labels: LabelVolume, segments: [SegmentDescription], held: [SegmentDescription],
-    options: ResultOptions, form: SegmentationForm = .binary
+    options: ResultOptions, form: SegmentationForm = .binary,
+    probabilities: ProbabilityVolume? = nil
   ) throws(SegmentationError) {
     let isPresent = labels.presentBySlice
     let known = segments.reduce(into: Set<UInt8>()) { $0.formUnion($1.labels) }
@@ -45,6 +48,9 @@ struct SegmentFrames {
       var present = isPresent.indices.filter { segment.hasVoxel(in: isPresent[$0]) }
       if isEmpty, options.nothingFound == .segmentation {
         present = Array(isPresent.indices.prefix(1))
+      }
+      if form == .fractional, let probabilities, !present.isEmpty {
+        present = isPresent.indices.filter { segment.isProbable(in: $0, of: probabilities) }
       }
       guard !present.isEmpty else { continue }
       if options.keepsEmptyFrames { present = Array(isPresent.indices) }
@@ -70,6 +76,15 @@ struct SegmentFrames {
 extension SegmentDescription {
   /// Whether any of the segment's labels is present.
   func hasVoxel(in isPresent: [Bool]) -> Bool { labels.contains { isPresent[Int($0)] } }
+}
+
+extension SegmentDescription {
+  /// Whether any of the segment's labels is probable in a slice.
+  fileprivate func isProbable(in slice: Int, of probabilities: ProbabilityVolume) -> Bool {
+    labels.contains {
+      $0 < probabilities.classes && !probabilities[class: Int($0), slice: slice].isEmpty
+    }
+  }
 }
 
 extension LabelVolume {

@@ -68,8 +68,15 @@ struct SegmentationBuilder {
     dataset.set(.pixelRepresentation, .US, 0)
     if form == .labelMap { dataset.set(.pixelPaddingValue, .US, 0) }
     dataset.set(.numberOfFrames, .IS, "\(frames.frames.count)")
-    dataset.set(.segmentationType, .CS, form == .binary ? "BINARY" : "LABELMAP")
-    dataset.set(.segmentsOverlap, .CS, frames.segments.canOverlap ? "YES" : "NO")
+    dataset.set(.segmentationType, .CS, form.segmentationType)
+    if form == .fractional {
+      dataset.set(.segmentationFractionalType, .CS, "PROBABILITY")
+      dataset.set(.maximumFractionalValue, .US, 255)
+    }
+    // Where two segments are probable is no overlap, and no separation.
+    dataset.set(
+      .segmentsOverlap, .CS,
+      form == .fractional ? "UNDEFINED" : frames.segments.canOverlap ? "YES" : "NO")
     dataset.set(.burnedInAnnotation, .CS, "NO")
     // Derived from lossy images means lossy (PS3.3 C.7.6.1.1.5).
     dataset.set(.lossyImageCompression, .CS, source.lossyHeader == nil ? "00" : "01")
@@ -87,7 +94,7 @@ struct SegmentationBuilder {
       .referencedSegmentNumber, in: .segmentIdentificationSequence, "Segment number")
     dataset.set(
       .dimensionIndexSequence,
-      (form == .binary ? [segment] : [])
+      (form == .labelMap ? [] : [segment])
         + [dimension(.imagePosition, in: .planePositionSequence, "Image position")])
   }
 

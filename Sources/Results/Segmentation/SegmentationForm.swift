@@ -6,14 +6,32 @@ public enum SegmentationForm: Sendable, Equatable {
   /// Frames of all segments, a byte for each pixel, which is the number of its segment, and 0 for the
   /// background (Supplement 243). Segments cannot overlap.
   case labelMap
+  /// Frames of one segment each, a byte for each pixel: how probable it is that the pixel is of the segment,
+  /// from 0 to 255.
+  case fractional
+
+  /// Segmentation Type (0062,0001).
+  var segmentationType: String {
+    switch self {
+    case .binary: "BINARY"
+    case .labelMap: "LABELMAP"
+    case .fractional: "FRACTIONAL"
+    }
+  }
 
   var sopClassUID: String {
     switch self {
-    case .binary: SegmentationStorage.sopClassUID
+    case .binary, .fractional: SegmentationStorage.sopClassUID
     case .labelMap: SegmentationStorage.labelMapSOPClassUID
     }
   }
 
   /// What the series is called, next to the model.
-  var seriesSuffix: String { self == .binary ? "" : " label map" }
+  var seriesSuffix: String {
+    switch self {
+    case .binary: ""
+    case .labelMap: " label map"
+    case .fractional: " probabilities"
+    }
+  }
 }

@@ -2,8 +2,8 @@ import DICOM
 import Terminology
 import Volumes
 
-/// A DICOM segmentation object (PS3.3 A.51, C.8.20): one object for all segments, binary or a label map,
-/// frames on the planes of the source images.
+/// A DICOM segmentation object (PS3.3 A.51, C.8.20): one object for all segments, binary, a label map or of
+/// probabilities, frames on the planes of the source images.
 ///
 /// Each frame has the position, orientation and spacing of its source image, copied as the source
 /// stores them, and refers to it. Frames without a voxel are left out; labels that occur nowhere
@@ -15,6 +15,8 @@ import Volumes
 public struct SegmentationObject: ResultObject {
   /// On the source grid of the stack, one slice for each image, order z, y, x.
   public let labels: LabelVolume
+  /// On the same grid; of a fractional object.
+  public let probabilities: ProbabilityVolume?
   /// The source images with their files.
   public let stack: SliceStack
   /// What the labels mean.
@@ -28,6 +30,7 @@ public struct SegmentationObject: ResultObject {
 
   /// - Parameters:
   ///   - labels: on the source grid of the stack.
+  ///   - probabilities: on the same grid, of the classes that the labels are numbers of; of a fractional object.
   ///   - stack: the source images with their files.
   ///   - segments: what the labels mean.
   ///   - held: the segments that the object may hold; nil for all.
@@ -36,12 +39,14 @@ public struct SegmentationObject: ResultObject {
   ///   - options: where a site wants it otherwise than by default.
   ///   - form: how the pixels are stored; of a label map the segments must not overlap.
   public init(
-    _ labels: LabelVolume, stack: SliceStack, segments: [SegmentDescription],
+    _ labels: LabelVolume, probabilities: ProbabilityVolume? = nil, stack: SliceStack,
+    segments: [SegmentDescription],
     holding held: [SegmentDescription]? = nil, origin: ResultOrigin,
     identifiers: ResultIdentifiers, options: ResultOptions = ResultOptions(),
     form: SegmentationForm = .binary
   ) {
     self.labels = labels
+    self.probabilities = probabilities
     self.stack = stack
     self.segments = segments
     self.held = held ?? segments
@@ -79,20 +84,38 @@ public struct SegmentationObject: ResultObject {
   /// - Throws: ``SegmentationError``.
   public func write(to path: String) throws(SegmentationError) -> WriteOutcome {
     try LabelledImages(labels, stack: stack).check(segments, identifiers)
+    guard (form == .fractional) == (probabilities != nil),
+      probabilities.map({ $0.grid == labels.grid }) ?? true
+    else { throw .gridsDiffer(reason: "no probabilities, or on another grid") }
     let frames = try SegmentFrames(
-      labels, segments: segments, held: held, options: options, form: form)
-    guard !frames.frames.isEmpty else { return .nothingFound }
+      labels, segments: segments, held: held, options: options, form: form,
+      probabilities: probabilities)
+    guard !frames.frames.isEmpty, form != .fractional || !frames.isOfNothing else {
+      return .nothingFound
+    }
+    if form == .fractional { try refuseTooLarge(frames.frames.count) }
     let builder = SegmentationBuilder(
       stack: stack, source: try SourceImages(stack), frames: frames, origin: origin,
       identifiers: identifiers, form: form)
     let dataset: Dataset
     do { dataset = try builder.dataset() } catch { throw .uncopied(error) }
     let pixels =
-      form == .binary
-      ? PackedFrames(frames.frames, labels: labels).streamed
-      : LabelFrames(frames, labels: labels).streamed
+      if let probabilities {
+        FractionFrames(frames.frames, probabilities: probabilities).streamed
+      } else {
+        form == .binary
+          ? PackedFrames(frames.frames, labels: labels).streamed
+          : LabelFrames(frames, labels: labels).streamed
+      }
     do { try dataset.write(to: path, pixelData: pixels) } catch { throw .dicom(error) }
     return .written
+  }
+
+  /// A fractional object is not divided.
+  private func refuseTooLarge(_ frames: Int) throws(SegmentationError) {
+    let bytes = frames * labels.grid.rows * labels.grid.columns
+    guard frames > ResultOptions.mostFrames || bytes >= Int(UInt32.max) - 1 else { return }
+    throw .inexpressible(reason: "\(frames) frames of \(bytes) bytes do not fit in one object")
   }
 
   /// Proves every voxel and the identity; see ``SegmentationProof``.

@@ -21,6 +21,10 @@ struct LabelAssembly {
   private let isOnPlanes: Bool
 
   private var labels: [UInt8]
+  /// Nil where nobody wants them.
+  private(set) var probabilities: ProbabilityVolume?
+  /// The probabilities of one source slice within the box in 255ths: class, y, x.
+  private var fractions: [UInt8] = []
   /// The labels of one source slice within the box.
   private var slice: [UInt8]
   /// The last two planes on the source's y and x: class, y, x.
@@ -29,7 +33,15 @@ struct LabelAssembly {
   private var planesSeen = 0
   private var slicesDone = 0
 
-  init(_ plan: PreprocessingPlan, classes: Int, throughPlane: ThroughPlaneInterpolation) {
+  /// - Parameters:
+  ///   - plan: from the source's voxels to the planes.
+  ///   - classes: of the network.
+  ///   - throughPlane: between planes.
+  ///   - keepsProbabilities: whether the probabilities are kept too.
+  init(
+    _ plan: PreprocessingPlan, classes: Int, throughPlane: ThroughPlaneInterpolation,
+    keepsProbabilities: Bool = false
+  ) {
     self.plan = plan
     self.classes = classes
     resampling = plan.resampling.back(throughPlane)
@@ -40,6 +52,10 @@ struct LabelAssembly {
     isOnPlanes = Self.isOnPlanes(resampling)
     labels = [UInt8](repeating: 0, count: plan.grid.voxelCount)
     slice = [UInt8](repeating: 0, count: resampling.newShape[1] * resampling.newShape[2])
+    if keepsProbabilities {
+      probabilities = ProbabilityVolume(grid: plan.grid, classes: classes)
+      fractions = [UInt8](repeating: 0, count: classes * slice.count)
+    }
   }
 
   /// What it holds between two planes.
@@ -139,6 +155,12 @@ struct LabelAssembly {
         slice[voxel] = label
       }
     }
+    let width = resampling.newShape[2]
+    nonisolated(unsafe) let source = plane
+    keepFractions { index, y, values in
+      let first = index * count + y * width
+      for x in 0..<width { values[x] = Double(source[first + x]) }
+    }
   }
 
   /// The plane on the source's y and x, into `upper`.
@@ -193,6 +215,12 @@ struct LabelAssembly {
         }
       }
     }
+    nonisolated(unsafe) let source = plane
+    keepFractions { index, y, values in
+      let scratch = UnsafeMutablePointer<Double>.allocate(capacity: rows.scratchCount)
+      defer { scratch.deallocate() }
+      rows.interpolate(source, class: index, row: y, scratch: scratch, into: values)
+    }
   }
 
   /// The most probable class of each voxel into `slice`: of the upper plane alone, or between both.
@@ -223,6 +251,40 @@ struct LabelAssembly {
         }
       }
     }
+    keepFractions { index, row, values in
+      let first = index * count + row * width
+      for x in 0..<width {
+        values[x] = (1 - share) * lower[first + x] + share * upper[first + x]
+      }
+    }
+  }
+
+  /// Keeps the probabilities of a source slice, where they are wanted.
+  ///
+  /// - Parameter row: gives those of a class in a row.
+  private mutating func keepFractions(
+    _ row: @Sendable (_ class: Int, _ row: Int, _ values: UnsafeMutablePointer<Double>) -> Void
+  ) {
+    guard probabilities != nil else { return }
+    let (height, width) = (resampling.newShape[1], resampling.newShape[2])
+    let count = fractions.count
+    fractions.withUnsafeMutableBufferPointer { fractions in
+      // Each row is written by one thread.
+      nonisolated(unsafe) let fractions = fractions
+      inParallel(count / max(width, 1), worthwhile: count > 100_000) { share in
+        let values = UnsafeMutablePointer<Double>.allocate(capacity: width)
+        defer { values.deallocate() }
+        for line in share {
+          row(line / height, line % height, values)
+          for x in 0..<width {
+            let scaled = 255 * values[x]
+            // Also what is no number is 0.
+            fractions[line * width + x] =
+              scaled >= 255 ? 255 : scaled > 0 ? UInt8(scaled.rounded()) : 0
+          }
+        }
+      }
+    }
   }
 
   /// Writes `slice` to the source's voxels.
@@ -237,6 +299,16 @@ struct LabelAssembly {
         for x in 0..<width {
           labels[voxel] = slice[row * width + x]
           voxel += strides[2]
+        }
+      }
+    }
+    guard probabilities != nil else { return }
+    for index in 1..<max(1, classes) {
+      for (row, y) in box[1].enumerated() {
+        let source = (index * box[1].count + row) * width
+        for x in 0..<width where fractions[source + x] > 0 {
+          probabilities?.set(
+            fractions[source + x], class: index, voxel: first + y * strides[1] + x * strides[2])
         }
       }
     }

@@ -7,16 +7,20 @@ import Volumes
 ///   - window: how patches are laid.
 ///   - throughPlane: between planes.
 ///   - times: receives the time of each stage.
+///   - probabilities: receives the probabilities; no state is kept on disk then.
 ///   - keeper: keeps the state on disk, and stops the prediction where that is asked for.
 ///   - progress: called after each patch.
 ///   - forward: runs the network on a patch.
 func predictedLabels(
   _ image: PreprocessedImage, _ window: SlidingWindow, _ throughPlane: ThroughPlaneInterpolation,
-  _ times: StageTimes, keeper: PredictionKeeper = PredictionKeeper(SegmentationControl(), nil),
+  _ times: StageTimes, probabilities: ModelProbabilities? = nil,
+  keeper: PredictionKeeper = PredictionKeeper(SegmentationControl(), nil),
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   var (assembly, keeper) = (
-    LabelAssembly(image.plan, classes: window.classes, throughPlane: throughPlane), keeper
+    LabelAssembly(
+      image.plan, classes: window.classes, throughPlane: throughPlane,
+      keepsProbabilities: probabilities != nil), keeper
   )
   let clock = ContinuousClock()
   let start = clock.now
@@ -65,6 +69,7 @@ func predictedLabels(
       assembly: assembly.finishedState)
   }
   times.add(merging + start.duration(to: clock.now), to: .merging)
+  probabilities?.put(assembly.probabilities)
   return assembly.finish()
 }
 

@@ -24,10 +24,11 @@ extension ModelBundle {
   ///   - grid: of the source volume.
   ///   - bytesPerVoxel: 2 for whole numbers of 16 bits, 4 for others.
   ///   - threads: that resample.
+  ///   - keepsProbabilities: whether those of the network are kept until they are written.
   /// - Throws: ``InputRefusal/orientation(_:)``
-  public func memoryForecast(of grid: VolumeGrid, bytesPerVoxel: Int, threads: Int)
-    throws(InputRefusal) -> MemoryForecast
-  {
+  public func memoryForecast(
+    of grid: VolumeGrid, bytesPerVoxel: Int, threads: Int, keepsProbabilities: Bool = false
+  ) throws(InputRefusal) -> MemoryForecast {
     let plan = try PreprocessingPlan(preprocessing, grid: grid)
     let resampling = plan.resampling
     let voxels = grid.voxelCount
@@ -44,10 +45,13 @@ extension ModelBundle {
     let source = channels * voxels * bytesPerVoxel
     // Each thread's share of a channel's voxels, until they are put together.
     let shares = voxels * bytesPerVoxel
+    let probabilities =
+      keepsProbabilities ? ProbabilityVolume.mostBytes(grid, classes: network.classes) : 0
     return MemoryForecast(
       preprocessing: source
         + max(shares, mask + input + resampling.scratchBytes(threads: threads)),
-      prediction: input + window + assembly + voxels,
-      writing: 2 * voxels + 2 * bits)
+      prediction: input + window + assembly + voxels + probabilities,
+      // Those of an upright grid become those of the source's planes.
+      writing: 2 * voxels + 2 * bits + 2 * probabilities)
   }
 }

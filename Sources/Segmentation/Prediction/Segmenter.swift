@@ -41,6 +41,7 @@ public actor Segmenter {
   ///   - read: gives volumes on one grid, in the order the model was trained with; they are released
   ///     as soon as the network's input is made of them.
   ///   - warnings: receives what is unusual about the input and the result.
+  ///   - probabilities: receives the network's probabilities; nil where nobody wants them.
   ///   - times: receives the time of each stage.
   ///   - control: what stops it before its end, and where its state is kept.
   ///   - progress: called after each patch, on the segmenter's thread.
@@ -49,12 +50,13 @@ public actor Segmenter {
   ///   `control` asks for it, what `read` throws, or the network's error.
   public func segment(
     reading read: @Sendable () throws -> [Volume], warnings: ModelWarnings? = nil,
-    times: StageTimes = StageTimes(), control: SegmentationControl = SegmentationControl(),
+    probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
+    control: SegmentationControl = SegmentationControl(),
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
     try segmentation(
-      of: read, bundle: bundle, warnings: warnings, times: times, control: control,
-      progress: progress
+      of: read, bundle: bundle, warnings: warnings, probabilities: probabilities, times: times,
+      control: control, progress: progress
     ) { input, logits in
       try network.forward(input, logits: logits)
     }
@@ -75,7 +77,8 @@ public actor Segmenter {
 /// From volumes to labels, whatever computes the patches.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
-  times: StageTimes = StageTimes(), control: SegmentationControl = SegmentationControl(),
+  probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
+  control: SegmentationControl = SegmentationControl(),
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
@@ -88,9 +91,12 @@ func segmentation(
     let throughPlane = bundle.inference.throughPlane
     if let note = plan.note(throughPlane) { warnings?.add(note) }
     let window = SlidingWindow(bundle)
-    let subject = control.checkpoints.map { PredictionSubject($0, bundle, window, image.plan) }
+    let subject =
+      probabilities == nil
+      ? control.checkpoints.map { PredictionSubject($0, bundle, window, image.plan) } : nil
     labels = try predictedLabels(
-      image, window, throughPlane, times, keeper: PredictionKeeper(control, subject),
+      image, window, throughPlane, times, probabilities: probabilities,
+      keeper: PredictionKeeper(control, subject),
       progress: progress, forward: forward)
   }
   let voxelVolume = plan.grid.spacing.reduce(1, *)
