@@ -41,6 +41,7 @@ extension SiteConfiguration {
     }
     try checkDestinations(check)
     try checkQuerySource(check)
+    try checkWorklist(check)
     try checkStorageCommitment(check)
     try checkRetention(check)
     try checkNightlyCheck(check)

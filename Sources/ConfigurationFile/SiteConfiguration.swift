@@ -22,6 +22,8 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var results = Results()
   public var destinations: [Destination] = []
   public var querySource: QuerySource?
+  /// Nil where there is none.
+  public var worklist: Worklist?
   public var storageCommitment = StorageCommitment()
   public var retention = Retention()
   /// Nil where there is none.
@@ -34,7 +36,7 @@ public struct SiteConfiguration: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
-      querySource, storageCommitment, retention, nightlyCheck, notifications, audit, inference, log
+      querySource, worklist, storageCommitment, retention, nightlyCheck, notifications, audit, inference, log
   }
 
   public init() {}
@@ -59,6 +61,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     results = try values.decodeIfPresent(Results.self, forKey: .results) ?? results
     destinations = try values.decodeIfPresent([Destination].self, forKey: .destinations) ?? []
     querySource = try values.decodeIfPresent(QuerySource.self, forKey: .querySource)
+    worklist = try values.decodeIfPresent(Worklist.self, forKey: .worklist)
     storageCommitment =
       try values.decodeIfPresent(StorageCommitment.self, forKey: .storageCommitment)
       ?? storageCommitment
@@ -96,6 +99,7 @@ public struct SiteConfiguration: Decodable, Sendable {
       configuration.watch[index].folder = resolve(configuration.watch[index].folder)
     }
     configuration.querySource?.resolve(resolve)
+    configuration.worklist?.resolve(resolve)
     for index in configuration.destinations.indices {
       configuration.destinations[index].resolve(resolve)
     }

@@ -177,7 +177,7 @@ public struct DICOMwebClient: Sendable {
   }
 
   /// Every match, a page at a time: servers limit what one answer has.
-  private func list(
+  func list(
     _ path: String, _ query: [(String, String)], refusingUnknown: Bool = false
   ) async throws(DICOMwebError) -> [JSONDataset] {
     var matches: [JSONDataset] = []

@@ -71,6 +71,29 @@ extension ConfiguredParts {
       logger: logger)
   }
 
+  /// Performs workitems of the worklist server; nil where there is none.
+  ///
+  /// - Throws: `ConfigurationError` where a password or token cannot be read.
+  public func worklistPerformer() throws -> WorklistPerformer? {
+    guard let settings = configuration.worklist else { return nil }
+    guard let url = URL(string: settings.url) else {
+      throw ConfigurationError.invalid(
+        file: settings.url, line: nil, message: "worklist.url is no URL")
+    }
+    return WorklistPerformer(
+      client: DICOMwebClient(
+        url: url,
+        authorization: try .init(
+          user: settings.user, passwordFile: settings.passwordFile, tokenFile: settings.tokenFile,
+          isPrivate: true),
+        security: settings.tls.map(DICOMwebClient.Security.init)),
+      ledger: ledger, state: state, source: try querySource(),
+      settings: .init(
+        station: settings.station, name: settings.station ?? aeTitle,
+        interval: settings.intervalSeconds, patience: settings.patienceSeconds),
+      logger: logger)
+  }
+
   /// The storage commitment SCP; whoever has a listener has one of it.
   public func storageCommitment() -> StorageCommitment {
     var addresses: [String: Peer] = [:]

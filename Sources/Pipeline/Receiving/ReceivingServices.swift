@@ -20,6 +20,7 @@ extension ConfiguredParts {
     let audit = auditLog()
     if let audit { services.append(AuditLogEnd(audit: audit)) }
     if let check = try completenessCheck() { services.append(AfterGate(gate, check)) }
+    if let performer = try worklistPerformer() { services.append(AfterGate(gate, performer)) }
     for watch in configuration.watch {
       services.append(AfterGate(gate, try watchedFolder(watch)))
     }

@@ -25,6 +25,7 @@ enum LedgerVersions {
     case 22: twentySecond
     case 23: twentyThird
     case 24: twentyFourth
+    case 25: twentyFifth
     default: ""
     }
   }
@@ -305,5 +306,12 @@ enum LedgerVersions {
     INSERT INTO golden_checks VALUES
       (1, 'liver', 'schedule', 240.0, 241.0, 'failed', '1.0', 'another result'),
       (2, 'liver', 'person', 242.0, NULL, NULL, NULL, NULL);
+    """
+
+  private static let twentyFifth = """
+    INSERT INTO workitems VALUES
+      ('2.25.2501', '2.25.2502', 'performing', 250.0, NULL, NULL),
+      ('2.25.2503', '2.25.2504', 'cancelled', 250.0, 251.0, 'held');
+    INSERT INTO workitem_inputs VALUES ('2.25.2501', '1.2', '1.2.1'), ('2.25.2503', '1.2', '');
     """
 }
