@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import Terminology
 import TestSupport
 import Testing
 import Volumes
