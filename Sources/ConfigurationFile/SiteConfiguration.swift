@@ -36,7 +36,8 @@ public struct SiteConfiguration: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
-      querySource, worklist, storageCommitment, retention, nightlyCheck, notifications, audit, inference, log
+      querySource, worklist, storageCommitment, retention, nightlyCheck, notifications, audit,
+      inference, log
   }
 
   public init() {}

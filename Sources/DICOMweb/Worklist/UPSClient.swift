@@ -34,7 +34,7 @@ extension DICOMwebClient {
   ///
   /// - Throws: ``DICOMwebError``
   public func workitem(_ uid: String) async throws(DICOMwebError) -> Workitem? {
-    let (status, body) = try await send(.GET, "workitems/\(uid)", [], nil)
+    let (status, body) = try await send(.get, "workitems/\(uid)", [], nil)
     switch status {
     case 200: break
     case 404, 410: return nil
@@ -57,7 +57,7 @@ extension DICOMwebClient {
     async throws(DICOMwebError) -> WorkitemAnswer
   {
     try await change(
-      .PUT, "workitems/\(uid)/state", [],
+      .put, "workitems/\(uid)/state", [],
       [
         .transactionUID: .values("UI", [transaction]),
         .procedureStepState: .values("CS", [state.rawValue]),
@@ -92,10 +92,10 @@ extension DICOMwebClient {
     async throws(DICOMwebError) -> WorkitemAnswer
   {
     try await change(
-      .POST, "workitems/\(uid)", [("transaction-uid", transaction)], attributes)
+      .post, "workitems/\(uid)", [("transaction-uid", transaction)], attributes)
   }
 
-  private enum Method { case GET, PUT, POST }
+  private enum Method { case get, put, post }
 
   private func change(
     _ method: Method, _ path: String, _ query: [(String, String)], _ attributes: JSONAttributes
@@ -115,9 +115,9 @@ extension DICOMwebClient {
   ) async throws(DICOMwebError) -> (status: Int, body: Data) {
     var request = try request(path, query)
     switch method {
-    case .GET: request.method = .GET
-    case .PUT: request.method = .PUT
-    case .POST: request.method = .POST
+    case .get: request.method = .GET
+    case .put: request.method = .PUT
+    case .post: request.method = .POST
     }
     request.headers.replaceOrAdd(name: "Accept", value: "application/dicom+json")
     if let attributes {

@@ -34,7 +34,9 @@ public struct Workitem: Sendable, Equatable {
 
   /// - Returns: nil where it has no UID that is one.
   init?(_ dataset: JSONDataset, uid known: String? = nil) {
-    guard let uid = known ?? dataset.text(.sopInstanceUID), DICOMUID.isValid(uid) else { return nil }
+    guard let uid = known ?? dataset.text(.sopInstanceUID), DICOMUID.isValid(uid) else {
+      return nil
+    }
     self.uid = uid
     state = dataset.text(.procedureStepState).flatMap(State.init(rawValue:))
     stations = dataset.items(.scheduledStationNameCodeSequence).compactMap { $0.text(.codeValue) }

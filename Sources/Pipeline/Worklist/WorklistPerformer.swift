@@ -92,7 +92,8 @@ public struct WorklistPerformer: Service {
         whole.state == nil || whole.state == .scheduled
       else { continue }
       guard !whole.inputs.isEmpty else {
-        logger.debug("a workitem without inputs is not for us", metadata: ["workitem": "\(found.uid)"])
+        logger.debug(
+          "a workitem without inputs is not for us", metadata: ["workitem": "\(found.uid)"])
         continue
       }
       _ = try ledger.beginWorkitem(
@@ -168,7 +169,8 @@ public struct WorklistPerformer: Service {
       if wanted.isEmpty {
         wanted = try ledger.imageSeries(ofStudy: study).map(\.seriesInstanceUID)
         do {
-          wanted += try await source?.series(ofStudy: study, only: nil, patientID: "")
+          wanted +=
+            try await source?.series(ofStudy: study, only: nil, patientID: "")
             .map(\.seriesInstanceUID).filter { !wanted.contains($0) } ?? []
         } catch { return (series, "\(error)") }
       }
@@ -188,7 +190,8 @@ public struct WorklistPerformer: Service {
     if isHere { return nil }
     let completion = SeriesCompletion(source: source, state: state, ledger: ledger)
     switch try await completion.complete(study: study, series: series) {
-    case .complete(let listed): return listed == 0 ? "\(source) does not know series \(series)" : nil
+    case .complete(let listed):
+      return listed == 0 ? "\(source) does not know series \(series)" : nil
     case .missing(_, let reason), .unreachable(let reason): return reason
     }
   }
@@ -255,7 +258,8 @@ public struct WorklistPerformer: Service {
   private func outputs(of item: ClaimedWorkitem) throws -> [WorkitemOutput] {
     var series: [String] = []
     for input in item.inputs {
-      series += try input.seriesInstanceUID.map { [$0] }
+      series +=
+        try input.seriesInstanceUID.map { [$0] }
         ?? ledger.imageSeries(ofStudy: input.studyInstanceUID).map(\.seriesInstanceUID)
     }
     let objects = try lastJobs(of: series, item).filter { $0.state == JobState.completed.rawValue }
