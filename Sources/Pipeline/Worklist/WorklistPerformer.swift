@@ -144,7 +144,8 @@ public struct WorklistPerformer: Service {
       return try await end(item, cancelled: "its inputs are not here: \(missing ?? "")")
     }
     let jobs = try lastJobs(of: series, item)
-    let waiting = series.filter { uid in !jobs.contains { $0.seriesInstanceUID == uid } }
+    // One of which the rules made no job has been looked at all the same.
+    let waiting = Set(try ledger.pendingSeries().map(\.seriesInstanceUID)).intersection(series)
     let open = jobs.filter { !Self.isFinal($0) || !Self.isDelivered($0) }
     guard waiting.isEmpty, open.isEmpty else {
       let count = series.count + jobs.count

@@ -29,7 +29,8 @@ struct AttributeProof {
     try proveFixedValues()
     try HeaderProof(
       written, origin: origin, identifiers: object.identifiers, source: source,
-      seriesName: origin.modelName + (isLabelMap ? " label map" : "")
+      seriesName: origin.modelName
+        + (isLabelMap ? " label map" : isFractional ? " probabilities" : "")
     ).prove()
     try proveContent()
     try proveLoss()
