@@ -3,7 +3,8 @@
 usage: readers_table.py FOLDER [--check] [--pydicom-seg PYTHON] [--slicer PYTHON]
 
 FOLDER holds a folder for each source, as ReaderTableTests writes them: images/, segmentation.dcm, labelmap.dcm,
-fractional.dcm, expected.json (see read_segmentation.py), labels.raw and fractions.raw; ohif.json of ohif_browser.py is taken where it is there.
+fractional.dcm, expected.json (see read_segmentation.py), labels.raw and fractions.raw; ohif.json of
+ohif_browser.py is taken where it is there.
 A cell is "exact" where every voxel of the program's result is the one that was written, at its place in the
 patient, else the number of wrong voxels, or "refuses" with the program's words below the table. pydicom-seg and
 Slicer need Python environments of their own. With --check the exit status is 1 unless every cell is exact or
@@ -33,6 +34,8 @@ KNOWN = {
     ("segmentation", "pydicom-seg", "tilted gantry"): "refuses",
     ("label map", "highdicom, volume", "tilted gantry"): "refuses",
     ("label map", "dcmqi", "tilted gantry"): "refuses",
+    ("probabilities", "highdicom, volume", "tilted gantry"): "refuses",
+    ("probabilities", "dcmqi", "tilted gantry"): "refuses",
     ("segmentation", "SimpleITK", "one slice"): "refuses",
     ("segmentation", "SimpleITK", "empty"): "refuses",
     ("segmentation", "SimpleITK", "23×38"): None,
