@@ -23,7 +23,7 @@ import Testing
         "picture", "picture",
       ])
     try await setup.delivered()
-    let structures = try #require(job.objects[5].sopInstanceUID)
+    let structures = try #require(job.objects[6].sopInstanceUID)
     try await pacs.download(
       structures, to: setup.folder.url.appendingPathComponent("structures.dcm"))
     let report = try #require(job.objects[1].sopInstanceUID)
