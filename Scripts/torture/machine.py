@@ -76,7 +76,7 @@ class Orthanc:
 class Daemon:
     """segmentd on a state directory that lives through all rounds; it is started again whenever it ends."""
 
-    def __init__(self, program, folder, models, port, executors, pacs, archive):
+    def __init__(self, program, folder, models, port, executors, generator, pacs, archive):
         self.program, self.folder, self.port = program, folder, port
         self.state, self.watch = folder / "state", folder / "watch"
         self.clock, self.fault = folder / "clock", folder / "fault"
@@ -87,12 +87,13 @@ class Daemon:
                            check=True)
         self.group = memory_group(folder.name)
         self.watch.mkdir()
+        self.executors, self.random = executors, generator
         self.configuration = folder / "segmentd.yaml"
-        self.configuration.write_text(
+        self.text = (
             f"stateDirectory: {self.state}\n"
             f"listener: {{aeTitle: SEGMENTD, address: 127.0.0.1, port: {self.port}}}\n"
             "assembly: {quietSeconds: 3}\n"
-            f"inference: {{threads: 2, concurrentJobs: {executors}}}\n"
+            f"inference: {{threads: 2, concurrentJobs: EXECUTORS}}\n"
             f'models: {{directories: ["{models}"]}}\n'
             "rules:\n  - {model: untrained-tiny, modalities: [CT]}\n"
             f'watch:\n  - {{folder: "{self.watch}", settleSeconds: 0.5}}\n'
@@ -129,6 +130,8 @@ class Daemon:
 
     def keep(self):
         while self.is_wanted:
+            self.configuration.write_text(
+                self.text.replace("EXECUTORS", str(self.executors or self.random.randint(1, 2))))
             enter = f"echo $$ > {self.group}/cgroup.procs; " if self.group else ""
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", enter + 'exec "$@"', "sh", self.program, "serve", "--config", self.configuration],
@@ -235,8 +238,9 @@ class Strikes:
         own = ["full_state"] * self.state.is_own + ["full_results", "read_only_results"] * self.results.is_own
         group = ["out_of_memory"] if self.daemon.group else []
         return [*group, "no_space_for_spool", "no_space_for_ledger", "no_space_for_results", "faulty_spool",
-                "faulty_ledger", "faulty_results", "kill", "kill_receiver", "terminate", "suspend", "suspend_receiver", "lock_ledger",
-                "destination_down", "destination_hangs", "clock_forward", "clock_back", *own]
+                "faulty_ledger", "faulty_results", "kill", "kill_receiver", "terminate", "suspend",
+                "suspend_receiver", "suspend_for_a_minute", "lock_ledger", "read_only_state", "destination_down",
+                "destination_hangs", "clock_forward", "clock_back", *own]
 
     def strike(self, name):
         return getattr(self, name)()
@@ -253,13 +257,16 @@ class Strikes:
     def terminate(self):
         self.daemon.signal(signal.SIGTERM)
 
-    def suspend(self, process=0):
+    def suspend(self, process=0, seconds=None):
         if self.daemon.signal(signal.SIGSTOP, process):
-            self.wait()
+            time.sleep(seconds) if seconds else self.wait()
             self.daemon.signal(signal.SIGCONT, process)
 
     def suspend_receiver(self):
         self.suspend(process=1)
+
+    def suspend_for_a_minute(self):
+        self.suspend(self.random.randint(0, 1), 60)
 
     def lock_ledger(self):
         lock_ledger(self.daemon.state / "ledger.sqlite", self.random.uniform(0.5, self.longest))
@@ -316,6 +323,10 @@ class Strikes:
         self.daemon.set_fault(error, one_in, path)
         self.wait()
         self.daemon.set_fault()
+
+    def read_only_state(self):
+        """As the kernel remounts a file system with errors."""
+        self.fail(errno.EROFS, self.daemon.state)
 
     def no_space_for_spool(self):
         self.fail(errno.ENOSPC, self.daemon.state / self.random.choice(["incoming", "spool"]))

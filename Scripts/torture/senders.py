@@ -15,10 +15,13 @@ GENERATOR = pathlib.Path(__file__).resolve().parent.parent / "test-support/gener
 
 
 class Series:
-    def __init__(self, folder, number, slices, size):
+    def __init__(self, folder, number, slices, size, has_gap):
+        """One with a gap is to be held."""
         self.files = folder / "images"
+        self.end = "held" if has_gap else "completed"
+        gap = ["--without", str(slices // 2)] if has_gap else []
         made = subprocess.run([sys.executable, GENERATOR, self.files, "--slices", str(slices), "--size", str(size),
-                               "--seed", str(number)], check=True, capture_output=True, text=True)
+                               "--seed", str(number), *gap], check=True, capture_output=True, text=True)
         self.study, self.uid = made.stdout.split()
         self.datasets = [dcmread(file) for file in sorted(self.files.iterdir())]
 
@@ -52,7 +55,7 @@ class Sender(threading.Thread):
 
     def run(self):
         while not self.is_done:
-            mood = "whole" if self.hurry.is_set() else self.random.choice(["whole", "whole", "abort", "slow"])
+            mood = "whole" if self.hurry.is_set() else self.random.choice(["whole", "abort", "slow", "slow"])
             try:
                 self.is_done = self.send(mood)
             except (OSError, RuntimeError, ValueError):

@@ -20,7 +20,8 @@ MODELS = pathlib.Path(__file__).resolve().parents[2] / "Fixtures/models"
 def play_round(number, arguments, generator, folder, daemon, strikes, record):
     """One round; returns its series."""
     place = folder / f"round-{number}"
-    series = [Series(place / str(i), generator.getrandbits(31), generator.randint(4, 10), 48)
+    series = [Series(place / str(i), generator.getrandbits(31), generator.randint(6, 12), 64,
+                     generator.random() < 0.15)
               for i in range(generator.randint(2, arguments.series))]
     watched = [one for one in series if generator.random() < 0.3]
     senders = [Sender(daemon.port, f"MODALITY{i}", one, record, generator.getrandbits(32))
@@ -50,8 +51,8 @@ def main():
     parser.add_argument("--series", type=int, default=5, help="at most, in a round")
     parser.add_argument("--longest", type=float, default=20, help="seconds that a strike lasts at most")
     parser.add_argument("--patience", type=float, default=600, help="seconds after which a round has failed")
-    parser.add_argument("--executors", type=int, choices=(1, 2), help="jobs at the same time; by default by chance")
-    parser.add_argument("--keep", action="store_true", help="leave the folder")
+    parser.add_argument("--executors", type=int, choices=(1, 2), help="jobs at the same time; by default by chance at each start of the daemon")
+    parser.add_argument("--keep", action="store_true", help="leave the folder, as after a finding")
     arguments = parser.parse_args()
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     generator = random.Random(arguments.seed)
@@ -60,8 +61,8 @@ def main():
     state, port = Disk(folder / "state", 200), free_port()
     results = Disk(folder / "state/results", 50)
     destinations = [Orthanc(folder, name, port) for name in ("pacs", "archive")]
-    executors = arguments.executors or generator.randint(1, 2)
-    daemon = Daemon(arguments.segmentd, folder, MODELS, port, executors, *destinations)
+    daemon = Daemon(arguments.segmentd, folder, MODELS, port, arguments.executors,
+                    random.Random(generator.getrandbits(32)), *destinations)
     record, everything, findings = Record(), [], []
     strikes = Strikes(daemon, destinations, state, results, generator, arguments.longest)
     if not results.is_own:
@@ -86,7 +87,7 @@ def main():
         findings.append(f"the daemon ended with status {status} on SIGTERM")
     for finding in findings[:40]:
         print(finding)
-    if arguments.keep:
+    if arguments.keep or findings:
         print(f"{folder} is left as it is")
     else:
         results.unmount()

@@ -50,38 +50,36 @@ extension Dataset {
     try put(into: cdcmtk_builder_dataset(builder))
     do throws(DurableFileError) {
       try DurableFile.write(to: path) { temporaryPath in
-        var error = cdcmtk_error()
-        let code = cdcmtk_builder_save(builder, temporaryPath, &error)
-        guard code == CDCMTK_OK.code else { return error.text }
-        return pixelData.flatMap { Self.append($0, to: temporaryPath) }
+        try WritingFault.check {
+          var error = cdcmtk_error()
+          let code = cdcmtk_builder_save(builder, temporaryPath, &error)
+          return code == CDCMTK_OK.code ? nil : error.text
+        }
+        if let pixelData { try Self.append(pixelData, to: temporaryPath) }
       }
     } catch {
       throw DICOMError(error)
     }
   }
 
-  /// - Returns: why it fails; nil where it does not.
-  private static func append(_ pixelData: StreamedPixelData, to path: String) -> String? {
-    do {
-      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-      defer { try? file.close() }
-      try file.seekToEnd()
-      let padding = pixelData.count % 2
-      let length = withUnsafeBytes(of: UInt32(pixelData.count + padding).littleEndian) { Array($0) }
-      // Explicit VR with a length of 32 bits (PS3.5 7.1.2).
-      try file.write(
-        contentsOf: Data([0xE0, 0x7F, 0x10, 0x00] + Array("OB".utf8) + [0, 0] + length))
-      var count = 0
-      for index in 0..<pixelData.parts {
-        let bytes = pixelData.part(index)
-        count += bytes.count
-        try file.write(contentsOf: Data(bytes))
-      }
-      if padding == 1 { try file.write(contentsOf: Data([0])) }
-      return count == pixelData.count
-        ? nil : "\(count) bytes of pixel data where \(pixelData.count) are due"
-    } catch {
-      return SystemError.text(of: error)
+  private static func append(_ pixelData: StreamedPixelData, to path: String) throws {
+    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    defer { try? file.close() }
+    try file.seekToEnd()
+    let padding = pixelData.count % 2
+    let length = withUnsafeBytes(of: UInt32(pixelData.count + padding).littleEndian) { Array($0) }
+    // Explicit VR with a length of 32 bits (PS3.5 7.1.2).
+    try file.write(
+      contentsOf: Data([0xE0, 0x7F, 0x10, 0x00] + Array("OB".utf8) + [0, 0] + length))
+    var count = 0
+    for index in 0..<pixelData.parts {
+      let bytes = pixelData.part(index)
+      count += bytes.count
+      try file.write(contentsOf: Data(bytes))
+    }
+    if padding == 1 { try file.write(contentsOf: Data([0])) }
+    guard count == pixelData.count else {
+      throw WritingFault("\(count) bytes of pixel data where \(pixelData.count) are due")
     }
   }
 

@@ -7,10 +7,10 @@ public enum DurableFile {
   ///
   /// - Parameters:
   ///   - path: of the file; an older one there is replaced.
-  ///   - write: fills the file of the given name; returns the reason of a failure, or nil.
+  ///   - write: fills the file of the given name.
   /// - Throws: ``DurableFileError``; the temporary file is removed then.
   public static func write(
-    to path: String, _ write: (_ temporaryPath: String) -> String?
+    to path: String, _ write: (_ temporaryPath: String) throws -> Void
   ) throws(DurableFileError) {
     let temporary = "\(path).\(UUID().uuidString).part"
     do throws(DurableFileError) {
@@ -48,14 +48,15 @@ public enum DurableFile {
   }
 
   private static func attempt(
-    _ path: String, _ temporary: String, _ write: (String) -> String?
+    _ path: String, _ temporary: String, _ write: (String) throws -> Void
   ) throws(DurableFileError) {
     let created = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
     guard created >= 0 else { throw DurableFileError(path, SystemError()) }
     close(created)
-    if let reason = write(temporary) {
-      if let error = appendingFails(temporary) { throw DurableFileError(path, error) }
-      throw DurableFileError(file: path, reason: reason)
+    do { try write(temporary) } catch {
+      let known = (error as? WritingFault)?.system ?? SystemError(behind: error)
+      if let system = known ?? appendingFails(temporary) { throw DurableFileError(path, system) }
+      throw DurableFileError(file: path, reason: SystemError.text(of: error))
     }
     do throws(DurableFileError) {
       try sync(temporary)
@@ -65,7 +66,7 @@ public enum DurableFile {
     try move(temporary, to: path)
   }
 
-  /// Why no more can be written to a file; nil where it can. Libraries say only that writing failed:
+  /// Why no more can be written to a file; nil where it can. Libraries may say only that writing failed:
   /// on a full disk the next write fails too, and says why.
   private static func appendingFails(_ path: String) -> SystemError? {
     let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)

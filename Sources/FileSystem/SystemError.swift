@@ -9,6 +9,10 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// The errno behind an error of Foundation; nil where there is none.
   public init?(behind error: any Error) {
+    if let error = error as? SystemError {
+      self = error
+      return
+    }
     if let error = error as? POSIXError {
       self.init(error.code.rawValue)
       return
@@ -26,9 +30,13 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
   /// "No space left on device".
   public var description: String { String(cString: strerror(number)) }
 
-  /// What is wrong, in the words of the system where it is one of its errors.
+  /// What is wrong: in the words of the system where it is one of its errors, else in the error's own.
   public static func text(of error: any Error) -> String {
     if let known = SystemError(behind: error) { return known.description }
+    // Of an error of ours Foundation knows nothing but its number.
+    guard error is CocoaError || error is URLError || type(of: error) is NSError.Type else {
+      return "\(error)"
+    }
     let error = error as NSError
     // Foundation says of a folder that is read as a file nothing but a number.
     if error.domain == NSCocoaErrorDomain,

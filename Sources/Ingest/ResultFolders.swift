@@ -15,6 +15,14 @@ package struct ResultFolders: Sendable {
     return (names ?? []).compactMap { Int64($0) }.filter { $0 > 0 }.sorted()
   }
 
+  /// What is next to the folders and has no name of ours, relative to the state directory. What begins with a
+  /// dot is a file by which the space on the disk is tried.
+  package var foreignItems: [String] {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: state.results.path)
+    return (names ?? []).filter { !$0.hasPrefix(".") && (Int64($0) ?? 0) <= 0 }.sorted()
+      .map { "results/\($0)" }
+  }
+
   /// Relative to the state directory.
   package func folder(_ number: Int64) -> String { "results/\(number)" }
 

@@ -206,6 +206,24 @@ final class Spool: Sendable {
     }
   }
 
+  /// What is in the spool and has no name of ours, relative to the state directory.
+  func foreignItems() -> [String] {
+    var foreign: [String] = []
+    func look(_ folder: String, _ isOurs: (String) -> Bool) -> [String] {
+      let names = Self.entries(of: state.file(folder).path)
+      foreign += names.filter { !isOurs($0) }.map { "\(folder)/\($0)" }
+      return names.filter(isOurs).map { "\(folder)/\($0)" }
+    }
+    for above in look("spool", Self.isFolderName) {
+      for folder in look(above, Self.isFolderName) { _ = look(folder) { $0.hasSuffix(".dcm") } }
+    }
+    return foreign
+  }
+
+  private static func isFolderName(_ name: String) -> Bool {
+    name.utf8.count == 2 && UInt8(name, radix: 16) != nil
+  }
+
   /// The folders with files, relative to the state directory.
   func folders() -> [String] {
     Self.entries(of: state.spool.path).flatMap { above in

@@ -22,6 +22,8 @@ package struct SpoolComparison: Sendable {
     package var found: [InstanceRecord] = []
     /// Complete files that the ledger does not know, relative to the state directory.
     package var unknown: [String] = []
+    /// What is in the spool and has no name of ours, relative to the state directory.
+    package var foreign: [String] = []
     /// How many files have no seal: they are on their way in, or were never complete.
     package var unfinished = 0
 
@@ -67,6 +69,7 @@ package struct SpoolComparison: Sendable {
       left = try left.filter(isUnknown)
     }
     report.unknown = left
+    report.foreign = Spool(state: state).foreignItems()
     return report
   }
 

@@ -173,7 +173,6 @@ extension Ledger {
 }
 
 extension RetryPolicy {
-  /// Reports on storage commitment: a modality that was switched off is back within a day.
-  public static let commitmentReports = RetryPolicy(
-    firstPause: 5, longestPause: 600, maximumAttempts: 300)
+  /// Reports on storage commitment: a modality that was switched off comes back.
+  public static let commitmentReports = jittered(first: 5, longest: 3600)
 }

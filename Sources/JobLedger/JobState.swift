@@ -28,7 +28,7 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
 }
 
 /// The states of a result on its way to one destination; the ledger's triggers allow the same
-/// transitions, and besides from delivered to waiting where a person has objects tried again that were declined.
+/// transitions, and Operation.md draws them.
 public enum DeliveryState: String, Sendable, Codable, CaseIterable {
   /// Is sent when its time has come.
   case waiting
@@ -51,7 +51,8 @@ public enum DeliveryState: String, Sendable, Codable, CaseIterable {
     // What is missing at the destination after all is sent again.
     case .sent: [.delivered, .waiting, .superseded, .held]
     case .held: [.waiting, .delivered, .superseded]
-    case .delivered: []
+    // A person has objects tried again that were declined.
+    case .delivered: [.waiting]
     // The same result once more, as after a correction that was taken back.
     case .superseded: [.waiting]
     }

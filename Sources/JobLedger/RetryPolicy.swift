@@ -18,32 +18,27 @@ public struct RetryPolicy: Sendable {
   }
 
   /// Segmentation: what fails three times would always fail.
-  public static let jobs = RetryPolicy(firstPause: 10, longestPause: 600, maximumAttempts: 3)
+  public static let jobs = jittered(first: 10, longest: 600, maximumAttempts: 3)
   /// A job for which there is no memory now.
-  public static let memory = RetryPolicy(firstPause: 60, longestPause: 60, maximumAttempts: nil)
+  public static let memory = jittered(first: 10, longest: 600)
   /// A job that a fault of this machine stopped, such as a full disk: that passes, or an
   /// administrator resolves it, and the study is not affected.
-  public static let machineFaults = RetryPolicy(
-    firstPause: 5, longestPause: 600, maximumAttempts: nil)
+  public static let machineFaults = jittered(first: 5, longest: 600)
   /// Delivery: a PACS that is away comes back, so that a result is never given up.
-  public static let deliveries: RetryPolicy = {
-    var policy = RetryPolicy(firstPause: 2, longestPause: 600, maximumAttempts: nil)
-    policy.jitter = 0.2
-    return policy
-  }()
-
+  public static let deliveries = jittered(first: 2, longest: 600)
   /// A destination that is asked whether it lists what it took.
-  public static let queries: RetryPolicy = {
-    var policy = RetryPolicy(firstPause: 5, longestPause: 3600, maximumAttempts: nil)
-    policy.jitter = 0.2
-    return policy
-  }()
+  public static let queries = jittered(first: 5, longest: 3600)
   /// A destination that is asked for storage commitment: some commit overnight.
-  public static let commitments: RetryPolicy = {
-    var policy = RetryPolicy(firstPause: 60, longestPause: 3600, maximumAttempts: nil)
+  public static let commitments = jittered(first: 60, longest: 3600)
+
+  static func jittered(
+    first: TimeInterval, longest: TimeInterval, maximumAttempts: Int? = nil
+  ) -> RetryPolicy {
+    var policy = RetryPolicy(
+      firstPause: first, longestPause: longest, maximumAttempts: maximumAttempts)
     policy.jitter = 0.2
     return policy
-  }()
+  }
 
   /// The pause after a number of attempts, or nil when it is to be given up.
   public func pause(after attempts: Int) -> TimeInterval? {

@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import Ingest
 import JobLedger
@@ -161,14 +162,16 @@ public struct JobRunner: Service {
         try ledger.postponeJob(job.id, reason: "\(fault)", policy: .machineFaults)
       }
     } else if JobFailure.isPermanent(error) {
-      logger.error("job held: \(error)", metadata: metadata(job))
-      try await retryingLedgerWrite(logger) { try ledger.holdJob(job.id, reason: "\(error)") }
+      let reason = SystemError.text(of: error)
+      logger.error("job held: \(reason)", metadata: metadata(job))
+      try await retryingLedgerWrite(logger) { try ledger.holdJob(job.id, reason: reason) }
     } else {
-      logger.error("job failed: \(error)", metadata: metadata(job))
+      let reason = SystemError.text(of: error)
+      logger.error("job failed: \(reason)", metadata: metadata(job))
       // Whatever it was, the next attempt shall not begin with it.
       checkpoints.remove(job.id)
       try await retryingLedgerWrite(logger) {
-        try ledger.failJob(job.id, reason: "\(error)", policy: policy)
+        try ledger.failJob(job.id, reason: reason, policy: policy)
       }
     }
   }

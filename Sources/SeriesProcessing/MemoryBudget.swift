@@ -30,6 +30,8 @@ public struct MemoryBudget: Sendable {
   private let limit: Int?
   private let system: SystemMemory
   private let reservations = MemoryReservations()
+  /// What the process had before any job, in bytes: what it takes beyond that it may give back.
+  private let baseline: Int
 
   /// - Parameter gigabytes: 10⁹ bytes for the whole process; 0 asks for what the system has.
   public init(gigabytes: Double) {
@@ -42,6 +44,7 @@ public struct MemoryBudget: Sendable {
   init(limit: Int?, system: SystemMemory) {
     self.limit = limit
     self.system = system
+    baseline = system.resident ?? 0
   }
 
   /// Admits a job that fits now, together with those that were admitted and have not ended. Each of these counts
@@ -76,8 +79,8 @@ public struct MemoryBudget: Sendable {
     if let group = system.groupLimit { lasting.append((group, "the control group's limit allows")) }
     if let total = system.total { lasting.append((total, "the machine allows")) }
     if let tightest = lasting.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
-      // Resident memory includes theirs, which is freed when they end.
-      throw shortage(tightest.0, tightest.1, isPermanent: others == 0 || job > tightest.0)
+      // What others take, and what is kept of jobs that have ended, is given back.
+      throw shortage(tightest.0, tightest.1, isPermanent: job + baseline > tightest.0)
     }
     var present: [(Int, String)] = []
     if let free = system.groupFree {

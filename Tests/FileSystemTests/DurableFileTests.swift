@@ -13,17 +13,17 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func fill(_ path: String, _ text: String) -> String? {
-    (try? Data(text.utf8).write(to: URL(fileURLWithPath: path))) == nil ? "not written" : nil
+  private func fill(_ path: String, _ text: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
   }
 
   private func text() throws -> String { try String(contentsOfFile: file, encoding: .utf8) }
 
   @Test func anOlderFileIsReplacedOnceTheNewOneIsWhole() throws {
-    try DurableFile.write(to: file) { fill($0, "first") }
+    try DurableFile.write(to: file) { try fill($0, "first") }
     try DurableFile.write(to: file) { temporary in
       #expect((try? text()) == "first")
-      return fill(temporary, "second")
+      try fill(temporary, "second")
     }
     #expect(try text() == "second")
     #expect(names == ["a.bin"])
@@ -31,28 +31,50 @@ import Testing
 
   @Test func onlyTheOwnerCanReadIt() throws {
     try DurableFile.write(to: file) { path in
-      let handle = FileHandle(forWritingAtPath: path)
-      handle?.write(Data("text".utf8))
-      return handle == nil ? "not opened" : nil
+      try FileHandle(forWritingTo: URL(fileURLWithPath: path)).write(contentsOf: Data("text".utf8))
     }
     let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
     #expect(mode == 0o600)
   }
 
   @Test func whatFailsLeavesTheOlderFileAndNothingElse() throws {
-    try DurableFile.write(to: file) { fill($0, "first") }
+    try DurableFile.write(to: file) { try fill($0, "first") }
     #expect(throws: DurableFileError(file: file, reason: "no more ink")) {
-      try DurableFile.write(to: file) { _ in "no more ink" }
+      try DurableFile.write(to: file) { _ in throw WritingFault("no more ink") }
     }
     #expect(try text() == "first")
     #expect(names == ["a.bin"])
+  }
+
+  /// Of a library that says only that it failed; the fault has passed when it is asked about.
+  @Test func aFaultOfTheDiskThatPassesIsNamed() throws {
+    let error = DurableFileError(
+      file: file, reason: "Input/output error", system: SystemError(EIO))
+    #expect(throws: error) {
+      try DurableFile.write(to: file) { _ in
+        try WritingFault.check {
+          errno = EIO
+          return "write error"
+        }
+      }
+    }
+    #expect(throws: DurableFileError(file: file, reason: "bad image")) {
+      try DurableFile.write(to: file) { _ in
+        try WritingFault.check {
+          errno = EINVAL
+          return "bad image"
+        }
+      }
+    }
+    try WritingFault.check { nil }
+    #expect(names == [])
   }
 
   @Test func aFolderThatIsNotThereIsNamedWithTheErrorOfTheSystem() {
     let path = folder.url.path + "/none/a.bin"
     let error = DurableFileError(
       file: path, reason: "No such file or directory", system: SystemError(ENOENT))
-    #expect(throws: error) { try DurableFile.write(to: path) { _ in nil } }
+    #expect(throws: error) { try DurableFile.write(to: path) { _ in } }
     #expect(throws: error) { try DurableFile.move(folder.url.path + "/b", to: path) }
     #expect(throws: error) { try DurableFile.sync(path) }
     #expect(error.description == "\(path): cannot be written: No such file or directory")
@@ -60,7 +82,7 @@ import Testing
 
   @Test func filesAndFoldersGetTheirFinalName() throws {
     let temporary = folder.url.appendingPathComponent("b.part").path
-    #expect(fill(temporary, "moved") == nil)
+    try fill(temporary, "moved")
     try DurableFile.move(temporary, to: file)
     #expect(try text() == "moved")
     let made = folder.url.appendingPathComponent(".made").path

@@ -99,6 +99,23 @@ import Testing
     #expect(try ledger.claimDelivery() != nil)
   }
 
+  /// What is purged by its age is not older because a clock was set.
+  @Test(arguments: [40.0, -40]) func nothingAgesByASetClock(days: Double) throws {
+    let ledger = try open()
+    _ = try ledger.recordInstance(.test(1))
+    machine.pass(31)
+    for series in try ledger.seriesDue(quietPeriod: 30) {
+      try ledger.assembleSeries(series, jobs: [])
+    }
+    let before = machine.wall
+    machine.setClock(by: days * 86_400)
+    try ledger.noteTime()
+    machine.pass(60)
+    let kept = try #require(try ledger.keptOriginals(after: .start).files.first)
+    #expect((60.0...100).contains(ledger.age(of: kept)))
+    #expect(abs(ledger.date(before: 61).timeIntervalSince(before) + 1) < 0.5)
+  }
+
   @Test func aStepIsOneEventWhoeverNotesIt() throws {
     let (one, other) = (try open(), try open())
     machine.setClock(by: 1.5)

@@ -122,6 +122,7 @@ import Testing
     try await archive.stop()
   }
 
+  /// It is no use to ask one by C-FIND instead that does not answer that either.
   @Test(arguments: [("no-storage-commitment", true), ("refuse=0213", false), ("refuse=0112", true)])
   func anArchiveThatDoesNotCommitIsNamed(option: String, isHeld: Bool) async throws {
     let test = try await Commitment("same", option)
@@ -129,8 +130,9 @@ import Testing
     #expect(try await test.delivery.proveNext())
     let row = try test.row
     #expect(row.state == (isHeld ? "held" : "sent") && row.lastFailure == .refused, "\(row)")
-    let words = option.hasPrefix("no") ? "set verify: query or none" : "refused to be asked"
+    let words = option.hasPrefix("no") ? "rejected" : "refused to be asked"
     #expect(row.lastError?.contains(words) == true, "\(row)")
+    #expect(row.lastError?.contains("set verify: none") == isHeld, "\(row)")
     #expect(test.archive.stored.count == 2)
     try await test.archive.stop()
   }
@@ -147,6 +149,22 @@ import Testing
     ])
     #expect(try await delivery.deliverNext())
     #expect(try outbox.row("pacs").state == "sent")
+    #expect(try await delivery.proveNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "delivered" && row.objects.map(\.proof) == [.query, .query], "\(row)")
+    try await archive.stop()
+  }
+
+  /// One without storage commitment is asked by C-FIND in its place.
+  @Test func anArchiveWithoutCommitmentIsAskedWhatItLists() async throws {
+    let outbox = try Outbox(objects: 2)
+    let archive = try await Dcmqrscp([])
+    let delivery = outbox.delivery(to: [
+      "pacs": DIMSEDestination(
+        peer: Peer(aeTitle: "PACS", host: "127.0.0.1", port: archive.port),
+        callingAETitle: "SEGMENTD", proof: .commitment)
+    ])
+    #expect(try await delivery.deliverNext())
     #expect(try await delivery.proveNext())
     let row = try outbox.row("pacs")
     #expect(row.state == "delivered" && row.objects.map(\.proof) == [.query, .query], "\(row)")

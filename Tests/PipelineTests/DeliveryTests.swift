@@ -87,6 +87,36 @@ import Testing
     try await receiver.process.end(SIGKILL)
   }
 
+  /// As with too many associations at once (PS3.8 9.3.4: result 2, source 3, reason 2).
+  @Test func aRejectionForNowIsTriedAgain() async throws {
+    let outbox = try Outbox()
+    let port = try freePort()
+    let busy = try ChildProcess(
+      testPython,
+      [
+        "-c",
+        """
+        import socket
+        server = socket.create_server(("127.0.0.1", \(port)))
+        while True:
+            peer = server.accept()[0]
+            if peer.recv(65536):
+                peer.sendall(bytes([3, 0, 0, 0, 0, 4, 0, 2, 3, 2]))
+            peer.close()
+        """,
+      ], log: outbox.folder.url.appendingPathComponent("busy.log"))
+    try await waitUntil("the port", within: 900) {
+      try await runProcess(
+        "/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(port)"]
+      ).status == 0
+    }
+    let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: port)
+    #expect(try await outbox.delivery(["pacs": peer]).deliverNext())
+    let row = try outbox.row("pacs")
+    #expect(row.state == "waiting" && row.lastFailure == .unreachable, "\(row)")
+    try await busy.end(SIGKILL)
+  }
+
   @Test func aDestinationThatIsAwayGetsTheResultWhenItIsBack() async throws {
     let outbox = try Outbox()
     let port = try freePort()
@@ -124,16 +154,22 @@ import Testing
   }
 
   /// A file that is not the one that was proved is not sent, and it is not the destination's fault.
-  @Test func aChangedFileIsNotSent() async throws {
+  @Test(arguments: ["was changed", "is gone"]) func aFileThatIsNotAsProvedIsNotSent(
+    what: String
+  ) async throws {
     let outbox = try Outbox()
     let receiver = try await Receiver(answering: "0000")
-    var bytes = try Data(contentsOf: outbox.file)
-    bytes[bytes.count - 1] ^= 1
-    try bytes.write(to: outbox.file)
+    if what == "is gone" {
+      try FileManager.default.removeItem(at: outbox.file)
+    } else {
+      var bytes = try Data(contentsOf: outbox.file)
+      bytes[bytes.count - 1] ^= 1
+      try bytes.write(to: outbox.file)
+    }
     #expect(try await outbox.delivery(["pacs": receiver.peer]).deliverNext())
     let row = try outbox.row("pacs")
     #expect(row.state == "held" && row.lastFailure == nil)
-    #expect(row.lastError?.contains("changed since it was proved") == true)
+    #expect(row.lastError?.contains("\(what) since it was proved") == true)
     #expect(row.lastError?.contains(outbox.file.path) == true)
     try await receiver.process.end(SIGKILL)
   }

@@ -3,6 +3,7 @@ import DICOMNetwork
 import FileSystem
 import Foundation
 import GeometryGate
+import JobLedger
 import TestSupport
 import Testing
 
@@ -36,6 +37,28 @@ import Testing
     #expect(ConformanceTables.updated(page) == page)
     #expect(!ConformanceTables.all.contains { $0.table.contains("| ? |") }, "a UID without a name")
     #expect(ConformanceTables.updated(page.replacing("11112", with: "104")) == page)
+  }
+
+  /// The arrows of a picture, from each state to another.
+  private func arrows(_ name: String) throws -> Set<String> {
+    let text = try TextFile.read(
+      TestFiles.package.appendingPathComponent("Sources/segmentd/Documentation.docc/\(name).dot")
+        .path)
+    return Set(
+      text.split(separator: "\n").compactMap { line in
+        let words = line.split(separator: " ").map { $0.trimmingCharacters(in: ["; "]) }
+        guard words.count >= 3, words[1] == "->", words[0] != "start" else { return nil }
+        return "\(words[0]) \(words[2].prefix { $0.isLetter })"
+      })
+  }
+
+  @Test func thePicturesDrawTheTransitionsOfTheCode() throws {
+    #expect(
+      try arrows("job-states")
+        == Set(JobState.allCases.flatMap { from in from.next.map { "\(from) \($0)" } }))
+    #expect(
+      try arrows("delivery-states")
+        == Set(DeliveryState.allCases.flatMap { from in from.next.map { "\(from) \($0)" } }))
   }
 
   @Test func eachReasonForHoldingHasAnEntry() throws {

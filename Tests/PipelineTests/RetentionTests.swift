@@ -31,7 +31,7 @@ import Testing
     _ rules: SiteConfiguration.Retention, afterDays days: Double = 0, free: Int = .max
   ) -> Retention {
     Retention(
-      state: state, ledger: small.ledger, rules: rules, now: { Date() + days * 86_400 },
+      state: state, ledger: small.ledger, rules: rules, ahead: days * 86_400,
       freeBytes: { free })
   }
 

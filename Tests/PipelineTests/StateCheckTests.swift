@@ -49,6 +49,19 @@ import Testing
     #expect(try report.events?.head.event == small.ledger.checkEvents().head.event)
   }
 
+  @Test func whatIsNotOursIsFound() throws {
+    let places = ["spool/list.txt", "spool/00/x", "results/alien"]
+    for place in places {
+      let file = state.file(place)
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data("text".utf8).write(to: file)
+    }
+    let report = try report()
+    #expect(report.findings.map(\.kind) == Array(repeating: .foreignFile, count: places.count))
+    #expect(Set(report.findings.compactMap(\.path)) == Set(places))
+  }
+
   @Test func aLostAndAChangedInstanceAreFound() throws {
     try FileManager.default.removeItem(at: state.file(instance(1).spoolPath))
     try flip(instance(3).spoolPath)

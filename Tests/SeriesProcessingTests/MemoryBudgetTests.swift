@@ -44,6 +44,16 @@ import Testing
     #expect("\(found.map(String.init(describing:)) ?? "")".contains("the configured limit allows"))
   }
 
+  /// What is kept of jobs that have ended is given back: waiting may help.
+  @Test func whatTheProcessTookSinceItsStartIsNoLastingBound() throws {
+    let budget = MemoryBudget(limit: 2000 * 1024, system: system)
+    try write("proc/self/status", "Name:\tx\nVmRSS:\t    800 kB\n")
+    let now = #expect(throws: MemoryShortage.self) { try budget.check(job: 1500 * 1024) }
+    #expect(now?.isPermanent == false)
+    let never = #expect(throws: MemoryShortage.self) { try budget.check(job: 1501 * 1024) }
+    #expect(never?.isPermanent == true)
+  }
+
   /// Two that fit alone do not fit together; the second one fits once the first has ended.
   @Test func jobsSideBySideShareTheMemory() throws {
     let budget = MemoryBudget(limit: 2000 * 1024, system: system)

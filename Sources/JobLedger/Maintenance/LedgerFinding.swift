@@ -19,6 +19,8 @@ public struct LedgerFinding: Sendable, Codable, Equatable {
     case unknownSpoolFile = "unknown spool file"
     /// A file among the results is not in the ledger.
     case unknownResultFile = "unknown result file"
+    /// Something in spool or results that no segmentd made.
+    case foreignFile = "foreign file"
   }
 
   public var kind: Kind

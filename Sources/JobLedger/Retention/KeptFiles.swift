@@ -37,6 +37,14 @@ public struct KeptFiles: Sendable, Codable, Equatable {
   var time: Double
 }
 
+extension Ledger {
+  /// Seconds since the last thing happened to files, whatever the clock of the machine was set to since.
+  public func age(of files: KeptFiles) -> TimeInterval { now - files.time }
+
+  /// What the clock of the machine showed some seconds ago, before it was set where it was set since.
+  public func date(before seconds: TimeInterval) -> Date { date(now - seconds) }
+}
+
 /// Where ``Ledger/keptOriginals(after:count:)`` resumes.
 public struct KeptPosition: Sendable, Equatable {
   var time: Double

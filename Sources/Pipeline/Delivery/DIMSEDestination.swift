@@ -90,12 +90,7 @@ public struct DIMSEDestination: ResultDestination {
     do {
       status = try await commitment.request(transactionUID, references, of: peer, report: report)
     } catch {
-      var fault = DeliveryFault(error)
-      if fault.isPermanent {
-        fault.description +=
-          "; where it has no storage commitment, set verify: query or none for it and retry"
-      }
-      throw fault
+      throw DeliveryFault(error)
     }
     guard status != 0 else { return }
     // Processing failure and resource limitation pass (PS3.7 C.5).

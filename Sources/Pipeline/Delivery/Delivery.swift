@@ -1,4 +1,5 @@
 import DICOM
+import FileSystem
 import Foundation
 import Ingest
 import JobLedger
@@ -122,10 +123,10 @@ public struct Delivery: Service {
     guard !delivery.objects.isEmpty else { return [] }
     for object in delivery.objects {
       let file = state.file(object.path)
-      guard try hexadecimalSHA256(ofFile: file) == object.sha256 else {
+      if let what = try fault(of: object, in: file) {
         throw DeliveryFault(
-          description:
-            "\(file.path): the file was changed since it was proved; reprocess the study",
+          description: "\(file.path): the file \(what) since it was proved; segmentd ledger repair "
+            + "has the result made again",
           isPermanent: true)
       }
     }
@@ -142,6 +143,17 @@ public struct Delivery: Service {
       throw DeliveryFault.unreachable("\(destination): nothing was sent")
     }
     return answers
+  }
+
+  /// What became of a file of a result; nil where it is as it was proved.
+  private func fault(of object: StoredObject, in file: URL) throws -> String? {
+    do {
+      return try hexadecimalSHA256(ofFile: file) == object.sha256 ? nil : "was changed"
+    } catch {
+      // It does not come back by itself, as a file does that cannot be read now.
+      guard access(file.path, F_OK) != 0, [ENOENT, ENOTDIR].contains(errno) else { throw error }
+      return "is gone"
+    }
   }
 
   private func outgoing(_ objects: [StoredObject]) -> [OutgoingObject] {
@@ -199,32 +211,55 @@ extension Delivery {
     }
     let objects = outgoing(claim.objects)
     switch proof {
-    case .query:
-      let listed = try await destination.listed(objects)
-      let missing = objects.filter { !listed.contains($0.sopInstanceUID) }
-      let isGone = claim.missingAnswers + 1 >= pauses.missingAnswers
-      try await record(
-        claim, by: proof, kept: listed,
-        missing: !isGone
-          ? []
-          : missing.map {
-            MissingObject(
-              sopInstanceUID: $0.sopInstanceUID,
-              reason: "\(destination) does not list \($0.sopInstanceUID)")
-          })
-      if !missing.isEmpty, !isGone {
-        throw DeliveryFault(
-          description: "\(destination) does not list \(missing[0].sopInstanceUID) yet",
-          failure: .missing)
-      }
+    case .query: try await query(destination, for: objects, claim)
     case .commitment:
-      let transaction = DICOMUID.named("storage commitment \(UUID())")
-      try await retryingLedgerWrite(logger) {
-        try ledger.recordTransaction(transaction, of: claim)
+      do {
+        try await requestCommitment(of: destination, for: objects, claim)
+      } catch let refusal as DeliveryFault where refusal.failure == .refused && refusal.isPermanent
+      {
+        logger.notice("\(refusal); it is asked by C-FIND", metadata: ["job": "\(claim.job)"])
+        do {
+          try await query(destination, for: objects, claim)
+        } catch var fault as DeliveryFault where fault.failure != .missing {
+          fault.description =
+            "\(refusal); \(fault); where it proves nothing, set verify: none for it"
+          throw fault
+        }
       }
-      try await destination.requestCommitment(transaction, objects) { [reports] in
-        reports.take($0)
-      }
+    }
+  }
+
+  private func requestCommitment(
+    of destination: any ResultDestination, for objects: [OutgoingObject], _ claim: ClaimedProof
+  ) async throws {
+    let transaction = DICOMUID.named("storage commitment \(UUID())")
+    try await retryingLedgerWrite(logger) {
+      try ledger.recordTransaction(transaction, of: claim)
+    }
+    try await destination.requestCommitment(transaction, objects) { [reports] in
+      reports.take($0)
+    }
+  }
+
+  private func query(
+    _ destination: any ResultDestination, for objects: [OutgoingObject], _ claim: ClaimedProof
+  ) async throws {
+    let listed = try await destination.listed(objects)
+    let missing = objects.filter { !listed.contains($0.sopInstanceUID) }
+    let isGone = claim.missingAnswers + 1 >= pauses.missingAnswers
+    try await record(
+      claim, by: .query, kept: listed,
+      missing: !isGone
+        ? []
+        : missing.map {
+          MissingObject(
+            sopInstanceUID: $0.sopInstanceUID,
+            reason: "\(destination) does not list \($0.sopInstanceUID)")
+        })
+    if !missing.isEmpty, !isGone {
+      throw DeliveryFault(
+        description: "\(destination) does not list \(missing[0].sopInstanceUID) yet",
+        failure: .missing)
     }
   }
 
@@ -241,7 +276,10 @@ extension Delivery {
 extension DeliveryFault {
   /// Any other error is one of ours, which may pass.
   fileprivate init(any error: any Error) {
-    self = error as? DeliveryFault ?? DeliveryFault(description: "\(error)")
+    self =
+      error as? DeliveryFault
+      ?? DeliveryFault(
+        description: MachineFault(error)?.description ?? SystemError.text(of: error))
   }
 }
 

@@ -15,6 +15,8 @@ struct ResultComparison: Sendable {
     var unknown: [(path: String, what: String)] = []
     /// Files of jobs that run, or that an attempt left which the next one replaces.
     var ofAttempts = 0
+    /// What is next to the folders of results and has no name of ours.
+    var foreign: [String] = []
   }
 
   let state: StateDirectory
@@ -26,6 +28,7 @@ struct ResultComparison: Sendable {
   /// - Throws: `LedgerError`, or the error of a file that cannot be read now.
   func run() throws -> Report {
     var report = Report()
+    report.foreign = ResultFolders(state: state).foreignItems
     let (unknown, since) = (try unknownFiles(&report), ContinuousClock.now)
     for result in try ledger.recordedResults() {
       for object in result.objects {

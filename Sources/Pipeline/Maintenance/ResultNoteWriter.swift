@@ -59,14 +59,9 @@ public struct ResultNoteWriter: Service {
     coder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let data = try coder.encode(note)
     try DurableFile.write(to: state.file("\(folder)/\(ResultNote.fileName)").path) { temporary in
-      do {
-        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
-        try file.write(contentsOf: data)
-        try file.close()
-        return nil
-      } catch {
-        return SystemError.text(of: error)
-      }
+      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
+      try file.write(contentsOf: data)
+      try file.close()
     }
   }
 }

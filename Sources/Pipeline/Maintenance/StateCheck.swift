@@ -101,6 +101,11 @@ struct StateComparison {
     for (path, what) in results.unknown {
       report.findings.append(LedgerFinding(.unknownResultFile, what, path: path))
     }
+    for path in spool.foreign + results.foreign {
+      report.findings.append(
+        LedgerFinding(
+          .foreignFile, "\(path) is not of segmentd: look what it is, and remove it", path: path))
+    }
     report.notes = notes
   }
 

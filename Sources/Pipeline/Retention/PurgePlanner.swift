@@ -10,7 +10,8 @@ struct PurgePlanner {
   let state: StateDirectory
   let ledger: Ledger
   let rules: SiteConfiguration.Retention
-  let now: Date
+  /// Seconds that are added to the age of everything.
+  let ahead: TimeInterval
   /// Bytes free on the disk.
   let freeBytes: Int
 
@@ -46,7 +47,7 @@ struct PurgePlanner {
         &plan)
     }
     if let days = rules.events.days {
-      plan.events = try ledger.removableEvents(before: now - days * Self.day)
+      plan.events = try ledger.removableEvents(before: ledger.date(before: days * Self.day - ahead))
     }
     return plan
   }
@@ -106,7 +107,7 @@ struct PurgePlanner {
   private func takeOld(_ kept: [KeptFiles], _ plan: inout PurgePlan) throws -> [KeptFiles] {
     var left: [KeptFiles] = []
     for files in kept {
-      if let (key, days) = age(files.state), now.timeIntervalSince(files.since) >= days * Self.day {
+      if let (key, days) = age(files.state), ledger.age(of: files) + ahead >= days * Self.day {
         plan.items.append(try item(files, "\(key): \(text(days))"))
       } else if files.state != .held {
         left.append(files)

@@ -19,7 +19,7 @@ public struct Retention: Sendable {
   private let state: StateDirectory
   private let ledger: Ledger
   private let rules: SiteConfiguration.Retention
-  private let now: @Sendable () -> Date
+  private let ahead: TimeInterval
   private let freeBytes: @Sendable () -> Int
   private var removal: PurgedFileRemoval { PurgedFileRemoval(state: state, ledger: ledger) }
 
@@ -27,16 +27,16 @@ public struct Retention: Sendable {
   ///   - state: the state directory.
   ///   - ledger: its ledger.
   ///   - rules: what is removed, and when.
-  ///   - now: the clock of the machine.
+  ///   - ahead: seconds that are added to the age of everything: what would be removed then.
   ///   - freeBytes: bytes free on the disk; by default those of the state directory's file system.
   public init(
     state: StateDirectory, ledger: Ledger, rules: SiteConfiguration.Retention,
-    now: @escaping @Sendable () -> Date = { Date() }, freeBytes: (@Sendable () -> Int)? = nil
+    ahead: TimeInterval = 0, freeBytes: (@Sendable () -> Int)? = nil
   ) {
     self.state = state
     self.ledger = ledger
     self.rules = rules
-    self.now = now
+    self.ahead = ahead
     // As good as all where that cannot be told.
     self.freeBytes = freeBytes ?? { DiskSpace(of: state.url.path)?.available ?? .max }
   }
@@ -46,7 +46,7 @@ public struct Retention: Sendable {
   /// - Throws: `LedgerError`
   public func plan() throws -> PurgePlan {
     try PurgePlanner(
-      state: state, ledger: ledger, rules: rules, now: now(), freeBytes: freeBytes()
+      state: state, ledger: ledger, rules: rules, ahead: ahead, freeBytes: freeBytes()
     ).plan()
   }
 
@@ -76,7 +76,7 @@ public struct Retention: Sendable {
       return done
     }
     done.events?.count = try ledger.purgeEvents(
-      before: now() - days * 86_400, reason: "retention.events.days: \(days)")
+      before: ledger.date(before: days * 86_400 - ahead), reason: "retention.events.days: \(days)")
     return done
   }
 

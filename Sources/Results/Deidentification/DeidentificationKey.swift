@@ -44,9 +44,9 @@ public struct DeidentificationKey: Sendable {
     let temporary = "\(file.path).\(UUID().uuidString)"
     defer { unlink(temporary) }
     try DurableFile.write(to: temporary) { path in
-      FileManager.default.createFile(
-        atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
-        ? nil : "it cannot be written"
+      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      defer { try? file.close() }
+      try file.write(contentsOf: Data(text.utf8))
     }
     guard link(temporary, file.path) == 0 || errno == EEXIST else {
       throw DeidentificationError.key(file: file.path, reason: String(cString: strerror(errno)))

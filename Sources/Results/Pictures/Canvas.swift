@@ -82,9 +82,11 @@ final class Canvas {
   func write(to path: String) throws(DICOMError) {
     do throws(DurableFileError) {
       try DurableFile.write(to: path) { temporaryPath in
-        let status = cairo_surface_write_to_png(surface, temporaryPath)
-        return status == CAIRO_STATUS_SUCCESS
-          ? nil : String(cString: cairo_status_to_string(status))
+        try WritingFault.check {
+          let status = cairo_surface_write_to_png(surface, temporaryPath)
+          return status == CAIRO_STATUS_SUCCESS
+            ? nil : String(cString: cairo_status_to_string(status))
+        }
       }
     } catch {
       throw DICOMError(error)

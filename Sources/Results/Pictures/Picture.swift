@@ -46,12 +46,14 @@ struct Picture {
   func write(to path: String) throws(DICOMError) {
     do throws(DurableFileError) {
       try DurableFile.write(to: path) { temporaryPath in
-        var message = [CChar](repeating: 0, count: 80)
-        let status = png_write_rgb_file(
-          temporaryPath, UInt32(columns), UInt32(rows), pixels, &message, message.count)
-        guard status != 0 else { return nil }
-        return String(
-          decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        try WritingFault.check {
+          var message = [CChar](repeating: 0, count: 80)
+          let status = png_write_rgb_file(
+            temporaryPath, UInt32(columns), UInt32(rows), pixels, &message, message.count)
+          guard status != 0 else { return nil }
+          return String(
+            decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
       }
     } catch {
       throw DICOMError(error)

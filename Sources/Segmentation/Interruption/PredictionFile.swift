@@ -86,14 +86,9 @@ enum PredictionFile {
     }
     try DurableFile.write(to: path) { temporary in
       let descriptor = open(temporary, O_WRONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { return SystemError().description }
+      guard descriptor >= 0 else { throw SystemError() }
       defer { close(descriptor) }
-      do throws(SystemError) {
-        try write(state, header: header, to: descriptor)
-        return nil
-      } catch {
-        return error.description
-      }
+      try write(state, header: header, to: descriptor)
     }
   }
 

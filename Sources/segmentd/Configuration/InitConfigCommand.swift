@@ -92,12 +92,8 @@ struct InitConfigCommand: AsyncParsableCommand {
   /// Readable by all, as it holds no secret; the daemon's user need not be the one who writes it.
   private func write(_ text: String, to path: String) throws {
     try DurableFile.write(to: path) { temporary in
-      do {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: temporary))
-        return chmod(temporary, 0o644) == 0 ? nil : SystemError().description
-      } catch {
-        return SystemError.text(of: error)
-      }
+      try Data(text.utf8).write(to: URL(fileURLWithPath: temporary))
+      guard chmod(temporary, 0o644) == 0 else { throw SystemError() }
     }
   }
 

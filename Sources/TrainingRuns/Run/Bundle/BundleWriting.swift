@@ -52,12 +52,7 @@ enum BundleWriting {
   private static func write(_ text: String, to url: URL) throws(TrainingError) {
     do throws(DurableFileError) {
       try DurableFile.write(to: url.path) { path in
-        do {
-          try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-          return nil
-        } catch {
-          return SystemError.text(of: error)
-        }
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
       }
     } catch {
       throw TrainingError(error)
