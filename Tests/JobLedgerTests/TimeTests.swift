@@ -113,7 +113,7 @@ import Testing
     machine.pass(60)
     let kept = try #require(try ledger.keptOriginals(after: .start).files.first)
     #expect((60.0...100).contains(ledger.age(of: kept)))
-    #expect(abs(ledger.date(before: 61).timeIntervalSince(before) + 1) < 0.5)
+    #expect(abs(ledger.dateShown(ago: 61).timeIntervalSince(before) + 1) < 0.5)
   }
 
   @Test func aStepIsOneEventWhoeverNotesIt() throws {

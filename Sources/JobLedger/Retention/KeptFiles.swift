@@ -42,7 +42,7 @@ extension Ledger {
   public func age(of files: KeptFiles) -> TimeInterval { now - files.time }
 
   /// What the clock of the machine showed some seconds ago, before it was set where it was set since.
-  public func date(before seconds: TimeInterval) -> Date { date(now - seconds) }
+  public func dateShown(ago seconds: TimeInterval) -> Date { date(now - seconds) }
 }
 
 /// Where ``Ledger/keptOriginals(after:count:)`` resumes.

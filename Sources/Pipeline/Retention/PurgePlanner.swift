@@ -47,7 +47,8 @@ struct PurgePlanner {
         &plan)
     }
     if let days = rules.events.days {
-      plan.events = try ledger.removableEvents(before: ledger.date(before: days * Self.day - ahead))
+      plan.events = try ledger.removableEvents(
+        before: ledger.dateShown(ago: days * Self.day - ahead))
     }
     return plan
   }

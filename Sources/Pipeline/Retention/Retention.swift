@@ -76,7 +76,8 @@ public struct Retention: Sendable {
       return done
     }
     done.events?.count = try ledger.purgeEvents(
-      before: ledger.date(before: days * 86_400 - ahead), reason: "retention.events.days: \(days)")
+      before: ledger.dateShown(ago: days * 86_400 - ahead), reason: "retention.events.days: \(days)"
+    )
     return done
   }
 
