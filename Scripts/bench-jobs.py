@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How soon a running job yields and what interruptions cost, and what jobs side by side gain.
 
-    Scripts/bench-jobs.py [--studies 8] [--interruptions 10] [--segmentd PROGRAM] [--write]
+    Scripts/bench-jobs.py [--studies 4] [--interruptions 10] [--segmentd PROGRAM] [--write]
 
 A daemon is given series of synthetic subjects by a watch folder. Interruptions: `pause --running` while a job runs,
 until the ledger says that it has yielded; then `resume`, until it runs again. Side by side: the time from the first
@@ -28,7 +28,7 @@ from comparison import ROOT, build, clean_environment, processor, write_table
 GENERATORS = ROOT / "Scripts/test-support/generators"
 PYTHON = ROOT / ".venv/bin/python3"
 MODELS = {
-    "untrained-tiny": ("CT, 300 slices of 512 × 512", ["make_series.py", "--slices", "300", "--size", "512",
+    "untrained-tiny": ("CT, 100 slices of 256 × 256", ["make_series.py", "--slices", "100", "--size", "256",
                                                        "--spacing", "1.0", "0.8", "0.8"], "modalities: [CT]"),
     "cardiac": ("short-axis cine, 10 slices, 25 phases", ["make_cardiac.py", "--phases", "25"], "modalities: [MR]"),
 }
@@ -150,7 +150,7 @@ def side_by_side(program, model, series):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=8)
+    parser.add_argument("--studies", type=int, default=4)
     parser.add_argument("--interruptions", type=int, default=10)
     parser.add_argument("--segmentd", type=pathlib.Path, help="a program that is built already")
     parser.add_argument("--write", action="store_true")
