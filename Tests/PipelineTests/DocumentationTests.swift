@@ -46,7 +46,7 @@ import Testing
         .path)
     return Set(
       text.split(separator: "\n").compactMap { line in
-        let words = line.split(separator: " ").map { $0.trimmingCharacters(in: ["; "]) }
+        let words = line.split(separator: " ").map { $0.trimmingCharacters(in: [";", " "]) }
         guard words.count >= 3, words[1] == "->", words[0] != "start" else { return nil }
         return "\(words[0]) \(words[2].prefix { $0.isLetter })"
       })
