@@ -41,6 +41,16 @@ extension SiteConfiguration {
       case hold
     }
 
+    /// What a new result of images that have one already does to that.
+    public var onEarlierResult = OnEarlierResult.replace
+
+    public enum OnEarlierResult: String, YAMLChoice, Sendable {
+      /// It names the series whose place it takes.
+      case replace
+      /// It names none: both are results of the images.
+      case add
+    }
+
     /// What a structured report says.
     public enum Report: String, YAMLChoice, Sendable {
       /// There is none.
@@ -61,7 +71,7 @@ extension SiteConfiguration {
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case keepEmptyFrames, maximumFrames, report, labelmap, fractional, rtstruct, nothingFound
-      case captures, suspect
+      case captures, suspect, onEarlierResult
     }
 
     public init() {}
@@ -80,6 +90,9 @@ extension SiteConfiguration {
         try values.decodeIfPresent(NothingFound.self, forKey: .nothingFound) ?? nothingFound
       captures = try values.decodeIfPresent(Captures.self, forKey: .captures) ?? captures
       suspect = try values.decodeIfPresent(Suspect.self, forKey: .suspect) ?? suspect
+      onEarlierResult =
+        try values.decodeIfPresent(OnEarlierResult.self, forKey: .onEarlierResult)
+        ?? onEarlierResult
     }
 
     /// What is wrong with a value, with its key; nil for nothing.

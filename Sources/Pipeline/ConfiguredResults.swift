@@ -12,6 +12,7 @@ extension SiteConfiguration.Results {
     options.writesFractional = fractional
     options.writesStructureSet = rtstruct
     options.holdsSuspect = suspect == .hold
+    options.namesReplaced = onEarlierResult == .replace
     switch captures {
     case .none: options.captures = .none
     case .frames: options.captures = .frames

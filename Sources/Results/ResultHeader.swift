@@ -21,10 +21,10 @@ struct ResultHeader {
   ///   - sopClassUID: of the object.
   ///   - modality: Modality (0008,0060) of its series.
   ///   - studyInstanceUID: that of the source images.
-  ///   - name: of the series, next to its source's.
+  ///   - kind: what kind of object it is, in words; empty for a segmentation.
   func add(
     to dataset: inout Dataset, sopClassUID: String, modality: String, studyInstanceUID: String,
-    seriesNamed name: String
+    kind: String
   ) throws(UncopiedAttribute) {
     try CopiedAttributes.copy(from: source, to: &dataset)
     dataset.set(.sopClassUID, .UI, sopClassUID)
@@ -32,7 +32,8 @@ struct ResultHeader {
     dataset.set(.seriesInstanceUID, .UI, identifiers.seriesInstanceUID)
     dataset.set(.studyInstanceUID, .UI, studyInstanceUID)
     dataset.set(.modality, .CS, modality)
-    let naming = SeriesNaming(source: source, modelName: name)
+    let naming = SeriesNaming(
+      source: source, modelName: origin.modelName, modelVersion: origin.modelVersion, kind: kind)
     dataset.set(.seriesNumber, .IS, "\(naming.number)")
     dataset[.seriesDescription] = naming.description
     dataset.set(.instanceNumber, .IS, "\(origin.instanceNumber)")

@@ -24,6 +24,9 @@ public struct ResultOptions: Sendable, Equatable {
   /// byte of a result.
   public var holdsSuspect = false
 
+  /// Whether a new result names the series of an earlier one, whose place it takes.
+  public var namesReplaced = true
+
   /// Which pictures are written as secondary captures.
   public var captures = Captures.none
   /// Whether the pictures of the images are written as objects of one frame too.
@@ -64,6 +67,7 @@ public struct ResultOptions: Sendable, Equatable {
       writesLabelMap ? "writesLabelMap" : nil,
       writesStructureSet ? "writesStructureSet" : nil,
       writesFractional ? "writesFractional" : nil,
+      namesReplaced ? nil : "addsToEarlierResults",
     ]
     return changes.compactMap(\.self)
   }

@@ -10,6 +10,8 @@ struct SourceImages {
   let planes: [PlaneElements]
   /// The first image that was compressed with loss, where one was: it says so, or its transfer syntax does.
   let lossyHeader: Dataset?
+  /// Whether any image says that its pixels show whose they are: Burned In Annotation (0028,0301).
+  let hasBurnedInAnnotation: Bool
 
   /// - Throws: ``SegmentationError``: ``UncopiedAttribute`` where no image states all of what
   ///   names the patient and the study that some images state.
@@ -17,6 +19,7 @@ struct SourceImages {
     var planes: [PlaneElements] = []
     var headers: [StatedIdentity] = []
     var lossyHeader: Dataset?
+    var hasBurnedInAnnotation = false
     var file: DICOMFile?
     for frame in stack.frames {
       do throws(DICOMError) {
@@ -28,6 +31,7 @@ struct SourceImages {
           if opened.dataset.text(.lossyImageCompression) == "01" || opened.transferSyntax.isLossy {
             lossyHeader = lossyHeader ?? opened.dataset
           }
+          if opened.dataset.text(.burnedInAnnotation) == "YES" { hasBurnedInAnnotation = true }
           file = opened
         }
         guard let file else { continue }
@@ -42,6 +46,7 @@ struct SourceImages {
     header = try Self.mostStated(headers).dataset
     self.planes = planes
     self.lossyHeader = lossyHeader
+    self.hasBurnedInAnnotation = hasBurnedInAnnotation
   }
 
   private static func mostStated(

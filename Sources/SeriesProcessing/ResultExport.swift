@@ -220,7 +220,8 @@ struct ResultExport {
     var origin = ResultOrigin(
       modelName: bundle.name, modelVersion: bundle.version, modelSHA256: bundle.sha256,
       softwareVersion: SegmentdVersion.results, deviceSerialNumber: installation,
-      moment: moment, replaces: identity.replaces, remarks: warnings)
+      moment: moment,
+      replaces: options.namesReplaced ? identity.replaces : nil, remarks: warnings)
     origin.instanceNumber = instanceNumber
     origin.subject = phase?.text ?? ""
     return origin

@@ -107,7 +107,7 @@ struct SeriesRun {
     let bytes = channels.count > 1 ? 4 : reference.bytesPerVoxel
     let forecast = try bundle.memoryForecast(
       of: grid, bytesPerVoxel: bytes, threads: segmenter.threads,
-      keepsProbabilities: keepsProbabilities)
+      keepsProbabilities: keepsProbabilities, isResampled: reference.isResampled)
     let reservation = try memory.reserve(job: forecast.peak)
     // Read by the segmenter, which lets the voxels go as soon as it can.
     let warnings = ModelWarnings()

@@ -15,6 +15,9 @@ public struct UprightVolume: Sendable {
     resampling = UprightResampling(stack, maximumTilt: geometry.maximumTilt)
   }
 
+  /// Whether the source planes are another grid.
+  public var isResampled: Bool { resampling != nil }
+
   /// The grid of what ``read()`` gives.
   public var grid: VolumeGrid { resampling?.grid ?? stack.grid }
 

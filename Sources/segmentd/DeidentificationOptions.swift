@@ -6,7 +6,9 @@ import Results
 struct DeidentificationOptions: ParsableArguments {
   @Flag(
     name: .customLong("deidentify"),
-    help: "De-identify what is written of DICOM series, by the basic profile of PS3.15 E.")
+    help: ArgumentHelp(
+      "De-identify the objects of DICOM series, by the basic profile of PS3.15 E. The pictures (contours.png) "
+        + "show the images' pixels, and are not cleaned."))
   var isWanted = false
 
   @Option(

@@ -120,6 +120,7 @@ import Testing
     ("results: {nothingFound: sr}", "results.nothingFound"),
     ("results: {report: all}", "results.report"),
     ("results: {suspect: send}", "results.suspect"),
+    ("results: {onEarlierResult: remove}", "results.onEarlierResult"),
     ("destinations: [{name: a, aeTitle: A, host: h, port: 99999}]", "destinations.a: port 99999"),
     ("destinations: [{name: a, aeTitle: A, host: \"\", port: 1}]", "destinations.a.host is empty"),
     (
@@ -175,13 +176,15 @@ import Testing
       results:
         {keepEmptyFrames: true, maximumFrames: 2000, report: measurements, nothingFound: segmentation,
          captures: page, suspect: hold, labelmap: true, fractional: true,
-         rtstruct: true}
+         rtstruct: true, onEarlierResult: add}
       """
     ).results
     #expect(results.keepEmptyFrames && results.maximumFrames == 2000)
     #expect(results.report == .measurements && results.nothingFound == .segmentation)
     #expect(results.suspect == .hold && results.captures == .page)
     #expect(results.labelmap && results.fractional && results.rtstruct)
+    #expect(results.onEarlierResult == .add)
+    #expect(try load("{}").results.onEarlierResult == .replace)
     #expect(try load("{}").results.suspect == .deliver)
     #expect(try load("{}").results.report == .none)
     #expect(try load("{}").results.captures == .none)

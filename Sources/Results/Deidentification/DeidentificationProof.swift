@@ -22,12 +22,47 @@ struct DeidentificationProof {
       object.dataset.text(.patientIdentityRemoved) == "YES", .patientIdentityRemoved,
       "is not YES")
     try object.expect(
-      object.dataset.text(.seriesDescription)?.contains("(research use only)")
-        ?? !original.contains(.seriesDescription),
-      .seriesDescription, "does not say that the result is for research")
+      object.dataset.text(.seriesDescription) == seriesDescription, .seriesDescription,
+      "is not of the model and the kind of object alone")
+    try proveEquipment(object)
     try prove(object.dataset, original, in: object)
     try proveBytes(object)
     try provePixels(object)
+  }
+
+  /// What the series has to be called; nil where the original's is not called anything.
+  private var seriesDescription: String? {
+    guard original.contains(.seriesDescription) else { return nil }
+    let kinds = [
+      "1.2.840.10008.5.1.4.1.1.66.7": "label map", "1.2.840.10008.5.1.4.1.1.88.34": "report",
+      "1.2.840.10008.5.1.4.1.1.481.3": "structures",
+    ]
+    let kind =
+      original.contains(.maximumFractionalValue)
+      ? "probabilities" : kinds[original.text(.sopClassUID) ?? ""] ?? ""
+    let name = modelEquipment?.text(.manufacturerModelName) ?? "segmentd"
+    let words = HeaderProof.seriesName(name, kind, characters: 44)
+    return String(decoding: words, as: UTF8.self) + " (research use only)"
+  }
+
+  /// The last item of Contributing Equipment Sequence, which is the model in each of our objects.
+  private var modelEquipment: Dataset? {
+    original.items(.contributingEquipmentSequence).last {
+      $0.text(.contributionDescription)?.hasPrefix("Segmentation by a neural network") == true
+    }
+  }
+
+  /// The model, and this program; not what made the images, or treated them before.
+  private func proveEquipment(_ object: WrittenObject) throws(ProofError) {
+    let tag = Tag.contributingEquipmentSequence
+    let items = object.dataset.items(tag)
+    let model = [modelEquipment].compactMap(\.self)
+    try object.expect(
+      items.dropLast().map(\.publicPart) == model.map(\.publicPart), tag,
+      "is not of the model alone")
+    guard let own = items.last else { return }
+    try object.expect(only: [.purposeOfReferenceCodeSequence, .manufacturer], in: own)
+    try object.expect(own.text(.manufacturer) == "segmentd", tag, "is not of this program")
   }
 
   // MARK: Elements
@@ -69,13 +104,21 @@ struct DeidentificationProof {
             element.isEmpty || tag == .patientID && text == pseudonym, tag, "is of a patient")
         } else {
           try object.expect(
-            element == before || element.isEmpty
+            element.isEmpty || element == before && !warns(before)
               || isReplacement(dataset.text(tag), of: original.text(tag)), tag,
             "is not that of the original")
         }
       }
     }
     try proveNothingIsMissing(dataset, original, in: object)
+  }
+
+  /// Whether a text says what is unusual.
+  private func warns(_ element: DataElement) -> Bool {
+    guard [.ST, .LT, .UT].contains(element.vr), case .text(let bytes) = element.value else {
+      return false
+    }
+    return Data(bytes).range(of: Data("Warning: ".utf8)) != nil
   }
 
   /// "REMOVED", or the beginning of the original and that the result is unusual.

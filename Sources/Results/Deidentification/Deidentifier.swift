@@ -61,7 +61,11 @@ public struct Deidentifier: Sendable {
     var new = try treated(dataset, of: dataset, file: file)
     let model = Self.model(of: dataset)
     if dataset.contains(.seriesDescription) {
-      new[.seriesDescription] = description(dataset, model)
+      new[.seriesDescription] =
+        SeriesNaming(
+          source: Dataset(), modelName: model?.text(.manufacturerModelName) ?? "segmentd",
+          modelVersion: "", kind: Self.kind(of: dataset)
+        ).description
     }
     new.set(.patientIdentityRemoved, .CS, "YES")
     new.set(.longitudinalTemporalInformationModified, .CS, "REMOVED")
@@ -119,15 +123,16 @@ public struct Deidentifier: Sendable {
     return key.pseudonym(patientID: id, issuer: object.text(.issuerOfPatientID) ?? "")
   }
 
-  /// Of a series, without what its source is called: that is before the last dash.
-  private func description(_ dataset: Dataset, _ model: Dataset?) -> DataElement {
-    let name = model?.text(.manufacturerModelName) ?? "segmentd"
-    let own = (dataset.text(.seriesDescription) ?? "").components(separatedBy: " - ").last ?? ""
-    // Only what begins with the model's name is known to be ours.
-    guard own.hasPrefix(name.prefix(20)), own.hasSuffix(SeriesNaming.label) else {
-      return SeriesNaming(source: Dataset(), modelName: name).description
+  /// What a series is called behind the model: nothing is taken from its description, a part of which is the
+  /// source's.
+  private static func kind(of dataset: Dataset) -> String {
+    switch (dataset.text(.modality), dataset.text(.segmentationType)) {
+    case ("SR", _): "report"
+    case ("RTSTRUCT", _): "structures"
+    case (_, SegmentationForm.labelMap.segmentationType): SegmentationForm.labelMap.seriesKind
+    case (_, SegmentationForm.fractional.segmentationType): SegmentationForm.fractional.seriesKind
+    default: ""
     }
-    return DataElement(.LO, .text(Array(own.utf8)))
   }
 
   // MARK: Equipment and methods

@@ -29,8 +29,7 @@ struct AttributeProof {
     try proveFixedValues()
     try HeaderProof(
       written, origin: origin, identifiers: object.identifiers, source: source,
-      seriesName: origin.modelName
-        + (isLabelMap ? " label map" : isFractional ? " probabilities" : "")
+      seriesKind: isLabelMap ? "label map" : isFractional ? "probabilities" : ""
     ).prove()
     try proveContent()
     try proveLoss()

@@ -31,9 +31,9 @@ struct CaptureProof {
     ).prove()
     try HeaderProof(
       written, origin: object.origin, identifiers: object.identifiers, source: source,
-      seriesName: "\(object.origin.modelName) contours"
+      seriesKind: "contours"
     ).prove()
-    try proveFixedValues(written)
+    try proveFixedValues(written, source)
     try proveLoss(written, source)
     try proveReferences(written)
     try proveNothingElse(written, source)
@@ -57,14 +57,17 @@ struct CaptureProof {
 
   // MARK: Attributes
 
-  private func proveFixedValues(_ written: WrittenObject) throws(ProofError) {
+  private func proveFixedValues(
+    _ written: WrittenObject, _ source: SourceRecord
+  ) throws(ProofError) {
     let dataset = written.dataset
     for (tag, wanted) in [
       (
         Tag.sopClassUID,
         slices == nil ? "1.2.840.10008.5.1.4.1.1.7" : "1.2.840.10008.5.1.4.1.1.7.4"
       ), (.modality, "OT"), (.imageType, "DERIVED\\SECONDARY"), (.conversionType, "WSD"),
-      (.photometricInterpretation, "RGB"), (.burnedInAnnotation, "NO"),
+      (.photometricInterpretation, "RGB"),
+      (.burnedInAnnotation, source.saysBurnedInAnnotation ? "YES" : "NO"),
       (.studyInstanceUID, object.source.frames.first?.studyInstanceUID ?? ""),
     ] { try written.expect(dataset.text(tag) == wanted, tag, "is not \(wanted)") }
     for (tag, wanted) in [

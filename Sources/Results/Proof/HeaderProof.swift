@@ -9,8 +9,8 @@ struct HeaderProof {
   private let origin: ResultOrigin
   private let identifiers: ResultIdentifiers
   private let source: SourceRecord
-  /// What the series is called, next to its source's description.
-  private let seriesName: String
+  /// What the series is called behind the model's name; empty for nothing.
+  private let seriesKind: String
 
   private var dataset: Dataset { written.dataset }
 
@@ -25,13 +25,13 @@ struct HeaderProof {
 
   init(
     _ written: WrittenObject, origin: ResultOrigin, identifiers: ResultIdentifiers,
-    source: SourceRecord, seriesName: String
+    source: SourceRecord, seriesKind: String
   ) {
     self.written = written
     self.origin = origin
     self.identifiers = identifiers
     self.source = source
-    self.seriesName = seriesName
+    self.seriesKind = seriesKind
   }
 
   /// - Throws: ``ProofError`` at the first attribute that differs.
@@ -64,7 +64,8 @@ struct HeaderProof {
 
   private func proveSeries() throws(ProofError) {
     let own = source.header.integer(.seriesNumber) ?? 0
-    let digest = Array(SHA256.hash(data: Data(seriesName.utf8)))
+    let words = [origin.modelName, seriesKind, origin.modelVersion].filter { !$0.isEmpty }
+    let digest = Array(SHA256.hash(data: Data(words.joined(separator: " ").utf8)))
     let number = (Int(digest[0]) * 256 + Int(digest[1])) % 999 + 1
     try written.expect(
       dataset.integers(.seriesNumber)
@@ -101,17 +102,24 @@ struct HeaderProof {
       bytes.drop { padding.contains($0) }.reversed().drop { padding.contains($0) }.reversed())
   }
 
+  /// The model's name in ASCII, as much of it as leaves room for the kind of object behind it.
+  static func seriesName(_ model: String, _ kind: String, characters: Int) -> [UInt8] {
+    let end: [UInt8] = kind.isEmpty ? [] : [0x20] + Array(kind.utf8)
+    let letters = model.decomposedStringWithCanonicalMapping.unicodeScalars
+      .filter { !$0.properties.isDiacritic && $0.properties.generalCategory != .nonspacingMark }
+      .map {
+        $0.value >= 32 && $0.value < 126 && $0 != "\\" ? UInt8($0.value) : UInt8(ascii: "?")
+      }
+    return letters.prefix(characters - end.count) + end
+  }
+
   /// Whether bytes are the beginning of the source's description, the model's name and the label.
   private func isDescription(_ bytes: [UInt8]) -> Bool {
     let label = Array(" (research use only)".utf8)
     guard bytes.count > label.count, bytes.suffix(label.count) == label[...] else { return false }
     let rest = bytes.dropLast(label.count)
     let name = { (length: Int) in
-      let characters = seriesName.decomposedStringWithCanonicalMapping.unicodeScalars
-        .filter { !$0.properties.isDiacritic && $0.properties.generalCategory != .nonspacingMark }
-      return characters.prefix(length).map {
-        $0.value >= 32 && $0.value < 126 && $0 != "\\" ? UInt8($0.value) : UInt8(ascii: "?")
-      }
+      Self.seriesName(origin.modelName, seriesKind, characters: length)
     }
     let given = stored(.seriesDescription, of: source.header)
     if given.isEmpty { return Array(rest) == name(44) }

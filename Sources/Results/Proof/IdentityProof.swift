@@ -4,8 +4,9 @@ import Volumes
 
 /// The proof that a written object belongs to the patient and the study of its source images.
 ///
-/// The bytes of both files are compared as they are on disk. Nothing is shared with the code that
-/// copies: neither its list of attributes nor the parser that it reads by.
+/// Texts are compared as the bytes that are on disk in both files, found by a walk over their structure and
+/// not by the parser that the copying code reads with; sequences are compared item by item as that parser reads
+/// them. The list of attributes is not that of the copying code.
 struct IdentityProof {
   private let object: WrittenObject
   private let stack: SliceStack
@@ -168,7 +169,7 @@ struct SourceRecord {
   private static let places: [Tag] = [
     .sopClassUID, .sopInstanceUID, .imagePosition, .imageOrientation, .pixelSpacing,
     .sliceThickness, .lossyImageCompression, .frameOfReferenceUID, .transferSyntaxUID,
-    .rescaleType, .units,
+    .rescaleType, .units, .burnedInAnnotation,
   ]
 
   /// Transfer syntaxes in which pixels always lose something: JPEG of 8 and 12 bits, JPEG-LS near-lossless
@@ -191,6 +192,11 @@ struct SourceRecord {
       || Self.lossy.contains(text(.transferSyntaxUID, of: file) ?? "")
     if lossyFile == nil, isLossy { lossyFile = file }
     return values
+  }
+
+  /// Whether any of the images says that its pixels show whose they are.
+  var saysBurnedInAnnotation: Bool {
+    images.keys.contains { text(.burnedInAnnotation, of: $0) == "YES" }
   }
 
   func text(_ tag: Tag, of file: String) -> String? {

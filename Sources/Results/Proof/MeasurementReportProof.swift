@@ -34,7 +34,7 @@ struct MeasurementReportProof {
     ).prove()
     try HeaderProof(
       written, origin: report.origin, identifiers: report.identifiers, source: source,
-      seriesName: "\(report.origin.modelName) report"
+      seriesKind: "report"
     ).prove()
     try proveDocument(written, images)
     try proveEvidence(written, images)

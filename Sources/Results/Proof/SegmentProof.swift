@@ -2,7 +2,8 @@ import DICOM
 import Foundation
 import Terminology
 
-/// The proof of Segment Sequence (0062,0002): that each segment is described as the model describes it.
+/// The proof of Segment Sequence (0062,0002): that each segment is described as the model's bundle, as it was
+/// loaded, describes it.
 struct SegmentProof {
   private let written: WrittenObject
   private let object: SegmentationObject

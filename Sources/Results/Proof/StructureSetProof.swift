@@ -23,7 +23,7 @@ struct StructureSetProof {
     let source = try IdentityProof(written, stack: object.stack).prove()
     try HeaderProof(
       written, origin: object.origin, identifiers: object.identifiers, source: source,
-      seriesName: object.origin.modelName + " structures"
+      seriesKind: "structures"
     ).prove()
     try written.proveFrameOfReference(of: object.stack, source)
     let regions = presentSegments

@@ -37,7 +37,7 @@ struct MeasurementReportBuilder {
     try header.add(
       to: &dataset, sopClassUID: MeasurementReportStorage.sopClassUID, modality: "SR",
       studyInstanceUID: report.stacks[0].frames[0].studyInstanceUID,
-      seriesNamed: "\(origin.modelName) report")
+      kind: "report")
     for tag in Self.withoutPlace { dataset[tag] = nil }
     return dataset
   }

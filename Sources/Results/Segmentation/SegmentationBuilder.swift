@@ -22,7 +22,7 @@ struct SegmentationBuilder {
     try header.add(
       to: &dataset, sopClassUID: form.sopClassUID, modality: "SEG",
       studyInstanceUID: stack.frames[0].studyInstanceUID,
-      seriesNamed: origin.modelName + form.seriesSuffix)
+      kind: form.seriesKind)
     dataset.addFrameOfReference(of: stack, source: source.header)
     addContent(&dataset)
     addImage(&dataset)

@@ -26,12 +26,12 @@ public enum SegmentationForm: Sendable, Equatable {
     }
   }
 
-  /// What the series is called, next to the model.
-  var seriesSuffix: String {
+  /// What the series is called behind the model.
+  var seriesKind: String {
     switch self {
     case .binary: ""
-    case .labelMap: " label map"
-    case .fractional: " probabilities"
+    case .labelMap: "label map"
+    case .fractional: "probabilities"
     }
   }
 }

@@ -28,7 +28,7 @@ struct StructureSetBuilder {
       try header.add(
         to: &dataset, sopClassUID: StructureSetStorage.sopClassUID, modality: "RTSTRUCT",
         studyInstanceUID: stack.frames[0].studyInstanceUID,
-        seriesNamed: "\(origin.modelName) structures")
+        kind: "structures")
     } catch { throw .uncopied(error) }
     dataset.addFrameOfReference(of: stack, source: source.header)
     // Of series of this kind it is there, and nobody operated anything (PS3.3 C.8.8.1).

@@ -25,9 +25,12 @@ extension ModelBundle {
   ///   - bytesPerVoxel: 2 for whole numbers of 16 bits, 4 for others.
   ///   - threads: that resample.
   ///   - keepsProbabilities: whether those of the network are kept until they are written.
+  ///   - isResampled: whether the grid is not that of the source's planes, so that what is predicted on it becomes
+  ///     another array of the same size.
   /// - Throws: ``InputRefusal/orientation(_:)``
   public func memoryForecast(
-    of grid: VolumeGrid, bytesPerVoxel: Int, threads: Int, keepsProbabilities: Bool = false
+    of grid: VolumeGrid, bytesPerVoxel: Int, threads: Int, keepsProbabilities: Bool = false,
+    isResampled: Bool = false
   ) throws(InputRefusal) -> MemoryForecast {
     let plan = try PreprocessingPlan(preprocessing, grid: grid)
     let resampling = plan.resampling
@@ -51,7 +54,6 @@ extension ModelBundle {
       preprocessing: source
         + max(shares, mask + input + resampling.scratchBytes(threads: threads)),
       prediction: input + window + assembly + voxels + probabilities,
-      // Those of an upright grid become those of the source's planes.
-      writing: 2 * voxels + 2 * bits + 2 * probabilities)
+      writing: 2 * voxels + 2 * bits + (isResampled ? 2 : 1) * probabilities)
   }
 }
