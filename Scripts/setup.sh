@@ -42,7 +42,7 @@ build_packages=(
   libcairo2-dev libcurl4-openssl-dev zlib1g-dev
 )
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
-test_packages=(chromium dicom3tools openjph-tools python3-venv rsyslog rsyslog-openssl strace systemd)
+test_packages=(chromium dicom3tools openjph-tools plastimatch python3-venv rsyslog rsyslog-openssl strace systemd)
 
 # How the tests are built: what computes optimised, as it is shipped, our other modules and the packages we use not (see
 # Package.swift), which takes four fifths of the time; in a folder of its own, because the flags differ from those of the

@@ -153,6 +153,48 @@ extension SiteConfiguration {
 }
 
 extension SiteConfiguration {
+  /// What is no fault and hardly meant, with the keys that it is about: kinds of objects that a destination
+  /// waits for in vain, and results that reach nobody.
+  public var warnings: [String] {
+    var warnings = destinations.flatMap { destination in
+      destination.takes.map { warnings(of: destination.name, taking: $0) } ?? []
+    }
+    if results.fractional, !destinations.isEmpty,
+      !destinations.contains(where: { $0.takes?.contains(.fractional) == true })
+    {
+      warnings.append("results.fractional: is true, and takes of no destination names fractional")
+    }
+    return warnings
+  }
+
+  private func warnings(of name: String, taking kinds: [Destination.ObjectKind]) -> [String] {
+    let key = "destinations.\(name).takes"
+    var warnings: [String] = []
+    let due: Destination.ObjectKind? =
+      switch results.nothingFound {
+      case .report: .report
+      case .segmentation: .segmentation
+      case .none: nil
+      }
+    let hasPage = results.captures == .page || results.captures == .both
+    if let due, !kinds.contains(due), !(hasPage && kinds.contains(.capture)) {
+      warnings.append(
+        "\(key): has no \(due.rawValue), so that the destination gets nothing of a series in which nothing is "
+          + "found (results.nothingFound: \(results.nothingFound.rawValue))")
+    }
+    let unwritten: [(Destination.ObjectKind, String, Bool)] = [
+      (.report, "results.report", results.report == .none && results.nothingFound != .report),
+      (.capture, "results.captures", results.captures == .none),
+      (.labelmap, "results.labelmap", !results.labelmap),
+      (.rtstruct, "results.rtstruct", !results.rtstruct),
+      (.fractional, "results.fractional", !results.fractional),
+    ]
+    for (kind, setting, isUnwritten) in unwritten where isUnwritten && kinds.contains(kind) {
+      warnings.append("\(key): names \(kind.rawValue), which is not written (\(setting))")
+    }
+    return warnings
+  }
+
   func checkDestinations(_ check: ValueCheck) throws(ConfigurationError) {
     var names = Set<String>()
     for destination in destinations {

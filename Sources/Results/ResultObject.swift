@@ -47,6 +47,20 @@ public struct ResultIdentifiers: Sendable, Equatable, Codable {
     self.sopInstanceUID = sopInstanceUID
   }
 
+  /// Whether the Tracking UIDs of an object's segments follow from its SOP Instance UID, as in every segmentation
+  /// of ours and in none that somebody else made or saved under another UID.
+  public static func track(_ dataset: Dataset) -> Bool {
+    guard let uid = dataset.text(.sopInstanceUID) else { return false }
+    let own = ResultIdentifiers(seriesInstanceUID: "", sopInstanceUID: uid)
+    // The background of a label map has number 0 and no tracking UID.
+    let segments = dataset.items(.segmentSequence).filter { $0.integer(.segmentNumber) != 0 }
+    return !segments.isEmpty
+      && segments.allSatisfy { segment in
+        segment.text(.trackingUID)
+          == segment.integer(.segmentNumber).map { own.trackingUID(ofSegment: $0) }
+      }
+  }
+
   /// Dimension Organization UID (0020,9164) of the object.
   var dimensionOrganizationUID: String { DICOMUID.named("\(sopInstanceUID)/dimensions") }
 

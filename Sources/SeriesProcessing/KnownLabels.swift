@@ -23,7 +23,8 @@ public enum KnownLabels {
     return try SegmentationLabels.read(url.path, onto: grid) { segment in
       guard !labels.isEmpty else { return UInt8(exactly: segment.number) }
       let alike = labels.filter {
-        $0.type.value == segment.type && $0.modifier?.value == segment.modifier
+        segment.type == .init($0.type)
+          && segment.modifier == $0.modifier.map(SegmentationLabels.Code.init)
       }
       return (alike.first { $0.name == segment.name } ?? alike.first)?.value
     }

@@ -12,6 +12,17 @@ public struct ProcessedSeries: Sendable, Equatable {
   /// On the series whose images the result refers to, then on those of the channels; the pixels are
   /// part of the assessment as far as they were read.
   public var assessments: [AssessmentSummary]
+
+  /// What the verdicts say of images that there is a result of: what was repaired, or is missing, as a frame of
+  /// reference. Nothing of a held series, whose reasons are of the outcome.
+  public var verdictNotes: [String] {
+    if case .held = outcome { return [] }
+    return assessments.enumerated().flatMap { index, assessment in
+      assessment.reasons.map {
+        (index == 0 ? "" : "series \(assessment.seriesInstanceUID): ") + $0
+      }
+    }
+  }
 }
 
 /// Takes one series from its files to proved segmentations.

@@ -194,7 +194,9 @@ struct RunCommand: AsyncParsableCommand {
         identity: ResultIdentity(fingerprint: dependencies.fingerprint), output: folder,
         times: times
       ) { line.show($0) }
-      return RunReport(series, processed.outcome, times)
+      var report = RunReport(series, processed.outcome, times)
+      report.notes = processed.verdictNotes + report.notes
+      return report
     } catch let held as HeldSeries {
       return RunReport(series, .held(reasons: held.reasons), times)
     } catch let refusal as ChannelRefusal {

@@ -65,6 +65,30 @@ import Testing
     #expect(full.tls?.fault()?.contains("c.pem") == true)
   }
 
+  /// Settings that are no fault, and of which something reaches nobody.
+  @Test(arguments: [
+    ("takes: [seg]", "", "takes: has no sr|results.nothingFound: report"),
+    ("takes: [sr]", "results: {nothingFound: segmentation}", "takes: has no seg|sr, which is not"),
+    ("takes: [seg, capture]", "results: {captures: page}", ""),
+    ("takes: [seg, capture]", "results: {captures: frames}", "takes: has no sr"),
+    ("takes: [seg]", "results: {nothingFound: none}", ""), ("timeoutSeconds: 5", "", ""),
+    (
+      "takes: [seg, sr, labelmap, rtstruct, fractional]", "",
+      "labelmap, which is not written (results.labelmap)|(results.rtstruct)|(results.fractional)"
+    ),
+    ("takes: [seg, sr]", "results: {fractional: true}", "results.fractional: is true"),
+    ("takes: [seg, sr, fractional]", "results: {fractional: true}", ""),
+  ])
+  func whatReachesNobodyIsAWarning(destination: String, results: String, due: String) throws {
+    let warnings = try load("\(dimse), \(destination)", "listener: {}\n\(results)").warnings
+    let parts = due.split(separator: "|")
+    #expect(warnings.isEmpty == parts.isEmpty, "\(warnings)")
+    for part in parts { #expect(warnings.contains { $0.contains(part) }, "\(warnings)") }
+    if !parts.isEmpty, !due.hasPrefix("results.") {
+      #expect(warnings.allSatisfy { $0.hasPrefix("destinations.a.takes: ") }, "\(warnings)")
+    }
+  }
+
   @Test func aServerOfSTOW() throws {
     let web = try #require(
       try load(stow + ", tokenFile: token, verify: query, tls: {}").destinations.first)

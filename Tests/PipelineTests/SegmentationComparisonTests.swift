@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Ingest
 import Logging
+import Results
 import SeriesProcessing
 import TestSupport
 import Testing
@@ -117,7 +118,7 @@ import Testing
     #expect(try await other.runner.runNext { _ in })
     let result = other.state.file("results/\(other.id)/segmentation.dcm")
     var (dataset, pixels) = try DICOMFile.withNativePixels(path: result.path)
-    dataset.set(.manufacturer, .LO, "Some Workstation")
+    dataset.set(.sopInstanceUID, .UI, "2.25.881")
     dataset.set(.pixelData, .OB, bytes: pixels)
     let file = small.folder.url.appendingPathComponent("external.dcm")
     try dataset.write(to: file.path)
@@ -139,15 +140,57 @@ import Testing
     #expect(now.count == 1 && now[0].scores.allSatisfy { $0.dice < 1 })
   }
 
-  @Test func ourOwnObjectsAreIgnored() async throws {
+  /// As it was sent, with a Manufacturer that an archive coerced or not.
+  @Test(arguments: ["segmentd", "Some Archive"])
+  func ourOwnObjectsAreIgnored(maker: String) async throws {
     try await runJob()
+    let sent = try Bits(try result()).dataset
     _ = try receive { bits in
-      for tag in [DICOM.Tag.manufacturer, .manufacturerModelName] {
-        bits.dataset.set(tag, .LO, "segmentd")
-      }
+      bits.dataset = sent
+      bits.dataset.set(.manufacturer, .LO, maker)
     }
     try compareAll()
     #expect(try small.ledger.comparisons().isEmpty)
+  }
+
+  /// Whoever made it first: saved in place, or as an instance of its own.
+  @Test(arguments: [true, false])
+  func aCorrectionThatKeepsOurNameIsScored(isInPlace: Bool) async throws {
+    try await runJob()
+    let sent = try Bits(try result()).dataset
+    _ = try receive { bits in
+      bits.dataset = sent
+      if !isInPlace { bits.dataset.set(.sopInstanceUID, .UI, "2.25.881") }
+      for index in bits.pixels.indices where index % 4 == 0 { bits.pixels[index] = 0 }
+    }
+    try compareAll()
+    let found = try #require(try small.ledger.comparisons().first)
+    #expect(found.fault == nil && found.madeWith == "segmentd segmentd")
+    #expect(!found.scores.isEmpty && found.scores.allSatisfy { $0.dice < 1 })
+  }
+
+  /// The result of another installation on the same images is nobody's correction.
+  @Test func whatAnotherInstallationMadeIsIgnored() async throws {
+    try await runJob()
+    _ = try receive { bits in
+      bits.dataset.set(.sopInstanceUID, .UI, "2.25.4711")
+      let segments = bits.dataset.items(.segmentSequence).map { segment in
+        var other = segment
+        let number = segment.integer(.segmentNumber) ?? 0
+        other.set(.trackingUID, .UI, DICOMUID.named("2.25.4711/segments/\(number)"))
+        return other
+      }
+      bits.dataset.set(.segmentSequence, segments)
+    }
+    try compareAll()
+    #expect(try small.ledger.comparisons().isEmpty)
+  }
+
+  /// The same value in another scheme is another code, and in an older name of the scheme the same.
+  @Test func codesAreThoseOfTheirScheme() {
+    typealias Code = SegmentationLabels.Code
+    #expect(Code(value: "T-62000", scheme: "SNM3") == Code(value: "T-62000", scheme: "SRT"))
+    #expect(Code(value: "10200004", scheme: "SCT") != Code(value: "10200004", scheme: "99LOCAL"))
   }
 
   /// What cannot be compared is told, once, and nothing else stops.
@@ -159,7 +202,10 @@ import Testing
         let segments = bits.dataset.items(.segmentSequence).map { segment in
           var other = segment
           var code = Dataset()
-          code.set(.codeValue, .SH, "0")
+          // Our value, in a scheme in which it means something else.
+          let type = segment.items(.segmentedPropertyTypeCodeSequence).first
+          code.set(.codeValue, .SH, type?.text(.codeValue) ?? "")
+          code.set(.codingSchemeDesignator, .SH, "99LOCAL")
           other.set(.segmentedPropertyTypeCodeSequence, [code])
           return other
         }

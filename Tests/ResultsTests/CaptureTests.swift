@@ -101,6 +101,31 @@ import Volumes
     #expect(try DICOMFile(path: path).dataset.text(.burnedInAnnotation) == "NO")
   }
 
+  /// Each picture says what is unusual, in as many lines as that takes.
+  @Test func whatIsUnusualIsInEveryPicture() throws {
+    var origin = PhantomLabels.origin
+    origin.remarks = [
+      "Spleen was not found", String(repeating: "something is too large ", count: 9),
+    ]
+    let phantom = try CapturePhantom(origin: origin)
+    let series = phantom.captures
+    for object in [series.frames(), series.page(millilitres: phantom.millilitres)]
+      + series.singleFrames().prefix(1)
+    {
+      let text: [String]
+      switch object.content {
+      case .frames(let images, _), .frame(let images, _): text = images.caption
+      case .page(let page, _): text = page.warnings
+      }
+      let said = text.joined(separator: " ")
+      #expect(said.contains("Unusual: Spleen was not found Unusual: something"), "\(said)")
+      #expect(said.components(separatedBy: "too large").count == 10, "\(said)")
+      // Written and proved.
+      _ = try phantom.write(object)
+    }
+    #expect(try CapturePhantom().captures.frames().size.rows < series.frames().size.rows)
+  }
+
   /// Image orientations as they are stored, and the letters that have to be on the left and above.
   @Test(arguments: [
     (["1", "0", "0", "0", "1", "0"], "R", "A"), (["-1", "0", "0", "0", "-1", "0"], "R", "A"),

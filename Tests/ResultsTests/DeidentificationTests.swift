@@ -100,11 +100,12 @@ import Volumes
         origin: origin, form: .fractional),
       series.series.structures(series.labels, origin: origin),
     ]
-    return try objects.enumerated().map { index, object in
-      let path = series.series.folder.url.appendingPathComponent("other-\(index).dcm").path
-      #expect(try object.write(to: path) == .written)
-      return path
+    var paths: [String] = []
+    for (index, object) in objects.enumerated() {
+      paths.append(series.series.folder.url.appendingPathComponent("other-\(index).dcm").path)
+      #expect(try object.write(to: paths[index]) == .written)
     }
+    return paths
   }
 
   /// Nothing of the source's description stays, also where it begins like one of ours, and whatever dash is
@@ -116,11 +117,11 @@ import Volumes
     for beginning in [
       "phantom SECRET", "phantom SECRET - phantom", "phantom (research use only) SECRET",
     ] {
-      let series = try ReportSeries { dataset in
+      let series = try ReportSeries(change: { dataset in
         dataset.set(.specificCharacterSet, .CS, characterSet)
         dataset.set(.patientName, .PN, "Phantom")
         dataset[.seriesDescription] = DataElement(.LO, .text(Array(beginning.utf8) + letters))
-      }
+      })
       try series.write()
       let paths = [series.segmentation.path, series.path] + (try others(series))
       let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path

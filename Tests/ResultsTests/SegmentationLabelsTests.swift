@@ -26,7 +26,7 @@ import Volumes
   }
 
   private func byType(_ segment: SegmentationLabels.Segment) -> UInt8? {
-    segment.type.flatMap { UInt8($0.dropFirst(2)) }
+    segment.type.flatMap { UInt8($0.value.dropFirst(2)) }
   }
 
   /// Label 3 is absent, so that segment 2 is label 7: codes tell, numbers do not.

@@ -120,6 +120,37 @@ import Volumes
       try warning([2, 2, 2, 0, 2, 2, 2]) == .scattered(name: "Two", largestPart: 0.5, usual: 0.8))
   }
 
+  @Test func shapesThatAreUnusualAreSaid() throws {
+    var limit = OutputLimit(label: 2, millilitres: [0.001, 1], largestPart: 0, parts: 2)
+    func warning(_ labels: [UInt8], rows: Int = 1) throws -> ModelWarning? {
+      let grid = VolumeGrid(
+        columns: labels.count / rows, rows: rows, slices: 1,
+        affine: Affine(column: [1, 0, 0], row: [0, 2, 0], slice: [0, 0, 4], origin: [0, 0, 0]))
+      let volume = LabelVolume(grid: grid, labels: labels)
+      return try limit.check(volume, largestPart: 1, name: "Two")
+    }
+    #expect(try warning([2, 0, 2, 2]) == nil)
+    #expect(try warning([2, 0, 2, 0, 2]) == .manyParts(name: "Two", found: 3, usual: 2))
+    // A voxel of 8 mm³ has 2 · (8 + 4 + 2) mm² of surface, a ball of 8 mm³ 19.34 mm².
+    limit.parts = nil
+    limit.compactness = 0.69
+    #expect(try warning([2]) == nil)
+    limit.compactness = 0.7
+    guard case .ragged(name: "Two", let compactness, usual: 0.7)? = try warning([2]) else {
+      Issue.record("no warning")
+      return
+    }
+    #expect(abs(compactness - 19.3427 / 28) < 1e-4)
+    // Two voxels along a row and beside each other: the faces between them do not count.
+    limit.compactness = 0
+    let grid = VolumeGrid(
+      columns: 2, rows: 2, slices: 1,
+      affine: Affine(column: [1, 0, 0], row: [0, 1, 0], slice: [0, 0, 1], origin: [0, 0, 0]))
+    let found = limit.compactness(in: LabelVolume(grid: grid, labels: [2, 2, 0, 1]))
+    #expect(try abs(#require(found) - cbrt(36 * Double.pi * 4) / 10) < 1e-12)
+    #expect(limit.compactness(in: LabelVolume(grid: grid, labels: [0, 0, 0, 1])) == nil)
+  }
+
   @Test func anotherAnatomyIsRefused() throws {
     let missing = #expect(throws: InputRefusal.self) { try warning([0, 1]) }
     #expect(missing?.description.contains("found 0.0 ml of Two") == true)

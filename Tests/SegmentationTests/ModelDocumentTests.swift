@@ -58,7 +58,8 @@ import Volumes
     try document.complete(network: network)
     try document.complete(preprocessing: preprocessing)
     try document.completeInference()
-    let output = OutputLimit(label: 1, millilitres: [1.5, 20], largestPart: 0.875)
+    let output = OutputLimit(
+      label: 1, millilitres: [1.5, 20], largestPart: 0.875, parts: 2, compactness: 0.25)
     try document.complete(input: limits, output: [output])
     try document.set(weights: "weights.safetensors", sha256: String(repeating: "9", count: 64))
     var direct = try document.bundle(in: folder.url)

@@ -49,6 +49,15 @@ extension Ledger {
       spoolPath: try row.value("spool_path"))
   }
 
+  /// The file of a result of ours by its SOP Instance UID; nil where no result has it.
+  public func resultObject(_ sopInstanceUID: String) throws(LedgerError) -> StoredObject? {
+    try read { db in
+      try Row.fetchOne(
+        db, sql: "SELECT * FROM result_objects WHERE sop_uid = ?", arguments: [sopInstanceUID]
+      ).map(storedObject)
+    }
+  }
+
   /// Notes that a segmentation object is about to be read, so that one that ends the program is read once.
   public func beginReading(_ external: ExternalSegmentation) throws(LedgerError) {
     try record(

@@ -60,10 +60,9 @@ public struct SegmentationComparison: Service {
 
   private func read(_ external: ExternalSegmentation) throws {
     try ledger.beginReading(external)
+    let path = state.file(external.spoolPath).path
     let dataset: Dataset
-    do {
-      dataset = try DICOMFile(path: state.file(external.spoolPath).path).dataset
-    } catch {
+    do { dataset = try DICOMFile(path: path).dataset } catch {
       return try ledger.record(
         external, of: [], madeWith: "", isOurs: false, fault: error.description)
     }
@@ -71,7 +70,7 @@ public struct SegmentationComparison: Service {
     let series = dataset.items(.referencedSeriesSequence).compactMap { $0.text(.seriesInstanceUID) }
     try ledger.record(
       external, of: series, madeWith: made.filter { !$0.isEmpty }.joined(separator: " "),
-      isOurs: made == ["segmentd", "segmentd"],
+      isOurs: try OwnSegmentation(state: state, ledger: ledger).isSent(path, dataset),
       fault: series.isEmpty ? "\(DICOM.Tag.referencedSeriesSequence) names no series" : nil)
   }
 }

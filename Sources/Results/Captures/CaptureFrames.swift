@@ -19,7 +19,7 @@ struct CaptureFrames: Sendable {
   private let view: PlaneView
   private let legend: CaptureText.Legend
   /// What is said of all pictures.
-  private let caption: [String]
+  let caption: [String]
   private let imageCount: Int
 
   private static let size = 13.0
@@ -35,7 +35,10 @@ struct CaptureFrames: Sendable {
   ///   - volume: what is shown.
   ///   - palette: of its labels.
   ///   - title: the model, and what the series is about.
-  init(_ volume: CaptureVolume, _ palette: CapturePalette, title: String) {
+  ///   - warnings: what is unusual about the result.
+  init(
+    _ volume: CaptureVolume, _ palette: CapturePalette, title: String, warnings: [String] = []
+  ) {
     self.volume = volume
     self.palette = palette
     slices = volume.shownSlices
@@ -49,8 +52,9 @@ struct CaptureFrames: Sendable {
     legend = CaptureText.Legend(
       palette.found.map { .init(text: $0.name, color: palette.color($0.value)) },
       size: Self.size, width: Double(width), on: measuring)
-    caption = CaptureText.lines(
-      "\(CaptureText.notice) - \(title)", size: Self.size, width: Double(width), on: measuring)
+    caption = (["\(CaptureText.notice) - \(title)"] + warnings.map { "Unusual: \($0)" }).flatMap {
+      CaptureText.lines($0, size: Self.size, width: Double(width), on: measuring)
+    }
     columns = width + 2 * Self.margin
     left = Self.margin + (width - tile.columns) / 2
     top = 24

@@ -59,7 +59,8 @@ public struct CaptureSeries: Sendable {
     palette = CapturePalette(segments, of: labels)
     let parts = ["\(origin.modelName) \(origin.modelVersion)", origin.subject]
     images = CaptureFrames(
-      volume, palette, title: parts.filter { !$0.isEmpty }.joined(separator: ", "))
+      volume, palette, title: parts.filter { !$0.isEmpty }.joined(separator: ", "),
+      warnings: origin.remarks)
     let stated = try SourceImages(stack).header.text(.sopInstanceUID)
     identityFrame = stack.frames.first { $0.sopInstanceUID == stated } ?? first
   }

@@ -22,7 +22,8 @@ struct KeyPage: Sendable {
   private let palette: CapturePalette
   private let content: Content
   private let legend: CaptureText.Legend
-  private let warnings: [String]
+  /// Lines that say what is unusual.
+  let warnings: [String]
   private var legendTop = 0.0
 
   private static let margin = 20

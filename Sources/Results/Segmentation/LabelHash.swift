@@ -45,7 +45,7 @@ public enum LabelHash {
       let source = frame.items(.derivationImageSequence).first?.items(.sourceImageSequence).first
       let place = frame.items(.planePositionSequence).first?.reals(.imagePosition) ?? []
       lines.append(
-        ([segment.type ?? "", segment.modifier ?? "", segment.name]
+        ([segment.type?.value ?? "", segment.modifier?.value ?? "", segment.name]
           + [source?.text(.referencedSOPInstanceUID) ?? ""]
           + place.map { String(format: "%.3f", $0) }
           + [hexadecimal(SHA256.hash(data: Data(bits)))]).joined(separator: "|"))

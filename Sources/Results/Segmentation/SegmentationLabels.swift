@@ -1,5 +1,6 @@
 import DICOM
 import Foundation
+import Terminology
 import Volumes
 
 /// Why a segmentation object does not give labels on a grid.
@@ -31,9 +32,31 @@ public enum SegmentationLabels {
   public struct Segment: Sendable, Equatable {
     public var number: Int
     public var name: String
-    /// Code Value of Segmented Property Type and of its modifier.
-    public var type: String?
-    public var modifier: String?
+    /// Segmented Property Type and its modifier.
+    public var type: Code?
+    public var modifier: Code?
+  }
+
+  /// A code, which means something in its scheme alone (PS3.3 8.2).
+  public struct Code: Sendable, Equatable {
+    public var value: String
+    /// Coding Scheme Designator; of SNOMED RT the present one of those that it had (PS3.16 8.1).
+    public var scheme: String
+
+    public init(value: String, scheme: String) {
+      self.value = value
+      self.scheme = ["SNM3", "99SDM"].contains(scheme) ? "SRT" : scheme
+    }
+
+    public init(_ concept: CodedConcept) {
+      self.init(value: concept.value, scheme: concept.scheme)
+    }
+
+    /// - Returns: nil where the item has no code.
+    init?(_ item: Dataset?) {
+      guard let value = item?.text(.codeValue), !value.isEmpty else { return nil }
+      self.init(value: value, scheme: item?.text(.codingSchemeDesignator) ?? "")
+    }
   }
 
   /// The labels on a grid, by the place of each frame in the patient (Image Position and Image
@@ -77,8 +100,8 @@ extension SegmentationLabels {
       let modifier = type?.items(.segmentedPropertyTypeModifierCodeSequence).first
       segments.append(
         Segment(
-          number: number, name: item.text(.segmentLabel) ?? "", type: type?.text(.codeValue),
-          modifier: modifier?.text(.codeValue)))
+          number: number, name: item.text(.segmentLabel) ?? "", type: Code(type),
+          modifier: Code(modifier)))
     }
     return segments
   }

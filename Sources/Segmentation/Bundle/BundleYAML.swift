@@ -60,7 +60,9 @@ extension OutputLimit {
     let refusal = accepted.map {
       ", accepted: {millilitres: \($0.millilitres), largestPart: \($0.largestPart)}"
     }
+    let shape =
+      (parts.map { ", parts: \($0)" } ?? "") + (compactness.map { ", compactness: \($0)" } ?? "")
     return
-      "{label: \(label), millilitres: \(millilitres), largestPart: \(largestPart)\(refusal ?? "")}"
+      "{label: \(label), millilitres: \(millilitres), largestPart: \(largestPart)\(shape)\(refusal ?? "")}"
   }
 }

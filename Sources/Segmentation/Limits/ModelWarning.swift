@@ -8,6 +8,8 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
   case notFound(name: String)
   case volume(name: String, millilitres: Double, usual: [Double])
   case scattered(name: String, largestPart: Double, usual: Double)
+  case manyParts(name: String, found: Int, usual: Int)
+  case ragged(name: String, compactness: Double, usual: Double)
   case misplaced(name: String, due: String, other: String)
   case notEnclosed(name: String, by: String, part: Double, usual: Double)
   case dissimilar(name: String, other: String, ratio: Double, usual: Double)
@@ -25,6 +27,11 @@ public enum ModelWarning: Sendable, Equatable, CustomStringConvertible {
     case .scattered(let name, let part, let usual):
       "the largest connected part of \(name) has \(rounded(100 * part)) % of its voxels, usual "
         + "are at least \(rounded(100 * usual)) %: look at the result with care"
+    case .manyParts(let name, let found, let usual):
+      "\(name) is in \(found) parts, usual are at most \(usual): look at the result with care"
+    case .ragged(let name, let compactness, let usual):
+      "the compactness of \(name) is \(rounded(compactness)), usual are at least \(rounded(usual)): look at "
+        + "the result with care"
     case .misplaced(let name, let due, let other):
       "\(name) is not \(due) \(other): look at the result with care"
     case .notEnclosed(let name, let other, let part, let usual):

@@ -26,7 +26,16 @@ extension OutputLimit {
     if volume < millilitres[0] || volume > millilitres[1] {
       return .volume(name: name, millilitres: volume, usual: millilitres)
     }
-    return part < largestPart
-      ? .scattered(name: name, largestPart: part, usual: largestPart) : nil
+    if part < largestPart {
+      return .scattered(name: name, largestPart: part, usual: largestPart)
+    }
+    if let parts {
+      let found = partCount(in: labels)
+      if found > parts { return .manyParts(name: name, found: found, usual: parts) }
+    }
+    if let compactness, let found = self.compactness(in: labels), found < compactness {
+      return .ragged(name: name, compactness: found, usual: compactness)
+    }
+    return nil
   }
 }

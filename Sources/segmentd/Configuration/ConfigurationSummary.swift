@@ -14,10 +14,13 @@ struct ConfigurationSummary: Encodable {
   var file: String
   var stateDirectory: String
   var parts: [Part]
+  /// What is no fault and hardly meant.
+  var warnings: [String]
 
   init(_ configuration: SiteConfiguration, file: String) {
     self.file = file
     stateDirectory = configuration.stateDirectory
+    warnings = configuration.warnings
     parts =
       Self.entrances(configuration) + Self.models(configuration) + Self.peers(configuration)
   }
@@ -93,6 +96,7 @@ struct ConfigurationSummary: Encodable {
 
   var text: String {
     (["\(file): no fault found", "state directory: \(stateDirectory)"]
-      + parts.map { "\($0.kind): \($0.text)" }).joined(separator: "\n")
+      + parts.map { "\($0.kind): \($0.text)" } + warnings.map { "warning: \($0)" }).joined(
+        separator: "\n")
   }
 }
