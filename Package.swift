@@ -64,7 +64,7 @@ let package = Package(
         "Credentials", "FileSystem", "StrictYAML", "SeriesSelection", "GeometryGate", "DICOM",
         "DICOMNetwork",
       ]),
-    .target(name: "WatchFolder", dependencies: ["FileSystem"]),
+    .target(name: "WatchFolder", dependencies: ["Cryptography", "FileSystem"]),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "UNETRPP", dependencies: ["Tensors", "Checkpoints"]),
     .target(
@@ -195,7 +195,8 @@ let package = Package(
     .target(
       name: "Ingest",
       dependencies: [
-        "Clocks", "SeriesReading", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger",
+        "Clocks", "Cryptography", "SeriesReading", "DICOM", "DICOMNetwork", "FileSystem",
+        "JobLedger",
         "WatchFolder",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -216,7 +217,8 @@ let package = Package(
       name: "segmentd",
       dependencies: [
         "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "ConfigurationFile",
-        "Credentials", "DICOM", "Explanation", "FileSystem", "GeometryGate", "JobLedger",
+        "Credentials", "Cryptography", "DICOM", "Explanation", "FileSystem", "GeometryGate",
+        "JobLedger",
         "Notifications", "Results", "Segmentation", "SeriesSelection",
         "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
@@ -237,7 +239,8 @@ let package = Package(
       name: "SeriesSelectionTests",
       dependencies: ["SeriesSelection", .product(name: "Yams", package: "Yams")]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "CZip", "TestSupport"]),
-    .testTarget(name: "WatchFolderTests", dependencies: ["WatchFolder", "TestSupport"]),
+    .testTarget(
+      name: "WatchFolderTests", dependencies: ["WatchFolder", "Cryptography", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "UNETRPPTests", dependencies: ["UNETRPP", "Tensors", "Checkpoints", "TestSupport"]),
@@ -263,7 +266,9 @@ let package = Package(
     .testTarget(
       name: "WebServerTests",
       dependencies: [
-        "WebServer", "Clocks", "Credentials", "Dashboard", "DICOMNetwork", "TestSupport",
+        "WebServer", "Clocks", "Credentials", "Dashboard", "DICOMNetwork", "FileSystem",
+        "JobLedger",
+        "TestSupport", "Volumes",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -280,7 +285,8 @@ let package = Package(
         "Results", "DICOMNetwork", "Terminology", "GeometryGate", "TestSupport",
         "Cryptography",
       ]),
-    .testTarget(name: "JobLedgerTests", dependencies: ["Clocks", "JobLedger", "TestSupport"]),
+    .testTarget(
+      name: "JobLedgerTests", dependencies: ["Clocks", "Cryptography", "JobLedger", "TestSupport"]),
     .testTarget(
       name: "ExplanationTests",
       dependencies: ["Clocks", "Explanation", "JobLedger", "TestSupport"]),
@@ -306,7 +312,8 @@ let package = Package(
     .testTarget(
       name: "IngestTests",
       dependencies: [
-        "Clocks", "Ingest", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger", "TestSupport",
+        "Clocks", "Cryptography", "Ingest", "DICOM", "DICOMNetwork", "FileSystem", "JobLedger",
+        "TestSupport",
       ]),
     .testTarget(
       name: "PipelineTests",

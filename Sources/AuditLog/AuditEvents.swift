@@ -99,19 +99,52 @@ extension AuditMessage {
   }
 
   /// Security Alert (PS3.15 A.5.3.11): a person changed what is done, such as jobs.
+  ///
+  /// - Parameters:
+  ///   - kind: what was done.
+  ///   - description: of it, without patient data.
+  ///   - subject: what it was done to.
+  ///   - study: Study Instance UID, where it was done to one.
+  ///   - person: the account; nil where it is not known, as of what an older version wrote.
+  ///   - application: ours.
+  ///   - time: when it was done.
   public static func action(
-    _ kind: String, _ description: String, of subject: String, study: String?,
-    by application: AuditedApplication, at time: Date
+    _ kind: String, _ description: String, of subject: String, study: String?, by person: String?,
+    with application: AuditedApplication, at time: Date
   ) -> AuditMessage {
     AuditMessage(
       event: .securityAlert, type: .restrictedFunction, action: .execute, outcome: .success,
       outcomeDescription: nil, at: time,
       participants: [
         application.participant(isRequestor: false, .application),
-        Participant(userID: "administrator of \(application.host)", isRequestor: true),
+        Participant(
+          userID: person ?? "administrator of \(application.host)", isRequestor: true),
       ],
       objects: [.subject(subject, description: "\(kind): \(description)")]
         + (study.map { [.study($0, instances: [:])] } ?? []))
+  }
+}
+
+extension AuditMessage {
+  /// User Authentication (PS3.15 A.5.3.12): a person began or ended a session of the dashboard.
+  ///
+  /// - Parameters:
+  ///   - user: the name by which they logged in.
+  ///   - address: from where.
+  ///   - begins: whether they logged in; otherwise they logged out.
+  ///   - application: ours.
+  ///   - time: when.
+  public static func session(
+    of user: String, from address: String, begins: Bool, with application: AuditedApplication,
+    at time: Date = Date()
+  ) -> AuditMessage {
+    AuditMessage(
+      event: .userAuthentication, type: begins ? .login : .logout, action: .execute,
+      outcome: .success, outcomeDescription: nil, at: time,
+      participants: [
+        Participant(userID: user, isRequestor: true, address: .ip(address)),
+        application.participant(isRequestor: false, .application),
+      ], objects: [])
   }
 }
 

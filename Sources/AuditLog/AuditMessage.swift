@@ -81,8 +81,12 @@ extension AuditMessage.Code {
   static let instancesTransferred = Self("110104", "DICOM Instances Transferred")
   static let securityAlert = Self("110113", "Security Alert")
 
+  static let userAuthentication = Self("110114", "User Authentication")
+
   static let applicationStart = Self("110120", "Application Start")
   static let applicationStop = Self("110121", "Application Stop")
+  static let login = Self("110122", "Login")
+  static let logout = Self("110123", "Logout")
   static let nodeAuthentication = Self("110126", "Node Authentication")
   static let restrictedFunction = Self("110132", "Use of Restricted Function")
 

@@ -35,5 +35,11 @@ public struct DashboardSettings: Sendable {
   /// Names of the destinations, in the configuration's order.
   public var destinations: [String] = []
 
+  /// Is told of each session of a person, with the user's name and the address, as it begins (true) and as it ends
+  /// by logging out or by another login.
+  public var onSession: @Sendable (_ user: String, _ address: String, _ begins: Bool) -> Void = {
+    _, _, _ in
+  }
+
   public init() {}
 }

@@ -28,6 +28,9 @@ public protocol DashboardSource: Sendable {
   /// - Throws: an error that says why they cannot be read.
   func pixels(of stack: SliceStack) throws -> Volume
 
+  /// Resident memory of the daemon's processes, in bytes.
+  var memory: [(process: String, bytes: Int)] { get }
+
   /// Of the disk of the state directory.
   var disk: (available: Int, total: Int)? { get }
 }

@@ -1,4 +1,5 @@
 import Clocks
+import Cryptography
 import DICOM
 import DICOMNetwork
 import FileSystem
@@ -118,14 +119,15 @@ public struct Intake: StoreHandler {
       ])
   }
 
-  /// Copies a file that is not ours into the spool; the file itself stays as it is.
+  /// Copies a file that is not ours into the spool; the file itself stays as it is. Its path may name a patient:
+  /// errors and the ledger's events have the hash of it (``hashedFileName(_:)``).
   public func take(copyOf file: URL) throws(IntakeError) {
     let version = FileStatus(file.path)?.version ?? ""
     let suspicion: CrashSuspicion?
     do { suspicion = try ledger.crashSuspicion(ofFile: file.path, version: version) } catch {
       throw .notRecorded(error)
     }
-    guard suspicion != .refused else { throw .crashed(path: file.path) }
+    guard suspicion != .refused else { throw .crashed(name: hashedFileName(file.path)) }
     try read(copyOf: file, version: version)
     // It is tried again at worst.
     if suspicion != nil { try? ledger.clearCrashes(ofFile: file.path) }
@@ -137,12 +139,13 @@ public struct Intake: StoreHandler {
     do throws(IntakeError) {
       // Read in its place, so that nothing is copied that will not be kept.
       do {
-        _ = try ImageIdentity.read(file.path, named: file.path, besides: storedClasses)
+        _ = try ImageIdentity.read(
+          file.path, named: hashedFileName(file.path), besides: storedClasses)
       } catch { throw .refused(error) }
       let copy: URL
       do { copy = try spool.copy(file) } catch { throw .notStored(reason: error.description) }
       defer { try? FileManager.default.removeItem(at: copy) }
-      try take(copy, named: file.path, source: .watch, original: file)
+      try take(copy, named: hashedFileName(file.path), source: .watch, original: file)
     } catch {
       let partial = PartialIdentity(ofDamaged: file.path)
       if let refusal = RefusedInstance(watched: file, partial, error) {
@@ -269,12 +272,12 @@ public struct Intake: StoreHandler {
       peerLog.log(
         .received, .info,
         "instance \(record.sopInstanceUID) came again as it was before it was replaced",
-        of: association)
+        of: association, metadata: record.logMetadata)
       if let kept = try keepOneFile(of: record) { touch(kept) }
     case .conflicting:
       peerLog.log(
         .received, .warning, "instance \(record.sopInstanceUID) came again with other content",
-        of: association)
+        of: association, metadata: record.logMetadata)
     }
   }
 
@@ -298,6 +301,13 @@ public struct Intake: StoreHandler {
     let file = spool.state.file(path).path
     guard utimensat(AT_FDCWD, file, nil, 0) == 0 else { return }
     try? StateDirectory.sync(file)
+  }
+}
+
+extension InstanceRecord {
+  /// Which study it is of.
+  fileprivate var logMetadata: Logger.Metadata {
+    ["study": "\(studyInstanceUID)", "series": "\(seriesInstanceUID)"]
   }
 }
 

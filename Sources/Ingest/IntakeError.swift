@@ -13,7 +13,7 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
   /// Our own ledger failed.
   case notRecorded(LedgerError)
   /// The receiving process crashed while it read the file.
-  case crashed(path: String)
+  case crashed(name: String)
 
   public var description: String {
     switch self {
@@ -23,8 +23,8 @@ public enum IntakeError: Error, Sendable, CustomStringConvertible {
         + "of the dataset are \(found)"
     case .notStored(let reason): "the object could not be stored: \(reason)"
     case .notRecorded(let error): "the object could not be stored: \(error)"
-    case .crashed(let path):
-      "\(path): not read, as the receiving process crashed while it read this file; it is tried again "
+    case .crashed(let name):
+      "\(name): not read, as the receiving process crashed while it read this file; it is tried again "
         + "when the file changes"
     }
   }

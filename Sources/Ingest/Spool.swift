@@ -187,7 +187,8 @@ final class Spool: Sendable {
       try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy.path)
     } catch {
       try? FileManager.default.removeItem(at: copy)
-      throw .writeFailed(path: source.path, reason: SystemError.text(of: error))
+      // Not that of the source, which may name a patient.
+      throw .writeFailed(path: copy.path, reason: SystemError.text(of: error))
     }
     return copy
   }

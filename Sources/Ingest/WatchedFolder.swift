@@ -7,6 +7,8 @@ import WatchFolder
 /// A watch folder as a service of the daemon.
 public struct WatchedFolder: Service {
   private let folder: FolderWatcher
+  /// As the configuration has it.
+  private let path: String
   private let intake: Intake
   private let logger: Logger
 
@@ -14,9 +16,11 @@ public struct WatchedFolder: Service {
   public init(url: URL, settleTime: TimeInterval, intake: Intake, logger: Logger)
     throws(WatchFolderError)
   {
+    let path = url.path
     folder = try FolderWatcher(
       url: url, settings: .init(settleTime: settleTime, rescanInterval: 30)
-    ) { logger.warning("\($0)") }
+    ) { logger.warning("\($0)", metadata: ["folder": "\(path)"]) }
+    self.path = path
     self.intake = intake
     self.logger = logger
   }
@@ -37,18 +41,29 @@ public struct WatchedFolder: Service {
     }
   }
 
-  /// Takes or refuses a file; false where neither is possible now.
+  /// Takes or refuses a file; false where neither is possible now. Its name may be a patient's, and is in no log.
   private func isSettled(_ file: URL) -> Bool {
     do throws(IntakeError) {
       try intake.take(copyOf: file)
       return true
     } catch {
-      logger.warning("\(error)")
+      logger.warning("\(error)", metadata: metadata(of: file))
       switch error {
       case .notStored, .notRecorded, .refused(.readerUnavailable): return false
       case .refused(.notReadable): return !FileManager.default.fileExists(atPath: file.path)
       default: return true
       }
     }
+  }
+
+  /// Which study the file is of, as far as it can be read.
+  private func metadata(of file: URL) -> Logger.Metadata {
+    let partial = PartialIdentity(ofDamaged: file.path)
+    var metadata: Logger.Metadata = [
+      "folder": "\(path)", "study": "\(partial.studyInstanceUID ?? "unknown")",
+    ]
+    metadata["series"] = partial.seriesInstanceUID.map { "\($0)" }
+    metadata["instance"] = partial.sopInstanceUID.map { "\($0)" }
+    return metadata
   }
 }

@@ -61,10 +61,12 @@ extension Ledger {
   ///   - action: what is done.
   ///   - selection: which jobs are meant.
   ///   - reason: why, for people; without patient data.
+  ///   - person: who does it, for the events; nil for ``account``.
   ///   - isDryRun: whether nothing is changed.
   /// - Returns: what became, or would become, of each job, in the order of their numbers.
   public func apply(
-    _ action: JobAction, to selection: JobSelection, reason: String? = nil, isDryRun: Bool = false
+    _ action: JobAction, to selection: JobSelection, reason: String? = nil,
+    by person: String? = nil, isDryRun: Bool = false
   ) throws(LedgerError) -> [JobChange] {
     if isDryRun {
       return try read { db in
@@ -74,10 +76,19 @@ extension Ledger {
     return try write { db in
       try jobsAsked(selection, db).map { job in
         let decision = decision(action, job)
-        try make(decision, job, reason: reason, db)
+        try make(decision, job, Order(reason: reason, person: person), db)
         return job.change(decision)
       }
     }
+  }
+
+  /// What an administrator says with an action.
+  private struct Order {
+    var reason: String?
+    var person: String?
+
+    /// The reason, to be appended.
+    var why: String { reason.map { ": \($0)" } ?? "" }
   }
 
   private enum Decision {
@@ -237,17 +248,20 @@ extension Ledger {
     return .takeVolume(number, of: names.count, name: name)
   }
 
-  private func make(_ decision: Decision, _ job: AskedJob, reason: String?, _ db: Database) throws {
-    let why = reason.map { ": \($0)" } ?? ""
+  private func make(_ decision: Decision, _ job: AskedJob, _ order: Order, _ db: Database) throws {
+    let why = order.why
+    let person = order.person
     switch decision {
     case .nothing: break
     case .runNow:
       try schedule(job.id, at: now, db)
       try event(
-        db, "retried", by: .person, series: job.series, job: job.id, "by an administrator\(why)")
-    case .makeAvailable: try makeAvailable(job, why, db)
+        db, "retried", by: .person, series: job.series, job: job.id, person: person,
+        "by an administrator\(why)")
+    case .makeAvailable: try makeAvailable(job, order, db)
     case .assembleAgain:
-      try cancelHeld(series: job.series, reason: "tried again by an administrator\(why)", db)
+      try cancelHeld(
+        series: job.series, reason: "tried again by an administrator\(why)", by: person, db)
       try assembleAgain(series: job.series, db)
     case .deliverNow:
       try db.execute(
@@ -260,37 +274,38 @@ extension Ledger {
           """, arguments: [now, job.owner])
       try forgiveMissing("job_id = ? AND state = 'waiting'", [job.owner], db)
       try event(
-        db, "delivery retried", by: .person, series: job.series, job: job.id,
+        db, "delivery retried", by: .person, series: job.series, job: job.id, person: person,
         "by an administrator\(why)")
     case .cancel:
       try cancel(
         job.id, from: Self.waitingStates + ["running", "held"],
-        reason: "cancelled by an administrator\(why)", by: .person, db)
+        reason: "cancelled by an administrator\(why)", by: .person, person: person, db)
     case .hold:
       let reason = "held by an administrator\(why)"
       _ = try end(job.id, from: Self.waitingStates, as: "held", message: reason, db)
       try db.execute(
         sql: "UPDATE jobs SET is_held_by_person = 1 WHERE id = ?", arguments: [job.id])
-      try event(db, "held", by: .person, series: job.series, job: job.id, reason)
-    case .releaseSeries: try releaseSeries(of: job, why, db)
+      try event(
+        db, "held", by: .person, series: job.series, job: job.id, person: person, reason)
+    case .releaseSeries: try releaseSeries(of: job, order, db)
     case .takeVolume(let number, let count, let name):
       try db.execute(
         sql: "UPDATE jobs SET volume = ?, volume_cause = 'person' WHERE id = ?",
         arguments: [name, job.id])
       try event(
-        db, "volume chosen", by: .person, series: job.series, job: job.id,
+        db, "volume chosen", by: .person, series: job.series, job: job.id, person: person,
         "volume \(number) of \(count) (\(name)), by an administrator\(why)")
-      try makeAvailable(job, why, db)
+      try makeAvailable(job, order, db)
     case .prioritize(let priority):
       try db.execute(
         sql: "UPDATE jobs SET priority = ? WHERE id = ?", arguments: [priority, job.id])
       try event(
-        db, "prioritized", by: .person, series: job.series, job: job.id,
+        db, "prioritized", by: .person, series: job.series, job: job.id, person: person,
         "priority \(priority), by an administrator\(why)")
     }
   }
 
-  private func makeAvailable(_ job: AskedJob, _ why: String, _ db: Database) throws {
+  private func makeAvailable(_ job: AskedJob, _ order: Order, _ db: Database) throws {
     try db.execute(
       sql: """
         UPDATE jobs SET state = 'available', finished_at = NULL, reason = NULL, scheduled_at = ?,
@@ -299,18 +314,22 @@ extension Ledger {
         """, arguments: [now, job.id])
     let kind = job.isHeldByPerson ? "resumed" : "retried"
     try event(
-      db, kind, by: .person, series: job.series, job: job.id, "by an administrator\(why)")
+      db, kind, by: .person, series: job.series, job: job.id, person: order.person,
+      "by an administrator\(order.why)")
   }
 
   /// Jobs that were held when their series was assembled: the next assembly makes new ones.
-  private func cancelHeld(series: String, reason: String, _ db: Database) throws {
+  private func cancelHeld(series: String, reason: String, by person: String?, _ db: Database) throws
+  {
     let held = try Int64.fetchAll(
       db,
       sql: """
         SELECT id FROM jobs WHERE series_uid = ? AND state = 'held' AND attempt_count = 0
           AND NOT is_held_by_person
         """, arguments: [series])
-    for job in held { try cancel(job, from: ["held"], reason: reason, by: .person, db) }
+    for job in held {
+      try cancel(job, from: ["held"], reason: reason, by: .person, person: person, db)
+    }
   }
 
   private func assembleAgain(series: String, _ db: Database) throws {
@@ -322,7 +341,7 @@ extension Ledger {
         """, arguments: [now, series])
   }
 
-  private func releaseSeries(of job: AskedJob, _ why: String, _ db: Database) throws {
+  private func releaseSeries(of job: AskedJob, _ order: Order, _ db: Database) throws {
     let inputs = try String.fetchAll(
       db, sql: "SELECT series_uid FROM job_inputs WHERE job_id = ?", arguments: [job.id])
     for series in Set([job.series] + inputs) {
@@ -335,9 +354,11 @@ extension Ledger {
           """, arguments: [now, series])
       try event(
         db, "incomplete series released", by: .person, series: series, job: job.id,
-        "by an administrator, although instances may be missing\(why)")
+        person: order.person,
+        "by an administrator, although instances may be missing\(order.why)")
     }
-    try cancelHeld(series: job.series, reason: "released by an administrator\(why)", db)
+    try cancelHeld(
+      series: job.series, reason: "released by an administrator\(order.why)", by: order.person, db)
     try assembleAgain(series: job.series, db)
   }
 }

@@ -117,10 +117,11 @@ extension Ledger {
   }
 
   func cancel(
-    _ id: Int64, from states: [String], reason: String, by cause: EventCause, _ db: Database
+    _ id: Int64, from states: [String], reason: String, by cause: EventCause,
+    person: String? = nil, _ db: Database
   ) throws {
     let job = try end(id, from: states, as: "cancelled", message: reason, db)
-    try event(db, "cancelled", by: cause, series: job.series, job: id, reason)
+    try event(db, "cancelled", by: cause, series: job.series, job: id, person: person, reason)
   }
 
   struct EndedJob {

@@ -15,6 +15,9 @@ import Synchronization
 /// ```
 public final class Ledger: Sendable {
   let path: String
+  /// Who causes what is done with this ledger by order of a person, for events and audit log: the account that
+  /// runs a command. Nil in a daemon, whose callers say who it was.
+  public let account: String?
   let source: TimeSource
   let timeline: Mutex<Timeline>
   /// When the ledger last noted how far its time has come.
@@ -31,15 +34,18 @@ public final class Ledger: Sendable {
   /// - Parameters:
   ///   - path: the SQLite file.
   ///   - clock: what the time for everything that is written and everything that is due is told by.
+  ///   - account: see ``account``.
   ///   - mayUpgrade: is asked before the tables of an older version are changed: an older program that has the
   ///     ledger open could not use them any more.
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, ``LedgerError/wouldUpgrade(path:from:to:)`` where it
   ///   may not, or ``LedgerError/unavailable(path:reason:)`` where the disk is full or cannot be read now.
   public convenience init(
-    path: String, clock: TimeSource = .system, mayUpgrade: () -> Bool = { true }
+    path: String, clock: TimeSource = .system, account: String? = nil,
+    mayUpgrade: () -> Bool = { true }
   ) throws(LedgerError) {
     try self.init(
-      path: path, version: Schema.migrations.count, clock: clock, mayUpgrade: mayUpgrade)
+      path: path, version: Schema.migrations.count, clock: clock, account: account,
+      mayUpgrade: mayUpgrade)
   }
 
   /// - Parameters:
@@ -47,12 +53,15 @@ public final class Ledger: Sendable {
   ///   - version: of the tables; only a test makes those of an older program.
   ///   - intakePatience: how long what is received waits for another process that has locked the ledger.
   ///   - source: what the time for everything that is written and everything that is due is told by.
+  ///   - account: see ``account``.
   ///   - mayUpgrade: whether the tables of an older version may be changed.
   init(
     path: String, version: Int = Schema.migrations.count, intakePatience: Duration = .seconds(8),
-    clock source: TimeSource = .system, mayUpgrade: () -> Bool = { true }
+    clock source: TimeSource = .system, account: String? = nil,
+    mayUpgrade: () -> Bool = { true }
   ) throws(LedgerError) {
     self.path = path
+    self.account = account
     self.intakePatience = intakePatience
     self.source = source
     try Self.prepareFile(path)
@@ -98,6 +107,7 @@ public final class Ledger: Sendable {
   /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, also where its tables are of another version.
   public init(reading path: String, clock source: TimeSource = .system) throws(LedgerError) {
     self.path = path
+    account = nil
     self.source = source
     intakePatience = .seconds(8)
     do {

@@ -160,8 +160,8 @@ extension Ledger {
         .draining: "processing draining",
       ][mode, default: ""]
       try event(
-        db, kind, by: .person,
-        "by \(person)\(interruptsRunning ? ", running jobs too" : "")"
+        db, kind, by: .person, person: person,
+        "by an administrator\(interruptsRunning ? ", running jobs too" : "")"
           + (reason.map { ": \($0)" } ?? ""))
       return try processingState(db)
     }

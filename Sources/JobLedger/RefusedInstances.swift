@@ -1,4 +1,5 @@
 import Clocks
+import Cryptography
 import Foundation
 import GRDB
 
@@ -17,7 +18,7 @@ public struct RefusedInstance: Sendable, Codable, Equatable {
   /// What is wrong with it, without patient data.
   public var reason: String
   public var source: InstanceSource
-  /// The path of a file of a watch folder.
+  /// The path of a file of a watch folder, which may name a patient: for an administrator at a terminal alone.
   public var file: String?
 
   public init(reason: String, source: InstanceSource) {
@@ -155,25 +156,29 @@ extension RefusedInstance {
   /// Refused Out of Resources (PS3.4 B.2.3) says that it was for want of something here.
   var cause: EventCause { (0xA700...0xA7FF).contains(status ?? 0) ? .fault : .peer }
 
-  /// Which instance, the status and why: "1.2.3 refused with 0xC000: …".
+  /// The hash of the path of a file of a watch folder, where that is what ``file`` is not already.
+  fileprivate var hashedFile: String? { file.map { $0.hasPrefix("/") ? hashedFileName($0) : $0 } }
+
+  /// Which instance, the status and why: "1.2.3 refused with 0xC000: …". Of a file of a watch folder the hash of
+  /// its path.
   public var line: String {
-    let name = sopInstanceUID ?? file ?? "an instance without SOP Instance UID"
+    let name = sopInstanceUID ?? hashedFile ?? "an instance without SOP Instance UID"
     let status = status.map { " with 0x" + String(format: "%04X", $0) } ?? ""
     return "\(name) refused\(status): \(reason)"
   }
 }
 
 extension RefusalRecord {
-  /// Without the name of a file of a watch folder, which may be a patient's.
+  /// With the hash of the path of a file of a watch folder in place of the path, which may name a patient.
   public var withoutFile: RefusalRecord {
     var record = self
-    record.instance.file = nil
+    record.instance.file = instance.hashedFile
     return record
   }
 }
 
 extension JobSummary {
-  /// Without names of files of watch folders, which may be a patient's.
+  /// With hashes in place of the paths of files of watch folders, which may name a patient.
   public var withoutFiles: JobSummary {
     var job = self
     job.refusedInstances = refusedInstances.map(\.withoutFile)

@@ -33,6 +33,7 @@ public struct ConfiguredParts: Sendable {
   ///   - configuration: the configuration file's contents.
   ///   - mustExist: refuses a state directory that no daemon has made yet: one made by an
   ///     administrator's command would belong to the wrong user.
+  ///   - account: of the administrator whose command this is, for events and audit log.
   ///   - session: of this process.
   ///   - notes: where it is noted what is being read.
   ///   - isLocked: whether the caller holds the lock of the state directory. The ledger of an older version
@@ -40,7 +41,8 @@ public struct ConfiguredParts: Sendable {
   /// - Throws: `StateDirectoryError` or `LedgerError`.
   public init(
     _ configuration: SiteConfiguration, mustExist: Bool = false, isLocked: Bool = false,
-    session: ReceivingSession = ReceivingSession(), notes: ReadingNotes? = nil
+    account: String? = nil, session: ReceivingSession = ReceivingSession(),
+    notes: ReadingNotes? = nil
   ) throws {
     self.configuration = configuration
     let ledgerFile = configuration.stateDirectory + "/ledger.sqlite"
@@ -54,7 +56,7 @@ public struct ConfiguredParts: Sendable {
       ? StateDirectory(existing: configuration.stateDirectory)
       : try StateDirectory(path: configuration.stateDirectory)
     var lock: StateDirectoryLock?
-    ledger = try Ledger(path: state.ledger.path) { [state] in
+    ledger = try Ledger(path: state.ledger.path, account: account) { [state] in
       if !isLocked { lock = try? state.lockUnlessInUse(for: "upgrade") }
       return isLocked || lock != nil
     }

@@ -125,7 +125,10 @@ struct FolderScan {
         } catch {
           if error.number == ENOENT && path != root { continue }
           unread.append(path)
-          found(.unreadable(folder: path, reason: "\(error)"))
+          found(
+            path == root
+              ? .unreadable(folder: path, reason: "\(error)")
+              : .unreadableFolder(path: path, reason: "\(error)"))
         }
       case S_IFLNK: found(.linkNotFollowed(path: path))
       default: break
@@ -168,7 +171,7 @@ struct FolderScan {
   private mutating func resolve(_ path: String) {
     problems = problems.filter { problem in
       switch problem {
-      case .unreadable(path, _), .unreadableFile(path, _): false
+      case .unreadable(path, _), .unreadableFolder(path, _), .unreadableFile(path, _): false
       default: true
       }
     }

@@ -32,7 +32,7 @@ struct CheckGoldenCommand: AsyncParsableCommand {
 
   func run() async throws {
     let configuration = try config.load()
-    let parts = try ConfiguredParts(configuration, mustExist: true)
+    let parts = try ConfiguredParts(configuration, mustExist: true, account: invokingAccount)
     let models = model.map { [$0] } ?? configuration.routedModels
     for name in models { _ = try parts.models.bundle(name) }
     guard try parts.state.lockUnlessInUse(for: "check") == nil else {

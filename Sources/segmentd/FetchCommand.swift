@@ -29,7 +29,7 @@ struct FetchCommand: AsyncParsableCommand {
   func run() async throws {
     let configuration = try config.load()
     configuration.startLogging()
-    let parts = try ConfiguredParts(configuration, mustExist: true)
+    let parts = try ConfiguredParts(configuration, mustExist: true, account: invokingAccount)
     guard let source = try parts.querySource() else {
       throw RetrievalError.noSource(file: config.path)
     }

@@ -48,7 +48,8 @@ struct PurgeCommand: AsyncParsableCommand {
         state: state, ledger: Ledger(reading: state.ledger.path), rules: configuration.retention
       ).plan()
     } else {
-      plan = try ConfiguredParts(configuration, mustExist: true).retention.run()
+      plan = try ConfiguredParts(configuration, mustExist: true, account: invokingAccount).retention
+        .run()
     }
     let report = PurgeReport(plan, isDryRun: isDryRun)
     print(json ? try encodeJSON(report) : report.text(namesAll: list))

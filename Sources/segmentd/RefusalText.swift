@@ -1,7 +1,9 @@
+import Cryptography
 import Foundation
 import JobLedger
 
-/// A table of refused instances.
+/// A table of refused instances, for an administrator at a terminal: of a file of a watch folder it has the path and
+/// the hash by which logs and events name it.
 func refusalTable(_ refusals: [RefusalRecord]) -> String {
   guard !refusals.isEmpty else { return "no refused instances" }
   let head = ["LAST", "TIMES", "FROM", "STATUS", "SERIES", "INSTANCE", "REASON"]
@@ -13,9 +15,15 @@ func refusalTable(_ refusals: [RefusalRecord]) -> String {
           refusal.lastAt.formatted(.iso8601), "\(refusal.count)", refusal.sender,
           instance.status.map { "0x" + String(format: "%04X", $0) } ?? "-",
           instance.seriesInstanceUID ?? "unknown",
-          instance.sopInstanceUID ?? instance.file ?? "unknown", instance.reason,
+          name(of: instance), instance.reason,
         ]
       })
+}
+
+private func name(of instance: RefusedInstance) -> String {
+  let file = instance.file.map { "\($0) (\(hashedFileName($0)))" }
+  let names = [instance.sopInstanceUID, file].compactMap(\.self)
+  return names.isEmpty ? "unknown" : names.joined(separator: ", ")
 }
 
 extension RefusalRecord {

@@ -106,9 +106,24 @@ import Testing
         == ["<X\"&\u{FFFD}\n>"])
     let action = try checked(
       .action(
-        "retried", "by an administrator", of: "job 3", study: "1.2", by: application, at: time))
+        "retried", "by an administrator", of: "job 3", study: "1.2", by: "anna",
+        with: application, at: time))
+    #expect(try value(action, "ActiveParticipant[@UserIsRequestor='true']/@UserID") == ["anna"])
     #expect(
       try value(action, "ParticipantObjectIdentification/@ParticipantObjectID") == ["job 3", "1.2"])
+  }
+
+  @Test(arguments: [true, false]) func sessionsOfPersons(begins: Bool) throws {
+    let root = try checked(
+      .session(of: "anna", from: "10.0.0.7", begins: begins, with: application, at: time))
+    #expect(try value(root, "EventIdentification/EventID/@csd-code") == ["110114"])
+    #expect(
+      try value(root, "EventIdentification/EventTypeCode/@csd-code")
+        == [begins ? "110122" : "110123"])
+    #expect(try value(root, "ActiveParticipant[@UserIsRequestor='true']/@UserID") == ["anna"])
+    #expect(
+      try value(root, "ActiveParticipant[@UserIsRequestor='true']/@NetworkAccessPointID")
+        == ["10.0.0.7"])
   }
 
   @Test func entriesAreOfRFC5424() throws {

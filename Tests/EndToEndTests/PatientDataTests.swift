@@ -55,6 +55,13 @@ import Testing
     try await identify(good, "d.PatientID = 'ZZPATIENT78' if number == 0 else d.PatientID")
     _ = try await setup.send(good)
 
+    let named = watched.url.appendingPathComponent("ZZSURNAME^ZZGIVEN")
+    try FileManager.default.createDirectory(at: named, withIntermediateDirectories: true)
+    let letter = named.appendingPathComponent("letter to ZZDOCTOR.dcm")
+    try (Data(count: 128) + Data("DICM".utf8)).write(to: letter)
+    try FileManager.default.createSymbolicLink(
+      at: watched.url.appendingPathComponent("ZZGIVEN"), withDestinationURL: letter)
+
     // Ones that are held or refused: a gap, a value that is none, a file that is cut off.
     for (name, change) in [
       ("gap", "d.ImagePositionPatient[2] += 40 if number > 4 else 0"),
@@ -69,7 +76,9 @@ import Testing
         at: folder, includingPropertiesForKeys: nil)
       {
         let cut = try Data(contentsOf: file).prefix(1500)
-        try cut.write(to: watched.url.appendingPathComponent("\(name)-\(file.lastPathComponent)"))
+        // As sites name them.
+        try cut.write(
+          to: named.appendingPathComponent("\(name)-ZZPATIENT77-\(file.lastPathComponent)"))
         let body = setup.folder.url.appendingPathComponent("body")
         try cut.write(to: body)
         _ = try await runProcess(
@@ -87,7 +96,8 @@ import Testing
     }
     let metrics = try await runProcess("/usr/bin/curl", ["-sS", "http://127.0.0.1:\(web)/metrics"])
     let jobs = try await segmentd("jobs", "--config", setup.configuration, "--json")
-    let refused = try await segmentd("jobs", "--config", setup.configuration, "--refused")
+    let refused = try await segmentd("jobs", "--config", setup.configuration, "--refused", "--json")
+    let table = try await segmentd("jobs", "--config", setup.configuration, "--refused")
     let story = try await segmentd("explain", "--config", setup.configuration, "--study", study)
     #expect(try await daemon.end() == 0)
 
@@ -102,10 +112,19 @@ import Testing
         event.map { ["time", "level", "module", "message"].allSatisfy($0.keys.contains) } == true,
         "\(line)")
       // What is about a study says which one.
-      if let event, event["series"] != nil || event["job"] != nil {
+      let isOfStudy = ["series", "job", "instance"].contains { event?[$0] != nil }
+      let message = event?["message"] ?? ""
+      let isOfObject = ["not taken", "was reading", "came again", "refused with"].contains {
+        message.contains($0)
+      }
+      if let event, isOfStudy || isOfObject {
         #expect(event["study"] != nil, "\(line)")
       }
     }
+    // An administrator at a terminal finds the file by the hash that the log has.
+    #expect(table.output.contains("\(letter.path) (file "), "\(table.output)")
+    let hashes = table.output.matches(of: /file [0-9a-f]{16}/).map { String($0.output) }
+    #expect(!hashes.isEmpty && hashes.allSatisfy(daemon.output.contains))
     for (what, text) in [
       ("log", daemon.output), ("metrics", metrics.output), ("jobs", jobs.output),
       ("refused instances", refused.output), ("story", story.output),

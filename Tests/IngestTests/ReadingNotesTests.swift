@@ -1,4 +1,5 @@
 import Clocks
+import Cryptography
 import DICOM
 import FileSystem
 import Foundation
@@ -102,7 +103,7 @@ import Testing
       try intake.take(copyOf: image)
       Issue.record("it was read")
     } catch {
-      guard case .crashed(image.path) = error else { throw error }
+      guard case .crashed(hashedFileName(image.path)) = error else { throw error }
     }
     #expect(try ledger.refusals().map(\.instance.file) == [image.path])
     // It was replaced.

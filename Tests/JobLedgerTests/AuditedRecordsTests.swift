@@ -47,7 +47,28 @@ extension AuditedRecords {
     #expect(toPACS.map(\.stage) == [.ended(fault: "no answer"), .ended(fault: nil)])
     #expect(toPACS.first?.studies.first?.instances == ["seg": 1])
     #expect(sent.actions.map(\.kind) == ["processing paused"])
+    #expect(sent.actions.map(\.person) == ["root"])
     #expect(try next().isEmpty)
+  }
+
+  /// The account is not what somebody wrote as the reason.
+  @Test func whoDidSomethingIsTold() throws {
+    let job = try fixture.makeJob()
+    _ = try next()
+    var selection = JobSelection()
+    selection.jobs = [job]
+    let asOthers = "weekend [root]"
+    _ = try ledger.apply(.hold, to: selection, reason: asOthers, by: "anna")
+    _ = try ledger.apply(.release, to: selection, by: "[x]")
+    let clock = fixture.clock
+    let own = try Ledger(
+      path: fixture.path, clock: TimeSource { clock.now }, account: "root (ben)")
+    _ = try own.apply(.prioritize(3), to: selection, reason: "urgent")
+    _ = try own.apply(.cancel, to: selection)
+    let actions = try next().actions
+    #expect(actions.map(\.kind) == ["held", "resumed", "prioritized", "cancelled"])
+    #expect(actions.map(\.person) == ["anna", "(x)", "root (ben)", "root (ben)"])
+    #expect(actions.first?.message == "held by an administrator: weekend [root]")
   }
 
   /// What a person has seen to meanwhile is not told.

@@ -43,7 +43,10 @@ import Testing
     #expect(try other.resumeProcessing(by: "ben", reason: nil).pauseText == nil)
     #expect(try ledger.claimJob()?.id == job)
     #expect(
-      try events() == ["processing paused by anna: new disk", "processing resumed by ben"])
+      try events() == [
+        "processing paused by an administrator: new disk [anna]",
+        "processing resumed by an administrator [ben]",
+      ])
     // Nobody wants to know of a resume of what is active.
     try ledger.resumeProcessing(by: "ben", reason: nil)
     #expect(try events().count == 2)
@@ -68,11 +71,13 @@ import Testing
     #expect(try ledger.claimJob() == nil)
     #expect(try ledger.claimDelivery() != nil, "results are delivered")
     #expect(
-      try events() == ["processing draining by anna", "processing drained no job is running"])
+      try events() == [
+        "processing draining by an administrator [anna]", "processing drained no job is running",
+      ])
     try ledger.pauseProcessing(interruptsRunning: true, by: "anna", reason: nil)
     #expect(try ledger.processingState().drainedAt == nil)
     #expect(try !ledger.recordDrained())
-    #expect(try events().last == "processing paused by anna, running jobs too")
+    #expect(try events().last == "processing paused by an administrator, running jobs too [anna]")
   }
 
   @Test(arguments: [

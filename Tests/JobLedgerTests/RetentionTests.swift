@@ -283,8 +283,14 @@ import Testing
     #expect(try ledger.instances(series: "1.2.3").current.map(\.isPurged) == [true, true, true])
     #expect(try ledger.checkConsistency().findings == [])
 
+    // A command of a person.
+    let clock = fixture.clock
+    let own = try Ledger(path: fixture.path, clock: TimeSource { clock.now }, account: "anna")
     let result = try #require(try ledger.keptResults(after: 0).files.first)
-    let files = try #require(try ledger.purge(result, reason: "a test"))
+    let files = try #require(try own.purge(result, reason: "a test"))
+    let order = try #require(try ledger.job(job).events.last)
+    #expect(order.kind == "purged" && order.cause == .person)
+    #expect(order.message.hasSuffix(": a test [anna]"))
     #expect(files.paths == ["results/\(job)"] && files.files == 2)
     #expect(try ledger.job(job).job.purgedAt != nil && results() == [:])
     #expect(try ledger.resultPaths() == [] && ledger.recordedResults() == [])

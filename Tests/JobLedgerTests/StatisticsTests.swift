@@ -1,3 +1,5 @@
+import Foundation
+import GRDB
 import Testing
 
 @testable import JobLedger
@@ -66,6 +68,55 @@ import Testing
       #expect(total.count == series + 1 && total.buckets.allSatisfy { $0 == 0 })
       #expect(try LedgerStatisticsReader(ledger).read() == statistics)
     }
+  }
+
+  /// What was before the time does not count.
+  @Test func throughput() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let old = try fixture.makeJob(series: "1.2.1")
+    _ = try ledger.claimJob(id: old)
+    try ledger.completeJob(old, result: .test(old), destinations: [])
+    fixture.clock.advance(7200)
+    let job = try fixture.makeJob(series: "1.2.2", instances: 0..<5)
+    let hour = fixture.clock.now - 3600
+    #expect(try ledger.throughput(since: hour) == .init(jobs: 0, instances: 5, bytes: 5000))
+    _ = try ledger.claimJob(id: job)
+    try ledger.completeJob(job, result: .test(job), destinations: [])
+    #expect(try ledger.throughput(since: hour) == .init(jobs: 1, instances: 5, bytes: 5000))
+    #expect(
+      try ledger.throughput(since: hour - 7200) == .init(jobs: 2, instances: 8, bytes: 8000))
+    #expect(
+      try ledger.throughput(since: fixture.clock.now + 1)
+        == .init(jobs: 0, instances: 0, bytes: 0))
+  }
+
+  /// The version of a segmentation of others that came last counts.
+  @Test func quality() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    for (number, dice) in [0.5, 0.9].enumerated() {
+      let job = try fixture.makeJob(series: "1.2.\(number)")
+      _ = try ledger.claimJob(id: job)
+      try ledger.completeJob(job, result: .test(job), destinations: [])
+      let record = InstanceRecord.test(100, series: "1.9.\(number)")
+      try fixture.receive(record)
+      let instance = try #require(
+        try ledger.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM instances") })
+      let external = ExternalSegmentation(
+        instance: instance, sopInstanceUID: record.sopInstanceUID, spoolPath: record.spoolPath)
+      try ledger.record(external, of: ["1.2.\(number)"], madeWith: "x", isOurs: false)
+      let due = DueComparison(
+        external: external, job: job, model: "m", seriesInstanceUID: "1.2.\(number)", paths: [])
+      try ledger.beginComparison(due)
+      let score = ComparisonScore(
+        segment: "liver", dice: dice, hd95: nil, ourMillilitres: 1, theirMillilitres: 1)
+      try ledger.record(due, scanner: "s", scores: [score])
+    }
+    let quality = try LedgerStatisticsReader(ledger).read().quality
+    let found = try #require(quality.first)
+    #expect(quality.count == 1 && found.model == "m" && found.structure == "liver")
+    #expect(found.count == 2 && found.least == 0.5 && abs(found.mean - 0.7) < 1e-9)
   }
 
   /// One that is open keeps those after it from being taken as settled, and is counted once it ends.

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import GRDB
 import TestSupport
@@ -79,11 +80,15 @@ import Testing
     #expect(attempt.predictedMemory == 10 && attempt.peakMemory == 9)
     #expect(record.jobs[1].waitingDeliveries.map(\.lastError) == ["no answer"])
     #expect(record.refusals.map(\.instance.sopInstanceUID) == ["1.2.3.4", nil])
-    #expect(record.refusals.allSatisfy { $0.instance.file == nil })
+    let hashed = hashedFileName("/in/DOE^JANE.dcm")
+    #expect(record.refusals.compactMap(\.instance.file) == [hashed])
+    #expect(record.events.contains { $0.message.hasPrefix("\(hashed) refused") })
+    #expect(record.events.allSatisfy { !$0.message.contains("DOE") })
     let named = try ledger.jobs().flatMap(\.refusedInstances).compactMap(\.instance.file)
     #expect(named == ["/in/DOE^JANE.dcm"])
     let jobs = record.jobs.map(\.job) + (try ledger.studies(limit: 10)).flatMap(\.jobs)
-    #expect(jobs.flatMap(\.refusedInstances).allSatisfy { $0.instance.file == nil })
+    let listed = jobs.flatMap(\.refusedInstances).compactMap(\.instance.file)
+    #expect(!listed.isEmpty && listed.allSatisfy { $0 == hashed })
     #expect(record.commitments.map(\.references) == [2])
     #expect(record.events.map(\.kind).contains("not delivered"))
     #expect(record.events.allSatisfy { $0.seriesInstanceUID != "5.5" })

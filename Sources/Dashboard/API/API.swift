@@ -50,6 +50,38 @@ extension Dashboard {
       try await json { try ledger.refusals().map(\.withoutFile) }
     }
     api.get("pending") { _, _ in try await json { try ledger.pendingSeries() } }
+    api.get("destinations") { _, _ in try await json { try destinations() } }
+    api.get("models") { _, _ in
+      let (models, faults) = await source.models()
+      return try await json {
+        ModelsAnswer(
+          models: models.map(ModelsAnswer.Model.init), faults: faults,
+          quality: try statistics.read().quality)
+      }
+    }
+    api.get("system") { _, _ in try await json { try system() } }
+  }
+
+  private func destinations() throws -> [DestinationAnswer] {
+    let numbers = try statistics.read()
+    let names = destinationNames(numbers)
+    return names.map { name in
+      let own = numbers.deliveries.filter { $0.key.destination == name }
+      return DestinationAnswer(
+        name: name,
+        deliveries: Dictionary(uniqueKeysWithValues: own.map { ($0.key.state, $0.value) }),
+        oldestUndelivered: numbers.oldestUndelivered[name])
+    }
+  }
+
+  private func system() throws -> SystemAnswer {
+    let now = Date()
+    return SystemAnswer(
+      version: version, processing: try ledger.processingState(),
+      diskFreeBytes: source.disk?.available, diskSizeBytes: source.disk?.total,
+      memoryBytes: Dictionary(uniqueKeysWithValues: source.memory.map { ($0.process, $0.bytes) }),
+      lastHour: try ledger.throughput(since: now - 3600),
+      lastDay: try ledger.throughput(since: now - 86_400))
   }
 
   private static func number(

@@ -29,10 +29,12 @@ extension Dashboard {
     var selection = JobSelection()
     selection.jobs = [id]
     let wanted = selection
-    let reason = Self.reason(values["reason"], person)
+    let reason = values["reason"].map(\.trimmed).flatMap {
+      $0.isEmpty ? nil : String($0.prefix(200))
+    }
     let changes = try await offPool {
       _ = try job(id)
-      return try ledger.apply(action, to: wanted, reason: reason)
+      return try ledger.apply(action, to: wanted, reason: reason, by: person)
     }
     logger.notice(
       "job changed", metadata: ["job": "\(id)", "user": "\(person)", "action": "\(action)"])
@@ -87,12 +89,6 @@ extension Dashboard {
       throw DashboardRefusal(.forbidden, "only an operator may do this")
     }
     return name
-  }
-
-  /// For the events, which name who did it.
-  private static func reason(_ text: String?, _ person: String) -> String {
-    let text = text.map(\.trimmed).flatMap { $0.isEmpty ? nil : String($0.prefix(200)) }
-    return person + (text.map { ": \($0)" } ?? "")
   }
 
   /// The page on which the form was, with what came of it.

@@ -5,7 +5,7 @@ import Synchronization
 extension Dashboard {
   /// Streams at the same time, fewer than connections; each asks the ledger once a second.
   private static let mostStreams = 24
-  private static let mostStreamsPerAddress = 8
+  private static let mostStreamsPerVisitor = 8
   /// Seconds after which a browser has to ask anew, and to be admitted.
   private static let longestStream = 600
 
@@ -14,16 +14,18 @@ extension Dashboard {
     let streams = Streams()
     let ledger = ledger
     pages.get("events") { _, context in
-      let address = context.web.address
-      guard streams.hasPlace(address, of: Self.mostStreamsPerAddress, in: Self.mostStreams) else {
+      // People behind one address do not take each other's places where they have logged in.
+      let visitor =
+        context.visitor.sessionIdentifier ?? context.visitor.user ?? context.web.address
+      guard streams.hasPlace(visitor, of: Self.mostStreamsPerVisitor, in: Self.mostStreams) else {
         throw DashboardRefusal(.serviceUnavailable, "too many pages are open")
       }
       return Response(
         status: .ok, headers: [.contentType: "text/event-stream"],
         body: ResponseBody { writer in
           // Counted only where it is written.
-          streams.begin(address)
-          defer { streams.end(address) }
+          streams.begin(visitor)
+          defer { streams.end(visitor) }
           var last = try await offPool { try ledger.lastChange() }
           try await writer.write(
             ByteBuffer(string: "retry: 2000\nevent: change\ndata: \(last)\n\n"))
@@ -43,19 +45,19 @@ extension Dashboard {
 
 /// How many streams are open.
 private final class Streams: Sendable {
-  /// By address.
+  /// By session or, where there is none, user or address.
   private let counts = Mutex<[String: Int]>([:])
 
-  func hasPlace(_ address: String, of ownMost: Int, in most: Int) -> Bool {
-    counts.withLock { $0[address, default: 0] < ownMost && $0.values.reduce(0, +) < most }
+  func hasPlace(_ visitor: String, of ownMost: Int, in most: Int) -> Bool {
+    counts.withLock { $0[visitor, default: 0] < ownMost && $0.values.reduce(0, +) < most }
   }
 
-  func begin(_ address: String) { counts.withLock { $0[address, default: 0] += 1 } }
+  func begin(_ visitor: String) { counts.withLock { $0[visitor, default: 0] += 1 } }
 
-  func end(_ address: String) {
+  func end(_ visitor: String) {
     counts.withLock { counts in
-      let left = counts[address, default: 1] - 1
-      counts[address] = left > 0 ? left : nil
+      let left = counts[visitor, default: 1] - 1
+      counts[visitor] = left > 0 ? left : nil
     }
   }
 }

@@ -16,11 +16,21 @@ extension Dashboard {
     pages.post("login") { request, context in try await logIn(request, context) }
     pages.post("logout") { request, context in
       _ = try await form(request, context)
-      if let identifier = context.visitor.sessionIdentifier { sessions.end(identifier) }
+      endSession(context)
       var response = Response.redirect(to: "/login")
       response.setCookie(SessionCookie.value("-", settings, lasts: false))
       return response
     }
+  }
+
+  /// Ends the session of a request, if it has one.
+  private func endSession(_ context: DashboardContext) {
+    guard let identifier = context.visitor.sessionIdentifier else { return }
+    sessions.end(identifier)
+    guard let user = context.visitor.user else { return }
+    settings.onSession(user, context.web.address, false)
+    logger.notice(
+      "logged out", metadata: ["user": "\(user)", "address": "\(context.web.address)"])
   }
 
   private struct LoginPage {
@@ -35,8 +45,9 @@ extension Dashboard {
     switch answer {
     case .admitted(let client) where client.role >= .viewer:
       // A session that somebody else may have begun in this browser ends: its identifier is never taken over.
-      if let old = context.visitor.sessionIdentifier { sessions.end(old) }
+      endSession(context)
       let identifier = sessions.begin(user: client.credential.name, role: client.role)
+      settings.onSession(client.credential.name, context.web.address, true)
       logger.notice(
         "logged in",
         metadata: ["user": "\(client.credential.name)", "address": "\(context.web.address)"])

@@ -83,7 +83,7 @@ struct VisitorMiddleware: RouterMiddleware {
       guard let role = proxy.roles[user], role >= .viewer else {
         return .refused(.forbidden, "this user of the proxy is not admitted")
       }
-      return .somebody(ofProxy(user, role, request))
+      return .somebody(ofProxy(user, role, request, context))
     }
     if let presented = PresentedCredential(request.headers[.authorization]) {
       return await visitor(presented, context)
@@ -101,7 +101,9 @@ struct VisitorMiddleware: RouterMiddleware {
   }
 
   /// A proxy's user has a session as well, for the token of its forms.
-  private func ofProxy(_ user: String, _ role: WebRole, _ request: Request) -> Visitor {
+  private func ofProxy(
+    _ user: String, _ role: WebRole, _ request: Request, _ context: DashboardContext
+  ) -> Visitor {
     let identifier = request.cookies[SessionCookie.name(settings)]?.value
     if let identifier, let session = sessions.session(identifier), session.user == user {
       return Visitor(
@@ -109,6 +111,7 @@ struct VisitorMiddleware: RouterMiddleware {
         proof: .session(identifier: identifier, csrfToken: session.csrfToken))
     }
     let new = sessions.begin(user: user, role: role)
+    settings.onSession(user, context.web.address, true)
     let token = sessions.session(new)?.csrfToken ?? ""
     return Visitor(user: user, role: role, proof: .session(identifier: new, csrfToken: token))
   }

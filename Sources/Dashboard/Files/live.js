@@ -5,12 +5,22 @@ if (document.body.hasAttribute("data-live")) {
   let source = null;
   let isBusy = false;
   let isAsked = false;
+  let isOver = false;
+  // The page stays as it is: what somebody is typing is not lost.
+  const endSession = () => {
+    isOver = true;
+    if (source !== null) { source.close(); source = null; }
+    const link = document.createElement("a");
+    link.href = "/login";
+    link.textContent = "log in";
+    status.replaceChildren("not live: the session is over; ", link);
+  };
   const renew = async () => {
     if (isBusy) { isAsked = true; return; }
     isBusy = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Renewal": "1" } });
-      if (answer.redirected && new URL(answer.url).pathname === "/login") { location.reload(); return; }
+      if (answer.redirected && new URL(answer.url).pathname === "/login") { endSession(); return; }
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const [old, fresh] = [document.getElementById("main"), page.getElementById("main")];
@@ -25,12 +35,19 @@ if (document.body.hasAttribute("data-live")) {
   };
   // A page that nobody sees takes up no connection.
   const follow = () => {
-    if (document.hidden === (source === null)) return;
+    if (isOver || document.hidden === (source === null)) return;
     if (document.hidden) { source.close(); source = null; return; }
     source = new EventSource("/events");
     source.addEventListener("change", renew);
     source.onopen = () => { status.textContent = "live"; };
-    source.onerror = () => { status.textContent = "not live; trying again"; };
+    source.onerror = () => {
+      status.textContent = "not live; trying again";
+      if (source.readyState !== EventSource.CLOSED) return;
+      // The browser tries no more, as after a refusal: whether the session is over says the page itself.
+      source = null;
+      renew();
+      setTimeout(follow, 5000);
+    };
   };
   document.addEventListener("visibilitychange", follow);
   follow();

@@ -61,8 +61,16 @@ struct SystemPage: Page {
     var message: String
   }
 
+  struct Period {
+    var name: String
+    var jobs: Int
+    var instances: Int
+    var bytes: String
+  }
+
   var facts: [Fact]
   var studies: [Fact]
+  var periods: [Period]
   var models: [Model]
   var hasModels: Bool
   var checks: [Check]
@@ -78,17 +86,10 @@ extension Dashboard {
   private func modelsPage(
     _ models: [DashboardModel], _ faults: [String], _ request: Request, _ context: DashboardContext
   ) throws -> Response {
-    let scored = try ledger.comparisons().flatMap { comparison in
-      comparison.scores.map { (key: [comparison.model, $0.segment], dice: $0.dice) }
-    }
-    let quality = Dictionary(grouping: scored, by: \.key).sorted {
-      $0.key.lexicographicallyPrecedes($1.key)
-    }.map { key, scores in
-      let values = scores.map(\.dice)
-      return ModelsPage.Quality(
-        model: key[0], structure: key[1], count: values.count,
-        mean: String(format: "%.3f", values.reduce(0, +) / Double(values.count)),
-        least: String(format: "%.3f", values.min() ?? 0))
+    let quality = try statistics.read().quality.map { found in
+      ModelsPage.Quality(
+        model: found.model, structure: found.structure, count: found.count,
+        mean: String(format: "%.3f", found.mean), least: String(format: "%.3f", found.least))
     }
     let page = ModelsPage(
       models: models.map { model in
@@ -132,6 +133,9 @@ extension Dashboard {
           name: "Disk of the state directory",
           value: "\(disk.available.bytes) free of \(disk.total.bytes)"))
     }
+    for (process, bytes) in source.memory {
+      facts.append(Fact(name: "Memory (\(process))", value: bytes.bytes))
+    }
     facts.append(Fact(name: "Open associations", value: "\(numbers.openAssociations)"))
     for (source, volume) in numbers.instances.sorted(by: { $0.key < $1.key }) {
       facts.append(
@@ -149,11 +153,16 @@ extension Dashboard {
           name: stage.model, count: times.count,
           seconds: String(format: "%.1f s", times.sum / Double(max(1, times.count))))
       }
+    let periods = try [("Last hour", 3600.0), ("Last 24 hours", 86_400)].map { name, seconds in
+      let done = try ledger.throughput(since: Date(timeIntervalSinceNow: -seconds))
+      return SystemPage.Period(
+        name: name, jobs: done.jobs, instances: done.instances, bytes: done.bytes.bytes)
+    }
     let page = SystemPage(
       facts: facts,
       studies: LedgerStatistics.StudyState.allCases.map {
         Fact(name: $0.rawValue, value: "\(numbers.studies[$0] ?? 0)")
-      }, models: models, hasModels: !models.isEmpty,
+      }, periods: periods, models: models, hasModels: !models.isEmpty,
       checks: numbers.goldenChecks.map { check in
         SystemPage.Check(
           model: check.model, outcome: check.outcome?.rawValue ?? "",

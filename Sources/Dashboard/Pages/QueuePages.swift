@@ -25,6 +25,7 @@ struct QueuePage: Page {
   var more: String?
   var pending: [Series]
   var hasPending: Bool
+  var morePending: String?
 }
 
 /// What waits for a person.
@@ -59,8 +60,10 @@ struct RefusedPage: Page {
 
   var refusals: [Refusal]
   var hasRefusals: Bool
+  var more: String?
   var associations: [Association]
   var hasAssociations: Bool
+  var moreAssociations: String?
 }
 
 /// Where results go.
@@ -108,7 +111,8 @@ extension Dashboard {
       query.isDescending = true
     }
     let state = try ledger.processingState()
-    let pending = try ledger.pendingSeries().prefix(Self.jobsOnPage).map { series in
+    let allPending = try ledger.pendingSeries()
+    let pending = allPending.prefix(Self.jobsOnPage).map { series in
       QueuePage.Series(
         study: series.studyInstanceUID, series: series.seriesInstanceUID,
         modality: series.modality.isEmpty ? "series" : series.modality,
@@ -119,7 +123,9 @@ extension Dashboard {
     let page = QueuePage(
       processing: state.text.capitalizedFirst + ".", isActive: state.mode == .active,
       jobs: found.views, hasJobs: !found.views.isEmpty, more: found.more, pending: pending,
-      hasPending: !pending.isEmpty)
+      hasPending: !pending.isEmpty,
+      morePending: allPending.count > pending.count
+        ? "\(pending.count) of \(allPending.count); segmentd jobs list --pending shows all." : nil)
     return renderer.page(page, in: try frame("Queue", request, context))
   }
 
@@ -133,7 +139,8 @@ extension Dashboard {
   }
 
   func refusedPage(_ request: Request, _ context: DashboardContext) throws -> Response {
-    let refusals = try ledger.refusals().suffix(Self.jobsOnPage).reversed().map { refusal in
+    let all = try ledger.refusals()
+    let refusals = all.suffix(Self.jobsOnPage).reversed().map { refusal in
       RefusedPage.Refusal(
         at: ShownTime(refusal.lastAt),
         from: [refusal.callingAETitle, refusal.peerAddress].compactMap(\.self)
@@ -142,24 +149,33 @@ extension Dashboard {
         reason: refusal.instance.reason, count: refusal.count,
         instance: refusal.instance.sopInstanceUID ?? "")
     }
-    let associations = try ledger.brokenAssociations(limit: Self.jobsOnPage).map { association in
+    let broken = try ledger.brokenAssociations(limit: Self.jobsOnPage + 1)
+    let associations = broken.prefix(Self.jobsOnPage).map { association in
       RefusedPage.Association(
         at: ShownTime(association.endedAt ?? association.startedAt),
         from: "\(association.callingAETitle), \(association.peerAddress)",
         outcome: association.outcome?.rawValue ?? "", reason: association.message ?? "")
     }
     let page = RefusedPage(
-      refusals: refusals, hasRefusals: !refusals.isEmpty, associations: associations,
-      hasAssociations: !associations.isEmpty)
+      refusals: refusals, hasRefusals: !refusals.isEmpty,
+      more: all.count > refusals.count
+        ? "\(refusals.count) of \(all.count); segmentd jobs list --refused shows all." : nil,
+      associations: associations, hasAssociations: !associations.isEmpty,
+      moreAssociations: broken.count > associations.count
+        ? "These are the last \(associations.count); there are more in the ledger." : nil)
     return renderer.page(page, in: try frame("Refused", request, context))
+  }
+
+  /// Those of the configuration, and others that the ledger has results for.
+  func destinationNames(_ numbers: LedgerStatistics) -> [String] {
+    settings.destinations
+      + Set(numbers.deliveries.keys.map(\.destination)).subtracting(settings.destinations).sorted()
   }
 
   func destinationsPage(_ request: Request, _ context: DashboardContext) throws -> Response {
     let numbers = try statistics.read()
     let states: [DeliveryState] = [.waiting, .sending, .sent, .held, .delivered]
-    let names =
-      settings.destinations
-      + Set(numbers.deliveries.keys.map(\.destination)).subtracting(settings.destinations).sorted()
+    let names = destinationNames(numbers)
     let destinations = names.map { name in
       DestinationsPage.Destination(
         name: name,

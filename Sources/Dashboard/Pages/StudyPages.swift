@@ -31,6 +31,8 @@ struct StudiesPage: Page {
   var studies: [Row]
   var hasStudies: Bool
   var nothing: String
+  /// That there are more than are shown.
+  var more: String?
   var pages: Pages?
 }
 
@@ -66,9 +68,13 @@ extension Dashboard {
 
   func todayPage(_ request: Request, _ context: DashboardContext) throws -> Response {
     let studies = try ledger.studies(
-      since: Date(timeIntervalSinceNow: -24 * 3600), limit: Self.studiesOnPage)
-    let page = studiesPage(
-      studies, context, isToday: true, nothing: "Nothing has come in the last 24 hours.")
+      since: Date(timeIntervalSinceNow: -24 * 3600), limit: Self.studiesOnPage + 1)
+    var page = studiesPage(
+      Array(studies.prefix(Self.studiesOnPage)), context, isToday: true,
+      nothing: "Nothing has come in the last 24 hours.")
+    if studies.count > Self.studiesOnPage {
+      page.more = "These are the last \(Self.studiesOnPage); All studies has the others."
+    }
     return renderer.page(page, in: try frame("Today", request, context))
   }
 

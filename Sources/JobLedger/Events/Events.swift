@@ -30,11 +30,16 @@ extension Ledger {
   ///   - cause: what made it happen.
   ///   - series: Series Instance UID of the series that it happened to.
   ///   - job: number of the job that it happened to.
+  ///   - person: of an event that a person caused, who it was (``EventPerson``); nil for ``account``.
   ///   - message: for people; without patient data.
   func event(
     _ db: Database, _ kind: String, by cause: EventCause, series: String? = nil, job: Int64? = nil,
-    _ message: String
+    person: String? = nil, _ message: String
   ) throws {
+    var message = message
+    if cause == .person, let name = person ?? account {
+      message = EventPerson.message(message, by: name)
+    }
     let head = try EventChain.head(db)
     let event = EventColumns(
       id: head.event + 1, at: source.wall().timeIntervalSince1970, kind: kind, series: series,

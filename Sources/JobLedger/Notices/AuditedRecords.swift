@@ -38,6 +38,8 @@ public struct AuditedRecords: Sendable, Equatable {
     public var study: String?
     public var job: Int64?
     public var message: String
+    /// Their account; nil of events that an older version wrote.
+    public var person: String?
   }
 
   public var transfers: [Transfer]
@@ -182,10 +184,11 @@ extension Ledger {
       let (kind, cause): (String, String?) = (try row.value("kind"), try row.value("cause"))
       let time = Date(timeIntervalSince1970: try row.value("at"))
       if cause == EventCause.person.rawValue {
+        let (message, person) = EventPerson.parts(of: try row.value("message"))
         records.actions.append(
           .init(
             at: time, kind: kind, study: try row.value("study_uid"),
-            job: try row.value("job_id"), message: try row.value("message")))
+            job: try row.value("job_id"), message: message, person: person))
       } else if let transfer = try delivery(row, kind, at: time, db) {
         records.transfers.append(transfer)
       }

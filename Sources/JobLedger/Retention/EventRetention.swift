@@ -42,8 +42,15 @@ extension Ledger {
         return try removeEvents(upTo: last, reason: reason, db)
       }
       removed += count
-      if count < Self.eventsAtOnce { return removed }
+      if count < Self.eventsAtOnce { break }
     }
+    // The daemon's own removals are told by their anchors.
+    if removed > 0, purger == .person {
+      try write { db in
+        try event(db, "events purged", by: .person, "\(removed) of the oldest events: \(reason)")
+      }
+    }
+    return removed
   }
 
   private func removableEvents(before date: Date, count: Int, _ db: Database) throws

@@ -18,7 +18,8 @@ extension Ledger {
   ///
   /// - Parameters:
   ///   - kept: what is purged.
-  ///   - reason: by which rule, for people; without patient data.
+  ///   - reason: by which rule, for people; without patient data. Where the ledger has an ``account``, a person
+  ///     had the rule applied, and the event says who.
   /// - Returns: nil where something has happened to them since they were found, so that they are kept.
   public func purge(_ kept: KeptFiles, reason: String) throws(LedgerError) -> PurgedFiles? {
     try write { db in
@@ -50,6 +51,9 @@ extension Ledger {
     }
   }
 
+  /// A command of a person, or the daemon after its rules.
+  var purger: EventCause { account == nil ? .rule : .person }
+
   private func purgeOriginals(_ kept: KeptFiles, _ reason: String, _ db: Database) throws
     -> PurgedFiles?
   {
@@ -68,7 +72,7 @@ extension Ledger {
       sql: "UPDATE series SET purged_at = ? WHERE series_uid = ?", arguments: [now, series])
     try listForRemoval(paths, db)
     try event(
-      db, "purged", by: .rule, series: series,
+      db, "purged", by: purger, series: series,
       "its originals were purged, \(Self.counted(paths.count)), \(Self.megabytes(bytes)): \(reason)"
     )
     return PurgedFiles(files: paths.count, bytes: bytes, paths: paths)
@@ -86,7 +90,7 @@ extension Ledger {
     let paths = Self.places(of: objects)
     try listForRemoval(paths, db)
     try event(
-      db, "purged", by: .rule, series: kept.seriesInstanceUID, job: job,
+      db, "purged", by: purger, series: kept.seriesInstanceUID, job: job,
       "the files of its result were purged, \(Self.counted(objects.count)): \(reason)")
     return PurgedFiles(files: objects.count, bytes: 0, paths: paths)
   }

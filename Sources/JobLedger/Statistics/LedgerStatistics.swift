@@ -44,6 +44,26 @@ public struct LedgerStatistics: Sendable, Equatable {
     }
   }
 
+  /// How far results agree with segmentations of others (``Comparison``), of one structure of a model.
+  public struct Quality: Sendable, Codable, Equatable {
+    public var model: String
+    /// As the model calls it.
+    public var structure: String
+    /// How many comparisons there are.
+    public var count: Int
+    /// Dice, the mean of all and the lowest.
+    public var mean: Double
+    public var least: Double
+
+    public init(model: String, structure: String, count: Int, mean: Double, least: Double) {
+      self.model = model
+      self.structure = structure
+      self.count = count
+      self.mean = mean
+      self.least = least
+    }
+  }
+
   public var studies: [StudyState: Int] = [:]
   /// Jobs by state, those of older versions' states included.
   public var jobs: [String: Int] = [:]
@@ -65,6 +85,8 @@ public struct LedgerStatistics: Sendable, Equatable {
   public var mode = ProcessingState.Mode.active
   /// The last check of each model that was made.
   public var goldenChecks: [GoldenCheck] = []
+  /// Of all comparisons that the ledger keeps, by model and structure in alphabetical order.
+  public var quality: [Quality] = []
 }
 
 /// How often a value was up to each bound.

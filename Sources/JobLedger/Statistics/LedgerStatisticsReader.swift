@@ -147,6 +147,7 @@ extension Ledger {
       db, sql: "SELECT status, sum(count) AS count FROM refused_instances GROUP BY status")
     for row in refusals { statistics.refusals[row["status"] as Int?] = try row.value("count") }
     try addDeliveries(to: &statistics, db)
+    statistics.quality = try quality(db)
     statistics.mode = try processingState(db).mode
   }
 
@@ -166,6 +167,28 @@ extension Ledger {
       let oldest = try date(row, "oldest")
       statistics.oldestUndelivered[destination] = min(
         statistics.oldestUndelivered[destination] ?? oldest, oldest)
+    }
+  }
+
+  /// Of several versions of a segmentation of others the last counts, as in ``comparisons(model:since:)``.
+  private func quality(_ db: Database) throws -> [LedgerStatistics.Quality] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT model, segment, count(*) AS count, avg(dice) AS mean, min(dice) AS least
+        FROM comparison_scores
+        JOIN comparisons ON comparisons.id = comparison_id
+        JOIN jobs ON jobs.id = comparisons.job_id
+        JOIN instances ON instances.id = comparisons.instance_id
+        WHERE NOT EXISTS (
+          SELECT 1 FROM instances AS later WHERE later.series_uid = instances.series_uid
+            AND later.sop_uid = instances.sop_uid AND later.revision > instances.revision)
+        GROUP BY model, segment ORDER BY model, segment
+        """
+    ).map { row in
+      LedgerStatistics.Quality(
+        model: try row.value("model"), structure: try row.value("segment"),
+        count: try row.value("count"), mean: try row.value("mean"), least: try row.value("least"))
     }
   }
 

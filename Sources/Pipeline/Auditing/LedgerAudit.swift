@@ -55,7 +55,7 @@ final class LedgerAudit: Service {
       let isWritten = audit.record(
         .action(
           action.kind, action.message, of: action.job.map { "job \($0)" } ?? "segmentd",
-          study: action.study, by: audit.application, at: action.at))
+          study: action.study, by: action.person, with: audit.application, at: action.at))
       guard isWritten else { return false }
     }
     try ledger.markAudited(records.position)

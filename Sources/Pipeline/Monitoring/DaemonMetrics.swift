@@ -10,6 +10,7 @@ extension MetricsText {
     addReception(statistics)
     addDeliveries(statistics)
     addChecks(statistics.goldenChecks)
+    addQuality(statistics.quality)
     add(
       "segmentd_stage_seconds", "Time of each stage of finished attempts at jobs.",
       bounds: Histogram.bounds,
@@ -95,6 +96,23 @@ extension MetricsText {
       })
   }
 
+  private mutating func addQuality(_ quality: [LedgerStatistics.Quality]) {
+    let values: [(String, String, KeyPath<LedgerStatistics.Quality, Double>)] = [
+      ("segmentd_field_dice_mean", "Mean", \.mean),
+      ("segmentd_field_dice_least", "Lowest", \.least),
+    ]
+    add(
+      "segmentd_field_comparisons", .gauge,
+      "Comparisons of results with segmentations of others, by model and structure.",
+      quality.map { (["model": $0.model, "structure": $0.structure], Double($0.count)) })
+    for (name, which, value) in values {
+      add(
+        name, .gauge,
+        "\(which) Dice of results and segmentations of others, by model and structure.",
+        quality.map { (["model": $0.model, "structure": $0.structure], $0[keyPath: value]) })
+    }
+  }
+
   /// What is so of the machine and of this process.
   mutating func addProcess(isReady: Bool, disk: DiskSpace?, _ reserve: Int) {
     add(
@@ -114,15 +132,21 @@ extension MetricsText {
     add(
       "segmentd_disk_reserve_bytes", .gauge, "Nothing is taken while less than this is free.",
       [([:], Double(reserve))])
-    let processes = [("daemon", getppid()), ("receiver", getpid())]
     add(
       "segmentd_resident_memory_bytes", .gauge, "Memory of the daemon's processes.",
-      processes.compactMap { name, process in
-        MemoryBudget.resident(ofProcess: process).map { (["process": name], Double($0)) }
-      })
+      MemoryBudget.ofDaemon.map { (["process": $0.process], Double($0.bytes)) })
   }
 
   private static func age(_ date: Date?) -> Double {
     date.map { max(0, Date().timeIntervalSince($0)).rounded() } ?? 0
+  }
+}
+
+extension MemoryBudget {
+  /// Resident memory of the daemon's processes, as the receiving process sees it.
+  static var ofDaemon: [(process: String, bytes: Int)] {
+    [("daemon", getppid()), ("receiver", getpid())].compactMap { name, process in
+      resident(ofProcess: process).map { (name, Int($0)) }
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 import DICOM
 import Ingest
 import JobLedger
@@ -24,8 +25,13 @@ struct ReceiverEnd: Sendable {
       case .object(_, let instance, _, let association):
         logger.error(
           "it was reading instance \(instance), which was not acknowledged",
-          metadata: Self.metadata(association))
-      case .file(let path, _): logger.error("it was reading \(path)")
+          metadata: Self.metadata(association).merging(
+            ["study": "unknown", "instance": "\(instance)"]) { $1 })
+      case .file(let path, _):
+        // Nothing of it is read again by this process: that crashed the other one.
+        logger.error(
+          "it was reading \(hashedFileName(path))",
+          metadata: ["study": "unknown"])
       }
     }
     let associations = associations
@@ -67,7 +73,11 @@ struct ReceiverEnd: Sendable {
           ofFile: path, version: version, isCertain: isOnlyReading && end.isFaultOfProgram,
           reason: "segmentd's receiving process \(end) while it read this file; it is read again "
             + "when it changes")
-        if suspicion == .refused { logger.error("\(path) is not read again until it changes") }
+        if suspicion == .refused {
+          logger.error(
+            "\(hashedFileName(path)) is not read again until it changes",
+            metadata: ["study": "unknown"])
+        }
       }
     }
   }

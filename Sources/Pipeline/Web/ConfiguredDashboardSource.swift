@@ -101,6 +101,8 @@ struct ConfiguredDashboardSource: DashboardSource {
 
   func pixels(of stack: SliceStack) throws -> Volume { try SourceSeries.pixels(of: stack) }
 
+  var memory: [(process: String, bytes: Int)] { MemoryBudget.ofDaemon }
+
   var disk: (available: Int, total: Int)? {
     DiskSpace(of: state.url.path).map { ($0.available, $0.size) }
   }

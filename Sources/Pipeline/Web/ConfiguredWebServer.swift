@@ -42,7 +42,14 @@ extension ConfiguredParts {
         ).pages
     }
     if let dashboard = settings.dashboard {
-      routes.append(try self.dashboard(dashboard, settings, authenticator))
+      routes.append(
+        try self.dashboard(dashboard, settings, authenticator) { user, address, begins in
+          queue.async {
+            guard let audit else { return }
+            audit.record(
+              .session(of: user, from: address, begins: begins, with: audit.application))
+          }
+        })
     }
     return try HTTPServer(
       server, authenticator: authenticator, routes: routes, logger: intake.clientLogger)
@@ -50,9 +57,11 @@ extension ConfiguredParts {
 
   private func dashboard(
     _ settings: SiteConfiguration.WebDashboard, _ web: SiteConfiguration.Web,
-    _ authenticator: Authenticator
+    _ authenticator: Authenticator,
+    onSession: @escaping @Sendable (_ user: String, _ address: String, _ begins: Bool) -> Void
   ) throws -> Dashboard {
     var dashboard = DashboardSettings()
+    dashboard.onSession = onSession
     dashboard.isSecure = web.tls != nil
     dashboard.showsPatients = settings.showPatients
     dashboard.sessionMinutes = settings.sessionMinutes

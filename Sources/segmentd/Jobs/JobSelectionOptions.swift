@@ -35,7 +35,8 @@ struct JobSelectionOptions: ParsableArguments {
   ///
   /// - Throws: `ExitCode` 1 where no job meets the conditions.
   func apply(_ action: JobAction) throws {
-    let ledger = try ConfiguredParts(config.load(), mustExist: true).ledger
+    let ledger = try ConfiguredParts(config.load(), mustExist: true, account: invokingAccount)
+      .ledger
     let changes = try ledger.apply(action, to: selection, reason: reason, isDryRun: isDryRun)
     if json {
       print(try encodeJSON(changes))

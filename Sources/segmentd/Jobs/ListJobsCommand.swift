@@ -16,7 +16,9 @@ struct ListJobsCommand: AsyncParsableCommand {
       inspect`, the volumes, each attempt, each event, the associations over which the series came and \
       how they ended, and the instances that were refused. With --pending the series that are arriving \
       or wait to be assembled, and what each waits for. With --refused the instances that were refused \
-      and have not arrived since, those included of which it cannot be told which series lacks them. \
+      and have not arrived since, those included of which it cannot be told which series lacks them; of a \
+      file of a watch folder the table has the path, which may name a patient, and the hash by which \
+      logs, events and JSON name it. \
       Where processing is paused, standard error says since when and by whom.
 
       Reads the ledger alone, and works on a read-only or full disk too.
@@ -56,12 +58,14 @@ struct ListJobsCommand: AsyncParsableCommand {
     let ledger = try Ledger(
       reading: StateDirectory(existing: configuration.stateDirectory).ledger.path)
     if let job {
-      let detail = try ledger.job(job)
+      var detail = try ledger.job(job)
+      detail.job = detail.job.withoutFiles
+      detail.refusals = detail.refusals.map(\.withoutFile)
       return print(json ? try encodeJSON(detail) : detail.text)
     }
     if refused {
       let refusals = try ledger.refusals()
-      return print(json ? try encodeJSON(refusals) : refusalTable(refusals))
+      return print(json ? try encodeJSON(refusals.map(\.withoutFile)) : refusalTable(refusals))
     }
     if pending {
       let series = try ledger.pendingSeries()
@@ -73,7 +77,7 @@ struct ListJobsCommand: AsyncParsableCommand {
             : pendingTable(series, quietPeriod: configuration.assembly.quietSeconds))
     }
     let jobs = try page.jobs(filter.selection, in: ledger, isTable: !json)
-    if json { return print(try encodeJSON(jobs)) }
+    if json { return print(try encodeJSON(jobs.map(\.withoutFiles))) }
     if jobs.isEmpty {
       print("no jobs")
     } else {

@@ -60,7 +60,7 @@ struct RepairLedgerCommand: AsyncParsableCommand {
     let parts =
       isDryRun
       ? try ConfiguredParts(reading: configuration)
-      : try ConfiguredParts(configuration, isLocked: true)
+      : try ConfiguredParts(configuration, isLocked: true, account: invokingAccount)
     let repair = StateRepair(
       state: state, ledger: parts.ledger, intake: parts.intake, isDryRun: isDryRun,
       comparesHashes: !quick, removesUnknownResults: removesUnknownResults)

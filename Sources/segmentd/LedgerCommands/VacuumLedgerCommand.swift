@@ -24,7 +24,7 @@ struct VacuumLedgerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let parts = try ConfiguredParts(config.load(), mustExist: true)
+    let parts = try ConfiguredParts(config.load(), mustExist: true, account: invokingAccount)
     let lock = try parts.state.lockAlone(for: "vacuum")
     let (before, after) = try parts.ledger.vacuum()
     withExtendedLifetime(lock) {}

@@ -14,7 +14,9 @@ struct ProcessingOptions: ParsableArguments {
   var json = false
 
   /// The parts of an existing state directory; opening them brings an older ledger up to date.
-  func parts() throws -> ConfiguredParts { try ConfiguredParts(config.load(), mustExist: true) }
+  func parts() throws -> ConfiguredParts {
+    try ConfiguredParts(config.load(), mustExist: true, account: invokingAccount)
+  }
 
   func show(_ state: ProcessingState) throws {
     print(json ? try encodeJSON(state) : state.text)

@@ -82,7 +82,7 @@ struct ReprocessCommand: AsyncParsableCommand {
   func run() async throws {
     let configuration = try config.load()
     configuration.startLogging()
-    let parts = try ConfiguredParts(configuration, mustExist: true)
+    let parts = try ConfiguredParts(configuration, mustExist: true, account: invokingAccount)
     if let model = selection.model { _ = try parts.models.bundle(model) }
     let targets = try ReprocessTargets(selection, parts.ledger)
     let planner = ReprocessPlanner(parts, settings: try settings())

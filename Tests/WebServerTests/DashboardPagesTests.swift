@@ -1,0 +1,275 @@
+import Credentials
+import DICOMNetwork
+import FileSystem
+import Foundation
+import JobLedger
+import Logging
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+import Volumes
+import WebServer
+
+@testable import Dashboard
+
+/// What a daemon would tell, with one patient.
+private struct Source: DashboardSource {
+  struct Unavailable: Error {}
+
+  func models() async -> (models: [DashboardModel], faults: [String]) {
+    let model = DashboardModel(
+      name: "liver", version: "1.2", summary: "The liver.", facts: [("Licence", "MIT")],
+      card: "A card.")
+    return ([model], [])
+  }
+
+  var rules: [DashboardRule] { [] }
+  func ruleTrial(files: [String]) async throws -> String { "selected" }
+  func patient(file: String) -> DashboardPatient? { DashboardPatient(name: "DOE^JANE", facts: []) }
+  func stacks(series: String) throws -> [SliceStack] { throw Unavailable() }
+  func pixels(of stack: SliceStack) throws -> Volume { throw Unavailable() }
+  var memory: [(process: String, bytes: Int)] { [("daemon", 1_500_000_000)] }
+  var disk: (available: Int, total: Int)? { (2_000_000_000, 4_000_000_000) }
+}
+
+/// Pages and API over HTTP, without a daemon.
+@Suite(.limitedConcurrency) struct DashboardPagesTests {
+  private final class Told: Sendable {
+    private let lines = Mutex<[String]>([])
+    var all: [String] { lines.withLock { $0 } }
+    func add(_ line: String) { lines.withLock { $0.append(line) } }
+  }
+
+  private struct Answer {
+    var status: Int
+    var head: String
+    var body: String
+
+    /// The value of a field of the header.
+    func field(_ name: String) -> String? {
+      head.split(separator: "\r\n").first { $0.lowercased().hasPrefix(name.lowercased() + ": ") }
+        .map { String($0.dropFirst(name.count + 2)) }
+    }
+
+    var cookie: String { String((field("Set-Cookie") ?? "").prefix { $0 != ";" }) }
+  }
+
+  private let folder: TemporaryFolder
+  private let port: Int
+  private let ledger: Ledger
+  private let told = Told()
+
+  init() throws {
+    folder = try TemporaryFolder()
+    port = try freePort()
+    ledger = try Ledger(path: folder.url.appendingPathComponent("ledger.sqlite").path)
+    _ = try ledger.recordInstance(
+      InstanceRecord(
+        studyInstanceUID: "1.2", seriesInstanceUID: "1.2.3", sopInstanceUID: "1.2.3.1",
+        sopClassUID: "1.2.840.10008.5.1.4.1.1.2", modality: "CT",
+        transferSyntaxUID: "1.2.840.10008.1.2.1", spoolPath: "spool/1.dcm", byteCount: 1000,
+        contentHash: String(repeating: "0", count: 64), source: .listener))
+  }
+
+  private static func client(_ name: String, _ kind: Credential.Kind, _ role: WebRole) throws
+    -> WebAccess.Client
+  {
+    WebAccess.Client(
+      credential: Credential(name: name, kind: kind, hash: try SecretHash(of: name, rounds: 1000)),
+      role: role)
+  }
+
+  /// Runs a server with users and tokens whose secrets are their names, as long as the body does.
+  private func withDashboard(
+    _ settings: DashboardSettings = DashboardSettings(), hasClients: Bool = true,
+    _ body: () async throws -> Void
+  ) async throws {
+    var configuration = WebServerConfiguration(address: "127.0.0.1", port: port)
+    if hasClients {
+      configuration.access.clients = [
+        try Self.client("olga", .password, .operator), try Self.client("vera", .password, .viewer),
+        try Self.client("script", .token, .operator), try Self.client("reader", .token, .viewer),
+      ]
+    }
+    var settings = settings
+    let told = told
+    settings.onSession = { user, address, begins in
+      told.add("\(user) \(address) \(begins ? "begins" : "ends")")
+    }
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let authenticator = Authenticator(configuration.access)
+    let dashboard = try Dashboard(
+      settings, ledger: ledger, state: folder.url.path, source: Source(),
+      authenticator: authenticator, version: "1.0", logger: logger)
+    let server = try HTTPServer(
+      configuration, authenticator: authenticator, routes: [dashboard], logger: logger)
+    let group = ServiceGroup(
+      configuration: .init(services: [server], logger: Logger(label: "test")))
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      try await waitUntil("the server", within: 900) {
+        try await runProcess("/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(self.port)"]).status
+          == 0
+      }
+      let result: Result<Void, any Error>
+      do { result = .success(try await body()) } catch { result = .failure(error) }
+      await group.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+      try result.get()
+    }
+  }
+
+  private func ask(_ path: String, _ options: String...) async throws -> Answer {
+    let result = try await runProcess(
+      "/usr/bin/curl",
+      ["-sS", "-i", "--noproxy", "*"] + options + ["http://127.0.0.1:\(port)\(path)"])
+    let parts = result.output.split(separator: "\r\n\r\n", maxSplits: 1)
+    let head = String(parts.first ?? "")
+    let status = head.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return Answer(status: status, head: head, body: String(parts.dropFirst().first ?? ""))
+  }
+
+  @Test func headersAllowNoMoreThanPagesNeed() async throws {
+    try await withDashboard(hasClients: false) {
+      for (path, type) in [("/", "text/html"), ("/static/live.js", "text/javascript")] {
+        let answer = try await ask(path)
+        #expect(answer.status == 200)
+        #expect(answer.field("Content-Type")?.hasPrefix(type) == true)
+        let policy = try #require(answer.field("Content-Security-Policy"))
+        let rules = policy.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+        #expect(rules.contains("default-src 'none'") && rules.contains("script-src 'self'"))
+        #expect(rules.contains("frame-ancestors 'none'") && rules.contains("form-action 'self'"))
+        #expect(!policy.contains("unsafe") && !policy.contains("*"))
+        #expect(answer.field("X-Content-Type-Options") == "nosniff")
+        #expect(answer.field("X-Frame-Options") == "DENY")
+        #expect(answer.field("Referrer-Policy") == "same-origin")
+      }
+      #expect(try await ask("/").field("Cache-Control") == "no-store")
+      // Nobody has logged in: no patient.
+      #expect(try await !ask("/studies").body.contains("DOE"))
+    }
+  }
+
+  @Test(arguments: ["127.0.0.0/8", "10.0.0.0/8"]) func theWordOfAProxyCounts(range: String)
+    async throws
+  {
+    let range = try #require(AddressRange(range))
+    let isHere = range.contains("127.0.0.1")
+    var settings = DashboardSettings()
+    settings.proxy = .init(
+      addresses: [range], userField: "X-Remote-User", roles: ["olga": .operator])
+    try await withDashboard(settings, hasClients: false) {
+      let known = try await ask("/studies", "-H", "X-Remote-User: olga")
+      #expect(known.status == (isHere ? 200 : 401))
+      #expect(known.body.contains("DOE") == isHere)
+      #expect(known.cookie.hasPrefix("__Host-segmentd=") == isHere)
+      let unknown = try await ask("/studies", "-H", "X-Remote-User: eve")
+      #expect(unknown.status == (isHere ? 403 : 401))
+      #expect(try await ask("/studies").status == 401)
+      #expect(told.all == (isHere ? ["olga 127.0.0.1 begins"] : []))
+    }
+  }
+
+  @Test(arguments: [true, false]) func patientsAreShownWhereThatIsConfigured(shows: Bool)
+    async throws
+  {
+    var settings = DashboardSettings()
+    settings.showsPatients = shows
+    try await withDashboard(settings) {
+      for path in ["/", "/studies", "/studies/1.2"] {
+        let page = try await ask(path, "-H", "Authorization: Bearer reader")
+        #expect(page.status == 200 && page.body.contains("1.2"))
+        #expect(page.body.contains("DOE^JANE") == shows, "\(path)")
+        #expect(!page.body.prefix(500).contains("DOE"), "in the title")
+      }
+    }
+  }
+
+  @Test func tokensUseTheAPIByTheirRoles() async throws {
+    try await withDashboard {
+      let reader = "Authorization: Bearer reader"
+      #expect(try await ask("/api/v1/studies").status == 401)
+      #expect(try await ask("/api/v1/studies", "-H", "Authorization: Bearer eve").status == 401)
+      let studies = try await ask("/api/v1/studies", "-H", reader)
+      #expect(studies.status == 200 && studies.body.contains(#""studyInstanceUID":"1.2""#))
+      let json = ["-H", "Content-Type: application/json", "-d", #"{"reason": "new disk"}"#]
+      let pause = "/api/v1/processing/pause"
+      #expect(try await ask(pause, "-H", reader, json[0], json[1], json[2], json[3]).status == 403)
+      #expect(try ledger.processingState().mode == .active)
+      let paused = try await ask(
+        pause, "-H", "Authorization: Bearer script", json[0], json[1], json[2], json[3])
+      #expect(paused.status == 200)
+      let state = try ledger.processingState()
+      #expect(state.changedBy == "script" && state.reason == "new disk")
+      for (path, text) in [
+        ("system", #""memoryBytes":{"daemon":1500000000}"#), ("models", #""quality":[]"#),
+        ("destinations", "[]"),
+      ] {
+        let answer = try await ask("/api/v1/\(path)", "-H", reader)
+        #expect(answer.status == 200 && answer.body.contains(text), "\(answer.body)")
+      }
+    }
+  }
+
+  @Test func sessionsAreTold() async throws {
+    try await withDashboard {
+      #expect(try await ask("/login", "-d", "user=olga&password=wrong").status == 403)
+      let login = try await ask("/login", "-d", "user=olga&password=olga")
+      #expect(login.status == 303 && told.all == ["olga 127.0.0.1 begins"])
+      let page = try await ask("/", "-b", login.cookie)
+      let token = try #require(
+        page.body.firstMatch(of: /name="csrf" value="([0-9a-f]+)"/)?.output.1)
+      #expect(try await ask("/logout", "-b", login.cookie, "-d", "csrf=x").status == 403)
+      #expect(told.all.count == 1)
+      let logout = try await ask("/logout", "-b", login.cookie, "-d", "csrf=\(token)")
+      #expect(logout.status == 303)
+      #expect(told.all == ["olga 127.0.0.1 begins", "olga 127.0.0.1 ends"])
+      // The session is over: the page of a browser is told so.
+      #expect(try await ask("/", "-b", login.cookie).field("Location") == "/login")
+      #expect(try await ask("/events", "-b", login.cookie).field("Location") == "/login")
+    }
+  }
+
+  @Test func listsSayThatThereIsMore() async throws {
+    for number in 0..<101 {
+      var refusal = RefusedInstance(reason: "x", source: .listener)
+      refusal.sopInstanceUID = "1.2.9.\(number)"
+      try ledger.recordRefusal(refusal)
+    }
+    try await withDashboard(hasClients: false) {
+      #expect(try await ask("/refused").body.contains("100 of 101;"))
+      #expect(try await !ask("/").body.contains("These are the last"))
+      let system = try await ask("/system").body
+      #expect(system.contains("Memory (daemon)") && system.contains("1.5 GB"))
+      #expect(system.contains("Last hour") && system.contains("Last 24 hours"))
+    }
+  }
+
+  /// The API's document has each route, and no other.
+  @Test func theDocumentOfTheAPIIsComplete() throws {
+    func text(_ name: String) throws -> String {
+      try TextFile.read(
+        TestFiles.package.appendingPathComponent("Sources/Dashboard/\(name)").path)
+    }
+    let routes = try text("API/API.swift").matches(of: /api\.(get|post)\("([^"]+)"\)/).map {
+      match in
+      let steps = match.output.2.split(separator: "/").map { step in
+        step.hasPrefix(":") ? "{\(step.dropFirst())}" : String(step)
+      }
+      return "\(match.output.1) /api/v1/\(steps.joined(separator: "/"))"
+    }
+    struct Document: Decodable {
+      struct Operation: Decodable { var operationId: String }
+      var paths: [String: [String: Operation]]
+    }
+    let document = try JSONDecoder().decode(
+      Document.self, from: Data(try text("Files/openapi.json").utf8))
+    let documented = document.paths.flatMap { path, operations in
+      operations.keys.map { "\($0) \(path)" }
+    }
+    #expect(routes.count > 10 && Set(routes) == Set(documented))
+    let names = document.paths.values.flatMap { $0.values.map(\.operationId) }
+    #expect(Set(names).count == names.count)
+  }
+}
