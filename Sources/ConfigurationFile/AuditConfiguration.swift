@@ -5,7 +5,7 @@ extension SiteConfiguration {
   /// The audit log (DICOM PS3.15 A.5).
   public struct Audit: Decodable, Sendable, Equatable {
     /// How entries go to a syslog server.
-    public enum Transport: String, Decodable, Sendable, CaseIterable {
+    public enum Transport: String, YAMLChoice, Sendable {
       /// A datagram each (RFC 5426).
       case udp
       /// With octet counting (RFC 6587).

@@ -171,3 +171,5 @@ extension SiteConfiguration {
     }
   }
 }
+
+extension TransportSecurity.ClientCertificates: YAMLChoice {}

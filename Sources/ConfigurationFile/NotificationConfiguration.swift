@@ -35,7 +35,7 @@ extension SiteConfiguration {
 
 extension SiteConfiguration.Notifications {
   /// What a recipient is told of.
-  public enum Event: String, Decodable, Sendable, CaseIterable {
+  public enum Event: String, YAMLChoice, Sendable {
     /// Studies that need a person, and results that no destination takes.
     case held
     /// Destinations to which deliveries fail for a while, and arrive again.
@@ -53,7 +53,7 @@ extension SiteConfiguration.Notifications {
       case email(Email)
     }
 
-    private enum Kind: String, Decodable, CaseIterable { case webhook, email }
+    private enum Kind: String, YAMLChoice { case webhook, email }
 
     public struct Webhook: Sendable, Equatable {
       public var url: String
@@ -63,7 +63,7 @@ extension SiteConfiguration.Notifications {
 
     public struct Email: Sendable, Equatable {
       /// How the connection is secured.
-      public enum Security: String, Decodable, Sendable, CaseIterable {
+      public enum Security: String, YAMLChoice, Sendable {
         /// By STARTTLS (RFC 3207), without which nothing is sent.
         case starttls
         /// From the beginning (RFC 8314).

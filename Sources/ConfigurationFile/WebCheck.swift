@@ -40,6 +40,12 @@ extension SiteConfiguration.Web {
     for host in dashboard.hosts where host.isEmpty || host.contains("/") || host.contains(" ") {
       throw check.fault("\(key).hosts: \"\(host)\" is not a host such as segmentd.hospital:8042")
     }
+    // Any name that leads here could be that of somebody else's page (DNS rebinding).
+    guard isLoopback || !dashboard.hosts.isEmpty else {
+      throw check.fault(
+        "\(key).hosts: missing; beyond this machine (address \(address)) say by which names browsers "
+          + "reach it, such as [segmentd.hospital]")
+    }
     guard let proxy = dashboard.proxy else {
       guard isLoopback || users.contains(where: { $0.role != "sender" }) else {
         throw check.fault(

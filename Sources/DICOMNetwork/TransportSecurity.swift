@@ -6,7 +6,7 @@ import Foundation
 /// authenticated encryption alone. Files are in PEM.
 public struct TransportSecurity: Sendable, Equatable {
   /// Whether peers show a certificate.
-  public enum ClientCertificates: String, Sendable, CaseIterable, Decodable {
+  public enum ClientCertificates: String, Sendable, CaseIterable {
     /// Not asked for.
     case none
     /// Asked for, and checked where one is shown.

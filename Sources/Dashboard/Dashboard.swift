@@ -34,6 +34,11 @@ public struct Dashboard: WebRoutes {
   let renderer: PageRenderer
   let statistics: LedgerStatisticsReader
   let viewer: VolumeViewer
+  /// Planes of volumes: someone who turns a wheel over three views stays below it.
+  let planes = RequestBudget(burst: 600, perSecond: 120)
+  /// Trials of rules read every header of a study.
+  let trials = RequestBudget(burst: 6, perSecond: 0.2)
+  let trial = OneAtATime()
   let version: String
   let logger: Logger
 

@@ -54,8 +54,16 @@ struct DecodingFault {
     }
   }
 
-  /// Keys joined by dots.
-  var name: String { path.map(\.stringValue).joined(separator: ".") }
+  /// Keys joined by dots, with the places in lists: `recipients[0].kind`.
+  var name: String {
+    path.reduce(into: "") { name, key in
+      if let index = key.intValue {
+        name += "[\(index)]"
+      } else {
+        name += (name.isEmpty ? "" : ".") + key.stringValue
+      }
+    }
+  }
 
   /// The line, from 1, of the key at the path, or of the last on the way to it that is there.
   func line(in root: Node) -> Int? {

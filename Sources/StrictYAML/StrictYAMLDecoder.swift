@@ -80,10 +80,35 @@ public struct StrictYAMLDecoder: Sendable {
     return line
   }
 
+  /// The line of the second occurrence of a key in a mapping.
+  ///
+  /// - Parameters:
+  ///   - key: the key.
+  ///   - start: the line of the mapping, from 1.
+  ///   - text: of the document.
+  private static func line(ofSecond key: String, from start: Int, text: String) -> Int {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    let found = lines.dropFirst(max(0, start - 1)).filter { _, line in
+      line.drop { $0 == " " || $0 == "-" }.hasPrefix("\(key):")
+    }
+    // Lists of one line, as {a: 1, a: 2}, have one line anyway.
+    guard let first = found.first else { return start }
+    func indentation(_ line: Substring) -> Int { line.prefix { $0 == " " || $0 == "-" }.count }
+    return found.dropFirst().first { indentation($0.element) == indentation(first.element) }
+      .map { $0.offset + 1 } ?? start
+  }
+
   private static func fault(_ error: DecodingError, file: String, text: String)
     -> YAMLFileError
   {
     let fault = DecodingFault(error)
+    if case .duplicatedKeysInMapping(let keys, let context)? = fault.syntax,
+      let key = keys.min()
+    {
+      return .invalid(
+        file: file, line: line(ofSecond: key, from: context.mark.line, text: text),
+        message: "the key \"\(key)\" is there twice")
+    }
     if let syntax = fault.syntax { return .invalid(file: file, line: nil, message: "\(syntax)") }
     let line = (try? Yams.compose(yaml: text)).flatMap { fault.line(in: $0) }
     let message =

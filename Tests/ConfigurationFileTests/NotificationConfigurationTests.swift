@@ -54,6 +54,26 @@ import Testing
   @Test(arguments: [
     ("notifications: {groupMinuts: 1}", "unknown key \"groupMinuts\""),
     ("notifications: {groupMinutes: -1}", "groupMinutes: -1.0 is not between"),
+    (
+      "notifications: {recipients: [{name: a, kind: mail}]}",
+      "notifications.recipients[0].kind: \"mail\" is none of webhook, email; did you mean \"email\"?"
+    ),
+    (
+      "notifications: {recipients: [{\(mail), to: [c@d.example], security: ssl}]}",
+      "recipients[0].security: \"ssl\" is none of starttls, tls, none"
+    ),
+    (
+      "notifications: {recipients: [{\(mail), to: [c@d.example], events: [held, disc]}]}",
+      "events[1]: \"disc\" is none of held, destinations, disk, checks; did you mean \"disk\"?"
+    ),
+    (
+      "audit: {syslog: {host: h, transport: tpc}}",
+      "audit.syslog.transport: \"tpc\" is none of udp, tcp, tls"
+    ),
+    (
+      "listener: {tls: {certificate: a, key: b, clientCertificates: demand}}",
+      "clientCertificates: \"demand\" is none of none, request, require"
+    ),
     ("notifications: {perHour: 0}", "perHour: 0 is not positive"),
     ("notifications: {recipients: [{\(mail), to: []}]}", "a.to: is empty"),
     ("notifications: {recipients: [{\(mail), to: [\"x y@z\"]}]}", "no e-mail address"),

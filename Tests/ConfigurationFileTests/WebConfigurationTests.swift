@@ -79,8 +79,13 @@ import Testing
     ),
     ("users: [{name: a, passwordHash: \"\(hash)\", role: admin}]", "web.users.a.role"),
     (
-      "address: 10.1.2.3, \(tls), dashboard: true, users: [{name: a, passwordHash: \"\(hash)\"}]",
-      "people have to log in"
+      "address: 10.1.2.3, \(tls), dashboard: {hosts: [h]}, "
+        + "users: [{name: a, passwordHash: \"\(hash)\"}]", "people have to log in"
+    ),
+    (
+      "address: 10.1.2.3, \(tls), dashboard: true, "
+        + "users: [{name: a, passwordHash: \"\(hash)\", role: viewer}]",
+      "web.dashboard.hosts: missing"
     ),
     ("dashboard: true, prefix: /studies", "is a path of the dashboard"),
     ("users: [{name: a, passwordHash: secret}]", "web.users.a: not a hash"),

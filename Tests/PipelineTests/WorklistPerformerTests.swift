@@ -117,6 +117,47 @@ import Testing
     try await worklist.stop()
   }
 
+  /// The job goes on: others may have asked for it.
+  @Test func whatItsRequesterCancelledIsLeftAlone() async throws {
+    let job = try await SmallJob()
+    let worklist = try await Worklist(
+      [("2.25.1", "withdrawn", try study(job), job.series)], in: job.folder.url)
+    let performer = performer(job, worklist)
+    try await performer.step()
+    let claimed = try #require(try job.ledger.workitem("2.25.1"))
+    #expect(claimed.state == .performing)
+    let told = worklist.events(of: "2.25.1").count
+    try await performer.step()
+    let lost = try #require(try job.ledger.workitem("2.25.1"))
+    #expect(lost.state == .lost && lost.reason == "the server has it as CANCELED")
+    #expect(worklist.events(of: "2.25.1").count == told)
+    #expect(try job.ledger.job(job.id).job.state == "available")
+    try await worklist.stop()
+  }
+
+  /// A series that no rule takes keeps nobody waiting.
+  @Test func aWholeStudyEndsWithASeriesWithoutAJob() async throws {
+    let job = try await SmallJob()
+    let study = try study(job)
+    let other = InstanceRecord(
+      studyInstanceUID: study, seriesInstanceUID: "1.2.3.4", sopInstanceUID: "1.2.3.4.1",
+      sopClassUID: "1.2.840.10008.5.1.4.1.1.2", modality: "CT",
+      transferSyntaxUID: "1.2.840.10008.1.2.1", spoolPath: "spool/none.dcm", byteCount: 1,
+      contentHash: String(repeating: "0", count: 64), source: .listener)
+    _ = try job.ledger.recordInstance(other)
+    let worklist = try await Worklist([("2.25.1", "", study, "")], in: job.folder.url)
+    let performer = performer(job, worklist)
+    _ = try await job.runner.runNext { _ in }
+    try await performer.step()
+    #expect(try job.ledger.workitem("2.25.1")?.state == .performing, "it is not assembled yet")
+    for due in try job.ledger.seriesDue(quietPeriod: 0) {
+      try job.ledger.assembleSeries(due, jobs: [])
+    }
+    try await performer.step()
+    #expect(try job.ledger.workitem("2.25.1")?.state == .completed)
+    try await worklist.stop()
+  }
+
   @Test func whatIsHeldOrDoesNotComeIsCancelled() async throws {
     let job = try await SmallJob()
     let study = try study(job)

@@ -81,6 +81,22 @@ private struct Shelf: Decodable, Equatable {
     #expect(message.hasSuffix("title is missing"))
   }
 
+  @Test func aPlaceInAListIsNamedByItsNumber() {
+    #expect(
+      fault("books:\n  - title: a\n    pages: 1\n  - title: b\n    pages: many\n")
+        == .invalid(
+          file: file, line: 5, message: "books[1].pages: this is not a whole number"))
+  }
+
+  @Test func aKeyThatIsThereTwiceIsNamedWithItsLine() {
+    #expect(
+      fault("books:\n  - title: a\n    pages: 1\n    title: b\n")
+        == .invalid(file: file, line: 4, message: "the key \"title\" is there twice"))
+    #expect(
+      fault("books:\n  - {title: a, pages: 1, title: b}\n")
+        == .invalid(file: file, line: 2, message: "the key \"title\" is there twice"))
+  }
+
   @Test func whatIsNoYAMLIsRefused() {
     guard case .invalid(file, _, _) = fault("books: [\n") else {
       Issue.record("no fault")

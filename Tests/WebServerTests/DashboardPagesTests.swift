@@ -231,6 +231,19 @@ private struct Source: DashboardSource {
     }
   }
 
+  @Test func tooManyTrialsOfRulesAreRefused() async throws {
+    try await withDashboard {
+      var answered = 0
+      while answered < 300,
+        try await ask("/rules?uid=1.2", "-H", "Authorization: Bearer reader").status == 200
+      { answered += 1 }
+      #expect(answered >= 6 && answered < 300)
+      // Another visitor has a budget of its own.
+      let other = try await ask("/rules?uid=1.2", "-H", "Authorization: Bearer script")
+      #expect(other.status == 200 && other.body.contains("selected"))
+    }
+  }
+
   @Test func listsSayThatThereIsMore() async throws {
     for number in 0..<101 {
       var refusal = RefusedInstance(reason: "x", source: .listener)

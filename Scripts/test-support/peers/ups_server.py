@@ -4,7 +4,8 @@ ups_server.py PORT WORKITEMS
 
 WORKITEMS is a file with a list of workitems in the DICOM JSON model, each with its UID as SOP Instance UID. A
 workitem of which 00741204 (Procedure Step Label) is "taken" is IN PROGRESS for somebody else; of one with the label
-"lossy" the first answer to each change is lost, after the change was made.
+"lossy" the first answer to each change is lost, after the change was made. One with the label "withdrawn" is
+CANCELED by its requester after the first word of its progress.
 """
 
 import http.server
@@ -74,6 +75,8 @@ class Item:
             for output in performed.get("OutputInformationSequence", [])
             for reference in output.ReferencedSOPSequence]
         tell(**event, outputs=outputs)
+        if self.label == "withdrawn":
+            self.dataset.ProcedureStepState = "CANCELED"
         return 200
 
 

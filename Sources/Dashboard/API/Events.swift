@@ -15,8 +15,7 @@ extension Dashboard {
     let ledger = ledger
     pages.get("events") { _, context in
       // People behind one address do not take each other's places where they have logged in.
-      let visitor =
-        context.visitor.sessionIdentifier ?? context.visitor.user ?? context.web.address
+      let visitor = context.visitor.key(context.web.address)
       guard streams.hasPlace(visitor, of: Self.mostStreamsPerVisitor, in: Self.mostStreams) else {
         throw DashboardRefusal(.serviceUnavailable, "too many pages are open")
       }

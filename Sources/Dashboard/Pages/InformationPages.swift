@@ -108,15 +108,19 @@ extension Dashboard {
       rules: source.rules.map { .init(name: $0.name, model: $0.model, priority: $0.priority) },
       uid: uid)
     if !uid.isEmpty {
+      guard trials.take(context.visitor.key(context.web.address)) else {
+        throw DashboardRefusal(.tooManyRequests, "too many studies are tested: wait some seconds")
+      }
       let files = try await offPool { try ledger.files(ofStudy: uid, everyInstance: true) }
       if !showsPatients(to: context.visitor) {
         page.fault = "Rules compare what the headers say of the study: log in to see it."
       } else if files.isEmpty {
         page.fault = "No images of a study of this UID are here."
       } else {
-        do { page.trial = try await source.ruleTrial(files: files) } catch {
-          page.fault = "\(error)"
-        }
+        do {
+          page.trial = try await trial.run { try await source.ruleTrial(files: files) }
+          if page.trial == nil { page.fault = "Another study is being tested: try again." }
+        } catch { page.fault = "\(error)" }
       }
     }
     var frame = try await offPool { try self.frame("Rules", request, context) }

@@ -90,6 +90,9 @@ extension Dashboard {
   private func plane(
     _ context: DashboardContext, _ cut: @escaping @Sendable (ViewedVolume, Int, Int) -> Data?
   ) async throws -> Response {
+    guard planes.take(context.visitor.key(context.web.address)) else {
+      throw DashboardRefusal(.tooManyRequests, "too many planes are asked for: try again")
+    }
     let normal = try context.parameters.require("normal", as: Int.self)
     let index = try context.parameters.require("index", as: Int.self)
     let volume = try await volume(context)

@@ -114,7 +114,10 @@ public struct Diagnosis: Sendable {
     }
     let peers =
       configuration.destinations.map { ("destination \($0.name)", $0.tls) }
-      + [("query source", configuration.querySource?.tls)]
+      + [
+        ("query source", configuration.querySource?.tls),
+        ("worklist", configuration.worklist?.tls),
+      ]
       + configuration.storageCommitment.peers.map { ("storage commitment \($0.aeTitle)", $0.tls) }
     let others =
       configuration.notifications.recipients.map { ("recipient \($0.name)", $0.tls) }

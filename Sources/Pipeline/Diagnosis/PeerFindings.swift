@@ -15,7 +15,11 @@ extension Diagnosis {
       case .dimse(let dimse):
         findings.append(
           await finding(
-            subject, Peer(dimse, destination.tls), takes: [SegmentationStorage.sopClassUID],
+            subject, Peer(dimse, destination.tls),
+            takes: destination.sopClasses(of: configuration.results),
+            needs: destination.takes == nil
+              ? [SegmentationStorage.sopClassUID]
+              : destination.sopClasses(of: configuration.results),
             timeout: destination.timeoutSeconds))
       case .stow(let web):
         findings.append(
@@ -37,6 +41,17 @@ extension Diagnosis {
         })
     case nil: break
     }
+    if let worklist = configuration.worklist {
+      findings.append(
+        await finding("worklist", url: worklist.url, worklist.tls, service: "UPS-RS") {
+          () throws(ConfigurationError) in
+          try .init(
+            user: worklist.user, passwordFile: worklist.passwordFile,
+            tokenFile: worklist.tokenFile, isPrivate: true)
+        } ask: { client in
+          _ = try await client.scheduledWorkitems(station: worklist.station)
+        })
+    }
     for peer in configuration.storageCommitment.peers {
       let peer = Peer(
         aeTitle: peer.aeTitle, host: peer.host, port: peer.port, security: peer.tls?.security)
@@ -50,22 +65,35 @@ extension Diagnosis {
     return findings
   }
 
-  private func finding(_ subject: String, _ peer: Peer, takes classes: [String], timeout: Int) async
-    -> Finding
-  {
+  /// - Parameters:
+  ///   - subject: what the finding is about.
+  ///   - peer: is asked by C-ECHO and an association.
+  ///   - classes: SOP classes that it is to take.
+  ///   - needed: those without which it is of no use; what it does not take of the others is left out there.
+  ///   - timeout: in seconds.
+  private func finding(
+    _ subject: String, _ peer: Peer, takes classes: [String], needs needed: [String] = [],
+    timeout: Int
+  ) async -> Finding {
     if let fault = Self.nameFault(peer.host) { return .fault(subject, fault, Self.nameAdvice) }
     do throws(DICOMNetworkError) {
       let accepted = try await StorageSCU(
         callingAETitle: configuration.installation, timeout: timeout
       ).accepted(classes, by: peer)
       let missing = classes.filter { !accepted.contains($0) }
-      guard missing.isEmpty else {
+      let names = missing.map(DICOMUID.described).joined(separator: ", ")
+      let text = "\(peer) answers C-ECHO, and does not take \(names)"
+      guard !missing.contains(where: needed.contains) else {
         return .fault(
-          subject, "\(peer) answers C-ECHO, and does not take \(missing.joined(separator: ", "))",
-          "have it accept Segmentation Storage from \(configuration.installation)")
+          subject, text, "have it accept these SOP classes from \(configuration.installation)")
       }
-      let taken = classes.isEmpty ? "" : " and takes Segmentation Storage"
-      return .good(subject, "\(peer) answers C-ECHO\(taken)")
+      guard missing.isEmpty else {
+        return .warning(
+          subject, text + ": such objects are not sent there",
+          "have it accept them, or say what it gets by takes: in the configuration")
+      }
+      let taken = classes.map(DICOMUID.described).joined(separator: ", ")
+      return .good(subject, "\(peer) answers C-ECHO" + (taken.isEmpty ? "" : " and takes \(taken)"))
     } catch {
       guard case .rejected = error else {
         return .fault(
@@ -78,10 +106,15 @@ extension Diagnosis {
     }
   }
 
-  /// Asks for the instances of a series that nobody has.
+  /// By default asks for the instances of a series that nobody has.
   private func finding(
     _ subject: String, url text: String, _ tls: SiteConfiguration.PeerTLS?,
-    _ authorization: () throws(ConfigurationError) -> DICOMwebClient.Authorization
+    service: String = "QIDO-RS",
+    _ authorization: () throws(ConfigurationError) -> DICOMwebClient.Authorization,
+    ask: (DICOMwebClient) async throws -> Void = { client in
+      _ = try await client.instances(
+        ofSeries: DICOMUID.named(UUID().uuidString), study: DICOMUID.named(UUID().uuidString))
+    }
   ) async -> Finding {
     guard let url = URL(string: text), let host = url.host else {
       return .fault(subject, "\(text) is no URL", "mend it in the configuration")
@@ -91,14 +124,15 @@ extension Diagnosis {
       let client = DICOMwebClient(
         url: url, authorization: try authorization(),
         security: tls.map(DICOMwebClient.Security.init))
-      _ = try await client.instances(
-        ofSeries: DICOMUID.named(UUID().uuidString), study: DICOMUID.named(UUID().uuidString))
-      return .good(subject, "\(text) answers QIDO-RS")
+      try await ask(client)
+      return .good(subject, "\(text) answers \(service)")
     } catch DICOMwebError.refused(_, 404) {
-      return .warning(
-        subject, "\(text) answers 404 to QIDO-RS",
-        "see whether the URL is that of its DICOMweb service; without QIDO-RS verify: query is of no use"
-      )
+      let advice = "see whether the URL is that of its DICOMweb service"
+      return service == "QIDO-RS"
+        ? .warning(
+          subject, "\(text) answers 404 to QIDO-RS",
+          advice + "; without QIDO-RS verify: query is of no use")
+        : .fault(subject, "\(text) answers 404 to \(service)", advice)
     } catch DICOMwebError.refused(_, let status) where [401, 403].contains(status) {
       return .fault(
         subject, "\(text) answers \(status)",
@@ -116,5 +150,35 @@ extension Diagnosis {
     let code = getaddrinfo(host, nil, nil, &list)
     defer { if let list { freeaddrinfo(list) } }
     return code == 0 ? nil : "the name \(host) is not known: \(String(cString: gai_strerror(code)))"
+  }
+}
+
+extension SiteConfiguration.Destination {
+  /// SOP classes of the objects that it gets, each once.
+  ///
+  /// - Parameter results: says which objects are made, for a destination that gets all.
+  func sopClasses(of results: SiteConfiguration.Results) -> [String] {
+    let kinds = takes ?? results.kinds
+    return kinds.reduce(into: []) { classes, kind in
+      let uid =
+        switch kind {
+        case .segmentation, .fractional: SegmentationStorage.sopClassUID
+        case .labelmap: SegmentationStorage.labelMapSOPClassUID
+        // Comprehensive 3D SR, RT Structure Set, and Secondary Capture in true colour, of one frame or many.
+        case .report: "1.2.840.10008.5.1.4.1.1.88.34"
+        case .rtstruct: "1.2.840.10008.5.1.4.1.1.481.3"
+        case .capture:
+          singleFrames ? "1.2.840.10008.5.1.4.1.1.7" : "1.2.840.10008.5.1.4.1.1.7.4"
+        }
+      if !classes.contains(uid) { classes.append(uid) }
+    }
+  }
+}
+
+extension SiteConfiguration.Results {
+  /// Kinds of objects that are made, but those that a destination gets only where it says so.
+  fileprivate var kinds: [SiteConfiguration.Destination.ObjectKind] {
+    [.segmentation] + (report == .none ? [] : [.report]) + (captures == .none ? [] : [.capture])
+      + (labelmap ? [.labelmap] : []) + (rtstruct ? [.rtstruct] : [])
   }
 }

@@ -108,7 +108,7 @@ public struct WorklistPerformer: Service {
   private func advance(_ item: ClaimedWorkitem) async throws {
     switch item.state {
     case .claiming: try await claim(item)
-    case .performing: try await perform(item)
+    case .performing: if try await isOurs(item) { try await perform(item) }
     case .ending: try await finish(item)
     case .completed, .cancelled, .lost: break
     }
@@ -133,6 +133,18 @@ public struct WorklistPerformer: Service {
   private func lose(_ item: ClaimedWorkitem, _ reason: String) throws {
     try ledger.loseWorkitem(item.uid, reason: reason)
     logger.warning("workitem lost: \(reason)", metadata: metadata(item))
+  }
+
+  /// Looks whether the workitem still is what was claimed: its requester may have had it cancelled, of which
+  /// only subscribers to events are told (PS3.18 11.12).
+  private func isOurs(_ item: ClaimedWorkitem) async throws -> Bool {
+    guard let found = try await client.workitem(item.uid) else {
+      try lose(item, "the server does not know it any more")
+      return false
+    }
+    guard let state = found.state, state != .inProgress else { return true }
+    try lose(item, "the server has it as \(state.rawValue)")
+    return false
   }
 
   // MARK: What is to be done
