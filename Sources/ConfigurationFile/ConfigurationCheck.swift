@@ -39,6 +39,7 @@ extension SiteConfiguration {
       throw check.fault(
         "inference.checkpointSeconds: \(inference.checkpointSeconds) is not between 0 and 86400")
     }
+    try checkSlurm(check)
     try checkDestinations(check)
     try checkQuerySource(check)
     try checkWorklist(check)

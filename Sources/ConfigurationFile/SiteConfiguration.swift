@@ -31,13 +31,15 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var notifications = Notifications()
   public var audit = Audit()
   public var inference = Inference()
+  /// Nil where there is none.
+  public var slurm: Slurm?
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
       querySource, worklist, storageCommitment, retention, nightlyCheck, notifications, audit,
-      inference, log
+      inference, slurm, log
   }
 
   public init() {}
@@ -72,6 +74,7 @@ public struct SiteConfiguration: Decodable, Sendable {
       try values.decodeIfPresent(Notifications.self, forKey: .notifications) ?? notifications
     audit = try values.decodeIfPresent(Audit.self, forKey: .audit) ?? audit
     inference = try values.decodeIfPresent(Inference.self, forKey: .inference) ?? inference
+    slurm = try values.decodeIfPresent(Slurm.self, forKey: .slurm)
     log = try values.decodeIfPresent(Log.self, forKey: .log) ?? log
   }
 
@@ -192,6 +195,14 @@ extension SiteConfiguration {
 
   /// How the network runs.
   public struct Inference: Decodable, Sendable {
+    /// Where jobs are computed.
+    public enum Executor: String, YAMLChoice, Sendable {
+      /// In the daemon.
+      case local
+      /// By the nodes of a Slurm cluster.
+      case slurm
+    }
+    public var executor = Executor.local
     /// Worker threads; 0 takes one for each processor.
     public var threads = 0
     /// Jobs that run side by side; the threads are divided among them.
@@ -202,13 +213,14 @@ extension SiteConfiguration {
     public var checkpointSeconds = 30.0
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case threads, concurrentJobs, memoryLimitGB, checkpointSeconds
+      case executor, threads, concurrentJobs, memoryLimitGB, checkpointSeconds
     }
 
     public init() {}
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
+      executor = try values.decodeIfPresent(Executor.self, forKey: .executor) ?? executor
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
       concurrentJobs =
         try values.decodeIfPresent(Int.self, forKey: .concurrentJobs) ?? concurrentJobs

@@ -10,6 +10,8 @@ public struct ClaimedJob: Sendable, Equatable {
   public var model: String
   /// Whether a new result is asked for although there may be the same one.
   public var isForced: Bool
+  /// Jobs of a higher one come first.
+  public var priority = 0
 }
 
 extension Ledger {
@@ -63,7 +65,7 @@ extension Ledger {
       let job = ClaimedJob(
         id: try row.value("id"), attempt: try row.value("attempt_count"),
         studyInstanceUID: study ?? "", seriesInstanceUID: series, model: try row.value("model"),
-        isForced: try row.value("is_forced"))
+        isForced: try row.value("is_forced"), priority: try row.value("priority"))
       try db.execute(
         sql: "INSERT INTO attempts (job_id, number, started_at) VALUES (?, ?, ?)",
         arguments: [job.id, job.attempt, now])

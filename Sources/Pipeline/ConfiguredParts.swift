@@ -117,16 +117,28 @@ public struct ConfiguredParts: Sendable {
       options: configuration.resultOptions)
   }
 
+  /// - Throws: where jobs are for Slurm and the ledger's name in the cluster cannot be kept.
   public var runner: JobRunner {
-    JobRunner(
-      state: state, ledger: ledger, executors: executors, destinations: routing,
-      checkpoints: CheckpointSettings(
-        seconds: configuration.inference.checkpointSeconds, diskReserve: diskReserve),
-      logger: logger)
+    get throws {
+      JobRunner(
+        state: state, ledger: ledger, executors: try executors, destinations: routing,
+        checkpoints: CheckpointSettings(
+          seconds: configuration.inference.checkpointSeconds, diskReserve: diskReserve),
+        logger: logger)
+    }
   }
 
   /// One for each job that runs at the same time: a network computes for one at a time.
-  private var executors: [LocalExecutor] {
+  private var executors: [any JobExecutor] {
+    get throws {
+      if let slurm = configuration.slurm, configuration.inference.executor == .slurm {
+        return try slurmExecutors(slurm)
+      }
+      return localExecutors
+    }
+  }
+
+  private var localExecutors: [any JobExecutor] {
     let inference = configuration.inference
     // One for all, as the memory is.
     let processor = processor
@@ -137,6 +149,15 @@ public struct ConfiguredParts: Sendable {
     return (0..<inference.concurrentJobs).map { _ in
       LocalExecutor(models: configuration.modelLibrary(threads: threads), processor: processor)
     }
+  }
+
+  private func slurmExecutors(_ slurm: SiteConfiguration.Slurm) throws -> [any JobExecutor] {
+    let settings = SlurmSettings(slurm, models: configuration.models.directories)
+    let executor = SlurmExecutor(
+      settings: settings, folders: try SlurmJobFolders(settings.folder, state: state),
+      cluster: SlurmCluster(SlurmCommands(folder: slurm.commands), logger: logger),
+      processor: processor, bundles: ModelBundles(models), logger: logger, sweep: SlurmSweep())
+    return Array(repeating: executor, count: slurm.maximumJobs)
   }
 
   /// Removes what the configuration has removed.

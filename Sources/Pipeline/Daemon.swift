@@ -59,7 +59,7 @@ public struct Daemon {
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
     var services: [any Service] = [
       AfterChecks(checks: checks, stage: delivery),
-      AfterChecks(checks: checks, stage: parts.runner),
+      AfterChecks(checks: checks, stage: try parts.runner),
       AfterChecks(checks: checks, stage: assembler), receiver,
       AfterChecks(checks: checks, stage: GoldenCheckService(parts, receiver: receiver)),
     ]

@@ -15,11 +15,17 @@ public struct JobRequest: Sendable {
   public var output: URL
   /// Asks the job to yield, and keeps its state: checkpoints are files that any executor can read.
   public var control: SegmentationControl
+  /// The job's number, by which an executor finds again what it has begun for it; 0 where it has none.
+  public var job: Int64
+  /// Jobs of a higher one come first.
+  public var priority: Int
 
   public init(
     model: String, input: ModelInput, identity: ResultIdentity, output: URL,
-    control: SegmentationControl = SegmentationControl()
+    control: SegmentationControl = SegmentationControl(), job: Int64 = 0, priority: Int = 0
   ) {
+    self.job = job
+    self.priority = priority
     self.model = model
     self.input = input
     self.identity = identity
@@ -34,8 +40,14 @@ public struct JobOutcome: Sendable {
   /// Of the model that was used.
   public var modelVersion: String
   public var times: StageTimes
+  /// The most memory that the process had which computed it, in bytes; nil where that is not known.
+  public var peakMemory: Int?
 
-  public init(processed: ProcessedSeries, modelVersion: String, times: StageTimes) {
+  public init(
+    processed: ProcessedSeries, modelVersion: String, times: StageTimes,
+    peakMemory: Int? = MemoryBudget.peakResident
+  ) {
+    self.peakMemory = peakMemory
     self.processed = processed
     self.modelVersion = modelVersion
     self.times = times
@@ -57,4 +69,14 @@ public protocol JobExecutor: Sendable {
   func execute(
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> JobOutcome
+
+  /// Removes what the executor keeps of jobs that will not run again; called again and again.
+  ///
+  /// - Parameter ended: those of some jobs that will not.
+  func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws
+}
+
+extension JobExecutor {
+  /// Nothing is kept.
+  public func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws {}
 }

@@ -128,7 +128,7 @@ extension JobRunner {
 
 extension JobRun {
   init(_ outcome: JobOutcome) {
-    self.init(seconds: outcome.times.seconds, peakMemory: MemoryBudget.peakResident)
+    self.init(seconds: outcome.times.seconds, peakMemory: outcome.peakMemory)
     if case .segmented(let series) = outcome.processed.outcome {
       predictedMemory = series.memory.predicted
       peakMemory = series.memory.peak

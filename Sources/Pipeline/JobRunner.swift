@@ -51,6 +51,7 @@ public struct JobRunner: Service {
         group.addTask {
           await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
             try checkpoints.removeOutdated()
+            try await executor.removeLeftovers { try ledger.jobsWithoutFuture(among: $0) }
             guard try processing.allowsJobs(), try await isReady() else { return false }
             let steps = ProgressSteps()
             guard let job = try ledger.claimJob() else { return false }
@@ -115,7 +116,8 @@ public struct JobRunner: Service {
         model: job.model, input: input, identity: identity, output: try folderForResult(of: job),
         control: SegmentationControl(
           interruption: yielding.interruption,
-          checkpoints: checkpoints.settings(for: job, fingerprint: identity.fingerprint)))
+          checkpoints: checkpoints.settings(for: job, fingerprint: identity.fingerprint)),
+        job: job.id, priority: job.priority)
       let outcome = try await executor.execute(request, progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
@@ -161,7 +163,7 @@ public struct JobRunner: Service {
       try await retryingLedgerWrite(logger) {
         try ledger.postponeJob(job.id, reason: "\(fault)", policy: .machineFaults)
       }
-    } else if JobFailure.isPermanent(error) {
+    } else if JobFailure.isPermanent(error) || (error as? SlurmFailure)?.isPermanent == true {
       let reason = SystemError.text(of: error)
       logger.error("job held: \(reason)", metadata: metadata(job))
       try await retryingLedgerWrite(logger) { try ledger.holdJob(job.id, reason: reason) }

@@ -30,6 +30,7 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
     case let error as LedgerError:
       guard case .unavailable = error else { return nil }
       self.init(description: error.description)
+    case JobFolderError.notWritten(let file, _, let system?): self.init(system, path: file)
     case let error as StateDirectoryError: self.init(description: error.description)
     default:
       if let fault = ModelFault(error) {

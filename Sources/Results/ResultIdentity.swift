@@ -27,7 +27,7 @@ public struct ReplacedSeries: Sendable, Equatable, Codable {
 /// let identity = ResultIdentity(fingerprint: fingerprint, replaces: nil)
 /// let first = identity.identifiers(object: 0, holding: labels, remarks: [])
 /// ```
-public struct ResultIdentity: Sendable, Equatable {
+public struct ResultIdentity: Sendable, Equatable, Codable {
   /// SHA-256, as 64 hexadecimal digits, of everything that the result depends on: images, model and
   /// settings.
   public let fingerprint: String

@@ -1,5 +1,5 @@
 /// How results become objects, where a site wants it otherwise than by default.
-public struct ResultOptions: Sendable, Equatable {
+public struct ResultOptions: Sendable, Equatable, Codable {
   /// Frames that an object may have at all: one with more can be written, but its header is larger than what
   /// is read of a file.
   public static let mostFrames = 50_000
@@ -33,7 +33,7 @@ public struct ResultOptions: Sendable, Equatable {
   public var writesSingleFrames = false
 
   /// Pictures of a result as DICOM objects.
-  public enum Captures: String, Sendable, Equatable, CaseIterable {
+  public enum Captures: String, Sendable, Equatable, Codable, CaseIterable {
     case none
     /// The images with contours, as one object.
     case frames
@@ -46,7 +46,7 @@ public struct ResultOptions: Sendable, Equatable {
   }
 
   /// What shows that images were segmented, and nothing was found in them.
-  public enum NothingFound: String, Sendable, Equatable {
+  public enum NothingFound: String, Sendable, Equatable, Codable {
     /// A measurement report that says so.
     case report
     /// A segmentation object with all segments of the model, and one empty frame each.

@@ -29,6 +29,9 @@ public struct MemoryBudget: Sendable {
   /// Bytes for the whole process; nil for what the system has.
   private let limit: Int?
   private let system: SystemMemory
+  /// Whether a job can be run again with more memory than there is here, as where it was asked for: then no
+  /// shortage is permanent.
+  private let isExtensible: Bool
   private let reservations = MemoryReservations()
   /// What the process had before any job, in bytes: what it takes beyond that it may give back.
   private let baseline: Int
@@ -38,11 +41,16 @@ public struct MemoryBudget: Sendable {
     self.init(limit: gigabytes > 0 ? byteCount(gigabytes: gigabytes) : nil)
   }
 
-  /// - Parameter limit: bytes for the whole process; nil for what the system has.
-  public init(limit: Int?) { self.init(limit: limit, system: SystemMemory()) }
+  /// - Parameters:
+  ///   - limit: bytes for the whole process; nil for what the system has.
+  ///   - isExtensible: whether a job can be run again elsewhere with more: no shortage is permanent then.
+  public init(limit: Int?, isExtensible: Bool = false) {
+    self.init(limit: limit, isExtensible: isExtensible, system: SystemMemory())
+  }
 
-  init(limit: Int?, system: SystemMemory) {
+  init(limit: Int?, isExtensible: Bool = false, system: SystemMemory) {
     self.limit = limit
+    self.isExtensible = isExtensible
     self.system = system
     baseline = system.resident ?? 0
   }
@@ -80,7 +88,8 @@ public struct MemoryBudget: Sendable {
     if let total = system.total { lasting.append((total, "the machine allows")) }
     if let tightest = lasting.min(by: { $0.0 < $1.0 }), process + job > tightest.0 {
       // What others take, and what is kept of jobs that have ended, is given back.
-      throw shortage(tightest.0, tightest.1, isPermanent: job + baseline > tightest.0)
+      let isPermanent = !isExtensible && job + baseline > tightest.0
+      throw shortage(tightest.0, tightest.1, isPermanent: isPermanent)
     }
     var present: [(Int, String)] = []
     if let free = system.groupFree {

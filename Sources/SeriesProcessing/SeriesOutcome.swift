@@ -3,7 +3,7 @@ import Results
 import Segmentation
 
 /// A segmentation object that was read back from disk and found equal to the label volume.
-public struct ProvedSegmentation: Sendable, Equatable {
+public struct ProvedSegmentation: Sendable, Equatable, Codable {
   public var segmentation: URL
   public var sopInstanceUID: String
   /// Of the file as it was proved, as 64 hexadecimal digits.
@@ -27,8 +27,8 @@ public struct ProvedSegmentation: Sendable, Equatable {
 
 /// An object that shows the labels of a segmentation in another form, read back from disk and found equal to
 /// them.
-public struct ProvedCompanion: Sendable, Equatable {
-  public enum Kind: Sendable, Equatable {
+public struct ProvedCompanion: Sendable, Equatable, Codable {
+  public enum Kind: String, Sendable, Equatable, Codable {
     case labelMap
     /// A segmentation of the network's probabilities.
     case fractional
@@ -43,7 +43,7 @@ public struct ProvedCompanion: Sendable, Equatable {
 }
 
 /// A measurement report that was read back from disk and found to say what is on disk.
-public struct ProvedReport: Sendable, Equatable {
+public struct ProvedReport: Sendable, Equatable, Codable {
   public var file: URL
   public var sopInstanceUID: String
   /// Of the file as it was proved, as 64 hexadecimal digits.
@@ -51,8 +51,8 @@ public struct ProvedReport: Sendable, Equatable {
 }
 
 /// A secondary capture that was read back from disk and found to show the source images and the labels.
-public struct ProvedCapture: Sendable, Equatable {
-  public enum Form: Sendable, Equatable {
+public struct ProvedCapture: Sendable, Equatable, Codable {
+  public enum Form: String, Sendable, Equatable, Codable {
     /// Of all images that are shown.
     case frames
     /// Of one image.
@@ -105,7 +105,7 @@ public struct MemoryUse: Sendable, Equatable, Codable {
 }
 
 /// The results of one series.
-public struct SegmentedSeries: Sendable, Equatable {
+public struct SegmentedSeries: Sendable, Equatable, Codable {
   /// One, or one for each phase in which something was found; several of each where a result is divided.
   /// Never empty.
   public var objects: [ProvedSegmentation]
@@ -180,7 +180,7 @@ extension MyocardialMass {
 }
 
 /// The outcome for a series.
-public enum SeriesOutcome: Sendable, Equatable {
+public enum SeriesOutcome: Sendable, Equatable, Codable {
   case segmented(SegmentedSeries)
   /// The model found none of its structures: by the options a report says so, objects with empty frames show
   /// it, or there is neither.

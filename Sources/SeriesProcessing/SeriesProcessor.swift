@@ -7,7 +7,7 @@ import SeriesReading
 import Volumes
 
 /// The outcome for an input, and the assessments that this is based on.
-public struct ProcessedSeries: Sendable, Equatable {
+public struct ProcessedSeries: Sendable, Equatable, Codable {
   public var outcome: SeriesOutcome
   /// On the series whose images the result refers to, then on those of the channels; the pixels are
   /// part of the assessment as far as they were read.
@@ -40,11 +40,11 @@ public struct ProcessedSeries: Sendable, Equatable {
 /// if case .segmented(let result) = processed.outcome { print(result.summary) }
 /// ```
 public struct SeriesProcessor: Sendable {
-  private let geometry: GeometryRules
+  public let geometry: GeometryRules
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
-  private let installation: String
+  public let installation: String
   private let memory: MemoryBudget
-  private let options: ResultOptions
+  public let options: ResultOptions
   /// Whether `labels.nii.gz` is written next to the segmentation.
   private let writesNIfTI: Bool
 

@@ -94,7 +94,7 @@ struct FineTuneCommand: AsyncParsableCommand {
     tuning.options.seed = seed
     tuning.threads = threads
     let stop = StopRequest()
-    let signals = StopSignals(stop)
+    let signals = StopSignals { stop.request() }
     let line = TrainingProgressLine()
     let report = try await tuning.run(resume: resume, stop: stop) { line.show($0) }
     withExtendedLifetime(signals) {}

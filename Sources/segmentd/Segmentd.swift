@@ -25,6 +25,7 @@ struct Segmentd: AsyncParsableCommand {
       ConfigCommand.self, DoctorCommand.self, CheckGoldenCommand.self, NotificationsCommand.self,
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
+      WorkCommand.self,
       ReceiveCommand.self, ConformanceCommand.self,
     ])
   static func main() async {

@@ -38,7 +38,7 @@ struct TrainCommand: AsyncParsableCommand {
     var configuration = try TrainingConfiguration.load(config)
     if let threads { configuration.threads = threads }
     let stop = StopRequest()
-    let signals = StopSignals(stop)
+    let signals = StopSignals { stop.request() }
     let line = TrainingProgressLine()
     let report = try await ModelTraining.train(
       configuration, file: config, resume: resume, stop: stop

@@ -27,7 +27,7 @@ public struct Diagnosis: Sendable {
       let task = Task {
         let parts: [@Sendable () async -> [Finding]] = [
           { machineFindings() }, { stateFindings() }, { ledgerFindings() },
-          { await modelFindings() }, { checkFindings() },
+          { await modelFindings() }, { checkFindings() }, { await slurmFindings() },
           { secretFindings() }, { await portFindings() }, { await peerFindings() },
           { await notificationFindings() },
         ]

@@ -18,6 +18,11 @@ public struct SegmentationInterrupted: Error, Sendable, Equatable, CustomStringC
   /// Of the volume in hand; 0 before its first patch.
   public var patches: Int
 
+  public init(keptPatches: Int, patches: Int) {
+    self.keptPatches = keptPatches
+    self.patches = patches
+  }
+
   public var description: String {
     patches == 0
       ? "before the first patch"

@@ -32,8 +32,21 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
 public final class StageTimes: Sendable {
   private let times = Mutex<[Stage: Duration]>([:])
   private let start = ContinuousClock.now
+  /// Of a job that ran elsewhere, in seconds.
+  private let total: Double?
 
-  public init() {}
+  public init() { total = nil }
+
+  /// The times of a job that ran in another process.
+  ///
+  /// - Parameter seconds: as of ``seconds``; names that are none of a stage are left out.
+  public init(seconds: [String: Double]) {
+    total = seconds["total"] ?? 0
+    let known = seconds.compactMap { name, value in
+      Stage(rawValue: name).map { ($0, Duration.seconds(value)) }
+    }
+    times.withLock { $0 = Dictionary(known, uniquingKeysWith: { $1 }) }
+  }
 
   /// Runs the body, and adds its time to a stage.
   public func measure<Result>(_ stage: Stage, _ body: () throws -> Result) rethrows -> Result {
@@ -51,7 +64,7 @@ public final class StageTimes: Sendable {
     var seconds = Dictionary(
       times.withLock { $0 }.map { ($0.key.rawValue, $0.value / .seconds(1)) },
       uniquingKeysWith: +)
-    seconds["total"] = start.duration(to: .now) / .seconds(1)
+    seconds["total"] = total ?? start.duration(to: .now) / .seconds(1)
     return seconds
   }
 

@@ -101,7 +101,7 @@ final class ReprocessRun {
   ///
   /// - Returns: false where it was left to a daemon.
   private func runUnlessDaemonWaits(_ job: Int64) async throws -> Bool {
-    let (runner, delivery, state) = (parts.runner, try parts.delivery(), parts.state)
+    let (runner, delivery, state) = (try parts.runner, try parts.delivery(), parts.state)
     return try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
         try await Self.runToCompletion(job, runner, delivery)

@@ -1,0 +1,118 @@
+import ConfigurationFile
+import FileSystem
+import Foundation
+
+extension Diagnosis {
+  /// The cluster, where it computes jobs. Nothing is submitted.
+  func slurmFindings() async -> [Finding] {
+    guard let slurm = configuration.slurm, configuration.inference.executor == .slurm else {
+      return []
+    }
+    let commands = SlurmCommands(folder: slurm.commands)
+    var findings = [SlurmFindings.folder(slurm.folder)]
+    let missing = ["sbatch", "squeue", "scancel", "scontrol", "sinfo"]
+      .filter { commands.file($0) == nil }
+    guard missing.isEmpty else {
+      findings.append(
+        .fault(
+          "Slurm", "\(missing.joined(separator: ", ")) cannot be run",
+          "install slurm-client, or name the folder of the commands in slurm.commands"))
+      return findings
+    }
+    do {
+      _ = try await commands.run("scontrol", ["ping"])
+      let nodes = try await commands.run(
+        "sinfo", ["--noheader", "--Node", "--format=%N|%T|%E|%P"])
+      findings += SlurmFindings.nodes(String(decoding: nodes, as: UTF8.self))
+      let jobs = try SlurmQueueListing.jobs(
+        try await commands.run("squeue", ["--json", "--states=all"]))
+      findings += SlurmFindings.held(jobs.values.sorted { $0.name < $1.name })
+    } catch {
+      findings.append(SlurmFindings.silence(error))
+    }
+    return findings
+  }
+}
+
+/// What is wrong with a cluster, from what its commands print.
+enum SlurmFindings {
+  static func folder(_ path: String) -> Finding {
+    let subject = "Slurm's folder"
+    guard let status = FileStatus(path), status.isFolder, access(path, W_OK | X_OK) == 0 else {
+      return .fault(
+        subject, "\(path) cannot be written by this user",
+        "mount it, and give it to the daemon's user, which has to have the same number on the nodes"
+      )
+    }
+    guard status.mode & 0o077 == 0 else {
+      return .warning(subject, "\(path) is open to others", "chmod 700: it holds patient data")
+    }
+    return .good(subject, path)
+  }
+
+  /// - Parameter listing: lines of `name|state|reason|partition`.
+  static func nodes(_ listing: String) -> [Finding] {
+    var seen: Set<String> = []
+    let nodes = listing.split(separator: "\n").compactMap { line -> (String, String, String)? in
+      let fields = line.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+      guard fields.count >= 3, seen.insert(fields[0]).inserted else { return nil }
+      return (fields[0], fields[1], fields[2])
+    }
+    let faults = nodes.compactMap { name, state, reason -> Finding? in
+      let isDrained = state.hasPrefix("drain")
+      guard isDrained || state.hasPrefix("down") || state.hasSuffix("*") else { return nil }
+      let subject = "node \(name)"
+      let text = "\(state)\(reason.isEmpty || reason == "none" ? "" : ", \(reason)")"
+      if isDrained, reason.lowercased().contains("duplicate jobid") {
+        return .fault(
+          subject, "\(text): slurmctld had forgotten a job that it had started",
+          "scontrol update nodename=\(name) state=resume")
+      }
+      if isDrained {
+        return .warning(
+          subject, text,
+          "mend what the reason says, then: scontrol update nodename=\(name) state=resume")
+      }
+      return .warning(
+        subject, text,
+        "start slurmd there; if it runs, its munge key and its clock are those of the head? On the head: "
+          + "munge -n | ssh \(name) unmunge")
+    }
+    guard faults.count < nodes.count || nodes.isEmpty else {
+      return faults + [.fault("Slurm", "no node can take a job", "see the nodes above")]
+    }
+    return faults + [
+      .good(
+        "Slurm", "the controller answers, \(nodes.count - faults.count) of \(nodes.count) nodes")
+    ]
+  }
+
+  static func held(_ jobs: [SlurmJob]) -> [Finding] {
+    jobs.filter { $0.isHeld && $0.name.hasPrefix("segmentd-") }.map { job in
+      .fault(
+        "Slurm's job \(job.name)", "it is held: \(job.reason ?? job.state)",
+        "scontrol release jobname=\(job.name)")
+    }
+  }
+
+  /// Why the controller does not answer, as far as the words of a command tell.
+  static func silence(_ error: any Error) -> Finding {
+    let text = "\(error)"
+    let words = text.lowercased()
+    if ["rewound", "expired credential", "clock"].contains(where: words.contains) {
+      return .fault(
+        "Slurm", text,
+        "the clocks of this machine and of the controller differ: let chrony keep both; chronyc "
+          + "tracking tells how far they are")
+    }
+    if ["munge", "authentication", "credential", "zero bytes"].contains(where: words.contains) {
+      return .fault(
+        "Slurm", text,
+        "munged runs on this machine and on the controller? Both need the same /etc/munge/munge.key and "
+          + "the same time: munge -n | ssh CONTROLLER unmunge")
+    }
+    return .fault(
+      "Slurm", text,
+      "start slurmctld, or mend the network to it; jobs wait until it answers: scontrol ping")
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+
+/// A job as `squeue --json` tells of it. Slurm's number of it is of no use: after a crash of slurmctld it may be
+/// given to another job.
+struct SlurmJob: Sendable, Equatable {
+  var name: String
+  /// `RUNNING`, `OUT_OF_MEMORY`…
+  var state: String
+  /// Why it waits, in Slurm's words; nil where nothing is said.
+  var reason: String?
+  var nodes: String
+  /// Seconds since 1970.
+  var submitted: Int
+
+  private static let active: Set = [
+    "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD",
+    "REQUEUE_FED", "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "STOPPED",
+  ]
+
+  var isActive: Bool { Self.active.contains(state) }
+
+  /// Whether it will not start until a person releases it.
+  var isHeld: Bool {
+    guard state == "PENDING" || state == "REQUEUE_HOLD" || state == "SPECIAL_EXIT" else {
+      return false
+    }
+    let reason = (reason ?? "").lowercased()
+    return state != "PENDING" || reason.contains("held")
+  }
+}
+
+/// What `squeue --json -t all` prints.
+enum SlurmQueueListing {
+  private struct Listing: Decodable {
+    struct Problem: Decodable {
+      var description: String?
+      var error: String?
+    }
+    var jobs: [Job]
+    var errors: [Problem]?
+  }
+
+  private struct Job: Decodable {
+    var name: String
+    var state: String
+    var reason: String?
+    var nodes: String
+    var submitted: Int
+
+    private enum Keys: String, CodingKey {
+      case name, nodes
+      case state = "job_state"
+      case reason = "state_reason"
+      case description = "state_description"
+      case submitted = "submit_time"
+    }
+
+    private struct Number: Decodable { var number: Int? }
+
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: Keys.self)
+      name = try values.decodeIfPresent(String.self, forKey: .name) ?? ""
+      // A text up to Slurm 23.02, then a list with flags behind the state.
+      if let states = try? values.decode([String].self, forKey: .state) {
+        state = states.first ?? ""
+        if states.contains("COMPLETING") { state = "COMPLETING" }
+      } else {
+        state = try values.decode(String.self, forKey: .state)
+      }
+      let texts = [Keys.description, .reason].compactMap {
+        try? values.decodeIfPresent(String.self, forKey: $0)
+      }
+      let words = texts.filter { !$0.isEmpty && $0 != "None" }.joined(separator: "; ")
+      reason = words.isEmpty ? nil : words
+      nodes = (try? values.decodeIfPresent(String.self, forKey: .nodes)) ?? ""
+      if let number = try? values.decode(Int.self, forKey: .submitted) {
+        submitted = number
+      } else {
+        submitted = (try? values.decode(Number.self, forKey: .submitted))?.number ?? 0
+      }
+    }
+  }
+
+  /// The jobs by their names: of several of one name that which is active, or the last.
+  static func jobs(_ data: Data) throws(SlurmCommandError) -> [String: SlurmJob] {
+    let listing: Listing
+    do { listing = try JSONDecoder().decode(Listing.self, from: data) } catch {
+      throw SlurmCommandError(
+        command: "squeue", status: 0, message: "what it prints is not understood: \(error)")
+    }
+    // Without its controller it may print an empty list, and end with status 0.
+    if let problem = listing.errors?.first {
+      throw SlurmCommandError(
+        command: "squeue", status: 0,
+        message: [problem.error, problem.description].compactMap(\.self).joined(separator: ": "))
+    }
+    var jobs: [String: SlurmJob] = [:]
+    for job in listing.jobs {
+      let job = SlurmJob(
+        name: job.name, state: job.state, reason: job.reason, nodes: job.nodes,
+        submitted: job.submitted)
+      if let known = jobs[job.name] {
+        let rank = { (job: SlurmJob) in (job.state == "PENDING" ? 1 : job.isActive ? 2 : 0) }
+        if (rank(known), known.submitted) > (rank(job), job.submitted) { continue }
+      }
+      jobs[job.name] = job
+    }
+    return jobs
+  }
+}

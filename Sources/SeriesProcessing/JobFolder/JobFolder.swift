@@ -1,0 +1,255 @@
+import FileSystem
+import Foundation
+import SeriesReading
+
+/// What was last asked of a cluster for a job: `submission.json` of a ``JobFolder``, written by the head alone.
+public struct JobSubmission: Codable, Sendable, Equatable {
+  /// From 1. Only the result of this one counts.
+  public var number: Int
+  /// Memory of the whole process, in bytes; nil for what the system has.
+  public var memory: Int?
+  /// Worker threads.
+  public var threads: Int
+  /// Wall time.
+  public var minutes: Int
+  /// Whether more memory, or time, than at first was asked for.
+  public var hasMoreMemory = false
+  public var hasMoreTime = false
+
+  public init(number: Int = 1, memory: Int?, threads: Int, minutes: Int) {
+    self.number = number
+    self.memory = memory
+    self.threads = threads
+    self.minutes = minutes
+  }
+}
+
+/// How far a job has come: `progress.json` of a ``JobFolder``, for people.
+public struct JobProgress: Codable, Sendable, Equatable {
+  public var patchesDone: Int
+  public var patchesTotal: Int
+  public var patchesBefore: Int
+  /// Since it began or resumed.
+  public var seconds: Double
+  /// Patches that a checkpoint holds, where it was interrupted.
+  public var patchesKept: Int?
+}
+
+/// A job as a folder that any machine with the same file system can compute: what is asked for, the input
+/// by hard links or copies, checkpoints, and results, each of which is there whole or not at all.
+///
+/// | name | holds |
+/// |---|---|
+/// | `job.json` | ``JobDescription`` |
+/// | `submission.json` | ``JobSubmission`` |
+/// | `input/` | the instances |
+/// | `checkpoint/` | the state of a job that was interrupted or may be |
+/// | `progress.json` | ``JobProgress`` |
+/// | `result.N/` | the files of the result of submission N, and ``JobFolderOutcome`` as `outcome.json` |
+///
+/// Folders have mode 0700 and files mode 0600. A hard link of an instance shares its content and its mode.
+public struct JobFolder: Sendable {
+  public let url: URL
+
+  /// An existing folder.
+  public init(_ url: URL) { self.url = url }
+
+  var job: URL { url.appendingPathComponent("job.json") }
+  private var submissionFile: URL { url.appendingPathComponent("submission.json") }
+  private var progressFile: URL { url.appendingPathComponent("progress.json") }
+  public var checkpoint: URL { url.appendingPathComponent("checkpoint", isDirectory: true) }
+
+  public func result(_ submission: Int) -> URL {
+    url.appendingPathComponent("result.\(submission)", isDirectory: true)
+  }
+
+  public func hasResult(_ submission: Int) -> Bool {
+    FileStatus(result(submission).path)?.isFolder == true
+  }
+
+  // MARK: Making
+
+  /// Makes the folder of a job: it is there whole or not at all.
+  ///
+  /// - Parameters:
+  ///   - parent: an existing folder, which receives it.
+  ///   - name: of the job and of its folder.
+  ///   - input: what the job takes. Its files are linked, or copied where that is not possible.
+  ///   - settings: the rest.
+  /// - Throws: ``JobFolderError``
+  public static func make(
+    in parent: URL, name: String, input: ModelInput, settings: JobSettings
+  ) throws(JobFolderError) -> JobFolder {
+    let made = JobFolder(
+      parent.appendingPathComponent(".\(name).\(UUID().uuidString).tmp", isDirectory: true))
+    do throws(JobFolderError) {
+      try makeFolder(made.url)
+      let files = try made.take(input)
+      try write(JobDescription(name: name, input, settings, files: files), to: made.job)
+      let place = parent.appendingPathComponent(name, isDirectory: true)
+      do throws(DurableFileError) {
+        try DurableFile.sync(made.url.path)
+        try DurableFile.move(made.url.path, to: place.path)
+      } catch {
+        throw JobFolderError(error)
+      }
+      return JobFolder(place)
+    } catch {
+      try? FileManager.default.removeItem(at: made.url)
+      throw error
+    }
+  }
+
+  private func take(_ input: ModelInput) throws(JobFolderError) -> [URL: JobDescription.File] {
+    let folder = url.appendingPathComponent("input", isDirectory: true)
+    try Self.makeFolder(folder)
+    var files: [URL: JobDescription.File] = [:]
+    // In the order of their paths, so that theirs have the same.
+    for (index, file) in input.allFiles.enumerated() {
+      let path = "input/" + String(format: "%06d.dcm", index + 1)
+      let place = url.appendingPathComponent(path)
+      if link(file.path, place.path) != 0 { try Self.copy(file, to: place) }
+      files[file] = JobDescription.File(path: path, sha256: try Self.hash(place))
+    }
+    do { try DurableFile.sync(folder.path) } catch { throw JobFolderError(error) }
+    return files
+  }
+
+  // MARK: Reading
+
+  /// What is asked for.
+  ///
+  /// - Throws: ``JobFolderError`` where it is of another schema, or names files that are not of the folder.
+  public func description() throws(JobFolderError) -> JobDescription {
+    struct Schema: Decodable { var schema: Int }
+    // Of the schema first: another one cannot be decoded.
+    let schema = try Self.read(Schema.self, job).schema
+    guard schema == JobDescription.currentSchema else {
+      throw .otherSchema(file: job.path, schema: schema)
+    }
+    let description = try Self.read(JobDescription.self, job)
+    for file in description.allFiles {
+      let parts = file.path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, parts[0] == "input", Self.isPlainName(parts[1]) else {
+        throw .forbiddenPath(file: job.path, path: file.path)
+      }
+    }
+    return description
+  }
+
+  /// Whether a name is one of a file that this program writes: it leads nowhere.
+  static func isPlainName(_ name: String) -> Bool {
+    !name.isEmpty && !name.hasPrefix(".")
+      && name.utf8.allSatisfy { byte in
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+          || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+          || [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_")].contains(byte)
+      }
+  }
+
+  /// Compares each input file with its hash.
+  ///
+  /// - Throws: ``JobFolderError``
+  func verifyInput(_ description: JobDescription) throws(JobFolderError) {
+    for file in description.allFiles {
+      let place = url.appendingPathComponent(file.path)
+      guard Self.isRegularFile(place) else {
+        throw .forbiddenPath(file: job.path, path: file.path)
+      }
+      let found = try Self.hash(place)
+      guard found == file.sha256 else {
+        throw .damagedInput(file: place.path, wanted: file.sha256, found: found)
+      }
+    }
+  }
+
+  /// nil before the first one.
+  public func submission() throws(JobFolderError) -> JobSubmission? {
+    guard FileStatus(submissionFile.path) != nil else { return nil }
+    return try Self.read(JobSubmission.self, submissionFile)
+  }
+
+  /// Records a submission, before it is made.
+  public func record(_ submission: JobSubmission) throws(JobFolderError) {
+    try Self.write(submission, to: submissionFile)
+  }
+
+  /// nil where none is known.
+  public func progress() -> JobProgress? { try? Self.read(JobProgress.self, progressFile) }
+
+  /// Nothing depends on it: it is not synced, and what keeps it from being written shows up elsewhere.
+  func note(_ progress: JobProgress) {
+    guard let data = try? JSONEncoder().encode(progress) else { return }
+    try? data.write(to: progressFile, options: .atomic)
+  }
+
+  // MARK: Files
+
+  static func isRegularFile(_ file: URL) -> Bool {
+    var status = stat()
+    return lstat(file.path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  static func hash(_ file: URL) throws(JobFolderError) -> String {
+    do { return try hexadecimalSHA256(ofFile: file) } catch {
+      throw .unreadable(file: file.path, reason: SystemError.text(of: error))
+    }
+  }
+
+  static func copy(_ file: URL, to place: URL) throws(JobFolderError) {
+    do {
+      try DurableFile.write(to: place.path) { temporary in
+        do {
+          let data = try Data(contentsOf: file, options: .alwaysMapped)
+          let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
+          defer { try? handle.close() }
+          try handle.write(contentsOf: data)
+          return nil
+        } catch {
+          return SystemError.text(of: error)
+        }
+      }
+    } catch {
+      throw JobFolderError(error)
+    }
+  }
+
+  static func makeFolder(_ folder: URL) throws(JobFolderError) {
+    guard mkdir(folder.path, 0o700) == 0 else {
+      let error = SystemError()
+      throw .notWritten(file: folder.path, reason: error.description, system: error)
+    }
+  }
+
+  static func read<Value: Decodable>(_ type: Value.Type, _ file: URL) throws(JobFolderError)
+    -> Value
+  {
+    let data: Data
+    do { data = try Data(contentsOf: file) } catch {
+      throw .unreadable(file: file.path, reason: SystemError.text(of: error))
+    }
+    do { return try JSONDecoder().decode(type, from: data) } catch {
+      throw .unreadable(file: file.path, reason: "\(error)")
+    }
+  }
+
+  static func write(_ value: some Encodable, to file: URL) throws(JobFolderError) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let data: Data
+    do { data = try encoder.encode(value) } catch {
+      throw .notWritten(file: file.path, reason: "\(error)", system: nil)
+    }
+    do {
+      try DurableFile.write(to: file.path) { temporary in
+        do { try data.write(to: URL(fileURLWithPath: temporary)) } catch {
+          return SystemError.text(of: error)
+        }
+        return nil
+      }
+    } catch {
+      throw JobFolderError(error)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import FileSystem
+
+/// Why a job's folder, or a result in it, is not used.
+public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible {
+  case unreadable(file: String, reason: String)
+  case notWritten(file: String, reason: String, system: SystemError?)
+  /// It was made by a program that is not this one.
+  case otherSchema(file: String, schema: Int)
+  case otherProgram(file: String, wanted: String, here: String)
+  case otherModel(name: String, wanted: String, here: String)
+  /// All that was compared is the same, and still the result would be another one.
+  case otherFingerprint(file: String, wanted: String, here: String)
+  case damagedInput(file: String, wanted: String, found: String)
+  /// A path that leads out of the folder, or to what is no file of it.
+  case forbiddenPath(file: String, path: String)
+  case damagedResult(file: String, reason: String)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let file, let reason): "\(file) cannot be read: \(reason)"
+    case .notWritten(let file, let reason, _): "\(file) cannot be written: \(reason)"
+    case .otherSchema(let file, let schema):
+      "\(file) has schema \(schema), and this segmentd knows \(JobDescription.currentSchema): install "
+        + "the same version of segmentd on the head and on the nodes"
+    case .otherProgram(let file, let wanted, let here):
+      "\(file) asks for the results of segmentd \(wanted), and this one gives those of \(here): install "
+        + "the same version of segmentd on the head and on the nodes"
+    case .otherModel(let name, let wanted, let here):
+      "the model \"\(name)\" has SHA-256 \(here) on this node, and \(wanted) on the head: copy the same "
+        + "bundle to both"
+    case .otherFingerprint(let file, let wanted, let here):
+      "\(file): the result would have the fingerprint \(here) in place of \(wanted)"
+    case .damagedInput(let file, let wanted, let found):
+      "\(file) has SHA-256 \(found) in place of \(wanted)"
+    case .forbiddenPath(let file, let path):
+      "\(file): \"\(path)\" is no file of the job's folder"
+    case .damagedResult(let file, let reason): "\(file): \(reason)"
+    }
+  }
+
+  /// Whether another attempt on the same node would end in the same way.
+  public var isPermanent: Bool {
+    switch self {
+    case .otherSchema, .otherProgram, .otherModel, .otherFingerprint, .forbiddenPath: true
+    case .unreadable, .notWritten, .damagedInput, .damagedResult: false
+    }
+  }
+}
+
+extension JobFolderError {
+  init(_ error: DurableFileError) {
+    self = .notWritten(file: error.file, reason: error.reason, system: error.system)
+  }
+}

@@ -1,0 +1,223 @@
+import FileSystem
+import Foundation
+import Results
+import Segmentation
+import Synchronization
+
+/// Computes the job of a ``JobFolder``, on any machine: no ledger, no network.
+///
+/// ```swift
+/// let work = JobFolderWork(JobFolder(url)) { ModelLibrary(directories: [], threads: $0) }
+/// let end = try await work.run(interruption: interruption) { print($0) }
+/// ```
+public struct JobFolderWork: Sendable {
+  /// How it ended.
+  public enum End: Sendable, Equatable {
+    /// The result was written, with the reason where the series was not segmented.
+    case written(problem: String?)
+    /// It had been computed before.
+    case alreadyThere
+    /// Another submission than this one is asked for by now.
+    case superseded(by: Int)
+  }
+
+  private let folder: JobFolder
+  private let models: @Sendable (_ threads: Int) -> ModelLibrary
+
+  /// - Parameters:
+  ///   - folder: of the job.
+  ///   - models: those of this machine, for a number of threads.
+  public init(_ folder: JobFolder, models: @escaping @Sendable (_ threads: Int) -> ModelLibrary) {
+    self.folder = folder
+    self.models = models
+  }
+
+  /// Computes the job and writes its result, what went wrong included.
+  ///
+  /// - Parameters:
+  ///   - submission: the number of this one; nil for the one that is recorded in the folder.
+  ///   - threads: worker threads; nil for those that are recorded.
+  ///   - interruption: stops it after the pass of the network in hand, with a checkpoint in the folder.
+  ///   - log: is told what is done, in a line each.
+  /// - Throws: `SegmentationInterrupted`; ``JobFolderError`` where the folder cannot be read or the result
+  ///   not be written.
+  public func run(
+    submission: Int? = nil, threads: Int? = nil, interruption: Interruption,
+    log: @escaping @Sendable (String) -> Void
+  ) async throws -> End {
+    let recorded =
+      try folder.submission() ?? JobSubmission(memory: nil, threads: 0, minutes: 0)
+    let number = submission ?? recorded.number
+    guard number == recorded.number else { return .superseded(by: recorded.number) }
+    guard !folder.hasResult(number) else { return .alreadyThere }
+    let description = try folder.description()
+    let output = folder.url.appendingPathComponent(
+      "result.\(number).\(UUID().uuidString).tmp", isDirectory: true)
+    try JobFolder.makeFolder(output)
+    do {
+      let times = StageTimes()
+      let end = try await end(
+        description, recorded, threads: threads, output: output, times: times,
+        interruption: interruption, log: log)
+      return try write(
+        end, of: description, submission: number, output: output, times: times)
+    } catch {
+      try? FileManager.default.removeItem(at: output)
+      throw error
+    }
+  }
+
+  /// What comes of it; only what shall be tried again on another machine, or cannot be told, is thrown.
+  private func end(
+    _ description: JobDescription, _ submission: JobSubmission, threads: Int?, output: URL,
+    times: StageTimes, interruption: Interruption, log: @escaping @Sendable (String) -> Void
+  ) async throws -> JobFolderOutcome.End {
+    do {
+      return .processed(
+        try await compute(
+          description, submission, threads: threads ?? threadCount(submission.threads),
+          output: output, times: times, interruption: interruption, log: log))
+    } catch let interrupted as SegmentationInterrupted {
+      var progress =
+        folder.progress()
+        ?? JobProgress(
+          patchesDone: 0, patchesTotal: interrupted.patches, patchesBefore: 0, seconds: 0)
+      progress.patchesKept = interrupted.keptPatches
+      folder.note(progress)
+      throw interrupted
+    } catch let error as CancellationError {
+      throw error
+    } catch let shortage as MemoryShortage {
+      return .memory(needed: shortage.job + shortage.process, reason: shortage.description)
+    } catch let error as JobFolderError {
+      if case .notWritten = error { throw error }
+      return .failed(reason: error.description, isPermanent: error.isPermanent)
+    } catch {
+      return .failed(reason: "\(error)", isPermanent: JobFailure.isPermanent(error))
+    }
+  }
+
+  private func compute(
+    _ description: JobDescription, _ submission: JobSubmission, threads: Int, output: URL,
+    times: StageTimes, interruption: Interruption, log: @escaping @Sendable (String) -> Void
+  ) async throws -> ProcessedSeries {
+    guard description.program == SegmentdVersion.results else {
+      throw JobFolderError.otherProgram(
+        file: folder.job.path, wanted: description.program, here: SegmentdVersion.results)
+    }
+    let segmenter = try await models(threads).segmenter(description.model.name)
+    let model = segmenter.bundle.sha256
+    guard model == description.model.sha256 else {
+      throw JobFolderError.otherModel(
+        name: description.model.name, wanted: description.model.sha256, here: model)
+    }
+    try folder.verifyInput(description)
+    let input = description.input(in: folder.url)
+    let processor = SeriesProcessor(
+      geometry: description.geometry, installation: description.installation,
+      memory: MemoryBudget(limit: submission.memory, isExtensible: true),
+      options: description.options)
+    let fingerprint = try processor.dependencies(of: input, model: segmenter.bundle).fingerprint
+    guard fingerprint == description.identity.fingerprint else {
+      throw JobFolderError.otherFingerprint(
+        file: folder.job.path, wanted: description.identity.fingerprint, here: fingerprint)
+    }
+    let count = description.allFiles.count
+    let series = description.series.seriesInstanceUID
+    log("series \(series): \(count) files, model \(description.model.name)")
+    let control = SegmentationControl(
+      interruption: interruption,
+      checkpoints: PredictionCheckpoints(
+        folder: folder.checkpoint, fingerprint: fingerprint, program: SegmentdVersion.results,
+        interval: description.checkpointSeconds.map { .seconds($0) }
+      ) { report in
+        switch report {
+        case .resumed(let patches, let all):
+          log("resumes from its checkpoint, after \(patches) of \(all) patches")
+        case .discarded(let reason): log("starts over: \(reason)")
+        case .notWritten(let reason): log("no checkpoint, the job continues: \(reason)")
+        case .written: break
+        }
+      })
+    let notes = ProgressNotes(folder)
+    return try await processor.process(
+      input, segmenter: segmenter, identity: description.identity, output: output, times: times,
+      control: control
+    ) { notes.note($0) }
+  }
+
+  /// Makes the result of what is in a folder.
+  private func write(
+    _ end: JobFolderOutcome.End, of description: JobDescription, submission: Int, output: URL,
+    times: StageTimes
+  ) throws(JobFolderError) -> End {
+    var end = end
+    var problem: String?
+    var files: [String: String] = [:]
+    switch end {
+    case .processed(var processed):
+      if case .held(let reasons) = processed.outcome { problem = reasons.joined(separator: "; ") }
+      processed.outcome = processed.outcome.moved(to: URL(fileURLWithPath: "/"))
+      end = .processed(processed)
+      files = try Self.syncedFiles(of: output)
+    case .memory(_, let reason), .failed(let reason, _): problem = reason
+    }
+    try JobFolder.write(
+      JobFolderOutcome(
+        name: description.name, program: SegmentdVersion.results,
+        modelSHA256: description.model.sha256, modelVersion: description.model.version,
+        fingerprint: description.identity.fingerprint, submission: submission,
+        host: ProcessInfo.processInfo.hostName, end: end, seconds: times.seconds,
+        peakMemory: MemoryBudget.peakResident, files: files),
+      to: output.appendingPathComponent("outcome.json"))
+    let place = folder.result(submission)
+    guard rename(output.path, place.path) == 0 else {
+      let error = SystemError()
+      // Where a machine was taken for dead, another one computes the same.
+      guard [EEXIST, ENOTEMPTY].contains(error.number) else {
+        throw .notWritten(file: place.path, reason: error.description, system: error)
+      }
+      try? FileManager.default.removeItem(at: output)
+      return .alreadyThere
+    }
+    do { try DurableFile.sync(folder.url.path) } catch { throw JobFolderError(error) }
+    return .written(problem: problem)
+  }
+
+  /// SHA-256 of each file by its name, once all are on the disk.
+  private static func syncedFiles(of folder: URL) throws(JobFolderError) -> [String: String] {
+    let names: [String]
+    do { names = try FileManager.default.contentsOfDirectory(atPath: folder.path) } catch {
+      throw .unreadable(file: folder.path, reason: SystemError.text(of: error))
+    }
+    var files: [String: String] = [:]
+    for name in names {
+      let file = folder.appendingPathComponent(name)
+      do { try DurableFile.sync(file.path) } catch { throw JobFolderError(error) }
+      files[name] = try JobFolder.hash(file)
+    }
+    return files
+  }
+}
+
+/// Notes in the folder how far the job has come, no more than every two seconds.
+private final class ProgressNotes: Sendable {
+  private let folder: JobFolder
+  private let noted = Mutex<ContinuousClock.Instant?>(nil)
+
+  init(_ folder: JobFolder) { self.folder = folder }
+
+  func note(_ progress: SegmentationProgress) {
+    let isTime = noted.withLock { noted in
+      let now = ContinuousClock.now
+      if let last = noted, last.duration(to: now) < .seconds(2) { return false }
+      noted = now
+      return true
+    }
+    guard isTime else { return }
+    folder.note(
+      JobProgress(
+        patchesDone: progress.patchesDone, patchesTotal: progress.patchesTotal,
+        patchesBefore: progress.patchesBefore, seconds: progress.elapsed / .seconds(1)))
+  }
+}

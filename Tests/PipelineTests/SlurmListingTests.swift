@@ -1,0 +1,84 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Pipeline
+
+/// What is read of Slurm's commands. The texts are as Slurm 22.05 and 24.05 print them, but for fields that
+/// are not read.
+@Suite struct SlurmListingTests {
+  private func jobs(_ rows: String, errors: String = "") throws -> [String: SlurmJob] {
+    try SlurmQueueListing.jobs(
+      Data(#"{"meta": {}, "errors": [\#(errors)], "jobs": [\#(rows)]}"#.utf8))
+  }
+
+  @Test func statesOfOldAndNewVersions() throws {
+    let found = try jobs(
+      """
+      {"job_id": 1, "name": "a", "job_state": "RUNNING", "state_reason": "None",
+       "state_description": "", "nodes": "w1", "submit_time": 10},
+      {"job_id": 2, "name": "b", "job_state": ["COMPLETED", "COMPLETING"], "state_reason": "None",
+       "nodes": "w2", "submit_time": {"set": true, "infinite": false, "number": 20}},
+      {"job_id": 3, "name": "c", "job_state": ["OUT_OF_MEMORY"], "state_reason": "OutOfMemory",
+       "nodes": "", "submit_time": {"set": true, "infinite": false, "number": 30}}
+      """)
+    #expect(found["a"]?.state == "RUNNING" && found["a"]?.nodes == "w1")
+    #expect(found["a"]?.reason == nil && found["a"]?.isActive == true)
+    #expect(found["b"]?.isActive == true && found["b"]?.submitted == 20)
+    #expect(found["c"]?.isActive == false && found["c"]?.state == "OUT_OF_MEMORY")
+  }
+
+  /// The one that runs, before what waits for it and what has ended.
+  @Test func ofOneNameThatWhichRunsCounts() throws {
+    func row(_ state: String, _ time: Int) -> String {
+      #"{"name": "a", "job_state": "\#(state)", "nodes": "", "submit_time": \#(time)}"#
+    }
+    let all = [row("RUNNING", 2), row("PENDING", 3), row("FAILED", 4), row("CANCELLED", 1)]
+    #expect(try jobs(all.joined(separator: ","))["a"]?.state == "RUNNING")
+    #expect(try jobs(all.reversed().joined(separator: ","))["a"]?.state == "RUNNING")
+    #expect(try jobs(all.dropFirst().joined(separator: ","))["a"]?.state == "PENDING")
+    #expect(try jobs(all.suffix(2).joined(separator: ","))["a"]?.state == "FAILED")
+  }
+
+  /// With status 0, and with no jobs, as 22.05 does without its controller.
+  @Test func anErrorIsNoEmptyList() {
+    #expect(throws: SlurmCommandError.self) {
+      try jobs(
+        "", errors: #"{"description": "slurm_load_jobs", "error_number": 1, "error": "no contact"}"#
+      )
+    }
+    #expect(throws: SlurmCommandError.self) { try SlurmQueueListing.jobs(Data("no JSON".utf8)) }
+  }
+
+  @Test func whatNeedsAHandIsNamedWithItsCommand() {
+    let nodes = SlurmFindings.nodes(
+      "w1|drained|Duplicate jobid|batch\nw1|drained|Duplicate jobid|urgent\nw2|idle|none|batch\n"
+        + "w3|down*|Not responding|batch\n")
+    #expect(nodes.map(\.level) == [.fault, .warning, .good])
+    #expect(nodes[0].advice == "scontrol update nodename=w1 state=resume")
+    #expect(nodes[2].text.contains("1 of 3 nodes"))
+    let held = SlurmFindings.held([
+      SlurmJob(
+        name: "segmentd-1-2-3-1", state: "PENDING", reason: "launch failed requeued held",
+        nodes: "", submitted: 1),
+      SlurmJob(name: "else", state: "REQUEUE_HOLD", reason: nil, nodes: "", submitted: 1),
+      SlurmJob(
+        name: "segmentd-1-2-3-2", state: "PENDING", reason: "Resources", nodes: "", submitted: 1),
+    ])
+    #expect(held.map(\.advice) == ["scontrol release jobname=segmentd-1-2-3-1"])
+  }
+
+  @Test func aCommandThatIsMissingOrFailsIsNamed() async throws {
+    let folder = try TemporaryFolder()
+    let commands = SlurmCommands(folder: folder.url.path)
+    await #expect(throws: SlurmCommandError.self) { try await commands.run("squeue", []) }
+    let file = folder.url.appendingPathComponent("squeue").path
+    // Its arguments are not read by a shell.
+    try "#!/bin/sh\n[ \"$1\" = '$(exit 9)' ] || exit 3\necho ok\necho clock rewound >&2\nexit 7\n"
+      .write(toFile: file, atomically: true, encoding: .utf8)
+    chmod(file, 0o700)
+    await #expect(
+      throws: SlurmCommandError(command: "squeue", status: 7, message: "clock rewound")
+    ) { try await commands.run("squeue", ["$(exit 9)"]) }
+  }
+}

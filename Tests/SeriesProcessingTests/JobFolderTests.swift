@@ -1,0 +1,224 @@
+import FileSystem
+import Foundation
+import GeometryGate
+import Results
+import Segmentation
+import SeriesReading
+import TestSupport
+import Testing
+
+@testable import SeriesProcessing
+
+/// A job as a folder, which is computed with the same bytes as by the processor itself.
+@Suite(.timeLimit(.minutes(20))) struct JobFolderTests {
+  private let temporary: TemporaryFolder
+  private let series: CineSeries
+  private let models = TestFiles.fixtures.appendingPathComponent("models")
+  private let bundle: ModelBundle
+  private var options = ResultOptions()
+
+  init() throws {
+    temporary = try TemporaryFolder()
+    series = try CineSeries(triggerTimes: [0])
+    bundle = try ModelBundle.load(at: models.appendingPathComponent("untrained-tiny-mr"))
+    options.writesReport = true
+    options.captures = .both
+    options.writesLabelMap = true
+  }
+
+  private var processor: SeriesProcessor {
+    SeriesProcessor(
+      geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil),
+      options: options)
+  }
+
+  private func folder(_ name: String) throws -> URL {
+    let url = temporary.url.appendingPathComponent(name)
+    try FileManager.default.createDirectory(
+      at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    return url
+  }
+
+  private func make(_ change: (inout JobSettings) -> Void = { _ in }) throws -> JobFolder {
+    let input = ModelInput(series.files)
+    let fingerprint = try processor.dependencies(of: input, model: bundle).fingerprint
+    var settings = JobSettings(
+      model: JobDescription.Model(bundle, named: "untrained-tiny-mr"),
+      identity: ResultIdentity(
+        fingerprint: fingerprint,
+        replaces: ReplacedSeries(studyInstanceUID: "1.2", seriesInstanceUID: "1.2.3")),
+      installation: "TEST", geometry: GeometryRules(), options: options)
+    change(&settings)
+    let folder = try JobFolder.make(
+      in: try self.folder("jobs"), name: "job-\(UUID().uuidString)", input: input,
+      settings: settings)
+    try folder.record(JobSubmission(memory: nil, threads: 1, minutes: 1))
+    return folder
+  }
+
+  private func work(
+    _ folder: JobFolder, submission: Int? = nil, interruption: Interruption = Interruption()
+  ) async throws -> JobFolderWork.End {
+    try await JobFolderWork(folder) { [models] in
+      ModelLibrary(directories: [models], threads: $0)
+    }.run(submission: submission, interruption: interruption) { _ in }
+  }
+
+  private func contents(_ folder: URL) throws -> [String: Data] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    return Dictionary(
+      try names.map { ($0, try Data(contentsOf: folder.appendingPathComponent($0))) },
+      uniquingKeysWith: { $1 })
+  }
+
+  /// What the processor makes of it in this process.
+  private func local(_ description: JobDescription) async throws -> (ProcessedSeries, URL) {
+    let output = try folder("local")
+    let segmenter = try Segmenter(bundle: bundle, threads: 1)
+    let processed = try await processor.process(
+      ModelInput(series.files), segmenter: segmenter, identity: description.identity,
+      output: output
+    ) { _ in }
+    return (processed, output)
+  }
+
+  @Test func theResultHasTheSameBytesAsInOneProcess() async throws {
+    let folder = try make()
+    let description = try folder.description()
+    // Another process, as on a node.
+    let program = Bundle.main.bundleURL.appendingPathComponent("segmentd").path
+    let result = try await runProcess(
+      program, ["work", "--models", models.path, folder.url.path])
+    try #require(result.status == 0, "\(result.output)")
+    let output = try self.folder("taken")
+    let outcome = try folder.takeResult(1, of: description, to: output)
+    let (wanted, place) = try await local(description)
+    guard case .processed(let processed) = outcome.end else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(try contents(output) == contents(place))
+    #expect(try contents(output).count >= 5)
+    #expect(processed.assessments == wanted.assessments)
+    // But for what the processes took.
+    guard case .segmented(var found) = processed.outcome,
+      case .segmented(let made) = wanted.outcome.moved(to: output)
+    else {
+      Issue.record("\(processed.outcome)")
+      return
+    }
+    found.memory = made.memory
+    #expect(found == made)
+    #expect(outcome.seconds["network"] != nil && outcome.peakMemory ?? 0 > 0)
+    let mode = try FileManager.default.subpathsOfDirectory(atPath: folder.url.path)
+      .filter { !$0.hasPrefix("input/") }
+      .map { try #require(FileStatus(folder.url.path + "/" + $0)) }
+    #expect(mode.allSatisfy { $0.mode == ($0.isFolder ? 0o700 : 0o600) })
+    // Once more there is nothing to do.
+    #expect(try await work(folder) == .alreadyThere)
+    #expect(try await work(folder, submission: 2) == .superseded(by: 1))
+  }
+
+  @Test func resumesAfterAnInterruption() async throws {
+    let folder = try make()
+    let interruption = Interruption()
+    interruption.request()
+    await #expect(throws: SegmentationInterrupted.self) {
+      try await work(folder, interruption: interruption)
+    }
+    #expect(!folder.hasResult(1))
+    #expect(try await work(folder) == .written(problem: nil))
+    let left = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+    #expect(left.allSatisfy { !$0.hasSuffix(".tmp") })
+  }
+
+  /// The reason is the result, and names both sides.
+  @Test func whatIsNotTheHeadsIsRefused() async throws {
+    func reason(_ folder: JobFolder) async throws -> (String, Bool) {
+      _ = try await work(folder)
+      let outcome = try folder.takeResult(
+        1, of: try folder.description(), to: try self.folder(UUID().uuidString))
+      guard case .failed(let reason, let isPermanent) = outcome.end else {
+        throw JobFolderError.damagedResult(file: "", reason: "\(outcome.end)")
+      }
+      return (reason, isPermanent)
+    }
+    let other = String(repeating: "0", count: 64)
+    let model = try await reason(make { $0.model.sha256 = other })
+    #expect(model.0.contains(other) && model.0.contains(bundle.sha256) && model.1)
+    let settings = try await reason(make { $0.installation = "OTHER" })
+    #expect(settings.0.contains("fingerprint") && settings.1)
+    let damaged = try make()
+    // Not the spool's, whose content a link shares.
+    let file = damaged.url.appendingPathComponent("input/000001.dcm")
+    var data = try Data(contentsOf: file)
+    data[data.count - 1] ^= 1
+    try FileManager.default.removeItem(at: file)
+    try data.write(to: file)
+    let input = try await reason(damaged)
+    #expect(input.0.contains("000001.dcm has SHA-256") && !input.1)
+    let description = try make()
+    var job = try description.description()
+    job.program = "0.0.1"
+    try JobFolder.write(job, to: description.job)
+    let program = try await reason(description)
+    #expect(program.0.contains("0.0.1") && program.0.contains(SegmentdVersion.results))
+  }
+
+  @Test(arguments: ["../1.dcm", "input/../../1.dcm", "/etc/passwd", "input/.x", "input/a/b", ""])
+  func aFileOutsideOfTheFolderIsNotRead(path: String) async throws {
+    let folder = try make()
+    var job = try folder.description()
+    job.series.files[0].path = path
+    try JobFolder.write(job, to: folder.job)
+    #expect(throws: JobFolderError.forbiddenPath(file: folder.job.path, path: path)) {
+      try folder.description()
+    }
+  }
+
+  @Test func aLinkIsNotRead() async throws {
+    let folder = try make()
+    let file = folder.url.appendingPathComponent("input/000001.dcm")
+    try FileManager.default.removeItem(at: file)
+    try FileManager.default.createSymbolicLink(
+      at: file, withDestinationURL: series.files.files[0])
+    #expect(throws: JobFolderError.forbiddenPath(file: folder.job.path, path: "input/000001.dcm")) {
+      try folder.verifyInput(try folder.description())
+    }
+  }
+
+  /// Neither what was not finished, nor what is not as it was proved, nor another submission's.
+  @Test func onlyTheWholeResultOfTheSubmissionIsTaken() async throws {
+    let folder = try make()
+    let description = try folder.description()
+    try FileManager.default.createDirectory(
+      at: folder.url.appendingPathComponent("result.1.x.tmp"), withIntermediateDirectories: false)
+    #expect(!folder.hasResult(1))
+    #expect(try await work(folder) == .written(problem: nil))
+    #expect(folder.hasResult(1) && !folder.hasResult(2))
+    try FileManager.default.copyItem(at: folder.result(1), to: folder.result(2))
+    #expect(throws: JobFolderError.self) {
+      try folder.takeResult(2, of: description, to: try self.folder("second"))
+    }
+    let file = folder.result(1).appendingPathComponent("segmentation.dcm")
+    var data = try Data(contentsOf: file)
+    data[data.count / 2] ^= 1
+    try data.write(to: file)
+    #expect(
+      throws: JobFolderError.damagedResult(file: file.path, reason: "it is not as it was proved")
+    ) { try folder.takeResult(1, of: description, to: try self.folder("third")) }
+  }
+
+  @Test func tooLittleMemoryIsTold() async throws {
+    let folder = try make()
+    try folder.record(JobSubmission(memory: 1000, threads: 1, minutes: 1))
+    _ = try await work(folder)
+    let outcome = try folder.takeResult(
+      1, of: try folder.description(), to: try self.folder("memory"))
+    guard case .memory(let needed, _) = outcome.end else {
+      Issue.record("\(outcome.end)")
+      return
+    }
+    #expect(needed > 1000)
+  }
+}
