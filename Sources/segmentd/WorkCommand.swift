@@ -22,9 +22,6 @@ struct WorkCommand: AsyncParsableCommand {
       """
         + examples("segmentd work FOLDER", "segmentd work --models /shared/models FOLDER"))
 
-  /// As EX_TEMPFAIL of sysexits.h.
-  private static let interrupted = ExitCode(75)
-
   @Option(
     name: .customLong("models"), help: "A folder of further model bundles.",
     completion: .directory)
@@ -67,7 +64,7 @@ struct WorkCommand: AsyncParsableCommand {
       }
     } catch let interrupted as SegmentationInterrupted {
       warn("stopped: \(interrupted)")
-      throw Self.interrupted
+      throw ExitCode.interrupted
     }
   }
 }

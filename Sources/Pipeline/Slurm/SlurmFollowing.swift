@@ -90,13 +90,18 @@ struct SlurmFollowing {
     }
     let models = settings.models.flatMap { ["--models", $0] }
     let isUrgent = request.priority > 0
-    try await executor.cluster.submit(
-      SlurmCluster.Request(
-        name: name, folder: folder.url.path, number: submission.number, memory: submission.memory,
-        threads: submission.threads, minutes: submission.minutes,
-        partition: isUrgent ? settings.urgentPartition ?? settings.partition : settings.partition,
-        command: [script.path, settings.program, "work"] + models
-          + ["--submission", "\(submission.number)", folder.url.path]))
+    let asked = SlurmCluster.Request(
+      name: name, folder: folder.url.path, number: submission.number, memory: submission.memory,
+      threads: submission.threads, minutes: submission.minutes,
+      partition: isUrgent ? settings.urgentPartition ?? settings.partition : settings.partition,
+      command: [script.path, settings.program, "work"] + models
+        + ["--submission", "\(submission.number)", folder.url.path])
+    do throws(SlurmCommandError) {
+      try await executor.cluster.submit(asked)
+    } catch {
+      guard !error.isSilence else { throw error }
+      throw SlurmFailure("Slurm does not take the job: \(error)")
+    }
     logger.info("submitted to Slurm as \(name)")
   }
 

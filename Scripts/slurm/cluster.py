@@ -1,0 +1,165 @@
+"""A Slurm cluster within this machine: this process' own network is the head, each node has one of its own.
+
+It has to run as root in network, mount, host name and process namespaces of its own (Scripts/slurm-lab.sh makes them): all
+of it is gone with them. Nothing is bound on the host.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+SWITCH = "10.213.0"
+
+
+def run(*command, check=True, **options):
+    return subprocess.run([str(word) for word in command], check=check, text=True, capture_output=True, **options)
+
+
+class Cluster:
+    """slurmctld, munged and one slurmd a node, with processes and configuration in a folder.
+
+    What is set of it otherwise than Slurm has it by default:
+    - cred_expire, SlurmdTimeout: a node is taken for dead, and its jobs are run elsewhere, within a minute.
+    - KillWait: the time that a job has for its checkpoint.
+    - MinJobAge: how long a job that has ended is told of.
+    """
+
+    def __init__(self, folder, nodes):
+        self.folder, self.nodes = pathlib.Path(folder), [f"w{number}" for number in range(1, nodes + 1)]
+        self.processes = {}
+        for name in ("state", "run", "log"):
+            (self.folder / name).mkdir()
+        os.environ["SLURM_CONF"] = str(self.folder / "slurm.conf")
+        run("hostname", "head")
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", "switch", "type", "bridge")
+        run("ip", "address", "add", f"{SWITCH}.1/24", "dev", "switch")
+        run("ip", "link", "set", "switch", "up")
+        for number, node in enumerate(self.nodes, 2):
+            run("ip", "netns", "add", node)
+            run("ip", "link", "add", f"to-{node}", "type", "veth", "peer", "name", "eth0", "netns", node)
+            run("ip", "link", "set", f"to-{node}", "master", "switch", "up")
+            run("ip", "-n", node, "address", "add", f"{SWITCH}.{number}/24", "dev", "eth0")
+            for device in ("lo", "eth0"):
+                run("ip", "-n", node, "link", "set", device, "up")
+        self.configure()
+        self.start_munge()
+        self.start_controller()
+        for node in self.nodes:
+            self.start_node(node)
+
+    def configure(self):
+        folder = self.folder
+        lines = f"""
+            ClusterName=lab
+            SlurmctldHost=head({SWITCH}.1)
+            SlurmUser=root
+            AuthType=auth/munge
+            AuthInfo=socket={folder}/run/munge.socket,cred_expire=5
+            StateSaveLocation={folder}/state
+            SlurmctldPidFile={folder}/run/slurmctld.pid
+            SlurmdPidFile={folder}/run/slurmd.%n.pid
+            SlurmdSpoolDir={folder}/spool.%n
+            SlurmctldLogFile={folder}/log/slurmctld
+            SlurmdLogFile={folder}/log/slurmd.%n
+            ProctrackType=proctrack/linuxproc
+            TaskPlugin=task/none
+            SwitchType=switch/none
+            MpiDefault=none
+            ReturnToService=2
+            SlurmdTimeout=10
+            MessageTimeout=5
+            KillWait=30
+            MinJobAge=300
+            JobRequeue=1
+            SchedulerType=sched/backfill
+            SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=5
+            SelectType=select/cons_tres
+            SelectTypeParameters=CR_CPU_Memory
+            PreemptType=preempt/partition_prio
+            PreemptMode=REQUEUE
+            JobAcctGatherType=jobacct_gather/none
+            AccountingStorageType=accounting_storage/none
+            """.split("\n")
+        for number, node in enumerate(self.nodes, 2):
+            lines.append(f"NodeName={node} NodeHostname={node} NodeAddr={SWITCH}.{number} CPUs=1 RealMemory=2000")
+        lines.append("PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1")
+        lines.append("PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF")
+        (folder / "slurm.conf").write_text("\n".join(line.strip() for line in lines) + "\n")
+
+    def start(self, name, *command):
+        log = open(self.folder / "log" / f"{name}.output", "ab")
+        self.processes[name] = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def start_munge(self):
+        key = self.folder / "munge.key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_bytes(os.urandom(1024))
+        run_folder = self.folder / "run"
+        self.start("munged", "munged", "--foreground", "--force", f"--key-file={key}",
+                   f"--socket={run_folder}/munge.socket", f"--pid-file={run_folder}/munged.pid",
+                   f"--log-file={self.folder}/log/munged", f"--seed-file={run_folder}/munge.seed")
+        until("munged", lambda: (run_folder / "munge.socket").exists())
+
+    def start_controller(self):
+        self.start("slurmctld", "slurmctld", "-D")
+        until("slurmctld", lambda: run("scontrol", "ping", check=False).returncode == 0)
+
+    def kill_controller(self):
+        self.processes["slurmctld"].kill()
+        self.processes["slurmctld"].wait()
+
+    def start_node(self, node):
+        (self.folder / f"spool.{node}").mkdir(exist_ok=True)
+        self.start(node, "nsenter", f"--net=/run/netns/{node}", "unshare", "--uts", "sh", "-c",
+                   'hostname "$0" && exec slurmd -D -N "$0"', node)
+
+    def kill_node(self, node):
+        """Its processes end at once, as where the power fails."""
+        for pid in run("ip", "netns", "pids", node).stdout.split():
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.processes[node].wait()
+
+    def cut(self, node):
+        run("ip", "link", "set", f"to-{node}", "down")
+
+    def mend(self, node):
+        run("ip", "link", "set", f"to-{node}", "up")
+
+    def jobs(self):
+        answer = run("squeue", "--json", "--states=all", check=False)
+        return json.loads(answer.stdout)["jobs"] if answer.returncode == 0 else []
+
+    def running(self):
+        """The name and the node of each job that runs."""
+        return [(job["name"], job["nodes"]) for job in self.jobs() if job["job_state"] == "RUNNING"]
+
+    def end(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + 10
+        for process in self.processes.values():
+            try:
+                process.wait(max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def until(what, condition, within=300):
+    """Waits for a condition and returns what it gives."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise TimeoutError(f"{what}: not within {within} s")

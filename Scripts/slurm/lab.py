@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+"""Studies through a daemon whose jobs a real Slurm cluster computes, and strikes; see Scripts/slurm-lab.sh.
+
+After each strike every study has to be completed, or held where it says so, with the very bytes that segmentd run gives,
+once.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from cluster import Cluster, run, until
+
+PACKAGE = pathlib.Path(__file__).resolve().parents[2]
+MODELS = PACKAGE / "Fixtures/models"
+
+
+class Lab:
+    def __init__(self, segmentd, folder, nodes):
+        self.segmentd, self.folder = segmentd, folder
+        self.models, self.node_models = folder / "models", folder / "node-models"
+        shutil.copytree(MODELS, self.models)
+        shutil.copytree(MODELS, self.node_models)
+        self.jobs_folder = folder / "jobs"
+        self.jobs_folder.mkdir(mode=0o700)
+        slurm = folder / "slurm"
+        slurm.mkdir()
+        self.cluster = Cluster(slurm, nodes)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.configuration = folder / "segmentd.yaml"
+        self.configuration.write_text(f"""
+stateDirectory: {folder}/state
+listener: {{aeTitle: LAB, address: 127.0.0.1, port: {self.port}}}
+assembly: {{quietSeconds: 1}}
+models: {{directories: ["{self.models}"]}}
+rules: [{{model: untrained-tiny, modalities: [CT]}}]
+results: {{report: measurements}}
+inference: {{executor: slurm, checkpointSeconds: 2}}
+log: {{format: text}}
+slurm:
+  folder: {self.jobs_folder}
+  program: {segmentd}
+  models: {self.node_models}
+  partition: batch
+  urgentPartition: urgent
+  memoryGB: 0.1
+  maximumJobs: 4
+""")
+        self.log = folder / "segmentd.log"
+        self.seed, self.series = 0, {}
+        self.daemon = None
+
+    # The daemon
+
+    def start(self):
+        self.daemon = subprocess.Popen([self.segmentd, "serve", "--config", self.configuration],
+                                       stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
+
+        def answers():
+            if self.daemon.poll() is not None:
+                raise RuntimeError(self.log.read_text()[-3000:])
+            return run("echoscu", "-aec", "LAB", "127.0.0.1", self.port, check=False).returncode == 0
+        until("the listener", answers)
+
+    def stop(self, number=signal.SIGTERM):
+        self.daemon.send_signal(number)
+        self.daemon.wait(120)
+
+    def command(self, *arguments, check=True):
+        return run(self.segmentd, *arguments[:1], "--config", self.configuration, *arguments[1:], check=check)
+
+    def jobs(self):
+        return json.loads(self.command("jobs", "--json").stdout)
+
+    def logged(self, text, since=0):
+        return text in self.log.read_text()[since:]
+
+    # Studies
+
+    def send(self, count, slices=8, size=48):
+        """Sends new studies.
+
+        Returns their Series Instance UIDs."""
+        made = []
+        for _ in range(count):
+            self.seed += 1
+            place = self.folder / "series" / str(self.seed)
+            words = run(sys.executable, PACKAGE / "Scripts/test-support/generators/make_series.py", place, "--slices",
+                        slices, "--size", size, "--seed", self.seed).stdout.split()
+            self.series[words[1]] = place
+            made.append(words[1])
+            run("storescu", "-R", "-aec", "LAB", "+sd", "127.0.0.1", self.port, place)
+        return made
+
+    def row(self, uid):
+        rows = [job for job in self.jobs() if job["seriesInstanceUID"] == uid]
+        return rows[0] if rows else None
+
+    def wait_for(self, uids, states=("completed",), within=600):
+        """Waits until the jobs have ended, as an administrator who does what doctor says."""
+        told = [time.monotonic() + 20]
+
+        def are_done():
+            if time.monotonic() > told[0]:
+                self.follow_doctor()
+                told[0] = time.monotonic() + 20
+            rows = [self.row(uid) for uid in uids]
+            return all(row and row["state"] in states for row in rows)
+        try:
+            until(f"{uids}", are_done, within)
+        except TimeoutError as error:
+            rows = [self.row(uid) for uid in uids]
+            states = [(row["state"], row.get("reason")) if row else None for row in rows]
+            raise RuntimeError(f"{error}: {states}; {self.cluster.running()}\n{self.log.read_text()[-4000:]}") from error
+
+    def follow_doctor(self):
+        answer = self.command("doctor", "--json", check=False).stdout
+        findings = json.loads(answer)
+        findings = findings if isinstance(findings, list) else findings.get("findings", [])
+        for finding in findings:
+            advice = finding.get("advice") or ""
+            if finding["level"] == "fault" and advice.startswith("scontrol "):
+                print(f"  doctor: {finding['subject']}: {finding['text']}: {advice}", flush=True)
+                run(*advice.split(), check=False)
+
+    def check(self, uids):
+        """Compares the results with those of this machine alone."""
+        names = {}
+        for uid in uids:
+            local = self.folder / "local"
+            result = run(self.segmentd, "run", "--model", "untrained-tiny", "--models", self.models, "--config",
+                         self.configuration, "--report", "--output", local, self.series[uid], check=False)
+            assert result.returncode == 0, result.stdout + result.stderr
+            rows = [job for job in self.jobs() if job["seriesInstanceUID"] == uid]
+            assert len(rows) == 1, f"{uid} has {len(rows)} jobs"
+            objects = [one for one in rows[0]["objects"]]
+            assert [one["kind"] for one in objects].count("seg") == 1, objects
+            for one in objects:
+                file = self.folder / "state" / one["path"]
+                wanted = local / uid / file.name
+                assert sha256(file) == sha256(wanted), f"{file} is not {wanted}"
+                names[one.get("sopInstanceUID") or str(file)] = uid
+            modes = {oct(file.stat().st_mode & 0o777) for file in (self.folder / "state" / objects[0]["path"]).parent.iterdir()}
+            assert modes <= {"0o600"}, modes
+        return len(names)
+
+    def submissions(self, job):
+        """The names that Slurm knows of a job."""
+        return sorted({one["name"] for one in self.cluster.jobs() if one["name"].split("-")[2:3] == [str(job)]})
+
+    # Strikes
+
+    def nothing_happens(self):
+        uids = self.send(3)
+        self.wait_for(uids)
+        # The first submission is refused for memory by the node, and asks for what it needs.
+        names = self.submissions(self.row(uids[0])["id"])
+        assert [name.rsplit("-", 1)[1] for name in names] == ["1", "2"], names
+        self.check(uids)
+
+    def controller_is_killed_after_a_submit(self):
+        since = len(self.log.read_text())
+        uids = self.send(2)
+        until("a submission", lambda: self.logged("submitted to Slurm", since))
+        self.cluster.kill_controller()
+        time.sleep(3)
+        self.cluster.start_controller()
+        self.wait_for(uids)
+        self.check(uids)
+
+    def node_is_killed(self):
+        uids = self.send(1, slices=120, size=256)
+        name, node = until("a running job", self.cluster.running)[0]
+        until("a checkpoint", lambda: list(self.jobs_folder.glob("*/checkpoint/*.prediction")))
+        self.cluster.kill_node(node)
+        print(f"  {name} ran on {node}", flush=True)
+        self.wait_for(uids)
+        self.cluster.start_node(node)
+        self.check(uids)
+
+    def cable_is_cut(self):
+        uids = self.send(1, slices=120, size=256)
+        name, node = until("a running job", self.cluster.running)[0]
+        self.cluster.cut(node)
+        self.wait_for(uids)
+        self.cluster.mend(node)
+        self.check(uids)
+
+    def daemon_is_killed(self):
+        uids = self.send(1, slices=120, size=256)
+        until("a running job", lambda: [one for one in self.cluster.running() if one[0].endswith("-2")])
+        self.stop(signal.SIGKILL)
+        self.start()
+        self.wait_for(uids)
+        names = self.submissions(self.row(uids[0])["id"])
+        assert len(names) == 2, f"not taken over, but submitted again: {names}"
+        self.check(uids)
+
+    def processing_is_paused(self):
+        since = len(self.log.read_text())
+        uids = self.send(1, slices=120, size=256)
+        until("a checkpoint", lambda: list(self.jobs_folder.glob("*/checkpoint/*.prediction")))
+        self.command("pause", "--running")
+        until("that the job yields", lambda: self.logged("job yields", since))
+        until("that no job runs", lambda: not self.cluster.running())
+        self.command("resume")
+        self.wait_for(uids)
+        logs = "".join(file.read_text() for file in self.jobs_folder.glob("*/log.*"))
+        assert "resumes from its checkpoint" in logs, logs
+        self.check(uids)
+
+    def model_of_the_nodes_is_another(self):
+        document = self.node_models / "untrained-tiny/model.yaml"
+        text = document.read_text()
+        document.write_text(text.replace("version: 1.0.0", "version: 1.0.1"))
+        uids = self.send(1)
+        self.wait_for(uids, states=("held",))
+        row = self.row(uids[0])
+        assert "on this node" in row["reason"] and "on the head" in row["reason"], row["reason"]
+        assert not row["objects"], row
+        document.write_text(text)
+        run(self.segmentd, "jobs", "retry", "--config", self.configuration, "--job", row["id"])
+        self.wait_for(uids)
+        self.check(uids)
+
+
+STRIKES = [Lab.nothing_happens, Lab.controller_is_killed_after_a_submit, Lab.model_of_the_nodes_is_another,
+           Lab.node_is_killed, Lab.daemon_is_killed, Lab.processing_is_paused, Lab.cable_is_cut]
+BRIEF = STRIKES[:3]
+
+
+def sha256(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--segmentd", required=True, type=pathlib.Path)
+    parser.add_argument("--nodes", type=int, default=2)
+    parser.add_argument("--brief", action="store_true", help="the first three alone")
+    parser.add_argument("--only", help="the one strike of this name")
+    parser.add_argument("--keep", action="store_true", help="leave the folder")
+    arguments = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="slurm-lab."))
+    folder.chmod(0o700)
+    lab, failed = Lab(arguments.segmentd.resolve(), folder, arguments.nodes), []
+    try:
+        lab.start()
+        for strike in BRIEF if arguments.brief else STRIKES:
+            if arguments.only not in (None, strike.__name__):
+                continue
+            began = time.monotonic()
+            print(strike.__name__.replace("_", " "), flush=True)
+            try:
+                strike(lab)
+                print(f"  as it has to be, {time.monotonic() - began:.0f} s", flush=True)
+            except (AssertionError, RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:
+                failed.append(strike.__name__)
+                print(f"  FAILED: {error}\n{getattr(error, 'stderr', '') or ''}", flush=True)
+        lab.stop()
+    finally:
+        lab.cluster.end()
+        if not arguments.keep and not failed:
+            shutil.rmtree(folder)
+        else:
+            print(f"left: {folder}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
