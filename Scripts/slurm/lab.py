@@ -161,7 +161,7 @@ slurm:
     # Strikes
 
     def nothing_happens(self):
-        uids = self.send(3)
+        uids = self.send(1, slices=120, size=256) + self.send(2)
         self.wait_for(uids)
         # The first submission is refused for memory by the node, and asks for what it needs.
         names = self.submissions(self.row(uids[0])["id"])
