@@ -154,6 +154,10 @@ slurm:
             assert modes <= {"0o600"}, modes
         return len(names)
 
+    def has_checkpoint(self, uid):
+        job = self.row(uid)
+        return job and list(self.jobs_folder.glob(f"*-*-{job['id']}-*/checkpoint/*.prediction")) and self.cluster.running()
+
     def submissions(self, job):
         """The names that Slurm knows of a job."""
         return sorted({one["name"] for one in self.cluster.jobs() if one["name"].split("-")[2:3] == [str(job)]})
@@ -181,7 +185,7 @@ slurm:
     def node_is_killed(self):
         uids = self.send(1, slices=120, size=256)
         name, node = until("a running job", self.cluster.running)[0]
-        until("a checkpoint", lambda: list(self.jobs_folder.glob("*/checkpoint/*.prediction")))
+        until("a checkpoint", lambda: self.has_checkpoint(uids[0]))
         self.cluster.kill_node(node)
         print(f"  {name} ran on {node}", flush=True)
         self.wait_for(uids)
@@ -209,13 +213,14 @@ slurm:
     def processing_is_paused(self):
         since = len(self.log.read_text())
         uids = self.send(1, slices=120, size=256)
-        until("a checkpoint", lambda: list(self.jobs_folder.glob("*/checkpoint/*.prediction")))
+        until("a checkpoint", lambda: self.has_checkpoint(uids[0]))
         self.command("pause", "--running")
         until("that the job yields", lambda: self.logged("job yields", since))
         until("that no job runs", lambda: not self.cluster.running())
         self.command("resume")
         self.wait_for(uids)
-        logs = "".join(file.read_text() for file in self.jobs_folder.glob("*/log.*"))
+        job = self.row(uids[0])["id"]
+        logs = "".join(file.read_text() for file in self.jobs_folder.glob(f"*-*-{job}-*/log.*"))
         assert "resumes from its checkpoint" in logs, logs
         self.check(uids)
 
