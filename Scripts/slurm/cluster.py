@@ -95,16 +95,22 @@ class Cluster:
         self.processes[name] = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
-    def start_munge(self):
-        key = self.folder / "munge.key"
-        if not key.exists():
-            key.touch(mode=0o600)
-            key.write_bytes(os.urandom(1024))
-        run_folder = self.folder / "run"
-        self.start("munged", "munged", "--foreground", "--force", f"--key-file={key}",
-                   f"--socket={run_folder}/munge.socket", f"--pid-file={run_folder}/munged.pid",
-                   f"--log-file={self.folder}/log/munged", f"--seed-file={run_folder}/munge.seed")
-        until("munged", lambda: (run_folder / "munge.socket").exists())
+    def start_munge(self, name="munge"):
+        """A munged with a key of its own."""
+        key = self.folder / f"{name}.key"
+        key.touch(mode=0o600)
+        key.write_bytes(os.urandom(1024))
+        base = self.folder / "run" / name
+        self.start(f"{name}d", "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={base}.socket",
+                   f"--pid-file={base}.pid", f"--log-file={self.folder}/log/{name}d", f"--seed-file={base}.seed")
+        until("munged", pathlib.Path(f"{base}.socket").exists)
+
+    def with_another_munge_key(self):
+        """A configuration by which commands have another key than the cluster."""
+        self.start_munge("other")
+        file = self.folder / "other.conf"
+        file.write_text((self.folder / "slurm.conf").read_text().replace("munge.socket", "other.socket"))
+        return file
 
     def start_controller(self):
         self.start("slurmctld", "slurmctld", "-D")

@@ -8,6 +8,7 @@ once.
 import argparse
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -59,6 +60,7 @@ slurm:
         self.log = folder / "segmentd.log"
         self.seed, self.series = 0, {}
         self.daemon = None
+        self.followed = []
 
     # The daemon
 
@@ -76,8 +78,8 @@ slurm:
         self.daemon.send_signal(number)
         self.daemon.wait(120)
 
-    def command(self, *arguments, check=True):
-        return run(self.segmentd, *arguments[:1], "--config", self.configuration, *arguments[1:], check=check)
+    def command(self, *arguments, check=True, env=None):
+        return run(self.segmentd, *arguments[:1], "--config", self.configuration, *arguments[1:], check=check, env=env)
 
     def jobs(self):
         return json.loads(self.command("jobs", "--json").stdout)
@@ -124,14 +126,12 @@ slurm:
             raise RuntimeError(f"{error}: {states}; {self.cluster.running()}\n{self.log.read_text()[-4000:]}") from error
 
     def follow_doctor(self):
-        answer = self.command("doctor", "--json", check=False).stdout
-        findings = json.loads(answer)
-        findings = findings if isinstance(findings, list) else findings.get("findings", [])
-        for finding in findings:
+        for finding in findings(self.command("doctor", "--json", check=False).stdout):
             advice = finding.get("advice") or ""
             if finding["level"] == "fault" and advice.startswith("scontrol "):
                 print(f"  doctor: {finding['subject']}: {finding['text']}: {advice}", flush=True)
                 run(*advice.split(), check=False)
+                self.followed.append(advice)
 
     def check(self, uids):
         """Compares the results with those of this machine alone."""
@@ -180,6 +180,36 @@ slurm:
         time.sleep(3)
         self.cluster.start_controller()
         self.wait_for(uids)
+        self.check(uids)
+
+    def controller_is_killed_after_a_start(self):
+        """It forgets that it has started the job, and then refuses the node: a hand is needed."""
+        uids = self.send(1, slices=120, size=256)
+        until("a running job", lambda: [one for one in self.cluster.running() if one[0].endswith("-2")])
+        self.cluster.kill_controller()
+        time.sleep(1)
+        self.cluster.start_controller()
+        self.wait_for(uids)
+        self.check(uids)
+
+    def munge_key_is_another(self):
+        text = self.command("doctor", "--json", check=False,
+                            env={**os.environ, "SLURM_CONF": str(self.cluster.with_another_munge_key())}).stdout
+        faults = [one for one in findings(text) if one["subject"] == "Slurm" and one["level"] == "fault"]
+        assert faults and "munge.key" in faults[0]["advice"], text
+
+    def a_hand_is_needed(self):
+        """In the states that doctor tells of, and mends by the commands that it names."""
+        for node in self.cluster.nodes:
+            run("scontrol", "update", f"nodename={node}", "state=drain", "reason=Duplicate jobid")
+        uids = self.send(1)
+        waiting = until("a job that waits", lambda: [one["name"] for one in self.cluster.jobs()
+                                                     if one["job_state"] == "PENDING"])
+        run("scontrol", "hold", f"jobname={waiting[0]}")
+        until("that it is held", lambda: "JobHeldUser" in [one["state_reason"] for one in self.cluster.jobs()])
+        before = len(self.followed)
+        self.wait_for(uids)
+        assert {words.split()[1] for words in self.followed[before:]} == {"update", "release"}, self.followed
         self.check(uids)
 
     def node_is_killed(self):
@@ -240,8 +270,13 @@ slurm:
 
 
 STRIKES = [Lab.nothing_happens, Lab.controller_is_killed_after_a_submit, Lab.model_of_the_nodes_is_another,
-           Lab.node_is_killed, Lab.daemon_is_killed, Lab.processing_is_paused, Lab.cable_is_cut]
+           Lab.a_hand_is_needed, Lab.munge_key_is_another, Lab.controller_is_killed_after_a_start, Lab.node_is_killed, Lab.daemon_is_killed, Lab.processing_is_paused, Lab.cable_is_cut]
 BRIEF = STRIKES[:3]
+
+
+def findings(text):
+    found = json.loads(text)
+    return found if isinstance(found, list) else found["findings"]
 
 
 def sha256(file):

@@ -20,7 +20,6 @@ extension Diagnosis {
       return findings
     }
     do {
-      _ = try await commands.run("scontrol", ["ping"])
       let nodes = try await commands.run(
         "sinfo", ["--noheader", "--Node", "--format=%N|%T|%E|%P"])
       findings += SlurmFindings.nodes(String(decoding: nodes, as: UTF8.self))
