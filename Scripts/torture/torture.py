@@ -58,8 +58,10 @@ def main():
     generator = random.Random(arguments.seed)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="torture."))
     print(f"seed {arguments.seed}, {folder}", flush=True)
-    state, port = Disk(folder / "state", 200), free_port()
-    results = Disk(folder / "state/results", 50)
+    # Mebibytes; a series has up to a quarter of one, and its result half of one.
+    most = arguments.rounds * arguments.series
+    state, port = Disk(folder / "state", 200 + most // 2), free_port()
+    results = Disk(folder / "state/results", 30 + most // 2)
     destinations = [Orthanc(folder, name, port) for name in ("pacs", "archive")]
     daemon = Daemon(arguments.segmentd, folder, MODELS, port, arguments.executors,
                     random.Random(generator.getrandbits(32)), *destinations)
