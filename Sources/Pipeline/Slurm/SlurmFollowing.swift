@@ -81,12 +81,7 @@ struct SlurmFollowing {
     let script = folder.url.appendingPathComponent("batch.sh")
     // In place of the shell, so that signals reach the program; its arguments are not read by the shell.
     try DurableFile.write(to: script.path) { temporary in
-      do {
-        try Data("#!/bin/sh\nexec \"$@\"\n".utf8).write(to: URL(fileURLWithPath: temporary))
-      } catch {
-        return SystemError.text(of: error)
-      }
-      return nil
+      try Data("#!/bin/sh\nexec \"$@\"\n".utf8).write(to: URL(fileURLWithPath: temporary))
     }
     let models = settings.models.flatMap { ["--models", $0] }
     let isUrgent = request.priority > 0

@@ -19,10 +19,7 @@ struct SlurmJobFolders: Sendable {
     if FileStatus(file.path) == nil {
       let name = "segmentd-" + Self.token()
       try DurableFile.write(to: file.path) { temporary in
-        do { try Data(name.utf8).write(to: URL(fileURLWithPath: temporary)) } catch {
-          return SystemError.text(of: error)
-        }
-        return nil
+        try Data(name.utf8).write(to: URL(fileURLWithPath: temporary))
       }
     }
     ledger = try TextFile.read(file.path).trimmingCharacters(in: .whitespacesAndNewlines)

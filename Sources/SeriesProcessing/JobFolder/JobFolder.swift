@@ -200,15 +200,10 @@ public struct JobFolder: Sendable {
   static func copy(_ file: URL, to place: URL) throws(JobFolderError) {
     do {
       try DurableFile.write(to: place.path) { temporary in
-        do {
-          let data = try Data(contentsOf: file, options: .alwaysMapped)
-          let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
-          defer { try? handle.close() }
-          try handle.write(contentsOf: data)
-          return nil
-        } catch {
-          return SystemError.text(of: error)
-        }
+        let data = try Data(contentsOf: file, options: .alwaysMapped)
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
+        defer { try? handle.close() }
+        try handle.write(contentsOf: data)
       }
     } catch {
       throw JobFolderError(error)
@@ -243,10 +238,7 @@ public struct JobFolder: Sendable {
     }
     do {
       try DurableFile.write(to: file.path) { temporary in
-        do { try data.write(to: URL(fileURLWithPath: temporary)) } catch {
-          return SystemError.text(of: error)
-        }
-        return nil
+        try data.write(to: URL(fileURLWithPath: temporary))
       }
     } catch {
       throw JobFolderError(error)
