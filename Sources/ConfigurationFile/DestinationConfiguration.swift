@@ -157,7 +157,7 @@ extension SiteConfiguration {
   /// waits for in vain, and results that reach nobody.
   public var warnings: [String] {
     var warnings = destinations.flatMap { destination in
-      destination.takes.map { warnings(of: destination.name, taking: $0) } ?? []
+      destination.takes.map { inVain(destination.name, taking: $0) } ?? []
     }
     if results.fractional, !destinations.isEmpty,
       !destinations.contains(where: { $0.takes?.contains(.fractional) == true })
@@ -167,7 +167,7 @@ extension SiteConfiguration {
     return warnings
   }
 
-  private func warnings(of name: String, taking kinds: [Destination.ObjectKind]) -> [String] {
+  private func inVain(_ name: String, taking kinds: [Destination.ObjectKind]) -> [String] {
     let key = "destinations.\(name).takes"
     var warnings: [String] = []
     let due: Destination.ObjectKind? =
