@@ -1,3 +1,4 @@
+import Cryptography
 import DICOM
 import Foundation
 import JobLedger
@@ -177,11 +178,13 @@ import Testing
     #expect(try !ledger.incompleteness(series: "1.2.3").reasons.isEmpty)
   }
 
-  @Test func whatIsNoDICOMIsRefusedByName() throws {
-    let file = folder.url.appendingPathComponent("letter.txt")
+  /// The name may be a patient's.
+  @Test func whatIsNoDICOMIsRefusedByTheHashOfItsPath() throws {
+    let file = folder.url.appendingPathComponent("DOE^JANE.txt")
     try Data("Dear colleague".utf8).write(to: file)
     let error = #expect(throws: IntakeError.self) { try intake.take(copyOf: file) }
-    #expect(error?.description.contains("letter.txt") == true)
+    #expect(error?.description.hasPrefix(hashedFileName(file.path) + ":") == true)
+    #expect(error?.description.contains("DOE") == false)
     #expect(FileManager.default.fileExists(atPath: file.path))
     #expect(spooled.isEmpty && incoming.isEmpty)
   }

@@ -1,9 +1,9 @@
 import FileSystem
 import Foundation
-import JobLedger
 import TestSupport
 import Testing
 
+@testable import JobLedger
 @testable import Pipeline
 
 /// Board, alerts and guide name metrics that there are.
