@@ -206,7 +206,7 @@ slurm:
         waiting = until("a job that waits", lambda: [one["name"] for one in self.cluster.jobs()
                                                      if one["job_state"] == "PENDING"])
         run("scontrol", "hold", f"jobname={waiting[0]}")
-        until("that it is held", lambda: "JobHeldUser" in [one["state_reason"] for one in self.cluster.jobs()])
+        until("that it is held", lambda: any(one["state_reason"].startswith("JobHeld") for one in self.cluster.jobs()))
         before = len(self.followed)
         self.wait_for(uids)
         assert {words.split()[1] for words in self.followed[before:]} == {"update", "release"}, self.followed
