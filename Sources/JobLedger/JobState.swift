@@ -51,7 +51,7 @@ public enum DeliveryState: String, Sendable, Codable, CaseIterable {
     // What is missing at the destination after all is sent again.
     case .sent: [.delivered, .waiting, .superseded, .held]
     case .held: [.waiting, .delivered, .superseded]
-    // A person has objects tried again that were declined.
+    // Where an object was declined, and a person has it tried again.
     case .delivered: [.waiting]
     // The same result once more, as after a correction that was taken back.
     case .superseded: [.waiting]
