@@ -80,9 +80,12 @@ import Volumes
       dataset.set(.burnedInAnnotation, .CS, number == 5 ? "YES" : "NO")
     })
     let series = phantom.captures
-    for object in [series.frames(), series.page(millilitres: phantom.millilitres)]
-      + series.singleFrames().prefix(1)
-    {
+    // Of objects of one frame it is that of the one image.
+    let ofOne = try series.singleFrames().map {
+      try DICOMFile(path: phantom.write($0)).dataset.text(.burnedInAnnotation)
+    }
+    #expect(ofOne.filter { $0 == "YES" }.count == 1 && ofOne.count == 7, "\(ofOne)")
+    for object in [series.frames(), series.page(millilitres: phantom.millilitres)] {
       let path = try phantom.write(object)
       var (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
       #expect(dataset.text(.burnedInAnnotation) == "YES")

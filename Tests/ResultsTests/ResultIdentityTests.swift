@@ -96,6 +96,6 @@ import Volumes
     let start = try DICOMFile.datasetOffset(in: bytes, file: path)
     #expect(
       hexadecimal(SHA256.hash(data: bytes.dropFirst(start)))
-        == "2c7f0d9baf7d13dd984270fd78b468c43862cedbbd774429a4522a64aa2e62ac")
+        == "e964d884edd241b9737d74891453522e84483361f41e4b351ff98d14e119bceb")
   }
 }
