@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import TestSupport
 import Testing
 
@@ -66,6 +67,41 @@ import Testing
         name: "segmentd-1-2-3-2", state: "PENDING", reason: "Resources", nodes: "", submitted: 1),
     ])
     #expect(held.map(\.advice) == ["scontrol release jobname=segmentd-1-2-3-1"])
+  }
+
+  /// The daemon asks every two seconds, for years.
+  @Test func noDescriptorIsLeftOpen() async throws {
+    func count() throws -> Int {
+      // Of this test alone: others run beside it.
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?
+          .hasPrefix("pipe:") == true
+      }
+    }
+    let commands = SlurmCommands(folder: nil)
+    let before = try count()
+    for _ in 0..<200 { _ = try await commands.run("true", []) }
+    #expect(try count() - before < 200)
+  }
+
+  /// Also where the answer takes longer than there is between two questions.
+  @Test func anAnswerIsTakenHoweverLongItTook() async throws {
+    let folder = try TemporaryFolder()
+    let file = folder.url.appendingPathComponent("squeue").path
+    try "#!/bin/sh\necho . >> \"$0.asked\"\nsleep 0.3\necho '{\"jobs\": []}'\n"
+      .write(toFile: file, atomically: true, encoding: .utf8)
+    chmod(file, 0o700)
+    let cluster = SlurmCluster(
+      SlurmCommands(folder: folder.url.path), interval: .milliseconds(1),
+      logger: Logger(label: "test"))
+    let now = ContinuousClock.now
+    let answers = try await withThrowingTaskGroup(of: Int.self) { group in
+      for _ in 0..<20 { group.addTask { try await cluster.jobs(since: now).count } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(answers == Array(repeating: 0, count: 20))
+    let asked = try String(contentsOfFile: "\(file).asked", encoding: .utf8)
+    #expect(asked.split(separator: "\n").count < 20)
   }
 
   @Test func aCommandThatIsMissingOrFailsIsNamed() async throws {

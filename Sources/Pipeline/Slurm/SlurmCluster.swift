@@ -7,8 +7,9 @@ actor SlurmCluster {
   private let logger: Logger
   /// Between two questions.
   private let interval: Duration
-  private var last: (at: ContinuousClock.Instant, answer: Result<[String: SlurmJob], any Error>)?
-  private var question: Task<Result<[String: SlurmJob], any Error>, Never>?
+  private typealias Answer = Result<[String: SlurmJob], any Error>
+  private var last: (asked: ContinuousClock.Instant, came: ContinuousClock.Instant, answer: Answer)?
+  private var question: (asked: ContinuousClock.Instant, task: Task<Answer, Never>)?
   private var isAway = false
 
   init(_ commands: SlurmCommands, interval: Duration = .seconds(2), logger: Logger) {
@@ -22,32 +23,41 @@ actor SlurmCluster {
   /// - Throws: ``SlurmCommandError`` where the controller does not answer; logged once.
   func jobs(since instant: ContinuousClock.Instant) async throws -> [String: SlurmJob] {
     while true {
-      if let last, last.at >= instant, last.at.duration(to: .now) < interval {
+      if let last, last.asked >= instant, last.came.duration(to: .now) < interval {
         return try last.answer.get()
       }
-      if let question {
-        _ = await question.value
-        continue
-      }
-      let start = ContinuousClock.now
-      let task = Task.detached { [commands] in
-        do {
-          return Result<[String: SlurmJob], any Error>.success(
-            try SlurmQueueListing.jobs(
-              try await commands.run("squeue", ["--json", "--states=all"])))
-        } catch {
-          return .failure(error)
-        }
-      }
-      question = task
-      let answer = await task.value
-      question = nil
-      last = (start, answer)
-      report(answer)
+      let current = question ?? ask()
+      question = current
+      let answer = await current.task.value
+      settle(current.asked, answer)
+      // However long it took: another question would take as long.
+      if current.asked >= instant { return try answer.get() }
     }
   }
 
-  private func report(_ answer: Result<[String: SlurmJob], any Error>) {
+  private func ask() -> (asked: ContinuousClock.Instant, task: Task<Answer, Never>) {
+    let start = ContinuousClock.now
+    let task = Task.detached { [commands] () -> Answer in
+      do {
+        return .success(
+          try SlurmQueueListing.jobs(
+            try await commands.run("squeue", ["--json", "--states=all"])))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return (start, task)
+  }
+
+  /// Done by the first of those who waited for the answer.
+  private func settle(_ asked: ContinuousClock.Instant, _ answer: Answer) {
+    guard question?.asked == asked else { return }
+    question = nil
+    last = (asked, .now, answer)
+    report(answer)
+  }
+
+  private func report(_ answer: Answer) {
     switch answer {
     case .failure(let error) where !isAway:
       isAway = true

@@ -71,7 +71,10 @@ struct SlurmCommands: Sendable {
     let handle = pipe.fileHandleForReading
     return await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
-        continuation.resume(returning: (try? handle.readToEnd()) ?? Data())
+        let data = (try? handle.readToEnd()) ?? Data()
+        // Foundation does not: each question to the cluster would keep two descriptors.
+        try? handle.close()
+        continuation.resume(returning: data)
       }
     }
   }
