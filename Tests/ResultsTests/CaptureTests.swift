@@ -84,7 +84,7 @@ import Volumes
     let ofOne = try series.singleFrames().map {
       try DICOMFile(path: phantom.write($0)).dataset.text(.burnedInAnnotation)
     }
-    #expect(ofOne.filter { $0 == "YES" }.count == 1 && ofOne.count == 7, "\(ofOne)")
+    #expect(ofOne.filter { $0 == "YES" }.count == 1, "\(ofOne)")
     for object in [series.frames(), series.page(millilitres: phantom.millilitres)] {
       let path = try phantom.write(object)
       var (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
