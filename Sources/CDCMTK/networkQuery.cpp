@@ -79,6 +79,8 @@ public:
     answer_.end = CDCMTK_QUERY_NOT_ASSOCIATED;
     if (is_cancelled()) return fail(CDCMTK_QUERY_CANCELLED, "cancelled", error);
     const int code = RequestedAssociation::request(contexts_of(request_), error);
+    // Of one that takes no presentation context at all the association is rejected.
+    if (code == CDCMTK_NO_CONTEXT) answer_.end = CDCMTK_QUERY_NOT_SUPPORTED;
     if (code != CDCMTK_OK) return code;
     const bool found = find_context();
     if (!found) {

@@ -59,6 +59,14 @@ public struct Recovery: Sendable {
     try PurgedFileRemoval(state: spool.state, ledger: ledger).finish()
   }
 
+  /// Removes what the last process was writing next to results when it ended.
+  ///
+  /// - Returns: how many files were left.
+  @discardableResult
+  public func removeUnfinishedResults() -> Int {
+    ResultFolders(state: spool.state).removeUnfinished()
+  }
+
   /// Makes the jobs, deliveries and associations of the last process available or ends them.
   ///
   /// - Returns: how many jobs will run again.

@@ -32,6 +32,19 @@ package struct ResultFolders: Sendable {
     return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 
+  /// Removes what a process was writing into the folders when it was ended. Call it while none writes.
+  ///
+  /// - Returns: how many files.
+  package func removeUnfinished() -> Int {
+    var removed = 0
+    for number in numbers {
+      for name in files(number) where name.hasSuffix(".part") {
+        if unlink(state.file("\(folder(number))/\(name)").path) == 0 { removed += 1 }
+      }
+    }
+    return removed
+  }
+
   /// The note in a folder; nil where there is none, or where it is not of files in that folder.
   package func note(_ number: Int64) -> ResultNote? {
     let file = state.file("\(folder(number))/\(ResultNote.fileName)")

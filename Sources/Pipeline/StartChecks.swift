@@ -44,6 +44,8 @@ final class StartChecks: Service {
   private func checkLedger() throws {
     try ledger.checkIntegrity()
     try finishPurge()
+    let unfinished = recovery.removeUnfinishedResults()
+    if unfinished > 0 { logger.notice("\(unfinished) file(s) removed that were being written") }
     for line in try recovery.withdrawUnfinished() { logger.warning("\(line)") }
     let rescued = try recovery.rescue()
     if rescued > 0 { logger.notice("\(rescued) interrupted job(s) will run again") }

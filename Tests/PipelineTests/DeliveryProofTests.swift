@@ -130,7 +130,7 @@ import Testing
     #expect(try await test.delivery.proveNext())
     let row = try test.row
     #expect(row.state == (isHeld ? "held" : "sent") && row.lastFailure == .refused, "\(row)")
-    let words = option.hasPrefix("no") ? "rejected" : "refused to be asked"
+    let words = option.hasPrefix("no") ? "accepts none" : "refused to be asked"
     #expect(row.lastError?.contains(words) == true, "\(row)")
     #expect(row.lastError?.contains("set verify: none") == isHeld, "\(row)")
     #expect(test.archive.stored.count == 2)

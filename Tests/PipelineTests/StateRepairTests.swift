@@ -51,6 +51,18 @@ import Testing
       quietPeriod: 0, logger: logger)
   }
 
+  /// A process may be killed while it writes a note next to a result that is complete.
+  @Test func whatWasBeingWrittenNextToAResultIsRemoved() async throws {
+    try await runAndDeliver()
+    let file = state.results.appendingPathComponent("\(small.id)/result.json.1-2.part")
+    try Data("{".utf8).write(to: file)
+    let recovery = Recovery(intake(small.ledger))
+    #expect(recovery.removeUnfinishedResults() == 1 && recovery.removeUnfinishedResults() == 0)
+    #expect(!FileManager.default.fileExists(atPath: file.path))
+    try Data("{".utf8).write(to: file)
+    #expect(try repair().steps == ["1 file(s) removed that were being written"])
+  }
+
   /// Every file with its size, but for the ledger's own.
   private func files() throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: state.url.path)

@@ -120,7 +120,7 @@ extension DeliveryFault {
       description = "\(peer) answered \(service) with " + String(format: "0x%04X", status)
     }
     if case .notSupported = error {
-      description += "; set verify: commitment or none for it and retry"
+      description += "; set verify: none for it and retry"
     }
   }
 }

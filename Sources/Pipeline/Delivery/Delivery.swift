@@ -221,8 +221,7 @@ extension Delivery {
         do {
           try await query(destination, for: objects, claim)
         } catch var fault as DeliveryFault where fault.failure != .missing {
-          fault.description =
-            "\(refusal); \(fault); where it proves nothing, set verify: none for it"
+          fault.description = "\(refusal); \(fault)"
           throw fault
         }
       }

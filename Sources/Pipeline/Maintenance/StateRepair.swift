@@ -77,6 +77,8 @@ public struct StateRepair: Sendable {
     recovery.removeUnacknowledged()
     let removed = try recovery.finishPurge()
     var steps = removed == 0 ? [] : ["\(removed) file(s) of an interrupted purge removed"]
+    let unfinished = recovery.removeUnfinishedResults()
+    if unfinished > 0 { steps.append("\(unfinished) file(s) removed that were being written") }
     steps += try recovery.withdrawUnfinished()
     let rescued = try recovery.rescue()
     if rescued > 0 { steps.append("\(rescued) interrupted job(s) will run again") }
