@@ -27,7 +27,7 @@ import Testing
     let (status, findings) = try await diagnosed(setup)
     #expect(findings.values.filter { $0.level == "fault" }.map(\.text).isEmpty)
     #expect(status == 0)
-    #expect(findings["destination pacs"]?.text.contains("takes Segmentation Storage") == true)
+    #expect(findings["destination pacs"]?.text.contains("takes SegmentationStorage") == true)
     #expect(findings["listener SEGMENTD"]?.text.contains("the daemon works") == true)
     #expect(findings["model untrained-tiny"]?.level == "good")
     #expect(findings["ledger"]?.level == "good")
@@ -86,7 +86,7 @@ import Testing
     let (status, findings) = try await diagnosed(setup)
     #expect(status == 2)
     #expect(
-      findings["destination pacs"]?.text.contains("does not take 1.2.840.10008.5.1.4.1.1.66.4")
+      findings["destination pacs"]?.text.contains("does not take SegmentationStorage")
         == true)
     try await archive.end(SIGKILL)
   }
