@@ -124,7 +124,10 @@ def watch(url, password, port, series, results, screenshots):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
         def new_page(**options):
-            page = browser.new_context(**options).new_page()
+            context = browser.new_context(**options)
+            # The machine may be busy with other tests.
+            context.set_default_timeout(600_000)
+            page = context.new_page()
             page.on("console", lambda message: message.type == "error" and found["console"].append(message.text))
             page.on("pageerror", lambda error: found["console"].append(str(error)))
 
