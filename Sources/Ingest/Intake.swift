@@ -120,7 +120,7 @@ public struct Intake: StoreHandler {
   }
 
   /// Copies a file that is not ours into the spool; the file itself stays as it is. Its path may name a patient:
-  /// errors and the ledger's events have the hash of it (``hashedFileName(_:)``).
+  /// errors and the ledger's events have the hash of it (`hashedFileName`).
   public func take(copyOf file: URL) throws(IntakeError) {
     let version = FileStatus(file.path)?.version ?? ""
     let suspicion: CrashSuspicion?
