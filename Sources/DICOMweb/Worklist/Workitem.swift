@@ -43,7 +43,7 @@ public struct Workitem: Sendable, Equatable {
     inputs = []
     for item in dataset.items(.inputInformationSequence) {
       guard let study = item.text(.studyInstanceUID), DICOMUID.isValid(study) else { continue }
-      // The series is beside its instances (PS3.3 table 10-3b); some servers have it in a sequence of its own.
+      // Series and instances are in one item (PS3.3 table 10-3b); some servers nest the series in a sequence.
       let series = [item] + item.items(.referencedSeriesSequence)
       let uids = series.compactMap { $0.text(.seriesInstanceUID) }.filter(DICOMUID.isValid)
       let found =
