@@ -21,7 +21,11 @@ def labels_of(planes):
 
     A voxel that the masks together fill by more than half belongs to the largest part.
     """
-    return torch.where(planes.sum(0) > 0.5, planes.argmax(0) + 1, 0)
+    largest, labels = planes[0], torch.ones(planes.shape[1:], dtype=torch.long)
+    for label, plane in enumerate(planes[1:], 2):  # argmax along the slowest axis takes four times the rest of a patch
+        labels = torch.where(plane > largest, label, labels)
+        largest = torch.maximum(plane, largest)
+    return torch.where(planes.sum(0) > 0.5, labels, 0)
 
 
 class Augmentation:

@@ -78,14 +78,14 @@ def predict(model, image, patch, step=0.5, mirror_axes=(), autocast=False):
         weight = torch.ones_like(weight)
     mirrors = [axes for bits in product((False, True), repeat=len(mirror_axes))
                for axes in [tuple(axis + 1 for axis, bit in zip(mirror_axes, bits) if bit)]]
-    total, counter = None, torch.zeros(padded.shape)
+    total, counter, device = None, torch.zeros(padded.shape), next(model.parameters()).device
     source = torch.from_numpy(padded)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
         for z, y, x in corners:
             box = (slice(z, z + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2]))
             tile = source[box][None]
             tiles = torch.stack([tile.flip(axes) if axes else tile for axes in mirrors])
-            found = model(tiles).float().softmax(1)
+            found = model(tiles.to(device)).float().softmax(1).cpu()
             probability = sum(p.flip(axes) if axes else p for p, axes in zip(found, mirrors)) / len(mirrors)
             if total is None:
                 total = torch.zeros(len(probability), *padded.shape)

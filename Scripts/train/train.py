@@ -11,7 +11,7 @@ falls polynomially (power 0.9) with the steps or, where a deadline is given, wit
 whichever is further; `loss.csv` keeps step, seconds, learning rate and loss, `dice.csv` the Dice of the averaged weights
 on some held-out cases. An accelerator is used when present. On CPUs one thread is best for the small hippocampus network:
 a step with two threads costs twice the processor time of one with a single thread, so `train.sh` gives the second core
-to the plain 3D U-Net that is trained along with it.
+to the plain 3D U-Net that is trained along with it. An accelerator needs `--workers` processes that draw its patches.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 
 import augmentation
+from accelerator import Batches, GraphedStep
 from metrics import dice
 from pipeline import segment
 from recipe import Recipe
@@ -68,9 +69,8 @@ class Average:
 
     def update(self, model, step):
         decay = min(self.decay, (1 + step) / (10 + step))
-        for key, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.state[key].lerp_(value, 1 - decay)
+        floating = [(self.state[key], value) for key, value in model.state_dict().items() if value.is_floating_point()]
+        torch._foreach_lerp_(*map(list, zip(*floating)), 1 - decay)
 
 
 def keep_in_single_precision(module):
@@ -145,6 +145,7 @@ def arguments():
     parser.add_argument("--stop", type=int, help="stop after this step, as a kill would (to try resuming)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw patches, for an accelerator")
     recipe = Recipe(parser.parse_known_args()[0].recipe)
     names = {"evaluateSeconds": "evaluate_seconds", "evaluateSteps": "evaluate_steps", "evaluateCases": "evaluate_cases",
              "storeSeconds": "store_seconds"}
@@ -177,6 +178,9 @@ def make_model(network, description, device):
     if device == "cpu":
         for module in on_small_grids(model, description):
             keep_in_single_precision(module)
+    else:
+        torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+        model.compile()  # a minute at the first step; 17 ms instead of 31 for each further one of the cardiac recipe (H200)
     return model
 
 
@@ -186,7 +190,10 @@ class Training:
     def __init__(self, a, description, device):
         self.a, self.device, self.half = a, device, bfloat16_helps(device)
         self.model = make_model(a.network, description, device)
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, a.decay), a.rate, fused=True)
+        rate = a.rate if device == "cpu" else torch.tensor(a.rate, device=device)  # one that a graph reads anew
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, a.decay), rate, fused=True,
+                                           capturable=device != "cpu")
+        self.learn = self.learn_from if device == "cpu" else GraphedStep(self.learn_from)
         self.average, self.step, self.used, self.started = Average(self.model, a.average), 0, 0.0, time.time()
         self.losses = []  # of the steps that loss.csv does not have yet
         self.checkpoint = a.folder / "checkpoint.pt"
@@ -199,7 +206,7 @@ class Training:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.average.state = saved["average"]
         self.step, self.used, self.started = saved["step"], saved["used"], saved["started"]
-        self.losses = saved.get("losses", [])
+        self.losses = list(map(torch.tensor, saved.get("losses", [])))
         for log in ("loss.csv", "dice.csv"):
             forget_after(self.a.folder / log, self.step)
         print(f"continuing at step {self.step}", flush=True)
@@ -217,7 +224,8 @@ class Training:
     def write(self):
         save(self.checkpoint, {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                                "step": self.step, "average": self.average.state, "used": self.used,
-                               "started": self.started, "network": self.a.network, "losses": self.losses})
+                               "started": self.started, "network": self.a.network,
+                               "losses": [float(loss) for loss in self.losses]})
 
     def progress(self):
         """The part of the training that is done, by steps or by time."""
@@ -226,36 +234,50 @@ class Training:
             done = max(done, (time.time() - self.started) / (self.a.deadline.timestamp() - self.started))
         return done
 
-    def train_step(self, cases, augmentation):
-        """One step at the rate that the progress asks for; the loss and the rate."""
+    def mean_loss(self):
+        """Of the steps since it was last asked for; on an accelerator, which does not skip a step, it has to be finite."""
+        mean = float(np.mean([float(loss) for loss in self.losses]))
+        if self.device != "cpu" and not np.isfinite(mean):
+            sys.exit(f"step {self.step}: the loss is not finite; {self.checkpoint} holds the last good weights")
+        self.losses = []
+        return mean
+
+    def train_step(self, x, labels):
+        """One step at the rate that the progress asks for; the loss, on the device, and the rate."""
         warmup = min(1, (self.step + 1) / 50)
         left = min(1, max(0, 1 - self.progress()) / (1 - self.a.hold))
         rate = self.a.rate * left**0.9 * warmup
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        rng = np.random.default_rng((self.a.seed, self.step, 0))
-        drawn = [augmentation(cases[i], rng) for i in rng.choice(len(cases), self.a.batch, replace=False)]
-        x = torch.stack([image for image, _ in drawn]).to(self.device)
-        labels = torch.stack([target for _, target in drawn]).to(self.device)
+            if self.device == "cpu":
+                group["lr"] = rate
+            else:
+                group["lr"].fill_(rate)
         self.model.train()
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
-            logits = self.model(x)
-        loss = loss_of(logits, labels)
-        if not loss.isfinite():  # the running statistics of the normalisations may have taken it in
+        loss = self.learn(x, labels)
+        if self.device == "cpu" and not loss.isfinite():  # the running statistics of the normalisations may have taken it in
             self.model.load_state_dict({**self.model.state_dict(), **{name: self.average.state[name] for name, _ in
                                                                       self.model.named_buffers()}})
             print(f"step {self.step}: the loss is not finite, weights kept", flush=True)
-            self.step += 1
-            return loss.item(), rate
+        else:
+            self.average.update(self.model, self.step)
+        self.step += 1
+        return loss, rate
+
+    def learn_from(self, x, labels):
+        """The loss of a batch; the weights take its gradient in, where both are finite (on an accelerator in any case)."""
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.half, cache_enabled=self.device == "cpu"):
+            logits = self.model(x)
+        loss = loss_of(logits, labels.long())
+        if self.device == "cpu" and not loss.isfinite():
+            return loss.detach()
+        self.optimizer.zero_grad()
         loss.backward()
-        if torch.nn.utils.clip_grad_norm_(self.model.parameters(), 12).isfinite():
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 12)
+        if self.device != "cpu" or norm.isfinite():
             self.optimizer.step()
         else:
             print(f"step {self.step}: a gradient is not finite, weights kept", flush=True)
-        self.optimizer.zero_grad()
-        self.average.update(self.model, self.step)
-        self.step += 1
-        return loss.item(), rate
+        return loss.detach()
 
 
 class Run:
@@ -266,8 +288,8 @@ class Run:
         self.training_names, self.held_out = recipe.cases(a.data)
         self.training = Training(a, recipe.network, "cuda" if torch.cuda.is_available() else "cpu")
         kind = augmentation.KINDS[recipe.options["cases"]]
-        self.augmentation = kind(recipe)
-        self.cases = [kind.prepare(recipe, *recipe.read(a.data, name)) for name in self.training_names]
+        cases = [kind.prepare(recipe, *recipe.read(a.data, name)) for name in self.training_names]
+        self.batches = Batches(cases, kind(recipe), a.batch, a.seed)
         self.asked_to_stop = False
         signal.signal(signal.SIGTERM, self.stop)
 
@@ -281,14 +303,15 @@ class Run:
             self.evaluate()  # the stop came before the evaluation's end
         begun = time.time() - training.used
         last_save = last_evaluation = time.time()
+        batches = self.batches.from_step(training.step, a.steps, a.workers, training.device != "cpu")
         while training.progress() < 1 and not self.asked_to_stop and training.step != a.stop:
-            loss, rate = training.train_step(self.cases, self.augmentation)
+            loss, rate = training.train_step(*next(batches))
             training.used = time.time() - begun
-            training.losses.append(loss)
+            training.losses.append(loss.clone())
             if training.step % 20 == 0:
+                mean = training.mean_loss()
                 append(a.folder / "loss.csv", ["step", "seconds", "rate", "loss"],
-                       [training.step, round(training.used), f"{rate:.2e}", f"{np.mean(training.losses):.4f}"])
-                training.losses = []
+                       [training.step, round(training.used), f"{rate:.2e}", f"{mean:.4f}"])
             if time.time() - last_save > a.store_seconds:
                 training.store()
                 last_save = time.time()
@@ -307,14 +330,14 @@ class Run:
     def evaluate(self):
         """Dice of the averaged weights on the first held-out cases (of a fixed random order)."""
         a, training, recipe = self.a, self.training, self.recipe
-        model = NETWORKS[a.network](recipe.network).cpu()
+        model = NETWORKS[a.network](recipe.network).to(training.device)
         model.load_state_dict(training.average.state, strict=False)
         model.eval()
         names = np.random.default_rng(0).permutation(self.held_out)[: a.evaluate_cases]
         scores = []
         for name in names:
             image, labels, spacing = recipe.read(a.data, name)
-            found = segment(model, image, recipe.network.patch, autocast=bfloat16_helps("cpu"), spacing=spacing,
+            found = segment(model, image, recipe.network.patch, autocast=training.half, spacing=spacing,
                             target=recipe.spacing)
             scores.append([dice(found == label, labels == label) for label in recipe.labels])
         mean = np.mean(scores, 0)
