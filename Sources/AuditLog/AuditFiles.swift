@@ -40,21 +40,23 @@ struct AuditFiles: Sendable {
 
   /// Removes the files of days that are over for long enough.
   ///
+  /// - Parameter age: seconds since the clock of the machine showed a time.
   /// - Returns: their names.
   @discardableResult
-  func removeOld(now: Date) -> [String] {
-    let last = Self.day(now.addingTimeInterval(-Double(keepDays) * 86_400))
+  func removeOld(age: (Date) -> TimeInterval) -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return names.sorted().filter { name in
-      // Only what we named: YYYY-MM-DD.log, whose order is that of the days.
-      guard name.count == 14, name.hasSuffix(".log"), name.dropLast(4) < last,
-        name.dropLast(4).allSatisfy({ $0.isNumber || $0 == "-" })
+      // Only what we named: YYYY-MM-DD.log.
+      guard name.count == 14, name.hasSuffix(".log"),
+        let start = try? Date(String(name.dropLast(4)), strategy: Self.format),
+        Self.day(start) == name.dropLast(4),
+        age(start.addingTimeInterval(86_400)) >= Double(keepDays) * 86_400
       else { return false }
       return unlink("\(folder)/\(name)") == 0
     }
   }
 
-  static func day(_ time: Date) -> String {
-    time.formatted(.iso8601.year().month().day())
-  }
+  private static let format = Date.ISO8601FormatStyle().year().month().day()
+
+  static func day(_ time: Date) -> String { time.formatted(format) }
 }

@@ -15,6 +15,7 @@ public final class AuditLog: Sendable {
   public let application: AuditedApplication
   private let files: AuditFiles?
   private let queue: SyslogQueue?
+  private let age: @Sendable (Date) -> TimeInterval
   private let logger: Logger
   private let alerts = Mutex(Alerts())
   private let swept = Mutex("")
@@ -27,13 +28,16 @@ public final class AuditLog: Sendable {
   ///   - application: ours.
   ///   - folder: of the files.
   ///   - keepDays: how long a file is kept; 0 for none to be written.
+  ///   - age: seconds since the clock of the machine showed a time, however it was set since: by which the
+  ///     files are kept.
   ///   - server: nil where there is none.
   ///   - logger: is told what cannot be written or sent.
   public init(
-    application: AuditedApplication, folder: String, keepDays: Int, server: SyslogServer?,
-    logger: Logger
+    application: AuditedApplication, folder: String, keepDays: Int,
+    age: @escaping @Sendable (Date) -> TimeInterval, server: SyslogServer?, logger: Logger
   ) {
     self.application = application
+    self.age = age
     files = keepDays > 0 ? AuditFiles(folder: folder, keepDays: keepDays) : nil
     queue = server.map { SyslogQueue($0, logger: logger) }
     self.logger = logger
@@ -70,7 +74,7 @@ public final class AuditLog: Sendable {
       defer { swept = day }
       return swept != day
     }
-    if isNewDay { files.removeOld(now: now) }
+    if isNewDay { files.removeOld(age: age) }
     return isWritten
   }
 

@@ -119,13 +119,16 @@ public struct Dashboard: WebRoutes {
     _ title: String, _ request: Request, _ context: DashboardContext, heading: String? = nil
   ) throws -> PageFrame {
     let visitor = context.visitor
-    let held = try ledger.jobCounts()["held"]
+    var selection = JobSelection()
+    selection.states = [.held]
+    let held = try ledger.jobCount(selection)
     let path = request.uri.path
     // A page that shows itself anew leaves the notices to those that a person opens.
     let isRenewal = HTTPField.Name("X-Renewal").map { request.headers[$0] != nil } ?? false
     let links: [(String, String, Int?)] = [
       ("Today", "/", nil), ("Studies", "/studies", nil), ("Queue", "/queue", nil),
-      ("Held", "/held", held), ("Refused", "/refused", nil), ("Destinations", "/destinations", nil),
+      ("Held", "/held", held > 0 ? held : nil), ("Refused", "/refused", nil),
+      ("Destinations", "/destinations", nil),
       ("Models", "/models", nil), ("Rules", "/rules", nil), ("System", "/system", nil),
     ]
     return PageFrame(

@@ -8,7 +8,9 @@ extension StudyRecord.Event {
     let series = seriesInstanceUID.map { "series \($0)" } ?? "a series"
     let text: String
     switch kind {
-    case "association", "refused", "assessed", "started": return nil
+    case "association", "refused", "assessed", "started", "commitment requested",
+      "commitment reported":
+      return nil
     case "created": text = "\(job) was made: \(message)"
     case "rules": text = "rules on \(series): \(message)"
     case "held": text = "\(job) was held: \(message)"
@@ -37,6 +39,13 @@ extension StudyRecord.Event {
         "the result of \(job) was sent \(message); proof that it is kept there is waited for"
     case "not proved":
       text = "it was not proved that the result of \(job) is kept there; it was sent \(message)"
+    case "commitment asked":
+      text = "commitment to keep the result of \(job) was asked \(message)"
+    case "commitment answered":
+      text = "commitment to keep the result of \(job) was answered \(message)"
+    case "commitment decided": text = "objects that a peer asked about were hashed, \(message)"
+    case "commitment not reported": text = "a report on commitment did not arrive, \(message)"
+    case "commitment given up": text = "a report on commitment was given up, \(message)"
     case "delivered": text = "the result of \(job) was delivered \(message)"
     case "not delivered": text = "the result of \(job) was not delivered \(message)"
     case "delivery retried":
@@ -54,7 +63,9 @@ extension StudyRecord.Event {
       "delivered": "delivery", "not delivered": "delivery", "delivery held": "delivery",
       "delivery retried": "delivery", "sent": "delivery", "not proved": "delivery",
       "declined": "delivery", "delivery waiting": "delivery", "sending": "delivery",
-      "delivery superseded": "delivery",
+      "delivery superseded": "delivery", "commitment asked": "delivery",
+      "commitment answered": "delivery", "commitment decided": "commitment",
+      "commitment not reported": "commitment", "commitment given up": "commitment",
     ]
     return StudyExplanation.Entry(
       at: at, kind: told[kind] ?? kind, seriesInstanceUID: seriesInstanceUID, job: self.job,

@@ -51,6 +51,9 @@ extension Ledger {
             VALUES (?, ?, ?, ?)
             """, arguments: [id, position, reference.sopClassUID, reference.sopInstanceUID])
       }
+      try tell(id, "commitment requested", by: .peer, db) {
+        "\(callingAETitle) at \(peerAddress) asks about \($0.objects) objects"
+      }
       return id
     }
   }
@@ -73,8 +76,10 @@ extension Ledger {
   /// - Parameters:
   ///   - id: the request.
   ///   - failureReasons: nil for each object that is held.
+  /// - Throws: ``LedgerError/wrongCommitmentState(request:state:next:)`` where they were looked at already.
   public func recordCommitmentOutcome(_ id: Int64, failureReasons: [Int?]) throws(LedgerError) {
     try write { db in
+      try expect(id, toBecome: .ready, db)
       for (position, reason) in failureReasons.enumerated() where reason != nil {
         try db.executeCached(
           sql: """
@@ -83,10 +88,11 @@ extension Ledger {
             """, arguments: [reason, id, position])
       }
       try db.execute(
-        sql: """
-          UPDATE commitments SET state = 'ready', scheduled_at = ?
-          WHERE id = ? AND state = 'requested'
-          """, arguments: [now, id])
+        sql: "UPDATE commitments SET state = 'ready', scheduled_at = ? WHERE id = ?",
+        arguments: [now, id])
+      try tell(id, "commitment decided", by: .program, db) {
+        "\($0.objects - $0.failed) of \($0.objects) objects are held as they came"
+      }
     }
   }
 
@@ -113,13 +119,16 @@ extension Ledger {
   }
 
   /// The peer has the report.
+  ///
+  /// - Throws: ``LedgerError/wrongCommitmentState(request:state:next:)`` where it was not to be sent.
   public func markReported(_ id: Int64) throws(LedgerError) {
     try write { db in
+      try expect(id, toBecome: .reported, db)
       try db.execute(
         sql: """
-          UPDATE commitments SET state = 'reported', reported_at = ?, last_error = NULL
-          WHERE id = ? AND state = 'ready'
+          UPDATE commitments SET state = 'reported', reported_at = ?, last_error = NULL WHERE id = ?
           """, arguments: [now, id])
+      try tell(id, "commitment reported", by: .peer, db) { _ in "the peer took the report" }
     }
   }
 
@@ -130,20 +139,32 @@ extension Ledger {
   ///   - id: the request.
   ///   - error: why.
   ///   - policy: when it is tried again.
+  /// - Throws: ``LedgerError/wrongCommitmentState(request:state:next:)`` where it was not to be sent.
   public func markNotReported(
     _ id: Int64, error: String, policy: RetryPolicy = .commitmentReports
   ) throws(LedgerError) {
     try write { db in
-      let attempts = try Int.fetchOne(
-        db, sql: "SELECT attempt_count + 1 FROM commitments WHERE id = ?", arguments: [id])
-      guard let attempts else { return }
+      try expect(id, toBecome: .discarded, db)
+      let row = try Row.fetchOne(
+        db, sql: "SELECT attempt_count, last_error FROM commitments WHERE id = ?", arguments: [id])
+      guard let row else { return }
+      let attempts: Int = try row.value("attempt_count") + 1
       let pause = policy.pause(after: attempts)
+      let state: CommitmentState = pause == nil ? .discarded : .ready
       try db.execute(
         sql: """
           UPDATE commitments SET state = ?, attempt_count = ?, scheduled_at = ?, last_error = ?
-          WHERE id = ? AND state = 'ready'
-          """,
-        arguments: [pause == nil ? "discarded" : "ready", attempts, now + (pause ?? 0), error, id])
+          WHERE id = ?
+          """, arguments: [state.rawValue, attempts, now + (pause ?? 0), error, id])
+      let known: String? = try row.value("last_error")
+      if state == .discarded {
+        try tell(id, "commitment given up", by: .fault, db) { _ in
+          "the report did not arrive in \(attempts) attempts, at last: \(error)"
+        }
+      } else if known != error {
+        // A modality that is off all night is told once.
+        try tell(id, "commitment not reported", by: .fault, db) { _ in error }
+      }
     }
   }
 
@@ -169,6 +190,83 @@ extension Ledger {
           sopClassUID: try $0.value("sop_class_uid"), sopInstanceUID: try $0.value("sop_uid"),
           failureReason: try $0.value("failure_reason"))
       })
+  }
+}
+
+// MARK: - Transitions
+
+extension Ledger {
+  /// How many objects of a series or a result a request names, and how many of these are not held.
+  private struct Named {
+    var series: String?
+    var job: Int64?
+    var objects: Int
+    var failed: Int
+  }
+
+  /// - Throws: ``LedgerError/wrongCommitmentState(request:state:next:)`` where a request may not go to a state.
+  private func expect(_ id: Int64, toBecome next: CommitmentState, _ db: Database) throws {
+    let state = try String.fetchOne(
+      db, sql: "SELECT state FROM commitments WHERE id = ?", arguments: [id])
+    guard let known = state.flatMap(CommitmentState.init(rawValue:)), known.next.contains(next)
+    else { throw LedgerError.wrongCommitmentState(request: id, state: state, next: next) }
+  }
+
+  /// Appends what happened to a request to the history of every series and every result that it names; to
+  /// that of none where nothing of it is known.
+  private func tell(
+    _ id: Int64, _ kind: String, by cause: EventCause, _ db: Database, _ text: (Named) -> String
+  ) throws {
+    let transaction =
+      try String.fetchOne(
+        db, sql: "SELECT transaction_uid FROM commitments WHERE id = ?", arguments: [id]) ?? ""
+    var named = try named(byCommitment: id, db)
+    if named.isEmpty {
+      let row = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT count(*) AS n, count(failure_reason) AS failed FROM commitment_references
+          WHERE commitment_id = ?
+          """, arguments: [id])
+      named = [Named(objects: try row?.value("n") ?? 0, failed: try row?.value("failed") ?? 0)]
+    }
+    for part in named {
+      try event(
+        db, kind, by: cause, series: part.series, job: part.job,
+        "transaction \(transaction): \(text(part))")
+    }
+  }
+
+  private func named(byCommitment id: Int64, _ db: Database) throws -> [Named] {
+    let ofSeries = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT series_uid, count(DISTINCT instances.sop_uid) AS n,
+          count(DISTINCT instances.sop_uid) FILTER (WHERE failure_reason IS NOT NULL) AS failed
+        FROM commitment_references
+          CROSS JOIN instances ON instances.sop_uid = commitment_references.sop_uid
+        WHERE commitment_id = ? GROUP BY series_uid ORDER BY series_uid
+        """, arguments: [id]
+    ).map {
+      Named(
+        series: try $0.value("series_uid"), objects: try $0.value("n"),
+        failed: try $0.value("failed"))
+    }
+    let ofResults = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT jobs.id, series_uid, count(*) AS n, count(failure_reason) AS failed
+        FROM commitment_references
+          CROSS JOIN result_objects ON result_objects.sop_uid = commitment_references.sop_uid
+          CROSS JOIN jobs ON jobs.id = result_objects.job_id
+        WHERE commitment_id = ? GROUP BY jobs.id ORDER BY jobs.id
+        """, arguments: [id]
+    ).map {
+      Named(
+        series: try $0.value("series_uid"), job: try $0.value("id"), objects: try $0.value("n"),
+        failed: try $0.value("failed"))
+    }
+    return ofSeries + ofResults
   }
 }
 

@@ -60,3 +60,24 @@ public enum DeliveryState: String, Sendable, Codable, CaseIterable {
   /// Whether the files of the result are not needed for it any more.
   public var isOver: Bool { [.delivered, .superseded].contains(self) }
 }
+
+/// The states of a peer's request for storage commitment, as Operation.md tells them.
+public enum CommitmentState: String, Sendable, Codable, CaseIterable {
+  /// Its objects have not been looked at.
+  case requested
+  /// It is known which of them are held; the report is to be sent.
+  case ready
+  /// The peer has the report.
+  case reported
+  /// The report was given up.
+  case discarded
+
+  /// The states that a request may go to from this one.
+  public var next: Set<CommitmentState> {
+    switch self {
+    case .requested: [.ready]
+    case .ready: [.reported, .discarded]
+    case .reported, .discarded: []
+    }
+  }
+}

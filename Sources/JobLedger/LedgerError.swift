@@ -15,6 +15,8 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   case failed(path: String, reason: String)
   /// A job is not in the state that the change needs.
   case wrongState(job: Int64, state: String, needed: String)
+  /// A request for storage commitment is not in the state that the change needs; nil where there is none.
+  case wrongCommitmentState(request: Int64, state: String?, next: CommitmentState)
   /// A delivery of a job was ended by another thread or process in the meantime.
   case notSending(job: Int64, destination: String)
   /// An object has the SOP Instance UID of one in an earlier job's result and other content.
@@ -36,6 +38,10 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
     case .failed(let path, let reason): "\(path): the ledger cannot be used: \(reason)"
     case .wrongState(let job, let state, let needed):
       "job \(job) is \(state), not \(needed)"
+    case .wrongCommitmentState(let request, let state?, let next):
+      "request \(request) for storage commitment is \(state) and cannot become \(next.rawValue)"
+    case .wrongCommitmentState(let request, nil, _):
+      "there is no request \(request) for storage commitment"
     case .notSending(let job, let destination):
       "the result of job \(job) is not on its way to \(destination)"
     case .objectChanged(let uid, let job):

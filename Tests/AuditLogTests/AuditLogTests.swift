@@ -10,6 +10,7 @@ import Testing
 @Suite struct AuditLogTests {
   private let folder: TemporaryFolder
   private let application = AuditedApplication(aeTitle: "SEGMENTD", host: "pc1", processID: 42)
+  private let age: @Sendable (Date) -> TimeInterval = { Date().timeIntervalSince($0) }
   private var path: String { folder.url.appendingPathComponent("audit").path }
 
   init() throws { folder = try TemporaryFolder() }
@@ -29,16 +30,38 @@ import Testing
     #expect(FileStatus("\(path)/1970-01-01.log").map { $0.mode & 0o777 } == 0o600)
     #expect(FileStatus(path).map { $0.mode & 0o777 } == 0o700)
     try Data().write(to: URL(fileURLWithPath: "\(path)/notes.log"))
-    #expect(files.removeOld(now: start.addingTimeInterval(183 * 86_400)) == [])
-    #expect(
-      files.removeOld(now: start.addingTimeInterval(184 * 86_400)) == ["1970-01-01.log"])
+    func removed(afterDays days: Double) -> [String] {
+      files.removeOld { (start + days * 86_400).timeIntervalSince($0) }
+    }
+    #expect(removed(afterDays: 183) == [])
+    #expect(removed(afterDays: 184) == ["1970-01-01.log"])
     #expect(try lines("1970-01-02") == ["third"])
     #expect(FileManager.default.fileExists(atPath: "\(path)/notes.log"))
   }
 
+  /// What counts is how long ago the clock showed the day, not what it shows now: it may have been set by months.
+  @Test func aClockThatWasSetRemovesNothingThatIsNotOld() throws {
+    let path = path
+    for step in [200.0, -400.0] {
+      let log = AuditLog(
+        application: application, folder: path, keepDays: 183,
+        // A moment ago it was set by so many days: what it shows now and what it showed then are as old.
+        age: { time in
+          let wall = Date().timeIntervalSince(time)
+          return abs(wall) < 2 * 86_400 ? wall : wall - step * 86_400
+        }, server: nil, logger: Logger(label: "test"))
+      let before = AuditFiles(folder: path, keepDays: 183)
+      let day = Date() - step * 86_400
+      try before.append("before", at: day)
+      #expect(log.record(.activity(of: application, starts: true, by: "root")))
+      #expect(try lines(AuditFiles.day(day)) == ["before"])
+      #expect(try lines(AuditFiles.day(Date())).count >= 1)
+    }
+  }
+
   @Test func alertsAreLimitedAndCounted() throws {
     let log = AuditLog(
-      application: application, folder: path, keepDays: 1, server: nil,
+      application: application, folder: path, keepDays: 1, age: age, server: nil,
       logger: Logger(label: "test"))
     let peer = AuditedPeer(name: "X", isAETitle: true, address: .ip("10.0.0.9"))
     for _ in 0..<AuditLog.alertsPerMinute + 5 { log.notAdmitted(peer, reason: "unknown") }
@@ -49,7 +72,7 @@ import Testing
   @Test func aServerThatIsAwayHoldsUpNothing() async throws {
     let server = SyslogServer(host: "127.0.0.1", port: 1, transport: .tcp)
     let log = AuditLog(
-      application: application, folder: path, keepDays: 1, server: server,
+      application: application, folder: path, keepDays: 1, age: age, server: server,
       logger: Logger(label: "test"))
     for _ in 0..<20 { log.record(.activity(of: application, starts: true, by: "root")) }
     #expect(try lines(AuditFiles.day(Date())).count == 20)

@@ -27,7 +27,7 @@ import Testing
   private func log(_ server: SyslogServer, _ folder: URL) -> AuditLog {
     AuditLog(
       application: application, folder: folder.appendingPathComponent("audit").path, keepDays: 0,
-      server: server, logger: Logger(label: "test"))
+      age: { Date().timeIntervalSince($0) }, server: server, logger: Logger(label: "test"))
   }
 
   private static let program = "/usr/sbin/rsyslogd"

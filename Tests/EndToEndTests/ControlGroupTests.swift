@@ -1,56 +1,7 @@
 import Foundation
+import JobLedger
 import TestSupport
 import Testing
-
-/// A control group of the test's own with a limit of memory, version 1 or 2; it goes with this object.
-private final class ControlGroup: Sendable {
-  private let folder: String
-  private let isSecond: Bool
-
-  /// - Throws: `NotAvailable` where this machine lets us make none.
-  init(limit: Int) throws {
-    let lines = try String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)
-      .split(separator: "\n").map {
-        $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
-      }
-    let first = lines.first { $0.count == 3 && $0[1] == "memory" }
-    guard let own = first ?? lines.first(where: { $0.count == 3 && $0[0] == "0" }) else {
-      throw NotAvailable()
-    }
-    isSecond = first == nil
-    let base = isSecond ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
-    folder = base + own[2] + (own[2].hasSuffix("/") ? "" : "/") + "segmentd-\(UUID().uuidString)"
-    guard mkdir(folder, 0o755) == 0 else { throw NotAvailable() }
-    let name = isSecond ? "memory.max" : "memory.limit_in_bytes"
-    guard FileManager.default.isWritableFile(atPath: "\(folder)/\(name)"),
-      (try? "\(limit)".write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8))
-        != nil
-    else {
-      rmdir(folder)
-      throw NotAvailable()
-    }
-  }
-
-  deinit { rmdir(folder) }
-
-  struct NotAvailable: Error {}
-
-  static let isAvailable = (try? ControlGroup(limit: 1 << 30)) != nil
-
-  /// Runs a command within the group.
-  func run(_ command: [String]) async throws -> ProcessResult {
-    try await runProcess(
-      "/bin/sh", ["-c", "echo $$ > '\(folder)/cgroup.procs' && exec \"$@\"", "sh"] + command)
-  }
-
-  /// How many processes of the group the kernel has killed for memory.
-  var kills: Int {
-    let file = isSecond ? "memory.events" : "memory.oom_control"
-    let text = (try? String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
-      .flatMap { $0.split(separator: " ").last }.flatMap { Int($0) } ?? 0
-  }
-}
 
 /// Within the limit of its control group segmentd segments or says that it cannot; the kernel never has to
 /// end it.
@@ -98,5 +49,63 @@ private final class ControlGroup: Sendable {
     }
     print("control group: predicted \(memory.predicted), peak \(memory.peak), \(states)")
     #expect(states.first == "held" && states.last == "segmented", "\(states)")
+  }
+
+  /// The bytes that a job takes at its peak beyond what the process has, as `run` says where they are not there.
+  private func needs(_ series: URL) async throws -> Int {
+    let models = TestFiles.fixtures.appendingPathComponent("models").path
+    let refused = try report(
+      try await segmentd(
+        "run", "--model", "untrained-tiny", "--models", models, "--output", series.path + "-run",
+        "--json", "--memory-limit-gb", "0.01", series.path))
+    let reason = try #require(refused.reasons.first)
+    let parts = reason.components(separatedBy: "the job needs ")
+    let number = try #require(parts.last?.split(separator: " ").first.flatMap { Double($0) })
+    return Int(number * 1e9)
+  }
+
+  private func resident(_ process: Int32) throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+    return try #require(Int(line.split(separator: " ")[1])) * 1024
+  }
+
+  /// The daemon may run two jobs at the same time, and its group has memory for one and a half: the second waits,
+  /// runs when the first has ended, and nothing is killed.
+  @Test(.enabled(if: ControlGroup.isAvailable, "no control group can be made on this machine"))
+  func theSecondOfTwoJobsWaitsForMemory() async throws {
+    let setup = try DaemonSetup(
+      more: "inference: {concurrentJobs: 2, threads: 1}", hasDestination: false)
+    let series = try await setup.makeAllSeries(2, slices: 200, size: 320)
+    let job = try await needs(series.folders[0])
+    let group = try ControlGroup(limit: 16 << 30)
+    let daemon = try await setup.start(under: group.wrapper)
+    _ = try await segmentd("pause", "--config", setup.configuration)
+    for folder in series.folders { #expect(try await setup.send(folder).status == 0) }
+    try await waitUntil("both jobs") {
+      try await setup.jobs().filter { $0.state == "available" }.count == 2
+    }
+    let base = try resident(daemon.pid)
+    try group.setLimit(base + job * 3 / 2)
+    _ = try await segmentd("resume", "--config", setup.configuration)
+    let ended = try await setup.endedJobs(2)
+    #expect(group.kills == 0, "\(daemon.output)")
+    #expect(ended.map(\.state) == ["completed", "completed"], "\(ended.map(\.reason))")
+
+    let ledger = try Ledger(reading: setup.state.appendingPathComponent("ledger.sqlite").path)
+    let details = try ended.map { try ledger.job($0.id) }
+    let postponed = details.flatMap(\.events).filter { $0.kind == "postponed" }
+    #expect(
+      postponed.contains { $0.message.contains("the control group") }, "\(details.map(\.events))")
+    // One ran at once, the other when there was room again.
+    let outcomes = details.map { $0.attempts.map { $0.outcome ?? "" } }.sorted {
+      $0.count < $1.count
+    }
+    #expect(outcomes.first == ["completed"])
+    #expect(outcomes.last?.dropLast().allSatisfy { $0 == "released" } == true, "\(outcomes)")
+    print(
+      "control group: a daemon of \(base) bytes, two jobs of \(job): \(postponed.count) times put off"
+    )
+    #expect(try await daemon.end() == 0)
   }
 }

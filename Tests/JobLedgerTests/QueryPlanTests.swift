@@ -1,81 +1,25 @@
-import Clocks
 import Foundation
 import GRDB
-import Synchronization
-import TestSupport
 import Testing
 
 @testable import JobLedger
 
 /// Every statement that a daemon makes again and again is recorded as it is made, and SQLite is asked how it
-/// would find the rows: never by reading a table of millions from one end to the other.
+/// would find the rows: never by reading a table of millions from one end to the other. What is asked at an
+/// interval is in ``PeriodicQueryTests``.
 @Suite struct QueryPlanTests {
-  /// Tables that have a row, or a few.
-  private static let smallTables: Set = [
-    "processing", "clock", "clock_steps", "event_head", "event_anchors", "crashing_files", "alarms",
-    "audit_position",
-  ]
-  /// Indexes that have only what is not over: what is read of them from one end to the other waits.
-  private static let openIndexes: Set = [
-    "jobs_due", "series_due", "deliveries_due", "deliveries_unproved", "deliveries_sending",
-    "associations_open", "refused_open", "completeness_checks_due", "commitments_due",
-    "attempts_open", "instances_lost",
-  ]
-
   private let fixture: LedgerFixture
+  private let plans: QueryPlans
   private var ledger: Ledger { fixture.ledger }
 
-  init() throws { fixture = try LedgerFixture() }
-
-  /// The statements of a closure that read or change tables.
-  private func statements(_ work: () throws -> Void) throws -> [String] {
-    let made = Mutex<Set<String>>([])
-    func trace(_ db: Database) {
-      db.trace(options: .statement) { event in
-        if case .statement(let statement) = event { made.withLock { _ = $0.insert(statement.sql) } }
-      }
-    }
-    try ledger.commits.withConnection { trace($0) }
-    ledger.reader.inDatabase { trace($0) }
-    try work()
-    try ledger.commits.withConnection { $0.trace(nil) }
-    ledger.reader.inDatabase { $0.trace(nil) }
-    let words = ["SELECT", "UPDATE", "DELETE", "INSERT"]
-    return made.withLock { $0 }.filter { sql in words.contains { sql.hasPrefix($0) } }.sorted()
-  }
-
-  /// The steps by which a statement reads a whole table.
-  private func scans(_ sql: String) throws -> [String] {
-    try ledger.reader.inDatabase { db in
-      let plan = try db.makeStatement(sql: "EXPLAIN QUERY PLAN \(sql)")
-      plan.setUncheckedArguments(StatementArguments())
-      return try Row.fetchAll(plan).map { $0["detail"] as String }.filter { step in
-        let words = step.split(separator: " ").map(String.init)
-        guard words.first == "SCAN", words.count > 1 else { return false }
-        let isVirtual = step.contains("VIRTUAL TABLE") || step.contains("CONSTANT ROW")
-        let isIntermediate = words[1].hasPrefix("(") || ["own", "pending"].contains(words[1])
-        let isOpen = words.last.map { Self.openIndexes.contains($0) } ?? false
-        let isSmall = Self.smallTables.contains(words[1])
-        // Of a foreign key; it is looked at only while one is violated within the transaction.
-        let isOfForeignKey = !sql.contains(words[1])
-        return !(isVirtual || isIntermediate || isOpen || isSmall || isOfForeignKey)
-      }
-    }
-  }
-
-  private func expectNoScans(_ statements: [String], _ least: Int) throws {
-    #expect(statements.count >= least, "\(statements.count)")
-    // What the tests themselves ask of all jobs, and whether there is any row.
-    for sql in statements
-    where !["FROM jobs WHERE true", "SELECT 1 FROM series LIMIT 1"].contains(where: sql.contains) {
-      let scans = try scans(sql)
-      #expect(scans == [], "\(sql)")
-    }
+  init() throws {
+    fixture = try LedgerFixture()
+    plans = QueryPlans(ledger: fixture.ledger)
   }
 
   /// Receiving: an instance, one that is known, a refusal, the end of an association.
   @Test func receiving() throws {
-    let made = try statements {
+    let made = try plans.statements {
       let association = fixture.association()
       try fixture.receive(1...3, over: association)
       try fixture.receive(1...1, over: association)
@@ -94,12 +38,12 @@ import Testing
       _ = try ledger.spoolPaths(inFolder: "spool/00/01")
       try ledger.noteTime()
     }
-    try expectNoScans(made, 25)
+    try plans.expectNoScans(made, 25)
   }
 
   /// Assembling, with and without a query source.
   @Test func assembling() throws {
-    let made = try statements {
+    let made = try plans.statements {
       let association = fixture.association()
       try fixture.receive(1...3, over: association)
       #expect(try fixture.due().isEmpty)
@@ -119,7 +63,7 @@ import Testing
       try ledger.endAssociation(again, .released)
       #expect(try fixture.assembleDue().last == "available")
     }
-    try expectNoScans(made, 20)
+    try plans.expectNoScans(made, 20)
   }
 
   /// Notifications and the audit log.
@@ -128,7 +72,7 @@ import Testing
     let association = fixture.association()
     try fixture.receive(1...3, over: association)
     try ledger.endAssociation(association, .connectionLost)
-    let made = try statements {
+    let made = try plans.statements {
       try ledger.markAudited(
         AuditPosition(event: 0, association: 0, endedAt: 0, endedAssociation: 0))
       try ledger.markTold(to: "it", upTo: 0)
@@ -141,13 +85,13 @@ import Testing
       _ = try ledger.transfer(ofJob: job, to: "pacs")
       _ = try ledger.study(ofJob: job)
     }
-    try expectNoScans(made, 12)
+    try plans.expectNoScans(made, 12)
   }
 
   /// Running and delivering: what each loop asks while there is nothing, and what a job comes to.
   @Test func runningAndDelivering() throws {
     let job = try fixture.makeJob()
-    let made = try statements {
+    let made = try plans.statements {
       _ = try ledger.processingState()
       _ = try ledger.recordDrained()
       _ = try ledger.jobsWithoutFuture(among: [job])
@@ -186,14 +130,14 @@ import Testing
       _ = try ledger.requestedCommitment()
       _ = try ledger.dueCommitments()
     }
-    try expectNoScans(made, 40)
+    try plans.expectNoScans(made, 40)
   }
 
   /// After a crash.
   @Test func starting() throws {
     let job = try fixture.makeJob()
     _ = try ledger.claimJob(id: job)
-    let made = try statements {
+    let made = try plans.statements {
       _ = try ledger.isEmpty()
       _ = try ledger.filesToRemove(count: 1000)
       _ = try ledger.instancesInDoubt()
@@ -201,7 +145,7 @@ import Testing
       _ = try ledger.lostInstances()
       _ = try ledger.recordedInstances(after: 0, count: 1000)
     }
-    try expectNoScans(made.filter { !$0.contains("purge_files") }, 10)
+    try plans.expectNoScans(made.filter { !$0.contains("purge_files") }, 10)
   }
 
   @Test func purging() throws {
@@ -209,7 +153,7 @@ import Testing
     _ = try ledger.claimJob(id: job)
     try ledger.completeJob(job, result: .test(job), destinations: ["pacs"])
     try ledger.markDelivered(try #require(try ledger.claimDelivery()))
-    let made = try statements {
+    let made = try plans.statements {
       let originals = try #require(try ledger.keptOriginals(after: .start).files.first)
       let result = try #require(try ledger.keptResults(after: 0).files.first)
       _ = try ledger.keptOriginals(ofSeries: "1.2.3")
@@ -219,7 +163,7 @@ import Testing
       try ledger.forgetRemoved(try ledger.filesToRemove(count: 1000))
       _ = try ledger.removableEvents(before: .distantPast)
     }
-    try expectNoScans(made.filter { !$0.contains("ORDER BY path") }, 12)
+    try plans.expectNoScans(made.filter { !$0.contains("ORDER BY path") }, 12)
   }
 
   /// What people ask: a page of jobs by each condition, one job, what is pending, a study.
@@ -235,7 +179,7 @@ import Testing
     queries[queries.count - 1].selection.states = [.held, .retryable]
     queries.append(JobQuery())
     queries[queries.count - 1].selection.jobs = [1, 2]
-    let made = try statements {
+    let made = try plans.statements {
       for query in queries { _ = try ledger.jobs(query) }
       _ = try ledger.job(1)
       _ = try ledger.pendingSeries()
@@ -247,7 +191,7 @@ import Testing
       _ = try ledger.files(ofStudy: "1.2")
       _ = try ledger.lastChange()
     }
-    try expectNoScans(made, 24)
+    try plans.expectNoScans(made, 24)
   }
 
   /// Without a condition a page is read in the order of the numbers, up to its end.

@@ -70,6 +70,60 @@ import Testing
     }
   }
 
+  /// What a reader has counted before and what a new one counts are the same, whatever happens.
+  @Test func whatChangesIsCountedAnew() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let reader = LedgerStatisticsReader(ledger)
+    func expectSame(_ what: String) throws {
+      #expect(try reader.read() == LedgerStatisticsReader(ledger).read(), "\(what)")
+    }
+    let association = fixture.association()
+    for number in [7, 8, 7] {
+      try ledger.recordRefusal(
+        .test(number, series: "1.3.1", study: "1.3"), association: association)
+      try expectSame("refusal \(number)")
+    }
+    #expect(try reader.read().refusals == [0xC000: 3])
+    try ledger.endAssociation(association, .released)
+    try ledger.recordRefusal(.test(nil, source: .watch, file: "/in/a"))
+    try expectSame("a file")
+    try ledger.recordRefusal(.test(nil, status: nil, source: .watch, file: "/in/a"))
+    try expectSame("the file again")
+    try ledger.recordRefusal(
+      .test(7, series: "1.3.1", study: "1.3", status: 0xA700), association: fixture.association())
+    try expectSame("refused again with another status")
+    for study in 1...3 {
+      for number in 0..<3 {
+        try fixture.receive(.test(number, series: "1.\(study).9", study: "1.\(study)"))
+      }
+    }
+    try expectSame("three studies")
+    fixture.clock.advance(60)
+    for series in try ledger.seriesDue(quietPeriod: 30) where series.studyInstanceUID != "1.3" {
+      try ledger.assembleSeries(series, jobs: [.test()])
+    }
+    try expectSame("assembled")
+    let job = try #require(try ledger.claimJob()).id
+    try expectSame("running")
+    try ledger.completeJob(job, result: .test(job), destinations: ["pacs", "vna"])
+    try expectSame("completed")
+    let delivery = try #require(try ledger.claimDelivery(destination: "pacs"))
+    try ledger.markDeliveryFailed(delivery, .refused, error: "x", isPermanent: true)
+    try expectSame("a delivery is held")
+    #expect(try reader.read().oldestUndelivered.keys.sorted() == ["pacs", "vna"])
+    let next = try ledger.reprocess(series: "1.1.9", job: .test())
+    _ = try ledger.claimJob(id: next)
+    try ledger.completeJob(next, result: .test(next), destinations: ["pacs"])
+    try expectSame("superseded")
+    _ = try ledger.apply(.cancel, to: JobSelection())
+    try expectSame("cancelled")
+    // A series comes again as that of another study.
+    try fixture.receive(.test(0, series: "1.2.9", study: "1.1", content: 50))
+    fixture.clock.advance(90_000)
+    try expectSame("the day after")
+  }
+
   /// What was before the time does not count.
   @Test func throughput() throws {
     let fixture = try LedgerFixture()

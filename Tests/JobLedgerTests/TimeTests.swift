@@ -53,6 +53,22 @@ import Testing
 
   private func open() throws -> Ledger { try Ledger(path: path, clock: machine.source) }
 
+  /// As of a file that is named after the day on which it was written.
+  @Test func howLongAgoTheClockShowedATimeIsOfTheLedgersTime() throws {
+    let ledger = try open()
+    let day = machine.wall
+    machine.pass(86_400)
+    #expect(abs(ledger.age(of: day) - 86_400) < 1)
+    machine.setClock(by: 200 * 86_400)
+    try ledger.noteTime()
+    #expect(abs(ledger.age(of: day) - 86_400) < 1 && abs(ledger.age(of: machine.wall)) < 1)
+    machine.setClock(by: -400 * 86_400)
+    try ledger.noteTime()
+    let back = machine.wall
+    machine.pass(3600)
+    #expect(abs(ledger.age(of: back) - 3600) < 1)
+  }
+
   private func events(_ ledger: Ledger) throws -> [String] {
     try ledger.read { db in
       try String.fetchAll(db, sql: "SELECT message FROM events WHERE kind = 'clock' ORDER BY id")

@@ -55,9 +55,9 @@ extension Ledger {
     }
   }
 
-  private static let unfinishedComparison = "the program ended while they were compared"
+  static let unfinishedComparison = "the program ended while they were compared"
   /// Seconds for which one that has begun may be going on.
-  private static let longestComparison = 3600.0
+  static let longestComparison = 3600.0
 
   /// Forgets that a comparison began: what hindered it passes.
   public func abandonComparison(_ due: DueComparison) throws(LedgerError) {

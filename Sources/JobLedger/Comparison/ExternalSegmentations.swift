@@ -93,37 +93,85 @@ extension Ledger {
 
   /// The next pair of a segmentation of others and a result that counts, of one series, that was not
   /// compared; nil for none.
-  public func nextComparison() throws(LedgerError) -> DueComparison? {
-    try read { db in
-      let row = try Row.fetchOne(
-        db,
-        sql: """
-          SELECT instances.id, instances.sop_uid, spool_path, jobs.id AS job, jobs.model,
-            jobs.series_uid
-          FROM external_segmentations
-          CROSS JOIN instances ON instances.id = external_segmentations.instance_id
-          CROSS JOIN external_segmentation_sources AS sources
-            ON sources.instance_id = external_segmentations.instance_id
-          CROSS JOIN jobs ON jobs.series_uid = sources.series_uid AND +jobs.state = 'completed'
-          CROSS JOIN results ON results.job_id = jobs.id AND results.superseded_by IS NULL
-          WHERE is_ours = 0 AND fault IS NULL AND \(Self.isCurrent)
-            AND EXISTS (SELECT 1 FROM results AS files
-              JOIN result_objects ON result_objects.job_id = files.job_id
-              WHERE files.job_id = ifnull(results.same_as, results.job_id) AND files.purged_at IS NULL
-                AND kind = 'seg')
-            AND NOT EXISTS (SELECT 1 FROM comparisons AS done
-              JOIN results AS compared ON compared.job_id = done.job_id
-              WHERE done.instance_id = instances.id AND ifnull(compared.same_as, compared.job_id)
-                = ifnull(results.same_as, results.job_id))
-          ORDER BY instances.id, jobs.id LIMIT 1
-          """)
-      return try row.map { row in
-        let job: Int64 = try row.value("job")
-        return DueComparison(
-          external: try external(row), job: job, model: try row.value("model"),
-          seriesInstanceUID: try row.value("series_uid"),
-          paths: try objects(job: job, db).filter { $0.kind == .segmentation }.map(\.path))
+  ///
+  /// A pair comes to be by another segmentation or by a job that is completed: what came after a position is
+  /// all that is looked at. A file that comes back belongs to a pair that is found from the start alone.
+  ///
+  /// - Parameter position: up to where all pairs were found; moved where there is none.
+  public func nextComparison(after position: inout ComparisonPosition) throws(LedgerError)
+    -> DueComparison?
+  {
+    let (due, next) = try read { [position] db in
+      var row = try Row.fetchOne(
+        db, sql: Self.pairs(Self.ofSegmentations), arguments: [position.segmentation])
+      if row == nil, let event = position.event {
+        row = try Row.fetchOne(db, sql: Self.pairs(Self.ofResults), arguments: [event])
       }
+      if let row { return (try dueComparison(row, db) as DueComparison?, position) }
+      let last = try Int64.fetchOne(db, sql: "SELECT max(instance_id) FROM external_segmentations")
+      return (
+        nil,
+        ComparisonPosition(segmentation: last ?? 0, event: try EventChain.head(db).event)
+      )
     }
+    position = next
+    return due
   }
+
+  /// SQL: segmentations after ?1 with the jobs of their series.
+  private static let ofSegmentations = (
+    tables: """
+    external_segmentations
+    CROSS JOIN external_segmentation_sources AS sources
+      ON sources.instance_id = external_segmentations.instance_id
+    CROSS JOIN jobs ON jobs.series_uid = sources.series_uid
+    """, condition: "external_segmentations.instance_id > ?1"
+  )
+
+  /// SQL: jobs that were completed after the event ?1 with the segmentations of their series.
+  private static let ofResults = (
+    tables: """
+    events NOT INDEXED
+    CROSS JOIN jobs ON jobs.id = events.job_id
+    CROSS JOIN external_segmentation_sources AS sources ON sources.series_uid = jobs.series_uid
+    CROSS JOIN external_segmentations ON external_segmentations.instance_id = sources.instance_id
+    """, condition: "events.id > ?1 AND events.kind = 'completed'"
+  )
+
+  private static func pairs(_ way: (tables: String, condition: String)) -> String {
+    """
+    SELECT instances.id, instances.sop_uid, spool_path, jobs.id AS job, jobs.model, jobs.series_uid
+    FROM \(way.tables)
+      CROSS JOIN instances ON instances.id = external_segmentations.instance_id
+      CROSS JOIN results ON results.job_id = jobs.id AND results.superseded_by IS NULL
+    WHERE \(way.condition) AND +jobs.state = 'completed' AND is_ours = 0 AND fault IS NULL
+      AND \(isCurrent)
+      AND EXISTS (SELECT 1 FROM results AS files
+        JOIN result_objects ON result_objects.job_id = files.job_id
+        WHERE files.job_id = ifnull(results.same_as, results.job_id) AND files.purged_at IS NULL
+          AND kind = 'seg')
+      AND NOT EXISTS (SELECT 1 FROM comparisons AS done
+        JOIN results AS compared ON compared.job_id = done.job_id
+        WHERE done.instance_id = instances.id AND ifnull(compared.same_as, compared.job_id)
+          = ifnull(results.same_as, results.job_id))
+    ORDER BY instances.id, jobs.id LIMIT 1
+    """
+  }
+
+  private func dueComparison(_ row: Row, _ db: Database) throws -> DueComparison {
+    let job: Int64 = try row.value("job")
+    return DueComparison(
+      external: try external(row), job: job, model: try row.value("model"),
+      seriesInstanceUID: try row.value("series_uid"),
+      paths: try objects(job: job, db).filter { $0.kind == .segmentation }.map(\.path))
+  }
+}
+
+/// Up to where pairs for a comparison were looked for.
+public struct ComparisonPosition: Sendable, Equatable {
+  /// The last segmentation of others.
+  var segmentation: Int64
+  /// The last event; nil before all segmentations were looked at.
+  var event: Int64?
+  public static let start = ComparisonPosition(segmentation: 0, event: nil)
 }

@@ -17,6 +17,10 @@ extension Ledger {
           INSERT INTO commitment_transactions (transaction_uid, delivery_id, requested_at)
           VALUES (?, ?, ?)
           """, arguments: [transactionUID, claim.id, now])
+      try event(
+        db, "commitment asked", by: .program, job: claim.job,
+        "of \(claim.destination) for \(claim.objects.count) objects (transaction \(transactionUID))"
+      )
     }
   }
 
@@ -37,8 +41,9 @@ extension Ledger {
       let found = try Row.fetchOne(
         db,
         sql: """
-          SELECT delivery_id, requested_at, reported_at IS NULL AS counts
-          FROM commitment_transactions WHERE transaction_uid = ?
+          SELECT delivery_id, job_id, destination, requested_at, reported_at IS NULL AS counts
+          FROM commitment_transactions JOIN deliveries ON deliveries.id = delivery_id
+          WHERE transaction_uid = ?
           """, arguments: [transactionUID])
       guard let row = found else { return false }
       let delivery: Int64 = try row.value("delivery_id")
@@ -48,6 +53,13 @@ extension Ledger {
           UPDATE commitment_transactions SET reported_at = ifnull(reported_at, ?)
           WHERE transaction_uid = ?
           """, arguments: [now, transactionUID])
+      if counts {
+        let destination: String = try row.value("destination")
+        try event(
+          db, "commitment answered", by: .peer, job: try row.value("job_id"),
+          "by \(destination): it keeps \(kept.count) objects and does not keep \(missing.count) "
+            + "(transaction \(transactionUID))")
+      }
       try prove(kept, by: .commitment, delivery: delivery, db)
       try settle(
         delivery, by: .commitment, missing: counts ? missing : [],

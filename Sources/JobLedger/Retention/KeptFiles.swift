@@ -41,6 +41,10 @@ extension Ledger {
   /// Seconds since the last thing happened to files, whatever the clock of the machine was set to since.
   public func age(of files: KeptFiles) -> TimeInterval { now - files.time }
 
+  /// Seconds since the clock of the machine showed a time, whatever it was set to since; where it did so twice,
+  /// since the last time.
+  public func age(of date: Date) -> TimeInterval { now - time(of: date) }
+
   /// What the clock of the machine showed some seconds ago, before it was set where it was set since.
   public func dateShown(ago seconds: TimeInterval) -> Date { date(now - seconds) }
 }
@@ -161,10 +165,11 @@ enum KeptQueries {
     WHERE series_uid = ? AND purged_at IS NULL
     """
 
-  /// Reads the index `instances_by_series` from one end to the other.
+  /// Of the series that are kept, each by the index `instances_by_series`.
   static let allKeptBytes = """
-    SELECT ifnull(sum(byte_count), 0) FROM instances INDEXED BY instances_by_series
-    WHERE purged_at IS NULL
+    SELECT ifnull(sum((SELECT sum(byte_count) FROM instances INDEXED BY instances_by_series
+      WHERE instances.series_uid = series.series_uid AND instances.purged_at IS NULL)), 0)
+    FROM series INDEXED BY series_kept WHERE purged_at IS NULL
     """
 }
 

@@ -13,6 +13,7 @@ extension ConfiguredParts {
       application: AuditedApplication(
         aeTitle: aeTitle, host: ProcessInfo.processInfo.hostName, processID: getpid()),
       folder: state.auditLog.path, keepDays: settings.keepDays,
+      age: { [ledger] in ledger.age(of: $0) },
       server: settings.syslog.map(SyslogServer.init), logger: logger)
   }
 }

@@ -7,14 +7,17 @@ import Logging
 import Results
 import SeriesReading
 import ServiceLifecycle
+import Synchronization
 import Volumes
 
 /// Compares segmentations that others made, and sent to us, with our results on the same series. Nothing is
 /// segmented by them, and no result is changed.
-public struct SegmentationComparison: Service {
+public final class SegmentationComparison: Service {
   private let state: StateDirectory
   private let ledger: Ledger
   private let logger: Logger
+  /// Up to where this process has found all pairs.
+  private let position = Mutex(ComparisonPosition.start)
 
   public init(state: StateDirectory, ledger: Ledger, logger: Logger) {
     self.state = state
@@ -23,7 +26,7 @@ public struct SegmentationComparison: Service {
   }
 
   public func run() async throws {
-    await repeatUntilShutdown(every: .seconds(5), logger: logger) { try compareNext() }
+    await repeatUntilShutdown(every: .seconds(5), logger: logger) { try self.compareNext() }
   }
 
   /// Reads the next object, or compares the next pair.
@@ -34,7 +37,10 @@ public struct SegmentationComparison: Service {
       try read(external)
       return true
     }
-    guard let due = try ledger.nextComparison() else { return false }
+    var position = position.withLock { $0 }
+    let next = try ledger.nextComparison(after: &position)
+    self.position.withLock { [position] in $0 = position }
+    guard let due = next else { return false }
     let pair = SegmentationPair(
       ours: due.paths.map { state.file($0).path }, theirs: state.file(due.external.spoolPath).path)
     var scores: [ComparisonScore] = []
