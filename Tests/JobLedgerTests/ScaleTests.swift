@@ -157,6 +157,17 @@ import Testing
     try measure("purge: a portion of 500 series", is: true) {
       try ledger.keptOriginals(after: .start).files.count > 0
     }
+    let statistics = LedgerStatisticsReader(ledger)
+    let first = try ContinuousClock().measure { _ = try statistics.read() }
+    rows.append(("metrics, for the first time", first / .milliseconds(1), nil))
+    try measure("metrics, again", is: ["completed", "available", "held"]) {
+      Set(try statistics.read().jobs.keys)
+    }
+    var position = ComparisonPosition.start
+    try measure("the next comparison", is: nil) { try ledger.nextComparison(after: &position) }
+    try measure("bytes of originals", bound: nil, is: 1000 * studies * Self.instancesPerStudy) {
+      try ledger.bytesOfOriginals()
+    }
     try measure("all jobs (not paged)", bound: nil, is: jobs) { try ledger.jobs().count }
   }
 
@@ -173,6 +184,18 @@ import Testing
     }
     #expect(claims == min(studies / 10, 101))
     rows.append(("claim a job", claimed, 2))
+    // After what was just claimed, and then after a job each time.
+    let statistics = LedgerStatisticsReader(ledger)
+    _ = try statistics.read()
+    var query = JobQuery()
+    query.selection.states = [.running]
+    var running = try ledger.jobs(query).map(\.id)
+    let counted = try median(min(max(1, running.count), 15)) {
+      if let job = running.popLast() { try ledger.releaseJob(job) }
+      _ = try statistics.read()
+    }
+    rows.append(("release a job, and metrics", counted, 50))
+    #expect(try statistics.read() == LedgerStatisticsReader(ledger).read())
     let none = try median { _ = try ledger.claimDelivery(destination: "vna") }
     rows.append(("claim a delivery where none is due", none, 2))
   }
