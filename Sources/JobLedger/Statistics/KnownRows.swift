@@ -103,11 +103,12 @@ struct KnownRows: Sendable {
     let rows = try Row.fetchCursor(
       db,
       sql: """
-        SELECT deliveries.id, destination, state, created_at FROM deliveries
+        SELECT deliveries.id, destination, state, results.created_at FROM deliveries
           CROSS JOIN results ON results.job_id = deliveries.job_id
         WHERE deliveries.id > ?1
-        UNION ALL SELECT deliveries.id, destination, state, created_at FROM json_each(?2) AS touched
-          CROSS JOIN deliveries ON deliveries.job_id = touched.value
+        UNION ALL SELECT deliveries.id, destination, state, results.created_at FROM json_each(?2) AS touched
+          CROSS JOIN results AS own ON own.job_id = touched.value
+          CROSS JOIN deliveries ON deliveries.job_id = ifnull(own.same_as, own.job_id)
           CROSS JOIN results ON results.job_id = deliveries.job_id
         """, arguments: [lastDelivery, changed.jobs])
     while let row = try rows.next() {
