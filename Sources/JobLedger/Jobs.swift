@@ -79,7 +79,7 @@ extension Ledger {
   /// Ends a running job with its result and puts it in the outbox for each destination.
   ///
   /// Older results of the same series and model are superseded; what of them was not delivered yet
-  /// is not sent any more. Where a newer job for them completed earlier, it is this result that is
+  /// is not sent any more. Older jobs that are held are cancelled. Where a newer job for them completed earlier, it is this result that is
   /// superseded from the start and not sent. A result with the very objects of an earlier one takes
   /// that one's place on disk, and is sent only where the other was not.
   ///
@@ -184,6 +184,7 @@ extension Ledger {
       for series in try outdoneSeries(id, of: job, db) {
         try supersede(by: id, series: series, model: job.model, db)
       }
+      try cancelOutdated(by: id, series: job.series, model: job.model, db)
     }
   }
 

@@ -220,6 +220,33 @@ extension LedgerFixture {
     #expect(try fixture.ledger.job(job).attempts.map(\.outcome) == ["cancelled"])
   }
 
+  /// What was held of fewer instances, or before it was tried again, is nothing that anybody has to do; what is
+  /// held of another model for the same instances is.
+  @Test func aHeldJobEndsWhereANewerResultTookItsPlace() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let first = try fixture.makeJob()
+    _ = try ledger.claimJob(id: first)
+    try ledger.holdJob(first, reason: "slices are missing")
+    let other = try ledger.reprocess(series: "1.2.3", job: .test(model: "other"))
+    _ = try ledger.claimJob(id: other)
+    try ledger.holdJob(other, reason: "a fault")
+    let retried = try ledger.reprocess(series: "1.2.3", job: .test())
+    _ = try ledger.claimJob(id: retried)
+    try ledger.completeJob(retried, result: .test(retried), destinations: [])
+    #expect(try ledger.jobs().map(\.state) == ["cancelled", "held", "completed"])
+    #expect(try ledger.job(first).job.reason == "the result of job \(retried) took its place")
+    let event = try #require(try ledger.job(first).events.last)
+    #expect(event.kind == "cancelled" && event.cause == .program)
+
+    let larger = try fixture.makeJob(instances: 3..<4)
+    _ = try ledger.claimJob(id: larger)
+    try ledger.completeJob(larger, result: .test(larger), destinations: [])
+    #expect(
+      try ledger.jobs().map(\.state) == ["cancelled", "cancelled", "completed", "completed"])
+    #expect(try LedgerStatisticsReader(ledger).read().studies == [.done: 1])
+  }
+
   @Test func anUnknownJobIsNamed() throws {
     let fixture = try LedgerFixture()
     #expect(throws: LedgerError.unknownJob(7)) { try fixture.ledger.holdJob(7, reason: "x") }

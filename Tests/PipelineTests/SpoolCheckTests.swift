@@ -42,7 +42,7 @@ import Testing
     try job.assembler.assembleDue()
     #expect(try await job.runner.runNext { _ in })
     let jobs = try job.ledger.jobs()
-    #expect(jobs.map(\.state) == ["held", "completed"], "\(jobs.last?.reason ?? "")")
+    #expect(jobs.map(\.state) == ["cancelled", "completed"], "\(jobs.last?.reason ?? "")")
   }
 
   /// A file that is gone before the series is assembled.
