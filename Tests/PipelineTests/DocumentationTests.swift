@@ -61,6 +61,56 @@ import Testing
         == Set(DeliveryState.allCases.flatMap { from in from.next.map { "\(from) \($0)" } }))
   }
 
+  /// The words in backquotes of a text.
+  private func quoted(_ text: some StringProtocol) -> [String] {
+    text.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+      .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+  }
+
+  /// The cells of the table that begins with a heading.
+  private func table(_ heading: String, _ page: String) throws -> [[Substring]] {
+    let start = try #require(page.range(of: "\n| \(heading) |"))
+    return page[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false)
+      .dropFirst(2).prefix { $0.hasPrefix("|") }.map { $0.split(separator: "|") }
+  }
+
+  /// Every transition that the code has is in the table, no other, and each with tests that there are.
+  @Test func eachTransitionHasATest() throws {
+    let page = try page("Contributing")
+    let tests = TestFiles.package.appendingPathComponent("Tests")
+    let files = try #require(
+      FileManager.default.enumerator(at: tests, includingPropertiesForKeys: nil)
+    )
+    .compactMap { $0 as? URL }
+    let code = try files.filter { $0.pathExtension == "swift" }
+      .map { try TextFile.read($0.path) }.joined()
+    func states<State: CaseIterable & Hashable>(_ next: (State) -> Set<State>) -> Set<String> {
+      Set(State.allCases.flatMap { from in next(from).map { "\(from) \($0)" } })
+    }
+    for (heading, expected) in [
+      ("job", states { (state: JobState) in state.next }),
+      ("delivery", states { (state: DeliveryState) in state.next }),
+      ("request for storage commitment", states { (state: CommitmentState) in state.next }),
+    ] {
+      var found: Set<String> = []
+      for row in try table(heading, page) {
+        let steps = row[0].components(separatedBy: "→").map(quoted)
+        for (from, to) in zip(steps, steps.dropFirst()) {
+          found.formUnion(from.flatMap { from in to.map { "\(from) \($0)" } })
+        }
+        let named = quoted(try #require(row.last))
+        #expect(!named.isEmpty, "\(row)")
+        for test in named {
+          let name = test.split(separator: "/").last ?? ""
+          #expect(
+            code.contains("func \(name)(") || code.contains("struct \(name) ")
+              || files.contains { $0.lastPathComponent == name }, "\(test)")
+        }
+      }
+      #expect(found == expected, "\(heading)")
+    }
+  }
+
   @Test func eachReasonForHoldingHasAnEntry() throws {
     let page = try page("HeldReasons")
     var names = GeometryFinding.Kind.allCases.map(\.rawValue)
