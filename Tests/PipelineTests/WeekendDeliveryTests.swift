@@ -1,3 +1,4 @@
+import Clocks
 import DICOM
 import DICOMNetwork
 import Foundation
