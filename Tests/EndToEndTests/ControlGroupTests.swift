@@ -57,7 +57,7 @@ import Testing
     let refused = try report(
       try await segmentd(
         "run", "--model", "untrained-tiny", "--models", models, "--output", series.path + "-run",
-        "--json", "--memory-limit-gb", "0.01", series.path))
+        "--threads", "1", "--json", "--memory-limit-gb", "0.01", series.path))
     let reason = try #require(refused.reasons.first)
     let parts = reason.components(separatedBy: "the job needs ")
     let number = try #require(parts.last?.split(separator: " ").first.flatMap { Double($0) })
