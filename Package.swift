@@ -131,6 +131,7 @@ let package = Package(
       dependencies: [
         "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG",
         "Cryptography",
+        .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "JobLedger",

@@ -7,6 +7,8 @@ public struct ResultOrigin: Sendable, Equatable {
   public var modelVersion: String
   /// SHA-256 of the model as 64 hexadecimal digits.
   public var modelSHA256: String
+  /// Path of the bundle's `model.yaml`, which proofs read anew.
+  public var modelFile: String
   /// The version of this program since which it gives this result.
   public var softwareVersion: String
   /// What tells this installation from others, for example its AE title.
@@ -24,13 +26,14 @@ public struct ResultOrigin: Sendable, Equatable {
   public var remarks: [String]
 
   public init(
-    modelName: String, modelVersion: String, modelSHA256: String, softwareVersion: String,
-    deviceSerialNumber: String, moment: StatedMoment,
+    modelName: String, modelVersion: String, modelSHA256: String, modelFile: String,
+    softwareVersion: String, deviceSerialNumber: String, moment: StatedMoment,
     replaces: ReplacedSeries? = nil, remarks: [String] = []
   ) {
     self.modelName = modelName
     self.modelVersion = modelVersion
     self.modelSHA256 = modelSHA256
+    self.modelFile = modelFile
     self.softwareVersion = softwareVersion
     self.deviceSerialNumber = deviceSerialNumber
     self.moment = moment

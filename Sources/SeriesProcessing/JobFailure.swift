@@ -9,6 +9,8 @@ public enum JobFailure {
   /// is not what it should be. Faults of the machine are told apart first (``ModelFault``).
   public static func isPermanent(_ error: any Error) -> Bool {
     switch error {
+    // The next attempt is made with the bundle as it is now.
+    case ProofError.modelChanged: false
     case is ModelBundleError, is ModelLibraryError, is NetworkError, is SafetensorsError,
       is ProofError:
       true

@@ -1,4 +1,5 @@
 import Checkpoints
+import Results
 import Segmentation
 import UNETRPP
 
@@ -11,7 +12,8 @@ public struct ModelFault: Sendable, Equatable, CustomStringConvertible {
   /// - Returns: nil where the error is none of these.
   public init?(_ error: any Error) {
     switch error {
-    case SafetensorsError.unreadable, ModelBundleError.unreadable: description = "\(error)"
+    case SafetensorsError.unreadable, ModelBundleError.unreadable, ProofError.modelUnreadable:
+      description = "\(error)"
     case UNETRPP.NetworkError.notEnoughMemory: description = "not enough memory: \(error)"
     default: return nil
     }

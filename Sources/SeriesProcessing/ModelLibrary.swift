@@ -1,5 +1,6 @@
 import Foundation
 import Segmentation
+import SeriesReading
 
 /// A model that was asked for and is not there.
 public enum ModelLibraryError: Error, CustomStringConvertible {
@@ -57,12 +58,23 @@ public actor ModelLibrary {
     return try ModelBundle.load(at: folder)
   }
 
-  /// The segmenter of a model, loaded on first use.
+  /// The segmenter of a model, loaded on first use, and again where its `model.yaml` is another one since.
   public func segmenter(_ name: String) throws -> Segmenter {
-    if let loaded, loaded.name == name { return loaded.segmenter }
+    if let loaded, loaded.name == name, !loaded.segmenter.bundle.isReplaced {
+      return loaded.segmenter
+    }
     loaded = nil
     let segmenter = try Segmenter(bundle: bundle(name), threads: threads)
     loaded = (name, segmenter)
     return segmenter
+  }
+}
+
+extension ModelBundle {
+  /// Whether there is another `model.yaml` in the folder than was loaded. One that cannot be read now says nothing.
+  fileprivate var isReplaced: Bool {
+    guard let document = try? Data(contentsOf: directory.appendingPathComponent("model.yaml"))
+    else { return false }
+    return hexadecimalSHA256(of: document) != documentSHA256
   }
 }

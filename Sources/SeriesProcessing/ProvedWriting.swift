@@ -41,8 +41,13 @@ extension ResultObject {
 
 extension ProofError {
   /// Whether another attempt would fail too: the object, or a file it is compared with, is wrong.
-  /// A file that cannot be read at present, as on a disk that is gone, is no such fault.
+  /// A file that cannot be read at present, as on a disk that is gone, is no such fault, nor is a bundle that was
+  /// replaced while it was used.
   var isPermanent: Bool {
-    if case .unreadable(let error) = self { error.isFileFault } else { true }
+    switch self {
+    case .unreadable(let error): error.isFileFault
+    case .modelUnreadable, .modelChanged: false
+    case .differs, .voxels: true
+    }
   }
 }

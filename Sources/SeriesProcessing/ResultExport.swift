@@ -219,6 +219,7 @@ struct ResultExport {
   ) -> ResultOrigin {
     var origin = ResultOrigin(
       modelName: bundle.name, modelVersion: bundle.version, modelSHA256: bundle.sha256,
+      modelFile: bundle.directory.appendingPathComponent("model.yaml").path,
       softwareVersion: SegmentdVersion.results, deviceSerialNumber: installation,
       moment: moment,
       replaces: options.namesReplaced ? identity.replaces : nil, remarks: warnings)

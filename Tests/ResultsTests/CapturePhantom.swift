@@ -43,7 +43,8 @@ struct CapturePhantom {
     self.series = series
     self.labels = (labels ?? Self.labels)(series.stack.sourceGrid)
     captures = try CaptureSeries(
-      self.labels, stack: series.stack, segments: segments, origin: origin,
+      self.labels, stack: series.stack, segments: segments,
+      origin: PhantomModel(segments).described(origin),
       identity: ResultIdentity(fingerprint: String(repeating: "a", count: 64)))
   }
 

@@ -146,7 +146,8 @@ import Volumes
     let report = MeasurementReport(
       measured, of: [series.stack], segments: [ventricle, muscle],
       heart: HeartStructures(cavities: [ventricle], myocardium: muscle, density: 1.05),
-      origin: PhantomLabels.origin, identity: ResultIdentity(fingerprint: "heart"))
+      origin: PhantomModel([ventricle, muscle]).described(PhantomLabels.origin),
+      identity: ResultIdentity(fingerprint: "heart"))
     let path = series.folder.url.appendingPathComponent("heart.dcm").path
     #expect(try report.write(to: path) == .written)
     try report.prove(path)
@@ -165,7 +166,8 @@ import Volumes
     other[1].segments[0].measurement.millilitres *= 1.01
     let wrong = MeasurementReport(
       other, of: [series.stack], segments: [ventricle, muscle], heart: report.heart,
-      origin: PhantomLabels.origin, identity: ResultIdentity(fingerprint: "heart"))
+      origin: PhantomModel([ventricle, muscle]).described(PhantomLabels.origin),
+      identity: ResultIdentity(fingerprint: "heart"))
     #expect(try wrong.write(to: path) == .written)
     #expect(throws: ProofError.self) { try wrong.prove(path) }
   }

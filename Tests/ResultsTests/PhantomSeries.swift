@@ -66,8 +66,9 @@ struct PhantomSeries {
     options: ResultOptions = ResultOptions(), form: SegmentationForm = .binary
   ) -> SegmentationObject {
     SegmentationObject(
-      labels, probabilities: probabilities, stack: stack, segments: segments, origin: origin,
-      identifiers: identifiers, options: options, form: form)
+      labels, probabilities: probabilities, stack: stack, segments: segments,
+      origin: PhantomModel(segments).described(origin), identifiers: identifiers,
+      options: options, form: form)
   }
 
   /// A structure set of the series.
@@ -76,7 +77,8 @@ struct PhantomSeries {
     origin: ResultOrigin = PhantomLabels.origin
   ) -> StructureSet {
     StructureSet(
-      labels, stack: stack, segments: segments, origin: origin,
+      labels, stack: stack, segments: segments,
+      origin: PhantomModel(segments).described(origin),
       identifiers: ResultIdentifiers(seriesInstanceUID: "2.25.5", sopInstanceUID: "2.25.6"))
   }
 
@@ -170,10 +172,10 @@ struct PhantomSeries {
 
 /// Labels and segments for tests.
 enum PhantomLabels {
+  /// Of no bundle yet: ``PhantomModel`` gives it one.
   static let origin = ResultOrigin(
-    modelName: "phantom", modelVersion: "1.0.0",
-    modelSHA256: String(repeating: "c", count: 64), softwareVersion: "0.1.0",
-    deviceSerialNumber: "SEGMENTD", moment: .unknown)
+    modelName: "phantom", modelVersion: "1.0.0", modelSHA256: "", modelFile: "",
+    softwareVersion: "0.1.0", deviceSerialNumber: "SEGMENTD", moment: .unknown)
   static let identifiers = ResultIdentifiers(
     seriesInstanceUID: "2.25.1", sopInstanceUID: "2.25.2")
 

@@ -43,7 +43,8 @@ struct ReportSeries {
       measured = [try object.measured(at: segmentation.path)]
     }
     report = MeasurementReport(
-      measured, of: [stack], segments: PhantomLabels.segments, origin: origin,
+      measured, of: [stack], segments: PhantomLabels.segments,
+      origin: PhantomModel(PhantomLabels.segments).described(origin),
       identity: ResultIdentity(fingerprint: String(repeating: "a", count: 64)))
   }
 

@@ -54,7 +54,8 @@ import Volumes
       for (index, held) in parts.enumerated() {
         let object = SegmentationObject(
           labels, stack: series.stack, segments: PhantomLabels.segments, holding: held,
-          origin: PhantomLabels.origin, identifiers: PhantomLabels.identifiers, options: options)
+          origin: PhantomModel(PhantomLabels.segments).described(PhantomLabels.origin),
+          identifiers: PhantomLabels.identifiers, options: options)
         let dataset = try await dataset(object, "part-\(index).dcm")
         found.append(try #require(dataset.integer(.numberOfFrames)))
         if parts.count > 1 { #expect(dataset.items(.segmentSequence).count == 1) }

@@ -25,6 +25,7 @@ struct CaptureProof {
   func prove() throws(ProofError) {
     let written = try WrittenObject(path)
     try written.proveFileMetaInformation()
+    try ModelProof(path, object.origin).prove(object.segments, are: .labels)
     let source = try IdentityProof(
       written, stack: object.stack,
       withoutPlace: slices == nil ? [.positionReferenceIndicator] : []

@@ -29,6 +29,7 @@ struct MeasurementReportProof {
     }
     images.frames = report.stacks.flatMap(\.frames)
     try written.proveFileMetaInformation()
+    try proveModel()
     let source = try IdentityProof(
       written, stack: images, withoutPlace: Self.withoutPlace
     ).prove()
@@ -44,6 +45,14 @@ struct MeasurementReportProof {
     }
     let due = try DueContent(report, images: images, source: source, measured: measured, written)
     try ContentProof(written).prove(due.items, in: written.dataset, under: "report")
+  }
+
+  private func proveModel() throws(ProofError) {
+    let heart = report.heart
+    try ModelProof(path, report.origin).prove(
+      report.segments, are: .held,
+      with: report.segmentations.flatMap(\.segments).map(\.description)
+        + (heart?.cavities ?? []) + [heart?.myocardium].compactMap(\.self))
   }
 
   private func proveDocument(

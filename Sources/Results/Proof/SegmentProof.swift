@@ -2,8 +2,8 @@ import DICOM
 import Foundation
 import Terminology
 
-/// The proof of Segment Sequence (0062,0002): that each segment is described as the model's bundle, as it was
-/// loaded, describes it.
+/// The proof of Segment Sequence (0062,0002): that each segment is described as the model's bundle describes it.
+/// The descriptions are those that ``ModelProof`` found in the bundle.
 struct SegmentProof {
   private let written: WrittenObject
   private let object: SegmentationObject

@@ -21,6 +21,8 @@ struct SegmentationProof {
   func prove() throws(ProofError) {
     let written = try WrittenObject(path)
     try written.proveFileMetaInformation()
+    try ModelProof(path, object.origin).prove(
+      object.segments, are: object.form == .labelMap ? .disjoint : .held, with: object.held)
     let source = try IdentityProof(written, stack: object.stack).prove()
     let wanted = WantedFrames(object)
     try AttributeProof(written, object, source: source, segments: wanted.segments).prove()

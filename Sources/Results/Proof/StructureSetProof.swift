@@ -20,6 +20,7 @@ struct StructureSetProof {
   func prove() throws(ProofError) {
     let written = try WrittenObject(path, hasPixels: false)
     try written.proveFileMetaInformation()
+    try ModelProof(path, object.origin).prove(object.segments, are: .held)
     let source = try IdentityProof(written, stack: object.stack).prove()
     try HeaderProof(
       written, origin: object.origin, identifiers: object.identifiers, source: source,
