@@ -283,7 +283,7 @@ let package = Package(
     .testTarget(
       name: "ResultsTests",
       dependencies: [
-        "Results", "DICOMNetwork", "Terminology", "GeometryGate", "TestSupport",
+        "Results", "DICOMNetwork", "DICOMweb", "Terminology", "GeometryGate", "TestSupport",
         "Cryptography",
       ]),
     .testTarget(

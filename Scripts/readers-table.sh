@@ -23,9 +23,8 @@ need_reader() {
   touch ".venv-$name/installed"
 }
 
-# It wants the pydicom of 2023, and a setuptools that still has pkg_resources.
-need_reader pydicom-seg pydicom-seg==0.4.1 pydicom==2.4.5 setuptools==75.0.0
-options=(--pydicom-seg "$PWD/.venv-pydicom-seg/bin/python3")
+need_pydicom_seg
+options=(--pydicom-seg "$PWD/.venv/pydicom-seg")
 if $with_slicer; then
   need_reader slicer 'trame-slicer[standalone]==2.0.0'
   options+=(--slicer "$PWD/.venv-slicer/bin/python3")

@@ -42,7 +42,7 @@ build_packages=(
   libcairo2-dev libcurl4-openssl-dev zlib1g-dev
 )
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
-test_packages=(chromium dicom3tools openjph-tools plastimatch python3-venv rsyslog rsyslog-openssl strace systemd)
+test_packages=(chromium dicom3tools libpixelmed-java openjph-tools plastimatch python3-venv rsyslog rsyslog-openssl strace systemd)
 
 # How the tests are built: what computes optimised, as it is shipped, our other modules and the packages we use not (see
 # Package.swift), which takes four fifths of the time; in a folder of its own, because the flags differ from those of the
@@ -99,6 +99,22 @@ need_ohif() {
     say "the OHIF viewer cannot be had: no test with it"
   fi
   rm -rf "$folder"
+}
+
+# need_pydicom_seg: the reader pydicom-seg, which wants the pydicom of 2023, with that in .venv/pydicom-seg: NumPy and
+# SimpleITK are those of .venv. Where it cannot be had, the test that needs it is skipped and says so.
+need_pydicom_seg() {
+  local packages=(pydicom-seg==0.4.1 pydicom==2.4.5 jsonschema==3.2.0 pyrsistent==0.20.0 six==1.17.0)
+  local target=.venv/pydicom-seg
+  if [ -f $target/installed ] && [ "$(cat $target/installed)" = "${packages[*]}" ]; then return 0; fi
+  say "installing into $target: ${packages[*]}"
+  rm -rf $target
+  if .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target $target "${packages[@]}"; then
+    printf '%s\n' "${packages[*]}" >$target/installed
+  else
+    say "pydicom-seg cannot be had: no test with it"
+    rm -rf $target
+  fi
 }
 
 # free_port: a TCP port on loopback that is not in use.

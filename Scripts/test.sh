@@ -7,6 +7,7 @@ need_packages "${build_packages[@]}" "${peer_packages[@]}" "${test_packages[@]}"
 need_test_environment
 need_promtool
 need_ohif
+need_pydicom_seg
 
 say "building with all tests"
 in_test_build swift build "${test_build[@]}" --build-tests

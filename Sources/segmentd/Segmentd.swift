@@ -26,7 +26,7 @@ struct Segmentd: AsyncParsableCommand {
       ForwardCommand.self, TrainStepCommand.self, ResampleCommand.self, BenchCommand.self,
       RulesCommand.self, EvaluateCommand.self, TrainCommand.self, FineTuneCommand.self,
       WorkCommand.self,
-      ReceiveCommand.self, ConformanceCommand.self,
+      ReceiveCommand.self, ConformanceCommand.self, WriteSegmentationCommand.self,
     ])
   static func main() async {
     do {

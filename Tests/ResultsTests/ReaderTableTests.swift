@@ -105,6 +105,31 @@ import Volumes
     #expect(result.status == 0, "\(result.output)")
   }
 
+  /// The packages that `Scripts/test.sh` installs.
+  private static let pydicomSeg = TestFiles.package.appendingPathComponent(".venv/pydicom-seg")
+  private static let pydicomSegIsMissing =
+    "pydicom-seg is not in .venv/pydicom-seg: Scripts/test.sh installs it from PyPI, which did not answer"
+  private static var hasPydicomSeg: Bool {
+    FileManager.default.fileExists(atPath: pydicomSeg.appendingPathComponent("installed").path)
+  }
+
+  /// With the pydicom of its time.
+  @Test(.enabled(if: hasPydicomSeg, Comment(rawValue: pydicomSegIsMissing)))
+  func pydicomSegReadsEverySource() async throws {
+    let folder = try TemporaryFolder()
+    for source in Self.sources { try Self.write(source, below: folder.url) }
+    let script = TestFiles.package
+      .appendingPathComponent("Scripts/test-support/readers/readers_table.py").path
+    let result = try await runProcess(
+      testPython,
+      [
+        "-W", "ignore", script, folder.url.path, "--check", "--pydicom-seg", Self.pydicomSeg.path,
+        "--only", "pydicom-seg",
+      ])
+    #expect(result.status == 0, "\(result.output)")
+    #expect(result.output.components(separatedBy: "| exact |").count == Self.sources.count)
+  }
+
   /// The viewer of PyPI's package monailabel, which `Scripts/test.sh` fetches.
   private static let viewer = TestFiles.package.appendingPathComponent(".venv/ohif")
   private static let viewerIsMissing =

@@ -1,18 +1,20 @@
 """What other programs read of segmentations on sources of every kind, as a table in Markdown.
 
-usage: readers_table.py FOLDER [--check] [--pydicom-seg PYTHON] [--slicer PYTHON]
+usage: readers_table.py FOLDER [--check] [--pydicom-seg PACKAGES] [--only READER] [--slicer PYTHON]
 
 FOLDER holds a folder for each source, as ReaderTableTests writes them: images/, segmentation.dcm, labelmap.dcm,
 fractional.dcm, expected.json (see read_segmentation.py), labels.raw and fractions.raw; ohif.json of
 ohif_browser.py is taken where it is there.
 A cell is "exact" where every voxel of the program's result is the one that was written, at its place in the
-patient, else the number of wrong voxels, or "refuses" with the program's words below the table. pydicom-seg and
-Slicer need Python environments of their own. With --check the exit status is 1 unless every cell is exact or
+patient, else the number of wrong voxels, or "refuses" with the program's words below the table. pydicom-seg is
+run with the older packages of a folder, and Slicer needs a Python environment of its own. With --only
+the other readers are left out. With --check the exit status is 1 unless every cell is exact or
 is one of KNOWN.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -60,14 +62,16 @@ def by_simpleitk(path, expected):
     return numbers
 
 
-def of_other_python(python, program):
-    """A reader whose program, run with a segmentation and a folder, leaves NUMBER.nrrd of each segment there."""
+def with_packages(packages, program):
+    """A reader whose program, run with a segmentation and a folder, leaves NUMBER.nrrd of each segment there. It finds
+    the packages of a folder before those of this environment."""
+    environment = os.environ | {"PYTHONPATH": packages}
 
     def read(path, expected):
         numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
         with tempfile.TemporaryDirectory() as folder:
-            run = subprocess.run([python, "-W", "ignore", "-c", program, path, folder],
-                                 capture_output=True, text=True)
+            run = subprocess.run([sys.executable, "-W", "ignore", "-c", program, path, folder],
+                                 capture_output=True, text=True, env=environment)
             if run.returncode != 0:
                 raise ValueError(run.stderr.strip().splitlines()[-1])
             for file in Path(folder).glob("*.nrrd"):
@@ -224,6 +228,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--pydicom-seg")
+    parser.add_argument("--only")
     parser.add_argument("--slicer")
     arguments = parser.parse_args()
     sources = sorted(
@@ -244,7 +249,7 @@ def main():
             name: "exact" if one["wrong"] == 0 else f"{one['wrong']} wrong" for name, one in found.items()}
     more = {}
     if arguments.pydicom_seg:
-        more["pydicom-seg"] = of_other_python(arguments.pydicom_seg, PYDICOM_SEG)
+        more["pydicom-seg"] = with_packages(arguments.pydicom_seg, PYDICOM_SEG)
     fractional = {
         "highdicom, by image": fractions_by_highdicom,
         "highdicom, volume": fractions_by_highdicom_volume,
@@ -260,6 +265,10 @@ def main():
         ("label map", readers, "labelmap", {}, wanted_labels),
         ("probabilities", fractional, "fractional", {}, wanted_fractions),
     ]:
+        if arguments.only:
+            own = {reader: read for reader, read in own.items() if reader == arguments.only}
+            if not own:
+                continue
         found = table(title, sources, own, name + ".dcm", columns, wanted)
         others |= {(title, *place): text for place, text in found.items()}
     if arguments.check:
