@@ -205,9 +205,6 @@ public struct Intake: StoreHandler {
     }
   }
 
-  /// Label Map Segmentation Storage.
-  private static let labelMap = "1.2.840.10008.5.1.4.1.1.66.7"
-
   private func received(
     _ file: URL, named name: String, over association: Association? = nil
   ) throws(IntakeError) -> ReceivedImage {
@@ -217,14 +214,6 @@ public struct Intake: StoreHandler {
       if identity.isOurs {
         peerLog.log(
           .received, .info, "a result of segmentd came back; it is kept and not processed",
-          of: association,
-          metadata: [
-            "study": "\(identity.instance.studyInstanceUID)",
-            "instance": "\(identity.instance.sopInstanceUID)",
-          ])
-      } else if identity.instance.sopClassUID == Self.labelMap {
-        peerLog.log(
-          .received, .notice, "a label map of others is kept, and not compared with a result",
           of: association,
           metadata: [
             "study": "\(identity.instance.studyInstanceUID)",

@@ -15,6 +15,7 @@ import Testing
   private let small: SmallJob
   private let comparison: SegmentationComparison
   private static let storage = "1.2.840.10008.5.1.4.1.1.66.4"
+  private static let labelMapStorage = "1.2.840.10008.5.1.4.1.1.66.7"
 
   init() async throws {
     small = try await SmallJob()
@@ -27,7 +28,7 @@ import Testing
     Intake(
       state: small.state, ledger: small.ledger,
       receptions: ReceptionLog(ledger: small.ledger, logger: Logger(label: "test")),
-      storedClasses: [Self.storage], logger: Logger(label: "test"))
+      storedClasses: [Self.storage, Self.labelMapStorage], logger: Logger(label: "test"))
   }
 
   /// The bits of each segment of a binary object with whole bytes in each frame.
@@ -110,6 +111,71 @@ import Testing
     #expect(try small.ledger.comparisons(model: "other").isEmpty)
     #expect(try small.ledger.comparisons(since: Date() + 3600).isEmpty)
     #expect(try small.ledger.comparisons(since: Date() - 3600).count == 1)
+  }
+
+  /// As a label map says the same: a frame for each plane, whose pixels are the numbers of the segments.
+  private func labelMap(of bits: Bits) -> (Dataset, [UInt8]) {
+    var dataset = bits.dataset
+    var planes: [(position: [Double], item: Dataset, pixels: [UInt8])] = []
+    for (index, frame) in dataset.items(.perFrameFunctionalGroups).enumerated() {
+      let position = frame.items(.planePositionSequence).first?.reals(.imagePosition) ?? []
+      let number = frame.items(.segmentIdentificationSequence).first?
+        .integer(.referencedSegmentNumber)
+      if !planes.contains(where: { $0.position == position }) {
+        var item = frame
+        item[.segmentIdentificationSequence] = nil
+        planes.append((position, item, [UInt8](repeating: 0, count: 8 * bits.frameBytes)))
+      }
+      guard let place = planes.firstIndex(where: { $0.position == position }) else { continue }
+      for pixel in 0..<8 * bits.frameBytes
+      where bits.pixels[index * bits.frameBytes + pixel / 8] & (1 << UInt8(pixel % 8)) != 0 {
+        planes[place].pixels[pixel] = UInt8(clamping: number ?? 0)
+      }
+    }
+    dataset.set(.sopClassUID, .UI, Self.labelMapStorage)
+    dataset.set(.segmentationType, .CS, "LABELMAP")
+    for (tag, value) in [(DICOM.Tag.bitsAllocated, 8), (.bitsStored, 8), (.highBit, 7)] {
+      dataset.set(tag, .US, value)
+    }
+    dataset.set(.numberOfFrames, .IS, "\(planes.count)")
+    dataset.set(.perFrameFunctionalGroups, planes.map(\.item))
+    return (dataset, planes.flatMap(\.pixels))
+  }
+
+  /// Label maps of others are scored as segmentations are, in the order in which they come.
+  @Test func aLabelMapIsScored() async throws {
+    try await runJob()
+    try compareAll()
+    var bits = try Bits(try result())
+    for index in bits.pixels.indices where index % 4 == 0 { bits.pixels[index] = 0 }
+    var (dataset, pixels) = labelMap(of: bits)
+    dataset.set(.manufacturer, .LO, "Some Workstation")
+    for number in [1, 3] {
+      dataset.set(.sopInstanceUID, .UI, "2.25.77\(number)")
+      dataset.set(.seriesInstanceUID, .UI, "2.25.66\(number)")
+      dataset.set(.pixelData, .OB, bytes: pixels)
+      let file = small.folder.url.appendingPathComponent("map-\(number).dcm")
+      try dataset.write(to: file.path)
+      try intake.take(copyOf: file)
+      if number == 1 {
+        _ = try receive({ $0.pixels = bits.pixels }, number: 2)
+      }
+      pixels = pixels.map { $0 == 1 ? 0 : $0 }
+    }
+    try compareAll()
+    let found = try small.ledger.comparisons()
+    #expect(found.map(\.sopInstanceUID) == ["2.25.771", "2.25.882", "2.25.773"])
+    #expect(found.allSatisfy { $0.fault == nil }, "\(found)")
+    #expect(found[0].scores == found[1].scores && !found[0].scores.isEmpty)
+    #expect(found[0].scores.allSatisfy { $0.dice > 0 && $0.dice < 1 })
+    #expect(found[2].scores.contains { $0.dice == 0 })
+    let events = try small.ledger.job(small.id).events.filter { $0.kind == "compared" }
+    #expect(events.count == 3)
+    #expect(try !comparison.compareNext())
+    // Another process would find no more either.
+    let other = SegmentationComparison(
+      state: small.state, ledger: small.ledger, logger: Logger(label: "test"))
+    #expect(try !other.compareNext())
   }
 
   /// The other way round, the result comes later; a new version of the correction is compared anew.

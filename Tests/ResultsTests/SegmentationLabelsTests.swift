@@ -44,6 +44,49 @@ import Volumes
     }
   }
 
+  /// Of 8 bits as we write them, and of 16 as others may.
+  @Test func aLabelMapIsReadToo() throws {
+    let phantom = try PhantomSeries(.init(rows: 7, columns: 5))
+    let grid = phantom.stack.grid
+    let labels = LabelVolume(
+      grid: grid, labels: (0..<grid.voxelCount).map { [0, 1, 7, 0, 7][$0 % 5] })
+    let path = phantom.folder.url.appendingPathComponent("labelmap.dcm").path
+    let object = phantom.segmentation(
+      labels, segments: [1, 3, 7].map(segment), form: .labelMap)
+    _ = try object.write(to: path)
+    #expect(try SegmentationLabels.read(path, onto: grid, label: byType) == labels)
+    #expect(try SegmentationLabels.grid(covering: [path]).coincides(with: grid))
+
+    var (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
+    dataset.set(.bitsAllocated, .US, 16)
+    dataset.set(.bitsStored, .US, 16)
+    dataset.set(.highBit, .US, 15)
+    dataset.set(.pixelPaddingValue, .US, 300)
+    // The background as it pads, and segment 2 as number 258.
+    let wide = pixels.prefix(grid.voxelCount).flatMap { value -> [UInt8] in
+      value == 0 ? [44, 1] : value == 2 ? [2, 1] : [value, 0]
+    }
+    dataset.change(2, of: .segmentSequence) { $0.set(.segmentNumber, .US, 258) }
+    pixels = wide
+    dataset.set(.pixelData, .OW, bytes: pixels)
+    try dataset.write(to: path)
+    #expect(try SegmentationLabels.read(path, onto: grid, label: byType) == labels)
+
+    // A number without a segment is said, with the frame.
+    pixels[2 * 35 * 2] = 9
+    pixels[2 * 35 * 2 + 1] = 0
+    dataset.set(.pixelData, .OW, bytes: pixels)
+    try dataset.write(to: path)
+    #expect(throws: SegmentationLabelsError.unknownSegment(file: path, frame: 3, number: 9)) {
+      try SegmentationLabels.read(path, onto: grid, label: byType)
+    }
+    dataset.set(.pixelData, .OW, bytes: Array(pixels.dropLast(2)))
+    try dataset.write(to: path)
+    #expect(throws: SegmentationLabelsError.self) {
+      try SegmentationLabels.read(path, onto: grid, label: byType)
+    }
+  }
+
   @Test func placesOffTheGridAreRefused() throws {
     let phantom = try PhantomSeries()
     let (path, labels) = try write(phantom) { _ in 1 }

@@ -104,4 +104,14 @@ private struct TestObject: ResultObject {
       file: file.path, reason: "Input/output error", system: SystemError(EIO))
     #expect(SeriesProcessor.reasonsToHold(ProofError.unreadable(error)) == nil)
   }
+
+  /// Nor does a bundle that was replaced while it was used, or that cannot be read now.
+  @Test func aReplacedBundleIsNoFaultOfTheSeries() {
+    let changed = ProofError.modelChanged(path: "/m/model.yaml", reason: "it is another one")
+    let unreadable = ProofError.modelUnreadable(path: "/m/model.yaml", reason: "Permission denied")
+    for error in [changed, unreadable] { #expect(SeriesProcessor.reasonsToHold(error) == nil) }
+    // The one is tried again, the other waits for whoever mends it.
+    #expect(!JobFailure.isPermanent(changed) && ModelFault(changed) == nil)
+    #expect(ModelFault(unreadable)?.description.contains("Permission denied") == true)
+  }
 }

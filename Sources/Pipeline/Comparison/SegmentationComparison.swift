@@ -18,6 +18,7 @@ public final class SegmentationComparison: Service {
   private let logger: Logger
   /// Up to where this process has found all pairs.
   private let position = Mutex(ComparisonPosition.start)
+  private let labelMaps = LabelMapPosition()
 
   public init(state: StateDirectory, ledger: Ledger, logger: Logger) {
     self.state = state
@@ -33,7 +34,10 @@ public final class SegmentationComparison: Service {
   ///
   /// - Returns: false when there is none.
   func compareNext() throws -> Bool {
-    if let external = try ledger.nextExternalSegmentation() {
+    let external = try labelMaps.move { position throws(LedgerError) in
+      try ledger.nextExternalSegmentation(labelMapsAfter: &position)
+    }
+    if let external {
       try read(external)
       return true
     }
@@ -78,6 +82,20 @@ public final class SegmentationComparison: Service {
       external, of: series, madeWith: made.filter { !$0.isEmpty }.joined(separator: " "),
       isOurs: try OwnSegmentation(state: state, ledger: ledger).isSent(path, dataset),
       fault: series.isEmpty ? "\(DICOM.Tag.referencedSeriesSequence) names no series" : nil)
+  }
+}
+
+/// The instance up to which label maps of others were looked for.
+private final class LabelMapPosition: Sendable {
+  private let value = Mutex<Int64>(0)
+
+  func move<Value: Sendable>(
+    _ look: (inout Int64) throws(LedgerError) -> Value
+  ) throws(LedgerError) -> Value {
+    // A mutex gives the errors of its closures untyped here.
+    var position = value.withLock { $0 }
+    defer { value.withLock { [position] in $0 = position } }
+    return try look(&position)
   }
 }
 

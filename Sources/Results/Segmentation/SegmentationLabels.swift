@@ -11,6 +11,8 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
   /// A frame's pixels are not on the voxels of the grid.
   case offGrid(file: String, frame: Int)
   case overlap(file: String, frame: Int)
+  /// A pixel of a label map is of no segment.
+  case unknownSegment(file: String, frame: Int, number: Int)
 
   public var description: String {
     switch self {
@@ -22,11 +24,13 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
         + "the known labels"
     case .overlap(let file, let frame):
       "\(file): frame \(frame) overlaps another segment, so that a voxel has two labels"
+    case .unknownSegment(let file, let frame, let number):
+      "\(file): a pixel of frame \(frame) is \(number), which is the number of no segment"
     }
   }
 }
 
-/// Reads binary segmentation objects (PS3.3 C.8.20) of any origin as labels.
+/// Reads binary segmentation objects and label maps (PS3.3 C.8.20) of any origin as labels.
 public enum SegmentationLabels {
   /// A segment as the object describes it (Segment Sequence (0062,0002)).
   public struct Segment: Sendable, Equatable {
@@ -114,6 +118,9 @@ private struct Reader {
   let pixels: [UInt8]
   let rows: Int
   let columns: Int
+  /// Bits of a pixel: 1 of binary frames, 8 or 16 of a label map's.
+  private let bits: Int
+  private var isLabelMap: Bool { bits > 1 }
 
   init(_ path: String, grid: VolumeGrid) throws(SegmentationLabelsError) {
     self.path = path
@@ -123,14 +130,19 @@ private struct Reader {
     } catch { throw .unreadable(error) }
     rows = dataset.integer(.rows) ?? 0
     columns = dataset.integer(.columns) ?? 0
-    let isBinary = dataset.text(.segmentationType) == "BINARY"
-    guard dataset.text(.sopClassUID) == SegmentationStorage.sopClassUID, isBinary else {
+    bits = dataset.integer(.bitsAllocated) ?? 0
+    let known: [Int]
+    switch (dataset.text(.sopClassUID), dataset.text(.segmentationType)) {
+    case (SegmentationStorage.sopClassUID, "BINARY"): known = [1]
+    case (SegmentationStorage.labelMapSOPClassUID, "LABELMAP"): known = [8, 16]
+    default:
       throw .attribute(
-        file: path, tag: .segmentationType, frame: nil, reason: "is no binary segmentation")
+        file: path, tag: .segmentationType, frame: nil,
+        reason: "is neither a binary segmentation nor a label map")
     }
     let frames = dataset.items(.perFrameFunctionalGroups).count
-    guard (1...65_535).contains(rows), (1...65_535).contains(columns),
-      dataset.integer(.bitsAllocated) == 1, pixels.count >= (rows * columns * frames + 7) / 8
+    guard (1...65_535).contains(rows), (1...65_535).contains(columns), known.contains(bits),
+      pixels.count >= (rows * columns * frames * bits + 7) / 8
     else {
       throw .attribute(
         file: path, tag: .pixelData, frame: nil,
@@ -145,6 +157,10 @@ private struct Reader {
   func labels(_ labelOfSegment: [Int: UInt8]) throws(SegmentationLabelsError) -> [UInt8] {
     var volume = [UInt8](repeating: 0, count: grid.voxelCount)
     for (index, frame) in dataset.items(.perFrameFunctionalGroups).enumerated() {
+      if isLabelMap {
+        try placeLabels(index, try walk(frame, index), labelOfSegment, &volume)
+        continue
+      }
       let number = frame.items(.segmentIdentificationSequence).first?
         .integer(.referencedSegmentNumber)
       guard let number, let label = labelOfSegment[number] else {
@@ -211,19 +227,42 @@ private struct Reader {
   private func place(
     _ frame: Int, _ walk: Walk, _ label: UInt8, _ volume: inout [UInt8]
   ) throws(SegmentationLabelsError) {
-    let size = SIMD3(grid.columns, grid.rows, grid.slices)
     for pixel in 0..<rows * columns {
       let bit = frame * rows * columns + pixel
       guard pixels[bit / 8] & (1 << UInt8(bit % 8)) != 0 else { continue }
-      let index =
-        walk.start &+ walk.across &* SIMD3(repeating: pixel % columns)
-        &+ walk.down &* SIMD3(repeating: pixel / columns)
-      guard index.x >= 0, index.y >= 0, index.z >= 0, index.x < size.x, index.y < size.y,
-        index.z < size.z
-      else { throw .offGrid(file: path, frame: frame + 1) }
-      let voxel = (index.z * size.y + index.y) * size.x + index.x
-      guard volume[voxel] == 0 else { throw .overlap(file: path, frame: frame + 1) }
-      volume[voxel] = label
+      try set(pixel, of: frame, walk, label, &volume)
     }
+  }
+
+  /// The pixels of a label map are the numbers of segments; 0, and what pads, is background (PS3.3 C.8.20.2.3.3).
+  private func placeLabels(
+    _ frame: Int, _ walk: Walk, _ labelOfSegment: [Int: UInt8], _ volume: inout [UInt8]
+  ) throws(SegmentationLabelsError) {
+    let padding = dataset.integer(.pixelPaddingValue) ?? 0
+    for pixel in 0..<rows * columns {
+      let place = frame * rows * columns + pixel
+      let number =
+        bits == 8 ? Int(pixels[place]) : Int(pixels[2 * place]) | Int(pixels[2 * place + 1]) << 8
+      guard number != 0, number != padding else { continue }
+      guard let label = labelOfSegment[number] else {
+        throw .unknownSegment(file: path, frame: frame + 1, number: number)
+      }
+      if label > 0 { try set(pixel, of: frame, walk, label, &volume) }
+    }
+  }
+
+  private func set(
+    _ pixel: Int, of frame: Int, _ walk: Walk, _ label: UInt8, _ volume: inout [UInt8]
+  ) throws(SegmentationLabelsError) {
+    let size = SIMD3(grid.columns, grid.rows, grid.slices)
+    let index =
+      walk.start &+ walk.across &* SIMD3(repeating: pixel % columns)
+      &+ walk.down &* SIMD3(repeating: pixel / columns)
+    guard index.x >= 0, index.y >= 0, index.z >= 0, index.x < size.x, index.y < size.y,
+      index.z < size.z
+    else { throw .offGrid(file: path, frame: frame + 1) }
+    let voxel = (index.z * size.y + index.y) * size.x + index.x
+    guard volume[voxel] == 0 else { throw .overlap(file: path, frame: frame + 1) }
+    volume[voxel] = label
   }
 }
