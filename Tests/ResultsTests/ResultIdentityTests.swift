@@ -90,7 +90,14 @@ import Volumes
   /// The bytes of a result are part of what is promised. Where this fails, a change of the program
   /// changes results: raise `SegmentdVersion.results`, and then this digest.
   @Test func theBytesOfAResultAreThoseOfItsVersion() throws {
-    let (_, path) = try write(first)
+    // A bundle of a sum that does not follow from the test's own document.
+    var origin = PhantomLabels.origin
+    origin.modelSHA256 = String(repeating: "c", count: 64)
+    let object = SegmentationObject(
+      labels, stack: series.stack, segments: PhantomLabels.segments, origin: origin,
+      identifiers: first.identifiers(object: 0, holding: labels, remarks: []))
+    let path = series.folder.url.appendingPathComponent("version.dcm").path
+    #expect(try object.write(to: path) == .written)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     // The file meta information names the version of DCMTK.
     let start = try DICOMFile.datasetOffset(in: bytes, file: path)
