@@ -34,6 +34,7 @@ public struct Dashboard: WebRoutes {
   let renderer: PageRenderer
   let statistics: LedgerStatisticsReader
   let viewer: VolumeViewer
+  let patients: PatientIndex
   /// Planes of volumes: someone who turns a wheel over three views stays below it.
   let planes = RequestBudget(burst: 600, perSecond: 120)
   /// Trials of rules read every header of a study.
@@ -66,6 +67,7 @@ public struct Dashboard: WebRoutes {
     renderer = try PageRenderer()
     statistics = LedgerStatisticsReader(ledger)
     viewer = VolumeViewer(state: self.state, ledger: ledger, source: source)
+    patients = PatientIndex(ledger, source)
   }
 
   /// It sees to it itself who is admitted: by sessions.

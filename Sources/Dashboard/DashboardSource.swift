@@ -1,3 +1,4 @@
+import Foundation
 import Volumes
 
 /// What the dashboard shows and the ledger does not know.
@@ -17,6 +18,12 @@ public protocol DashboardSource: Sendable {
   ///
   /// - Parameter file: below the state directory.
   func patient(file: String) -> DashboardPatient?
+
+  /// What the header of an image or of a result says of whose it is and of when it was taken; nil where it cannot be read
+  /// or names no patient.
+  ///
+  /// - Parameter file: below the state directory.
+  func examination(file: String) -> DashboardExamination?
 
   /// The volumes of a received series, as they were segmented.
   ///
@@ -66,6 +73,36 @@ public struct DashboardRule: Sendable {
     self.name = name
     self.model = model
     self.priority = priority
+  }
+}
+
+/// Whose images a file has, and when they were taken, as its header says.
+public struct DashboardExamination: Sendable, Hashable {
+  /// By what studies are known to be of one patient: all of it has to agree.
+  public struct Patient: Sendable, Hashable {
+    /// Patient ID (0010,0020), never empty.
+    public var identifier: String
+    /// Issuer of Patient ID (0010,0021) or, without it, Universal Entity ID of its qualifiers (0040,0032); empty where
+    /// neither is stated.
+    public var issuer: String
+    /// Patient's Birth Date (0010,0030), as many sites that state no issuer have the same numbers; empty where it is not
+    /// stated.
+    public var birthDate: String
+
+    public init(identifier: String, issuer: String, birthDate: String) {
+      self.identifier = identifier
+      self.issuer = issuer
+      self.birthDate = birthDate
+    }
+  }
+
+  public var patient: Patient
+  /// Study Date and Time (0008,0020), (0008,0030), in the time zone of the site, taken for UTC; nil where they are not stated.
+  public var date: Date?
+
+  public init(patient: Patient, date: Date?) {
+    self.patient = patient
+    self.date = date
   }
 }
 

@@ -3,9 +3,17 @@ import Segmentation
 import SeriesProcessing
 
 extension SegmentedSeries {
-  /// What the heart does, for the ledger; empty for a series that is no cine.
+  /// For the ledger: what the heart does, of a cine series; of another one the volume of each structure that was
+  /// found.
   var measurements: [ResultMeasurement] {
-    function.flatMap(\.measurements) + (mass.map { [$0.measurement] } ?? [])
+    let heart = function.flatMap(\.measurements) + (mass.map { [$0.measurement] } ?? [])
+    guard heart.isEmpty, objects.allSatisfy({ $0.phase == nil }) else { return heart }
+    // Of a divided result each object has some of the structures.
+    let volumes = objects.reduce(into: [String: Double]()) {
+      $0.merge($1.millilitres) { $0 + $1 }
+    }
+    return volumes.sorted { $0.key < $1.key }
+      .map { ResultMeasurement(name: "\($0.key) volume", value: $0.value, unit: "ml") }
   }
 }
 

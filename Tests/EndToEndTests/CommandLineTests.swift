@@ -158,34 +158,4 @@ import Testing
         && unknown.output.contains("\(file):\((line ?? 0) + 1): rules[1].model: there is no model"),
       "\(unknown.output)")
   }
-
-  /// The keys that the page `JSONOutput` lists are those that are printed, of commands that need no daemon.
-  @Test func theDocumentedKeysArePrinted() async throws {
-    let folder = try TemporaryFolder()
-    let file = folder.url.path + "/segmentd.yaml"
-    try Data("stateDirectory: state\n".utf8).write(to: URL(fileURLWithPath: file))
-    let page = try String(
-      contentsOf: TestFiles.package.appendingPathComponent(
-        "Sources/segmentd/Documentation.docc/JSONOutput.md"), encoding: .utf8)
-    for command in [
-      ["models", "list"], ["models", "verify"], ["config", "check", "--config", file],
-      ["purge", "--dry-run", "--config", file], ["doctor", "--config", file],
-    ] {
-      let result = try await runProcess(
-        "/bin/sh",
-        ["-c", "exec \"$0\" \"$@\" 2>/dev/null", segmentdBinary] + command + ["--json"])
-      let printed = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
-      let objects = (printed as? [[String: Any]]) ?? [printed as? [String: Any] ?? [:]]
-      let name = command.prefix { !$0.hasPrefix("-") }.joined(separator: " ")
-      let row = try #require(
-        page.split(separator: "\n").first { $0.hasPrefix("| `segmentd \(name)` |") }, "\(name)")
-      let documented = Set(
-        row.split(separator: "|")[1].split(separator: "`").enumerated()
-          .filter { $0.offset % 2 == 1 }.map { String($0.element) })
-      for key in Set(objects.flatMap(\.keys)) {
-        #expect(documented.contains(key), "\(name) \(key)")
-      }
-      #expect(!documented.isEmpty && !objects.isEmpty)
-    }
-  }
 }

@@ -15,10 +15,10 @@ import UNETRPP
   }
 
   private func importing(
-    _ checkpoint: String, preset: String, _ more: [String] = []
+    _ checkpoint: String, preset: String, name: String = "new", _ more: [String] = []
   ) async throws -> ProcessResult {
     let arguments = [
-      "models", "import", "--preset", preset, "--checkpoint", checkpoint, "--name", "new",
+      "models", "import", "--preset", preset, "--checkpoint", checkpoint, "--name", name,
       "--models", models.path,
     ]
     return try await runProcess(segmentdBinary, arguments + more)
@@ -78,6 +78,8 @@ import UNETRPP
     let imported = try await importing(checkpoint, preset: "acdc")
     #expect(imported.status == 0, "\(imported.output)")
     #expect(imported.output.contains("to be confirmed: spacing"))
+    let again = try await importing(checkpoint, preset: "acdc", name: "again", ["--json"])
+    #expect(again.status == 0, "\(again.output)")
     let verified = try await segmentd("models", "verify", "new", "--models", models.path)
     #expect(verified.output.contains("new: verified"), "\(verified.output)")
     // A head at 1 mm is no stack of short-axis slices: the preset's limits hold it.

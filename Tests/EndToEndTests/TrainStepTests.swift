@@ -50,6 +50,12 @@ import Testing
     #expect(try #require(report.losses.last) < report.losses[0])
     let (first, last) = (try SafetensorsFile(path: weights), try SafetensorsFile(path: output))
     #expect(try first.floats("out1.conv.conv.weight") != last.floats("out1.conv.conv.weight"))
+    let input = [Float](repeating: 0.5, count: patch.reduce(1, *))
+    try SafetensorsWriter.write([("input", [1, 1] + patch, input)], to: file("input").path)
+    let forward = try await segmentd(
+      "forward", "--variant", file("network.yaml").path, "--weights", output, "--input",
+      file("input").path, "--output", file("logits").path, "--json")
+    #expect(forward.status == 0, "\(forward.output)")
   }
 
   @Test(arguments: [Float.nan, .infinity, -1, 0.5, 256])

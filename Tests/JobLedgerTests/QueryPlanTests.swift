@@ -188,10 +188,11 @@ import Testing
       _ = try ledger.record(ofStudy: "1.2")
       _ = try ledger.studies(since: Date(), limit: 50)
       _ = try ledger.studies(uid: "1.2", limit: 1)
+      _ = try ledger.results(ofModel: "m", limit: 5)
       _ = try ledger.files(ofStudy: "1.2")
       _ = try ledger.lastChange()
     }
-    try plans.expectNoScans(made, 24)
+    try plans.expectNoScans(made, 25)
   }
 
   /// Without a condition a page is read in the order of the numbers, up to its end.

@@ -79,10 +79,25 @@ import Testing
     }
     for (url, level) in [
       ("http://127.0.0.1:\(port)", Finding.Level.good), ("http://127.0.0.1:1", .fault),
+      ("http://127.0.0.1:\(port)/elsewhere", .warning),
     ] {
       let found = try await findings("worklist: {url: \"\(url)\"}")
       let finding = try #require(found.first { $0.subject == "worklist" })
       #expect(finding.level == level, "\(finding)")
+      if level == .warning {
+        #expect(finding.text.contains("answers 404 to UPS-RS"))
+        #expect(finding.advice?.contains("without /studies or /workitems") == true)
+      }
+    }
+    // It answers no queries, as it is a worklist alone.
+    let source = try await findings(
+      """
+      querySource: {url: "http://127.0.0.1:\(port)"}
+      destinations: [{name: web, kind: stow, url: "http://127.0.0.1:\(port)"}]
+      """)
+    for subject in ["query source", "destination web"] {
+      let finding = try #require(source.first { $0.subject == subject })
+      #expect(finding.level == .warning && finding.text.contains("404 to QIDO-RS"), "\(finding)")
     }
     try await server.end(SIGKILL)
   }

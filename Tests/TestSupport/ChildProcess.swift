@@ -70,7 +70,9 @@ public func runProcess(
     executable, arguments, log: folder.url.appendingPathComponent("output"),
     environment: environment)
   try await waitUntil("the end of \(executable)", within: seconds) { !child.isRunning }
-  return ProcessResult(status: try await child.end(), output: child.output)
+  let result = ProcessResult(status: try await child.end(), output: child.output)
+  if executable.hasSuffix("/segmentd") { try await PrintedJSON.check(arguments, result) }
+  return result
 }
 
 public struct TimeoutError: Error, CustomStringConvertible {

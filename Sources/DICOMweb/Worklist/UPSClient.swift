@@ -14,15 +14,21 @@ public enum WorkitemAnswer: Sendable, Equatable {
 extension DICOMwebClient {
   /// Workitems that are scheduled (PS3.18 11.9), for a station or for all.
   ///
-  /// - Parameter station: Code Value of Scheduled Station Name Code Sequence (0040,4025); nil for all.
+  /// - Parameters:
+  ///   - station: Code Value of Scheduled Station Name Code Sequence (0040,4025); nil for all.
+  ///   - refusingUnknown: whether an answer of 404 is thrown: it may say that no workitem matches, or that nothing
+  ///     answers UPS-RS there.
   /// - Throws: ``DICOMwebError``
-  public func scheduledWorkitems(station: String?) async throws(DICOMwebError) -> [Workitem] {
+  public func scheduledWorkitems(
+    station: String?, refusingUnknown: Bool = false
+  ) async throws(DICOMwebError) -> [Workitem] {
     var query = [
       ("ProcedureStepState", Workitem.State.scheduled.rawValue), ("includefield", "00404021"),
       ("includefield", "00404025"),
     ]
     if let station { query.append(("00404025.00080100", station)) }
-    let found = try await list("workitems", query).compactMap { Workitem($0) }
+    let found = try await list("workitems", query, refusingUnknown: refusingUnknown)
+      .compactMap { Workitem($0) }
     // Not every server matches in sequences.
     return found.filter { item in
       (item.state ?? .scheduled) == .scheduled

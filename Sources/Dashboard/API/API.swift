@@ -23,6 +23,21 @@ extension Dashboard {
       let uid = try context.parameters.require("uid")
       return try await json { try explanation(uid) }
     }
+    api.get("studies/:uid/rules") { _, context in
+      let uid = try context.parameters.require("uid")
+      let trial = try await trial(ofStudy: uid, context)
+      return try await json { try RuleTrialAnswer(trial) }
+    }
+    api.get("studies/:uid/measurements") { _, context in
+      let uid = try context.parameters.require("uid")
+      guard showsPatients(to: context.visitor) else {
+        throw DashboardRefusal(.forbidden, "what belongs to one patient is not shown here")
+      }
+      return try await json {
+        _ = try explanation(uid)
+        return try histories(ofPatientOf: uid)
+      }
+    }
     api.get("jobs") { request, _ in
       let query = try Self.query(request)
       return try await json { try ledger.jobs(query).map(\.withoutFiles) }
@@ -49,7 +64,12 @@ extension Dashboard {
     api.get("refused") { _, _ in
       try await json { try ledger.refusals().map(\.withoutFile) }
     }
+    api.get("associations") { request, _ in
+      let limit = try Self.number("limit", request.uri.queryParameters, 1...1000) ?? 100
+      return try await json { try ledger.brokenAssociations(limit: limit) }
+    }
     api.get("pending") { _, _ in try await json { try ledger.pendingSeries() } }
+    api.get("rules") { _, _ in try await json { source.rules.map(RuleAnswer.init) } }
     api.get("destinations") { _, _ in try await json { try destinations() } }
     api.get("models") { _, _ in
       let (models, faults) = await source.models()
@@ -76,8 +96,10 @@ extension Dashboard {
 
   private func system() throws -> SystemAnswer {
     let now = Date()
+    let numbers = try statistics.read()
     return SystemAnswer(
-      version: version, processing: try ledger.processingState(),
+      version: version, numbers: .init(numbers), goldenChecks: numbers.goldenChecks,
+      processing: try ledger.processingState(),
       diskFreeBytes: source.disk?.available, diskSizeBytes: source.disk?.total,
       memoryBytes: Dictionary(uniqueKeysWithValues: source.memory.map { ($0.process, $0.bytes) }),
       lastHour: try ledger.throughput(since: now - 3600),
@@ -104,16 +126,24 @@ extension Dashboard {
     query.selection.study = values["study"].map(String.init)
     query.selection.series = values["series"].map(String.init)
     query.selection.model = values["model"].map(String.init)
-    query.selection.states = try values.getAll("state").map { text in
-      guard let state = JobState(rawValue: text) else {
+    query.selection.destination = values["destination"].map(String.init)
+    query.selection.deliveryStates = try named("delivery", values)
+    query.selection.states = try named("state", values)
+    return query
+  }
+
+  /// All values of a key, each the name of a case.
+  private static func named<Value: RawRepresentable<String> & CaseIterable>(
+    _ key: String, _ values: Parameters
+  ) throws -> [Value] {
+    try values.getAll(key).map { text in
+      guard let value = Value(rawValue: text) else {
         throw DashboardRefusal(
           .badRequest,
-          "state has to be one of "
-            + JobState.allCases.map(\.rawValue).joined(separator: ", "))
+          "\(key) has to be one of " + Value.allCases.map(\.rawValue).joined(separator: ", "))
       }
-      return state
+      return value
     }
-    return query
   }
 
   private func json(

@@ -9,19 +9,53 @@ struct DestinationAnswer: Encodable, Sendable {
   var oldestUndelivered: Date?
 }
 
+/// A rule of the configuration, in its order.
+struct RuleAnswer: Encodable, Sendable {
+  var name: String
+  var model: String
+  var priority: Int
+
+  init(_ rule: DashboardRule) {
+    name = rule.name
+    model = rule.model
+    priority = rule.priority
+  }
+}
+
+/// What the rules make of a study.
+struct RuleTrialAnswer: Encodable, Sendable {
+  /// In words.
+  var trial: String
+
+  /// - Throws: ``DashboardRefusal`` where there is none.
+  init(_ outcome: RuleTrialOutcome) throws {
+    switch outcome {
+    case .made(let text): trial = text
+    case .notShown(let reason): throw DashboardRefusal(.forbidden, reason)
+    case .noImages(let reason): throw DashboardRefusal(.notFound, reason)
+    case .busy(let reason): throw DashboardRefusal(.serviceUnavailable, reason)
+    case .failed(let reason): throw DashboardRefusal(.conflict, reason)
+    }
+  }
+}
+
 /// The models, and how far their results agree with segmentations of others.
 struct ModelsAnswer: Encodable, Sendable {
   struct Model: Encodable, Sendable {
     var name: String
     var version: String
     var summary: String
+    /// In the words of its page.
     var facts: [String: String]
+    /// In Markdown.
+    var card: String
 
     init(_ model: DashboardModel) {
       name = model.name
       version = model.version
       summary = model.summary
       facts = Dictionary(model.facts.map { ($0.name, $0.value) }) { first, _ in first }
+      card = model.card
     }
   }
 
@@ -33,7 +67,51 @@ struct ModelsAnswer: Encodable, Sendable {
 
 /// The machine, and what it has done.
 struct SystemAnswer: Encodable, Sendable {
+  /// Of the whole ledger.
+  struct Numbers: Encodable, Sendable {
+    struct Received: Encodable, Sendable {
+      var count: Int
+      var bytes: Int
+    }
+
+    /// Finished attempts.
+    struct Model: Encodable, Sendable {
+      var model: String
+      var count: Int
+      var meanSeconds: Double
+    }
+
+    var studies: [String: Int]
+    var jobs: [String: Int]
+    var oldestWaitingJob: Date?
+    /// By where they came from.
+    var received: [String: Received]
+    var refused: Int
+    var openAssociations: Int
+    var models: [Model]
+
+    init(_ numbers: LedgerStatistics) {
+      studies = Dictionary(
+        uniqueKeysWithValues: LedgerStatistics.StudyState.allCases.map {
+          ($0.rawValue, numbers.studies[$0] ?? 0)
+        })
+      jobs = numbers.jobs
+      oldestWaitingJob = numbers.oldestWaitingJob
+      received = numbers.instances.mapValues { Received(count: $0.count, bytes: $0.bytes) }
+      refused = numbers.refusals.values.reduce(0, +)
+      openAssociations = numbers.openAssociations
+      models = numbers.stages.filter { $0.key.name == "total" && $0.value.count > 0 }
+        .map { stage, times in
+          Model(
+            model: stage.model, count: times.count, meanSeconds: times.sum / Double(times.count))
+        }.sorted { $0.model < $1.model }
+    }
+  }
+
   var version: String
+  var numbers: Numbers
+  /// The last one of each model.
+  var goldenChecks: [GoldenCheck]
   var processing: ProcessingState
   var diskFreeBytes: Int?
   var diskSizeBytes: Int?

@@ -44,6 +44,17 @@ struct RulesPage: Page {
   var fault: String?
 }
 
+/// What came of testing a study against the rules; the texts are for people.
+enum RuleTrialOutcome: Sendable {
+  case made(String)
+  /// To nobody who has not logged in.
+  case notShown(String)
+  case noImages(String)
+  /// One at a time is tested.
+  case busy(String)
+  case failed(String)
+}
+
 /// The machine, and what it has done.
 struct SystemPage: Page {
   static let template = "system"
@@ -108,24 +119,33 @@ extension Dashboard {
       rules: source.rules.map { .init(name: $0.name, model: $0.model, priority: $0.priority) },
       uid: uid)
     if !uid.isEmpty {
-      guard trials.take(context.visitor.key(context.web.address)) else {
-        throw DashboardRefusal(.tooManyRequests, "too many studies are tested: wait some seconds")
-      }
-      let files = try await offPool { try ledger.files(ofStudy: uid, everyInstance: true) }
-      if !showsPatients(to: context.visitor) {
-        page.fault = "Rules compare what the headers say of the study: log in to see it."
-      } else if files.isEmpty {
-        page.fault = "No images of a study of this UID are here."
-      } else {
-        do {
-          page.trial = try await trial.run { try await source.ruleTrial(files: files) }
-          if page.trial == nil { page.fault = "Another study is being tested: try again." }
-        } catch { page.fault = "\(error)" }
+      switch try await trial(ofStudy: uid, context) {
+      case .made(let text): page.trial = text
+      case .notShown(let reason), .noImages(let reason), .busy(let reason), .failed(let reason):
+        page.fault = reason
       }
     }
     var frame = try await offPool { try self.frame("Rules", request, context) }
     frame.isLive = false
     return renderer.page(page, in: frame)
+  }
+
+  /// What the rules make of a study that is here; nothing is changed.
+  ///
+  /// - Throws: ``DashboardRefusal`` where somebody asks too often, `LedgerError`.
+  func trial(ofStudy uid: String, _ context: DashboardContext) async throws -> RuleTrialOutcome {
+    guard trials.take(context.visitor.key(context.web.address)) else {
+      throw DashboardRefusal(.tooManyRequests, "too many studies are tested: wait some seconds")
+    }
+    guard showsPatients(to: context.visitor) else {
+      return .notShown("Rules compare what the headers say of the study: log in to see it.")
+    }
+    let files = try await offPool { try ledger.files(ofStudy: uid, everyInstance: true) }
+    guard !files.isEmpty else { return .noImages("No images of a study of this UID are here.") }
+    do {
+      let text = try await trial.run { try await source.ruleTrial(files: files) }
+      return text.map { .made($0) } ?? .busy("Another study is being tested: try again.")
+    } catch { return .failed("\(error)") }
   }
 
   func systemPage(_ request: Request, _ context: DashboardContext) throws -> Response {

@@ -60,6 +60,9 @@ struct StudyPage: Page {
   var waits: [Wait]
   var hasWaits: Bool
   var jobs: [JobView]
+  /// Of what models measured in all studies of the patient.
+  var histories: [HistoryView]
+  var hasHistories: Bool
   var story: [Entry]
 }
 
@@ -139,6 +142,7 @@ extension Dashboard {
     let jobs = explanation.record.jobs.map(\.job)
     let possible = try PossibleActions(context.visitor.isOperator ? jobs : [], in: ledger)
     let patient = showsPatients ? patient(uid) : nil
+    let histories = showsPatients ? try histories(ofPatientOf: uid) : []
     let page = StudyPage(
       uid: uid,
       patient: patient.map { patient in
@@ -152,6 +156,7 @@ extension Dashboard {
       },
       hasWaits: !explanation.waits.isEmpty,
       jobs: jobs.reversed().map { JobView($0, possible, showsPictures: showsPatients) },
+      histories: histories.map { HistoryView($0, study: uid) }, hasHistories: !histories.isEmpty,
       story: explanation.story.map { .init(at: ShownTime($0.at), text: $0.text) })
     return renderer.page(
       page, in: try frame("Study \(shortened(uid))", request, context, heading: "Study"))

@@ -49,7 +49,7 @@ extension Diagnosis {
             user: worklist.user, passwordFile: worklist.passwordFile,
             tokenFile: worklist.tokenFile, isPrivate: true)
         } ask: { client in
-          _ = try await client.scheduledWorkitems(station: worklist.station)
+          _ = try await client.scheduledWorkitems(station: worklist.station, refusingUnknown: true)
         })
     }
     for peer in configuration.storageCommitment.peers {
@@ -106,14 +106,15 @@ extension Diagnosis {
     }
   }
 
-  /// By default asks for the instances of a series that nobody has.
+  /// By default asks whether anything answers queries.
   private func finding(
     _ subject: String, url text: String, _ tls: SiteConfiguration.PeerTLS?,
     service: String = "QIDO-RS",
     _ authorization: () throws(ConfigurationError) -> DICOMwebClient.Authorization,
     ask: (DICOMwebClient) async throws -> Void = { client in
-      _ = try await client.instances(
-        ofSeries: DICOMUID.named(UUID().uuidString), study: DICOMUID.named(UUID().uuidString))
+      // Most servers answer 404 for a series that they do not have.
+      guard try await !client.answersQueries() else { return }
+      throw DICOMwebError.refused(url: "studies", status: 404)
     }
   ) async -> Finding {
     guard let url = URL(string: text), let host = url.host else {
@@ -127,12 +128,14 @@ extension Diagnosis {
       try await ask(client)
       return .good(subject, "\(text) answers \(service)")
     } catch DICOMwebError.refused(_, 404) {
-      let advice = "see whether the URL is that of its DICOMweb service"
-      return service == "QIDO-RS"
-        ? .warning(
-          subject, "\(text) answers 404 to QIDO-RS",
-          advice + "; without QIDO-RS verify: query is of no use")
-        : .fault(subject, "\(text) answers 404 to \(service)", advice)
+      let without =
+        service == "QIDO-RS"
+        ? "without QIDO-RS verify: query and querySource are of no use"
+        : "no workitem is performed unless it is"
+      return .warning(
+        subject, "\(text) answers 404 to \(service)",
+        "see whether the URL is that of its DICOMweb service, without /studies or /workitems; "
+          + without)
     } catch DICOMwebError.refused(_, let status) where [401, 403].contains(status) {
       return .fault(
         subject, "\(text) answers \(status)",

@@ -76,11 +76,28 @@ struct ConfiguredDashboardSource: DashboardSource {
     return patient
   }
 
-  private func readPatient(_ file: String) -> DashboardPatient? {
+  private func header(_ file: String) -> Dataset? {
     let path = state.file(file).path
-    guard let contents = try? DICOMFile.contents(of: path, mapped: true),
-      let header = try? DICOMFile(path: path, contents: contents).dataset
+    guard let contents = try? DICOMFile.contents(of: path, mapped: true) else { return nil }
+    return try? DICOMFile(path: path, contents: contents).dataset
+  }
+
+  func examination(file: String) -> DashboardExamination? {
+    guard let header = header(file),
+      let identifier = header.text(.patientID), !identifier.isEmpty
     else { return nil }
+    let qualifiers = header.items(.issuerOfPatientIDQualifiersSequence).first
+    let issuers = [header.text(.issuerOfPatientID), qualifiers?.text(.universalEntityID)]
+    let moment = header.text(.studyDate)
+      .flatMap { StatedMoment(date: $0, time: header.text(.studyTime)) }
+    return DashboardExamination(
+      patient: .init(
+        identifier: identifier, issuer: issuers.compactMap(\.self).first { !$0.isEmpty } ?? "",
+        birthDate: header.text(.patientBirthDate) ?? ""), date: moment.flatMap(\.moment))
+  }
+
+  private func readPatient(_ file: String) -> DashboardPatient? {
+    guard let header = header(file) else { return nil }
     let facts: [(String, DICOM.Tag)] = [
       ("Patient ID", .patientID), ("Birth date", .patientBirthDate), ("Sex", .patientSex),
       ("Study date", .studyDate), ("Study", .studyDescription),
@@ -105,6 +122,21 @@ struct ConfiguredDashboardSource: DashboardSource {
 
   var disk: (available: Int, total: Int)? {
     DiskSpace(of: state.url.path).map { ($0.available, $0.size) }
+  }
+}
+
+extension DICOM.Tag {
+  fileprivate static let universalEntityID = DICOM.Tag(0x0040, 0x0032)
+}
+
+extension StatedMoment {
+  /// As if it were in UTC; nil where the calendar has no such day.
+  fileprivate var moment: Date? {
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.timeZone = .gmt
+    format.dateFormat = "yyyyMMddHHmmss"
+    return format.date(from: date + time)
   }
 }
 

@@ -1,0 +1,114 @@
+import Clocks
+import Dispatch
+import Foundation
+import JobLedger
+import Synchronization
+
+/// Whose the results of a ledger are. The ledger keeps no patient, so that headers are read, each once, the newest first;
+/// what they say stays in memory.
+final class PatientIndex: Sendable {
+  /// A result of a patient.
+  struct Entry: Sendable, Equatable {
+    var job: Int64
+    /// As the images state it, taken for UTC.
+    var date: Date?
+  }
+
+  private struct Model {
+    var entries: [DashboardExamination.Patient: [Entry]] = [:]
+    var seen: Set<Int64> = []
+    /// All jobs from this one on have been looked at; nil before the first.
+    var lowest: Int64?
+    var isWhole = false
+    var isFilling = false
+  }
+
+  /// The newest results are looked at again each time: a job may end long after those that were made after it.
+  private static let newest = 500
+  private static let page = 200
+  /// Of a model; older ones are left out.
+  private static let mostResults = 500_000
+
+  private let ledger: Ledger
+  private let source: any DashboardSource
+  private let models = Mutex<[String: Model]>([:])
+  /// Where headers are read, by one thread and not for long at a time.
+  private let queue = DispatchQueue(label: "segmentd.patients", qos: .utility)
+
+  init(_ ledger: Ledger, _ source: any DashboardSource) {
+    self.ledger = ledger
+    self.source = source
+  }
+
+  /// The results of a model that are of a patient.
+  ///
+  /// - Parameters:
+  ///   - patient: as an image of a study says.
+  ///   - model: its name.
+  ///   - seconds: for which headers are read at most; then the others are read by and by.
+  /// - Returns: the results in no order, and whether all have been looked at.
+  /// - Throws: `LedgerError`
+  func results(
+    of patient: DashboardExamination.Patient, model: String, within seconds: Double
+  ) throws -> (entries: [Entry], isWhole: Bool) {
+    let end = SteadyTime.now.seconds + seconds
+    try queue.sync {
+      look(at: try ledger.results(ofModel: model, limit: Self.newest), of: model)
+      try readOlder(model, until: end)
+    }
+    let (entries, isWhole, isFilling) = models.withLock { models in
+      let found = models[model]
+      let (isWhole, isFilling) = (found?.isWhole ?? false, found?.isFilling ?? false)
+      models[model]?.isFilling = !isWhole
+      return (found?.entries[patient] ?? [], isWhole, isFilling)
+    }
+    if !isWhole, !isFilling { fill(model) }
+    return (entries, isWhole)
+  }
+
+  /// Reads on, with pauses in which others have their turn.
+  private func fill(_ model: String) {
+    queue.asyncAfter(deadline: .now() + 0.05) { [weak self] in
+      guard let self else { return }
+      // A ledger that cannot be read now is asked again by the next page.
+      let isRead = (try? readOlder(model, until: SteadyTime.now.seconds + 0.5)) != nil
+      let isOver = models.withLock { models in
+        let isOver = !isRead || models[model]?.isWhole != false
+        if isOver { models[model]?.isFilling = false }
+        return isOver
+      }
+      if !isOver { fill(model) }
+    }
+  }
+
+  private func readOlder(_ model: String, until end: Double) throws {
+    while SteadyTime.now.seconds < end {
+      let (isWhole, lowest, count) = models.withLock { models in
+        (models[model]?.isWhole ?? false, models[model]?.lowest, models[model]?.seen.count ?? 0)
+      }
+      guard !isWhole else { return }
+      let results = try ledger.results(ofModel: model, before: lowest ?? .max, limit: Self.page)
+      for result in results where SteadyTime.now.seconds < end {
+        look(at: [result], of: model)
+        models.withLock { $0[model, default: Model()].lowest = result.job }
+      }
+      if results.isEmpty || count >= Self.mostResults {
+        models.withLock { $0[model, default: Model()].isWhole = true }
+      }
+    }
+  }
+
+  private func look(at results: [ModelResult], of model: String) {
+    // Without a copy of what is known, which has an entry for each result.
+    for result in results
+    where models.withLock({ $0[model]?.seen.contains(result.job) != true }) {
+      let examination = result.file.flatMap { source.examination(file: $0) }
+      models.withLock { models in
+        models[model, default: Model()].seen.insert(result.job)
+        guard let examination else { return }
+        models[model, default: Model()].entries[examination.patient, default: []]
+          .append(Entry(job: result.job, date: examination.date))
+      }
+    }
+  }
+}
