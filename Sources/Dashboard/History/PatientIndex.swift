@@ -53,7 +53,7 @@ final class PatientIndex: Sendable {
   ) throws -> (entries: [Entry], isWhole: Bool) {
     let end = SteadyTime.now.seconds + seconds
     try queue.sync {
-      look(at: try ledger.results(ofModel: model, limit: Self.newest), of: model)
+      look(at: try ledger.results(ofModel: model, limit: Self.newest), of: model, until: end)
       try readOlder(model, until: end)
     }
     let (entries, isWhole, isFilling) = models.withLock { models in
@@ -88,9 +88,9 @@ final class PatientIndex: Sendable {
       }
       guard !isWhole else { return }
       let results = try ledger.results(ofModel: model, before: lowest ?? .max, limit: Self.page)
-      for result in results where SteadyTime.now.seconds < end {
-        look(at: [result], of: model)
-        models.withLock { $0[model, default: Model()].lowest = result.job }
+      let last = look(at: results, of: model, until: end)
+      models.withLock { models in
+        if let last { models[model, default: Model()].lowest = last }
       }
       if results.isEmpty || count >= Self.mostResults {
         models.withLock { $0[model, default: Model()].isWhole = true }
@@ -98,10 +98,18 @@ final class PatientIndex: Sendable {
     }
   }
 
-  private func look(at results: [ModelResult], of model: String) {
-    // Without a copy of what is known, which has an entry for each result.
-    for result in results
-    where models.withLock({ $0[model]?.seen.contains(result.job) != true }) {
+  /// Reads headers as long as there is time.
+  ///
+  /// - Returns: the last job that has been looked at, now or before.
+  @discardableResult
+  private func look(at results: [ModelResult], of model: String, until end: Double) -> Int64? {
+    var last: Int64?
+    for result in results {
+      // Without a copy of what is known, which has an entry for each result.
+      let isKnown = models.withLock { $0[model]?.seen.contains(result.job) == true }
+      guard isKnown || SteadyTime.now.seconds < end else { break }
+      last = result.job
+      guard !isKnown else { continue }
       let examination = result.file.flatMap { source.examination(file: $0) }
       models.withLock { models in
         models[model, default: Model()].seen.insert(result.job)
@@ -110,5 +118,6 @@ final class PatientIndex: Sendable {
           .append(Entry(job: result.job, date: examination.date))
       }
     }
+    return last
   }
 }
