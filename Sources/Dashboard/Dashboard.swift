@@ -126,7 +126,6 @@ public struct Dashboard: WebRoutes {
     let held = try ledger.jobCount(selection)
     let path = request.uri.path
     // A page that shows itself anew leaves the notices to those that a person opens.
-    let isRenewal = HTTPField.Name("X-Renewal").map { request.headers[$0] != nil } ?? false
     let links: [(String, String, Int?)] = [
       ("Today", "/", nil), ("Studies", "/studies", nil), ("Queue", "/queue", nil),
       ("Held", "/held", held > 0 ? held : nil), ("Refused", "/refused", nil),
@@ -142,7 +141,7 @@ public struct Dashboard: WebRoutes {
       hasSession: visitor.sessionIdentifier != nil && settings.proxy == nil,
       canOperate: visitor.isOperator, csrf: visitor.csrfToken, here: path,
       pause: try ledger.processingState().pauseText,
-      notices: isRenewal
+      notices: request.isRenewal
         ? [] : visitor.sessionIdentifier.map { sessions.takeNotices(of: $0) } ?? [],
       version: version)
   }

@@ -36,7 +36,7 @@ import Testing
     ).output.trimmingCharacters(in: .newlines)
     return try WebStore(
       """
-      , dashboard: true, limits: {headerSeconds: 2}, users: [
+      , dashboard: true, limits: {headerSeconds: 2, connectionsPerAddress: 40}, users: [
           {name: olga, passwordHash: "\(hash)", role: operator},
           {name: vera, passwordHash: "\(hash)", role: viewer}]
       """, hasDestination: true)
@@ -77,6 +77,37 @@ import Testing
     #expect(seen.console.isEmpty && seen.axe.isEmpty, "\(seen.console) \(seen.axe)")
     let log = daemon.output
     #expect(log.contains("logged in") && !log.contains("Eve"))
+    #expect(try await daemon.end() == 0)
+  }
+
+  /// How a page followed what happened; see `dashboard_live.py`.
+  private struct Followed: Decodable {
+    var banner: String
+    var sameDocument: Bool
+    var streams: Int
+    var refused: Int
+    var hidden: Bool
+    var fault: String
+    var login: String
+    var ended: Bool
+    var sameAtTheEnd: Bool
+  }
+
+  @Test func aPageFollowsThroughWhatBreaks() async throws {
+    let web = try await Self.daemon()
+    _ = try await web.series(slices: 12)
+    let daemon = try await web.start()
+    _ = try await web.setup.send(web.setup.folder.url.appendingPathComponent("series"))
+    #expect(try await web.setup.endedJobs().map(\.state) == ["completed"])
+    let found = try await runScript(
+      "peers/dashboard_live.py",
+      ["\(web.port)", Self.password, segmentdBinary, web.setup.configuration], as: Followed.self)
+    // The connection broke off; what happened meanwhile is shown without a reload.
+    #expect(found.banner.contains("new disk") && found.sameDocument)
+    #expect(found.streams == 8 && found.refused > 0 && found.hidden)
+    #expect(found.fault == "too many planes are asked for: try again")
+    // The session is over: no stream of it is left, and the page stays as it is.
+    #expect(found.login == "/login" && found.ended && found.sameAtTheEnd)
     #expect(try await daemon.end() == 0)
   }
 

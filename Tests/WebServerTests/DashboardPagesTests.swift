@@ -143,6 +143,43 @@ import WebServer
     }
   }
 
+  @Test func tooManyPlanesAreRefused() async throws {
+    try await withDashboard {
+      // By one program, over few connections.
+      let result = try await runProcess(
+        "/usr/bin/curl",
+        [
+          "-sS", "-Z", "--parallel-max", "4", "-o", "/dev/null", "-w", "%{http_code}\n",
+          "--noproxy", "*", "-H", "Authorization: Bearer reader",
+          "http://127.0.0.1:\(dashboard.port)/jobs/1/objects/0/labels/0/[1-6000]",
+        ])
+      let statuses = result.output.split(separator: "\n")
+      // There is no job 1, so that those that are admitted find none.
+      #expect(statuses.count == 6000 && statuses.count { $0 == "404" } >= 600)
+      #expect(Set(statuses) == ["404", "429"])
+      // Another visitor has a budget of its own.
+      let other = try await ask(
+        "/jobs/1/objects/0/labels/0/1", "-H", "Authorization: Bearer script")
+      #expect(other.status == 404)
+    }
+  }
+
+  /// What a page asks for by itself is no use of a session; a test with a clock is in SessionsTests.
+  @Test func renewalsLeaveNoticesAndAreAnswered() async throws {
+    try await withDashboard {
+      let login = try await ask("/login", "-d", "user=olga&password=olga")
+      let page = try await ask("/queue", "-b", login.cookie)
+      let token = try #require(
+        page.body.firstMatch(of: /name="csrf" value="([0-9a-f]+)"/)?.output.1)
+      let pause = try await ask("/processing/pause", "-b", login.cookie, "-d", "csrf=\(token)")
+      #expect(pause.status == 303)
+      let renewed = try await ask("/queue", "-b", login.cookie, "-H", "X-Renewal: 1")
+      #expect(renewed.status == 200 && !renewed.body.contains("class=\"notice\""))
+      let shown = try await ask("/queue", "-b", login.cookie)
+      #expect(shown.body.contains("class=\"notice\""))
+    }
+  }
+
   @Test func listsSayThatThereIsMore() async throws {
     for number in 0..<101 {
       var refusal = RefusedInstance(reason: "x", source: .listener)

@@ -30,6 +30,18 @@ import Testing
     #expect(sessions.session(identifier) == nil)
   }
 
+  /// A page that follows what happens in a browser that nobody sits at.
+  @Test func aSessionThatIsOnlyLookedAtEnds() throws {
+    let sessions = sessions()
+    let identifier = sessions.begin(user: "olga", role: .operator)
+    for _ in 0..<17 {
+      clock.pass(100)
+      #expect(sessions.session(identifier, isUse: false)?.user == "olga")
+    }
+    clock.pass(101)
+    #expect(sessions.session(identifier, isUse: false) == nil)
+  }
+
   @Test func aSessionEndsAfterTwelveHoursHoweverMuchItIsUsed() throws {
     let sessions = sessions()
     let identifier = sessions.begin(user: "olga", role: .viewer)

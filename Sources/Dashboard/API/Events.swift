@@ -12,8 +12,9 @@ extension Dashboard {
   /// Tells a page that something has happened (server-sent events, HTML Standard 9.2).
   func addEvents(to pages: some RouterMethods<DashboardContext>) {
     let streams = Streams()
-    let ledger = ledger
+    let (ledger, sessions) = (ledger, sessions)
     pages.get("events") { _, context in
+      let session = context.visitor.sessionIdentifier
       // People behind one address do not take each other's places where they have logged in.
       let visitor = context.visitor.key(context.web.address)
       guard streams.hasPlace(visitor, of: Self.mostStreamsPerVisitor, in: Self.mostStreams) else {
@@ -30,6 +31,8 @@ extension Dashboard {
             ByteBuffer(string: "retry: 2000\nevent: change\ndata: \(last)\n\n"))
           for _ in 0..<Self.longestStream {
             try await Task.sleep(for: .seconds(1))
+            // The browser asks anew, and is told to log in.
+            if let session, sessions.session(session, isUse: false) == nil { break }
             let now = try await offPool { try ledger.lastChange() }
             // Whoever has gone is noticed by the comment.
             let text = now == last ? ":\n\n" : "event: change\ndata: \(now)\n\n"

@@ -54,8 +54,13 @@ final class Sessions: Sendable {
     return identifier
   }
 
-  /// The session of an identifier, which is used by that; nil where there is none or it is over.
-  func session(_ identifier: String) -> Session? {
+  /// The session of an identifier; nil where there is none or it is over.
+  ///
+  /// - Parameters:
+  ///   - identifier: of the cookie.
+  ///   - isUse: whether the session is used by that, and lasts on. What a page asks for by itself is no use: else a browser
+  ///     that somebody has left would stay logged in.
+  func session(_ identifier: String, isUse: Bool = true) -> Session? {
     let time = now()
     return sessions.withLock { sessions in
       guard var session = sessions[identifier] else { return nil }
@@ -63,7 +68,7 @@ final class Sessions: Sendable {
         sessions[identifier] = nil
         return nil
       }
-      session.usedAt = time
+      if isUse { session.usedAt = time }
       sessions[identifier] = session
       return session
     }

@@ -89,7 +89,7 @@ struct VisitorMiddleware: RouterMiddleware {
       return await visitor(presented, context)
     }
     if let identifier = request.cookies[SessionCookie.name(settings)]?.value,
-      let session = sessions.session(identifier)
+      let session = sessions.session(identifier, isUse: request.isOfPerson)
     {
       return .somebody(
         Visitor(
@@ -105,7 +105,9 @@ struct VisitorMiddleware: RouterMiddleware {
     _ user: String, _ role: WebRole, _ request: Request, _ context: DashboardContext
   ) -> Visitor {
     let identifier = request.cookies[SessionCookie.name(settings)]?.value
-    if let identifier, let session = sessions.session(identifier), session.user == user {
+    if let identifier, let session = sessions.session(identifier, isUse: request.isOfPerson),
+      session.user == user
+    {
       return Visitor(
         user: user, role: role,
         proof: .session(identifier: identifier, csrfToken: session.csrfToken))
@@ -185,6 +187,14 @@ struct VisitorMiddleware: RouterMiddleware {
       ("Referrer-Policy", "same-origin"), ("Cross-Origin-Opener-Policy", "same-origin"),
       ("Cross-Origin-Resource-Policy", "same-origin"), ("Cache-Control", "no-store"),
     ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
+}
+
+extension Request {
+  /// Whether the page is shown anew by itself.
+  var isRenewal: Bool { HTTPField.Name("X-Renewal").map { headers[$0] != nil } ?? false }
+
+  /// Whether somebody has asked for it, and not a page that follows what happens.
+  fileprivate var isOfPerson: Bool { !isRenewal && uri.path != "/events" }
 }
 
 /// The cookie that has a session's identifier.

@@ -6,7 +6,7 @@ const find = (id) => document.getElementById(id);
 
 const pixels = async (path) => {
   const answer = await fetch(path);
-  if (!answer.ok) throw new Error(await answer.text());
+  if (!answer.ok) throw Object.assign(new Error(await answer.text()), { status: answer.status });
   const bitmap = await createImageBitmap(await answer.blob(), { colorSpaceConversion: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -71,8 +71,13 @@ const show = async (volume) => {
       if (turn < view.drawn) return;
       view.drawn = turn;
       Object.assign(view, { image, labels });
+      find("fault").textContent = "";
       draw(view);
-    } catch (error) { find("fault").textContent = error.message; }
+    } catch (error) {
+      find("fault").textContent = error.message;
+      // Too many at once: again in a second, unless another one is wanted by then.
+      if (error.status === 429) setTimeout(() => { if (turn === view.wanted) load(view); }, 1000);
+    }
   };
 
   volume.windows.forEach((window, number) => {

@@ -57,7 +57,7 @@ final class VolumeViewer: Sendable {
   }
 
   private func volume(_ key: Key) throws -> ViewedVolume {
-    let job = try ledger.job(key.job).job
+    let job = try job(key.job)
     guard job.purgedAt == nil else {
       throw DashboardRefusal(.notFound, "the result of job \(key.job) was purged")
     }
@@ -70,6 +70,12 @@ final class VolumeViewer: Sendable {
     forgetLater()
     if let found { return found.volume }
     return try read(key, job)
+  }
+
+  private func job(_ id: Int64) throws -> JobSummary {
+    do throws(LedgerError) { return try ledger.job(id).job } catch .unknownJob {
+      throw DashboardRefusal(.notFound, "there is no job \(id)")
+    }
   }
 
   /// Lets go of what nobody has looked at for some minutes.
