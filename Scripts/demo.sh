@@ -5,6 +5,8 @@
 #   Scripts/demo.sh                  the bundled synthetic series, a hippocampus and a beating heart
 #   Scripts/demo.sh FOLDER [MODEL]   DICOM files of yours, segmented by MODEL (default: hippocampus)
 #   Scripts/demo.sh --keep …         leaves the PACS and segmentd running until Ctrl-C, and says where they are
+#
+# SEGMENTD=PROGRAM in the environment: of this program, in place of one that is built.
 keep=
 if [ "${1:-}" = --keep ]; then
   keep=1
@@ -20,11 +22,16 @@ heart=
 input=${input:-$series/synthetic-1}
 [ -d "$input" ] || die "$input is not a folder"
 
-need_swift
-need_packages "${build_packages[@]}" "${peer_packages[@]}"
-say "building segmentd (release)"
-swift build -c release --product segmentd
-segmentd=$(swift build -c release --show-bin-path)/segmentd
+need_packages "${peer_packages[@]}"
+if [ -n "${SEGMENTD:-}" ]; then
+  segmentd=$(realpath "$SEGMENTD")
+else
+  need_swift
+  need_packages "${build_packages[@]}"
+  say "building segmentd (release)"
+  swift build -c release --product segmentd
+  segmentd=$(swift build -c release --show-bin-path)/segmentd
+fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/segmentd-demo.XXXXXX")
 result=$work/result
@@ -133,7 +140,7 @@ if [ -n "$heart" ]; then
   say "the heart: end-diastole compared with the labels with which it was drawn, and what the job keeps"
   "$segmentd" evaluate --model cardiac --labels "$heart.ed.labels.nii.gz" \
     --predictions "$(ls "$work"/state/results/*/segmentation-phase-*.dcm | head -1)"
-  "$segmentd" jobs --config "$work/segmentd.yaml" --json | python3 Scripts/demo/measurements.py
+  "$segmentd" jobs --config "$work/segmentd.yaml" --json | python3 Scripts/demo/measurements.py cardiac
 fi
 say "results:"
 find "$result" -type f -printf '    %p\n'
