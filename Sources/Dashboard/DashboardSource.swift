@@ -35,6 +35,9 @@ public protocol DashboardSource: Sendable {
   /// - Throws: an error that says why they cannot be read.
   func pixels(of stack: SliceStack) throws -> Volume
 
+  /// Who was not admitted of late, the last first; nil where that is not kept.
+  var refusedSenders: [DashboardRefusedSender]? { get }
+
   /// Resident memory of the daemon's processes, in bytes.
   var memory: [(process: String, bytes: Int)] { get }
 
@@ -60,6 +63,25 @@ public struct DashboardModel: Sendable {
     self.summary = summary
     self.facts = facts
     self.card = card
+  }
+}
+
+/// Somebody who was not admitted.
+public struct DashboardRefusedSender: Sendable, Encodable {
+  /// An AE title or an address.
+  public var name: String
+  public var address: String?
+  public var reason: String
+  public var lastAt: Date
+  /// How often with this reason.
+  public var count: Int
+
+  public init(name: String, address: String?, reason: String, lastAt: Date, count: Int) {
+    self.name = name
+    self.address = address
+    self.reason = reason
+    self.lastAt = lastAt
+    self.count = count
   }
 }
 

@@ -84,7 +84,7 @@ import Testing
       try Data(document.utf8).write(to: file)
       let result = try await runProcess(testPython, [script, "output", "doctor", file.path])
       #expect(result.status == (expected.isEmpty ? 0 : 1), "\(result.output)")
-      #expect(result.output.contains(expected), "\(result.output)")
+      #expect(expected.isEmpty || result.output.contains(expected), "\(result.output)")
     }
   }
 

@@ -164,6 +164,23 @@ import WebServer
     }
   }
 
+  @Test(arguments: [true, false]) func sendersThatWereNotAdmittedAreShown(isKept: Bool) async throws
+  {
+    var dashboard = dashboard
+    dashboard.source.refusedSenders =
+      isKept
+      ? [
+        DashboardRefusedSender(
+          name: "<b>EVE</b>", address: "10.0.0.66", reason: "association rejected", lastAt: Date(),
+          count: 17)
+      ] : nil
+    try await dashboard.running(hasClients: false) {
+      let page = try await dashboard.ask("/refused").body
+      #expect(page.contains("&lt;b&gt;EVE&lt;/b&gt;, 10.0.0.66") == isKept)
+      #expect(page.contains("No audit log is kept") == !isKept && !page.contains("<b>EVE"))
+    }
+  }
+
   /// What a page asks for by itself is no use of a session; a test with a clock is in SessionsTests.
   @Test func renewalsLeaveNoticesAndAreAnswered() async throws {
     try await withDashboard {

@@ -156,6 +156,7 @@ extension TestedDashboard {
 
     func models() async -> (models: [DashboardModel], faults: [String]) { ([], []) }
     let rules: [DashboardRule] = []
+    let refusedSenders: [DashboardRefusedSender]? = nil
     func ruleTrial(files: [String]) async throws -> String { "" }
     func patient(file: String) -> DashboardPatient? { nil }
     func stacks(series: String) throws -> [SliceStack] { throw Unavailable() }

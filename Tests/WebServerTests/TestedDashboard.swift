@@ -15,6 +15,7 @@ struct TestedSource: DashboardSource {
   struct Unavailable: Error {}
 
   var rules: [DashboardRule] = [DashboardRule(name: "chest", model: "liver", priority: 2)]
+  var refusedSenders: [DashboardRefusedSender]? = []
   /// By file.
   var examinations: [String: DashboardExamination] = [:]
 

@@ -64,6 +64,7 @@ extension Dashboard {
     api.get("refused") { _, _ in
       try await json { try ledger.refusals().map(\.withoutFile) }
     }
+    api.get("senders/refused") { _, _ in try await json { source.refusedSenders ?? [] } }
     api.get("associations") { request, _ in
       let limit = try Self.number("limit", request.uri.queryParameters, 1...1000) ?? 100
       return try await json { try ledger.brokenAssociations(limit: limit) }

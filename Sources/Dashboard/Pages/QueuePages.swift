@@ -58,6 +58,17 @@ struct RefusedPage: Page {
     var reason: String
   }
 
+  struct Sender {
+    var at: ShownTime
+    var from: String
+    var reason: String
+    var count: Int
+  }
+
+  var senders: [Sender]
+  var hasSenders: Bool
+  /// In place of a list that is empty.
+  var noSenders: String
   var refusals: [Refusal]
   var hasRefusals: Bool
   var more: String?
@@ -156,7 +167,16 @@ extension Dashboard {
         from: "\(association.callingAETitle), \(association.peerAddress)",
         outcome: association.outcome?.rawValue ?? "", reason: association.message ?? "")
     }
+    let known = source.refusedSenders
+    let senders = (known ?? []).prefix(Self.jobsOnPage).map { sender in
+      RefusedPage.Sender(
+        at: ShownTime(sender.lastAt),
+        from: [sender.name, sender.address].compactMap(\.self).joined(separator: ", "),
+        reason: sender.reason, count: sender.count)
+    }
     let page = RefusedPage(
+      senders: senders, hasSenders: !senders.isEmpty,
+      noSenders: known == nil ? "No audit log is kept: see audit.keepDays." : "None.",
       refusals: refusals, hasRefusals: !refusals.isEmpty,
       more: all.count > refusals.count
         ? "\(refusals.count) of \(all.count); segmentd jobs list --refused shows all." : nil,

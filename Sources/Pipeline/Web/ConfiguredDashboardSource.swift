@@ -1,3 +1,4 @@
+import AuditLog
 import ConfigurationFile
 import DICOM
 import Dashboard
@@ -117,6 +118,14 @@ struct ConfiguredDashboardSource: DashboardSource {
   }
 
   func pixels(of stack: SliceStack) throws -> Volume { try SourceSeries.pixels(of: stack) }
+
+  var refusedSenders: [DashboardRefusedSender]? {
+    guard configuration.audit.keepDays > 0 else { return nil }
+    return AuditLog.refusedPeers(in: state.auditLog.path).map {
+      DashboardRefusedSender(
+        name: $0.name, address: $0.address, reason: $0.reason, lastAt: $0.lastAt, count: $0.count)
+    }
+  }
 
   var memory: [(process: String, bytes: Int)] { MemoryBudget.ofDaemon }
 
