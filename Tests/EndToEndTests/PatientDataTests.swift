@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What says something of a patient is in the images and results, and nowhere else: neither in the log at its
-/// finest level nor in metrics, whatever becomes of the images.
+/// finest level nor in metrics, in the API or in titles of pages, whatever becomes of the images.
 @Suite(.serialized, .limitedConcurrency) struct PatientDataTests {
   /// Values that occur nowhere else, each of which would tell whose images these are.
   private static let identity = [
@@ -36,11 +36,50 @@ import Testing
     }.joined()
   }
 
+  private static let token = ["-H", "Authorization: Bearer token-of-a-test"]
+
+  private static func web(_ port: Int) async throws -> String {
+    let hash = try await runProcess(
+      "/bin/bash", ["-c", "echo token-of-a-test | \(segmentdBinary) config hash-password"]
+    ).output.trimmingCharacters(in: .newlines)
+    return """
+      web:
+        port: \(port)
+        stow: true
+        dashboard: true
+        tokens: [{name: test, tokenHash: "\(hash)", role: operator}]
+      log: {level: debug}
+      """
+  }
+
+  /// The titles of pages that show the patient, and what the API says.
+  private func pages(_ port: Int, _ study: String) async throws -> (titles: String, api: String) {
+    func get(_ path: String) async throws -> String {
+      try await runProcess(
+        "/usr/bin/curl", ["-sSf"] + Self.token + ["http://127.0.0.1:\(port)/\(path)"]
+      ).output
+    }
+    var (titles, api) = ("", "")
+    for path in [
+      "", "studies", "studies/\(study)", "queue", "held", "refused", "destinations", "models",
+      "rules?uid=\(study)", "system", "jobs/1/viewer",
+    ] {
+      let page = try await get(path)
+      let title = try #require(page.firstMatch(of: /<title>(.*)<\/title>/)?.output.1, "\(path)")
+      titles += "\(title)\n"
+      if path.hasPrefix("studies/") { #expect(page.contains("ZZSURNAME")) }
+    }
+    for path in [
+      "studies", "studies/\(study)", "jobs", "jobs/1", "refused", "pending", "senders/refused",
+      "associations", "destinations", "rules", "system",
+    ] { api += try await get("api/v1/\(path)") }
+    return (titles, api)
+  }
+
   @Test func isNotInTheLogAndNotInMetrics() async throws {
     let watched = try TemporaryFolder()
     let web = try freePort()
-    let setup = try DaemonSetup(
-      more: "web: {port: \(web), stow: true}\nlog: {level: debug}", watch: watched.url)
+    let setup = try DaemonSetup(more: try await Self.web(web), watch: watched.url)
     let orthanc = try await Orthanc(dicomPort: setup.destinationPort)
     let daemon = try await setup.start()
 
@@ -85,8 +124,7 @@ import Testing
           "/usr/bin/curl",
           [
             "-sS", "-H", "Content-Type: application/dicom", "--data-binary", "@\(body.path)",
-            "http://127.0.0.1:\(web)/dicom-web/studies",
-          ])
+          ] + Self.token + ["http://127.0.0.1:\(web)/dicom-web/studies"])
       }
     }
     try await waitUntil("an end of all jobs") {
@@ -94,7 +132,9 @@ import Testing
       return jobs.count >= 3
         && jobs.allSatisfy { ["completed", "held", "cancelled"].contains($0.state) }
     }
-    let metrics = try await runProcess("/usr/bin/curl", ["-sS", "http://127.0.0.1:\(web)/metrics"])
+    let metrics = try await runProcess(
+      "/usr/bin/curl", ["-sS"] + Self.token + ["http://127.0.0.1:\(web)/metrics"])
+    let pages = try await pages(web, study)
     let jobs = try await segmentd("jobs", "--config", setup.configuration, "--json")
     let refused = try await segmentd("jobs", "--config", setup.configuration, "--refused", "--json")
     let table = try await segmentd("jobs", "--config", setup.configuration, "--refused")
@@ -128,6 +168,7 @@ import Testing
     for (what, text) in [
       ("log", daemon.output), ("metrics", metrics.output), ("jobs", jobs.output),
       ("refused instances", refused.output), ("story", story.output),
+      ("titles of pages", pages.titles), ("API", pages.api),
       ("audit log", try auditLog(of: setup)),
     ] {
       #expect(!text.isEmpty, "\(what)")
