@@ -192,7 +192,7 @@ import Testing
       _ = try ledger.files(ofStudy: "1.2")
       _ = try ledger.lastChange()
     }
-    try plans.expectNoScans(made, 25)
+    try plans.expectNoScans(made, 24)
   }
 
   /// Without a condition a page is read in the order of the numbers, up to its end.

@@ -79,7 +79,9 @@ public enum PrintedJSONSchema {
     let next = arguments.dropFirst().first.flatMap { $0.hasPrefix("-") ? nil : $0 }
     switch command {
     case "jobs":
-      guard [nil, "list"].contains(next) else { return "jobs-action" }
+      guard [nil, "list"].contains(next) else {
+        return next == "progress" ? "jobs-progress" : "jobs-action"
+      }
       let kind = ["job", "pending", "refused"].first { arguments.contains("--\($0)") }
       return kind.map { "jobs-list-\($0)" } ?? "jobs-list"
     case "models": return "models-\(next ?? "list")"
