@@ -22,18 +22,20 @@ need_packages() {
   [ ${#missing[@]} -eq 0 ] && return
   say "installing Debian packages: ${missing[*]}"
   as_root apt-get update -qq
-  # The scripts start their own Orthanc; that of the package is neither started nor enabled. Masked
-  # while it is installed, it stays free for whoever wants it later.
-  local brings_service=false
-  if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
-    brings_service=true
-    as_root systemctl mask --quiet orthanc.service 2>/dev/null || true
+  # The scripts start these by themselves, as far as they need them: those of the packages are neither started nor
+  # enabled. Masked while they are installed, they stay free for whoever wants them later.
+  local services=()
+  if command -v systemctl >/dev/null; then
+    for name in "${missing[@]}"; do
+      case $name in orthanc | munge | slurmctld | slurmd) services+=("$name.service") ;; esac
+    done
   fi
+  [ ${#services[@]} -eq 0 ] || as_root systemctl mask --quiet "${services[@]}" 2>/dev/null || true
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  if $brings_service; then
-    as_root systemctl unmask --quiet orthanc.service 2>/dev/null || true
-    as_root systemctl disable --quiet orthanc.service 2>/dev/null || true
+  if [ ${#services[@]} -gt 0 ]; then
+    as_root systemctl unmask --quiet "${services[@]}" 2>/dev/null || true
+    as_root systemctl disable --quiet "${services[@]}" 2>/dev/null || true
   fi
 }
 
@@ -42,7 +44,11 @@ build_packages=(
   libcairo2-dev libcurl4-openssl-dev zlib1g-dev
 )
 peer_packages=(dcmtk orthanc orthanc-dicomweb curl python3)
-test_packages=(chromium dicom3tools libpixelmed-java openjph-tools plastimatch python3-venv rsyslog rsyslog-openssl strace systemd)
+slurm_packages=(slurmctld slurmd slurm-client munge iproute2)
+test_packages=(
+  chromium dicom3tools libpixelmed-java openjph-tools plastimatch python3-venv rsyslog rsyslog-openssl strace systemd
+  "${slurm_packages[@]}"
+)
 
 # How the tests are built: what computes optimised, as it is shipped, our other modules and the packages we use not (see
 # Package.swift), which takes four fifths of the time; in a folder of its own, because the flags differ from those of the
