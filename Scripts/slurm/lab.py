@@ -25,19 +25,24 @@ MODELS = PACKAGE / "Fixtures/models"
 
 
 class Lab:
-    def __init__(self, segmentd, folder, nodes):
+    def __init__(self, segmentd, folder, nodes, maximum=4, packed=16):
         self.segmentd, self.folder = segmentd, folder
         self.models, self.node_models = folder / "models", folder / "node-models"
         shutil.copytree(MODELS, self.models)
         shutil.copytree(MODELS, self.node_models)
+        # A file system of its own, as a shared one is.
         self.jobs_folder = folder / "jobs"
-        self.jobs_folder.mkdir(mode=0o700)
+        self.jobs_folder.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=512m,mode=700", "tmpfs", self.jobs_folder)
         slurm = folder / "slurm"
         slurm.mkdir()
         self.cluster = Cluster(slurm, nodes)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
+        self.program = folder / "bin/segmentd"
+        self.program.parent.mkdir()
+        self.program.symlink_to(segmentd)
         self.configuration = folder / "segmentd.yaml"
         self.configuration.write_text(f"""
 stateDirectory: {folder}/state
@@ -50,12 +55,13 @@ inference: {{executor: slurm, checkpointSeconds: 2}}
 log: {{format: text}}
 slurm:
   folder: {self.jobs_folder}
-  program: {segmentd}
+  program: {self.program}
   models: {self.node_models}
   partition: batch
   urgentPartition: urgent
   memoryGB: 0.1
-  maximumJobs: 4
+  maximumJobs: {maximum}
+  packJobs: {packed}
 """)
         self.log = folder / "segmentd.log"
         self.seed, self.series = 0, {}
@@ -79,7 +85,9 @@ slurm:
         self.daemon.wait(120)
 
     def command(self, *arguments, check=True, env=None):
-        return run(self.segmentd, *arguments[:1], "--config", self.configuration, *arguments[1:], check=check, env=env)
+        words = 2 if arguments[0] == "jobs" and arguments[1:2] and arguments[1][0] != "-" else 1
+        return run(self.segmentd, *arguments[:words], "--config", self.configuration, *arguments[words:], check=check,
+                   env=env)
 
     def jobs(self):
         return json.loads(self.command("jobs", "--json").stdout)
@@ -162,6 +170,15 @@ slurm:
         """The names that Slurm knows of a job."""
         return sorted({one["name"] for one in self.cluster.jobs() if one["name"].split("-")[2:3] == [str(job)]})
 
+    def packs(self):
+        """The names of the packs that Slurm knows."""
+        return {one["name"] for one in self.cluster.jobs() if "-pack-" in one["name"]}
+
+    def attempts(self, uid):
+        """How the attempts at a job ended."""
+        detail = json.loads(self.command("jobs", "list", "--job", self.row(uid)["id"], "--json").stdout)
+        return [one.get("outcome") for one in detail["attempts"]]
+
     # Strikes
 
     def nothing_happens(self):
@@ -170,6 +187,81 @@ slurm:
         # The first submission is refused for memory by the node, and asks for what it needs.
         names = self.submissions(self.row(uids[0])["id"])
         assert [name.rsplit("-", 1)[1] for name in names] == ["1", "2"], names
+        self.check(uids)
+
+    def shared_disk_is_full(self):
+        """For longer than three attempts take; then there is space again."""
+        uids = self.send(1, slices=120, size=256)
+        until("a running job", lambda: [one for one in self.cluster.running() if one[0].endswith("-2")])
+        filler = self.jobs_folder / "filler"
+        run("dd", "if=/dev/zero", f"of={filler}", "bs=1M", check=False)
+        run("dd", "if=/dev/zero", f"of={filler}.rest", "bs=1k", check=False)
+        waiting = until("that the job waits", lambda: [row for row in [self.row(uids[0])]
+                                                       if row["state"] == "retryable"])[0]
+        print(f"  {waiting['reason']}", flush=True)
+        assert "no space left on device" in waiting["reason"].lower(), waiting["reason"]
+        others = self.send(1)
+        time.sleep(20)
+        assert self.row(uids[0])["state"] == "retryable", self.row(uids[0])
+        assert self.row(others[0])["state"] in ("available", "retryable"), self.row(others[0])
+        for name in ("filler", "filler.rest"):
+            (self.jobs_folder / name).unlink()
+        self.wait_for(uids + others)
+        for uid in uids + others:
+            assert "failed" not in self.attempts(uid), self.attempts(uid)
+        self.check(uids + others)
+
+    def program_is_missing_on_the_nodes(self):
+        """The nodes are at fault, and no job is held."""
+        moved = self.program.with_name("moved")
+        self.program.rename(moved)
+        try:
+            uids = self.send(1)
+            waiting = until("that the job waits", lambda: [row for row in [self.row(uids[0])]
+                                                           if row and row["state"] == "retryable"])[0]
+            print(f"  {waiting['reason']}", flush=True)
+            assert "cannot be run there" in waiting["reason"], waiting["reason"]
+        finally:
+            moved.rename(self.program)
+        self.wait_for(uids)
+        assert "failed" not in self.attempts(uids[0]), self.attempts(uids[0])
+        self.check(uids)
+
+    def gathered_pack(self):
+        """Sends studies that wait for a node: the first by itself, and the others as one job of Slurm."""
+        before = self.packs()
+        for node in self.cluster.nodes:
+            run("scontrol", "update", f"nodename={node}", "state=drain", "reason=trial")
+        uids = self.send(1)
+        until("a job that waits", lambda: [one for one in self.cluster.jobs() if one["job_state"] == "PENDING"])
+        uids += self.send(3)
+        packs = until("a pack", lambda: self.packs() - before)
+        shown = self.command("jobs").stdout
+        assert "PENDING, partition batch, waits: " in shown, shown
+        for node in self.cluster.nodes:
+            run("scontrol", "update", f"nodename={node}", "state=resume")
+        assert len(packs) == 1, packs
+        return uids, packs.pop()
+
+    def short_studies_are_packed(self):
+        """Of a model that has been computed; the ledger says where each ran."""
+        uids, pack = self.gathered_pack()
+        self.wait_for(uids)
+        for uid in uids[1:]:
+            detail = json.loads(self.command("jobs", "list", "--job", self.row(uid)["id"], "--json").stdout)
+            place = detail["attempts"][-1]["place"]
+            assert place["name"] == pack and place["node"] in self.cluster.nodes, place
+        self.check(uids)
+
+    def node_is_killed_during_a_pack(self):
+        uids, pack = self.gathered_pack()
+        node = until("that it runs", lambda: [place for name, place in self.cluster.running() if name == pack])[0]
+        self.cluster.kill_node(node)
+        print(f"  {pack} ran on {node}", flush=True)
+        self.wait_for(uids)
+        self.cluster.start_node(node)
+        for uid in uids:
+            assert "failed" not in self.attempts(uid), self.attempts(uid)
         self.check(uids)
 
     def controller_is_killed_after_a_submit(self):
@@ -269,9 +361,30 @@ slurm:
         self.check(uids)
 
 
+    def measure(self, count):
+        """Studies an hour, with the time that a study takes on a node besides what it computes."""
+        self.wait_for(self.send(1))
+        self.command("pause")
+        uids = self.send(count)
+        until("that all are assembled", lambda: len(self.jobs()) == count + 1)
+        began = time.monotonic()
+        self.command("resume")
+        self.wait_for(uids)
+        wall = time.monotonic() - began
+        details = [json.loads(self.command("jobs", "list", "--job", self.row(uid)["id"], "--json").stdout) for uid in uids]
+        computed = sum(detail["attempts"][-1]["seconds"]["total"] for detail in details)
+        names = {detail["attempts"][-1]["place"]["name"] for detail in details}
+        nodes = len(self.cluster.nodes)
+        print(f"{nodes} nodes: {count} studies in {wall:.1f} s, {3600 * count / wall:.0f} an hour; computed "
+              f"{computed / count:.2f} s each; {len(names)} jobs of Slurm; besides that "
+              f"{(wall * nodes - computed) / count:.2f} s of a node each", flush=True)
+
+
 STRIKES = [Lab.nothing_happens, Lab.controller_is_killed_after_a_submit, Lab.model_of_the_nodes_is_another,
-           Lab.a_hand_is_needed, Lab.munge_key_is_another, Lab.controller_is_killed_after_a_start, Lab.node_is_killed, Lab.daemon_is_killed, Lab.processing_is_paused, Lab.cable_is_cut]
-BRIEF = STRIKES[:3]
+           Lab.short_studies_are_packed, Lab.shared_disk_is_full, Lab.program_is_missing_on_the_nodes, Lab.a_hand_is_needed,
+           Lab.munge_key_is_another, Lab.controller_is_killed_after_a_start, Lab.node_is_killed, Lab.daemon_is_killed,
+           Lab.processing_is_paused, Lab.node_is_killed_during_a_pack, Lab.cable_is_cut]
+BRIEF = STRIKES[:5]
 
 
 def findings(text):
@@ -287,15 +400,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segmentd", required=True, type=pathlib.Path)
     parser.add_argument("--nodes", type=int, default=2)
-    parser.add_argument("--brief", action="store_true", help="the first three alone")
+    parser.add_argument("--brief", action="store_true", help="the first five alone")
     parser.add_argument("--only", help="the one strike of this name")
+    parser.add_argument("--measure", type=int, metavar="N", help="in place of the strikes, how long N small studies take")
+    parser.add_argument("--maximum-jobs", type=int, default=4)
+    parser.add_argument("--pack-jobs", type=int, default=16)
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     arguments = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="slurm-lab."))
     folder.chmod(0o700)
-    lab, failed = Lab(arguments.segmentd.resolve(), folder, arguments.nodes), []
+    lab = Lab(arguments.segmentd.resolve(), folder, arguments.nodes, arguments.maximum_jobs, arguments.pack_jobs)
+    failed = []
     try:
         lab.start()
+        if arguments.measure:
+            lab.measure(arguments.measure)
+            return
         for strike in BRIEF if arguments.brief else STRIKES:
             if arguments.only not in (None, strike.__name__):
                 continue
@@ -310,6 +430,7 @@ def main():
         lab.stop()
     finally:
         lab.cluster.end()
+        run("umount", lab.jobs_folder, check=False)
         if not arguments.keep and not failed:
             shutil.rmtree(folder)
         else:

@@ -14,10 +14,13 @@ extension SiteConfiguration {
     public var commands: String?
     /// Of all jobs; nil for the cluster's own.
     public var partition: String?
-    /// Of jobs of a priority above 0; nil for the same.
+    /// Of jobs of ``urgentPriority`` or a higher one; nil for the same.
     public var urgentPartition: String?
+    public var urgentPriority = 1
     /// Jobs that are with Slurm at the same time.
     public var maximumJobs = 8
+    /// Short jobs that are submitted as one job of Slurm; 1 for none.
+    public var packJobs = 16
     /// Worker threads and processors of a job.
     public var threads = 1
     /// Memory in GB (10⁹ bytes) that is asked for first.
@@ -26,8 +29,8 @@ extension SiteConfiguration {
     public var wallTimeMinutes = 60
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case folder, program, models, commands, partition, urgentPartition, maximumJobs, threads,
-        memoryGB, wallTimeMinutes
+      case folder, program, models, commands, partition, urgentPartition, urgentPriority,
+        maximumJobs, packJobs, threads, memoryGB, wallTimeMinutes
     }
 
     public init(folder: String) { self.folder = folder }
@@ -40,7 +43,10 @@ extension SiteConfiguration {
       commands = try values.decodeIfPresent(String.self, forKey: .commands)
       partition = try values.decodeIfPresent(String.self, forKey: .partition)
       urgentPartition = try values.decodeIfPresent(String.self, forKey: .urgentPartition)
+      urgentPriority =
+        try values.decodeIfPresent(Int.self, forKey: .urgentPriority) ?? urgentPriority
       maximumJobs = try values.decodeIfPresent(Int.self, forKey: .maximumJobs) ?? maximumJobs
+      packJobs = try values.decodeIfPresent(Int.self, forKey: .packJobs) ?? packJobs
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
       memoryGB = try values.decodeIfPresent(Double.self, forKey: .memoryGB) ?? memoryGB
       wallTimeMinutes =
@@ -69,6 +75,12 @@ extension SiteConfiguration {
       }
       guard (1...256).contains(maximumJobs) else {
         return "maximumJobs: \(maximumJobs) is not between 1 and 256"
+      }
+      guard (1...256).contains(packJobs) else {
+        return "packJobs: \(packJobs) is not between 1 and 256"
+      }
+      guard (-1_000_000...1_000_000).contains(urgentPriority) else {
+        return "urgentPriority: \(urgentPriority) is not between -1000000 and 1000000"
       }
       guard (1...1024).contains(threads) else {
         return "threads: \(threads) is not between 1 and 1024"

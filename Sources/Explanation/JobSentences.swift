@@ -20,7 +20,7 @@ extension StudyRecord.Job {
       "attempt", at: attempt.startedAt, "attempt \(attempt.number) at job \(job.id) began")
     guard let finishedAt = attempt.finishedAt, let outcome = attempt.outcome else { return [begun] }
     let reason = attempt.message.map { ": \($0)" } ?? ""
-    let details = [attempt.timesText, attempt.memoryText].compactMap(\.self)
+    let details = [attempt.timesText, attempt.memoryText, attempt.placeText].compactMap(\.self)
     return [
       begun,
       entry(
@@ -121,7 +121,8 @@ extension StudyRecord.Job {
         "job \(job.id) is tried again, behind \(ahead)\(reason)\(pause)", until: dueAt)
     case "running":
       let since = attempts.last.map { " since \($0.startedAt.formatted(.iso8601))" } ?? ""
-      return wait("job \(job.id) is running\(since)")
+      let place = job.place.map { ": \($0.text)" } ?? ""
+      return wait("job \(job.id) is running\(since)\(place)")
     case "held":
       return wait("job \(job.id) is held, and waits for a person or for other images")
     default: return nil
@@ -167,6 +168,14 @@ extension JobAttempt {
       .map { "\($0.key) " + String(format: "%.1f", $0.value) }.joined(separator: ", ")
     let total = seconds["total"].map { String(format: "%.1f s", $0) } ?? "times"
     return stages.isEmpty ? total : "\(total): \(stages)"
+  }
+
+  fileprivate var placeText: String? {
+    place.map { place in
+      let partition = place.partition.map { ", partition \($0)" } ?? ""
+      return "by \(place.cluster)"
+        + (place.node.map { " on \($0)" } ?? "") + "\(partition) (\(place.name))"
+    }
   }
 
   fileprivate var memoryText: String? {

@@ -29,6 +29,8 @@ public struct JobSelection: Sendable, Equatable {
   /// Of jobs whose result goes to this destination, and that are in one of these states on their way.
   public var destination: String?
   public var deliveryStates: [DeliveryState] = []
+  /// Jobs that this reprocessing made.
+  public var reprocessing: Int64?
 
   public init() {}
 }

@@ -61,6 +61,10 @@ public struct JobSummary: Sendable, Codable, Equatable {
   /// The number of the job whose result takes this one's place.
   public var supersededBy: Int64?
   public var deliveries: [Delivery]
+  /// Where it is, of a job that is running and that a cluster computes.
+  public var place: JobPlace?
+  /// The number of the reprocessing that made it; nil where it was not made by one.
+  public var reprocessing: Int64?
   /// Of a held job: instances of the series that were refused and have not arrived since.
   public var refusedInstances: [RefusalRecord]
 }
@@ -78,6 +82,8 @@ public struct JobAttempt: Sendable, Codable, Equatable {
   /// Bytes of memory: the process's peak as it was predicted, and as it was since the process began.
   public var predictedMemory: Int?
   public var peakMemory: Int?
+  /// Where it was computed, or is, by a cluster.
+  public var place: JobPlace?
 }
 
 /// Something that happened to a job.
@@ -166,7 +172,7 @@ extension Ledger {
           try JSONDecoder().decode([String: Double].self, from: Data($0.utf8))
         },
         predictedMemory: try row.value("predicted_memory"),
-        peakMemory: try row.value("peak_memory"))
+        peakMemory: try row.value("peak_memory"), place: try place(row))
     }
   }
 }

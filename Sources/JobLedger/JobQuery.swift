@@ -77,6 +77,7 @@ extension JobSelection {
       add("jobs.series_uid IN (SELECT series_uid FROM series WHERE study_uid = ?)", study)
     }
     if let series { add("jobs.series_uid = ?", series) }
+    if let reprocessing { add("jobs.reprocessing_id = ?", reprocessing) }
     if let model { add("jobs.model = ?", model) }
     if !states.isEmpty {
       add(

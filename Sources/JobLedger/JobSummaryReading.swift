@@ -22,6 +22,8 @@ extension Ledger {
         SELECT jobs.*, series.study_uid, results.summary, results.superseded_by,
           results.measurements, results.model_version, results.same_as,
           ifnull(results.same_as, jobs.id) AS owner,
+          (SELECT place FROM attempts
+            WHERE attempts.job_id = jobs.id AND attempts.finished_at IS NULL) AS place,
           (SELECT purged_at FROM results AS own
             WHERE own.job_id = ifnull(results.same_as, results.job_id)) AS purged_at,
           (SELECT count(DISTINCT sop_uid) FROM instances
@@ -135,7 +137,8 @@ extension Ledger {
       resultSeriesInstanceUID: try row.value("result_series_uid"),
       sameResultAs: try row.value("same_as"),
       modelSHA256: try row.value("model_sha256"), supersededBy: try row.value("superseded_by"),
-      deliveries: page.deliveries[owner] ?? [],
+      deliveries: page.deliveries[owner] ?? [], place: try place(row),
+      reprocessing: try row.value("reprocessing_id"),
       refusedInstances: state == "held" && page.hasRefusals
         ? try refusals(of: series, onlyUnresolved: true, db) : [])
   }

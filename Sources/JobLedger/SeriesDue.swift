@@ -29,6 +29,8 @@ public struct NewJob: Sendable, Equatable {
   public var priority = 0
   /// Seconds before it may run.
   public var delay: TimeInterval = 0
+  /// The number of the reprocessing that makes it; nil for none.
+  public var reprocessing: Int64?
   /// The series of each channel, in the model's order, and the further series of a stack; empty for
   /// a model of one channel and a series by itself.
   public var inputs: [Input] = []
@@ -200,13 +202,13 @@ extension Ledger {
     try db.execute(
       sql: """
         INSERT INTO jobs (series_uid, revision, model, is_forced, priority, state, created_at,
-          scheduled_at, finished_at, reason, volume, volume_cause)
-        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
+          scheduled_at, finished_at, reason, volume, volume_cause, reprocessing_id)
+        SELECT series_uid, revision, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM series WHERE series_uid = ?
         """,
       arguments: [
         job.model, job.isForced, job.priority, state, now, now + job.delay,
         reason == nil ? nil : now, reason,
-        job.volume?.name, job.volume?.cause.rawValue, series,
+        job.volume?.name, job.volume?.cause.rawValue, job.reprocessing, series,
       ])
     guard db.changesCount == 1 else {
       throw LedgerError.unknownSeries(series: series, study: nil)

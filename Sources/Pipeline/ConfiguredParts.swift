@@ -153,9 +153,11 @@ public struct ConfiguredParts: Sendable {
 
   private func slurmExecutors(_ slurm: SiteConfiguration.Slurm) throws -> [any JobExecutor] {
     let settings = SlurmSettings(slurm, models: configuration.models.directories)
+    let folders = try SlurmJobFolders(settings.folder, state: state)
+    let cluster = SlurmCluster(SlurmCommands(folder: slurm.commands), logger: logger)
     let executor = SlurmExecutor(
-      settings: settings, folders: try SlurmJobFolders(settings.folder, state: state),
-      cluster: SlurmCluster(SlurmCommands(folder: slurm.commands), logger: logger),
+      settings: settings, folders: folders, cluster: cluster,
+      packs: SlurmPacks(settings, cluster: cluster, folders: folders, logger: logger),
       processor: processor, bundles: ModelBundles(models), logger: logger, sweep: SlurmSweep())
     return Array(repeating: executor, count: slurm.maximumJobs)
   }

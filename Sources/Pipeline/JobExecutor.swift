@@ -1,4 +1,5 @@
 import Foundation
+import JobLedger
 import Results
 import Segmentation
 import SeriesProcessing
@@ -19,11 +20,18 @@ public struct JobRequest: Sendable {
   public var job: Int64
   /// Jobs of a higher one come first.
   public var priority: Int
+  /// The seconds that computing it will take, by what others of the model took; nil where none has been computed yet.
+  public var forecast: Double?
+  /// Is told where the job is, each time that this changes; by an executor that has it computed elsewhere.
+  public var placed: @Sendable (JobPlace) -> Void
 
   public init(
     model: String, input: ModelInput, identity: ResultIdentity, output: URL,
-    control: SegmentationControl = SegmentationControl(), job: Int64 = 0, priority: Int = 0
+    control: SegmentationControl = SegmentationControl(), job: Int64 = 0, priority: Int = 0,
+    forecast: Double? = nil, placed: @escaping @Sendable (JobPlace) -> Void = { _ in }
   ) {
+    self.forecast = forecast
+    self.placed = placed
     self.job = job
     self.priority = priority
     self.model = model
@@ -74,9 +82,14 @@ public protocol JobExecutor: Sendable {
   ///
   /// - Parameter ended: those of some jobs that will not.
   func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws
+
+  /// Folders outside of the state directory that it writes to: while one of them is full no job is begun.
+  var sharedFolders: [URL] { get }
 }
 
 extension JobExecutor {
+  public var sharedFolders: [URL] { [] }
+
   /// Nothing is kept.
   public func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws {}
 }

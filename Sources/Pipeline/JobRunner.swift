@@ -19,6 +19,7 @@ public struct JobRunner: Service {
   let checkpoints: JobCheckpoints
   let logger: Logger
   private let stall = MachineStall()
+  private let forecasts: JobForecasts
 
   /// - Parameters:
   ///   - state: the state directory.
@@ -39,6 +40,7 @@ public struct JobRunner: Service {
     self.executors = executors
     self.destinations = destinations
     self.policy = policy
+    forecasts = JobForecasts(ledger: ledger)
     self.checkpoints = JobCheckpoints(
       state: state, ledger: ledger, settings: checkpoints, logger: logger)
     self.logger = logger
@@ -52,7 +54,7 @@ public struct JobRunner: Service {
           await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
             try checkpoints.removeOutdated()
             try await executor.removeLeftovers { try ledger.jobsWithoutFuture(among: $0) }
-            guard try processing.allowsJobs(), try await isReady() else { return false }
+            guard try processing.allowsJobs(), try await isReady(executor) else { return false }
             let steps = ProgressSteps()
             guard let job = try ledger.claimJob() else { return false }
             let metadata = metadata(job)
@@ -67,15 +69,20 @@ public struct JobRunner: Service {
 
   /// Whether jobs can be run: after a job was stopped by a fault of the machine none is begun while
   /// that lasts, so that on a full disk a thousand jobs do not each fail again and again.
-  private func isReady() async throws -> Bool {
+  private func isReady(_ executor: any JobExecutor) async throws -> Bool {
     guard let (fault, bytes) = stall.fault else { return true }
-    guard MachineFault.present(in: state.results, bytes: bytes) == nil else {
+    guard presentFault(executor, bytes: bytes) == nil else {
       try await Task.sleep(for: .seconds(2))
       return false
     }
     stall.fault = nil
     logger.notice("jobs resume after: \(fault)")
     return true
+  }
+
+  private func presentFault(_ executor: any JobExecutor, bytes: Int = 4096) -> MachineFault? {
+    ([state.results] + executor.sharedFolders).lazy
+      .compactMap { MachineFault.present(in: $0, bytes: bytes) }.first
   }
 
   /// Runs the job of the highest priority that has waited longest, or the given one.
@@ -117,7 +124,8 @@ public struct JobRunner: Service {
         control: SegmentationControl(
           interruption: yielding.interruption,
           checkpoints: checkpoints.settings(for: job, fingerprint: identity.fingerprint)),
-        job: job.id, priority: job.priority)
+        job: job.id, priority: job.priority, forecast: forecasts.seconds(of: job)
+      ) { note($0, of: job) }
       let outcome = try await executor.execute(request, progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
     } catch is CancellationError {
@@ -137,7 +145,7 @@ public struct JobRunner: Service {
         try ledger.holdJob(job.id, reason: "\(damage)")
       }
     } catch {
-      try await recordFailure(error, of: job)
+      try await recordFailure(error, of: job, by: executor)
     }
     return true
   }
@@ -156,14 +164,20 @@ public struct JobRunner: Service {
     try await retryingLedgerWrite(logger) { try ledger.yieldJob(job.id, reason: text) }
   }
 
-  private func recordFailure(_ error: any Error, of job: ClaimedJob) async throws {
-    if let fault = MachineFault(error) ?? MachineFault.present(in: state.results) {
+  private func recordFailure(
+    _ error: any Error, of job: ClaimedJob, by executor: any JobExecutor
+  ) async throws {
+    if let fault = MachineFault(error) ?? presentFault(executor) {
       logger.error("job waits: \(fault)", metadata: metadata(job))
-      stall.fault = (fault, (try? spaceNeeded(job)) ?? 0)
+      let bytes = (try? spaceNeeded(job)) ?? 0
+      // The fault of one node keeps no other job from the others.
+      if !(error is SlurmFailure) || presentFault(executor, bytes: bytes) != nil {
+        stall.fault = (fault, bytes)
+      }
       try await retryingLedgerWrite(logger) {
         try ledger.postponeJob(job.id, reason: "\(fault)", policy: .machineFaults)
       }
-    } else if JobFailure.isPermanent(error) || (error as? SlurmFailure)?.isPermanent == true {
+    } else if JobFailure.isPermanent(error) || (error as? SlurmFailure)?.kind == .permanent {
       let reason = SystemError.text(of: error)
       logger.error("job held: \(reason)", metadata: metadata(job))
       try await retryingLedgerWrite(logger) { try ledger.holdJob(job.id, reason: reason) }
@@ -175,6 +189,13 @@ public struct JobRunner: Service {
       try await retryingLedgerWrite(logger) {
         try ledger.failJob(job.id, reason: reason, policy: policy)
       }
+    }
+  }
+
+  /// Keeps where a job is for people. Nothing depends on it: what keeps the ledger from being written shows up elsewhere.
+  private func note(_ place: JobPlace, of job: ClaimedJob) {
+    do { try ledger.note(place, of: job.id) } catch {
+      logger.debug("\(error)", metadata: metadata(job))
     }
   }
 

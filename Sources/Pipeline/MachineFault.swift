@@ -1,9 +1,7 @@
-import DICOM
 import FileSystem
 import Foundation
 import Ingest
 import JobLedger
-import Results
 import SeriesProcessing
 import Synchronization
 
@@ -17,48 +15,24 @@ struct MachineFault: Error, Sendable, Equatable, CustomStringConvertible {
   private init(description: String) { self.description = description }
 
   init(_ error: SystemError, path: String) {
-    let text = error.description
-    description = "\(text.prefix(1).lowercased())\(text.dropFirst()): \(path)"
+    description = ProcessingFault(error, path: path).description
   }
 
   /// - Returns: nil where the error is not known as a fault of the machine.
   init?(_ error: any Error) {
     switch error {
     case let fault as MachineFault: self = fault
-    case let error as DICOMError: self.init(error)
-    case SegmentationError.dicom(let error), ProofError.unreadable(let error): self.init(error)
     case let error as LedgerError:
       guard case .unavailable = error else { return nil }
       self.init(description: error.description)
-    case JobFolderError.notWritten(let file, _, let system?): self.init(system, path: file)
     case let error as StateDirectoryError: self.init(description: error.description)
+    case let failure as SlurmFailure:
+      guard failure.kind == .machine else { return nil }
+      self.init(description: failure.description)
     default:
-      if let fault = ModelFault(error) {
-        self.init(description: fault.description)
-        return
-      }
-      guard let system = SystemError(behind: error), !Self.isMissingFile(system) else {
-        return nil
-      }
-      let path = (error as NSError).userInfo[NSFilePathErrorKey] as? String
-      self.init(system, path: path ?? "unknown file")
+      guard let fault = ProcessingFault(error) else { return nil }
+      self.init(description: fault.description)
     }
-  }
-
-  private init?(_ error: DICOMError) {
-    switch error {
-    case .cannotRead(let file, _, let system?):
-      guard !Self.isMissingFile(system) else { return nil }
-      self.init(system, path: file)
-    case .cannotWrite(let file, _, let system?): self.init(system, path: file)
-    case .toolkitUnavailable: self.init(description: error.description)
-    default: return nil
-    }
-  }
-
-  /// A file that is gone will not come back by itself.
-  private static func isMissingFile(_ error: SystemError) -> Bool {
-    [ENOENT, ENOTDIR].contains(error.number)
   }
 
   /// The fault that keeps files from being written in a folder now; nil where they can be.

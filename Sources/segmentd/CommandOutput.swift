@@ -1,9 +1,9 @@
 import Foundation
 import SeriesReading
 
-/// Writes a line to standard error, out of the way of scripts.
+/// Writes a line to standard error, out of the way of scripts. Where that is a file on a full disk, nothing is written.
 func warn(_ text: String) {
-  FileHandle.standardError.write(Data((text + "\n").utf8))
+  try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
 }
 
 /// Names what a scan refused, and counts what it passed over.

@@ -77,6 +77,26 @@ import Testing
       .picture(path: "results/1/contours.png", sha256: String(repeating: "b", count: 64)),
     ], modelVersion: "1.4.0", summary: "liver 1500.00 ml")
 
+  @Test func whereAClusterComputesIsTold() throws {
+    try receive(1...3, .released)
+    try assemble([NewJob(model: "liver")])
+    let job = try #require(try ledger.claimJob())
+    try ledger.note(
+      JobPlace(
+        cluster: "Slurm", name: "segmentd-1-1-2-1", number: 17, state: "RUNNING", node: "w1",
+        partition: "batch"), of: job.id)
+    #expect(
+      try explain().waits.contains {
+        $0.text.hasSuffix(": Slurm's segmentd-1-1-2-1 (job 17), RUNNING on w1, partition batch")
+      })
+    try ledger.completeJob(job.id, result: result, destinations: [])
+    #expect(
+      try explain().story.contains {
+        $0.text.hasSuffix(
+          "completed; by Slurm on w1, partition batch (segmentd-1-1-2-1)")
+      })
+  }
+
   @Test func aCompletedStudyIsToldFromBeginningToEnd() throws {
     try receive(1...3, .released)
     try assemble([NewJob(model: "liver")])

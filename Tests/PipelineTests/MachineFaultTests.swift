@@ -5,6 +5,7 @@ import Foundation
 import Ingest
 import JobLedger
 import Results
+import SeriesProcessing
 import TestSupport
 import Testing
 import UNETRPP
@@ -25,6 +26,9 @@ import UNETRPP
     let errors: [any Error] = [
       DICOMError.cannotRead(file: "/x/y", reason: "", system: system), write,
       SegmentationError.dicom(write),
+      JobFolderError.notWritten(file: "/x/y", reason: "", system: system),
+      JobFolderError.unreadable(file: "/x/y", reason: "", system: system),
+      ProcessingFault(system, path: "/x/y"),
       NSError(
         domain: NSCocoaErrorDomain, code: 4,
         userInfo: [NSFilePathErrorKey: "/x/y", NSUnderlyingErrorKey: POSIXError(code)]),
@@ -56,6 +60,9 @@ import UNETRPP
         domain: NSCocoaErrorDomain, code: 260,
         userInfo: [NSFilePathErrorKey: "x", NSUnderlyingErrorKey: POSIXError(.ENOENT)]),
       DICOMError.cannotRead(file: "x", reason: "not a regular file"),
+      JobFolderError.unreadable(file: "x", reason: "", system: missing),
+      JobFolderError.damagedInput(file: "x", wanted: "1", found: "2"),
+      SlurmFailure("x"), SlurmFailure("x", .permanent),
       SegmentationError.invalidIdentifier(uid: "x"), LedgerError.failed(path: "x", reason: "y"),
       LedgerError.unknownJob(1),
     ]
@@ -64,6 +71,7 @@ import UNETRPP
     #expect(MachineFault(SafetensorsError.unreadable(path: "x", reason: "y")) != nil)
     #expect(MachineFault(UNETRPP.NetworkError.notEnoughMemory(bytes: 1)) != nil)
     for error in errors { #expect(MachineFault(error) == nil, "\(error)") }
+    #expect(MachineFault(SlurmFailure("on node w1: x", .machine))?.description == "on node w1: x")
     #expect(MachineFault(LedgerError.unavailable(path: "x", reason: "full")) != nil)
     #expect(MachineFault(StateDirectoryError.writeFailed(path: "x", reason: "full")) != nil)
   }

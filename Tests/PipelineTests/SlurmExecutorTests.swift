@@ -30,21 +30,27 @@ import Testing
     done
     while case $1 in --*) true ;; *) false ;; esac do shift; done
     echo "$name $memory $minutes" >> calls
-    state=$(head -n 1 states)
+    line=$(head -n 1 states)
     sed -i 1d states
+    state=${line%% *}
+    exit=${line#* }
+    [ "$exit" != "$line" ] || exit=0
     case $state in
     FORGOTTEN) exit 0 ;;
     REFUSED) echo "sbatch: error: invalid partition specified" >&2; exit 1 ;;
     COMPLETED) sh "$@" > /dev/null 2>&1 ;;
     esac
-    echo "{\\"name\\": \\"$name\\", \\"job_state\\": \\"$state\\", \\"submit_time\\": $(wc -l < calls)}" > "jobs/$name"
+    printf '{"name": "%s", "job_state": "%s", "submit_time": %s, "job_id": 17, "partition": "batch", ' \\
+      "$name" "$state" "$(wc -l < calls)" > "jobs/$name.part"
+    printf '"nodes": "w1", "exit_code": %s}\\n' "$exit" >> "jobs/$name.part"
+    mv "jobs/$name.part" "jobs/$name"
 
     """
 
   private static let squeue = """
     #!/bin/sh
     cd "$(dirname "$0")"
-    echo "{\\"errors\\": [], \\"jobs\\": [$(cat jobs/* 2>/dev/null | paste -s -d ,)]}"
+    echo "{\\"errors\\": [], \\"jobs\\": [$(cat jobs/*[0-9a-f] 2>/dev/null | paste -s -d ,)]}"
 
     """
 
@@ -68,6 +74,13 @@ import Testing
   ///
   /// - Returns: the job as it is then, and what was submitted: number, memory, minutes.
   private func run(_ states: String...) async throws -> (JobSummary, [[String]]) {
+    let executor = try executor(states)
+    #expect(try await small.runner(executor).runNext(id: small.id) { _ in })
+    return (try #require(try small.ledger.jobs().first), try submissions().map(\.asked))
+  }
+
+  /// - Parameter states: of its submissions, one after the other.
+  private func executor(_ states: [String]) throws -> SlurmExecutor {
     try (states.joined(separator: "\n") + "\n").write(
       to: commands.appendingPathComponent("states"), atomically: true, encoding: .utf8)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -78,23 +91,29 @@ import Testing
     settings.confirmation = .milliseconds(200)
     settings.pause = .milliseconds(20)
     settings.visibility = .milliseconds(200)
-    let executor = SlurmExecutor(
-      settings: settings, folders: try SlurmJobFolders(folder, state: small.state),
-      cluster: SlurmCluster(
-        SlurmCommands(folder: commands.path), interval: .milliseconds(20), logger: logger),
+    settings.packJobs = 2
+    let folders = try SlurmJobFolders(folder, state: small.state)
+    let cluster = SlurmCluster(
+      SlurmCommands(folder: commands.path), interval: .milliseconds(20), logger: logger)
+    return SlurmExecutor(
+      settings: settings, folders: folders, cluster: cluster,
+      packs: SlurmPacks(settings, cluster: cluster, folders: folders, logger: logger),
       processor: SeriesProcessor(
         geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil)),
       bundles: ModelBundles(ModelLibrary(directories: [models], threads: 1)), logger: logger,
       sweep: SlurmSweep())
-    #expect(try await small.runner(executor).runNext(id: small.id) { _ in })
-    let job = try #require(try small.ledger.jobs().first)
+  }
+
+  /// What was submitted: the name, and its number, memory and minutes.
+  private func submissions() throws -> [(name: String, asked: [String])] {
     let calls = try String(
       contentsOf: commands.appendingPathComponent("calls"), encoding: .utf8)
-    let submissions = calls.split(separator: "\n").map { line in
+    return calls.split(separator: "\n").map { line in
       let words = line.split(separator: " ").map(String.init)
-      return [String(words[0].split(separator: "-").last ?? "")] + words.dropFirst()
+      return (
+        words[0], [String(words[0].split(separator: "-").last ?? "")] + words.dropFirst()
+      )
     }
-    return (job, submissions)
   }
 
   private func sha256(_ job: JobSummary?) -> String? {
@@ -145,5 +164,101 @@ import Testing
     #expect(submissions.count == 1)
     let (again, all) = try await run("COMPLETED")
     #expect(again.state == "completed" && all.count == 2)
+  }
+
+  private func outcomes() throws -> [String?] {
+    try small.ledger.job(small.id).attempts.map(\.outcome)
+  }
+
+  /// By its exit status, as `squeue` gives it: 74 of segmentd, 127 of the shell that starts it, 53 of slurmd.
+  @Test(arguments: [74 << 8, 127 << 8, 0xF00 | 53])
+  func aFaultOfANodeIsNoAttempt(exit: Int) async throws {
+    for _ in 0..<4 {
+      let (job, _) = try await run("FAILED \(exit)")
+      #expect(job.state == "retryable" && job.reason?.contains("on node w1: ") == true)
+    }
+    #expect(try outcomes() == Array(repeating: "released", count: 4))
+    let (job, submissions) = try await run("COMPLETED")
+    #expect(job.state == "completed")
+    // The folder, with its checkpoint, was kept.
+    #expect(submissions.map { $0[0] } == ["1", "2", "3", "4", "5"])
+  }
+
+  @Test func aProgramThatCrashesIsAnAttempt() async throws {
+    for _ in 0..<3 { _ = try await run("FAILED \(SIGSEGV)") }
+    #expect(try outcomes() == ["failed", "failed", "failed"])
+    #expect(try small.ledger.job(small.id).job.state == "held")
+  }
+
+  @Test func aSignalFromOutsideIsNoAttempt() async throws {
+    let (job, submissions) = try await run("FAILED \(SIGKILL)", "FAILED \(SIGTERM)", "COMPLETED")
+    #expect(job.state == "completed" && submissions.count == 3)
+  }
+
+  @Test func aClusterThatLosesEachJobIsNoAttempt() async throws {
+    let executor = try executor(Array(repeating: "NODE_FAIL", count: 6))
+    #expect(try await small.runner(executor).runNext(id: small.id) { _ in })
+    let job = try small.ledger.job(small.id)
+    #expect(job.job.state == "retryable" && job.job.reason?.contains("NODE_FAIL on w1") == true)
+    #expect(try outcomes() == ["released"])
+  }
+
+  /// The cluster's configuration may be mended; a job that is too large for it stays so.
+  @Test func whatSbatchRefusesIsToldApart() async throws {
+    _ = try await run("REFUSED")
+    #expect(try outcomes() == ["released"])
+    let large = SlurmCommandError(
+      command: "sbatch", status: 1,
+      message: "Batch job submission failed: Requested node configuration is not available")
+    #expect(SlurmFailure(refusing: large).kind == .job)
+  }
+
+  /// The shared folder cannot be written: nothing is begun until it can.
+  @Test func aSharedFolderThatCannotBeWrittenIsNoAttempt() async throws {
+    let executor = try executor(["COMPLETED"])
+    let runner = small.runner(executor)
+    let kept = folder.path + ".kept"
+    try FileManager.default.moveItem(atPath: folder.path, toPath: kept)
+    // Not even root can make folders there.
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path, withDestinationPath: "/sys/kernel")
+    for _ in 0..<4 { #expect(try await runner.runNext(id: small.id) { _ in }) }
+    #expect(try outcomes() == Array(repeating: "released", count: 4))
+    #expect(try small.ledger.job(small.id).job.reason?.contains(folder.path) == true)
+    try FileManager.default.removeItem(atPath: folder.path)
+    try FileManager.default.moveItem(atPath: kept, toPath: folder.path)
+    #expect(try await runner.runNext(id: small.id) { _ in })
+    #expect(try small.ledger.job(small.id).job.state == "completed")
+  }
+
+  @Test func theLedgerKnowsWhereItWasComputed() async throws {
+    let (job, _) = try await run("NODE_FAIL", "COMPLETED")
+    #expect(job.place == nil, "it does not run any more")
+    let place = try #require(try small.ledger.job(small.id).attempts.last?.place)
+    #expect(place.cluster == "Slurm" && place.state == "COMPLETED" && place.node != nil)
+    #expect(place.name.hasSuffix("-2"), "\(place)")
+  }
+
+  /// Two short jobs are one of Slurm; each has its own result.
+  @Test func shortJobsAreSubmittedTogether() async throws {
+    _ = try await run("COMPLETED")
+    let other = try await SmallJob()
+    _ = try await other.addJob(priority: 0)
+    let others = [
+      try await small.addJob(priority: 0), try await small.addJob(priority: 0, of: other),
+    ]
+    let executor = try executor(["COMPLETED"])
+    let runner = small.runner(executor)
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for id in others { group.addTask { try await runner.runNext(id: id) { _ in } } }
+      for try await isDone in group { #expect(isDone) }
+    }
+    let names = try submissions().map(\.name)
+    #expect(names.count == 2 && names.last?.contains("-pack-") == true, "\(names)")
+    for id in others {
+      let job = try small.ledger.job(id)
+      #expect(job.job.state == "completed", "\(job.job.reason ?? "")")
+      #expect(job.job.objects.contains { $0.kind == .segmentation })
+    }
   }
 }

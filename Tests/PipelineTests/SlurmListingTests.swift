@@ -29,6 +29,45 @@ import Testing
     #expect(found["c"]?.isActive == false && found["c"]?.state == "OUT_OF_MEMORY")
   }
 
+  /// Up to 22.05, in 23.02, and from 23.11 on.
+  @Test(
+    arguments: [
+      ("18944", SlurmExit.status(74)), ("9", .signal(9)), ("4021", .signal(53)),
+      (#"{"status": "ERROR", "return_code": 74}"#, .status(74)),
+      (#"{"return_code": 0, "signal": {"signal_id": 9, "name": "Killed"}}"#, .signal(9)),
+      (
+        #"{"return_code": {"set": true, "number": 74}, "signal": {"id": {"set": false, "number": 0}}}"#,
+        .status(74)
+      ),
+      (
+        #"{"return_code": {"set": true, "number": 0}, "signal": {"id": {"set": true, "number": 15}}}"#,
+        .signal(15)
+      ),
+    ])
+  func howAProgramEnded(text: String, exit: SlurmExit) throws {
+    let found = try jobs(
+      """
+      {"job_id": 7, "name": "a", "job_state": "FAILED", "nodes": "w1", "submit_time": 1,
+       "partition": "batch", "exit_code": \(text)}
+      """)
+    #expect(found["a"]?.exit == exit)
+    #expect(found["a"]?.number == 7 && found["a"]?.partition == "batch")
+  }
+
+  @Test func theLogTellsWhatTheStatusDoesNot() {
+    func cause(_ exit: SlurmExit?, _ log: String) -> SlurmLog.Cause {
+      SlurmLog.Cause(
+        SlurmJob(
+          name: "a", state: "FAILED", reason: nil, nodes: "w1", submitted: 1, exit: exit),
+        SlurmLog(log))
+    }
+    #expect(cause(nil, "x\nstopped: after 3 of 8 patches\n") == .stopped)
+    let fault = "fault of this machine: no space left on device: /shared/x"
+    #expect(cause(nil, fault) == .machine(fault))
+    #expect(cause(.status(1), "Illegal") == .program && cause(.signal(11), "") == .program)
+    #expect(cause(.signal(9), "") == .outside(9))
+  }
+
   /// The one that runs, before what waits for it and what has ended.
   @Test func ofOneNameThatWhichRunsCounts() throws {
     func row(_ state: String, _ time: Int) -> String {

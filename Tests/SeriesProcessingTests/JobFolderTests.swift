@@ -117,6 +117,24 @@ import Testing
     // Once more there is nothing to do.
     #expect(try await work(folder) == .alreadyThere)
     #expect(try await work(folder, submission: 2) == .superseded(by: 1))
+    let node = try #require(folder.node(1))
+    #expect(node.host == outcome.host && node.fault == nil)
+  }
+
+  /// Of a folder that was put into another pack by now, or into none, nothing is computed.
+  @Test func onlyTheFoldersOfAPackAreComputed() async throws {
+    let folder = try make()
+    func work(pack: String) async throws -> JobFolderWork.End {
+      try await JobFolderWork(folder) { [models] in
+        ModelLibrary(directories: [models], threads: $0)
+      }.run(pack: pack, interruption: Interruption()) { _ in }
+    }
+    #expect(try await work(pack: "a") == .superseded(by: 1))
+    var submission = JobSubmission(memory: nil, threads: 1, minutes: 1)
+    submission.pack = "a"
+    try folder.record(submission)
+    #expect(try await work(pack: "b") == .superseded(by: 1))
+    #expect(try await work(pack: "a") == .written(problem: nil))
   }
 
   @Test func resumesAfterAnInterruption() async throws {

@@ -36,6 +36,8 @@ struct JobView {
   var at: ShownTime
   var reason: String?
   var advice: String?
+  /// Where a cluster computes it.
+  var place: String?
   var summary: String?
   var isReplaced: String?
   var measurements: [Fact]
@@ -62,6 +64,7 @@ struct JobView {
     at = ShownTime(job.finishedAt ?? job.createdAt)
     reason = job.reason
     advice = possible.advice(for: job)
+    place = job.place?.text
     summary = job.summary
     isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
     measurements = job.measurements.map {

@@ -72,13 +72,17 @@ actor SlurmCluster {
   /// What a submission asks for.
   struct Request: Sendable {
     var name: String
+    /// In which it runs.
     var folder: String
-    var number: Int
+    /// The file that receives its output.
+    var log: String
     /// In bytes.
     var memory: Int?
     var threads: Int
     var minutes: Int
     var partition: String?
+    /// Whether it comes after others of its partition, as what is segmented again does.
+    var isPatient = false
     /// The batch script and its arguments.
     var command: [String]
   }
@@ -91,11 +95,12 @@ actor SlurmCluster {
       "--parsable", "--job-name=\(request.name)", "--dependency=singleton", "--requeue",
       "--open-mode=append", "--nodes=1", "--ntasks=1", "--cpus-per-task=\(request.threads)",
       "--time=\(request.minutes)", "--chdir=\(request.folder)",
-      "--output=\(request.folder)/log.\(request.number)", "--export=PATH,HOME,LANG",
+      "--output=\(request.log)", "--export=PATH,HOME,LANG",
     ]
     if let memory = request.memory {
       arguments.append("--mem=\(max(1, (memory + (1 << 20) - 1) >> 20))M")
     }
+    if request.isPatient { arguments.append("--nice=1000") }
     if let partition = request.partition { arguments.append("--partition=\(partition)") }
     _ = try await commands.run("sbatch", arguments + request.command)
   }

@@ -15,6 +15,7 @@ struct SlurmExecutor: JobExecutor {
   let settings: SlurmSettings
   let folders: SlurmJobFolders
   let cluster: SlurmCluster
+  let packs: SlurmPacks
   let processor: SeriesProcessor
   let bundles: ModelBundles
   let logger: Logger
@@ -28,87 +29,22 @@ struct SlurmExecutor: JobExecutor {
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> JobOutcome {
     let (folder, description) = try await self.folder(of: request)
-    let following = SlurmFollowing(
-      executor: self, request: request, folder: folder, progress: progress)
-    var submission =
-      try folder.submission()
-      ?? JobSubmission(
-        memory: settings.memory, threads: settings.threads, minutes: settings.minutes)
-    var endings = 0
-    while true {
-      switch try await following.end(of: submission) {
-      case .result:
-        let outcome: JobFolderOutcome
-        do {
-          outcome = try folder.takeResult(submission.number, of: description, to: request.output)
-        } catch {
-          // Made anew, as is all that may be at fault.
-          if case .notWritten = error { throw error }
-          await remove(folder)
-          throw error
-        }
-        switch outcome.end {
-        case .processed(let processed):
-          logger.info("computed by \(outcome.host) as \(folder.name(submission.number))")
-          return JobOutcome(
-            processed: processed, modelVersion: outcome.modelVersion,
-            times: StageTimes(seconds: outcome.seconds), peakMemory: outcome.peakMemory)
-        case .memory(let needed, let reason):
-          guard !submission.hasMoreMemory, needed > submission.memory ?? 0 else {
-            await remove(folder)
-            throw SlurmFailure(
-              "a node has too little memory for the job: \(reason)",
-              isPermanent: submission.hasMoreMemory)
-          }
-          submission.askMemory(needed + needed / 8)
-        case .failed(let reason, let isPermanent):
-          await remove(folder)
-          throw SlurmFailure("on node \(outcome.host): \(reason)", isPermanent: isPermanent)
-        }
-      case .ended("OUT_OF_MEMORY"):
-        guard !submission.hasMoreMemory else {
-          await remove(folder)
-          throw SlurmFailure(
-            "Slurm ended the job for its memory, \((submission.memory ?? 0) >> 20) MiB, twice what "
-              + "was asked for at first: raise slurm.memoryGB", isPermanent: true)
-        }
-        submission.askMemory(2 * (submission.memory ?? settings.memory))
-      case .ended("TIMEOUT"), .ended("DEADLINE"):
-        guard !submission.hasMoreTime else {
-          await remove(folder)
-          throw SlurmFailure(
-            "Slurm ended the job after \(submission.minutes) minutes, twice what was asked for at "
-              + "first: raise slurm.wallTimeMinutes", isPermanent: true)
-        }
-        submission.hasMoreTime = true
-        submission.minutes *= 2
-      case .ended("FAILED"):
-        let words = logTail(folder, submission.number)
-        if words.isInterruption {
-          break
-        }
-        await remove(folder)
-        throw SlurmFailure(
-          "Slurm's job \(folder.name(submission.number)) failed without a result: \(words.text)")
-      case .ended(let state):
-        logger.notice("Slurm's job \(folder.name(submission.number)) ended as \(state)")
-      }
-      endings += 1
-      guard endings <= settings.resubmissions else {
-        await remove(folder)
-        throw SlurmFailure("Slurm's jobs of \(folder.name) ended \(endings) times without a result")
-      }
-      submission.number += 1
-      try folder.record(submission)
-    }
+    var attempt = try SlurmAttempt(self, request, folder, description)
+    return try await attempt.run(progress: progress)
   }
+
+  var sharedFolders: [URL] { [folders.parent] }
 
   func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws {
     guard sweep.isTime() else { return }
     let all = folders.all()
     guard !all.isEmpty else { return }
     let jobs = Set(try ended(Array(Set(all.map(\.job)))))
-    for (job, folder) in all where jobs.contains(job) { await remove(folder) }
+    for (job, folder) in all where jobs.contains(job) {
+      await remove(folder, try? folder.submission())
+    }
+    folders.removeLogs(
+      ofPacksBut: Set(folders.all().compactMap { (try? $0.folder.submission())?.pack }))
   }
 
   /// The folder of a job, that of an earlier attempt where it is for the same work.
@@ -129,17 +65,18 @@ struct SlurmExecutor: JobExecutor {
       {
         found = (folder, earlier)
       } else {
-        await remove(folder)
+        await remove(folder, try? folder.submission())
       }
     }
-    if found.0.name != made.name { await remove(made) }
+    if found.0.name != made.name { await remove(made, nil) }
     return found
   }
 
-  /// Removes a folder, and what Slurm still has of it.
-  private func remove(_ folder: JobFolder) async {
-    if let submission = try? folder.submission() {
-      let name = folder.name(submission.number)
+  /// Removes a folder, and what Slurm still has of it. A pack goes on without it.
+  func remove(_ folder: JobFolder, _ submission: JobSubmission?) async {
+    await packs.forget(folder)
+    if let submission, submission.pack == nil {
+      let name = folder.name(submission)
       // Without a folder it would end by itself: where the controller is away nothing is lost.
       if let job = try? await cluster.jobs(since: .now - .seconds(10))[name], job.isActive {
         try? await cluster.cancel(name)
@@ -149,24 +86,6 @@ struct SlurmExecutor: JobExecutor {
       guard FileStatus(folder.url.path) != nil else { return }
       logger.warning("\(folder.url.path) cannot be removed: \(SystemError.text(of: error))")
     }
-  }
-
-  /// The end of what a submission logged.
-  private func logTail(_ folder: JobFolder, _ number: Int) -> (text: String, isInterruption: Bool) {
-    let file = folder.url.appendingPathComponent("log.\(number)")
-    let end = ((try? Data(contentsOf: file)) ?? Data()).suffix(2000)
-    let lines = String(decoding: end, as: UTF8.self).split(separator: "\n")
-    let isInterruption = lines.last?.hasPrefix("stopped: ") == true
-    return (
-      lines.isEmpty ? "it logged nothing" : lines.suffix(3).joined(separator: "; "), isInterruption
-    )
-  }
-}
-
-extension JobSubmission {
-  fileprivate mutating func askMemory(_ bytes: Int) {
-    memory = bytes
-    hasMoreMemory = true
   }
 }
 

@@ -2,13 +2,21 @@ import Foundation
 
 /// Why a job cannot be computed by Slurm, or by a node of it.
 public struct SlurmFailure: Error, Sendable, Equatable, CustomStringConvertible {
-  public var description: String
-  /// Whether another attempt would end in the same way.
-  public var isPermanent: Bool
+  public enum Kind: Sendable, Equatable {
+    /// Of the job: an attempt that failed.
+    case job
+    /// Of the job, and another attempt would end in the same way.
+    case permanent
+    /// Of a node, of the cluster or of the file system that they share: no attempt, the job waits.
+    case machine
+  }
 
-  public init(_ description: String, isPermanent: Bool = false) {
+  public var description: String
+  public var kind: Kind
+
+  public init(_ description: String, _ kind: Kind = .job) {
     self.description = description
-    self.isPermanent = isPermanent
+    self.kind = kind
   }
 }
 
@@ -19,14 +27,24 @@ struct SlurmCommandError: Error, Sendable, Equatable, CustomStringConvertible {
   var status: Int32?
   var message: String
 
+  private func says(_ words: [String]) -> Bool {
+    let message = message.lowercased()
+    return words.contains(where: message.contains)
+  }
+
   /// Whether nobody was there to answer, so that it may be answered later; what was asked for may have been done.
   var isSilence: Bool {
-    let words = message.lowercased()
-    return status == SIGKILL
-      || [
+    status == SIGKILL
+      || says([
         "unable to contact", "timed out", "communication", "connection", "try again", "zero bytes",
         "retry", "authentication", "credential", "munge",
-      ].contains(where: words.contains)
+      ])
+  }
+
+  /// Whether no node of the partition is large enough for what the job asks for; anything else that keeps sbatch from
+  /// taking a job is a matter of the cluster.
+  var isTooLarge: Bool {
+    says(["specification can not be satisfied", "node configuration is not available", "cpu count"])
   }
 
   var description: String {

@@ -1,5 +1,5 @@
-import FileSystem
 import Foundation
+import JobLedger
 import Logging
 import Segmentation
 import SeriesProcessing
@@ -9,8 +9,8 @@ struct SlurmFollowing {
   /// How a submission ended.
   enum End {
     case result
-    /// In this state of Slurm, and without a result.
-    case ended(String)
+    /// So, and without a result.
+    case ended(SlurmJob)
   }
 
   let executor: SlurmExecutor
@@ -21,94 +21,151 @@ struct SlurmFollowing {
   private var settings: SlurmSettings { executor.settings }
   private var logger: Logger { executor.logger }
 
+  /// What is known of a submission.
+  private struct Watch {
+    var submitted: ContinuousClock.Instant?
+    var submissions = 0
+    /// Where it may be packed.
+    var member: SlurmPacks.Member?
+    /// When it was first seen that it has ended.
+    var ended: ContinuousClock.Instant?
+  }
+
   /// Waits for the end of a submission. It is made where Slurm does not know it, and again where Slurm has
   /// forgotten it: two of one name never run at the same time (singleton), and the second finds the result.
   ///
+  /// - Parameters:
+  ///   - submission: receives the pack that it is made in.
+  ///   - place: where it is, as the ledger was last told.
   /// - Throws: `SegmentationInterrupted` where the job is to yield, `CancellationError` where this process
-  ///   ends: Slurm's job goes on then.
-  func end(of submission: JobSubmission) async throws -> End {
-    let name = folder.name(submission.number)
-    var submitted: ContinuousClock.Instant?
-    var (submissions, state) = (0, "")
-    var ended: ContinuousClock.Instant?
+  ///   ends: Slurm's job goes on then; ``SlurmFailure``.
+  func end(of submission: inout JobSubmission, at place: inout JobPlace?) async throws -> End {
+    var watch = Watch()
+    watch.member = member(submission)
     while true {
       try Task.checkCancellation()
       if folder.hasResult(submission.number) { return .result }
       if request.control.interruption?.isRequested == true {
-        return try await interrupt(name, submission)
+        return try await interrupt(submission)
       }
       report(progressOf: folder)
       do {
-        let job = try await executor.cluster.jobs(since: submitted ?? .now - settings.confirmation)[
-          name]
-        if let job {
-          if job.state != state { log(job) }
-          state = job.state
-          if !job.isActive {
-            let now = ContinuousClock.now
-            let seen = ended ?? now
-            ended = seen
-            if job.state != "COMPLETED" || seen.duration(to: now) > settings.visibility {
-              // It may have been written meanwhile.
-              return folder.hasResult(submission.number) ? .result : .ended(job.state)
-            }
-          } else {
-            ended = nil
+        let jobs = try await executor.cluster.jobs(
+          since: watch.submitted ?? .now - settings.confirmation)
+        if let job = jobs[folder.name(submission)] {
+          note(job, &place)
+          if hasEnded(job, &watch) {
+            // It may have been written meanwhile.
+            return folder.hasResult(submission.number) ? .result : .ended(job)
           }
-        } else if submitted.map({ $0.duration(to: .now) > settings.confirmation }) ?? true {
-          guard submissions <= settings.resubmissions else {
-            throw SlurmFailure("Slurm forgets the job \(name) again and again")
-          }
-          if submissions > 0 {
-            logger.warning("Slurm does not know \(name): it is submitted again")
-          }
-          submissions += 1
-          try await submit(submission, name)
-          submitted = .now
+        } else if watch.submitted.map({ $0.duration(to: .now) > settings.confirmation }) ?? true {
+          try await submit(&submission, &watch, among: jobs)
         }
       } catch let error as SlurmCommandError {
         // Logged by the cluster; the job waits. What was submitted has its time for being seen anew.
-        logger.debug("\(name): \(error)")
-        if submitted != nil { submitted = .now }
+        logger.debug("\(folder.name(submission)): \(error)")
+        if watch.submitted != nil { watch.submitted = .now }
         try await Task.sleep(for: .seconds(2))
       }
       try await Task.sleep(for: settings.pause)
     }
   }
 
-  private func submit(_ submission: JobSubmission, _ name: String) async throws {
-    try folder.record(submission)
-    let script = folder.url.appendingPathComponent("batch.sh")
-    // In place of the shell, so that signals reach the program; its arguments are not read by the shell.
-    try DurableFile.write(to: script.path) { temporary in
-      try Data("#!/bin/sh\nexec \"$@\"\n".utf8).write(to: URL(fileURLWithPath: temporary))
+  /// Whether a job has ended, and its result will not be seen any more.
+  private func hasEnded(_ job: SlurmJob, _ watch: inout Watch) -> Bool {
+    guard !job.isActive else {
+      watch.ended = nil
+      return false
     }
-    let models = settings.models.flatMap { ["--models", $0] }
-    let isUrgent = request.priority > 0
-    let asked = SlurmCluster.Request(
-      name: name, folder: folder.url.path, number: submission.number, memory: submission.memory,
-      threads: submission.threads, minutes: submission.minutes,
-      partition: isUrgent ? settings.urgentPartition ?? settings.partition : settings.partition,
-      command: [script.path, settings.program, "work"] + models
-        + ["--submission", "\(submission.number)", folder.url.path])
+    let seen = watch.ended ?? .now
+    watch.ended = seen
+    return job.state != "COMPLETED" || seen.duration(to: .now) > settings.visibility
+  }
+
+  /// Tells the log and the ledger where the job is by now.
+  private func note(_ job: SlurmJob, _ place: inout JobPlace?) {
+    let now = JobPlace(job)
+    guard place != now else { return }
+    if place?.state != now.state || place?.name != now.name { log(job) }
+    place = now
+    request.placed(now)
+  }
+
+  private func submit(
+    _ submission: inout JobSubmission, _ watch: inout Watch, among jobs: [String: SlurmJob]
+  ) async throws {
+    guard watch.submissions <= settings.resubmissions else {
+      throw SlurmFailure(
+        "Slurm forgets the job \(folder.name(submission)) again and again", .machine)
+    }
+    let isNew = watch.submissions == 0
+    if let pack = submission.pack {
+      watch.submissions += 1
+      try await executor.packs.submitAgain(pack)
+    } else if isNew, let member = watch.member {
+      let isBusy = jobs.values.contains {
+        $0.name.hasPrefix(executor.folders.ledger + "-") && $0.state == "PENDING" && !$0.isHeld
+      }
+      switch await executor.packs.join(member, isBusy: isBusy) {
+      case .gathering: return
+      case .failed(let error): throw error
+      case .submitted: submission = try folder.submission() ?? submission
+      }
+      watch.submissions += 1
+    } else {
+      if !isNew {
+        logger.warning("Slurm does not know \(folder.name(submission)): it is submitted again")
+      }
+      watch.submissions += 1
+      try folder.record(submission)
+      try await submitAlone(submission)
+    }
+    watch.submitted = .now
+  }
+
+  /// Nil where the job is not to be packed: it is urgent, long, of unknown length, or was submitted before.
+  private func member(_ submission: JobSubmission) -> SlurmPacks.Member? {
+    guard settings.packJobs > 1, !settings.isUrgent(request.priority),
+      let forecast = request.forecast,
+      forecast <= settings.shortSeconds, (try? folder.submission()) == nil
+    else { return nil }
+    return SlurmPacks.Member(
+      folder: folder, submission: submission, seconds: forecast, priority: request.priority)
+  }
+
+  private func submitAlone(_ submission: JobSubmission) async throws {
+    let asked = try settings.request(
+      of: folder, submission, priority: request.priority)
     do throws(SlurmCommandError) {
       try await executor.cluster.submit(asked)
     } catch {
       guard !error.isSilence else { throw error }
-      throw SlurmFailure("Slurm does not take the job: \(error)")
+      throw SlurmFailure(refusing: error)
     }
-    logger.info("submitted to Slurm as \(name)")
+    logger.info("submitted to Slurm as \(asked.name)")
   }
 
   /// Has the job stopped with a checkpoint.
-  private func interrupt(_ name: String, _ submission: JobSubmission) async throws -> End {
+  private func interrupt(_ submission: JobSubmission) async throws -> End {
+    let name = folder.name(submission)
     let start = ContinuousClock.now
     var isTold = false
+    if submission.pack == nil, await !executor.packs.leave(folder) {
+      // It is being submitted: it does nothing once another submission is asked for.
+      try supersede(submission)
+      throw SegmentationInterrupted(keptPatches: 0, patches: 0)
+    }
     while start.duration(to: .now) < .seconds(180) {
       try Task.checkCancellation()
       if folder.hasResult(submission.number) { return .result }
       do {
-        if !isTold {
+        if submission.pack != nil {
+          // The others of its pack go on. It is short: where it has begun it is left to end.
+          guard folder.node(submission.number) != nil else {
+            try supersede(submission)
+            break
+          }
+        } else if !isTold {
           try await executor.cluster.cancel(name)
           isTold = true
         }
@@ -124,6 +181,13 @@ struct SlurmFollowing {
     let progress = folder.progress()
     throw SegmentationInterrupted(
       keptPatches: progress?.patchesKept ?? 0, patches: progress?.patchesTotal ?? 0)
+  }
+
+  private func supersede(_ submission: JobSubmission) throws {
+    var next = submission
+    next.number += 1
+    next.pack = nil
+    try folder.record(next)
   }
 
   private func log(_ job: SlurmJob) {
@@ -143,5 +207,21 @@ struct SlurmFollowing {
       SegmentationProgress(
         patchesDone: noted.patchesDone, patchesTotal: noted.patchesTotal,
         elapsed: .seconds(noted.seconds), patchesBefore: noted.patchesBefore))
+  }
+}
+
+extension JobPlace {
+  init(_ job: SlurmJob) {
+    self.init(
+      cluster: "Slurm", name: job.name, number: job.number, state: job.state,
+      node: job.nodes.isEmpty ? nil : job.nodes, partition: job.partition,
+      reason: job.isActive && job.state != "RUNNING" ? job.reason : nil)
+  }
+}
+
+extension SlurmFailure {
+  /// Of sbatch, which does not take a job.
+  init(refusing error: SlurmCommandError) {
+    self.init("Slurm does not take the job: \(error)", error.isTooLarge ? .job : .machine)
   }
 }

@@ -1,7 +1,6 @@
 import Foundation
 
-/// A job as `squeue --json` tells of it. Slurm's number of it is of no use: after a crash of slurmctld it may be
-/// given to another job.
+/// A job as `squeue --json` tells of it, and known by its name.
 struct SlurmJob: Sendable, Equatable {
   var name: String
   /// `RUNNING`, `OUT_OF_MEMORY`…
@@ -11,6 +10,11 @@ struct SlurmJob: Sendable, Equatable {
   var nodes: String
   /// Seconds since 1970.
   var submitted: Int
+  /// Slurm's number, for people: after a crash of slurmctld it may be given to another job.
+  var number: Int?
+  var partition: String?
+  /// How its program ended; nil where it has not, or that is not known.
+  var exit: SlurmExit?
 
   private static let active: Set = [
     "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD",
@@ -26,6 +30,19 @@ struct SlurmJob: Sendable, Equatable {
     }
     let reason = (reason ?? "").lowercased()
     return state != "PENDING" || reason.contains("held")
+  }
+}
+
+/// How the program of a job ended.
+enum SlurmExit: Sendable, Equatable {
+  case status(Int)
+  /// Of the system; a greater one than it knows says that slurmd could not start the program.
+  case signal(Int)
+
+  /// - Parameter wait: as `waitpid` gives it, and Slurm up to 22.05.
+  init(wait: Int) {
+    let signal = wait & 0x7F
+    self = signal == 0 ? .status((wait >> 8) & 0xFF) : .signal(signal)
   }
 }
 
@@ -46,9 +63,14 @@ enum SlurmQueueListing {
     var reason: String?
     var nodes: String
     var submitted: Int
+    var number: Int?
+    var partition: String?
+    var exit: SlurmExit?
 
     private enum Keys: String, CodingKey {
-      case name, nodes
+      case name, nodes, partition
+      case number = "job_id"
+      case exit = "exit_code"
       case state = "job_state"
       case reason = "state_reason"
       case description = "state_description"
@@ -56,6 +78,39 @@ enum SlurmQueueListing {
     }
 
     private struct Number: Decodable { var number: Int? }
+
+    /// From 23.02 on; what was a number is an object in later ones.
+    private struct Exit: Decodable {
+      struct Signal: Decodable {
+        var id: Number?
+        var number: Int?
+
+        private enum CodingKeys: String, CodingKey {
+          case id
+          case number = "signal_id"
+        }
+      }
+      var status: Int?
+      var signal: Signal?
+
+      private enum Keys: String, CodingKey {
+        case signal
+        case status = "return_code"
+      }
+
+      init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: Keys.self)
+        status =
+          (try? values.decode(Int.self, forKey: .status))
+          ?? (try? values.decode(Number.self, forKey: .status))?.number
+        signal = try? values.decode(Signal.self, forKey: .signal)
+      }
+
+      var known: SlurmExit? {
+        let number = signal?.id?.number ?? signal?.number ?? 0
+        return number > 0 ? .signal(number) : status.map { .status($0) }
+      }
+    }
 
     init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: Keys.self)
@@ -73,6 +128,13 @@ enum SlurmQueueListing {
       let words = texts.filter { !$0.isEmpty && $0 != "None" }.joined(separator: "; ")
       reason = words.isEmpty ? nil : words
       nodes = (try? values.decodeIfPresent(String.self, forKey: .nodes)) ?? ""
+      partition = try? values.decodeIfPresent(String.self, forKey: .partition)
+      number = try? values.decodeIfPresent(Int.self, forKey: .number)
+      if let wait = try? values.decode(Int.self, forKey: .exit) {
+        exit = SlurmExit(wait: wait)
+      } else {
+        exit = (try? values.decode(Exit.self, forKey: .exit))?.known
+      }
       if let number = try? values.decode(Int.self, forKey: .submitted) {
         submitted = number
       } else {
@@ -98,7 +160,7 @@ enum SlurmQueueListing {
     for job in listing.jobs {
       let job = SlurmJob(
         name: job.name, state: job.state, reason: job.reason, nodes: job.nodes,
-        submitted: job.submitted)
+        submitted: job.submitted, number: job.number, partition: job.partition, exit: job.exit)
       if let known = jobs[job.name] {
         let rank = { (job: SlurmJob) in (job.state == "PENDING" ? 1 : job.isActive ? 2 : 0) }
         if (rank(known), known.submitted) > (rank(job), job.submitted) { continue }

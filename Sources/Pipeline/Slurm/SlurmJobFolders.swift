@@ -27,6 +27,20 @@ struct SlurmJobFolders: Sendable {
 
   func name(of job: Int64) -> String { "\(ledger)-\(job)-\(Self.token())" }
 
+  /// Of a job of Slurm that computes several of ours.
+  func nameOfPack() -> String { "\(ledger)-pack-\(Self.token())" }
+
+  func log(ofPack name: String) -> URL { parent.appendingPathComponent("\(name).log") }
+
+  /// Removes the logs of packs of which no job is left.
+  func removeLogs(ofPacksBut names: Set<String>) {
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? []
+    for file in files where file.hasPrefix("\(ledger)-pack-") && file.hasSuffix(".log") {
+      guard !names.contains(String(file.dropLast(4))) else { continue }
+      unlink(parent.appendingPathComponent(file).path)
+    }
+  }
+
   /// The folders that there are, with the numbers of their jobs.
   func all() -> [(job: Int64, folder: JobFolder)] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? []
@@ -51,6 +65,14 @@ extension JobFolder {
   /// Its name, which is the job's.
   var name: String { url.lastPathComponent }
 
-  /// The name of a submission in Slurm.
-  func name(_ submission: Int) -> String { "\(name)-\(submission)" }
+  /// The name of a submission in Slurm: its own, or that of the pack that it is in.
+  func name(_ submission: JobSubmission) -> String {
+    submission.pack ?? "\(name)-\(submission.number)"
+  }
+
+  /// What a submission logs.
+  func log(_ submission: JobSubmission) -> URL {
+    submission.pack.map { url.deletingLastPathComponent().appendingPathComponent("\($0).log") }
+      ?? url.appendingPathComponent("log.\(submission.number)")
+  }
 }

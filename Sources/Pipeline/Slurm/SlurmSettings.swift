@@ -1,5 +1,7 @@
 import ConfigurationFile
+import FileSystem
 import Foundation
+import SeriesProcessing
 
 /// How jobs are submitted to Slurm.
 struct SlurmSettings: Sendable {
@@ -10,12 +12,24 @@ struct SlurmSettings: Sendable {
   /// Folders of further models on the nodes.
   var models: [String]
   var partition: String?
-  /// Of jobs of a priority above 0; nil for the same.
+  /// Of jobs of this priority, or a higher one; nil for the same.
   var urgentPartition: String?
+  var urgentPriority = 1
   var threads: Int
   /// That is asked for first, in bytes.
   var memory: Int
   var minutes: Int
+  /// Short jobs that are submitted together, at most.
+  var packJobs = 1
+  /// A job that takes no longer is short.
+  var shortSeconds = 60.0
+  /// A pack that takes so long is submitted: others wait for it.
+  var packSeconds = 120.0
+  /// How long a pack is gathered: where no job of ours waits in Slurm, and where one does; the last for jobs of a
+  /// negative priority.
+  var gathering = Duration.seconds(1)
+  var longestGathering = Duration.seconds(5)
+  var longestPatientGathering = Duration.seconds(60)
   /// How often a submission that Slurm does not know is made again.
   var resubmissions = 5
   /// After which a submission that Slurm does not know is taken for lost.
@@ -33,5 +47,45 @@ extension SlurmSettings {
       models: slurm.models.map { [$0] } ?? models, partition: slurm.partition,
       urgentPartition: slurm.urgentPartition, threads: slurm.threads,
       memory: Int(slurm.memoryGB * 1e9), minutes: slurm.wallTimeMinutes)
+    packJobs = slurm.packJobs
+    urgentPriority = slurm.urgentPriority
+  }
+
+  /// The wall time that is asked for first: four times what a job will take, and no more than the configuration says.
+  ///
+  /// - Parameter forecast: in seconds; nil where nothing is known.
+  func minutes(forecast: Double?) -> Int {
+    guard let forecast, forecast < 60 * Double(minutes) else { return minutes }
+    return min(minutes, Int((4 * forecast / 60).rounded(.up)) + 1)
+  }
+
+  func isUrgent(_ priority: Int) -> Bool { priority >= urgentPriority }
+
+  var modelArguments: [String] { models.flatMap { ["--models", $0] } }
+
+  /// What sbatch runs: in place of the shell, so that signals reach the program; the arguments are not read by the shell.
+  ///
+  /// - Throws: `DurableFileError`
+  func writeScript(to file: URL) throws(DurableFileError) {
+    try DurableFile.write(to: file.path) { temporary in
+      try Data("#!/bin/sh\nexec \"$@\"\n".utf8).write(to: URL(fileURLWithPath: temporary))
+    }
+  }
+
+  /// A job by itself.
+  ///
+  /// - Throws: `DurableFileError`
+  func request(of folder: JobFolder, _ submission: JobSubmission, priority: Int)
+    throws(DurableFileError) -> SlurmCluster.Request
+  {
+    let script = folder.url.appendingPathComponent("batch.sh")
+    try writeScript(to: script)
+    return SlurmCluster.Request(
+      name: folder.name(submission), folder: folder.url.path, log: folder.log(submission).path,
+      memory: submission.memory, threads: submission.threads, minutes: submission.minutes,
+      partition: isUrgent(priority) ? urgentPartition ?? partition : partition,
+      isPatient: priority < 0,
+      command: [script.path, program, "work"] + modelArguments
+        + ["--submission", "\(submission.number)", folder.url.path])
   }
 }

@@ -15,6 +15,8 @@ public struct JobSubmission: Codable, Sendable, Equatable {
   /// Whether more memory, or time, than at first was asked for.
   public var hasMoreMemory = false
   public var hasMoreTime = false
+  /// What several jobs are called that are submitted together; nil of one by itself.
+  public var pack: String?
 
   public init(number: Int = 1, memory: Int?, threads: Int, minutes: Int) {
     self.number = number
@@ -35,6 +37,13 @@ public struct JobProgress: Codable, Sendable, Equatable {
   public var patchesKept: Int?
 }
 
+/// What the machine says of itself that computes a submission: `node.N.json` of a ``JobFolder``.
+public struct JobNodeNote: Codable, Sendable, Equatable {
+  public var host: String
+  /// The fault of that machine which ended the submission; nil where there is none.
+  public var fault: String?
+}
+
 /// A job as a folder that any machine with the same file system can compute: what is asked for, the input
 /// by hard links or copies, checkpoints, and results, each of which is there whole or not at all.
 ///
@@ -45,6 +54,7 @@ public struct JobProgress: Codable, Sendable, Equatable {
 /// | `input/` | the instances |
 /// | `checkpoint/` | the state of a job that was interrupted or may be |
 /// | `progress.json` | ``JobProgress`` |
+/// | `node.N.json` | ``JobNodeNote`` of submission N, once it has begun |
 /// | `result.N/` | the files of the result of submission N, and ``JobFolderOutcome`` as `outcome.json` |
 ///
 /// Folders have mode 0700 and files mode 0600. A hard link of an instance shares its content and its mode.
@@ -184,6 +194,21 @@ public struct JobFolder: Sendable {
     try? data.write(to: progressFile, options: .atomic)
   }
 
+  private func nodeFile(_ submission: Int) -> URL {
+    url.appendingPathComponent("node.\(submission).json")
+  }
+
+  /// Nil of a submission that has not begun.
+  public func node(_ submission: Int) -> JobNodeNote? {
+    try? Self.read(JobNodeNote.self, nodeFile(submission))
+  }
+
+  /// As far as it can be written: the fault that it tells of may be a full disk.
+  func note(_ node: JobNodeNote, of submission: Int) {
+    guard let data = try? JSONEncoder().encode(node) else { return }
+    try? data.write(to: nodeFile(submission), options: .atomic)
+  }
+
   // MARK: Files
 
   static func isRegularFile(_ file: URL) -> Bool {
@@ -193,7 +218,7 @@ public struct JobFolder: Sendable {
 
   static func hash(_ file: URL) throws(JobFolderError) -> String {
     do { return try hexadecimalSHA256(ofFile: file) } catch {
-      throw .unreadable(file: file.path, reason: SystemError.text(of: error))
+      throw .unreadable(file, error)
     }
   }
 
@@ -222,7 +247,7 @@ public struct JobFolder: Sendable {
   {
     let data: Data
     do { data = try Data(contentsOf: file) } catch {
-      throw .unreadable(file: file.path, reason: SystemError.text(of: error))
+      throw .unreadable(file, error)
     }
     do { return try JSONDecoder().decode(type, from: data) } catch {
       throw .unreadable(file: file.path, reason: "\(error)")

@@ -1,8 +1,9 @@
 import FileSystem
+import Foundation
 
 /// Why a job's folder, or a result in it, is not used.
 public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible {
-  case unreadable(file: String, reason: String)
+  case unreadable(file: String, reason: String, system: SystemError? = nil)
   case notWritten(file: String, reason: String, system: SystemError?)
   /// It was made by a program that is not this one.
   case otherSchema(file: String, schema: Int)
@@ -17,7 +18,7 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
 
   public var description: String {
     switch self {
-    case .unreadable(let file, let reason): "\(file) cannot be read: \(reason)"
+    case .unreadable(let file, let reason, _): "\(file) cannot be read: \(reason)"
     case .notWritten(let file, let reason, _): "\(file) cannot be written: \(reason)"
     case .otherSchema(let file, let schema):
       "\(file) has schema \(schema), and this segmentd knows \(JobDescription.currentSchema): install "
@@ -48,6 +49,12 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
 }
 
 extension JobFolderError {
+  /// A file that cannot be read, for an error of Foundation or of the system.
+  static func unreadable(_ file: URL, _ error: any Error) -> JobFolderError {
+    .unreadable(
+      file: file.path, reason: SystemError.text(of: error), system: SystemError(behind: error))
+  }
+
   init(_ error: DurableFileError) {
     self = .notWritten(file: error.file, reason: error.reason, system: error.system)
   }

@@ -36,20 +36,37 @@ public struct JobFolderWork: Sendable {
   ///
   /// - Parameters:
   ///   - submission: the number of this one; nil for the one that is recorded in the folder.
+  ///   - pack: what it is called with others that are computed together; nil for any.
   ///   - threads: worker threads; nil for those that are recorded.
   ///   - interruption: stops it after the pass of the network in hand, with a checkpoint in the folder.
   ///   - log: is told what is done, in a line each.
-  /// - Throws: `SegmentationInterrupted`; ``JobFolderError`` where the folder cannot be read or the result
-  ///   not be written.
+  /// - Throws: `SegmentationInterrupted`; ``ProcessingFault`` where this machine is at fault, and no result is
+  ///   written; ``JobFolderError`` where the folder is not what it should be.
   public func run(
-    submission: Int? = nil, threads: Int? = nil, interruption: Interruption,
+    submission: Int? = nil, pack: String? = nil, threads: Int? = nil, interruption: Interruption,
+    log: @escaping @Sendable (String) -> Void
+  ) async throws -> End {
+    do {
+      return try await runUnchecked(
+        submission: submission, pack: pack, threads: threads, interruption: interruption, log: log)
+    } catch {
+      throw ProcessingFault(error) ?? error
+    }
+  }
+
+  private func runUnchecked(
+    submission: Int?, pack: String?, threads: Int?, interruption: Interruption,
     log: @escaping @Sendable (String) -> Void
   ) async throws -> End {
     let recorded =
       try folder.submission() ?? JobSubmission(memory: nil, threads: 0, minutes: 0)
     let number = submission ?? recorded.number
-    guard number == recorded.number else { return .superseded(by: recorded.number) }
+    guard number == recorded.number, pack == nil || pack == recorded.pack else {
+      return .superseded(by: recorded.number)
+    }
     guard !folder.hasResult(number) else { return .alreadyThere }
+    var node = JobNodeNote(host: ProcessInfo.processInfo.hostName)
+    folder.note(node, of: number)
     let description = try folder.description()
     let output = folder.url.appendingPathComponent(
       "result.\(number).\(UUID().uuidString).tmp", isDirectory: true)
@@ -62,7 +79,10 @@ public struct JobFolderWork: Sendable {
       return try write(
         end, of: description, submission: number, output: output, times: times)
     } catch {
+      // First what it wrote: on a full disk there is no space for the note otherwise.
       try? FileManager.default.removeItem(at: output)
+      node.fault = ProcessingFault(error)?.description
+      if node.fault != nil { folder.note(node, of: number) }
       throw error
     }
   }
@@ -89,10 +109,12 @@ public struct JobFolderWork: Sendable {
       throw error
     } catch let shortage as MemoryShortage {
       return .memory(needed: shortage.job + shortage.process, reason: shortage.description)
-    } catch let error as JobFolderError {
-      if case .notWritten = error { throw error }
-      return .failed(reason: error.description, isPermanent: error.isPermanent)
     } catch {
+      if let fault = ProcessingFault(error) { throw fault }
+      if let error = error as? JobFolderError {
+        if case .notWritten = error { throw error }
+        return .failed(reason: error.description, isPermanent: error.isPermanent)
+      }
       return .failed(reason: "\(error)", isPermanent: JobFailure.isPermanent(error))
     }
   }
@@ -188,7 +210,7 @@ public struct JobFolderWork: Sendable {
   private static func syncedFiles(of folder: URL) throws(JobFolderError) -> [String: String] {
     let names: [String]
     do { names = try FileManager.default.contentsOfDirectory(atPath: folder.path) } catch {
-      throw .unreadable(file: folder.path, reason: SystemError.text(of: error))
+      throw .unreadable(folder, error)
     }
     var files: [String: String] = [:]
     for name in names {

@@ -38,10 +38,15 @@ struct JobFilterOptions: ParsableArguments {
         + "repeated.", valueName: "state"))
   var deliveries: [DeliveryState] = []
 
+  @Option(
+    help: ArgumentHelp("Jobs that this reprocessing made, as reprocess tells.", valueName: "number")
+  )
+  var reprocessing: Int64?
+
   /// Whether no condition is given.
   var isEmpty: Bool {
     [study, series, model, destination].allSatisfy { $0 == nil } && states.isEmpty
-      && deliveries.isEmpty && olderThan == nil && newerThan == nil
+      && deliveries.isEmpty && olderThan == nil && newerThan == nil && reprocessing == nil
   }
 
   var selection: JobSelection {
@@ -54,6 +59,7 @@ struct JobFilterOptions: ParsableArguments {
     selection.madeAfter = newerThan.map { Date() - $0.seconds }
     selection.destination = destination
     selection.deliveryStates = deliveries
+    selection.reprocessing = reprocessing
     return selection
   }
 }

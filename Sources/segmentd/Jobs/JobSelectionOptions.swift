@@ -27,7 +27,7 @@ struct JobSelectionOptions: ParsableArguments {
     guard !jobs.isEmpty || !filter.isEmpty else {
       throw ValidationError(
         "say which jobs: --job, --study, --series, --model, --state, --older-than, --newer-than, "
-          + "--destination or --delivery")
+          + "--destination, --delivery or --reprocessing")
     }
   }
 

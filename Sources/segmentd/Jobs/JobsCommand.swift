@@ -11,8 +11,9 @@ struct JobsCommand: AsyncParsableCommand {
           "segmentd jobs", "segmentd jobs --state held --newer-than 7d",
           "segmentd jobs retry --state held --dry-run"),
     subcommands: [
-      ListJobsCommand.self, RetryJobsCommand.self, CancelJobsCommand.self, HoldJobsCommand.self,
-      ReleaseJobsCommand.self, PrioritizeJobsCommand.self,
+      ListJobsCommand.self, ProgressOfJobsCommand.self, RetryJobsCommand.self,
+      CancelJobsCommand.self,
+      HoldJobsCommand.self, ReleaseJobsCommand.self, PrioritizeJobsCommand.self,
     ],
     defaultSubcommand: ListJobsCommand.self)
 }

@@ -19,6 +19,9 @@ struct ListJobsCommand: AsyncParsableCommand {
       and have not arrived since, those included of which it cannot be told which series lacks them; of a \
       file of a watch folder the table has the path, which may name a patient, and the hash by which \
       logs, events and JSON name it. \
+      Of a job that a cluster computes the note says where it is: the cluster's name and number of it, its state, \
+      the node, the partition, and why it waits.
+
       Where processing is paused, standard error says since when and by whom.
 
       Reads the ledger alone, and works on a read-only or full disk too.
@@ -120,7 +123,7 @@ extension JobSummary {
 
   /// What came of the job, and what was mended or is wrong, each once.
   fileprivate var notes: [String] {
-    var notes = [summary, volume?.text, reason].compactMap(\.self)
+    var notes = [summary, volume?.text, reason, place?.text].compactMap(\.self)
     if priority != 0, finishedAt == nil { notes.append("priority \(priority)") }
     if let verdict, verdict != .accepted {
       let reasons = verdictReasons.filter { why in !notes.contains { $0.contains(why) } }
@@ -144,7 +147,8 @@ extension JobDetail {
   /// Everything about a job, for people.
   fileprivate var text: String {
     let notes =
-      [job.summary, job.volume?.text, job.reason].compactMap(\.self)
+      [job.summary, job.volume?.text, job.reason, job.place?.text].compactMap(\.self)
+      + (job.reprocessing.map { ["made by reprocessing \($0)"] } ?? [])
       + (job.priority == 0 ? [] : ["priority \(job.priority)"]) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }
@@ -158,7 +162,8 @@ extension JobDetail {
       lines.append(
         "attempt \(attempt.number): \(attempt.startedAt.formatted(.iso8601))\(end), "
           + ([attempt.outcome ?? "running"] + [attempt.message].compactMap(\.self))
-          .joined(separator: ": "))
+          .joined(separator: ": ")
+          + (attempt.place.map { "; \($0.text)" } ?? ""))
     }
     lines += associations.map(\.text) + refusals.map(\.text)
     lines += events.map { "\($0.at.formatted(.iso8601)) \($0.kind): \($0.message)" }

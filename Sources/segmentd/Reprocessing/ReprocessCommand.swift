@@ -23,6 +23,11 @@ struct ReprocessCommand: AsyncParsableCommand {
       A series of which instances may be missing is held, unless assembly.incompleteSeries is process. \
       Originals that are no longer on disk are retrieved from querySource.
 
+      What is made by one command is a reprocessing with a number: `segmentd jobs progress --reprocessing N` says \
+      how far it is and when it will have ended, `segmentd jobs hold --reprocessing N` stops it and `segmentd jobs \
+      release --reprocessing N` resumes it. --dry-run says how long it will compute, by what the last jobs of the \
+      models took.
+
       A job whose images, model and settings are those of the last result comes to that result: \
       nothing is computed, and nothing is sent that arrived. Another version of the model gives a \
       new series that names the one it replaces, and so does --force in any case. --dry-run says which \
@@ -90,7 +95,8 @@ struct ReprocessCommand: AsyncParsableCommand {
 
     let run = ReprocessRun(parts, use: try parts.state.lockOrHolder(for: "reprocess"))
     let preparation = StudyPreparation(parts: parts, planner: planner)
-    var made = MadeJobs(secondsPerJob: rate?.secondsPerJob ?? 0)
+    var made = MadeJobs(
+      secondsPerJob: rate?.secondsPerJob ?? 0, request: selection.text + (force ? " --force" : ""))
     for study in targets.studies {
       try run.leaveToDaemon()
       made.add(try await preparation.plan(study, isAlone: run.isAlone), parts.ledger)
@@ -127,6 +133,7 @@ struct ReprocessCommand: AsyncParsableCommand {
     for study in targets.studies {
       preview.add(try planner.plan(study: study.studyInstanceUID, study.requests))
     }
+    try preview.forecast(parts.ledger)
     print(json ? try encodeJSON(preview) : preview.text)
   }
 
@@ -163,13 +170,22 @@ struct MadeJobs {
   private(set) var jobs: [Job] = []
   private(set) var problems: [String] = []
   private let secondsPerJob: Double
+  private let request: String
+  /// Of the reprocessing; nil before the first job is made.
+  private(set) var number: Int64?
   private var newCount = 0
   private var waitingCount = 0
   private var needlessCount = 0
   /// Whether a daemon makes the jobs of a study that came just now.
   private var leftToAssembly = false
 
-  init(secondsPerJob: Double) { self.secondsPerJob = secondsPerJob }
+  /// - Parameters:
+  ///   - secondsPerJob: between two new jobs.
+  ///   - request: what was asked for, for the ledger.
+  init(secondsPerJob: Double, request: String) {
+    self.secondsPerJob = secondsPerJob
+    self.request = request
+  }
 
   /// Makes the jobs of a plan, or says why not.
   ///
@@ -197,6 +213,9 @@ struct MadeJobs {
     var job = planned.job
     job.delay = Double(newCount) * secondsPerJob
     do throws(LedgerError) {
+      let number = try self.number ?? ledger.beginReprocessing(request)
+      self.number = number
+      job.reprocessing = number
       let requested = try ledger.requestJob(series: planned.seriesInstanceUID, job)
       if requested.isNew { newCount += 1 } else { waitingCount += 1 }
       guard !jobs.contains(where: { $0.id == requested.id }) else { return }
@@ -224,6 +243,9 @@ struct MadeJobs {
       )
     }
     if isMany { warn("\(newCount) new jobs") }
+    if isMany, let number {
+      warn("reprocessing \(number): segmentd jobs progress --reprocessing \(number)")
+    }
   }
 
   /// Whether there is anything to report.

@@ -72,10 +72,47 @@ struct ReprocessPreview: Encodable {
   var unknown: [String] = []
   /// Where missing originals come from.
   var source: String?
+  /// Seconds that the jobs will compute, one after the other, as far as others of their models have been computed.
+  var forecastSeconds = 0.0
+  /// Jobs of which that is not known.
+  var withoutForecast = 0
 
   mutating func add(_ plan: StudyPlan) {
     jobs += plan.jobs.map(Job.init)
     unplanned += plan.unplanned
+  }
+
+  /// Adds how long the jobs will compute.
+  mutating func forecast(_ ledger: Ledger) throws {
+    let computed = jobs.filter {
+      $0.waitingJob == nil && !$0.isNeedless && $0.heldReason == nil && $0.effect != .same
+    }
+    var paces: [String: JobPace] = [:]
+    let bytes = try ledger.byteCount(series: computed.map(\.seriesInstanceUID))
+    for job in computed {
+      let pace = try paces[job.model] ?? ledger.pace(model: job.model)
+      paces[job.model] = pace
+      if let seconds = pace.seconds(bytes: bytes[job.seriesInstanceUID] ?? 0) {
+        forecastSeconds += seconds
+      } else {
+        withoutForecast += 1
+      }
+    }
+  }
+
+  /// Of the time that it will take; empty where nothing is computed.
+  private var forecastText: String {
+    var parts: [String] = []
+    if forecastSeconds > 0 {
+      let time = Duration.seconds(forecastSeconds.rounded(.up))
+        .formatted(
+          .units(allowed: [.days, .hours, .minutes, .seconds], width: .narrow, maximumUnitCount: 2))
+      parts.append("\(time) of computing, one job after the other")
+    }
+    if withoutForecast > 0 {
+      parts.append("\(withoutForecast) of a model of which no job was computed yet")
+    }
+    return parts.isEmpty ? "" : "; forecast: " + parts.joined(separator: "; ")
   }
 
   var text: String {
@@ -109,7 +146,7 @@ struct ReprocessPreview: Encodable {
       (count { $0.missingOriginals > 0 && !$0.isNeedless }, "lack originals"),
     ]
     return "\(made.count) new jobs" + (details.isEmpty ? "" : " (\(details))")
-      + others.filter { $0.0 > 0 }.map { "; \($0.0) \($0.1)" }.joined()
+      + others.filter { $0.0 > 0 }.map { "; \($0.0) \($0.1)" }.joined() + forecastText
       + "; nothing was changed"
   }
 }

@@ -55,6 +55,18 @@ struct ReprocessSelectionOptions: ParsableArguments {
   /// Whether every study or series was named in the command.
   var isByHand: Bool { from == nil && !(studies.isEmpty && series.isEmpty) }
 
+  /// As options, without the UIDs.
+  var text: String {
+    var words: [String] = []
+    if !studies.isEmpty { words.append("--study (\(studies.count))") }
+    if !series.isEmpty { words.append("--series (\(series.count))") }
+    if from != nil { words.append("--from FILE") }
+    if let since { words.append("--since \(since.date.formatted(.iso8601))") }
+    if let model { words.append("--model \(model)") }
+    if onlyFailed { words.append("--all-failed") }
+    return words.joined(separator: " ")
+  }
+
   /// The UIDs of `--from`.
   ///
   /// - Throws: ``UIDListError`` naming the line of what is none.

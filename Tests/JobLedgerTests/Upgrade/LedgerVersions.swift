@@ -26,6 +26,7 @@ enum LedgerVersions {
     case 23: twentyThird
     case 24: twentyFourth
     case 25: twentyFifth
+    case 26: twentySixth
     default: ""
     }
   }
@@ -313,5 +314,15 @@ enum LedgerVersions {
       ('2.25.2501', '2.25.2502', 'performing', 250.0, NULL, NULL),
       ('2.25.2503', '2.25.2504', 'cancelled', 250.0, 251.0, 'held');
     INSERT INTO workitem_inputs VALUES ('2.25.2501', '1.2', '1.2.1'), ('2.25.2503', '1.2', '');
+    """
+
+  private static let twentySixth = """
+    INSERT INTO reprocessings VALUES (1, 260.0, '--model liver');
+    INSERT INTO jobs (id, series_uid, revision, model, state, attempt_count, created_at,
+      scheduled_at, finished_at, reason, reprocessing_id) VALUES
+      (260, '1.2.1', 1, 'liver', 'cancelled', 1, 260.0, 260.0, 262.0, 'x', 1);
+    INSERT INTO attempts (job_id, number, started_at, finished_at, outcome, message, place) VALUES
+      (260, 1, 261.0, 262.0, 'cancelled', 'x',
+        '{"cluster":"Slurm","name":"segmentd-1-260-2-1","node":"w1","state":"RUNNING"}');
     """
 }

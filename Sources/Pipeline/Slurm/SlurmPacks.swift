@@ -1,0 +1,167 @@
+import Foundation
+import Logging
+import SeriesProcessing
+
+/// Short jobs that are submitted together: several folders are one job of Slurm, which computes one after the other in
+/// one process with the model loaded once.
+///
+/// A pack is gathered while another job of ours waits in Slurm: a cluster with free nodes gets each job at once, and a
+/// busy one gets packs, which grow with the time that they wait.
+actor SlurmPacks {
+  /// A job that may be packed.
+  struct Member: Sendable {
+    var folder: JobFolder
+    var submission: JobSubmission
+    /// That its computing will take.
+    var seconds: Double
+    var priority: Int
+  }
+
+  enum State: Sendable {
+    case gathering
+    /// Under this name in Slurm.
+    case submitted(String)
+    case failed(any Error)
+  }
+
+  private struct Pack {
+    var members: [Member]
+    let begun = ContinuousClock.now
+    var seconds: Double { members.map(\.seconds).reduce(0, +) }
+  }
+
+  private let settings: SlurmSettings
+  private let cluster: SlurmCluster
+  private let folders: SlurmJobFolders
+  private let logger: Logger
+  /// By whether the jobs are patient.
+  private var gathered: [Bool: Pack] = [:]
+  /// Of jobs that have not asked since.
+  private var states: [String: State] = [:]
+  /// When a pack was last submitted again.
+  private var again: [String: ContinuousClock.Instant] = [:]
+
+  init(
+    _ settings: SlurmSettings, cluster: SlurmCluster, folders: SlurmJobFolders, logger: Logger
+  ) {
+    self.settings = settings
+    self.cluster = cluster
+    self.folders = folders
+    self.logger = logger
+  }
+
+  /// Has a job packed. Ask again until it is submitted: it is then for its own asker to follow.
+  ///
+  /// - Parameters:
+  ///   - member: the job.
+  ///   - isBusy: whether a job of ours waits in Slurm.
+  func join(_ member: Member, isBusy: Bool) async -> State {
+    let name = member.folder.name
+    if let state = states.removeValue(forKey: name) {
+      if case .gathering = state { states[name] = state }
+      return state
+    }
+    let isPatient = member.priority < 0
+    var pack = gathered[isPatient] ?? Pack(members: [])
+    if !pack.members.contains(where: { $0.folder.name == name }) { pack.members.append(member) }
+    gathered[isPatient] = pack
+    let isFull =
+      pack.members.count >= settings.packJobs || pack.seconds >= settings.packSeconds
+    let longest =
+      !isBusy
+      ? settings.gathering
+      : isPatient ? settings.longestPatientGathering : settings.longestGathering
+    if isFull || pack.begun.duration(to: .now) >= longest {
+      gathered[isPatient] = nil
+      await submit(pack)
+      return states.removeValue(forKey: name) ?? .gathering
+    }
+    return .gathering
+  }
+
+  /// Takes a job out of the pack that is being gathered.
+  ///
+  /// - Returns: false where it is submitted, or is being.
+  func leave(_ folder: JobFolder) -> Bool {
+    guard states[folder.name] == nil else { return false }
+    for key in gathered.keys {
+      gathered[key]?.members.removeAll { $0.folder.name == folder.name }
+      if gathered[key]?.members.isEmpty == true { gathered[key] = nil }
+    }
+    return true
+  }
+
+  /// Forgets a job that will not ask any more.
+  func forget(_ folder: JobFolder) {
+    if leave(folder) { return }
+    if case .gathering = states[folder.name] { return }
+    states[folder.name] = nil
+  }
+
+  private func submit(_ pack: Pack) async {
+    for member in pack.members { states[member.folder.name] = .gathering }
+    let name = pack.members.count > 1 ? folders.nameOfPack() : nil
+    var taken: [Member] = []
+    for var member in pack.members {
+      member.submission.pack = name
+      do {
+        // Before it is made: whoever comes after a crash looks for it by this name.
+        try member.folder.record(member.submission)
+        taken.append(member)
+      } catch {
+        states[member.folder.name] = .failed(error)
+      }
+    }
+    guard let first = taken.first else { return }
+    let request: SlurmCluster.Request
+    do {
+      request =
+        try name.map { try self.request(taken, $0) }
+        ?? settings.request(of: first.folder, first.submission, priority: first.priority)
+    } catch {
+      for member in taken { states[member.folder.name] = .failed(error) }
+      return
+    }
+    var state = State.submitted(request.name)
+    do throws(SlurmCommandError) {
+      try await cluster.submit(request)
+      logger.info(
+        "submitted to Slurm as \(request.name): \(taken.map(\.folder.name).joined(separator: " "))")
+    } catch {
+      // Of silence it is not known whether it was submitted: it is looked for by its name.
+      if !error.isSilence { state = .failed(SlurmFailure(refusing: error)) }
+    }
+    for member in taken { states[member.folder.name] = state }
+  }
+
+  private func request(_ members: [Member], _ name: String) throws -> SlurmCluster.Request {
+    let script = folders.parent.appendingPathComponent("pack.sh")
+    try settings.writeScript(to: script)
+    return SlurmCluster.Request(
+      name: name, folder: folders.parent.path,
+      log: folders.log(ofPack: name).path,
+      memory: members.compactMap(\.submission.memory).max(), threads: settings.threads,
+      minutes: members.map(\.submission.minutes).reduce(0, +), partition: settings.partition,
+      isPatient: members.allSatisfy { $0.priority < 0 },
+      command: [script.path, settings.program, "work"] + settings.modelArguments + ["--pack", name]
+        + members.map(\.folder.url.path))
+  }
+
+  /// Submits a pack anew that Slurm has forgotten, under its name, with those of its jobs that have no result.
+  ///
+  /// - Throws: ``SlurmCommandError``, ``JobFolderError``
+  func submitAgain(_ name: String) async throws {
+    if let last = again[name], last.duration(to: .now) < settings.confirmation { return }
+    again = again.filter { $0.value.duration(to: .now) < .seconds(3600) }
+    again[name] = .now
+    let members = folders.all().compactMap { _, folder -> Member? in
+      guard let submission = try? folder.submission(), submission.pack == name,
+        !folder.hasResult(submission.number)
+      else { return nil }
+      return Member(folder: folder, submission: submission, seconds: 0, priority: 0)
+    }
+    guard !members.isEmpty else { return }
+    logger.warning("Slurm does not know \(name): it is submitted again")
+    try await cluster.submit(try request(members, name))
+  }
+}
