@@ -10,6 +10,8 @@ public struct ProcessingFault: Error, Sendable, Equatable, CustomStringConvertib
   /// "no space left on device: /shared/segmentd/…/segmentation.dcm".
   public let description: String
 
+  private init(description: String) { self.description = description }
+
   /// - Parameters:
   ///   - error: of the operating system.
   ///   - path: the file that it is about.
@@ -30,7 +32,7 @@ public struct ProcessingFault: Error, Sendable, Equatable, CustomStringConvertib
       self.init(system, path: file)
     default:
       if let fault = ModelFault(error) {
-        description = fault.description
+        self.init(description: fault.description)
         return
       }
       guard let system = SystemError(behind: error), !Self.isMissingFile(system) else {
@@ -47,7 +49,7 @@ public struct ProcessingFault: Error, Sendable, Equatable, CustomStringConvertib
       guard !Self.isMissingFile(system) else { return nil }
       self.init(system, path: file)
     case .cannotWrite(let file, _, let system?): self.init(system, path: file)
-    case .toolkitUnavailable: description = error.description
+    case .toolkitUnavailable: self.init(description: error.description)
     default: return nil
     }
   }
