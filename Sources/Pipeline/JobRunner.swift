@@ -48,15 +48,20 @@ public struct JobRunner: Service {
 
   public func run() async throws {
     let processing = ProcessingWatch(ledger: ledger, logger: logger)
+    let gate = ClaimGate()
     await withTaskGroup(of: Void.self) { group in
       for executor in executors {
         group.addTask {
           await repeatUntilShutdown(every: .milliseconds(500), logger: logger) {
+            guard gate.isOpen else { return false }
             try checkpoints.removeOutdated()
             try await executor.removeLeftovers { try ledger.jobsWithoutFuture(among: $0) }
             guard try processing.allowsJobs(), try await isReady(executor) else { return false }
             let steps = ProgressSteps()
-            guard let job = try ledger.claimJob() else { return false }
+            guard let job = try ledger.claimJob() else {
+              gate.close()
+              return false
+            }
             let metadata = metadata(job)
             return try await run(job, by: executor) { progress in
               if steps.isNew(progress) { logger.info("\(progress.line)", metadata: metadata) }

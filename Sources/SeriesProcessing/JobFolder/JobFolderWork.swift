@@ -50,7 +50,8 @@ public struct JobFolderWork: Sendable {
       return try await runUnchecked(
         submission: submission, pack: pack, threads: threads, interruption: interruption, log: log)
     } catch {
-      throw ProcessingFault(error) ?? error
+      if let fault = ProcessingFault(error) { throw fault }
+      throw error
     }
   }
 
