@@ -7,7 +7,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 need_swift
-need_packages "${build_packages[@]}" "${slurm_packages[@]}" dcmtk python3-venv
+need_packages "${build_packages[@]}" "${slurm_packages[@]}" faketime dcmtk python3-venv
 need_test_environment
 say "building segmentd (release)"
 swift build -c release --product segmentd

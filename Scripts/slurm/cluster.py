@@ -95,22 +95,31 @@ class Cluster:
         self.processes[name] = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
-    def start_munge(self, name="munge"):
-        """A munged with a key of its own."""
-        key = self.folder / f"{name}.key"
-        key.touch(mode=0o600)
-        key.write_bytes(os.urandom(1024))
+    def start_munge(self, name="munge", key=None, clock=None):
+        """A munged with a key of its own, unless it is given one, and with a clock that is wrong by so much."""
+        if key is None:
+            key = self.folder / f"{name}.key"
+            key.touch(mode=0o600)
+            key.write_bytes(os.urandom(1024))
         base = self.folder / "run" / name
-        self.start(f"{name}d", "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={base}.socket",
-                   f"--pid-file={base}.pid", f"--log-file={self.folder}/log/{name}d", f"--seed-file={base}.seed")
+        command = ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={base}.socket",
+                   f"--pid-file={base}.pid", f"--log-file={self.folder}/log/{name}d", f"--seed-file={base}.seed"]
+        self.start(f"{name}d", *(["faketime", "-f", clock] if clock else []), *command)
         until("munged", pathlib.Path(f"{base}.socket").exists)
 
-    def with_another_munge_key(self):
-        """A configuration by which commands have another key than the cluster."""
-        self.start_munge("other")
-        file = self.folder / "other.conf"
-        file.write_text((self.folder / "slurm.conf").read_text().replace("munge.socket", "other.socket"))
+    def configuration_with(self, munge):
+        """A configuration by which commands and nodes use another munged."""
+        file = self.folder / f"{munge}.conf"
+        file.write_text((self.folder / "slurm.conf").read_text().replace("munge.socket", f"{munge}.socket"))
         return file
+
+    def with_another_munge_key(self):
+        self.start_munge("other")
+        return self.configuration_with("other")
+
+    def with_another_clock(self):
+        self.start_munge("late", key=self.folder / "munge.key", clock="-1h")
+        return self.configuration_with("late")
 
     def start_controller(self):
         self.start("slurmctld", "slurmctld", "-D")
@@ -120,10 +129,15 @@ class Cluster:
         self.processes["slurmctld"].kill()
         self.processes["slurmctld"].wait()
 
-    def start_node(self, node):
+    def start_node(self, node, configuration=None):
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
         self.start(node, "nsenter", f"--net=/run/netns/{node}", "unshare", "--uts", "sh", "-c",
-                   'hostname "$0" && exec slurmd -D -N "$0"', node)
+                   'hostname "$0" && exec slurmd -D -N "$0" -f "$1"', node,
+                   configuration or self.folder / "slurm.conf")
+
+    def stop_node(self, node):
+        self.processes[node].terminate()
+        self.processes[node].wait()
 
     def kill_node(self, node):
         """Its processes end at once, as where the power fails."""

@@ -264,6 +264,49 @@ slurm:
             assert "failed" not in self.attempts(uid), self.attempts(uid)
         self.check(uids)
 
+    def urgent_study_preempts(self):
+        """A job of the urgent partition starts at once on nodes that are all busy; the other resumes."""
+        uids = self.send(len(self.cluster.nodes), slices=120, size=256)
+        until("running jobs", lambda: len([one for one in self.cluster.running() if one[0].endswith("-2")])
+              == len(self.cluster.nodes))
+        until("checkpoints", lambda: all(self.has_checkpoint(uid) for uid in uids))
+        self.command("pause")
+        urgent = self.send(1)
+        job = until("its job", lambda: self.row(urgent[0]))
+        self.command("jobs", "prioritize", "--job", job["id"], "--priority", 5)
+        began = time.monotonic()
+        self.command("resume")
+        self.wait_for(urgent)
+        print(f"  the urgent one was done after {time.monotonic() - began:.0f} s", flush=True)
+        assert any(self.row(uid)["state"] == "running" for uid in uids), "it came after the others"
+        self.wait_for(uids)
+        logs = "".join(file.read_text() for file in self.jobs_folder.glob("*/log.2"))
+        assert "stopped: " in logs and "resumes from its checkpoint" in logs, logs
+        assert all("failed" not in self.attempts(uid) for uid in uids)
+        self.check(urgent + uids)
+
+    def clock_of_a_node_is_wrong(self):
+        """Credentials of munge have expired there: doctor names the time, and the other nodes compute."""
+        late = self.cluster.with_another_clock()
+        text = self.command("doctor", "--json", check=False, env={**os.environ, "SLURM_CONF": str(late)}).stdout
+        faults = [one for one in findings(text) if one["subject"] == "Slurm" and one["level"] == "fault"]
+        assert faults and "the same time" in faults[0]["advice"], text
+        node = self.cluster.nodes[0]
+        self.cluster.stop_node(node)
+        self.cluster.start_node(node, late)
+
+        def named():
+            found = findings(self.command("doctor", "--json", check=False).stdout)
+            return [one for one in found if one["subject"] == f"node {node}" and "clock" in (one.get("advice") or "")]
+        print(f"  {until('that doctor names the node', named)[0]['text']}", flush=True)
+        uids = self.send(2)
+        self.wait_for(uids)
+        self.check(uids)
+        self.cluster.stop_node(node)
+        self.cluster.start_node(node)
+        until("that the node is back", lambda: run("sinfo", "--noheader", "--nodes", node, "--format=%T").stdout.strip()
+              .startswith("idle"))
+
     def controller_is_killed_after_a_submit(self):
         since = len(self.log.read_text())
         uids = self.send(2)
@@ -383,7 +426,8 @@ slurm:
 STRIKES = [Lab.nothing_happens, Lab.controller_is_killed_after_a_submit, Lab.model_of_the_nodes_is_another,
            Lab.short_studies_are_packed, Lab.shared_disk_is_full, Lab.program_is_missing_on_the_nodes, Lab.a_hand_is_needed,
            Lab.munge_key_is_another, Lab.controller_is_killed_after_a_start, Lab.node_is_killed, Lab.daemon_is_killed,
-           Lab.processing_is_paused, Lab.node_is_killed_during_a_pack, Lab.cable_is_cut]
+           Lab.processing_is_paused, Lab.node_is_killed_during_a_pack, Lab.urgent_study_preempts,
+           Lab.clock_of_a_node_is_wrong, Lab.cable_is_cut]
 BRIEF = STRIKES[:5]
 
 

@@ -73,8 +73,8 @@ extension SiteConfiguration {
         guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), name.first != "-"
         else { return "\(key): \"\(name)\" is no name of a partition" }
       }
-      guard (1...256).contains(maximumJobs) else {
-        return "maximumJobs: \(maximumJobs) is not between 1 and 256"
+      guard (1...1024).contains(maximumJobs) else {
+        return "maximumJobs: \(maximumJobs) is not between 1 and 1024"
       }
       guard (1...256).contains(packJobs) else {
         return "packJobs: \(packJobs) is not between 1 and 256"

@@ -27,7 +27,9 @@ final class YieldWatch: Sendable {
     let found = Finding()
     self.interruption = interruption
     self.found = found
-    // A patch takes up to a second and a half, and a job yields within two.
+    // A patch takes up to a second and a half, and a job yields within two; the many places of a cluster do not
+    // each ask as often.
+    let pause = Duration.milliseconds(400 * max(1, places / 32))
     task = Task {
       while !Task.isCancelled {
         do {
@@ -39,7 +41,7 @@ final class YieldWatch: Sendable {
           // The job is not at fault, and what is wrong with the ledger shows up elsewhere.
           logger.debug("\(error)")
         }
-        do { try await Task.sleep(for: .milliseconds(400)) } catch { return }
+        do { try await Task.sleep(for: pause) } catch { return }
       }
     }
   }

@@ -47,6 +47,7 @@ extension SlurmSettings {
       models: slurm.models.map { [$0] } ?? models, partition: slurm.partition,
       urgentPartition: slurm.urgentPartition, threads: slurm.threads,
       memory: Int(slurm.memoryGB * 1e9), minutes: slurm.wallTimeMinutes)
+    pause = .milliseconds(500 * max(1, slurm.maximumJobs / 64))
     packJobs = slurm.packJobs
     urgentPriority = slurm.urgentPriority
   }
