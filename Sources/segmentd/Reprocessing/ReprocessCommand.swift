@@ -213,8 +213,7 @@ struct MadeJobs {
     var job = planned.job
     job.delay = Double(newCount) * secondsPerJob
     do throws(LedgerError) {
-      let number = try self.number ?? ledger.beginReprocessing(request)
-      self.number = number
+      if number == nil { number = try ledger.beginReprocessing(request) }
       job.reprocessing = number
       let requested = try ledger.requestJob(series: planned.seriesInstanceUID, job)
       if requested.isNew { newCount += 1 } else { waitingCount += 1 }
