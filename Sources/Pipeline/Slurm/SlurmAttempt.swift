@@ -1,6 +1,7 @@
 import Foundation
 import JobLedger
 import Logging
+import Segmentation
 import SeriesProcessing
 
 /// An attempt at a job: its submissions, one after the other, until there is a result.
