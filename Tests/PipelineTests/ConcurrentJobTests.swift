@@ -71,4 +71,14 @@ import Testing
     }
     #expect(try hashes(small) == expected)
   }
+
+  /// One place alone looks each time; where one of several has found nothing, the others do not look.
+  @Test func placesDoNotEachAskWhatIsDue() async throws {
+    let gate = ClaimGate(pause: .milliseconds(200))
+    #expect(gate.isOpen)
+    gate.close()
+    #expect(!gate.isOpen)
+    try await Task.sleep(for: .milliseconds(220))
+    #expect(gate.isOpen)
+  }
 }
