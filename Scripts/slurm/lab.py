@@ -109,7 +109,8 @@ slurm:
                         slices, "--size", size, "--seed", self.seed).stdout.split()
             self.series[words[1]] = place
             made.append(words[1])
-            run("storescu", "-R", "-aec", "LAB", "+sd", "127.0.0.1", self.port, place)
+        for uid in made:
+            run("storescu", "-R", "-aec", "LAB", "+sd", "127.0.0.1", self.port, self.series[uid])
         return made
 
     def row(self, uid):
@@ -236,8 +237,7 @@ slurm:
         until("a job that waits", lambda: [one for one in self.cluster.jobs() if one["job_state"] == "PENDING"])
         uids += self.send(3)
         packs = until("a pack", lambda: self.packs() - before)
-        shown = self.command("jobs").stdout
-        assert "PENDING, partition batch, waits: " in shown, shown
+        until("that jobs says so", lambda: "PENDING, partition batch, waits: " in self.command("jobs").stdout, within=30)
         for node in self.cluster.nodes:
             run("scontrol", "update", f"nodename={node}", "state=resume")
         assert len(packs) == 1, packs

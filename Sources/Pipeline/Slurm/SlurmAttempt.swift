@@ -149,7 +149,10 @@ struct SlurmAttempt {
     case .stopped: executor.logger.notice("Slurm's job \(name) was stopped: \(log.text)")
     case .outside(let signal):
       executor.logger.notice("Slurm's job \(name) was ended \(place)by signal \(signal)")
-    case .machine(let words): throw await ended(place + words, .machine)
+    case .machine(let words):
+      // On a full disk nothing could be logged.
+      let here = MachineFault.present(in: executor.folders.parent).map { "; \($0)" } ?? ""
+      throw await ended(place + words + here, .machine)
     case .program:
       if let fault = MachineFault.present(in: executor.folders.parent) { throw fault }
       throw await ended(
