@@ -29,14 +29,14 @@ PIXELS = 512 * 512 * 2
 
 
 class Daemon:
-    def __init__(self, program, folder):
+    # A quiet period longer than all rounds: nothing is processed.
+    def __init__(self, program, folder, quiet_seconds=86400):
         self.port = free_port()
         configuration = folder / "segmentd.yaml"
-        # A quiet period longer than all rounds: nothing is processed.
         configuration.write_text(
             f"stateDirectory: {folder}/state\n"
             f"listener: {{aeTitle: ROUNDS, address: 127.0.0.1, port: {self.port}}}\n"
-            "assembly: {quietSeconds: 86400}\n")
+            f"assembly: {{quietSeconds: {quiet_seconds}}}\n")
         self.log = open(folder / "log", "ab")
         self.process = subprocess.Popen([program, "serve", "--config", configuration], stdout=self.log,
                                         stderr=self.log, env=clean_environment())

@@ -7,6 +7,9 @@
 
 namespace {
 
+/// So much is inflated at a time.
+constexpr size_t window_size = 1 << 18;
+
 /// Ends a zlib stream however the function is left.
 struct Inflating {
   z_stream stream = {};
@@ -40,7 +43,7 @@ int ccodecs_inflated_size(const uint8_t *deflated, size_t length, size_t limit, 
     inflating.begun = true;
     stream.next_in = const_cast<Bytef *>(deflated);
     stream.avail_in = uInt(length);
-    std::vector<uint8_t> window(1 << 18);
+    std::vector<uint8_t> window(window_size);
     uLong checksum = crc32(0, Z_NULL, 0);
     size_t count = 0;
     int status = Z_OK;
@@ -71,11 +74,35 @@ int ccodecs_inflated_size(const uint8_t *deflated, size_t length, size_t limit, 
 }
 
 int ccodecs_inflate(const uint8_t *deflated, size_t length, uint8_t *inflated, size_t size,
-                    ccodecs_error *error) {
-  const size_t count = ccodecs_inflate_beginning(deflated, length, inflated, size);
-  return count == size
-             ? int(CCODECS_OK)
-             : ccodecs_fail(error, CCODECS_BAD_DATA, "the deflated dataset is damaged or cut off");
+                    size_t skipped, size_t skipped_end, ccodecs_error *error) {
+  return ccodecs_guarded(error, [&] {
+    const auto damaged = [&] {
+      return ccodecs_fail(error, CCODECS_BAD_DATA, "the deflated dataset is damaged or cut off");
+    };
+    if (length > 0xFFFFFFFFu || skipped > skipped_end || skipped_end > size) return damaged();
+    Inflating inflating;
+    z_stream &stream = inflating.stream;
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
+      return ccodecs_fail(error, CCODECS_UNEXPECTED, "zlib cannot start");
+    }
+    inflating.begun = true;
+    stream.next_in = const_cast<Bytef *>(deflated);
+    stream.avail_in = uInt(length);
+    std::vector<uint8_t> window(skipped < skipped_end ? window_size : 0);
+    size_t count = 0;
+    while (count < size) {
+      const bool is_skipped = count >= skipped && count < skipped_end;
+      const size_t part_end = is_skipped ? skipped_end : count < skipped ? skipped : size;
+      const size_t room = std::min(part_end - count, window_size);
+      stream.next_out = is_skipped ? window.data() : inflated + count;
+      stream.avail_out = uInt(room);
+      const int status = inflate(&stream, Z_NO_FLUSH);
+      count += room - stream.avail_out;
+      if (status == Z_STREAM_END) break;
+      if (status != Z_OK) return damaged();
+    }
+    return count == size ? int(CCODECS_OK) : damaged();
+  });
 }
 
 size_t ccodecs_inflate_beginning(const uint8_t *deflated, size_t length, uint8_t *inflated,

@@ -246,6 +246,7 @@ void AssociationSettings::read(const cdcmtk_scp_options &options) {
   refusal = options.refusal;
   echo = options.echo;
   event = options.event;
+  beat = options.beat;
   if (options.commitment) commitment = *options.commitment;
   context = options.context;
 }

@@ -32,6 +32,7 @@ struct AssociationSettings {
   cdcmtk_refusal_handler refusal = nullptr;
   cdcmtk_echo_handler echo = nullptr;
   cdcmtk_event_handler event = nullptr;
+  cdcmtk_beat_handler beat = nullptr;
   /// Storage commitment is offered where they are set.
   cdcmtk_commitment_handlers commitment = {};
   void *context = nullptr;

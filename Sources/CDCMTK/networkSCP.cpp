@@ -84,6 +84,7 @@ struct cdcmtk_scp {
     const size_t most = settings.limits.maximum_associations + settings.limits.maximum_waiting +
                         leaving_connections;
     while (!settings.stopping) {
+      if (settings.beat) settings.beat(settings.context);
       pollfd wait = {listening, POLLIN, 0};
       poll(&wait, 1, 200);
       join_ended();

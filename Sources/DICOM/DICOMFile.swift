@@ -19,6 +19,8 @@ public struct DICOMFile: Sendable {
   /// Largest dataset that a deflated file may hold, in bytes: a few megabytes can unfold to any
   /// size.
   public static let maximumInflatedSize = 512 << 20
+  /// Most bytes of it besides the pixels, which are not kept where only the header is read.
+  public static let maximumInflatedHeaderSize = 128 << 20
 
   public let path: String
   /// How the dataset is coded, also where (0002,0010) says otherwise.
@@ -63,13 +65,40 @@ public struct DICOMFile: Sendable {
       try self.init(path: path, bytes: contents)
       return
     }
-    // What is inflated lives no longer than the parsing of its header.
+    // In most files the pixels follow soon: what is inflated besides them is small.
+    let beginning = try Self.withoutPixels(
+      extent, contents, within: Inflation.beginningSize, file: path)
+    let size = min(beginning.sizeWithoutPixels, Self.maximumInflatedHeaderSize)
+    // Inflated, parsed and scanned; all but the values lives no longer than that.
     self = try ReadingBudget.with(
-      extent.size + 8 * FileStructure.memory(ofScanning: extent.size)
+      4 * size + 8 * FileStructure.memory(ofScanning: size)
     ) { () throws(DICOMError) in
-      try DICOMFile(
+      let extent =
+        beginning.sizeWithoutPixels <= size
+        ? beginning : try Self.withoutPixels(extent, contents, within: size, file: path)
+      guard extent.sizeWithoutPixels <= Self.maximumInflatedHeaderSize else {
+        throw .tooLarge(
+          file: path,
+          reason: "the deflated dataset unfolds to \(extent.sizeWithoutPixels) bytes besides "
+            + "pixels, at most \(Self.maximumInflatedHeaderSize) are read")
+      }
+      return try DICOMFile(
         path: path, bytes: Self.inflated(contents, extent, file: path), isWithinBudget: true)
     }
+  }
+
+  /// The extent with the place of its pixels, where their element begins within so many bytes.
+  private static func withoutPixels(
+    _ extent: Inflation.Extent, _ contents: Data, within size: Int, file: String
+  ) throws(DICOMError) -> Inflation.Extent {
+    let pixels: Result<Range<Int>?, DICOMError> = contents.withUnsafeBytes { raw in
+      Result { () throws(DICOMError) in
+        try Inflation.pixels(of: raw, extent, within: size, file: file)
+      }
+    }
+    var extent = extent
+    extent.pixels = try pixels.get()
+    return extent
   }
 
   /// - Parameters:
@@ -153,8 +182,8 @@ public struct DICOMFile: Sendable {
 
   private static func deflatedExtent(
     _ contents: Data, file: String
-  ) throws(DICOMError) -> (offset: Int, size: Int)? {
-    let extent: Result<(offset: Int, size: Int)?, DICOMError> = contents.withUnsafeBytes { raw in
+  ) throws(DICOMError) -> Inflation.Extent? {
+    let extent: Result<Inflation.Extent?, DICOMError> = contents.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in
         try Inflation.extent(raw, file: file, maximumSize: maximumInflatedSize)
       }
@@ -163,7 +192,7 @@ public struct DICOMFile: Sendable {
   }
 
   private static func inflated(
-    _ contents: Data, _ extent: (offset: Int, size: Int), file: String
+    _ contents: Data, _ extent: Inflation.Extent, file: String
   ) throws(DICOMError) -> Data {
     let inflated: Result<Data, DICOMError> = contents.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in try Inflation.inflate(raw, extent, file: file) }

@@ -2,12 +2,17 @@ import CDCMTK
 import Clocks
 import FileSystem
 import Foundation
+import Synchronization
 
 /// What DCMTK's threads call.
 final class Callbacks: Sendable {
   let handlers: DIMSEHandlers
   /// Nil where no peer opens associations.
   private let policy: AssociationPolicy?
+  private let beats = Atomic<UInt64>(0)
+
+  /// How often the thread that takes connections has gone round.
+  var beatCount: UInt64 { beats.load(ordering: .relaxed) }
 
   init(_ handlers: DIMSEHandlers, policy: AssociationPolicy? = nil) {
     self.handlers = handlers
@@ -22,6 +27,7 @@ final class Callbacks: Sendable {
     options.refusal = { Callbacks.at($0)?.refuse($1) }
     options.echo = { Callbacks.at($0)?.echo($1) ?? 0 }
     options.event = { Callbacks.at($0)?.tell($1) }
+    options.beat = { _ = Callbacks.at($0)?.beats.wrappingAdd(1, ordering: .relaxed) }
     options.context = Unmanaged.passUnretained(self).toOpaque()
   }
 

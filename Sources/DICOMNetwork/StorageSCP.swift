@@ -65,6 +65,11 @@ public final class StorageSCP: Sendable {
 
   deinit { stopNow() }
 
+  /// A number that grows several times a second while connections are taken; nil once it was stopped.
+  public var beat: UInt64? {
+    scp.load(ordering: .acquiring) == 0 ? nil : callbacks.beatCount
+  }
+
   /// Takes no further association and returns when the open ones have ended: those that wait for
   /// a command at once, a C-STORE on its way within 3 seconds.
   public func stop() async {

@@ -5,6 +5,7 @@ import ServiceLifecycle
 /// The storage SCPs as a service of the daemon.
 public struct Listener: Service {
   private let scps: [StorageSCP]
+  private let addresses: [String]
   private let peerLog: PeerLog
 
   /// Starts to listen, so that a port that is taken is known before anything else starts.
@@ -39,7 +40,15 @@ public struct Listener: Service {
       logger.info("listening as \(configuration.summary)")
     }
     self.scps = scps
+    addresses = configurations.map { "\($0.address):\($0.port)" }
     peerLog = intake.peerLog
+  }
+
+  /// That each of its ports takes connections.
+  public var signsOfLife: [SignsOfLife.Part] {
+    zip(scps, addresses).map { scp, address in
+      SignsOfLife.Part("the listener on \(address)", within: 30) { scp.beat }
+    }
   }
 
   public func run() async throws {

@@ -29,8 +29,30 @@ public final class ReadingNotes: Sendable {
     func end() { notes.clear(slot) }
   }
 
+  private struct Slots {
+    var isUsed: [Bool] = []
+    /// Of those with an object or a file, in the order in which they were begun.
+    var readings: [Int: UInt64] = [:]
+    var readingCount: UInt64 = 0
+
+    mutating func take(isReading: Bool) -> Int {
+      let free = isUsed.firstIndex(of: false) ?? isUsed.count
+      if free == isUsed.count { isUsed.append(true) } else { isUsed[free] = true }
+      if isReading {
+        readingCount += 1
+        readings[free] = readingCount
+      }
+      return free
+    }
+
+    mutating func clear(_ slot: Int) {
+      isUsed[slot] = false
+      readings[slot] = nil
+    }
+  }
+
   private let descriptor: Int32
-  private let isUsed = Mutex<[Bool]>([])
+  private let slots = Mutex(Slots())
   /// Of associations, by their key.
   private let associations = Mutex<[String: Note]>([:])
   /// Longer than a path can be.
@@ -47,11 +69,8 @@ public final class ReadingNotes: Sendable {
   deinit { close(descriptor) }
 
   func begin(_ subject: Subject) -> Note {
-    let slot = isUsed.withLock { isUsed in
-      let free = isUsed.firstIndex(of: false) ?? isUsed.count
-      if free == isUsed.count { isUsed.append(true) } else { isUsed[free] = true }
-      return free
-    }
+    let isReading = if case .association = subject { false } else { true }
+    let slot = slots.withLock { $0.take(isReading: isReading) }
     let bytes = Array(subject.text.utf8.prefix(Self.slotLength - 1)) + [0]
     _ = pwrite(descriptor, bytes, bytes.count, off_t(slot * Self.slotLength))
     return Note(notes: self, slot: slot)
@@ -60,7 +79,17 @@ public final class ReadingNotes: Sendable {
   private func clear(_ slot: Int) {
     var zero: UInt8 = 0
     _ = pwrite(descriptor, &zero, 1, off_t(slot * Self.slotLength))
-    isUsed.withLock { $0[slot] = false }
+    slots.withLock { $0.clear(slot) }
+  }
+
+  /// The number of the object or file that has been read for the longest; nil where none is.
+  var oldestReading: UInt64? { slots.withLock { $0.readings.values.min() } }
+
+  /// That no object or file is read for ever. Half an hour is long for the largest on a slow disk.
+  public var signOfLife: SignsOfLife.Part {
+    SignsOfLife.Part("the reading of an object", within: 1800, isReading: true) {
+      self.oldestReading
+    }
   }
 
   func began(_ association: ReceivingAssociation) {

@@ -217,6 +217,7 @@ struct RealSeriesTests {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
     process.arguments = [url.path]
     let output = Pipe()
+    defer { try? output.fileHandleForReading.close() }
     process.standardOutput = output
     try process.run()
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

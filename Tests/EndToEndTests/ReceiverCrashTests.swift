@@ -103,6 +103,35 @@ import Testing
     #expect(try await daemon.end() == 0)
   }
 
+  /// It neither ends nor answers. Another one takes its place, and what was acknowledged is there.
+  @Test func aProcessThatHangsIsReplaced() async throws {
+    let setup = try DaemonSetup(hasDestination: false)
+    let daemon = try await setup.start()
+    let series = setup.folder.url.appendingPathComponent("series")
+    let interrupted = try await makeSeries(at: series).series
+    let files = try FileManager.default.contentsOfDirectory(atPath: series.path).sorted()
+      .prefix(6).map { series.appendingPathComponent($0) }
+    let sender = try setup.leaving("silence", files)
+    try await waitUntil("six instances") { sender.output.contains("ready") }
+    let receiver = try #require(daemon.receivingProcess)
+    kill(receiver, SIGSTOP)
+    let stopped = ContinuousClock.now
+    _ = try await nextReceiver(of: daemon, after: receiver, setup)
+    print("a receiving process that hangs is replaced after \(stopped.duration(to: .now))")
+    #expect(!isRunning(receiver))
+    #expect(
+      daemon.output.contains("hung and was ended: it has not answered for 30 s"),
+      "\(daemon.output)")
+    try await sender.end(SIGKILL)
+    #expect(try setup.kept(files, series: [interrupted]) == 6)
+    let held = try #require(try await setup.endedJobs().first)
+    #expect(held.state == "held" && held.reason?.contains("after 6 instances") == true, "\(held)")
+    #expect(try await setup.send(series).status == 0)
+    let last = try #require(try await setup.endedJobs(2).last)
+    #expect(last.state == "completed" && last.instances == 16, "\(last)")
+    #expect(try await daemon.end() == 0)
+  }
+
   @Test func itIsNotStartedByHand() async throws {
     let result = try await segmentd("receive")
     #expect(result.status != 0 && result.output.contains("run segmentd serve"), "\(result)")

@@ -50,6 +50,36 @@ import Testing
       .filter { try !Data(contentsOf: spool.appendingPathComponent($0)).isEmpty }.sorted()
   }
 
+  /// As `Scripts/bench-start.sh` prints it.
+  private struct Start: Decodable {
+    struct Figures: Decodable {
+      var secondsToPort: Double
+      var secondsToJob: Double
+      /// Of the daemon and its receiving process.
+      var megabytes: [Double]
+      var instances: Int
+    }
+    var empty: Figures
+    var full: Figures
+    var linesOnSpool: [String]
+  }
+
+  /// A small one of `Scripts/bench-start.sh`: nothing of what is there is touched, and memory does not grow
+  /// with it. A name of each file and each row would be 20 MB here.
+  @Test func aStartOnManyFilesTakesNoMemoryForThem() async throws {
+    let script = TestFiles.package.appendingPathComponent("Scripts/ingest/start.py")
+    let result = try await runProcess(
+      testPython, [script.path, "--segmentd", segmentdBinary, "--files", "50000"])
+    try #require(result.status == 0, "\(result.output)")
+    let json = result.output[try #require(result.output.firstIndex(of: "{"))...]
+    let start = try JSONDecoder().decode(Start.self, from: Data(json.utf8))
+    print("a start on 50,000 files: \(start.full), on none: \(start.empty)")
+    #expect(start.linesOnSpool.isEmpty && start.full.instances == 50_002)
+    for (full, empty) in zip(start.full.megabytes, start.empty.megabytes) {
+      #expect(full < empty + 20, "\(full) and \(empty) MB")
+    }
+  }
+
   /// Another process holds the ledger's lock when the daemon starts: what was interrupted cannot be written
   /// down, so that no job may run, but the port is open and answers.
   @Test func thePortIsOpenWhileTheLedgerIsLocked() async throws {

@@ -104,5 +104,10 @@ import Testing
     #expect(ReceiverProcess.End.exited(1).isCrash && !ReceiverProcess.End.exited(0).isCrash)
     #expect(!ReceiverProcess.End.killed(signal: SIGTERM).isCrash)
     #expect(!ReceiverProcess.End.killed(signal: SIGKILL).isFaultOfProgram)
+    let hung = ReceiverProcess.End.hung(.init(reason: "it has not answered", isOfReading: false))
+    #expect(hung.isCrash && !hung.isFaultOfProgram)
+    #expect("\(hung)" == "hung and was ended: it has not answered")
+    let reading = SignsOfLife.Fault(reason: "a reading has not gone on", isOfReading: true)
+    #expect(ReceiverProcess.End.hung(reading).isFaultOfProgram)
   }
 }

@@ -144,6 +144,7 @@ import Volumes
     process.executableURL = URL(fileURLWithPath: tool)
     process.arguments = arguments
     let pipe = Pipe()
+    defer { try? pipe.fileHandleForReading.close() }
     process.standardOutput = pipe
     process.standardError = pipe
     try process.run()

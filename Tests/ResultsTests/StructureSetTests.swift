@@ -293,6 +293,7 @@ import Volumes
       "--prefix-format", "mha",
     ]
     let pipe = Pipe()
+    defer { try? pipe.fileHandleForReading.close() }
     process.standardOutput = pipe
     process.standardError = pipe
     try process.run()

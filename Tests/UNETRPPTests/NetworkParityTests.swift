@@ -184,6 +184,7 @@ struct SeededNetwork {
     try handle.close()
     let process = Process()
     let pipe = Pipe()
+    defer { try? pipe.fileHandleForReading.close() }
     process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
     process.arguments = [url.path]
     process.standardOutput = pipe

@@ -6,8 +6,9 @@ usage: hostile_peers.py probe NAME PORT CALLED    sends one malformed exchange, 
                                                   associations that send nothing, renewed when ended
        hostile_peers.py drip PORT CALLED FILE     a C-STORE of FILE, a byte every half second
        hostile_peers.py endless PORT CALLED       a C-STORE whose dataset never ends
-       hostile_peers.py bombs PORT CALLED COUNT   COUNT deflated images that unfold to 1 GiB each,
-                                                  at the same time; prints their statuses
+       hostile_peers.py bombs PORT CALLED COUNT   COUNT deflated images that unfold to 1 GiB of
+                                                  pixels or half of it of header each, at the
+                                                  same time; prints their statuses
        hostile_peers.py deaf PORT CALLED COUNT    C-ECHO requests, COUNT of them, whose answers are
                                                   never read
 """
@@ -233,8 +234,8 @@ def endless(port, called):
         print(f"ended after {sent} bytes: {answer(connection)}", flush=True)
 
 
-def bomb():
-    """A CT image whose pixels are a gibibyte of zeros, deflated."""
+def bomb(is_header):
+    """A CT image whose pixels are a gibibyte of zeros, or a private element half of it, deflated."""
     def element(group, number, vr, value):
         value += b"\0" * (len(value) % 2)
         return struct.pack("<HH2sH", group, number, vr, len(value)) + value
@@ -242,8 +243,11 @@ def bomb():
     head = element(8, 0x16, b"UI", CT) + element(8, 0x18, b"UI", b"1.2.3.4")
     head += element(8, 0x60, b"CS", b"CT") + element(0x20, 0x0D, b"UI", b"1.2.5")
     head += element(0x20, 0x0E, b"UI", b"1.2.6")
-    size = 1 << 30
-    head += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, size)
+    size = (1 << 29) - (1 << 20) if is_header else 1 << 30
+    if is_header:
+        head += element(0x21, 0x10, b"LO", b"BOMB") + struct.pack("<HH2sHI", 0x21, 0x1001, b"OB", 0, size)
+    else:
+        head += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, size)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     parts = [deflate.compress(head)]
     zeros = bytes(1 << 20)
@@ -253,9 +257,9 @@ def bomb():
 
 
 def bombs(port, called, count):
-    content = bomb()
+    contents = [bomb(is_header) for is_header in (False, True)]
 
-    def send():
+    def send(content):
         connection = associated(port, called, CT, DEFLATED)
         connection.settimeout(300)
         connection.sendall(data(3, command(0x0001, CT, b"1.2.3.4", True)))
@@ -268,7 +272,7 @@ def bombs(port, called, count):
         print(f"{struct.unpack('<H', body[status:status + 2])[0]:#06x}", flush=True)
         connection.close()
 
-    threads = [threading.Thread(target=send) for _ in range(int(count))]
+    threads = [threading.Thread(target=send, args=[contents[i % 2]]) for i in range(int(count))]
     print("ready", flush=True)
     for thread in threads:
         thread.start()

@@ -28,9 +28,10 @@ typedef struct {
 int ccodecs_inflated_size(const uint8_t *deflated, size_t length, size_t limit, size_t *size,
                           ccodecs_error *error);
 
-/// Inflates a stream into exactly as many bytes as `ccodecs_inflated_size` said.
+/// Inflates a stream into exactly as many bytes as `ccodecs_inflated_size` said. Those from `skipped` to
+/// `skipped_end` are not written; both are 0 where all are.
 int ccodecs_inflate(const uint8_t *deflated, size_t length, uint8_t *inflated, size_t size,
-                    ccodecs_error *error);
+                    size_t skipped, size_t skipped_end, ccodecs_error *error);
 
 /// Inflates the beginning of a bare deflate stream, which may be damaged or cut off, into at most
 /// `size` bytes; returns how many there are.

@@ -112,6 +112,9 @@ typedef uint16_t (*cdcmtk_echo_handler)(void *context, const cdcmtk_association 
 typedef void (*cdcmtk_event_handler)(void *context, const cdcmtk_event *event)
     __attribute__((swift_attr("@Sendable")));
 
+/// Told several times a second that the SCP takes connections, on the thread that takes them.
+typedef void (*cdcmtk_beat_handler)(void *context) __attribute__((swift_attr("@Sendable")));
+
 /// What a peer may cost.
 typedef struct {
   unsigned maximum_associations;
@@ -173,6 +176,8 @@ typedef struct {
   cdcmtk_refusal_handler refusal;
   cdcmtk_echo_handler echo;
   cdcmtk_event_handler event;
+  /// May be null.
+  cdcmtk_beat_handler beat;
   void *context;
   /// Null where storage commitment is not offered.
   const struct cdcmtk_commitment_handlers *commitment;

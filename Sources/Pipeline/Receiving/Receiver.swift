@@ -32,6 +32,7 @@ actor Receiver: Service, UnrecordedReceptions {
   private var recovering = 0
   private var flushes: [Int: CheckedContinuation<FlushAnswer, Never>] = [:]
   private var flushCount = 0
+  private var watch = ReceiverWatch()
 
   private enum FlushAnswer {
     case done
@@ -134,6 +135,8 @@ actor Receiver: Service, UnrecordedReceptions {
     let process = try ReceiverProcess(
       ReceiverSetup(source: source, session: ReceivingSession(daemon: daemon, process: count)))
     self.process = process
+    watch = ReceiverWatch()
+    Task { await self.watch(process) }
     // It may have been told to stop in the meantime.
     if isStopping { endSoon(process) }
     return process
@@ -161,6 +164,21 @@ actor Receiver: Service, UnrecordedReceptions {
     case .failed(let reason): takeFirst(.failed(reason: reason), of: process)
     case .flushed(let number): answer(number, .done)
     case .unwritable(let number, let reason): answer(number, .failed(reason))
+    case .works(let number, let fault):
+      if process == self.process?.session.process { watch.take(number, except: fault) }
+    }
+  }
+
+  /// Ends a process that hangs, so that another one takes its place.
+  private func watch(_ process: ReceiverProcess) async {
+    while true {
+      do { try await Task.sleep(for: ReceiverWatch.interval) } catch { return }
+      guard self.process === process, !isStopping else { return }
+      switch watch.step() {
+      case .ask(let number): try? process.send(.ask(number))
+      case .wait: break
+      case .end(let fault): return process.kill(hungBy: fault)
+      }
     }
   }
 

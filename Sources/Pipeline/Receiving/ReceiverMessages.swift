@@ -15,6 +15,8 @@ enum ReceiverOrder: Codable, Sendable {
   case proceed
   /// Have everything that was received in the ledger, and answer with the same number.
   case flush(Int)
+  /// Say that you work, with the same number.
+  case ask(Int)
   /// Take what comes over an association of this calling AE title into the directory of the check.
   case beginCheck(title: String)
   /// Take nothing more of it.
@@ -33,4 +35,6 @@ enum ReceiverReport: Codable, Sendable, Equatable {
   case flushed(Int)
   /// The ledger cannot take it now, for the reason given.
   case unwritable(Int, String)
+  /// It follows orders, and all its parts work but for the one given.
+  case works(Int, except: SignsOfLife.Fault?)
 }

@@ -9,18 +9,25 @@ final class ReceiverProcess: Sendable {
   enum End: Sendable, Equatable, CustomStringConvertible {
     case exited(Int32)
     case killed(signal: Int32)
+    /// It hung, for the reason given, and was ended by its daemon.
+    case hung(SignsOfLife.Fault)
 
     /// Whether it crashed, in place of being told to end.
     var isCrash: Bool {
       switch self {
       case .exited(let status): status != 0
       case .killed(let signal): ![SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(signal)
+      case .hung: true
       }
     }
 
-    /// Whether the program itself went wrong: SIGKILL comes from outside.
+    /// Whether the program itself went wrong with what it read: SIGKILL comes from outside.
     var isFaultOfProgram: Bool {
-      if case .killed(let signal) = self { isCrash && signal != SIGKILL } else { false }
+      switch self {
+      case .exited: false
+      case .killed(let signal): isCrash && signal != SIGKILL
+      case .hung(let fault): fault.isOfReading
+      }
     }
 
     var description: String {
@@ -28,6 +35,7 @@ final class ReceiverProcess: Sendable {
       case .exited(let status): "ended with status \(status)"
       case .killed(let signal):
         "was ended by signal \(signal) (\(String(cString: strsignal(signal))))"
+      case .hung(let fault): "hung and was ended: \(fault.reason)"
       }
     }
   }
@@ -88,22 +96,35 @@ final class ReceiverProcess: Sendable {
 
   /// Ends it at once.
   func kill() { if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
+
+  /// Ends it at once, as it hangs.
+  func kill(hungBy fault: SignsOfLife.Fault) {
+    ending.isDue(to: fault)
+    kill()
+  }
 }
 
 /// How a process ended, for those who wait for it.
 private final class Ending: Sendable {
   private struct State {
     var end: ReceiverProcess.End?
+    /// Why the daemon ends it.
+    var fault: SignsOfLife.Fault?
     var waiting: [CheckedContinuation<ReceiverProcess.End, Never>] = []
   }
 
   private let state = Mutex(State())
 
+  func isDue(to fault: SignsOfLife.Fault) { state.withLock { $0.fault = fault } }
+
   func take(_ end: ReceiverProcess.End) {
-    let waiting = state.withLock { state in
+    let (waiting, end) = state.withLock { state in
+      // It may have ended by itself just before.
+      let isOurs = end == .killed(signal: SIGKILL)
+      let end = isOurs ? state.fault.map(ReceiverProcess.End.hung) ?? end : end
       state.end = end
       defer { state.waiting = [] }
-      return state.waiting
+      return (state.waiting, end)
     }
     for continuation in waiting { continuation.resume(returning: end) }
   }

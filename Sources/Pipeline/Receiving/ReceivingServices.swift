@@ -14,8 +14,11 @@ extension ConfiguredParts {
   /// - Parameters:
   ///   - gate: opens when the ledger is known to be sound.
   ///   - check: takes what the daemon sends to check itself.
+  ///   - signs: watch over the ports.
   /// - Throws: `DICOMNetworkError`, `WebServerError`, `WatchFolderError`, or `ConfigurationError`.
-  func receivingServices(after gate: Gate, check: CheckReception) throws -> [any Service] {
+  func receivingServices(after gate: Gate, check: CheckReception, signs: SignsOfLife) throws
+    -> [any Service]
+  {
     var services: [any Service] = []
     let audit = auditLog()
     if let audit { services.append(AuditLogEnd(audit: audit)) }
@@ -28,7 +31,9 @@ extension ConfiguredParts {
     if !configuration.listeners.isEmpty {
       let commitment = storageCommitment()
       services.append(commitment)
-      ports.append(try listener(check: check, commitment: commitment, audit: audit))
+      let listener = try listener(check: check, commitment: commitment, audit: audit)
+      listener.signsOfLife.forEach(signs.watch)
+      ports.append(listener)
     }
     if let server = try webServer(gate, audit: audit) {
       ports.append(server)
@@ -81,7 +86,8 @@ public struct ReceivingProcess: Sendable {
       let check = CheckReception(
         listeners: configuration.listeners.map(\.address), logger: parts.logger)
       orders.check = (check, parts)
-      services = try parts.receivingServices(after: gate, check: check)
+      services = try parts.receivingServices(after: gate, check: check, signs: orders.signs)
+      orders.signs.watch(notes.signOfLife)
     } catch {
       try? channel.send(ReceiverReport.failed("\(error)"))
       return false
@@ -106,6 +112,7 @@ private final class Orders: Sendable {
 
   private let channel: MessageChannel
   private let gate: Gate
+  let signs = SignsOfLife()
   private let subjects = Mutex(Subjects())
 
   init(_ channel: MessageChannel, _ gate: Gate) {
@@ -133,6 +140,8 @@ private final class Orders: Sendable {
 
   /// From now on, on a thread of its own.
   func obey() {
+    signs.watch(.tasks())
+    signs.begin()
     Thread.detachNewThread { [self] in
       while let order = (try? channel.receive(ReceiverOrder.self)) ?? nil { obey(order) }
       // As if both had been killed together: nothing may be received for nobody, and the next daemon
@@ -145,6 +154,7 @@ private final class Orders: Sendable {
     switch order {
     case .begin: break
     case .proceed: gate.open()
+    case .ask(let number): try? channel.send(ReceiverReport.works(number, except: signs.fault))
     case .stop:
       guard let group else { _exit(0) }
       Task { await group.triggerGracefulShutdown() }

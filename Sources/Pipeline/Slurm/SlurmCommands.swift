@@ -44,6 +44,10 @@ struct SlurmCommands: Sendable {
       end.finish()
     }
     do { try process.run() } catch {
+      for pipe in [output, errors] {
+        try? pipe.fileHandleForReading.close()
+        try? pipe.fileHandleForWriting.close()
+      }
       throw SlurmCommandError(
         command: command, status: nil, message: SystemError.text(of: error))
     }
