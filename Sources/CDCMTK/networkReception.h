@@ -43,6 +43,7 @@ private:
   size_t append(const char *bytes, size_t count);
   void fail(uint16_t status, const std::string &reason);
   void check_space();
+  void begin_writeback();
   OFCondition next_pdv(DUL_PDV &pdv);
 
   AssociationSettings &settings_;
