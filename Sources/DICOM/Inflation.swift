@@ -96,9 +96,8 @@ enum Inflation {
   ) throws(DICOMError) -> Data {
     let whole = try room(for: extent, file: file)
     let pixels = extent.pixels.map { $0.lowerBound - extent.offset..<$0.upperBound - extent.offset }
-    whole.start.copyMemory(
-      from: UnsafeRawBufferPointer(rebasing: raw[..<extent.offset]).baseAddress ?? whole.start,
-      byteCount: extent.offset)
+    UnsafeMutableRawBufferPointer(start: whole.start, count: extent.offset)
+      .copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[..<extent.offset]))
     let stream = UnsafeRawBufferPointer(rebasing: raw[extent.offset...])
     var error = ccodecs_error()
     let code = ccodecs_inflate(
@@ -123,7 +122,7 @@ enum Inflation {
       start != MAP_FAILED
     else { throw .cannotRead(file, SystemError()) }
     return (
-      start, Data(bytesNoCopy: start, count: size, deallocator: .custom { munmap($0, $1) })
+      start, Data(bytesNoCopy: start, count: size, deallocator: .custom { _ = munmap($0, $1) })
     )
   }
 
