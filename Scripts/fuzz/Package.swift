@@ -12,8 +12,8 @@ func fuzz(_ name: String, _ modules: String...) -> Target {
 }
 
 let dcmtkLibraries = [
-  "dcmnet", "dcmtls", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd", "ssl",
-  "crypto",
+  "cmr", "dcmrt", "dcmsr", "dcmnet", "dcmjpeg", "dcmjpls", "dcmimgle", "dcmdata", "oflog", "ofstd",
+  "ssl", "crypto",
 ]
 
 let package = Package(
@@ -32,25 +32,31 @@ let package = Package(
     .systemLibrary(name: "CZip"),
     .target(name: "Cryptography", dependencies: ["COpenSSL"]),
     .target(name: "FileSystem"),
+    .target(name: "Terminology"),
     .target(name: "Volumes"),
     .target(name: "GeometryGate", dependencies: ["Volumes"]),
     .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes"]),
     .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem"]),
-    .target(name: "StrictYAML", dependencies: [.product(name: "Yams", package: "Yams")]),
+    .target(
+      name: "StrictYAML", dependencies: ["FileSystem", .product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
       name: "DICOM",
       dependencies: [
-        "CDCMTK", "CCodecs", "FileSystem", "Volumes", "Cryptography",
+        "CDCMTK", "CCodecs", "FileSystem", "Terminology", "Volumes", "Cryptography",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "SeriesReading",
       dependencies: [
-        "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes", "Cryptography",
+        "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
+        "Cryptography",
       ]),
 
-    .target(name: "DICOMweb", dependencies: ["DICOM", "FileSystem"]),
+    // Without the client and its HTTP library, which read nothing by themselves.
+    .target(
+      name: "DICOMweb",
+      sources: ["MediaType.swift", "MultipartReader.swift", "StoreRequestType.swift"]),
     .target(name: "FuzzSupport", path: "Targets/FuzzSupport"),
     fuzz("CheckpointFuzz", "Checkpoints"),
     fuzz("InstanceFuzz", "DICOM", "SeriesReading", "GeometryGate"),

@@ -1,8 +1,9 @@
-import DICOM
 import Foundation
 import FuzzSupport
 import GeometryGate
 import SeriesReading
+
+@testable import DICOM
 
 /// Transfer syntaxes in which a dataset that breaks off is read without its file meta information.
 private let syntaxes = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]
@@ -16,7 +17,11 @@ public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let identity = try? ImageIdentity.readWithHash(path, named: path)
   if let identity { precondition(identity.byteCount == count, "the hash is not of the whole file") }
   _ = PartialIdentity(ofDamaged: path)
-  for syntax in syntaxes { _ = PartialIdentity(ofDamaged: Data(bytes), transferSyntaxUID: syntax) }
+  for syntax in syntaxes {
+    _ = PartialIdentity(ofDamaged: Data(bytes), transferSyntaxUID: syntax)
+    // As what a peer sends within a message.
+    _ = try? Dataset(message: Data(bytes), transferSyntaxUID: syntax, name: path)
+  }
   for frame in (try? DICOMFile(path: path).imageFrames())?.prefix(2) ?? [] {
     _ = try? PixelReader.digest(of: frame)
   }
