@@ -261,7 +261,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),
-    .testTarget(name: "DICOMNetworkTests", dependencies: ["DICOMNetwork", "TestSupport"]),
+    .testTarget(
+      name: "DICOMNetworkTests",
+      dependencies: ["DICOMNetwork", "Cryptography", "FileSystem", "TestSupport"]),
     .testTarget(name: "DICOMwebTests", dependencies: ["DICOMweb", "DICOM", "TestSupport"]),
     .testTarget(name: "CredentialsTests", dependencies: ["Clocks", "Credentials"]),
     .testTarget(

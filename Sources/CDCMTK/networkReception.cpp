@@ -150,6 +150,7 @@ void ReceivedDataset::write(const void *bytes, size_t count) {
   received_ += count;
   if (status_ == STATUS_Success && received_ >= next_check_) check_space();
   if (status_ == STATUS_Success) {
+    hash_.take(next, count);
     done = append(next, count);
     written_ += done;
     if (done < count) fail(STATUS_STORE_Refused_OutOfResources, errno_text());

@@ -6,10 +6,37 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/evp.h>
 #include <sys/socket.h>
 
 /// Why nothing more is received: the disk's reserve is reached. Empty where it is not.
 std::string free_space_fault(const AssociationSettings &settings);
+
+/// SHA-256 of what is taken, part by part, while it is in the processor's cache anyway.
+class RunningHash {
+public:
+  RunningHash() : context_(EVP_MD_CTX_new()) {
+    is_good_ = context_ && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1;
+  }
+  ~RunningHash() { EVP_MD_CTX_free(context_); }
+  RunningHash(const RunningHash &) = delete;
+  RunningHash &operator=(const RunningHash &) = delete;
+
+  void take(const void *bytes, size_t count) {
+    is_good_ = is_good_ && EVP_DigestUpdate(context_, bytes, count) == 1;
+  }
+  /// The 32 bytes of the hash, valid as long as this is; null where the library failed. To be called
+  /// once, when all was taken.
+  const uint8_t *end() {
+    is_good_ = is_good_ && EVP_DigestFinal_ex(context_, hash_, nullptr) == 1;
+    return is_good_ ? hash_ : nullptr;
+  }
+
+private:
+  EVP_MD_CTX *context_;
+  uint8_t hash_[EVP_MAX_MD_SIZE];
+  bool is_good_;
+};
 
 /// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10).
 ///
@@ -34,6 +61,10 @@ public:
   /// What was seen last before the receiving failed.
   Incoming last_seen() const { return last_seen_; }
   const std::string &path() const { return path_; }
+  /// SHA-256 of a dataset that is whole in the file; null where it is not known. To be called once.
+  const uint8_t *hash() { return hash_.end(); }
+  /// Where the dataset begins in the file.
+  size_t offset() const { return meta_length_; }
   void hand_over() { handed_over_ = true; }
 
 private:
@@ -53,6 +84,7 @@ private:
   const std::string transfer_syntax_;
   PeerConnection &connection_;
   const double began_at_ = seconds_now();
+  RunningHash hash_;
   /// How long the file meta information is, and how much of the dataset is in the file behind it.
   size_t meta_length_ = 0, written_ = 0;
   /// How much of the dataset came, and from which length on the disk is looked at again.

@@ -25,7 +25,9 @@ OFCondition StoreProvider::answer(const T_DIMSE_C_StoreRQ &request,
                                     request.AffectedSOPClassUID,
                                     request.AffectedSOPInstanceUID,
                                     transfer_syntax.c_str(),
-                                    dataset.began_at()};
+                                    dataset.began_at(),
+                                    dataset.hash(),
+                                    dataset.offset()};
     status = settings_.store(settings_.context, &object);
     dataset.hand_over();
   } else {

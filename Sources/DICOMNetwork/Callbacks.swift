@@ -67,7 +67,7 @@ final class Callbacks: Sendable {
         sopClassUID: String(cString: object.sop_class_uid),
         sopInstanceUID: String(cString: object.sop_instance_uid),
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
-        beganAt: SteadyTime(seconds: object.began_at))
+        beganAt: SteadyTime(seconds: object.began_at), hash: ReceivedHash(object))
     ).rawValue
   }
 
@@ -114,6 +114,15 @@ final class Callbacks: Sendable {
       AssociationEvent(
         kind: kind, association: association, message: oneLine(event.message),
         stored: Int(event.stored), refused: Int(event.refused)))
+  }
+}
+
+extension ReceivedHash {
+  fileprivate init?(_ object: cdcmtk_received) {
+    guard let hash = object.dataset_hash else { return nil }
+    self.init(
+      offset: object.dataset_offset,
+      sha256: hexadecimal(UnsafeBufferPointer(start: hash, count: 32)))
   }
 }
 

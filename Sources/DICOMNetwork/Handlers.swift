@@ -2,6 +2,19 @@ import Clocks
 import FileSystem
 import Foundation
 
+/// The hash of a dataset as it came over the network.
+public struct ReceivedHash: Sendable, Equatable {
+  /// Where the dataset begins in the file, behind the file meta information that the listener wrote.
+  public var offset: Int
+  /// As 64 hexadecimal digits.
+  public var sha256: String
+
+  public init(offset: Int, sha256: String) {
+    self.offset = offset
+    self.sha256 = sha256
+  }
+}
+
 /// An object that came by C-STORE (PS3.7 9.1.1); its file is complete. It is not synced.
 public struct ReceivedObject: Sendable {
   public var association: Association
@@ -12,10 +25,12 @@ public struct ReceivedObject: Sendable {
   public var transferSyntaxUID: String
   /// When the request came.
   public var beganAt: SteadyTime
+  /// Nil where the handler has to read the file for it.
+  public var hash: ReceivedHash?
 
   public init(
     association: Association, path: String, sopClassUID: String, sopInstanceUID: String,
-    transferSyntaxUID: String, beganAt: SteadyTime
+    transferSyntaxUID: String, beganAt: SteadyTime, hash: ReceivedHash? = nil
   ) {
     self.association = association
     self.path = path
@@ -23,6 +38,7 @@ public struct ReceivedObject: Sendable {
     self.sopInstanceUID = sopInstanceUID
     self.transferSyntaxUID = transferSyntaxUID
     self.beganAt = beganAt
+    self.hash = hash
   }
 }
 

@@ -64,8 +64,8 @@ public struct Intake: StoreHandler {
       // What waits for the ledger came before this instance.
       do { try receptions.flush() } catch { throw .notRecorded(error) }
       try take(
-        URL(fileURLWithPath: object.path), named: object.sopInstanceUID, source: .listener,
-        requested: object)
+        URL(fileURLWithPath: object.path, isDirectory: false), named: object.sopInstanceUID,
+        source: .listener, requested: object)
       return .success
     } catch {
       let partial = PartialIdentity(ofDamaged: object.path)
@@ -173,7 +173,8 @@ public struct Intake: StoreHandler {
     _ file: URL, named name: String, source: InstanceSource,
     requested: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    let image = try received(file, named: name, over: requested?.association)
+    let image = try received(
+      file, named: name, over: requested?.association, hash: requested?.hash)
     if let requested { try image.check(against: requested) }
     do { try SpoolSeal(contentHash: image.hash).write(to: file) } catch {
       throw .notStored(reason: "\(file.path): \(error)")
@@ -206,11 +207,13 @@ public struct Intake: StoreHandler {
   }
 
   private func received(
-    _ file: URL, named name: String, over association: Association? = nil
+    _ file: URL, named name: String, over association: Association? = nil,
+    hash received: ReceivedHash? = nil
   ) throws(IntakeError) -> ReceivedImage {
     do {
       let (identity, hash, byteCount) = try ImageIdentity.readWithHash(
-        file.path, named: name, besides: storedClasses)
+        file.path, named: name, besides: storedClasses,
+        received: received.map { (offset: $0.offset, hash: $0.sha256) })
       if identity.isOurs {
         peerLog.log(
           .received, .info, "a result of segmentd came back; it is kept and not processed",

@@ -74,7 +74,10 @@ public struct StateDirectory: Sendable {
   public var readingNotes: URL { url.appendingPathComponent("receiving") }
 
   /// The file of a path relative to the state directory.
-  public func file(_ relativePath: String) -> URL { url.appendingPathComponent(relativePath) }
+  public func file(_ relativePath: String) -> URL {
+    // Without the last word Foundation asks the disk whether it is a folder.
+    url.appendingPathComponent(relativePath, isDirectory: false)
+  }
 
   /// fsync of a file or folder.
   package static func sync(_ path: String) throws(StateDirectoryError) {

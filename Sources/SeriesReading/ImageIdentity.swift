@@ -29,14 +29,20 @@ public struct ImageIdentity: Sendable, Equatable {
   ///   - path: of the file, to which nobody writes.
   ///   - name: of the file in messages.
   ///   - classes: of objects that are taken besides images.
+  ///   - received: the hash of what was written from an offset on; it counts where that is the dataset.
   /// - Throws: ``ImageRefusal``.
   package static func readWithHash(
-    _ path: String, named name: String, besides classes: Set<String> = []
+    _ path: String, named name: String, besides classes: Set<String> = [],
+    received: (offset: Int, hash: String)? = nil
   ) throws(ImageRefusal) -> (identity: ImageIdentity, hash: String, byteCount: Int) {
     var contents = Data()
     let identity = try read(named: name, besides: classes) { () throws(DICOMError) in
       contents = try DICOMFile.contents(of: path, mapped: true)
       return try DICOMFile(path: path, contents: contents)
+    }
+    // Further elements of the file meta information may have come as the beginning of the dataset.
+    if let received, received.offset == identity.datasetOffset {
+      return (identity, received.hash, contents.count)
     }
     let hash = hexadecimalSHA256(of: contents.dropFirst(identity.datasetOffset))
     return (identity, hash, contents.count)

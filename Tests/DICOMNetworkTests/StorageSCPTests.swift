@@ -1,5 +1,7 @@
+import Cryptography
 import DICOM
 import DICOMNetwork
+import FileSystem
 import Foundation
 import TestSupport
 import Testing
@@ -39,6 +41,9 @@ import Testing
     #expect(object.association.callingAETitle == "CTSCANNER")
     let received = URL(fileURLWithPath: object.path)
     #expect(try datasetBytes(received) == datasetBytes(file))
+    let hash = try #require(object.hash)
+    #expect(hash.sha256 == hexadecimal(SHA256.hash(data: try datasetBytes(received))))
+    #expect(try hash.offset == DICOMFile(path: object.path).datasetOffset)
     let identity = try DICOMFile(path: object.path).identity()
     #expect(identity.sopInstanceUID == object.sopInstanceUID)
     #expect(identity.sopClassUID == object.sopClassUID)

@@ -52,6 +52,29 @@ import Testing
         sopInstanceUID: sop, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now))
   }
 
+  /// What was received counts, so that a file that differs from it is found; where the dataset does not
+  /// begin where the listener wrote it, the file is read.
+  @Test func theHashOfWhatCameCounts() throws {
+    let hash = String(repeating: "5a", count: 32)
+    for (number, shift) in [0, 8].enumerated() {
+      let uid = "1.2.3.\(number + 1)"
+      let file = state.incoming.appendingPathComponent(UUID().uuidString)
+      try image(sop: uid).write(to: file.path)
+      let offset = try DICOMFile(path: file.path).datasetOffset
+      let dataset = try Data(contentsOf: file).dropFirst(offset)
+      let status = intake.store(
+        ReceivedObject(
+          association: .test, path: file.path, sopClassUID: "1.2.840.10008.5.1.4.1.1.4",
+          sopInstanceUID: uid, transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now,
+          hash: ReceivedHash(offset: offset - shift, sha256: hash)))
+      #expect(status == .success)
+      let record = try #require(
+        try ledger.instances(series: "1.2.3").all.first { $0.sopInstanceUID == uid })
+      let own = SHA256.hash(data: Data(dataset)).map { String(format: "%02x", $0) }.joined()
+      #expect(record.contentHash == (shift == 0 ? hash : own))
+    }
+  }
+
   private var spooled: [String] { state.filledFiles }
   private var incoming: [String] {
     (try? FileManager.default.contentsOfDirectory(atPath: state.incoming.path)) ?? []

@@ -33,6 +33,10 @@ typedef struct {
   const char *transfer_syntax_uid;
   /// When the request came, in seconds since the machine was started.
   double began_at;
+  /// SHA-256 of the dataset as it came, 32 bytes; null where it is not known.
+  const uint8_t *dataset_hash;
+  /// Where the dataset begins in the file, behind the file meta information that was written.
+  size_t dataset_offset;
 } cdcmtk_received;
 
 /// An object of a C-STORE request that is not on disk. Valid during the call only.

@@ -1,9 +1,8 @@
+import DICOM
 import Foundation
 import FuzzSupport
 import GeometryGate
 import SeriesReading
-
-@testable import DICOM
 
 /// Transfer syntaxes in which a dataset that breaks off is read without its file meta information.
 private let syntaxes = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]
