@@ -84,8 +84,11 @@ struct IncomingObject {
 
   /// What it says of itself, as far as it came.
   var identity: PartialIdentity {
-    path.map(PartialIdentity.init(ofDamaged:))
-      ?? PartialIdentity(ofDamaged: beginning, transferSyntaxUID: "")
+    // On a full disk the file may have nothing of it.
+    guard failure == nil, let path else {
+      return PartialIdentity(ofDamaged: beginning, transferSyntaxUID: "")
+    }
+    return PartialIdentity(ofDamaged: path)
   }
 }
 
