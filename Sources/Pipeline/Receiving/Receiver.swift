@@ -136,7 +136,12 @@ actor Receiver: Service, UnrecordedReceptions {
       ReceiverSetup(source: source, session: ReceivingSession(daemon: daemon, process: count)))
     self.process = process
     watch = ReceiverWatch()
-    Task { await self.watch(process) }
+    // It keeps nothing that is closed when the daemon ends, as the ledger.
+    Task { [weak self] in
+      while (try? await Task.sleep(for: ReceiverWatch.interval)) != nil {
+        guard await self?.isToBeWatched(process) == true else { return }
+      }
+    }
     // It may have been told to stop in the meantime.
     if isStopping { endSoon(process) }
     return process
@@ -170,16 +175,18 @@ actor Receiver: Service, UnrecordedReceptions {
   }
 
   /// Ends a process that hangs, so that another one takes its place.
-  private func watch(_ process: ReceiverProcess) async {
-    while true {
-      do { try await Task.sleep(for: ReceiverWatch.interval) } catch { return }
-      guard self.process === process, !isStopping else { return }
-      switch watch.step() {
-      case .ask(let number): try? process.send(.ask(number))
-      case .wait: break
-      case .end(let fault): return process.kill(hungBy: fault)
-      }
+  ///
+  /// - Returns: whether to look after it again.
+  private func isToBeWatched(_ process: ReceiverProcess) -> Bool {
+    guard self.process === process, !isStopping else { return false }
+    switch watch.step() {
+    case .ask(let number): try? process.send(.ask(number))
+    case .wait: break
+    case .end(let fault):
+      process.kill(hungBy: fault)
+      return false
     }
+    return true
   }
 
   private func takeFirst(_ failure: ReceiverError?, of process: Int) {
