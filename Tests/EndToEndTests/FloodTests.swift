@@ -57,10 +57,10 @@ import Testing
     }
     let job = try #require(try await setup.jobs().first { $0.seriesInstanceUID == series })
     #expect(job.instances == 300, "\(job)")
-    // Deflated images were 3.85 GB once.
+    // Deflated images were 3.85 GB once; 168 MiB were measured.
     let memory = try peakMemory(of: receiver) - before
     print("memory of the flood: \(memory >> 20) MiB")
-    #expect(memory < 2 << 30)
+    #expect(memory < 512 << 20)
     #expect(daemon.receivingProcess == receiver, "it was started again: \(daemon.output)")
     try await daemon.end()
   }
