@@ -75,7 +75,7 @@ struct IdentityProof {
     for tag in Self.present where !withoutPlace.contains(tag) {
       try object.expect(object.dataset.contains(tag), tag, "is absent")
     }
-    let written = try SourceRecord.values(object.path, Self.texts + [.timezoneOffsetFromUTC])
+    let written = SourceRecord.unpadded(object.stored)
     for (tag, value) in Self.assessed where written[tag] == nil {
       if stack.frames.contains(where: { !value($0).isEmpty }) {
         throw object.differs(tag, "is blank, the source's is not")
@@ -221,6 +221,10 @@ struct SourceRecord {
     do {
       stored = try DICOMFile.storedValues(of: Set(tags), path: path)
     } catch { throw .unreadable(error) }
+    return unpadded(stored)
+  }
+
+  fileprivate static func unpadded(_ stored: [Tag: [UInt8]]) -> [Tag: [UInt8]] {
     let isPadding = { (byte: UInt8) in byte == 0x20 || byte == 0 }
     return stored.compactMapValues { bytes in
       guard let first = bytes.firstIndex(where: { !isPadding($0) }),

@@ -10,6 +10,13 @@ struct WrittenObject {
   let pixels: NativePixels?
   /// Whether texts of ours may be in any script.
   let isUTF8: Bool
+  /// The values as they are on disk of what names patient and study, and of the file meta information.
+  let stored: [Tag: [UInt8]]
+
+  private static let storedTags = Set(IdentityProof.texts).union([
+    .timezoneOffsetFromUTC, .mediaStorageSOPClassUID, .mediaStorageSOPInstanceUID,
+    .transferSyntaxUID,
+  ])
 
   /// - Parameters:
   ///   - path: of the file.
@@ -17,6 +24,8 @@ struct WrittenObject {
   init(_ path: String, hasPixels: Bool = true) throws(ProofError) {
     self.path = path
     do {
+      // The whole file is in memory meanwhile, and so before the dataset, which is large for thousands of frames.
+      stored = try DICOMFile.storedValues(of: Self.storedTags, path: path)
       if hasPixels {
         (dataset, pixels) = try DICOMFile.withPixelsOnDisk(path: path)
       } else {
@@ -30,13 +39,6 @@ struct WrittenObject {
 
   /// The file meta information must be that of the dataset (PS3.10 7.1).
   func proveFileMetaInformation() throws(ProofError) {
-    let tags: Set<Tag> = [
-      .mediaStorageSOPClassUID, .mediaStorageSOPInstanceUID, .transferSyntaxUID,
-    ]
-    let stored: [Tag: [UInt8]]
-    do { stored = try DICOMFile.storedValues(of: tags, path: path) } catch {
-      throw .unreadable(error)
-    }
     let uid = { (tag: Tag) in
       stored[tag].map { String(decoding: $0.filter { $0 != 0 && $0 != 0x20 }, as: UTF8.self) }
     }
