@@ -98,9 +98,7 @@ struct ForwardCommand: AsyncParsableCommand {
       isa: network.instructionSet, blasCore: blasCoreName(),
       peakMB: peak)
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+      print(try encodeJSON(report))
     } else {
       print("median \(report.medianSeconds) s, minimum \(report.minSeconds) s of \(seconds.count)")
       print(

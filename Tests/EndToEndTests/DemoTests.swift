@@ -27,8 +27,9 @@ import Testing
       text.firstMatch(of: /(http:\S+\/) \(the dashboard: user demo, password (\w+)\)/)?.output)
     let port = try #require(text.firstMatch(of: /AE SEGMENTD, port (\d+)\n/)?.output.1)
     #expect(try await status(String(explorer)) == 200)
+    let account = "demo:\(dashboard.2)"
     for path in ["healthz", "readyz", "metrics"] {
-      #expect(try await status("\(dashboard.1)\(path)") == 200, "\(path)")
+      #expect(try await status("\(dashboard.1)\(path)", "-u", account) == 200, "\(path)")
     }
     let login = ["-d", "user=demo&password=\(dashboard.2)"]
     #expect(try await status("\(dashboard.1)login", login[0], login[1]) == 303)

@@ -149,7 +149,8 @@ import WebServer
       let result = try await runProcess(
         "/usr/bin/curl",
         [
-          "-sS", "-Z", "--parallel-max", "4", "-o", "/dev/null", "-w", "%{http_code}\n",
+          "-sS", "--no-progress-meter", "-Z", "--parallel-max", "4", "-o", "/dev/null", "-w",
+          "%{http_code}\n",
           "--noproxy", "*", "-H", "Authorization: Bearer reader",
           "http://127.0.0.1:\(dashboard.port)/jobs/1/objects/0/labels/0/[1-6000]",
         ])

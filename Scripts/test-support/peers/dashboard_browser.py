@@ -146,7 +146,8 @@ def watch(url, password, port, series, results, screenshots):
         page.wait_for_load_state("load")
         found["patient"] = page.inner_text(".facts dd >> nth=0")
         # The page before was loaded, too: what the click led to may still be on its way.
-        page.wait_for_function("document.readyState == 'complete' && document.querySelector('figure img')?.naturalWidth")
+        page.wait_for_function(
+            "() => document.readyState == 'complete' && document.querySelector('figure img')?.naturalWidth")
         found["picture"] = page.evaluate("document.querySelector('figure img').naturalWidth")
         found["story"] = page.locator(".story li").count()
         page.screenshot(path=screenshots + "/study.png", full_page=True)

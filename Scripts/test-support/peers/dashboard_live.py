@@ -27,6 +27,8 @@ SHOW = """(hidden) => {
   Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+# Functions alone may be waited for: the policy of the pages forbids what is evaluated again and again.
+LIVE = "() => document.getElementById('live').textContent === 'live'"
 STATUS = "text => document.getElementById('live').textContent.startsWith(text)"
 
 
@@ -104,7 +106,7 @@ def through_a_broken_connection(page, relay, segmentd, configuration):
     subprocess.run([segmentd, "pause", "--config", configuration, "--reason", "new disk"], check=True,
                    capture_output=True)
     relay.mend()
-    page.wait_for_function("document.getElementById('live').textContent === 'live'")
+    page.wait_for_function(LIVE)
     page.wait_for_selector("main .banner")
     banner = page.inner_text("main .banner")
     subprocess.run([segmentd, "resume", "--config", configuration], check=True, capture_output=True)
@@ -133,7 +135,7 @@ def with_too_many_pages(page, relay, port, cookie):
         page.wait_for_timeout(200)
     for connection, _ in streams:
         connection.close()
-    page.wait_for_function("document.getElementById('live').textContent === 'live'")
+    page.wait_for_function(LIVE)
     return most, len(refused)
 
 
@@ -143,7 +145,7 @@ def hidden(page):
     closed = page.evaluate("sources.every((source) => source.readyState === EventSource.CLOSED)")
     before = page.evaluate("sources.length")
     page.evaluate(SHOW, False)
-    page.wait_for_function("sources.at(-1).readyState === EventSource.OPEN")
+    page.wait_for_function("() => sources.at(-1).readyState === EventSource.OPEN")
     return closed and page.evaluate("sources.length") == before + 1
 
 
@@ -160,10 +162,10 @@ def planes_that_are_refused(context, url):
 
     page.route("**/slices/**", answer)
     page.goto(url + "/jobs/1/viewer")
-    page.wait_for_function("document.getElementById('fault').textContent !== ''")
+    page.wait_for_function("() => document.getElementById('fault').textContent !== ''")
     said = page.inner_text("#fault")
     page.wait_for_function(
-        "document.querySelectorAll('.plane canvas[data-index]').length === 3"
+        "() => document.querySelectorAll('.plane canvas[data-index]').length === 3"
         " && document.getElementById('fault').textContent === ''")
     page.close()
     return said
@@ -183,7 +185,7 @@ def main(port, password, segmentd, configuration):
         context.add_init_script(RECORD_SOURCES)
         page = context.new_page()
         log_in(page, url, "olga", password)
-        page.wait_for_function("document.getElementById('live').textContent === 'live'")
+        page.wait_for_function(LIVE)
         found["banner"], found["sameDocument"] = through_a_broken_connection(page, relay, segmentd, configuration)
         cookie = "; ".join(f"{one['name']}={one['value']}" for one in context.cookies())
         found["streams"], found["refused"] = with_too_many_pages(page, relay, port, cookie)
