@@ -107,8 +107,8 @@ extension TestedDashboard {
       // A structure that was not found has no volume.
       #expect(
         page.contains(
-          "Tumour volume: 2020-01-10: 0.0 ml; 2021-06-01: 12.5 ml; 2022-03-04: 30.0 ml; "
-            + "2023-02-03: 0.0 ml"))
+          "Tumour volume: 2020-01-10: 0.00 ml; 2021-06-01: 12.5 ml; 2022-03-04: 30.0 ml; "
+            + "2023-02-03: 0.00 ml"))
       #expect(page.components(separatedBy: "class=\"here\"").count == 3)
       #expect(page.components(separatedBy: "<circle").count == 9)
       #expect(page.contains("/studies/1.9.2\"") && page.contains("not found"))

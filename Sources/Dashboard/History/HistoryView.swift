@@ -55,7 +55,7 @@ struct HistoryView {
         short: shortened(point.studyInstanceUID), isHere: point.studyInstanceUID == study,
         job: point.job, version: point.modelVersion,
         values: history.names.map { name in
-          point.values[name].map { Self.number($0) } ?? "not found"
+          point.values[name].map { shownMeasurement($0) } ?? "not found"
         })
     }
     notes = Self.notes(history)
@@ -98,18 +98,19 @@ struct HistoryView {
       Dot(
         x: number(place(point.examinedAt.timeIntervalSince1970, begin, end, width)),
         y: number(height - place(value, low, high, height)),
-        title: "\(day(point.examinedAt)): \(number(value)) \(unit)",
+        title: "\(day(point.examinedAt)): \(shownMeasurement(value)) \(unit)",
         isHere: point.studyInstanceUID == study)
     }
     return Curve(
       name: name, unit: unit,
       description: "\(name): " + dots.map(\.title).joined(separator: "; "),
       line: dots.map { "\($0.x),\($0.y)" }.joined(separator: " "), dots: dots,
-      highest: "\(number(high)) \(unit)", lowest: "\(number(low)) \(unit)",
+      highest: "\(shownMeasurement(high)) \(unit)", lowest: "\(shownMeasurement(low)) \(unit)",
       first: points.first.map { day($0.examinedAt) } ?? "",
       last: points.last.map { day($0.examinedAt) } ?? "")
   }
 
+  /// A place in the picture.
   private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
   private static func day(_ date: Date) -> String {

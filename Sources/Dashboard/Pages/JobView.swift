@@ -68,7 +68,7 @@ struct JobView {
     summary = job.summary
     isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
     measurements = job.measurements.map {
-      Fact(name: $0.name, value: String(format: "%.1f", $0.value) + " " + $0.unit)
+      Fact(name: $0.name, value: shownMeasurement($0.value) + " " + $0.unit)
     }
     hasMeasurements = !measurements.isEmpty
     let isThere = showsPictures && job.purgedAt == nil
@@ -160,4 +160,9 @@ struct PossibleActions {
     }
     return retry.contains(job.id) ? "mend the cause, then retry; or cancel the job" : nil
   }
+}
+
+/// A measurement as pages show it: a small structure with more digits.
+func shownMeasurement(_ value: Double) -> String {
+  String(format: abs(value) < 10 ? "%.2f" : "%.1f", value)
 }
