@@ -14,8 +14,15 @@ import Testing
   @Test func theDemoIsLeftRunning() async throws {
     let folder = try TemporaryFolder()
     let script = TestFiles.package.appendingPathComponent("Scripts/demo.sh").path
+    // Programs that are started here inherit that signals are blocked, which a shell leaves so.
+    let unblocked = """
+      import os, signal, sys
+      signal.pthread_sigmask(signal.SIG_SETMASK, ())
+      os.execv("/bin/bash", ["bash"] + sys.argv[1:])
+      """
     let demo = try ChildProcess(
-      "/bin/bash", [script, "--keep"], log: folder.url.appendingPathComponent("demo.log"),
+      testPython, ["-c", unblocked, script, "--keep"],
+      log: folder.url.appendingPathComponent("demo.log"),
       environment: ["SEGMENTD": segmentdBinary, "TMPDIR": folder.url.path])
     try await waitUntil("the demo") {
       guard demo.isRunning else { throw DaemonEnded(output: demo.output) }
