@@ -35,7 +35,8 @@ import Testing
     var record = InstanceRecord.test(1, series: "1.9.\(series)")
     record.sopClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
     try fixture.receive(record)
-    let external = try #require(try ledger.nextExternalSegmentation())
+    var labelMaps: Int64 = 0
+    let external = try #require(try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps))
     try ledger.beginReading(external)
     try ledger.record(external, of: [series], madeWith: "x", isOurs: false)
     var position = ComparisonPosition.start
@@ -74,8 +75,10 @@ import Testing
     var due = try ledger.nextComparison(after: &position)
     #expect(due == nil)
     let before = position
+    var labelMaps: Int64 = 0
     let made = try plans.statements {
-      #expect(try ledger.nextExternalSegmentation() == nil)
+      let external = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
+      #expect(external == nil)
       due = try ledger.nextComparison(after: &position)
     }
     #expect(due == nil && position == before)
