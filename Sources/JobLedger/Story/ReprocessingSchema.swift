@@ -2,7 +2,7 @@ extension Schema {
   /// Where a cluster computes a job, and which jobs were asked for together.
   static let reprocessing = """
     -- As JSON, of an attempt that a cluster computed.
-    ALTER TABLE attempts ADD COLUMN place TEXT CHECK (json_valid(place));
+    ALTER TABLE attempts ADD COLUMN place TEXT CHECK (place IS NULL OR json_valid(place));
 
     -- Each time that series were chosen to be segmented again.
     CREATE TABLE reprocessings (
