@@ -36,7 +36,8 @@ import Testing
     record.sopClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
     try fixture.receive(record)
     var labelMaps: Int64 = 0
-    let external = try #require(try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps))
+    let next = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
+    let external = try #require(next)
     try ledger.beginReading(external)
     try ledger.record(external, of: [series], madeWith: "x", isOurs: false)
     var position = ComparisonPosition.start
@@ -74,14 +75,15 @@ import Testing
     var position = ComparisonPosition.start
     var due = try ledger.nextComparison(after: &position)
     #expect(due == nil)
-    let before = position
     var labelMaps: Int64 = 0
+    var external = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
+    #expect(external == nil && labelMaps > 0)
+    let before = position
     let made = try plans.statements {
-      let external = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
-      #expect(external == nil)
+      external = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
       due = try ledger.nextComparison(after: &position)
     }
-    #expect(due == nil && position == before)
+    #expect(external == nil && due == nil && position == before)
     #expect(made.filter { $0.contains("FROM events") }.count == 1)
     try plans.expectNoScans(made, 5)
   }

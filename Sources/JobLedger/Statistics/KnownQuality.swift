@@ -18,8 +18,7 @@ struct KnownQuality: Sendable {
       db,
       sql: """
         SELECT ifnull((SELECT max(id) FROM comparisons), 0)
-        UNION ALL SELECT ifnull((SELECT id FROM instances INDEXED BY instances_by_class
-          WHERE sop_class_uid = '1.2.840.10008.5.1.4.1.1.66.4' ORDER BY id DESC LIMIT 1), 0)
+        UNION ALL SELECT ifnull((SELECT max(instance_id) FROM external_segmentations), 0)
         """)
     guard isUnfinished || last != seen else { return }
     quality = try ledger.quality(db)
