@@ -50,7 +50,7 @@ struct QueryPlans {
   }
 
   private func isScan(_ step: String, of sql: String) -> Bool {
-    let words = step.split(separator: " ").map(String.init)
+    let words = step.split(separator: " ").map(String.init).filter { $0 != "LEFT-JOIN" }
     guard words.count > 1, ["SCAN", "SEARCH"].contains(words[0]) else { return false }
     let (table, last) = (words[1], words[words.count - 1])
     // With the columns by which it is searched in brackets.
