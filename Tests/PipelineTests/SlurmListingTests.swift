@@ -62,8 +62,9 @@ import Testing
         SlurmLog(log))
     }
     #expect(cause(nil, "x\nstopped: after 3 of 8 patches\n") == .stopped)
-    let fault = "fault of this machine: no space left on device: /shared/x"
-    #expect(cause(nil, fault) == .machine(fault))
+    let fault = "no space left on device: /shared/x"
+    #expect(cause(nil, "x\nfault of this machine: \(fault)\n") == .machine(fault))
+    #expect(cause(.status(74), "") == .machine("it logged nothing"))
     #expect(cause(.status(1), "Illegal") == .program && cause(.signal(11), "") == .program)
     #expect(cause(.signal(9), "") == .outside(9))
   }

@@ -72,7 +72,9 @@ struct SlurmAttempt {
     }
     submission.number += 1
     submission.pack = nil
-    do { try folder.record(submission) } catch { return error }
+    do { try folder.record(submission) } catch {
+      return SlurmFailure("\(reason); \(ProcessingFault(error)?.description ?? "\(error)")", kind)
+    }
     return SlurmFailure(reason, kind)
   }
 
@@ -184,7 +186,7 @@ struct SlurmLog {
     init(_ job: SlurmJob, _ log: SlurmLog) {
       switch job.exit {
       case .status(75): self = .stopped
-      case .status(74): self = .machine(log.text)
+      case .status(74): self = .machine(log.fault ?? log.text)
       // Of the shell that starts it.
       case .status(126), .status(127):
         self = .machine("segmentd cannot be run there: \(log.text)")
@@ -193,14 +195,15 @@ struct SlurmLog {
       // Of slurmd, which could not open the file of the log (53), or not start the program.
       case .signal(let number) where number > 31:
         self = .machine("the job cannot be started there, or its log not be written: \(log.text)")
-      default: self = log.isInterruption ? .stopped : log.isFault ? .machine(log.text) : .program
+      default: self = log.isInterruption ? .stopped : log.fault.map { .machine($0) } ?? .program
       }
     }
   }
 
   let text: String
   let isInterruption: Bool
-  let isFault: Bool
+  /// Of the machine.
+  let fault: String?
 
   init(of folder: JobFolder, _ submission: JobSubmission) {
     let data = (try? Data(contentsOf: folder.log(submission))) ?? Data()
@@ -211,6 +214,7 @@ struct SlurmLog {
     let lines = end.split(separator: "\n")
     text = lines.isEmpty ? "it logged nothing" : lines.suffix(3).joined(separator: "; ")
     isInterruption = lines.last?.hasPrefix("stopped: ") == true
-    isFault = lines.last?.hasPrefix("fault of this machine: ") == true
+    let prefix = "fault of this machine: "
+    fault = lines.last.flatMap { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }
   }
 }
