@@ -230,6 +230,9 @@ slurm:
 
     def gathered_pack(self):
         """Sends studies that wait for a node: the first by itself, and the others as one job of Slurm."""
+        if not any(job["state"] == "completed" for job in self.jobs()):
+            self.wait_for(self.send(1))
+            time.sleep(6)  # What is known of a model is read again.
         before = self.packs()
         for node in self.cluster.nodes:
             run("scontrol", "update", f"nodename={node}", "state=drain", "reason=trial")
