@@ -269,7 +269,7 @@ slurm:
 
     def urgent_study_preempts(self):
         """A job of the urgent partition starts at once on nodes that are all busy; the other resumes."""
-        uids = self.send(len(self.cluster.nodes), slices=120, size=256)
+        uids = self.send(len(self.cluster.nodes), slices=400, size=256)
         until("running jobs", lambda: len([one for one in self.cluster.running() if one[0].endswith("-2")])
               == len(self.cluster.nodes))
         until("checkpoints", lambda: all(self.has_checkpoint(uid) for uid in uids))
