@@ -410,12 +410,13 @@ slurm:
     def measure(self, count):
         """Studies an hour, with the time that a study takes on a node besides what it computes."""
         self.wait_for(self.send(1))
+        time.sleep(6)  # What is known of a model is read again.
         self.command("pause")
         uids = self.send(count)
         until("that all are assembled", lambda: len(self.jobs()) == count + 1)
         began = time.monotonic()
         self.command("resume")
-        self.wait_for(uids)
+        until("that all are done", lambda: [job["state"] for job in self.jobs()].count("completed") == count + 1, within=3600)
         wall = time.monotonic() - began
         details = [json.loads(self.command("jobs", "list", "--job", self.row(uid)["id"], "--json").stdout) for uid in uids]
         computed = sum(detail["attempts"][-1]["seconds"]["total"] for detail in details)
