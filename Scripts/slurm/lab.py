@@ -430,7 +430,7 @@ STRIKES = [Lab.nothing_happens, Lab.controller_is_killed_after_a_submit, Lab.mod
            Lab.munge_key_is_another, Lab.controller_is_killed_after_a_start, Lab.node_is_killed, Lab.daemon_is_killed,
            Lab.processing_is_paused, Lab.node_is_killed_during_a_pack, Lab.urgent_study_preempts,
            Lab.clock_of_a_node_is_wrong, Lab.cable_is_cut]
-BRIEF = STRIKES[:5]
+BRIEF = STRIKES[:3]
 
 
 def findings(text):
@@ -446,7 +446,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segmentd", required=True, type=pathlib.Path)
     parser.add_argument("--nodes", type=int, default=2)
-    parser.add_argument("--brief", action="store_true", help="the first five alone")
+    parser.add_argument("--brief", action="store_true", help="the first three alone")
     parser.add_argument("--only", help="the one strike of this name")
     parser.add_argument("--measure", type=int, metavar="N", help="in place of the strikes, how long N small studies take")
     parser.add_argument("--maximum-jobs", type=int, default=4)
