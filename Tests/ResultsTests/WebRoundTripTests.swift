@@ -8,7 +8,7 @@ import Volumes
 @testable import Results
 
 /// Results that are stored by STOW-RS in a real archive, and retrieved again by WADO-RS.
-@Suite struct WebRoundTripTests {
+@Suite(.limitedConcurrency) struct WebRoundTripTests {
   private let series: PhantomSeries
   private let labels: LabelVolume
   private let folder: URL
