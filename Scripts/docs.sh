@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Builds the documentation of every module with DocC into .build/docc and fails on any warning, such
-# as a link to a symbol that does not exist or a parameter that the declaration does not have.
+# as a link to a symbol that does not exist or a parameter that the declaration does not have. With --built
+# of what Scripts/test.sh has built, and beside running tests.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 need_swift
 output=$PWD/.build/docc
-say "building the modules as for the tests"
-in_test_build swift build "${test_build[@]}"
-built=$(in_test_build swift build "${test_build[@]}" --show-bin-path)
+built=$PWD/.build/tests/release
+if [ "${1:-}" != --built ]; then
+  say "building the modules as for the tests"
+  in_test_build swift build "${test_build[@]}"
+fi
 say "extracting symbols"
 # Of the modules as they are built for the tests: `swift package dump-symbol-graph` would build everything
 # once more. Modules in C are found by their module maps.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what is missing and runs every test. Options are handed to `swift test`.
+# Sets up what is missing and runs every test. Options are handed to `swift test`; --build alone builds the tests.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 need_swift
@@ -11,6 +11,7 @@ need_pydicom_seg
 
 say "building with all tests"
 in_test_build swift build "${test_build[@]}" --build-tests
+[ "${1:-}" != --build ] || exit 0
 if [ $# -gt 0 ]; then
   say "running the tests chosen"
   in_test_build swift test "${test_build[@]}" --skip-build "$@"

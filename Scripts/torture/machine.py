@@ -130,8 +130,10 @@ class Daemon:
 
     def keep(self):
         while self.is_wanted:
-            self.configuration.write_text(
-                self.text.replace("EXECUTORS", str(self.executors or self.random.randint(1, 2))))
+            # Not in place: a command may read it at any time.
+            new = self.configuration.with_suffix(".new")
+            new.write_text(self.text.replace("EXECUTORS", str(self.executors or self.random.randint(1, 2))))
+            new.replace(self.configuration)
             enter = f"echo $$ > {self.group}/cgroup.procs; " if self.group else ""
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", enter + 'exec "$@"', "sh", self.program, "serve", "--config", self.configuration],
