@@ -6,11 +6,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 need_swift
 output=$PWD/.build/docc
-built=$PWD/.build/tests/release
 if [ "${1:-}" != --built ]; then
   say "building the modules as for the tests"
   in_test_build swift build "${test_build[@]}"
 fi
+built=$(realpath .build/tests/release)
 say "extracting symbols"
 # Of the modules as they are built for the tests: `swift package dump-symbol-graph` would build everything
 # once more. Modules in C are found by their module maps.
