@@ -149,7 +149,7 @@ actor SlurmPacks {
 
   /// Submits a pack anew that Slurm has forgotten, under its name, with those of its jobs that have no result.
   ///
-  /// - Throws: ``SlurmCommandError``, ``JobFolderError``
+  /// - Throws: ``SlurmCommandError``, `JobFolderError`
   func submitAgain(_ name: String) async throws {
     if let last = again[name], last.duration(to: .now) < settings.confirmation { return }
     again = again.filter { $0.value.duration(to: .now) < .seconds(3600) }
