@@ -30,7 +30,7 @@ public final class SignsOfLife: Sendable {
     }
   }
 
-  /// A part that stands still.
+  /// A part that makes no progress.
   public struct Fault: Sendable, Equatable, Codable {
     /// Which one, and for how long.
     public var reason: String

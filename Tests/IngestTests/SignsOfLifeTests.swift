@@ -7,7 +7,7 @@ import Testing
 
 @testable import Ingest
 
-/// Which part of a process stands still.
+/// Which part of a process makes no progress.
 @Suite struct SignsOfLifeTests {
   /// A mark that a test sets.
   private final class Mark: Sendable {

@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func aProcessOfWhichAPartStandsStillIsEnded() {
-    let fault = SignsOfLife.Fault(reason: "the listener stands still", isOfReading: false)
+    let fault = SignsOfLife.Fault(reason: "the listener makes no progress", isOfReading: false)
     var watch = ReceiverWatch()
     #expect(watch.step() == .ask(1))
     watch.take(1, except: fault)

@@ -112,7 +112,7 @@ extension Ledger {
   /// The next pair of a segmentation of others and a result that counts, of one series, that was not
   /// compared; nil for none.
   ///
-  /// A pair comes to be by another segmentation or by a job that is completed: what came after a position is
+  /// A pair arises from another segmentation or from a job that is completed: what came after a position is
   /// all that is looked at. A file that comes back belongs to a pair that is found from the start alone.
   ///
   /// - Parameter position: up to where all pairs were found; moved where there is none.

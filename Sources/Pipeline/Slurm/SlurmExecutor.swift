@@ -72,7 +72,7 @@ struct SlurmExecutor: JobExecutor {
     return found
   }
 
-  /// Removes a folder, and what Slurm still has of it. A pack goes on without it.
+  /// Removes a folder, and what Slurm still has of it. A pack continues without it.
   func remove(_ folder: JobFolder, _ submission: JobSubmission?) async {
     await packs.forget(folder)
     if let submission, submission.pack == nil {

@@ -38,7 +38,7 @@ struct SlurmFollowing {
   ///   - submission: receives the pack that it is made in.
   ///   - place: where it is, as the ledger was last told.
   /// - Throws: `SegmentationInterrupted` where the job is to yield, `CancellationError` where this process
-  ///   ends: Slurm's job goes on then; ``SlurmFailure``.
+  ///   ends: Slurm's job continues then; ``SlurmFailure``.
   func end(of submission: inout JobSubmission, at place: inout JobPlace?) async throws -> End {
     var watch = Watch()
     watch.member = member(submission)
