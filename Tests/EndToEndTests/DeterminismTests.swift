@@ -76,7 +76,7 @@ import Testing
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
     var daemon = try await setup.start()
     #expect(try await setup.send(series).status == 0)
-    try await waitUntil("a running job") { try await setup.jobs().first?.state == "running" }
+    try await setup.runningJob()
     try await daemon.end(SIGKILL)
     daemon = try await setup.start(environment: ["TZ": "America/New_York"])
     #expect(try await object(setup, setup.endedJobs().first) == wanted.object)

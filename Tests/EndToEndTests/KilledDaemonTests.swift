@@ -72,7 +72,7 @@ import Testing
     let series = setup.folder.url.appendingPathComponent("series")
     try await makeSeries(at: series, "--slices", "60", "--size", "160")
     #expect(try await setup.send(series).status == 0)
-    try await waitUntil("a running job") { try await setup.jobs().first?.state == "running" }
+    try await setup.runningJob()
     try await daemon.end(SIGKILL)
     #expect(try await setup.jobs().first?.state == "running")
     let second = try await setup.start()

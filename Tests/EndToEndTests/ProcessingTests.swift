@@ -48,7 +48,7 @@ import Testing
     let series = setup.folder.url.appendingPathComponent("first")
     try await makeSeries(at: series, "--slices", "60", "--size", "160")
     #expect(try await setup.send(series).status == 0)
-    try await waitUntil("a running job") { try await setup.jobs().first?.state == "running" }
+    try await setup.runningJob()
     async let drained = run(setup, "drain", "--wait")
     try await waitUntil("the drain") {
       try await run(setup, "jobs").contains("processing is draining since")

@@ -29,7 +29,7 @@ import Testing
     let sender = try setup.leaving("silence", files)
     try await waitUntil("six instances") { sender.output.contains("ready") }
     #expect(try await setup.send(first).status == 0)
-    try await waitUntil("a running job") { try await setup.jobs().first?.state == "running" }
+    try await setup.runningJob()
 
     let receiver = try #require(daemon.receivingProcess)
     kill(receiver, SIGSEGV)

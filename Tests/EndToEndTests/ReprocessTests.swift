@@ -29,47 +29,92 @@ import Testing
     return made.uids
   }
 
-  private func waitForRunning(_ setup: DaemonSetup, _ process: ChildProcess) async throws {
-    try await waitUntil("a running job") {
-      guard process.isRunning else { throw DaemonEnded(output: process.output) }
-      return try await setup.jobs().contains { $0.state == "running" }
-    }
-  }
-
-  /// The daemon waits, the command stops and leaves the rest, and nothing is made twice.
+  /// Whoever is faster: the command runs the first of three jobs and must wait a day for the next one, so that
+  /// the daemon comes before its end. Whether the first job has ended by then is left to chance: it is
+  /// interrupted, and resumed by the daemon, or it is not. Nothing is made twice.
   @Test func aDaemonThatStartsTakesOver() async throws {
     let setup = try DaemonSetup(hasDestination: false)
     let uids = try await received(setup, 3, slices: 60, size: 160)
-    let command = try start(setup, "first", "--series", uids[0], uids[1], uids[2], "--wait")
-    try await waitForRunning(setup, command)
+    let command = try start(
+      setup, "first", "--series", uids[0], uids[1], uids[2], "--rate", "1/day", "--wait")
+    let ledger = try Ledger(reading: setup.state.appendingPathComponent("ledger.sqlite").path)
+    try await waitUntil("the first job's start") {
+      guard command.isRunning else { throw DaemonEnded(output: command.output) }
+      return try ledger.jobs().contains { $0.attempts > 0 }
+    }
     let daemon = try await setup.start()
     #expect(
       daemon.output.contains("waiting for segmentd reprocess (process \(command.pid))"),
       "\(daemon.output)")
+    try await waitUntil("the handing over") {
+      command.output.contains("a daemon has started: it gets the state directory")
+    }
+    // Asked for once more, what would wait for a day runs now.
+    let again = try await segmentd(
+      "reprocess", "--config", setup.configuration, "--series", uids[1], uids[2])
+    #expect(again.status == 0 && again.output.contains("2 jobs wait for the same already"))
     try await waitUntil("the end of the command") { !command.isRunning }
     #expect(try await command.end() == 0, "\(command.output)")
-    #expect(command.output.contains("a daemon has started"), "\(command.output)")
-    let jobs = try await setup.jobs()
-    #expect(jobs.suffix(3).map(\.state) == ["completed", "completed", "completed"], "\(jobs)")
-    #expect(jobs.count == 6 && jobs.map(\.attempts).reduce(0, +) == 4, "\(jobs)")
+    let made = try await setup.endedJobs(6).suffix(3)
+    #expect(made.map(\.state) == ["completed", "completed", "completed"], "\(made)")
+    #expect(try await setup.jobs().count == 6)
+    let details = try made.map { try ledger.job($0.id) }
+    let outcomes = details.map { $0.attempts.map { $0.outcome ?? "" } }
+    // One that is stopped after a patch is released; of the others only the end.
+    #expect([["completed"], ["released", "completed"]].contains(outcomes.first), "\(outcomes)")
+    #expect(outcomes.dropFirst() == [["completed"], ["completed"]], "\(outcomes)")
+    for detail in details {
+      #expect(detail.events.count { $0.kind == "completed" } == 1, "\(detail.events)")
+      #expect(detail.job.sameResultAs == nil && detail.job.supersededBy == nil)
+    }
+    let files = details.flatMap(\.job.objects).map(\.path)
+    #expect(!files.isEmpty && Set(files).count == files.count, "\(files)")
     #expect(try await daemon.end() == 0)
   }
 
+  /// Whoever is faster: both wait for one that has the directory, here this test, and then for each other.
   @Test func twoAtOnceRunOneAfterTheOther() async throws {
     let setup = try DaemonSetup(hasDestination: false)
     let uids = try await received(setup, 2, slices: 60, size: 160)
-    let first = try start(setup, "first", "--series", uids[0])
-    try await waitForRunning(setup, first)
-    let second = try start(setup, "second", "--series", uids[1])
-    try await waitUntil("the message") {
-      second.output.contains("waiting for segmentd reprocess (process \(first.pid))")
+    let lock = try Lock(of: setup)
+    let commands = [
+      try start(setup, "first", "--series", uids[0]),
+      try start(setup, "second", "--series", uids[1]),
+    ]
+    try await waitUntil("the messages") {
+      commands.allSatisfy {
+        $0.output.contains("waiting for segmentd reprocess (process \(getpid()))")
+      }
     }
-    try await waitUntil("the end of both") { !first.isRunning && !second.isRunning }
-    let statuses = [try await first.end(), try await second.end()]
-    #expect(statuses == [0, 0], "\(first.output)\(second.output)")
+    lock.release()
+    try await waitUntil("the end of both") { !commands.contains { $0.isRunning } }
+    for command in commands { #expect(try await command.end() == 0, "\(command.output)") }
     let jobs = try await setup.jobs()
     #expect(
       jobs.map(\.state) == ["cancelled", "cancelled", "completed", "completed"], "\(jobs)")
+    let ledger = try Ledger(reading: setup.state.appendingPathComponent("ledger.sqlite").path)
+    let attempts = try jobs.suffix(2).map { try #require(try ledger.job($0.id).attempts.first) }
+      .sorted { $0.startedAt < $1.startedAt }
+    #expect(jobs.suffix(2).map(\.attempts) == [1, 1])
+    let end = try #require(attempts.first?.finishedAt)
+    #expect(attempts.count == 2 && attempts[1].startedAt >= end, "\(attempts)")
+  }
+
+  /// The lock of a state directory, as a `reprocess` holds it.
+  private struct Lock {
+    private let descriptor: Int32
+
+    init(of setup: DaemonSetup) throws {
+      descriptor = open(
+        setup.state.appendingPathComponent("lock").path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+      try #require(descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+      let holder = Array("reprocess \(getpid())\n".utf8)
+      try #require(
+        ftruncate(descriptor, 0) == 0
+          && pwrite(descriptor, holder, holder.count, 0) == holder.count)
+    }
+
+    func release() { close(descriptor) }
   }
 
   @Test func aListWithAFaultDoesNothing() async throws {

@@ -86,8 +86,10 @@ final class ReprocessRun {
       while start + .seconds(job.delay) > .now, !parts.state.isDaemonWaiting {
         try await Task.sleep(for: .milliseconds(200))
       }
-      if made.jobs.count > 1 { warn("job \(job.id), \(number) of \(made.jobs.count)") }
-      guard try await runUnlessDaemonWaits(job.id) else {
+      // Not begun where it would be interrupted at once.
+      let isOurs = !parts.state.isDaemonWaiting
+      if isOurs, made.jobs.count > 1 { warn("job \(job.id), \(number) of \(made.jobs.count)") }
+      guard isOurs, try await runUnlessDaemonWaits(job.id) else {
         use = .others(nil)
         warn("a daemon has started: it gets the state directory")
         return false
