@@ -140,15 +140,26 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(
-      name: "Notifications",
+      name: "WebClient",
       dependencies: [
-        "CCurl", "FileSystem", "JobLedger",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
-        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
+    .target(
+      name: "Notifications",
+      dependencies: [
+        "CCurl", "FileSystem", "JobLedger", "WebClient",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .target(
+      name: "Traces",
+      dependencies: [
+        "Cryptography", "JobLedger", "WebClient",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .target(
@@ -209,8 +220,8 @@ let package = Package(
         "AuditLog", "Clocks", "Credentials", "Dashboard", "DICOMweb", "DICOMwebServer",
         "Evaluation",
         "Explanation", "FileSystem", "GeometryGate", "JobLedger", "Notifications", "Results",
-        "Segmentation", "SeriesSelection", "Tensors", "Volumes",
-        "WebServer",
+        "Segmentation", "SeriesSelection", "Tensors", "Traces", "Volumes",
+        "WebClient", "WebServer",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -295,7 +306,13 @@ let package = Package(
       dependencies: ["Clocks", "Explanation", "JobLedger", "TestSupport"]),
     .testTarget(
       name: "NotificationsTests",
-      dependencies: ["Clocks", "Notifications", "JobLedger", "TestSupport"]),
+      dependencies: ["Clocks", "Notifications", "JobLedger", "WebClient", "TestSupport"]),
+    .testTarget(
+      name: "TracesTests",
+      dependencies: [
+        "Clocks", "JobLedger", "TestSupport", "Traces", "WebClient",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .testTarget(name: "AuditLogTests", dependencies: ["AuditLog", "TestSupport"]),
     .testTarget(name: "StrictYAMLTests", dependencies: ["StrictYAML", "TestSupport"]),
     .testTarget(

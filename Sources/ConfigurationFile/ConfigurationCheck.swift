@@ -48,6 +48,7 @@ extension SiteConfiguration {
     try checkNightlyCheck(check)
     try notifications.check(check)
     try audit.check(check)
+    try tracing?.check(check)
   }
 
   private func checkListeners(_ check: ValueCheck) throws(ConfigurationError) {

@@ -1,6 +1,8 @@
 import Foundation
 
 extension SiteConfiguration.Notifications {
+  static let reservedName = "segmentd traces"
+
   func check(_ check: ValueCheck) throws(ConfigurationError) {
     for (key, value) in [
       ("groupMinutes", groupMinutes), ("destinationMinutes", destinationMinutes),
@@ -16,6 +18,11 @@ extension SiteConfiguration.Notifications {
       guard !recipient.name.isEmpty, names.insert(recipient.name).inserted else {
         throw check.fault(
           "notifications.recipients: the name \"\(recipient.name)\" is empty or used twice")
+      }
+      // The ledger knows a receiver of traces by this name (Ledger.traceReceiver).
+      guard recipient.name != Self.reservedName else {
+        throw check.fault(
+          "notifications.recipients: \"\(recipient.name)\" is the name of the receiver of traces")
       }
       try recipient.check(check, "notifications.recipients.\(recipient.name)")
     }

@@ -30,6 +30,8 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var nightlyCheck: NightlyCheck?
   public var notifications = Notifications()
   public var audit = Audit()
+  /// Nil where there is none.
+  public var tracing: Tracing?
   public var inference = Inference()
   /// Nil where there is none.
   public var slurm: Slurm?
@@ -39,7 +41,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
       querySource, worklist, storageCommitment, retention, nightlyCheck, notifications, audit,
-      inference, slurm, log
+      tracing, inference, slurm, log
   }
 
   public init() {}
@@ -73,6 +75,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     notifications =
       try values.decodeIfPresent(Notifications.self, forKey: .notifications) ?? notifications
     audit = try values.decodeIfPresent(Audit.self, forKey: .audit) ?? audit
+    tracing = try values.decodeIfPresent(Tracing.self, forKey: .tracing)
     inference = try values.decodeIfPresent(Inference.self, forKey: .inference) ?? inference
     slurm = try values.decodeIfPresent(Slurm.self, forKey: .slurm)
     log = try values.decodeIfPresent(Log.self, forKey: .log) ?? log
@@ -119,6 +122,7 @@ public struct SiteConfiguration: Decodable, Sendable {
       configuration.notifications.recipients[index].resolve(resolve)
     }
     configuration.audit.syslog?.tls?.resolve(resolve)
+    configuration.tracing?.resolve(resolve)
     configuration.models.directories = configuration.models.directories.map(resolve)
     do throws(ConfigurationError) {
       try configuration.check(file: file)

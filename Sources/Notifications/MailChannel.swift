@@ -1,5 +1,6 @@
 import CCurl
 import Foundation
+import WebClient
 
 /// Sends e-mails by SMTP (RFC 5321), with STARTTLS (RFC 3207) or TLS (RFC 8314) and a login.
 public struct MailChannel: NotificationChannel {
@@ -12,14 +13,14 @@ public struct MailChannel: NotificationChannel {
   public var passwordFile: String?
   public var from: String
   public var to: [String]
-  public var tls: NotificationTLS?
+  public var tls: ServiceTLS?
   /// Of this machine, by which it greets.
   public var name: String
   public var timeoutSeconds: Int
 
   public init(
     host: String, port: Int, security: Security, user: String? = nil, passwordFile: String? = nil,
-    from: String, to: [String], tls: NotificationTLS? = nil, name: String, timeoutSeconds: Int
+    from: String, to: [String], tls: ServiceTLS? = nil, name: String, timeoutSeconds: Int
   ) {
     self.host = host
     self.port = port
@@ -81,7 +82,7 @@ public struct MailChannel: NotificationChannel {
     let password = try passwordFile.map { try secret($0) }
     for file in [tls?.trusted, tls?.certificate, tls?.key].compactMap(\.self)
     where !FileManager.default.isReadableFile(atPath: file) {
-      throw NotificationError.unusableFile(file, reason: "it cannot be read")
+      throw ServiceError.unusableFile(file, reason: "it cannot be read")
     }
     let texts = CTexts()
     // libcurl reads them until it returns.
@@ -124,8 +125,8 @@ public struct MailChannel: NotificationChannel {
     let bytes = error.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     var reason = String(decoding: bytes, as: UTF8.self)
     if reason.contains("wrong version number") { reason = "it does not speak TLS at this port" }
-    guard reply >= 400 else { throw NotificationError.unreachable(place: place, reason: reason) }
-    throw NotificationError.refused(place: place, code: reply, reason: reason)
+    guard reply >= 400 else { throw ServiceError.unreachable(place: place, reason: reason) }
+    throw ServiceError.refused(place: place, code: reply, reason: reason)
   }
 }
 

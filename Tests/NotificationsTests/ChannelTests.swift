@@ -2,6 +2,7 @@ import Foundation
 import JobLedger
 import TestSupport
 import Testing
+import WebClient
 
 @testable import Notifications
 
@@ -31,18 +32,18 @@ import Testing
       host: "127.0.0.1", port: port, security: security, user: "segmentd",
       passwordFile: try secret(password), from: "segmentd@site.example",
       to: ["it@site.example", "mta@site.example"],
-      tls: NotificationTLS(trusted: try await Certificates.file("ca.pem")), name: "pc",
+      tls: ServiceTLS(trusted: try await Certificates.file("ca.pem")), name: "pc",
       timeoutSeconds: 20)
   }
 
   private func failure(_ channel: any NotificationChannel, checks: Bool = false) async
-    -> NotificationError?
+    -> ServiceError?
   {
     do {
       if checks { _ = try await channel.check() } else { try await channel.send(message) }
       return nil
     } catch {
-      return error as? NotificationError
+      return error as? ServiceError
     }
   }
 

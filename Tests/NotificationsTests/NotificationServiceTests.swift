@@ -5,6 +5,7 @@ import Logging
 import Synchronization
 import TestSupport
 import Testing
+import WebClient
 
 @testable import Notifications
 
@@ -12,7 +13,7 @@ import Testing
 @Suite struct NotificationServiceTests {
   private final class Recorder: NotificationChannel {
     let messages = Mutex<[NotificationMessage]>([])
-    let fault = Mutex<NotificationError?>(nil)
+    let fault = Mutex<ServiceError?>(nil)
 
     func send(_ message: NotificationMessage) async throws {
       if let fault = fault.withLock({ $0 }) { throw fault }
@@ -62,7 +63,7 @@ import Testing
     #expect(try await !service().tell(recipient()))
     try fail("pacs")
     recorder.fault.withLock { $0 = .unreachable(place: "x", reason: "down") }
-    await #expect(throws: NotificationError.self) { try await service().tell(recipient()) }
+    await #expect(throws: ServiceError.self) { try await service().tell(recipient()) }
     recorder.fault.withLock { $0 = nil }
     #expect(try await service().tell(recipient()))
     #expect(try await !service().tell(recipient()))

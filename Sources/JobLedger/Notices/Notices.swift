@@ -130,7 +130,8 @@ extension Ledger {
     }
   }
 
-  private func position(of recipient: String) throws(LedgerError) -> Int64? {
+  /// The last event that a recipient knows; nil for one that is new.
+  func position(of recipient: String) throws(LedgerError) -> Int64? {
     try read { db in
       try Int64.fetchOne(
         db, sql: "SELECT max(event_id) FROM notices WHERE recipient = ?", arguments: [recipient])

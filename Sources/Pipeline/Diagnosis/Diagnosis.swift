@@ -29,7 +29,7 @@ public struct Diagnosis: Sendable {
           { machineFindings() }, { stateFindings() }, { ledgerFindings() },
           { await modelFindings() }, { checkFindings() }, { await slurmFindings() },
           { secretFindings() }, { await portFindings() }, { await peerFindings() },
-          { await notificationFindings() },
+          { await notificationFindings() }, { await traceFindings() },
         ]
         for part in parts where !Task.isCancelled {
           for finding in await part() { continuation.yield(finding) }
@@ -121,7 +121,10 @@ public struct Diagnosis: Sendable {
       + configuration.storageCommitment.peers.map { ("storage commitment \($0.aeTitle)", $0.tls) }
     let others =
       configuration.notifications.recipients.map { ("recipient \($0.name)", $0.tls) }
-      + [("syslog server", configuration.audit.syslog?.tls)]
+      + [
+        ("syslog server", configuration.audit.syslog?.tls),
+        ("receiver of traces", configuration.tracing?.tls),
+      ]
     faults += others.compactMap { name, tls in
       tls.map { (name, $0.fault(), $0.fault(at: month)) }
     }

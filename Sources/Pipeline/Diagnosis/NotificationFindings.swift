@@ -1,5 +1,6 @@
 import ConfigurationFile
 import Notifications
+import WebClient
 
 extension Diagnosis {
   /// Whether web and mail servers answer and admit us; nothing is sent.
@@ -9,7 +10,7 @@ extension Diagnosis {
       let subject = "recipient \(recipient.name)"
       do {
         findings.append(.good(subject, try await recipient.channel.check()))
-      } catch let error as NotificationError {
+      } catch let error as ServiceError {
         findings.append(.fault(subject, error.description, error.advice))
       } catch {
         findings.append(.fault(subject, "\(error)", "see whether the server works"))
@@ -19,8 +20,9 @@ extension Diagnosis {
   }
 }
 
-extension NotificationError {
-  fileprivate var advice: String {
+extension ServiceError {
+  /// What to do about it.
+  var advice: String {
     switch self {
     case .unreachable: "mend host, port, security or tls, or see whether the server works"
     case .refused(_, let code, _) where [401, 403, 530, 534, 535].contains(code):

@@ -1,6 +1,7 @@
 import FileSystem
 import Ingest
 import JobLedger
+import Traces
 import WebServer
 
 /// Health, readiness and metrics for whoever watches the daemon; none has a UID or anything of a patient.
@@ -11,6 +12,8 @@ struct Monitoring: Sendable {
   let diskReserve: Int
   /// Opens when the ledger is known to be sound.
   let gate: Gate
+  /// What became of traces; nil where none are sent.
+  let traces: TraceExporter?
 
   /// Load balancers and supervisors have no password; they learn a few words.
   var pages: [TextPage] {
@@ -49,6 +52,7 @@ struct Monitoring: Sendable {
   private func metrics() -> String {
     var text = MetricsText()
     text.addProcess(isReady: fault() == nil, disk: DiskSpace(of: state.url.path), diskReserve)
+    if let traces { text.add(traces.counts) }
     do throws(LedgerError) { text.add(try statistics.read()) } catch {
       // segmentd_ready says so.
     }

@@ -4,6 +4,7 @@ import Foundation
 import JobLedger
 import Notifications
 import ServiceLifecycle
+import WebClient
 
 extension SiteConfiguration {
   /// Who is told of what needs a person.
@@ -53,11 +54,7 @@ extension SiteConfiguration.Notifications.Event {
 
 extension SiteConfiguration.Notifications.Recipient {
   fileprivate var channel: any NotificationChannel {
-    let tls = tls.map {
-      NotificationTLS(
-        trusted: $0.trusted, certificate: $0.certificate, key: $0.key,
-        verifiesServer: $0.verifyPeer)
-    }
+    let tls = tls.map(ServiceTLS.init)
     switch service {
     case .webhook(let web):
       return WebhookChannel(

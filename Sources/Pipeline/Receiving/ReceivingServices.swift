@@ -35,7 +35,9 @@ extension ConfiguredParts {
       listener.signsOfLife.forEach(signs.watch)
       ports.append(listener)
     }
-    if let server = try webServer(gate, audit: audit) {
+    let traces = traceExporter()
+    if let traces { services.append(AfterGate(gate, traces)) }
+    if let server = try webServer(gate, audit: audit, traces: traces) {
       ports.append(server)
       if configuration.listeners.isEmpty { services.append(intake.logSummaries) }
     }

@@ -11,6 +11,7 @@ import FileSystem
 import Ingest
 import JobLedger
 import SeriesProcessing
+import Traces
 import WebServer
 
 extension ConfiguredParts {
@@ -19,8 +20,11 @@ extension ConfiguredParts {
   /// - Parameters:
   ///   - gate: opens when the ledger is known to be sound.
   ///   - audit: is told who is not admitted.
+  ///   - traces: whose numbers are among the metrics.
   /// - Throws: `WebServerError` where certificate or key cannot be used.
-  func webServer(_ gate: Gate, audit: AuditLog? = nil) throws -> HTTPServer? {
+  func webServer(_ gate: Gate, audit: AuditLog? = nil, traces: TraceExporter? = nil) throws
+    -> HTTPServer?
+  {
     guard let settings = configuration.web else { return nil }
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
     var server = try WebServerConfiguration(settings)
@@ -38,7 +42,7 @@ extension ConfiguredParts {
       routes +=
         Monitoring(
           state: state, statistics: LedgerStatisticsReader(ledger), diskReserve: diskReserve,
-          gate: gate
+          gate: gate, traces: traces
         ).pages
     }
     if let dashboard = settings.dashboard {

@@ -91,6 +91,9 @@ struct ConfigurationSummary: Encodable {
           kind: "audit log",
           text: "\(syslog.host):\(syslog.port), syslog by \(syslog.transport.rawValue)"))
     }
+    if let tracing = configuration.tracing {
+      parts.append(Part(kind: "traces", text: tracing.url))
+    }
     return parts
   }
 
