@@ -342,7 +342,7 @@ let package = Package(
         "DICOMNetwork",
         "FileSystem", "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes",
         "UNETRPP",
-        "Checkpoints", "Results", "TestSupport",
+        "Checkpoints", "Results", "TestSupport", "Traces",
       ]),
     .testTarget(
       name: "EndToEndTests",

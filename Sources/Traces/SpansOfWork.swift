@@ -43,7 +43,7 @@ public struct SpansOfWork: Sendable {
       span.isFault = !isTaken
       return [span]
     case .confirmation(let destination, let isProved):
-      let began = "\(Int64(work.began.timeIntervalSince1970 * 1000))"
+      let began = "\(work.began.timeIntervalSince1970)"
       var span = span(
         .confirm, work, id: id(.confirm, work, "\(work.job)", destination, began))
       span.kind = .client

@@ -4,14 +4,14 @@ import Testing
 
 @testable import ConfigurationFile
 
-/// `notifications:` and `audit:` of the configuration.
+/// `notifications:`, `audit:` and `tracing:` of the configuration.
 @Suite struct NotificationConfigurationTests {
   private let folder: TemporaryFolder
   private var file: String { folder.url.appendingPathComponent("segmentd.yaml").path }
 
   init() throws {
     folder = try TemporaryFolder()
-    for name in ["smtp-password", "chat-token", "open"] {
+    for name in ["smtp-password", "chat-token", "trace-token", "open"] {
       let path = folder.url.appendingPathComponent(name).path
       let mode = name == "open" ? 0o644 : 0o600
       let made = FileManager.default.createFile(
@@ -30,7 +30,7 @@ import Testing
     let text = try String(
       contentsOf: TestFiles.package.appendingPathComponent("Config/segmentd.yaml"), encoding: .utf8)
     let lines = text.components(separatedBy: "\n")
-    let example = ["# notifications:", "# audit:"].flatMap { start in
+    let example = ["# notifications:", "# audit:", "# tracing:"].flatMap { start in
       lines.drop { $0 != start }.prefix { $0.hasPrefix("#") }.map { String($0.dropFirst(2)) }
     }
     let configuration = try load(example.joined(separator: "\n"))
@@ -45,6 +45,11 @@ import Testing
     #expect(email.passwordFile == folder.url.standardizedFileURL.path + "/smtp-password")
     #expect(configuration.audit.keepDays == SiteConfiguration.Audit().keepDays)
     #expect(configuration.audit.syslog?.port == 6514)
+    let tracing = try #require(configuration.tracing)
+    #expect(tracing.url.hasSuffix(":4318/v1/traces") && tracing.timeoutSeconds == 10)
+    #expect(tracing.tokenFile == folder.url.standardizedFileURL.path + "/trace-token")
+    #expect(tracing.tls?.trusted?.hasPrefix("/") == true)
+    #expect(try load("log: {level: info}").tracing == nil)
   }
 
   private struct Unexpected: Error {}
@@ -98,6 +103,16 @@ import Testing
       "notifications: {recipients: [{name: a, kind: webhook, url: \"https://x/\", events: []}]}",
       "is empty"
     ),
+    (
+      "notifications: {recipients: [{name: segmentd traces, kind: webhook, url: \"https://x/\"}]}",
+      "is the name of the receiver of traces"
+    ),
+    ("tracing: {}", "tracing"),
+    ("tracing: {endpoint: \"http://x/v1/traces\"}", "unknown key \"endpoint\""),
+    ("tracing: {url: \"http://x:4318\"}", "receivers of OTLP take traces at /v1/traces"),
+    ("tracing: {url: \"http://x/v1/traces\", tokenFile: trace-token}", "without https"),
+    ("tracing: {url: \"http://x/v1/traces\", tls: {trusted: a}}", "tracing.tls: means nothing"),
+    ("tracing: {url: \"https://x/v1/traces\", timeoutSeconds: 0}", "timeoutSeconds: 0"),
     ("audit: {keepDays: -1}", "audit.keepDays"),
     ("audit: {syslog: {host: \"\"}}", "audit.syslog.host is empty"),
     (

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What says something of a patient is in the images and results, and nowhere else: neither in the log at its
-/// finest level nor in metrics, in the API or in titles of pages, whatever becomes of the images.
+/// finest level nor in metrics, traces, the API or titles of pages, whatever becomes of the images.
 @Suite(.serialized, .limitedConcurrency) struct PatientDataTests {
   /// Values that occur nowhere else, each of which would tell whose images these are.
   private static let identity = [
@@ -38,7 +38,7 @@ import Testing
 
   private static let token = ["-H", "Authorization: Bearer token-of-a-test"]
 
-  private static func web(_ port: Int) async throws -> String {
+  private static func sections(_ port: Int, traces: Int) async throws -> String {
     let hash = try await runProcess(
       "/bin/bash", ["-c", "echo token-of-a-test | \(segmentdBinary) config hash-password"]
     ).output.trimmingCharacters(in: .newlines)
@@ -48,6 +48,7 @@ import Testing
         stow: true
         dashboard: true
         tokens: [{name: test, tokenHash: "\(hash)", role: operator}]
+      tracing: {url: "http://127.0.0.1:\(traces)/v1/traces"}
       log: {level: debug}
       """
   }
@@ -79,7 +80,9 @@ import Testing
   @Test func isNotInTheLogAndNotInMetrics() async throws {
     let watched = try TemporaryFolder()
     let web = try freePort()
-    let setup = try DaemonSetup(more: try await Self.web(web), watch: watched.url)
+    let receiver = try await TraceReceiver()
+    let setup = try DaemonSetup(
+      more: try await Self.sections(web, traces: receiver.port), watch: watched.url)
     let orthanc = try await Orthanc(dicomPort: setup.destinationPort)
     let daemon = try await setup.start()
 
@@ -132,6 +135,10 @@ import Testing
       return jobs.count >= 3
         && jobs.allSatisfy { ["completed", "held", "cancelled"].contains($0.state) }
     }
+    try await waitUntil("the traces of what was held") {
+      receiver.spans.contains { $0.attributes["segmentd.outcome"] == "held" }
+        || receiver.spans.filter { $0.name == "receive" }.count >= 3
+    }
     let metrics = try await runProcess(
       "/usr/bin/curl", ["-sS"] + Self.token + ["http://127.0.0.1:\(web)/metrics"])
     let pages = try await pages(web, study)
@@ -170,6 +177,7 @@ import Testing
       ("refused instances", refused.output), ("story", story.output),
       ("titles of pages", pages.titles), ("API", pages.api),
       ("audit log", try auditLog(of: setup)),
+      ("traces", receiver.spans.map { "\($0)\n" }.joined()),
     ] {
       #expect(!text.isEmpty, "\(what)")
       for value in Self.values + ["ZZ"] where text.contains(value) {
@@ -177,6 +185,7 @@ import Testing
         Issue.record("\(what) has \(value): \(line)")
       }
     }
+    try await receiver.stop()
     try await orthanc.stop()
   }
 }

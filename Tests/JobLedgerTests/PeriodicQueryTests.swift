@@ -139,4 +139,20 @@ import Testing
     }
     try plans.expectNoScans(made, 7)
   }
+
+  /// Where traces are sent: every few seconds, what has ended since.
+  @Test func traces() throws {
+    try fill()
+    let job = try #require(try ledger.claimJob())
+    try ledger.failJob(job.id, reason: "no luck", policy: .jobs)
+    let made = try plans.statements {
+      let position = try ledger.tracePosition()
+      let page = try ledger.finishedWork(after: 0)
+      #expect(page.work.count >= 8)
+      try ledger.markTraced(upTo: page.upTo)
+      #expect(try ledger.finishedWork(after: page.upTo).work.isEmpty)
+      #expect(try ledger.tracePosition() >= position)
+    }
+    try plans.expectNoScans(made, 12)
+  }
 }

@@ -1,7 +1,9 @@
 import FileSystem
 import Foundation
+import Segmentation
 import TestSupport
 import Testing
+import Traces
 
 @testable import JobLedger
 @testable import Pipeline
@@ -17,6 +19,7 @@ import Testing
     ]
     text.add(statistics)
     text.addProcess(isReady: true, disk: DiskSpace(of: "/"), 1)
+    text.add(TraceCounts())
     let types = text.text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
     return types.reduce(into: []) { names, line in
       let words = line.split(separator: " ")
@@ -49,6 +52,30 @@ import Testing
       #expect(
         text.contains("`\(name)`") || text.contains("`…\(name.dropFirst(27))`"), "\(name)")
     }
+  }
+
+  /// The words in backquotes of the first column of a table of the guide.
+  private func table(_ heading: String) throws -> [String] {
+    let text = try TextFile.read(
+      TestFiles.package.appendingPathComponent(
+        "Sources/segmentd/Documentation.docc/Operation.md"
+      ).path)
+    let start = try #require(text.range(of: "\n| \(heading) |"))
+    let rows = text[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false)
+      .dropFirst(2).prefix { $0.hasPrefix("|") }
+    return rows.flatMap { row in
+      (row.split(separator: "|").first ?? "").split(
+        separator: "`", omittingEmptySubsequences: false
+      ).enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+    }
+  }
+
+  @Test func theGuideHasEachSpanAndAttribute() throws {
+    let stages = Stage.allCases.map(\.rawValue)
+    let names = Span.Name.allCases.map(\.rawValue)
+    #expect(try table("span").filter { !names.contains($0) } == stages)
+    #expect(Set(try table("span")) == Set(names + stages))
+    #expect(Set(try table("attribute")) == Set(Span.Attribute.allCases.map(\.rawValue)))
   }
 
   @Test func fieldQualityIsMeasured() {

@@ -117,3 +117,37 @@ public final class NotificationServers: TellingPeer<TakenNotification>, @uncheck
       "notification_servers.py", { ["\($0)", "\(webPort)"] + files }, port: nil)
   }
 }
+
+/// A span that a receiver of traces took; see `otlp_receiver.py`.
+public struct TakenSpan: Decodable, Sendable {
+  public var name: String
+  public var trace: String
+  public var id: String
+  public var parent: String?
+  /// Seconds since 1970.
+  public var start: Double
+  public var end: Double
+  public var attributes: [String: String]
+  public var isError: Bool
+  public var resource: [String: String]
+}
+
+/// What a receiver of traces was asked.
+public struct TraceEvent: Decodable, Sendable {
+  public var span: TakenSpan?
+  /// Of a request, what was answered.
+  public var status: Int?
+  /// Why OpenTelemetry's definition of a request does not fit one.
+  public var fault: String?
+}
+
+/// A receiver of OpenTelemetry's traces, by OTLP over HTTP in JSON.
+public final class TraceReceiver: TellingPeer<TraceEvent>, @unchecked Sendable {
+  public init(port: Int? = nil) async throws {
+    try await super.init("otlp_receiver.py", { ["\($0)"] }, port: port)
+  }
+
+  public var spans: [TakenSpan] { events.compactMap(\.span) }
+  public var answers: [Int] { events.compactMap(\.status) }
+  public var faults: [String] { events.compactMap(\.fault) }
+}
