@@ -189,6 +189,8 @@ import Testing
       _ = try ledger.studies(since: Date(), limit: 50)
       _ = try ledger.studies(uid: "1.2", limit: 1)
       _ = try ledger.results(ofModel: "m", limit: 5)
+      _ = try ledger.results(ofModel: "m", jobs: [1, 2])
+      _ = try ledger.completedJobs(after: 1)
       _ = try ledger.files(ofStudy: "1.2")
       _ = try ledger.lastChange()
     }

@@ -26,20 +26,24 @@ extension TestedDashboard {
       try ledger.seriesDue(quietPeriod: -1).first { $0.seriesInstanceUID == series })
     try ledger.assembleSeries(due, jobs: [NewJob(model: "liver", start: .available)])
     let job = try #require(try ledger.claimJob())
+    try complete(job.id, ofStudy: number, values)
+    return job.id
+  }
+
+  func complete(_ job: Int64, ofStudy number: Int, _ values: [String: Double]) throws {
     let hash = String(format: "%064d", number)
     let measurements = values.sorted { $0.key < $1.key }
       .map { ResultMeasurement(name: "\($0.key) volume", value: $0.value, unit: "ml") }
     let segmentation = StoredObject.segmentation(
       sopInstanceUID: "2.25.\(number)", path: "results/\(number)/segmentation.dcm", sha256: hash)
     try ledger.completeJob(
-      job.id,
+      job,
       result: JobResult(
         objects: (values.isEmpty ? [] : [segmentation])
           + [.picture(path: "results/\(number)/contours.png", sha256: hash)],
         modelVersion: number > 2 ? "1.2" : "1.1",
         summary: values.isEmpty ? "no structure of the model was found" : "found",
         measurements: measurements), destinations: ["pacs"])
-    return job.id
   }
 
   static func file(_ number: Int) -> String { "spool/study-\(number).dcm" }
@@ -187,5 +191,20 @@ extension TestedDashboard {
     let later = try index.results(of: patient, model: "liver", within: 10)
     #expect(Set(later.entries.map(\.job)) == [1, 2, 3, 6, 7, new])
     #expect(try index.results(of: patient, model: "other", within: 10).entries.isEmpty)
+    // A job of long ago ends last, such as one that was held; with no time left it is found by and by.
+    let old = try #require(try runningJob(dashboard, series: "1.9.1.1"))
+    for number in 9...30 { try dashboard.addStudy(number, ["Liver": 1]) }
+    try dashboard.complete(old, ofStudy: 31, ["Liver": 1390])
+    #expect(try !index.results(of: patient, model: "liver", within: 0).isWhole)
+    try await waitUntil("the late result", within: 900) {
+      try index.results(of: patient, model: "liver", within: 0).entries.contains { $0.job == old }
+    }
+    #expect(source.counts.values.allSatisfy { $0 == 1 || $0 == 2 })
+  }
+
+  /// A job of a series that is running and does not end.
+  private func runningJob(_ dashboard: TestedDashboard, series: String) throws -> Int64? {
+    _ = try dashboard.ledger.reprocess(series: series, job: NewJob(model: "liver"))
+    return try dashboard.ledger.claimJob()?.id
   }
 }

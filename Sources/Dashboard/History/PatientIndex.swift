@@ -5,7 +5,8 @@ import JobLedger
 import Synchronization
 
 /// Whose the results of a ledger are. The ledger keeps no patient, so that headers are read, each once, the newest first;
-/// what they say stays in memory.
+/// what they say stays in memory. What comes to a result later is found by the ledger's history, however long ago its job
+/// was made.
 final class PatientIndex: Sendable {
   /// A result of a patient.
   struct Entry: Sendable, Equatable {
@@ -17,14 +18,14 @@ final class PatientIndex: Sendable {
   private struct Model {
     var entries: [DashboardExamination.Patient: [Entry]] = [:]
     var seen: Set<Int64> = []
+    /// The last event that was looked at; nil before the first.
+    var event: Int64?
     /// All jobs from this one on have been looked at; nil before the first.
     var lowest: Int64?
     var isWhole = false
     var isFilling = false
   }
 
-  /// The newest results are looked at again each time: a job may end long after those that were made after it.
-  private static let newest = 500
   private static let page = 200
   /// Of a model; older ones are left out.
   private static let mostResults = 500_000
@@ -52,15 +53,11 @@ final class PatientIndex: Sendable {
     of patient: DashboardExamination.Patient, model: String, within seconds: Double
   ) throws -> (entries: [Entry], isWhole: Bool) {
     let end = SteadyTime.now.seconds + seconds
-    try queue.sync {
-      look(at: try ledger.results(ofModel: model, limit: Self.newest), of: model, until: end)
-      try readOlder(model, until: end)
-    }
-    let (entries, isWhole, isFilling) = models.withLock { models in
+    let isWhole = try queue.sync { try readOn(model, until: end) }
+    let (entries, isFilling) = models.withLock { models in
       let found = models[model]
-      let (isWhole, isFilling) = (found?.isWhole ?? false, found?.isFilling ?? false)
       models[model]?.isFilling = !isWhole
-      return (found?.entries[patient] ?? [], isWhole, isFilling)
+      return (found?.entries[patient] ?? [], found?.isFilling ?? false)
     }
     if !isWhole, !isFilling { fill(model) }
     return (entries, isWhole)
@@ -71,13 +68,34 @@ final class PatientIndex: Sendable {
     queue.asyncAfter(deadline: .now() + 0.05) { [weak self] in
       guard let self else { return }
       // A ledger that cannot be read now is asked again by the next page.
-      let isRead = (try? readOlder(model, until: SteadyTime.now.seconds + 0.5)) != nil
-      let isOver = models.withLock { models in
-        let isOver = !isRead || models[model]?.isWhole != false
-        if isOver { models[model]?.isFilling = false }
-        return isOver
-      }
-      if !isOver { fill(model) }
+      let isRead = (try? readOn(model, until: SteadyTime.now.seconds + 0.5)) ?? true
+      if isRead { models.withLock { $0[model]?.isFilling = false } } else { fill(model) }
+    }
+  }
+
+  /// - Returns: whether all results have been looked at.
+  private func readOn(_ model: String, until end: Double) throws -> Bool {
+    let isCurrent = try readNewer(model, until: end)
+    try readOlder(model, until: end)
+    return isCurrent && models.withLock { $0[model]?.isWhole == true }
+  }
+
+  /// What has come to a result since the last look. The history is looked at from the moment at which older results
+  /// are first read.
+  ///
+  /// - Returns: whether there is nothing more.
+  private func readNewer(_ model: String, until end: Double) throws -> Bool {
+    while true {
+      let event = models.withLock { $0[model]?.event }
+      let completed = try ledger.completedJobs(after: event)
+      let results =
+        completed.jobs.isEmpty
+        ? [] : try ledger.results(ofModel: model, jobs: completed.jobs)
+      let last = look(at: results, of: model, until: end)
+      guard last == results.last?.job else { return false }
+      models.withLock { $0[model, default: Model()].event = completed.upTo }
+      if completed.isLast { return true }
+      guard SteadyTime.now.seconds < end else { return false }
     }
   }
 
