@@ -195,7 +195,7 @@ let package = Package(
       dependencies: [
         "SeriesReading", "Segmentation", "Results", "Checkpoints", "DICOM", "FileSystem",
         "GeometryGate", "NIfTI",
-        "SeriesSelection", "Terminology", "UNETRPP", "Volumes",
+        "SeriesSelection", "Tensors", "Terminology", "UNETRPP", "Volumes",
       ]),
     .target(
       name: "TrainingRuns",

@@ -207,6 +207,14 @@ extension SiteConfiguration {
       case slurm
     }
     public var executor = Executor.local
+    /// What the network's arithmetic is of: results have the same bytes on every machine that computes them with the same
+    /// one.
+    public enum Instructions: String, YAMLChoice, Sendable {
+      /// The fastest of each machine.
+      case fastest
+      case avx512, avx2, portable
+    }
+    public var instructionSet = Instructions.fastest
     /// Worker threads; 0 takes one for each processor.
     public var threads = 0
     /// Jobs that run side by side; the threads are divided among them.
@@ -217,7 +225,7 @@ extension SiteConfiguration {
     public var checkpointSeconds = 30.0
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case executor, threads, concurrentJobs, memoryLimitGB, checkpointSeconds
+      case executor, instructionSet, threads, concurrentJobs, memoryLimitGB, checkpointSeconds
     }
 
     public init() {}
@@ -225,6 +233,8 @@ extension SiteConfiguration {
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       executor = try values.decodeIfPresent(Executor.self, forKey: .executor) ?? executor
+      instructionSet =
+        try values.decodeIfPresent(Instructions.self, forKey: .instructionSet) ?? instructionSet
       threads = try values.decodeIfPresent(Int.self, forKey: .threads) ?? threads
       concurrentJobs =
         try values.decodeIfPresent(Int.self, forKey: .concurrentJobs) ?? concurrentJobs

@@ -10,6 +10,7 @@ import Logging
 import Segmentation
 import SeriesProcessing
 import SeriesSelection
+import Tensors
 
 /// The parts of the pipeline as a configuration describes them.
 ///
@@ -114,10 +115,11 @@ public struct ConfiguredParts: Sendable {
     SeriesProcessor(
       geometry: configuration.geometryRules, installation: aeTitle,
       memory: memory,
-      options: configuration.resultOptions)
+      options: configuration.resultOptions, instructionSet: configuration.instructionSet)
   }
 
-  /// - Throws: where jobs are for Slurm and the ledger's name in the cluster cannot be kept.
+  /// - Throws: where jobs are for Slurm and the ledger's name in the cluster cannot be kept; `MissingInstructionSet` where
+  ///   they are for this machine, and its processor does not have what the configuration asks for.
   public var runner: JobRunner {
     get throws {
       JobRunner(
@@ -134,20 +136,26 @@ public struct ConfiguredParts: Sendable {
       if let slurm = configuration.slurm, configuration.inference.executor == .slurm {
         return try slurmExecutors(slurm)
       }
-      return localExecutors
+      try configuration.instructionSet?.check()
+      return localExecutors(
+        former: try configuration.slurm.flatMap {
+          try FormerSlurmJobs($0, state: state, logger: logger)
+        })
     }
   }
 
-  private var localExecutors: [any JobExecutor] {
+  /// - Parameter former: what a cluster has of their jobs.
+  private func localExecutors(former: FormerSlurmJobs?) -> [any JobExecutor] {
     let inference = configuration.inference
     // One for all, as the memory is.
     let processor = processor
     guard inference.concurrentJobs > 1 else {
-      return [LocalExecutor(models: models, processor: processor)]
+      return [LocalExecutor(models: models, processor: processor, former: former)]
     }
     let threads = max(1, threadCount(inference.threads) / inference.concurrentJobs)
     return (0..<inference.concurrentJobs).map { _ in
-      LocalExecutor(models: configuration.modelLibrary(threads: threads), processor: processor)
+      LocalExecutor(
+        models: configuration.modelLibrary(threads: threads), processor: processor, former: former)
     }
   }
 
@@ -237,6 +245,18 @@ extension SiteConfiguration {
   func modelLibrary(threads: Int) -> ModelLibrary {
     ModelLibrary(
       directories: models.directories.map { URL(fileURLWithPath: $0) }, excluded: models.exclude,
-      threads: threads)
+      threads: threads,
+      // Else it is the nodes' affair.
+      instructionSet: inference.executor == .local ? instructionSet : nil)
+  }
+
+  /// That results are computed with; nil for the fastest of each machine.
+  public var instructionSet: InstructionSet? {
+    switch inference.instructionSet {
+    case .fastest: nil
+    case .avx512: .avx512
+    case .avx2: .avx2
+    case .portable: .portable
+    }
   }
 }

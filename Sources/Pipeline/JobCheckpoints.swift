@@ -57,7 +57,8 @@ final class JobCheckpoints: Sendable {
       case .discarded(let reason):
         logger.warning("job starts over: \(reason)", metadata: metadata)
         try? ledger.noteCheckpoint(
-          job: job.id, "starts over: its checkpoint is damaged, or of other images or settings")
+          job: job.id,
+          "starts over: its checkpoint is damaged, or of other images, settings or arithmetic")
       case .notWritten(let reason):
         logger.warning("no checkpoint, the job continues: \(reason)", metadata: metadata)
       case .written(let bytes, let time):

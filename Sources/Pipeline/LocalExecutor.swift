@@ -5,10 +5,17 @@ import SeriesProcessing
 public struct LocalExecutor: JobExecutor {
   private let models: ModelLibrary
   private let processor: SeriesProcessor
+  /// What a cluster has of its jobs; nil where none ever had any.
+  private let former: FormerSlurmJobs?
 
   public init(models: ModelLibrary, processor: SeriesProcessor) {
+    self.init(models: models, processor: processor, former: nil)
+  }
+
+  init(models: ModelLibrary, processor: SeriesProcessor, former: FormerSlurmJobs?) {
     self.models = models
     self.processor = processor
+    self.former = former
   }
 
   public func dependencies(of input: ModelInput, model: String) async throws
@@ -20,6 +27,7 @@ public struct LocalExecutor: JobExecutor {
   public func execute(
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> JobOutcome {
+    try await former?.bringHome(request)
     let segmenter = try await models.segmenter(request.model)
     let times = StageTimes()
     let processed = try await processor.process(
@@ -27,5 +35,9 @@ public struct LocalExecutor: JobExecutor {
       output: request.output, times: times, control: request.control, progress: progress)
     return JobOutcome(
       processed: processed, modelVersion: segmenter.bundle.version, times: times)
+  }
+
+  public func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws {
+    try await former?.removeLeftovers(ended)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Segmentation
 import SeriesReading
+import Tensors
 
 /// A model that was asked for and is not there.
 public enum ModelLibraryError: Error, CustomStringConvertible {
@@ -23,6 +24,7 @@ public actor ModelLibrary {
   private let directories: [URL]
   private let excluded: Set<String>
   private let threads: Int
+  private let instructionSet: InstructionSet?
   /// One model is kept loaded: a job after another is usually for the same.
   private var loaded: (name: String, segmenter: Segmenter)?
 
@@ -30,7 +32,12 @@ public actor ModelLibrary {
   ///   - directories: folders of bundles in addition to those that come with the program.
   ///   - excluded: names of bundles that are never loaded, whoever asks for them.
   ///   - threads: of the networks' arithmetic.
-  public init(directories: [URL], excluded: [String] = [], threads: Int) {
+  ///   - instructionSet: of the networks' arithmetic; nil for the fastest of this machine.
+  public init(
+    directories: [URL], excluded: [String] = [], threads: Int,
+    instructionSet: InstructionSet? = nil
+  ) {
+    self.instructionSet = instructionSet
     self.directories = directories
     self.excluded = Set(excluded)
     self.threads = threads
@@ -60,11 +67,21 @@ public actor ModelLibrary {
 
   /// The segmenter of a model, loaded on first use, and again where its `model.yaml` is another one since.
   public func segmenter(_ name: String) throws -> Segmenter {
-    if let loaded, loaded.name == name, !loaded.segmenter.bundle.isReplaced {
+    try segmenter(name, instructionSet: instructionSet)
+  }
+
+  /// The same with another instruction set than that of the library.
+  ///
+  /// - Throws: also `MissingInstructionSet`.
+  func segmenter(_ name: String, instructionSet: InstructionSet?) throws -> Segmenter {
+    if let loaded, loaded.name == name, loaded.segmenter.instructionSet == instructionSet,
+      !loaded.segmenter.bundle.isReplaced
+    {
       return loaded.segmenter
     }
     loaded = nil
-    let segmenter = try Segmenter(bundle: bundle(name), threads: threads)
+    let segmenter = try Segmenter(
+      bundle: bundle(name), threads: threads, instructionSet: instructionSet)
     loaded = (name, segmenter)
     return segmenter
   }

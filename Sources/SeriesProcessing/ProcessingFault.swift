@@ -2,9 +2,11 @@ import DICOM
 import FileSystem
 import Foundation
 import Results
+import Tensors
 
 /// A fault of the machine that processes a series and not of the series: no space, a read-only file system, no file
-/// descriptors, no memory, a disk that cannot be read, access denied. Another machine, or the same one later, comes to
+/// descriptors, no memory, a disk that cannot be read, access denied, a processor without the instruction set that is
+/// asked for. Another machine, or the same one later, comes to
 /// a result.
 public struct ProcessingFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// "no space left on device: /shared/segmentd/…/segmentation.dcm".
@@ -24,6 +26,8 @@ public struct ProcessingFault: Error, Sendable, Equatable, CustomStringConvertib
   public init?(_ error: any Error) {
     switch error {
     case let fault as ProcessingFault: self = fault
+    // Another machine may have it.
+    case let missing as MissingInstructionSet: self.init(description: missing.description)
     case let error as DICOMError: self.init(error)
     case SegmentationError.dicom(let error), ProofError.unreadable(let error): self.init(error)
     case JobFolderError.notWritten(let file, _, let system?): self.init(system, path: file)

@@ -4,6 +4,7 @@ import GeometryGate
 import Results
 import Segmentation
 import SeriesReading
+import Tensors
 
 /// Everything that a result depends on. The same on any machine gives the same result.
 public struct ResultDependencies: Sendable, Equatable {
@@ -33,12 +34,14 @@ public struct ResultDependencies: Sendable, Equatable {
     var throughPlane: String
     var installation: String
     var objects: [String]?
+    /// Only where it was asked for.
+    var instructionSet: String?
   }
 
   /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
   init(
     _ input: ModelInput, bundle: ModelBundle, geometry: GeometryRules, installation: String,
-    options: ResultOptions = ResultOptions()
+    options: ResultOptions = ResultOptions(), instructionSet: InstructionSet? = nil
   ) throws {
     let document = Document(
       program: SegmentdVersion.results, model: bundle.sha256, modelName: bundle.name,
@@ -52,7 +55,8 @@ public struct ResultDependencies: Sendable, Equatable {
       phases: input.phases.flatMap { $0 == bundle.cine?.phases ? nil : $0.text },
       volume: input.volume, throughPlane: bundle.inference.throughPlane.rawValue,
       installation: installation,
-      objects: options.changes.isEmpty ? nil : options.changes)
+      objects: options.changes.isEmpty ? nil : options.changes,
+      instructionSet: instructionSet?.rawValue)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     fingerprint = hexadecimalSHA256(of: try encoder.encode(document))

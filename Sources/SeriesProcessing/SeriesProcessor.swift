@@ -4,6 +4,7 @@ import GeometryGate
 import Results
 import Segmentation
 import SeriesReading
+import Tensors
 import Volumes
 
 /// The outcome for an input, and the assessments that this is based on.
@@ -45,13 +46,17 @@ public struct SeriesProcessor: Sendable {
   public let installation: String
   private let memory: MemoryBudget
   public let options: ResultOptions
+  /// That results are promised for, on whatever machine; nil for the fastest of each.
+  public let instructionSet: InstructionSet?
   /// Whether `labels.nii.gz` is written next to the segmentation.
   private let writesNIfTI: Bool
 
   public init(
     geometry: GeometryRules, installation: String, memory: MemoryBudget,
-    options: ResultOptions = ResultOptions(), writesNIfTI: Bool = false
+    options: ResultOptions = ResultOptions(), instructionSet: InstructionSet? = nil,
+    writesNIfTI: Bool = false
   ) {
+    self.instructionSet = instructionSet
     self.geometry = geometry
     self.installation = installation
     self.memory = memory
@@ -117,7 +122,8 @@ public struct SeriesProcessor: Sendable {
   /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
   public func dependencies(of input: ModelInput, model: ModelBundle) throws -> ResultDependencies {
     try ResultDependencies(
-      input, bundle: model, geometry: geometry, installation: installation, options: options)
+      input, bundle: model, geometry: geometry, installation: installation, options: options,
+      instructionSet: instructionSet)
   }
 
   /// The series of an input, each read once.

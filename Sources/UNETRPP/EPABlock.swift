@@ -133,7 +133,7 @@ final class EPABlock {
     }
     compute.timed("attention: matrices without tokens", multiplyAdds: smallMultiplications) {
       channelAttention(small, compute)
-      projectKeysAndValues(small)
+      projectKeysAndValues(small, compute)
     }
     compute.timed(
       "attention: spatial", multiplyAdds: 2 * tokens * channels * projection,
@@ -217,7 +217,7 @@ final class EPABlock {
     }
     compute.softmax(small.attention, rows: c, columns: d)
     for head in 0..<heads {
-      multiply(  // (d x d) · (d x C)
+      compute.product(  // (d x d) · (d x C)
         Matrix(small.attention + head * d * d, stride: d),
         Matrix(weights(2, head: head), stride: c),
         into: small.channelMap + head * d * c, stride: c, rows: d, columns: c, inner: d)
@@ -225,7 +225,7 @@ final class EPABlock {
     guard let outChannel else {
       return packedMap(small, compute).pack(small.channelMap)
     }
-    multiply(  // (C/2 x C) · (C x C)
+    compute.product(  // (C/2 x C) · (C x C)
       Matrix(outChannel.pointer, stride: c), Matrix(small.channelMap, stride: c),
       into: small.outputMap, stride: c, rows: c / 2, columns: c, inner: c)
     packedMap(small, compute).pack(small.outputMap)
@@ -240,13 +240,13 @@ final class EPABlock {
 
   /// keys (C x P), scaled so that q · keys are the logits of the spatial attention, and values
   /// (C x P).
-  private func projectKeysAndValues(_ small: Small) {
+  private func projectKeysAndValues(_ small: Small, _ compute: Compute) {
     let (c, d, p) = (channels, headChannels, projection)
     let projectedF = f == nil ? small.projectedE : small.projectedF
     for (s, projected, result) in [
       (1, small.projectedE, small.keys), (3, projectedF, small.values),
     ] {
-      multiply(  // (C x C) · (C x P)
+      compute.product(  // (C x C) · (C x P)
         Matrix(weights(s), stride: c), Matrix(projected, stride: c).transposed, into: result,
         stride: p, rows: c, columns: p, inner: c)
     }

@@ -40,7 +40,8 @@ public final class Network {
     try self.init(description: description, weights: weights, threads: threads, instructions: nil)
   }
 
-  init(
+  /// - Parameter instructions: nil for the fastest of this machine; the caller has checked that it has it.
+  package init(
     description: NetworkDescription, weights file: SafetensorsFile, threads: Int,
     instructions: InstructionSet?
   ) throws(NetworkError) {
@@ -108,6 +109,8 @@ public final class Network {
   public var threads: Int { compute.threads }
   /// The instruction set of the kernels: avx512, avx2 or portable.
   public var instructionSet: String { compute.instructionSet }
+  /// What the last digits of its sums depend on.
+  public var arithmetic: String { compute.arithmetic }
 
   /// Computes the logits of one patch.
   /// - Parameters:

@@ -132,7 +132,8 @@ struct RunCommand: AsyncParsableCommand {
     var bundle = try library.bundle(model)
     if let throughPlane { bundle.inference.throughPlane = throughPlane }
     let export = try deidentification.export(to: URL(fileURLWithPath: output))
-    let segmenter = try Segmenter(bundle: bundle, threads: threadCount(threads))
+    let segmenter = try Segmenter(
+      bundle: bundle, threads: threadCount(threads), instructionSet: site.instructionSet)
     let scan = try InputScan(inputs)
     warn(about: scan)
     guard !scan.series.isEmpty || !scan.volumes.isEmpty else {
@@ -181,7 +182,8 @@ struct RunCommand: AsyncParsableCommand {
     if rtstruct { options.writesStructureSet = true }
     let processor = SeriesProcessor(
       geometry: site.geometryRules, installation: site.installation,
-      memory: MemoryBudget(gigabytes: memoryLimitGB), options: options, writesNIfTI: nifti)
+      memory: MemoryBudget(gigabytes: memoryLimitGB), options: options,
+      instructionSet: site.instructionSet, writesNIfTI: nifti)
     let line = ProgressLine()
     let times = StageTimes()
     do {

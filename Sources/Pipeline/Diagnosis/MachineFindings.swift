@@ -9,13 +9,20 @@ extension Diagnosis {
 
   private var processorFinding: Finding {
     let threads = threadCount(configuration.inference.threads)
+    do throws(MissingInstructionSet) { try configuration.instructionSet?.check() } catch {
+      guard configuration.inference.executor == .slurm else {
+        return .fault(
+          "processor", "\(error)", "ask for one that every machine of the site has, or for fastest")
+      }
+    }
     let fastest = InstructionSet.allCases.first(where: \.isAvailable) ?? .portable
     guard fastest != .portable else {
       return .warning(
         "processor", "neither AVX2 nor AVX-512: networks run several times slower",
         "let the virtual machine have the host's processor type, or take a newer one")
     }
-    return .good("processor", "\(threads) threads, \(fastest.rawValue)")
+    let used = configuration.instructionSet ?? fastest
+    return .good("processor", "\(threads) threads, \(used.rawValue)")
   }
 
   private var memoryFinding: Finding {

@@ -29,6 +29,11 @@ struct SlurmExecutor: JobExecutor {
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> JobOutcome {
     let (folder, description) = try await self.folder(of: request)
+    // What was computed in this process, before the configuration had jobs computed there.
+    if let checkpoints = request.control.checkpoints {
+      let count = folder.takeCheckpoints(of: checkpoints)
+      if count > 0 { logger.info("\(folder.name) resumes from what was computed here") }
+    }
     var attempt = try SlurmAttempt(self, request, folder, description)
     return try await attempt.run(progress: progress)
   }
@@ -56,7 +61,8 @@ struct SlurmExecutor: JobExecutor {
         model: JobDescription.Model(bundle, named: request.model), identity: request.identity,
         installation: processor.installation, geometry: processor.geometry,
         options: processor.options,
-        checkpointInterval: request.control.checkpoints?.interval))
+        checkpointInterval: request.control.checkpoints?.interval,
+        instructionSet: processor.instructionSet))
     let description = try made.description()
     var found = (made, description)
     for (job, folder) in folders.all() where job == request.job && folder.name != made.name {

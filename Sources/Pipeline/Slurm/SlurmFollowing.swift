@@ -29,6 +29,8 @@ struct SlurmFollowing {
     var member: SlurmPacks.Member?
     /// When it was first seen that it has ended.
     var ended: ContinuousClock.Instant?
+    /// What is known of how the node began with the checkpoint.
+    var checkpoint: JobNodeNote.CheckpointUse?
   }
 
   /// Waits for the end of a submission. It is made where Slurm does not know it, and again where Slurm has
@@ -44,6 +46,7 @@ struct SlurmFollowing {
     watch.member = member(submission)
     while true {
       try Task.checkCancellation()
+      tellCheckpoint(of: submission, &watch)
       if folder.hasResult(submission.number) { return .result }
       if request.control.interruption?.isRequested == true {
         return try await interrupt(submission)
@@ -199,6 +202,19 @@ struct SlurmFollowing {
     logger.warning(
       "Slurm holds the job \(job.name) (\(job.reason ?? job.state)): scontrol release jobname=\(job.name)"
     )
+  }
+
+  /// Tells log and ledger, as of a job of this process, that a node resumed from the checkpoint, or did not.
+  private func tellCheckpoint(of submission: JobSubmission, _ watch: inout Watch) {
+    guard let use = folder.node(submission.number)?.checkpoint, use != watch.checkpoint else {
+      return
+    }
+    watch.checkpoint = use
+    switch use {
+    case .resumed(let patches, let all):
+      request.control.checkpoints?.report(.resumed(patches: patches, of: all))
+    case .discarded(let reason): request.control.checkpoints?.report(.discarded(reason: reason))
+    }
   }
 
   private func report(progressOf folder: JobFolder) {

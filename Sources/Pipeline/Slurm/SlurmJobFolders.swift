@@ -15,7 +15,7 @@ struct SlurmJobFolders: Sendable {
   ///   cluster cannot be made or read.
   init(_ parent: URL, state: StateDirectory) throws {
     self.parent = parent
-    let file = state.url.appendingPathComponent("cluster")
+    let file = Self.nameFile(state)
     if FileStatus(file.path) == nil {
       let name = "segmentd-" + Self.token()
       try DurableFile.write(to: file.path) { temporary in
@@ -23,6 +23,15 @@ struct SlurmJobFolders: Sendable {
       }
     }
     ledger = try TextFile.read(file.path).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  private static func nameFile(_ state: StateDirectory) -> URL {
+    state.url.appendingPathComponent("cluster")
+  }
+
+  /// Whether a job of the ledger was ever a cluster's.
+  static func areKnown(_ state: StateDirectory) -> Bool {
+    FileStatus(nameFile(state).path) != nil
   }
 
   func name(of job: Int64) -> String { "\(ledger)-\(job)-\(Self.token())" }

@@ -52,7 +52,10 @@ public struct PredictionCheckpoints: Sendable {
     self.report = report
   }
 
-  var file: URL { folder.appendingPathComponent("\(volume).prediction") }
+  /// Of the names of checkpoints.
+  static let suffix = ".prediction"
+
+  var file: URL { folder.appendingPathComponent(volume + Self.suffix) }
 
   /// The state that was kept of a prediction; nil where there is none that can be used.
   func stored(_ subject: PredictionSubject) -> PredictionState? {
@@ -87,7 +90,7 @@ public struct PredictionCheckpoints: Sendable {
     }
   }
 
-  private func makeFolder() throws(DurableFileError) {
+  func makeFolder() throws(DurableFileError) {
     guard mkdir(folder.path, 0o700) != 0 else {
       return try DurableFile.sync(folder.deletingLastPathComponent().path)
     }
@@ -98,7 +101,7 @@ public struct PredictionCheckpoints: Sendable {
   }
 
   /// Why a file of some bytes is not written; nil where it can be. The older one stays until then.
-  private func spaceFault(_ bytes: Int) -> String? {
+  func spaceFault(_ bytes: Int) -> String? {
     guard let available = DiskSpace(of: folder.path)?.available, available - bytes < diskReserve
     else {
       return nil

@@ -6,7 +6,7 @@ import Foundation
 enum PredictionFileError: Error, Equatable, CustomStringConvertible {
   case unreadable(String)
   case damaged
-  /// Other images, another model, other settings or another version of segmentd.
+  /// Other images, another model, other settings, another version of segmentd or another arithmetic.
   case otherSubject
 
   var description: String {
@@ -14,7 +14,8 @@ enum PredictionFileError: Error, Equatable, CustomStringConvertible {
     case .unreadable(let reason): "the checkpoint cannot be read: \(reason)"
     case .damaged: "the checkpoint is damaged"
     case .otherSubject:
-      "the checkpoint is of other images, another model, other settings or another version"
+      "the checkpoint is of other images, another model, other settings, another version or "
+        + "another processor's arithmetic"
     }
   }
 }
@@ -139,21 +140,7 @@ enum PredictionFile {
   static func read(_ path: String, subject: PredictionSubject) throws(PredictionFileError)
     -> PredictionState
   {
-    let file: Data
-    do { file = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
-      throw .unreadable(SystemError.text(of: error))
-    }
-    let (header, start) = try header(file)
-    guard header.subject == subject else { throw .otherSubject }
-    guard let payload = header.payload, file.count == start + payload + hashLength else {
-      throw .damaged
-    }
-    var hash = SHA256()
-    file.withUnsafeBytes { bytes in
-      hash.update(
-        bufferPointer: UnsafeRawBufferPointer(rebasing: bytes[..<(file.count - hashLength)]))
-    }
-    guard Array(hash.finalize()) == Array(file.suffix(hashLength)) else { throw .damaged }
+    let (file, header, start) = try whole(path) { $0 == subject }
     var offset = start
     func take<Element: BitwiseCopyable>(_ count: Int, _ type: Element.Type) -> [Element] {
       let size = count * MemoryLayout<Element>.stride
@@ -176,6 +163,39 @@ enum PredictionFile {
       assembly: LabelAssembly.State(
         planesSeen: header.planesSeen, slicesDone: header.slicesDone, labels: labels, lower: lower,
         upper: upper))
+  }
+
+  /// How far the prediction of a file is, which is checked as for reading it.
+  ///
+  /// - Parameter isOurs: whether a subject is the one that is asked for.
+  /// - Throws: ``PredictionFileError``
+  static func progress(_ path: String, isOurs: (PredictionSubject) -> Bool)
+    throws(PredictionFileError) -> PredictionProgress
+  {
+    let header = try whole(path, isOurs: isOurs).header
+    return PredictionProgress(position: header.position, isFinished: header.isFinished)
+  }
+
+  /// The content of a file, its header, and where what follows that begins: every bit is as it was written.
+  private static func whole(_ path: String, isOurs: (PredictionSubject) -> Bool)
+    throws(PredictionFileError) -> (file: Data, header: Header, start: Int)
+  {
+    let file: Data
+    do { file = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
+      throw .unreadable(SystemError.text(of: error))
+    }
+    let (header, start) = try header(file)
+    guard isOurs(header.subject) else { throw .otherSubject }
+    guard let payload = header.payload, file.count == start + payload + hashLength else {
+      throw .damaged
+    }
+    var hash = SHA256()
+    file.withUnsafeBytes { bytes in
+      hash.update(
+        bufferPointer: UnsafeRawBufferPointer(rebasing: bytes[..<(file.count - hashLength)]))
+    }
+    guard Array(hash.finalize()) == Array(file.suffix(hashLength)) else { throw .damaged }
+    return (file, header, start)
   }
 
   /// - Returns: the header, and where what follows it begins.

@@ -18,6 +18,19 @@ extension SlidingWindow {
   }
 }
 
+/// How far a prediction is.
+struct PredictionProgress: Comparable {
+  var position: SlidingWindow.Position
+  var isFinished: Bool
+
+  static func < (left: PredictionProgress, right: PredictionProgress) -> Bool {
+    let key = { (progress: PredictionProgress) in
+      (progress.isFinished ? 1 : 0, progress.position.patch, progress.position.pass)
+    }
+    return key(left) < key(right)
+  }
+}
+
 /// What a prediction is about: the state of one cannot be used for another.
 struct PredictionSubject: Codable, Equatable {
   var program: String
@@ -36,11 +49,15 @@ struct PredictionSubject: Codable, Equatable {
   /// z, y, x of the source's voxels, and the part of them that becomes the input (first, end).
   var sourceShape: [Int]
   var box: [[Int]]
+  /// What the last digits of the sums depend on: on another processor they would not be continued, but mixed. Nil in
+  /// what an older version wrote.
+  var arithmetic: String?
 
   init(
     _ checkpoints: PredictionCheckpoints, _ bundle: ModelBundle, _ window: SlidingWindow,
-    _ plan: PreprocessingPlan
+    _ plan: PreprocessingPlan, arithmetic: String = ""
   ) {
+    self.arithmetic = arithmetic
     program = checkpoints.program
     fingerprint = checkpoints.fingerprint
     model = bundle.sha256

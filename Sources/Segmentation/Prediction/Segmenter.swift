@@ -1,4 +1,5 @@
 import Checkpoints
+import Tensors
 import UNETRPP
 import Volumes
 
@@ -19,6 +20,8 @@ public actor Segmenter {
   private let network: Network
   /// Threads of the network's arithmetic.
   public nonisolated let threads: Int
+  /// That was asked for; nil for the fastest of this machine.
+  public nonisolated let instructionSet: InstructionSet?
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
     executor.asUnownedSerialExecutor()
@@ -27,12 +30,18 @@ public actor Segmenter {
   /// - Parameters:
   ///   - bundle: the model; its weights are read here.
   ///   - threads: threads of the network's arithmetic.
-  /// - Throws: `SafetensorsError`, or `NetworkError` where the weights are not the network's.
-  public init(bundle: ModelBundle, threads: Int) throws {
+  ///   - instructionSet: of the network's arithmetic, so that labels are the same on every machine that has it; nil for
+  ///     the fastest of this machine.
+  /// - Throws: `SafetensorsError`, `NetworkError` where the weights are not the network's, or `MissingInstructionSet`.
+  public init(bundle: ModelBundle, threads: Int, instructionSet: InstructionSet? = nil) throws {
+    try instructionSet?.check()
     self.bundle = bundle
     self.threads = threads
+    self.instructionSet = instructionSet
     let weights = try SafetensorsFile(path: bundle.weights.path)
-    network = try Network(description: bundle.network, weights: weights, threads: threads)
+    network = try Network(
+      description: bundle.network, weights: weights, threads: threads,
+      instructions: instructionSet)
   }
 
   /// Labels on the grid of the first channel.
@@ -56,7 +65,7 @@ public actor Segmenter {
   ) throws -> LabelVolume {
     try segmentation(
       of: read, bundle: bundle, warnings: warnings, probabilities: probabilities, times: times,
-      control: control, progress: progress
+      control: control, arithmetic: network.arithmetic, progress: progress
     ) { input, logits in
       try network.forward(input, logits: logits)
     }
@@ -75,10 +84,12 @@ public actor Segmenter {
 }
 
 /// From volumes to labels, whatever computes the patches.
+///
+/// - Parameter arithmetic: what the last digits of the patches depend on.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
-  control: SegmentationControl = SegmentationControl(),
+  control: SegmentationControl = SegmentationControl(), arithmetic: String = "",
   progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
@@ -93,7 +104,9 @@ func segmentation(
     let window = SlidingWindow(bundle)
     let subject =
       probabilities == nil
-      ? control.checkpoints.map { PredictionSubject($0, bundle, window, image.plan) } : nil
+      ? control.checkpoints.map {
+        PredictionSubject($0, bundle, window, image.plan, arithmetic: arithmetic)
+      } : nil
     labels = try predictedLabels(
       image, window, throughPlane, times, probabilities: probabilities,
       keeper: PredictionKeeper(control, subject),

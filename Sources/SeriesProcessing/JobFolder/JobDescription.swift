@@ -3,6 +3,7 @@ import GeometryGate
 import Results
 import Segmentation
 import SeriesReading
+import Tensors
 
 /// All that a job is, for whoever computes it: the file `job.json` of a ``JobFolder``. It holds UIDs, and
 /// nothing else of a patient.
@@ -56,6 +57,8 @@ public struct JobDescription: Codable, Sendable, Equatable {
   public var checkpointSeconds: Double?
   /// As `PhaseChoice` is read.
   public var phases: String?
+  /// `InstructionSet` that the result is computed with; nil for the fastest of the machine.
+  public var instructionSet: String?
   public var volume: String?
   public var series: Series
   public var channels: [Channel]
@@ -84,11 +87,15 @@ public struct JobSettings: Sendable {
   public var options: ResultOptions
   /// The least time of computing between two checkpoints; nil for none but that of an interruption.
   public var checkpointInterval: Duration?
+  /// Nil for the fastest of the machine.
+  public var instructionSet: InstructionSet?
 
   public init(
     model: JobDescription.Model, identity: ResultIdentity, installation: String,
-    geometry: GeometryRules, options: ResultOptions, checkpointInterval: Duration? = nil
+    geometry: GeometryRules, options: ResultOptions, checkpointInterval: Duration? = nil,
+    instructionSet: InstructionSet? = nil
   ) {
+    self.instructionSet = instructionSet
     self.model = model
     self.identity = identity
     self.installation = installation
@@ -125,8 +132,20 @@ extension JobDescription {
       resultSeriesInstanceUID: settings.identity.seriesInstanceUID,
       installation: settings.installation, geometry: settings.geometry, options: settings.options,
       checkpointSeconds: settings.checkpointInterval.map { $0 / .seconds(1) },
-      phases: input.phases?.text, volume: input.volume, series: described(input.series),
+      phases: input.phases?.text, instructionSet: settings.instructionSet?.rawValue,
+      volume: input.volume, series: described(input.series),
       channels: input.channels.map { Channel(name: $0.name, series: described($0.series)) })
+  }
+
+  /// That the result is computed with; nil for the fastest of the machine.
+  ///
+  /// - Parameter file: of the description.
+  func instructionSet(in file: URL) throws(JobFolderError) -> InstructionSet? {
+    guard let name = instructionSet else { return nil }
+    guard let known = InstructionSet(rawValue: name) else {
+      throw .unknownInstructionSet(file: file.path, name: name)
+    }
+    return known
   }
 
   /// The input, with the files of a folder.

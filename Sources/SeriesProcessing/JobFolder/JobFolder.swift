@@ -1,5 +1,6 @@
 import FileSystem
 import Foundation
+import Segmentation
 import SeriesReading
 
 /// What was last asked of a cluster for a job: `submission.json` of a ``JobFolder``, written by the head alone.
@@ -42,6 +43,15 @@ public struct JobNodeNote: Codable, Sendable, Equatable {
   public var host: String
   /// The fault of that machine which ended the submission; nil where there is none.
   public var fault: String?
+  /// What became of the checkpoint that the folder held; nil where there was none.
+  public var checkpoint: CheckpointUse?
+
+  public enum CheckpointUse: Codable, Sendable, Equatable {
+    /// It resumed after so many patches.
+    case resumed(patches: Int, of: Int)
+    /// It began anew.
+    case discarded(reason: String)
+  }
 }
 
 /// A job as a folder that any machine with the same file system can compute: what is asked for, the input
@@ -183,6 +193,24 @@ public struct JobFolder: Sendable {
   /// Records a submission, before it is made.
   public func record(_ submission: JobSubmission) throws(JobFolderError) {
     try Self.write(submission, to: submissionFile)
+  }
+
+  /// Takes what the head has computed of the job until now: the checkpoints that are further than those of the folder.
+  ///
+  /// - Parameter checkpoints: of the job at the head, which loses them; it is told what is not taken.
+  /// - Returns: how many were taken.
+  @discardableResult
+  public func takeCheckpoints(of checkpoints: PredictionCheckpoints) -> Int {
+    var own = checkpoints
+    own.folder = checkpoint
+    own.diskReserve = 0
+    return own.takeOver(from: checkpoints.folder)
+  }
+
+  /// Gives the head what was computed of the job here, likewise.
+  @discardableResult
+  public func giveCheckpoints(to checkpoints: PredictionCheckpoints) -> Int {
+    checkpoints.takeOver(from: checkpoint)
   }
 
   /// nil where none is known.

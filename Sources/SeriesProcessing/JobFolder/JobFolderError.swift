@@ -8,6 +8,8 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   /// It was made by a program that is not this one.
   case otherSchema(file: String, schema: Int)
   case otherProgram(file: String, wanted: String, here: String)
+  /// A program of another version asks for it.
+  case unknownInstructionSet(file: String, name: String)
   case otherModel(name: String, wanted: String, here: String)
   /// All that was compared is the same, and still the result would be another one.
   case otherFingerprint(file: String, wanted: String, here: String)
@@ -26,6 +28,9 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
     case .otherProgram(let file, let wanted, let here):
       "\(file) asks for the results of segmentd \(wanted), and this one gives those of \(here): install "
         + "the same version of segmentd on the head and on the nodes"
+    case .unknownInstructionSet(let file, let name):
+      "\(file) asks for the instruction set \(name), which this segmentd does not know: install "
+        + "the same version of segmentd on the head and on the nodes"
     case .otherModel(let name, let wanted, let here):
       "the model \"\(name)\" has SHA-256 \(here) on this node, and \(wanted) on the head: copy the same "
         + "bundle to both"
@@ -42,7 +47,9 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   /// Whether another attempt on the same node would end in the same way.
   public var isPermanent: Bool {
     switch self {
-    case .otherSchema, .otherProgram, .otherModel, .otherFingerprint, .forbiddenPath: true
+    case .otherSchema, .otherProgram, .unknownInstructionSet, .otherModel, .otherFingerprint,
+      .forbiddenPath:
+      true
     case .unreadable, .notWritten, .damagedInput, .damagedResult: false
     }
   }

@@ -66,8 +66,8 @@ public struct JobFolderWork: Sendable {
       return .superseded(by: recorded.number)
     }
     guard !folder.hasResult(number) else { return .alreadyThere }
-    var node = JobNodeNote(host: ProcessInfo.processInfo.hostName)
-    folder.note(node, of: number)
+    let teller = WorkLog(folder: folder, submission: number, line: log)
+    teller.begin()
     let description = try folder.description()
     let output = folder.url.appendingPathComponent(
       "result.\(number).\(UUID().uuidString).tmp", isDirectory: true)
@@ -76,14 +76,13 @@ public struct JobFolderWork: Sendable {
       let times = StageTimes()
       let end = try await end(
         description, recorded, threads: threads, output: output, times: times,
-        interruption: interruption, log: log)
+        interruption: interruption, log: teller)
       return try write(
         end, of: description, submission: number, output: output, times: times)
     } catch {
       // First what it wrote: on a full disk there is no space for the note otherwise.
       try? FileManager.default.removeItem(at: output)
-      node.fault = ProcessingFault(error)?.description
-      if node.fault != nil { folder.note(node, of: number) }
+      if let fault = ProcessingFault(error) { teller.note { $0.fault = fault.description } }
       throw error
     }
   }
@@ -91,7 +90,7 @@ public struct JobFolderWork: Sendable {
   /// What comes of it; only what shall be tried again on another machine, or cannot be told, is thrown.
   private func end(
     _ description: JobDescription, _ submission: JobSubmission, threads: Int?, output: URL,
-    times: StageTimes, interruption: Interruption, log: @escaping @Sendable (String) -> Void
+    times: StageTimes, interruption: Interruption, log: WorkLog
   ) async throws -> JobFolderOutcome.End {
     do {
       return .processed(
@@ -122,13 +121,15 @@ public struct JobFolderWork: Sendable {
 
   private func compute(
     _ description: JobDescription, _ submission: JobSubmission, threads: Int, output: URL,
-    times: StageTimes, interruption: Interruption, log: @escaping @Sendable (String) -> Void
+    times: StageTimes, interruption: Interruption, log: WorkLog
   ) async throws -> ProcessedSeries {
     guard description.program == SegmentdVersion.results else {
       throw JobFolderError.otherProgram(
         file: folder.job.path, wanted: description.program, here: SegmentdVersion.results)
     }
-    let segmenter = try await models(threads).segmenter(description.model.name)
+    let instructionSet = try description.instructionSet(in: folder.job)
+    let segmenter = try await models(threads).segmenter(
+      description.model.name, instructionSet: instructionSet)
     let model = segmenter.bundle.sha256
     guard model == description.model.sha256 else {
       throw JobFolderError.otherModel(
@@ -139,7 +140,7 @@ public struct JobFolderWork: Sendable {
     let processor = SeriesProcessor(
       geometry: description.geometry, installation: description.installation,
       memory: MemoryBudget(limit: submission.memory, isExtensible: true),
-      options: description.options)
+      options: description.options, instructionSet: instructionSet)
     let fingerprint = try processor.dependencies(of: input, model: segmenter.bundle).fingerprint
     guard fingerprint == description.identity.fingerprint else {
       throw JobFolderError.otherFingerprint(
@@ -147,21 +148,13 @@ public struct JobFolderWork: Sendable {
     }
     let count = description.allFiles.count
     let series = description.series.seriesInstanceUID
-    log("series \(series): \(count) files, model \(description.model.name)")
+    log.line("series \(series): \(count) files, model \(description.model.name)")
     let control = SegmentationControl(
       interruption: interruption,
       checkpoints: PredictionCheckpoints(
         folder: folder.checkpoint, fingerprint: fingerprint, program: SegmentdVersion.results,
         interval: description.checkpointSeconds.map { .seconds($0) }
-      ) { report in
-        switch report {
-        case .resumed(let patches, let all):
-          log("resumes from its checkpoint, after \(patches) of \(all) patches")
-        case .discarded(let reason): log("starts over: \(reason)")
-        case .notWritten(let reason): log("no checkpoint, the job continues: \(reason)")
-        case .written: break
-        }
-      })
+      ) { log.note($0) })
     let notes = ProgressNotes(folder)
     return try await processor.process(
       input, segmenter: segmenter, identity: description.identity, output: output, times: times,
@@ -220,6 +213,38 @@ public struct JobFolderWork: Sendable {
       files[name] = try JobFolder.hash(file)
     }
     return files
+  }
+}
+
+/// Tells people, here and at the head, what is done.
+private struct WorkLog: Sendable {
+  let folder: JobFolder
+  let submission: Int
+  let line: @Sendable (String) -> Void
+
+  private static var node: JobNodeNote { JobNodeNote(host: ProcessInfo.processInfo.hostName) }
+
+  /// Says which machine this is, in place of what one said that had the submission before.
+  func begin() { folder.note(Self.node, of: submission) }
+
+  /// Changes what the folder says of this machine.
+  func note(_ change: (inout JobNodeNote) -> Void) {
+    var node = folder.node(submission) ?? Self.node
+    change(&node)
+    folder.note(node, of: submission)
+  }
+
+  func note(_ report: PredictionCheckpoints.Report) {
+    switch report {
+    case .resumed(let patches, let all):
+      line("resumes from its checkpoint, after \(patches) of \(all) patches")
+      note { $0.checkpoint = .resumed(patches: patches, of: all) }
+    case .discarded(let reason):
+      line("starts over: \(reason)")
+      note { $0.checkpoint = .discarded(reason: reason) }
+    case .notWritten(let reason): line("no checkpoint, the job continues: \(reason)")
+    case .written: break
+    }
   }
 }
 
