@@ -73,6 +73,16 @@ public struct Recovery: Sendable {
   /// - Throws: `LedgerError`
   public func rescue() throws -> Int { try ledger.rescue(daemon: session.daemon) }
 
+  /// Cancels held jobs in whose place a newer result has come. Call it after the ledger was rebuilt.
+  ///
+  /// - Returns: a line for each.
+  /// - Throws: `LedgerError`
+  public func cancelOutdated() throws -> [String] {
+    try ledger.cancelOutdatedJobs().map {
+      "held job \($0) is cancelled: a newer result took its place"
+    }
+  }
+
   /// Records files of the spool that the ledger does not know, as when it was restored from a copy, and
   /// removes those that were never complete.
   ///

@@ -52,6 +52,7 @@ final class StartChecks: Service {
     try recovery.rebuildLedger { line, isError in
       logger.log(level: isError ? .error : .notice, "\(line)")
     }
+    for line in try recovery.cancelOutdated() { logger.notice("\(line)") }
   }
 
   /// Files that cannot be removed now are no reason not to work; the next purge tries again.

@@ -247,6 +247,43 @@ extension LedgerFixture {
     #expect(try LedgerStatisticsReader(ledger).read().studies == [.done: 1])
   }
 
+  /// As in a ledger of a version that let them be held.
+  @Test func heldJobsOfBeforeEndAtTheStart() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let first = try fixture.makeJob()
+    _ = try ledger.claimJob(id: first)
+    try ledger.holdJob(first, reason: "slices are missing")
+    let alone = try fixture.makeJob(series: "1.2.4", instances: 10..<13)
+    _ = try ledger.claimJob(id: alone)
+    try ledger.holdJob(alone, reason: "tilted")
+    func setIncomplete(_ isIncomplete: Bool) throws {
+      try ledger.write {
+        try $0.execute(
+          sql: """
+            UPDATE series SET held_as_incomplete = \(isIncomplete ? 1 : 0) WHERE series_uid = '1.2.3'
+            """)
+      }
+    }
+    // So that the completion leaves it.
+    try setIncomplete(true)
+    let newer = try ledger.reprocess(series: "1.2.3", job: .test())
+    _ = try ledger.claimJob(id: newer)
+    try ledger.completeJob(newer, result: .test(newer), destinations: [])
+    let last = try ledger.reprocess(series: "1.2.3", job: .test())
+    _ = try ledger.claimJob(id: last)
+    try ledger.holdJob(last, reason: "a fault")
+    #expect(try ledger.cancelOutdatedJobs() == [])
+    try setIncomplete(false)
+    #expect(try ledger.cancelOutdatedJobs() == [first])
+    #expect(try ledger.jobs().map(\.state) == ["cancelled", "held", "completed", "held"])
+    let event = try #require(try ledger.job(first).events.last)
+    #expect(event.kind == "cancelled" && event.cause == .program)
+    #expect(event.message == "the result of job \(newer) took its place")
+    #expect(try ledger.cancelOutdatedJobs() == [])
+    #expect(try ledger.checkConsistency().findings == [])
+  }
+
   @Test func anUnknownJobIsNamed() throws {
     let fixture = try LedgerFixture()
     #expect(throws: LedgerError.unknownJob(7)) { try fixture.ledger.holdJob(7, reason: "x") }

@@ -18,6 +18,7 @@ public struct StateRepairReport: Sendable, Codable, Equatable {
 /// - A result that counts and whose file is lost is made again; what arrived is not sent again.
 /// - Results on disk that the ledger does not know are taken up by their notes.
 /// - Files that belong to no result are removed.
+/// - Held jobs in whose place a newer result has come are cancelled.
 ///
 /// A damaged ledger is not mended: restore a copy, or have it rebuilt from what is on disk.
 public struct StateRepair: Sendable {
@@ -83,7 +84,7 @@ public struct StateRepair: Sendable {
     let rescued = try recovery.rescue()
     if rescued > 0 { steps.append("\(rescued) interrupted job(s) will run again") }
     try recovery.rebuildLedger { line, _ in steps.append(line) }
-    return steps
+    return steps + (try recovery.cancelOutdated())
   }
 
   private func mendLedger(_ comparison: StateComparison) throws -> [String] {
