@@ -6,8 +6,7 @@ import Tensors
 
 /// A fault of the machine that processes a series and not of the series: no space, a read-only file system, no file
 /// descriptors, no memory, a disk that cannot be read, access denied, a processor without the instruction set that is
-/// asked for. Another machine, or the same one later, comes to
-/// a result.
+/// asked for. Another machine, or the same one later, comes to a result.
 public struct ProcessingFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// "no space left on device: /shared/segmentd/…/segmentation.dcm".
   public let description: String

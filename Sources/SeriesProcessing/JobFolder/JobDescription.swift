@@ -140,7 +140,7 @@ extension JobDescription {
   /// That the result is computed with; nil for the fastest of the machine.
   ///
   /// - Parameter file: of the description.
-  func instructionSet(in file: URL) throws(JobFolderError) -> InstructionSet? {
+  func pinnedInstructionSet(in file: URL) throws(JobFolderError) -> InstructionSet? {
     guard let name = instructionSet else { return nil }
     guard let known = InstructionSet(rawValue: name) else {
       throw .unknownInstructionSet(file: file.path, name: name)

@@ -127,7 +127,7 @@ public struct JobFolderWork: Sendable {
       throw JobFolderError.otherProgram(
         file: folder.job.path, wanted: description.program, here: SegmentdVersion.results)
     }
-    let instructionSet = try description.instructionSet(in: folder.job)
+    let instructionSet = try description.pinnedInstructionSet(in: folder.job)
     let segmenter = try await models(threads).segmenter(
       description.model.name, instructionSet: instructionSet)
     let model = segmenter.bundle.sha256
