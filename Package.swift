@@ -327,7 +327,7 @@ let package = Package(
       name: "SeriesProcessingTests",
       dependencies: [
         "SeriesProcessing", "SeriesReading", "DICOM", "FileSystem", "GeometryGate", "Results",
-        "Segmentation", "SeriesSelection", "Volumes", "TestSupport",
+        "Segmentation", "SeriesSelection", "Tensors", "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "IngestTests",

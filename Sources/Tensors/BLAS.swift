@@ -47,7 +47,7 @@ extension Compute {
   /// c[rows x columns] = a[rows x inner] · b[inner x columns], on the calling thread. Where the instruction set
   /// was asked for, its own kernels compute it: the sums of OpenBLAS differ in their last digits between the
   /// processors that it finds.
-  public func product(
+  public func smallProduct(
     _ a: Matrix, _ b: Matrix, into c: UnsafeMutablePointer<Float>, stride: Int, rows: Int,
     columns: Int, inner: Int
   ) {

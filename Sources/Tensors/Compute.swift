@@ -32,7 +32,13 @@ public enum InstructionSet: String, Sendable, CaseIterable {
 /// An instruction set that was asked for, and that this machine does not have.
 public struct MissingInstructionSet: Error, Sendable, Equatable, CustomStringConvertible {
   public var wanted: InstructionSet
+  /// Those that there are.
   public var available: [InstructionSet]
+
+  public init(wanted: InstructionSet, available: [InstructionSet]) {
+    self.wanted = wanted
+    self.available = available
+  }
 
   public var description: String {
     "this processor has no \(wanted.name), which inference.instructionSet asks for; it has "

@@ -217,7 +217,7 @@ final class EPABlock {
     }
     compute.softmax(small.attention, rows: c, columns: d)
     for head in 0..<heads {
-      compute.product(  // (d x d) · (d x C)
+      compute.smallProduct(  // (d x d) · (d x C)
         Matrix(small.attention + head * d * d, stride: d),
         Matrix(weights(2, head: head), stride: c),
         into: small.channelMap + head * d * c, stride: c, rows: d, columns: c, inner: d)
@@ -225,7 +225,7 @@ final class EPABlock {
     guard let outChannel else {
       return packedMap(small, compute).pack(small.channelMap)
     }
-    compute.product(  // (C/2 x C) · (C x C)
+    compute.smallProduct(  // (C/2 x C) · (C x C)
       Matrix(outChannel.pointer, stride: c), Matrix(small.channelMap, stride: c),
       into: small.outputMap, stride: c, rows: c / 2, columns: c, inner: c)
     packedMap(small, compute).pack(small.outputMap)
@@ -246,7 +246,7 @@ final class EPABlock {
     for (s, projected, result) in [
       (1, small.projectedE, small.keys), (3, projectedF, small.values),
     ] {
-      compute.product(  // (C x C) · (C x P)
+      compute.smallProduct(  // (C x C) · (C x P)
         Matrix(weights(s), stride: c), Matrix(projected, stride: c).transposed, into: result,
         stride: p, rows: c, columns: p, inner: c)
     }
@@ -282,14 +282,14 @@ final class EPABlock {
     compute.planes(output.grid) { z, y, rows in
       let first = (z * output.grid.height + y) * output.grid.width * c
       guard let outSpatial, let outBias else {
-        return compute.product(  // (n x C) · (C x C)
+        return compute.smallProduct(  // (n x C) · (C x C)
           map, x.data + first, into: output, z: z, y: y, rows: rows,
           extra: scratch.spatial + first, scale: scale?.pointer, residual: residual)
       }
-      compute.product(  // (n x C) · (C x C/2)
+      compute.smallProduct(  // (n x C) · (C x C/2)
         outSpatial.matrix, scratch.spatial + first, into: output, z: z, y: y, rows: rows,
         bias: outBias.pointer, scale: scale?.pointer, residual: residual)
-      compute.product(  // (n x C) · (C x C/2)
+      compute.smallProduct(  // (n x C) · (C x C/2)
         map, x.data + first, into: output, column: half, z: z, y: y, rows: rows,
         bias: outBias.pointer + half, scale: scale.map { $0.pointer + half }, residual: residual)
     }

@@ -113,6 +113,7 @@ import Testing
     ("watch: [{folder: none}]", "none is not a folder"),
     ("models: {directories: [segmentd.yaml]}", "FILE is not a folder"),
     ("inference: {threads: 1025}", "inference.threads"),
+    ("inference: {instructionSet: sse2}", "inference.instructionSet"),
     ("inference: {memoryLimitGB: -1}", "inference.memoryLimitGB"),
     ("inference: {checkpointSeconds: -1}", "inference.checkpointSeconds: -1.0 is not between"),
     ("log: {level: loud}", "log.level"),

@@ -11,7 +11,8 @@ import Testing
 
   /// The object that `run` makes of the series, with its picture.
   private func run(
-    _ name: String, threads: Int = 1, model: String = "untrained-tiny", timeZone: String = "UTC"
+    _ name: String, threads: Int = 1, model: String = "untrained-tiny", timeZone: String = "UTC",
+    options: [String] = [], environment: [String: String] = [:]
   ) async throws -> (object: Data, picture: Data) {
     let output = folder.url.appendingPathComponent(name)
     let models = TestFiles.fixtures.appendingPathComponent("models").path
@@ -20,7 +21,7 @@ import Testing
       [
         "run", "--models", models, "--model", model, "--threads", "\(threads)", "--output",
         output.path, series.path,
-      ], environment: ["TZ": timeZone])
+      ] + options, environment: ["TZ": timeZone].merging(environment) { $1 })
     #expect(result.status == 0, "\(result.output)")
     let made = try #require(
       try FileManager.default.contentsOfDirectory(
@@ -105,6 +106,36 @@ import Testing
     let after = try await self.uids(forced)
     #expect(before.replaces == [] && after.replaces == [before.series])
     #expect(Set(before.own + after.own).count == 6)
+  }
+
+  /// As on a site with processors of several kinds: neither what the program would choose by itself, nor what OpenBLAS
+  /// finds, changes a byte, by `run` and by the daemon.
+  @Test func theInstructionSetOfTheConfigurationIsTheOnlyOneThatCounts() async throws {
+    try await makeSeries(at: series, "--slices", "20", "--size", "64")
+    let setup = try DaemonSetup(
+      more: "inference: {instructionSet: portable}", hasDestination: false)
+    let options = ["--config", setup.configuration]
+    let wanted = try await run("one", options: options)
+    for (number, environment) in [
+      ["OPENBLAS_CORETYPE": "Prescott"], ["OPENBLAS_CORETYPE": "Haswell", "SEGMENTD_ISA": "avx2"],
+    ].enumerated() {
+      let other = try await run(
+        "other-\(number)", threads: 2, options: options, environment: environment)
+      #expect(other.object == wanted.object, "\(environment)")
+    }
+    let daemon = try await setup.start(environment: ["OPENBLAS_CORETYPE": "Nehalem"])
+    #expect(try await setup.send(series).status == 0)
+    #expect(try await object(setup, setup.endedJobs().first) == wanted.object)
+    #expect(try await daemon.end() == 0)
+
+    // Results of before keep their UIDs.
+    try String(contentsOfFile: setup.configuration, encoding: .utf8)
+      .replacingOccurrences(of: "portable", with: "fastest")
+      .write(toFile: setup.configuration, atomically: true, encoding: .utf8)
+    let fastest = try await run("fastest", options: options)
+    let unnamed = try await run("unnamed")
+    #expect(try await uids(fastest.object).series == uids(unnamed.object).series)
+    #expect(try await uids(wanted.object).series != uids(unnamed.object).series)
   }
 
   @Test func anotherModelOrAnotherHeaderGivesOtherUIDs() async throws {

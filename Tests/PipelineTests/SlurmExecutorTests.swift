@@ -5,6 +5,7 @@ import Ingest
 import JobLedger
 import Logging
 import SeriesProcessing
+import Synchronization
 import TestSupport
 import Testing
 
@@ -131,6 +132,87 @@ import Testing
     // What is left of it goes with the job.
     let folders = try SlurmJobFolders(folder, state: small.state)
     #expect(folders.all().map(\.job) == [small.id])
+  }
+
+  /// A job of several patches, its result, and the same job once more, of which two patches were computed in this process
+  /// before that ended.
+  private func begunHere() async throws -> (wanted: String?, patches: Int, job: SmallJob) {
+    let reference = try await SmallJob(options: ["--slices", "40", "--size", "96"])
+    let patches = Mutex(0)
+    let counting = WatchedExecutor(inner: reference.executor()) { _, progress in
+      patches.withLock { $0 = progress.patchesTotal }
+    }
+    #expect(try await reference.runner(counting).runNext { _ in })
+    let job = try await SmallJob(series: reference)
+    let stopping = WatchedExecutor(inner: job.executor()) { _, progress in
+      if progress.patchesDone == 2 { withUnsafeCurrentTask { $0?.cancel() } }
+    }
+    let attempt = Task { try await job.runner(stopping).runNext { _ in } }
+    await #expect(throws: CancellationError.self) { try await attempt.value }
+    try #require(FileStatus(checkpoint(job).path) != nil)
+    return (sha256(try reference.ledger.jobs().first), patches.withLock { $0 }, job)
+  }
+
+  /// As it is where this process computes.
+  private func checkpoint(_ job: SmallJob) -> URL {
+    job.state.checkpoints.appendingPathComponent("\(job.id)/volume.prediction")
+  }
+
+  /// What the story says of checkpoints.
+  private func resumptions(_ job: SmallJob) throws -> [String] {
+    try job.ledger.job(job.id).events.map(\.message).filter {
+      $0.hasPrefix("resumes from") || $0.hasPrefix("starts over")
+    }
+  }
+
+  /// What is not as it was written is not used, and everything is computed there.
+  @Test(arguments: [false, true])
+  func aJobBegunHereResumesInTheCluster(isDamaged: Bool) async throws {
+    let (wanted, patches, job) = try await begunHere()
+    if isDamaged {
+      var data = try Data(contentsOf: checkpoint(job))
+      data[data.count / 2] ^= 1
+      try data.write(to: checkpoint(job))
+    }
+    let executor = try executor(["COMPLETED"])
+    #expect(try await job.runner(executor).runNext(id: job.id) { _ in })
+    let made = sha256(try job.ledger.jobs().first)
+    #expect(wanted != nil && made == wanted)
+    let resumed = "resumes from its checkpoint, after 2 of \(patches) patches"
+    let told = try resumptions(job)
+    #expect(told.count == 1 && (told == [resumed]) == !isDamaged, "\(told)")
+    #expect(FileStatus(checkpoint(job).path) == nil)
+  }
+
+  /// From this process to a cluster, whose nodes fail, and back: the patches of before are not computed again.
+  @Test func aJobOfTheClusterResumesHere() async throws {
+    let (wanted, patches, job) = try await begunHere()
+    let slurm = try executor(Array(repeating: "NODE_FAIL", count: 6))
+    #expect(try await job.runner(slurm).runNext(id: job.id) { _ in })
+    #expect(try job.ledger.jobs().map(\.state) == ["retryable"])
+    let folders = try SlurmJobFolders(folder, state: small.state)
+    let there = try #require(folders.all().first?.folder.checkpoint)
+    #expect(
+      FileStatus(there.appendingPathComponent("volume.prediction").path) != nil
+        && FileStatus(checkpoint(job).path) == nil)
+
+    let former = FormerSlurmJobs(
+      folders: folders, commands: SlurmCommands(folder: commands.path), logger: logger)
+    let local = LocalExecutor(
+      models: ModelLibrary(
+        directories: [TestFiles.fixtures.appendingPathComponent("models")], threads: 1),
+      processor: SeriesProcessor(
+        geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil)),
+      former: former)
+    let computed = Mutex(0)
+    let counting = WatchedExecutor(inner: local) { _, _ in computed.withLock { $0 += 1 } }
+    #expect(try await job.runner(counting).runNext(id: job.id) { _ in })
+    let made = sha256(try job.ledger.jobs().first)
+    #expect(wanted != nil && made == wanted)
+    #expect(computed.withLock { $0 } == patches - 2)
+    #expect(
+      try resumptions(job) == ["resumes from its checkpoint, after 2 of \(patches) patches"])
+    #expect(folders.all().isEmpty)
   }
 
   @Test func moreMemoryIsAskedForOnce() async throws {

@@ -40,7 +40,7 @@ import Volumes
   /// - Returns: nil where it was interrupted.
   private func run(
     _ item: StreamedLabelsTests.Case, _ control: SegmentationControl = SegmentationControl(),
-    stopAfter stop: Int? = nil, passes: inout Int
+    stopAfter stop: Int? = nil, arithmetic: String = "", passes: inout Int
   ) throws -> LabelVolume? {
     let bundle = try StreamedLabelsTests.bundle(item)
     let volume = StreamedLabelsTests.volume(item)
@@ -48,7 +48,8 @@ import Volumes
     defer { passes += done }
     do {
       return try segmentation(
-        of: { [volume] }, bundle: bundle, control: control, progress: { _ in },
+        of: { [volume] }, bundle: bundle, control: control, arithmetic: arithmetic,
+        progress: { _ in },
         forward: { input, logits in
           StreamedLabelsTests.classify(input, logits)
           done += 1
@@ -174,6 +175,89 @@ import Volumes
       let labels = try run(item, control, passes: &passes)
       if item.mirrorAxes.isEmpty { #expect(labels == expected && passes == all) }
       #expect(passes >= all)
+    }
+  }
+
+  /// Sums of two kinds of processors would be those of neither.
+  @Test func aCheckpointOfAnotherArithmeticIsNotUsed() throws {
+    var all = 0
+    _ = try run(Self.item, passes: &all)
+    var passes = 0
+    let stopped = try run(
+      Self.item, control(), stopAfter: all / 2, arithmetic: "avx2", passes: &passes)
+    #expect(stopped == nil)
+    let reports = Reports()
+    passes = 0
+    _ = try run(Self.item, control(reports), arithmetic: "avx512", passes: &passes)
+    #expect(passes == all && reports.discarded == 1)
+  }
+
+  /// What another executor has computed is taken along; of two that which is further.
+  @Test func checkpointsOfAnotherFolderAreTakenOver() throws {
+    var all = 0
+    let expected = try run(Self.item, passes: &all)
+    // Of another file system, where there is one.
+    let memory = "/dev/shm/segmentd-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: memory) }
+    let others = [folder.url.appendingPathComponent("job"), URL(fileURLWithPath: memory)]
+    func interrupted(at place: URL, after pass: Int) throws {
+      var passes = 0
+      #expect(
+        try run(Self.item, control(folder: place), stopAfter: pass, passes: &passes) == nil)
+    }
+    let places = [(nil, all / 2), (all / 3, all / 2), (all / 2, all / 3)] as [(Int?, Int)]
+    for (number, (here, there)) in (places + places).enumerated() {
+      let parent = others[number % 2]
+      let other = parent.appendingPathComponent("checkpoint")
+      guard
+        (try? FileManager.default.createDirectory(
+          at: parent, withIntermediateDirectories: true)) != nil
+      else { continue }
+      if let here { try interrupted(at: checkpoints, after: here) }
+      try interrupted(at: other, after: there)
+      let reports = Reports()
+      let taken = try #require(control(reports).checkpoints).takeOver(from: other)
+      #expect(taken == (there > here ?? 0 ? 1 : 0) && reports.all.isEmpty)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: other.path) == [])
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
+          == ["volume.prediction"])
+      var passes = 0
+      #expect(try run(Self.item, control(), passes: &passes) == expected)
+      #expect(passes == all - max(there, here ?? 0))
+      try FileManager.default.removeItem(at: checkpoints)
+    }
+    #expect(try #require(control().checkpoints).takeOver(from: checkpoints) == 0)
+  }
+
+  /// Damaged, of other work, or no file at all.
+  @Test func whatIsNotOfTheJobIsNotTakenOver() throws {
+    var all = 0
+    _ = try run(Self.item, passes: &all)
+    let other = folder.url.appendingPathComponent("checkpoint")
+    let file = other.appendingPathComponent("volume.prediction")
+    var passes = 0
+    #expect(
+      try run(Self.item, control(folder: other), stopAfter: all / 2, passes: &passes) == nil)
+    let whole = try Data(contentsOf: file)
+    var damaged = whole
+    damaged[whole.count / 2] ^= 1
+    let link = folder.url.appendingPathComponent("whole")
+    try whole.write(to: link)
+    for (content, control) in [
+      (damaged, { control($0) }), (whole, { control($0, fingerprint: "g") }),
+      (whole, { control($0, program: "2") }), (nil, { control($0) }),
+    ] as [(Data?, (Reports) -> SegmentationControl)] {
+      if let content {
+        try content.write(to: file)
+      } else {
+        try FileManager.default.createSymbolicLink(at: file, withDestinationURL: link)
+      }
+      let reports = Reports()
+      #expect(try #require(control(reports).checkpoints).takeOver(from: other) == 0)
+      #expect(reports.discarded == 1 && reports.all.count == 1)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: other.path) == [])
+      #expect(try FileManager.default.contentsOfDirectory(atPath: checkpoints.path) == [])
     }
   }
 

@@ -4,6 +4,7 @@ import GeometryGate
 import Results
 import Segmentation
 import SeriesReading
+import Tensors
 import TestSupport
 import Testing
 
@@ -119,6 +120,48 @@ import Testing
     #expect(try await work(folder, submission: 2) == .superseded(by: 1))
     let node = try #require(folder.node(1))
     #expect(node.host == outcome.host && node.fault == nil)
+  }
+
+  /// The instruction set of the folder, not the fastest of the machine.
+  @Test func aFolderMayNameTheInstructionSet() async throws {
+    let pinned = SeriesProcessor(
+      geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil),
+      options: options, instructionSet: .portable)
+    let input = ModelInput(series.files)
+    let fingerprint = try pinned.dependencies(of: input, model: bundle).fingerprint
+    let folder = try make {
+      $0.instructionSet = .portable
+      $0.identity = ResultIdentity(fingerprint: fingerprint)
+    }
+    #expect(try await work(folder) == .written(problem: nil))
+    let output = try self.folder("taken")
+    let description = try folder.description()
+    _ = try folder.takeResult(1, of: description, to: output)
+    let place = try self.folder("pinned")
+    let segmenter = try Segmenter(bundle: bundle, threads: 1, instructionSet: .portable)
+    _ = try await pinned.process(
+      input, segmenter: segmenter, identity: description.identity, output: place
+    ) { _ in }
+    #expect(try contents(output) == contents(place))
+
+    // Of a version that knows more of them.
+    let other = try make()
+    var job = try other.description()
+    job.instructionSet = "avx1024"
+    try JobFolder.write(job, to: other.job)
+    _ = try await work(other)
+    let outcome = try other.takeResult(1, of: job, to: try self.folder("other"))
+    guard case .failed(let reason, let isPermanent) = outcome.end else {
+      Issue.record("\(outcome.end)")
+      return
+    }
+    #expect(reason.contains("avx1024") && isPermanent)
+  }
+
+  /// Another node may have it.
+  @Test func aMissingInstructionSetIsTheMachinesFault() throws {
+    let missing = MissingInstructionSet(wanted: .avx512, available: [.portable])
+    #expect(try #require(ProcessingFault(missing)).description == "\(missing)")
   }
 
   /// Of a folder that was put into another pack by now, or into none, nothing is computed.

@@ -3,6 +3,7 @@ import Foundation
 import GeometryGate
 import Segmentation
 import SeriesReading
+import Tensors
 import TestSupport
 import Testing
 
@@ -21,11 +22,11 @@ import Testing
 
   private func fingerprint(
     _ input: ModelInput? = nil, bundle: ModelBundle? = nil, geometry: GeometryRules = .init(),
-    installation: String = "A"
+    installation: String = "A", instructionSet: InstructionSet? = nil
   ) throws -> String {
     try ResultDependencies(
       input ?? ModelInput(series.files), bundle: bundle ?? self.bundle, geometry: geometry,
-      installation: installation
+      installation: installation, instructionSet: instructionSet
     ).fingerprint
   }
 
@@ -43,6 +44,12 @@ import Testing
     }
     files.files = copies + [copies[0]]
     #expect(try self.fingerprint(ModelInput(files)) == fingerprint)
+  }
+
+  /// Only where it is asked for: results of before keep their UIDs.
+  @Test func theInstructionSetThatIsAskedForMatters() throws {
+    let sets: [InstructionSet?] = [nil, .avx512, .avx2, .portable]
+    #expect(Set(try sets.map { try fingerprint(instructionSet: $0) }).count == 4)
   }
 
   /// The ledger knows the hashes of the files, and `run` reads them.

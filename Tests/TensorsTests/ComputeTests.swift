@@ -21,6 +21,45 @@ struct ComputeTests {
     }
   }
 
+  /// Of matrices as they are, of the first or the second one transposed; by OpenBLAS and by the kernels.
+  @Test(arguments: [nil] + InstructionSet.available.map(Optional.some))
+  func smallProducts(set: InstructionSet?) throws {
+    let compute = try #require(Compute(threads: 1, instructions: set))
+    #expect(compute.arithmetic.contains("OpenBLAS") == (set == nil))
+    let memory = TestMemory()
+    for (rows, inner, columns) in [(1, 1, 1), (3, 17, 5), (16, 8, 33), (20, 40, 64)] {
+      let (a, b) = (memory.random(rows * inner), memory.random(inner * columns))
+      func turned(_ values: [Float], _ height: Int, _ width: Int) -> [Float] {
+        (0..<width).flatMap { x in (0..<height).map { y in values[y * width + x] } }
+      }
+      let wanted = (0..<rows * columns).map { place in
+        (0..<inner).reduce(0.0) {
+          $0 + Double(a[place / columns * inner + $1]) * Double(b[$1 * columns + place % columns])
+        }
+      }
+      let plain = Matrix(try memory.floats(a), stride: inner)
+      let other = Matrix(try memory.floats(b), stride: columns)
+      let plainTurned = Matrix(try memory.floats(turned(a, rows, inner)), stride: rows).transposed
+      let otherTurned =
+        Matrix(try memory.floats(turned(b, inner, columns)), stride: inner).transposed
+      for (left, right) in [(plain, other), (plain, otherTurned), (plainTurned, other)] {
+        let result = try memory.floats(rows * columns)
+        compute.smallProduct(
+          left, right, into: result, stride: columns, rows: rows, columns: columns, inner: inner)
+        #expect(relativeError((0..<rows * columns).map { result[$0] }, wanted) < 1e-6)
+      }
+    }
+  }
+
+  @Test func anInstructionSetThatIsMissingIsNamed() {
+    #expect(throws: Never.self) { try InstructionSet.portable.check() }
+    #expect(throws: MissingInstructionSet(wanted: .avx512, available: [.avx2, .portable])) {
+      try InstructionSet.avx512.check(among: [.avx2, .portable])
+    }
+    let text = "\(MissingInstructionSet(wanted: .avx512, available: [.avx2, .portable]))"
+    #expect(text.contains("no AVX-512") && text.hasSuffix("it has avx2 and portable"))
+  }
+
   @Test func namesAreKnown() {
     #expect(InstructionSet.portable.isAvailable)
     #expect(!blasCoreName().isEmpty)
