@@ -26,6 +26,7 @@ struct ConfigCommand: AsyncParsableCommand {
     func run() async throws {
       let source = try config.source()
       let configuration = try source.configuration()
+      try checkProcessor(configuration, source)
       try await checkModels(configuration, source)
       let tls = configuration.listeners.map(\.tls) + [configuration.web?.tls]
       let peerTLS =
@@ -38,6 +39,18 @@ struct ConfigCommand: AsyncParsableCommand {
       }
       let summary = ConfigurationSummary(configuration, file: config.path)
       print(json ? try encodeJSON(summary) : summary.text)
+    }
+
+    /// Of this machine, where it computes.
+    private func checkProcessor(
+      _ configuration: SiteConfiguration, _ source: ConfigurationSource
+    ) throws {
+      guard configuration.inference.executor == .local else { return }
+      do { try configuration.instructionSet?.check() } catch {
+        let key = "inference.instructionSet"
+        throw ConfigurationError.invalid(
+          file: config.path, line: source.line(of: key), message: "\(key): \(error)")
+      }
     }
 
     private func checkModels(_ configuration: SiteConfiguration, _ source: ConfigurationSource)
