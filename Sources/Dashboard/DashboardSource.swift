@@ -90,11 +90,14 @@ public struct DashboardRule: Sendable {
   public var name: String
   public var model: String
   public var priority: Int
+  /// What it asks of a series, and what it prefers, a line each.
+  public var criteria: [String]
 
-  public init(name: String, model: String, priority: Int) {
+  public init(name: String, model: String, priority: Int, criteria: [String] = []) {
     self.name = name
     self.model = model
     self.priority = priority
+    self.criteria = criteria
   }
 }
 

@@ -24,6 +24,10 @@ import Testing
     var story: Int
     var notice: String
     var overlay: Overlay
+    /// Whether a turn of the wheel went back to the slice before.
+    var turned: Bool
+    /// Measurements beside the slices.
+    var measured: Int
     var trial: String
     var viewerButtons: Int
     var viewerPost: Int
@@ -71,6 +75,7 @@ import Testing
     #expect(seen.notice == "Job 1 is sent now.")
     #expect(seen.overlay.pixels == 48 * 48 && seen.overlay.labelled > 0)
     #expect(seen.overlay.wrong == 0)
+    #expect(seen.turned && seen.measured > 0)
     #expect(seen.trial.contains("selected"))
     #expect(seen.viewerButtons == 0 && seen.viewerPost == 403)
     #expect(seen.wide <= 390)

@@ -108,6 +108,7 @@ import WebServer
         let answer = try await ask("/api/v1/\(path)", "-H", reader)
         #expect(answer.status == 200 && answer.body.contains(text), "\(answer.body)")
       }
+      #expect(try await ask("/rules", "-H", reader).body.contains("modality: &lt;CT&gt;<br>"))
     }
   }
 

@@ -14,7 +14,9 @@ import WebServer
 struct TestedSource: DashboardSource {
   struct Unavailable: Error {}
 
-  var rules: [DashboardRule] = [DashboardRule(name: "chest", model: "liver", priority: 2)]
+  var rules: [DashboardRule] = [
+    DashboardRule(name: "chest", model: "liver", priority: 2, criteria: ["modality: <CT>"])
+  ]
   var refusedSenders: [DashboardRefusedSender]? = []
   /// By file.
   var examinations: [String: DashboardExamination] = [:]

@@ -170,7 +170,14 @@ def watch(url, password, port, series, results, screenshots):
         before = page.evaluate("document.querySelector('.plane canvas').dataset.index")
         page.locator(".plane input").first.focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_function("before => document.querySelector('.plane canvas').dataset.index != before", arg=before)
+        moved = "before => document.querySelector('.plane canvas').dataset.index != before"
+        page.wait_for_function(moved, arg=before)
+        after = page.evaluate("document.querySelector('.plane canvas').dataset.index")
+        page.locator(".plane canvas").first.hover()
+        page.mouse.wheel(0, -100)
+        page.wait_for_function(moved, arg=after)
+        found["turned"] = page.evaluate("document.querySelector('.plane canvas').dataset.index") == before
+        found["measured"] = page.locator("main table td").count() // 2
         page.screenshot(path=screenshots + "/viewer.png", full_page=True)
         found["axe"] += accessibility_faults(page)
 

@@ -14,11 +14,13 @@ struct RuleAnswer: Encodable, Sendable {
   var name: String
   var model: String
   var priority: Int
+  var criteria: [String]
 
   init(_ rule: DashboardRule) {
     name = rule.name
     model = rule.model
     priority = rule.priority
+    criteria = rule.criteria
   }
 }
 

@@ -96,7 +96,17 @@ const show = async (volume) => {
   }
   find("opacity").addEventListener("input", () => planes.forEach(draw));
   find("window").addEventListener("change", () => planes.forEach(load));
-  for (const view of planes) view.slider.addEventListener("input", () => load(view));
+  for (const view of planes) {
+    view.slider.addEventListener("input", () => load(view));
+    view.canvas.addEventListener("wheel", (event) => {
+      // With a key held down it enlarges the page.
+      if (event.ctrlKey || event.deltaY === 0) return;
+      event.preventDefault();
+      const before = view.slider.value;
+      view.slider.value = Number(before) + Math.sign(event.deltaY);
+      if (view.slider.value !== before) load(view);
+    }, { passive: false });
+  }
   await Promise.all(planes.map(load));
   viewer.dataset.ready = "";
 };

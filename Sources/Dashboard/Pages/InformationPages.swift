@@ -36,6 +36,7 @@ struct RulesPage: Page {
     var name: String
     var model: String
     var priority: Int
+    var criteria: [String]
   }
 
   var rules: [Rule]
@@ -116,7 +117,9 @@ extension Dashboard {
   func rulesPage(_ request: Request, _ context: DashboardContext) async throws -> Response {
     let uid = request.uri.queryParameters["uid"].map { String($0).trimmed } ?? ""
     var page = RulesPage(
-      rules: source.rules.map { .init(name: $0.name, model: $0.model, priority: $0.priority) },
+      rules: source.rules.map {
+        .init(name: $0.name, model: $0.model, priority: $0.priority, criteria: $0.criteria)
+      },
       uid: uid)
     if !uid.isEmpty {
       switch try await trial(ofStudy: uid, context) {

@@ -67,9 +67,7 @@ struct JobView {
     place = job.place?.text
     summary = job.summary
     isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
-    measurements = job.measurements.map {
-      Fact(name: $0.name, value: shownMeasurement($0.value) + " " + $0.unit)
-    }
+    measurements = job.shownMeasurements
     hasMeasurements = !measurements.isEmpty
     let isThere = showsPictures && job.purgedAt == nil
     pictures =
@@ -159,6 +157,13 @@ struct PossibleActions {
       return "have the series sent again as the scanner made it, or cancel the job"
     }
     return retry.contains(job.id) ? "mend the cause, then retry; or cancel the job" : nil
+  }
+}
+
+extension JobSummary {
+  /// What was measured, with units.
+  var shownMeasurements: [Fact] {
+    measurements.map { Fact(name: $0.name, value: shownMeasurement($0.value) + " " + $0.unit) }
   }
 }
 

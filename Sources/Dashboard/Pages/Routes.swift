@@ -116,6 +116,8 @@ extension Dashboard {
     var volume: String
     var objects: [Object]
     var hasObjects: Bool
+    var measurements: [Fact]
+    var hasMeasurements: Bool
   }
 
   private func viewerPage(
@@ -130,7 +132,8 @@ extension Dashboard {
         .init(
           name: "Volume \($0 + 1)", path: "/jobs/\(job.id)/objects/\($0)/viewer",
           isHere: $0 == object)
-      }, hasObjects: count > 1)
+      }, hasObjects: count > 1, measurements: job.shownMeasurements,
+      hasMeasurements: !job.measurements.isEmpty)
     var frame = try frame(
       "Job \(job.id)", request, context, heading: "Job \(job.id): \(job.model)")
     frame.isLive = false

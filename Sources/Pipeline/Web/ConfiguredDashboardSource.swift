@@ -10,6 +10,7 @@ import JobLedger
 import Segmentation
 import SeriesProcessing
 import SeriesReading
+import SeriesSelection
 import Synchronization
 import Volumes
 
@@ -47,7 +48,8 @@ struct ConfiguredDashboardSource: DashboardSource {
 
   var rules: [DashboardRule] {
     configuration.modelRules.map {
-      DashboardRule(name: $0.name, model: $0.model, priority: $0.priority)
+      DashboardRule(
+        name: $0.name, model: $0.model, priority: $0.priority, criteria: $0.inWords)
     }
   }
 
@@ -131,6 +133,35 @@ struct ConfiguredDashboardSource: DashboardSource {
 
   var disk: (available: Int, total: Int)? {
     DiskSpace(of: state.url.path).map { ($0.available, $0.size) }
+  }
+}
+
+extension ModelRule {
+  /// What the rule asks of a series, a line each.
+  fileprivate var inWords: [String] {
+    // What a criterion wants is said by its finding, of whatever series.
+    let nothing = SeriesFacts(seriesInstanceUID: "")
+    func text(_ criterion: SeriesCriterion) -> String {
+      "\(criterion.attribute.rawValue): \(criterion.assess(nothing).wanted)"
+    }
+    func lines(_ criteria: SeriesCriteria) -> [String] {
+      criteria.required.map(text)
+        + criteria.preferred.map { preference in
+          "\(preference.weight.formatted()) points where "
+            + preference.criteria.map(text).joined(separator: ", ")
+        }
+        + (criteria.minimumScore.map { ["at least \($0.formatted()) points"] } ?? [])
+    }
+    var lines = lines(criteria)
+    if lines.isEmpty { lines = ["every series"] }
+    lines.append(selection == .best ? "of a study the best series" : "every series that matches")
+    if !tieOrder.isEmpty {
+      lines.append("of equal ones by " + tieOrder.map(\.rawValue).joined(separator: ", "))
+    }
+    if let volume {
+      lines += (volume.criteria.required.map(text)).map { "of its volumes the one with \($0)" }
+    }
+    return lines
   }
 }
 
