@@ -66,8 +66,9 @@ public struct DICOMwebClient: Sendable {
     public var sopClassUID: String?
   }
 
-  private let url: URL
+  let url: URL
   private let authorization: Authorization
+  let security: Security?
   let limits: Limits
   let connections: HTTPConnections
   /// Matches that are asked for at a time.
@@ -84,6 +85,7 @@ public struct DICOMwebClient: Sendable {
   ) {
     self.url = url
     self.authorization = authorization
+    self.security = security
     self.limits = limits
     connections = HTTPConnections(url: url, security: security, timeout: limits.timeout)
   }

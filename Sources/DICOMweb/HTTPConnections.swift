@@ -14,6 +14,8 @@ struct HTTPAnswer: Sendable, Equatable {
   var retryAfter: Double?
   /// Where a redirection points.
   var location: String?
+  /// Where what was made can be found (RFC 9110 8.7).
+  var contentLocation: String?
 }
 
 /// Connections to one server, which are kept for the next requests. Redirections are not followed: they
@@ -45,7 +47,7 @@ final class HTTPConnections: Sendable {
     if case .success(let client) = client { client.shutdown { _ in } }
   }
 
-  private static func tls(_ security: DICOMwebClient.Security?, _ url: URL) throws(DICOMwebError)
+  static func tls(_ security: DICOMwebClient.Security?, _ url: URL) throws(DICOMwebError)
     -> TLSConfiguration
   {
     var tls = TLSConfiguration.makeClientConfiguration()
@@ -137,6 +139,7 @@ extension HTTPAnswer {
     status = Int(response.status.code)
     contentType = response.headers.first(name: "Content-Type") ?? ""
     location = response.headers.first(name: "Location")
+    contentLocation = response.headers.first(name: "Content-Location")
     retryAfter = response.headers.first(name: "Retry-After").flatMap { Self.seconds($0) }
   }
 

@@ -17,6 +17,7 @@ import Testing
       var percent: Int?
       var reason: String?
       var outputs: [String]?
+      var subscriber: String?
     }
 
     let client: DICOMwebClient
@@ -61,12 +62,12 @@ import Testing
     func stop() async throws { try await process.end(SIGKILL) }
   }
 
-  private func performer(_ job: SmallJob, _ worklist: Worklist, patience: Double = 900)
-    -> WorklistPerformer
-  {
+  private func performer(
+    _ job: SmallJob, _ worklist: Worklist, interval: Double = 30, patience: Double = 900
+  ) -> WorklistPerformer {
     WorklistPerformer(
       client: worklist.client, ledger: job.ledger, state: job.state, source: nil,
-      settings: .init(station: nil, name: "SEGMENTD", patience: patience),
+      settings: .init(station: nil, name: "SEGMENTD", interval: interval, patience: patience),
       logger: Logger(label: "test"))
   }
 
@@ -131,6 +132,27 @@ import Testing
     let lost = try #require(try job.ledger.workitem("2.25.1"))
     #expect(lost.state == .lost && lost.reason == "the server has it as CANCELED")
     #expect(worklist.events(of: "2.25.1").count == told)
+    #expect(try job.ledger.job(job.id).job.state == "available")
+    try await worklist.stop()
+  }
+
+  /// A request to cancel that the server only passes on, over a WebSocket.
+  @Test func whatItsRequesterAsksToCancelIsCancelled() async throws {
+    let job = try await SmallJob()
+    let worklist = try await Worklist(
+      [("2.25.1", "recalled", try study(job), job.series)], in: job.folder.url)
+    let performer = performer(job, worklist, interval: 0.2)
+    let run = Task { try await performer.run() }
+    try await waitUntil("the end of the workitem", within: 900) {
+      try job.ledger.workitem("2.25.1")?.state == .cancelled
+    }
+    run.cancel()
+    _ = await run.result
+    let events = worklist.events(of: "2.25.1")
+    #expect(events.compactMap(\.subscriber) == ["SEGMENTD"])
+    #expect(events.compactMap(\.state) == ["IN PROGRESS", "CANCELED"])
+    // What the requester writes may name a patient.
+    #expect(events.compactMap(\.reason) == ["its requester asked for it"])
     #expect(try job.ledger.job(job.id).job.state == "available")
     try await worklist.stop()
   }

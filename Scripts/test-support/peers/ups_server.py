@@ -5,13 +5,16 @@ ups_server.py PORT WORKITEMS
 WORKITEMS is a file with a list of workitems in the DICOM JSON model, each with its UID as SOP Instance UID. A
 workitem of which 00741204 (Procedure Step Label) is "taken" is IN PROGRESS for somebody else; of one with the label
 "lossy" the first answer to each change is lost, after the change was made. One with the label "withdrawn" is
-CANCELED by its requester after the first word of its progress.
+CANCELED by its requester after the first word of its progress. Those who have subscribed to one with the label
+"recalled" are asked to cancel it, once they follow its events and it is IN PROGRESS; those of another label of which
+nobody can subscribe.
 """
 
 import http.server
 import json
 import re
 import sys
+import threading
 import urllib.parse
 
 from pydicom import Dataset
@@ -80,6 +83,50 @@ class Item:
         return 200
 
 
+class Events:
+    """Reports to subscribers over WebSockets (PS3.18 8.10)."""
+
+    def __init__(self):
+        from websockets.sync.server import serve
+
+        self.subscribers = {}
+        self.server = serve(self.follow, "127.0.0.1", 0)
+        self.port = self.server.socket.getsockname()[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def subscribe(self, uid, title):
+        item = items.get(uid)
+        if item is None or item.label != "recalled":
+            return None
+        self.subscribers.setdefault(title, set()).add(uid)
+        tell(uid=uid, subscriber=title)
+        return f"ws://127.0.0.1:{self.port}/subscribers/{title}"
+
+    def follow(self, connection):
+        title = connection.request.path.removeprefix("/subscribers/")
+        # A report that is not about a workitem of the performer, and one of another kind.
+        for uid, kind in [("9.9", 2), *((uid, 1) for uid in self.subscribers.get(title, ()))]:
+            connection.send(json.dumps(self.report(uid, kind)))
+        asked = set()
+        while True:
+            for uid in self.subscribers.get(title, set()) - asked:
+                if items[uid].state == "IN PROGRESS":
+                    asked.add(uid)
+                    connection.send(json.dumps(self.report(uid, 2)))
+            try:
+                connection.recv(timeout=0.1)
+            except TimeoutError:
+                pass
+
+    def report(self, uid, kind):
+        return {
+            "00000002": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.34.6.4"]},
+            "00001000": {"vr": "UI", "Value": [uid]},
+            "00001002": {"vr": "US", "Value": [kind]},
+            "00741238": {"vr": "LT", "Value": ["Mrs ZZNAME has left"]},
+        }
+
+
 class Worklist(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -98,6 +145,10 @@ class Worklist(http.server.BaseHTTPRequestHandler):
         self.change(re.fullmatch(r"/workitems/([0-9.]+)/state", self.path), Item.change_state)
 
     def do_POST(self):
+        subscription = re.fullmatch(r"/workitems/([0-9.]+)/subscribers/(\w+)", self.path)
+        if subscription:
+            place = events and events.subscribe(*subscription.groups())
+            return self.answer(201, place=place) if place else self.answer(404)
         match = re.fullmatch(r"/workitems/([0-9.]+)\?transaction-uid=([0-9.]+)", self.path)
         self.change(match, lambda item, change: item.update(change, match[2]))
 
@@ -117,12 +168,14 @@ class Worklist(http.server.BaseHTTPRequestHandler):
             return
         self.answer(status)
 
-    def answer(self, status, datasets=None):
+    def answer(self, status, datasets=None, place=None):
         body = b"" if datasets is None else json.dumps(
             [dataset.to_json_dict() for dataset in datasets]).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/dicom+json")
         self.send_header("Content-Length", str(len(body)))
+        if place:
+            self.send_header("Content-Location", place)
         self.end_headers()
         self.wfile.write(body)
 
@@ -132,4 +185,5 @@ class Worklist(http.server.BaseHTTPRequestHandler):
 
 with open(sys.argv[2]) as file:
     items = {item["00080018"]["Value"][0]: Item(Dataset.from_json(item)) for item in json.load(file)}
+events = Events() if any(item.label == "recalled" for item in items.values()) else None
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Worklist).serve_forever()

@@ -2,6 +2,8 @@ import DICOM
 
 /// The tags of unified procedure steps (PS3.3 CC.2).
 extension Tag {
+  static let affectedSOPInstanceUID = Tag(0x0000, 0x1000)
+  static let eventTypeID = Tag(0x0000, 0x1002)
   static let procedureStepState = Tag(0x0074, 0x1000)
   static let procedureStepProgressInformationSequence = Tag(0x0074, 0x1002)
   static let procedureStepProgress = Tag(0x0074, 0x1004)

@@ -46,6 +46,7 @@ public struct WorklistPerformer: Service {
   private let settings: Settings
   private let logger: Logger
   private let told = ToldProgress()
+  private let events: WorklistEvents
 
   /// - Parameters:
   ///   - client: of the worklist server.
@@ -64,12 +65,34 @@ public struct WorklistPerformer: Service {
     self.source = source
     self.settings = settings
     self.logger = logger
+    events = WorklistEvents(client: client, title: settings.name, logger: logger)
   }
 
   public func run() async throws {
-    await repeatUntilShutdown(every: .seconds(settings.interval), logger: logger) {
-      try await step()
-      return false
+    await withDiscardingTaskGroup { group in
+      group.addTask {
+        await events.follow(pause: settings.interval) { event in
+          if event.isCancelRequest { cancel(event.uid) }
+        }
+      }
+      await repeatUntilShutdown(every: .seconds(settings.interval), logger: logger) {
+        try await step()
+        return false
+      }
+      group.cancelAll()
+    }
+  }
+
+  /// Its requester asks for the end of a workitem of ours: the next look tells the server. The jobs go on, as of every
+  /// series.
+  private func cancel(_ uid: String) {
+    do throws(LedgerError) {
+      guard let item = try ledger.workitem(uid), item.state == .performing else { return }
+      try ledger.endWorkitem(uid, cancelled: "its requester asked for it")
+      logger.info("workitem to be cancelled, as its requester asks", metadata: metadata(item))
+    } catch {
+      // The requester may ask again.
+      logger.error("a request to cancel is lost: \(error)", metadata: ["workitem": "\(uid)"])
     }
   }
 
@@ -108,7 +131,10 @@ public struct WorklistPerformer: Service {
   private func advance(_ item: ClaimedWorkitem) async throws {
     switch item.state {
     case .claiming: try await claim(item)
-    case .performing: if try await isOurs(item) { try await perform(item) }
+    case .performing:
+      guard try await isOurs(item) else { return }
+      await events.subscribe(to: item.uid)
+      try await perform(item)
     case .ending: try await finish(item)
     case .completed, .cancelled, .lost: break
     }
@@ -127,6 +153,7 @@ public struct WorklistPerformer: Service {
     }
     try ledger.performWorkitem(item.uid)
     logger.info("workitem claimed", metadata: metadata(item))
+    await events.subscribe(to: item.uid)
     if let item = try ledger.workitem(item.uid) { try await perform(item) }
   }
 
@@ -135,8 +162,8 @@ public struct WorklistPerformer: Service {
     logger.warning("workitem lost: \(reason)", metadata: metadata(item))
   }
 
-  /// Looks whether the workitem still is what was claimed: its requester may have had it cancelled, of which
-  /// only subscribers to events are told (PS3.18 11.12).
+  /// Looks whether the workitem still is what was claimed: its requester may have had it cancelled, and events may have
+  /// been missed.
   private func isOurs(_ item: ClaimedWorkitem) async throws -> Bool {
     guard let found = try await client.workitem(item.uid) else {
       try lose(item, "the server does not know it any more")
