@@ -223,6 +223,17 @@ final class DaemonSetup: Sendable {
     }
   }
 
+  /// Waits until a file is there, and looks often: what is done next is to happen soon.
+  func file(_ file: URL, within seconds: Double = 1800) async throws {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while access(file.path, F_OK) != 0 {
+      guard ContinuousClock.now < deadline else {
+        throw NoRunningJob(description: "there is no \(file.lastPathComponent)")
+      }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
   /// Waits until a job runs. The ledger itself is asked, again and again: a job may be shorter than a command
   /// takes that lists it.
   ///
@@ -263,7 +274,7 @@ final class DaemonSetup: Sendable {
   }
 }
 
-/// A job should have been met while it runs.
+/// A job should have been met while it runs, or a file that it writes.
 struct NoRunningJob: Error, CustomStringConvertible {
   var description: String
 }

@@ -100,7 +100,7 @@ import Testing
     let here = setup.state.appendingPathComponent("checkpoints/1/volume.prediction")
     var daemon = try await setup.start()
     #expect(try await setup.send(series).status == 0)
-    try await waitUntil("a checkpoint") { exists(here) }
+    try await setup.file(here)
     #expect(try await daemon.end() == 0)
     try #require(exists(here), "the job ended too soon for this test to say anything")
 

@@ -48,7 +48,7 @@ import Testing
     let series = try await makeLongSeries(setup)
     var daemon = try await setup.start()
     #expect(try await setup.send(series).status == 0)
-    try await waitUntil("a checkpoint") { checkpointExists(setup) }
+    try await setup.file(checkpoint(setup))
     try await daemon.end(signal)
     try #require(checkpointExists(setup), "the job ended too soon for this test to say anything")
     daemon = try await setup.start()
@@ -65,8 +65,15 @@ import Testing
     let series = try await makeLongSeries(setup)
     let daemon = try await setup.start()
     #expect(try await setup.send(series).status == 0)
-    try await waitUntil("a checkpoint") { checkpointExists(setup) }
-    let pause = try await segmentd("pause", "--config", setup.configuration, "--running")
+    try await setup.file(checkpoint(setup))
+    // However long the command takes to start: the job stands still meanwhile. The daemon may hold the ledger's lock
+    // then, and the command says so.
+    var pause: ProcessResult
+    repeat {
+      kill(daemon.pid, SIGSTOP)
+      pause = try await segmentd("pause", "--config", setup.configuration, "--running")
+      kill(daemon.pid, SIGCONT)
+    } while pause.status != 0 && pause.output.contains("locked")
     #expect(pause.status == 0 && pause.output.contains("processing is paused since"))
     try await waitUntil("the job to yield") { try await setup.jobs().first?.state != "running" }
     #expect(try await setup.jobs().map(\.state) == ["available"])

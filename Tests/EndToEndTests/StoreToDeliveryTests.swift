@@ -76,11 +76,14 @@ import Testing
 
   @Test func aWatchFolderIsTakenAndLeftAsItWas() async throws {
     let watched = try TemporaryFolder()
-    let setup = try DaemonSetup(watch: watched.url)
+    let setup = try DaemonSetup(assembly: "{quietSeconds: 4}", watch: watched.url)
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
     let daemon = try await setup.start()
-    let nested = watched.url.appendingPathComponent("a folder/über")
-    try await makeSeries(at: nested, "--orientation", "sagittal", "--modality", "MR")
+    // All at once: on a busy machine a series that is being made may be quiet for that long.
+    let made = setup.folder.url.appendingPathComponent("made")
+    try await makeSeries(
+      at: made.appendingPathComponent("über"), "--orientation", "sagittal", "--modality", "MR")
+    try FileManager.default.moveItem(at: made, to: watched.url.appendingPathComponent("a folder"))
     try "not DICOM".write(
       to: watched.url.appendingPathComponent("readme.txt"), atomically: false, encoding: .utf8)
     let before = try FileManager.default.subpathsOfDirectory(atPath: watched.url.path).sorted()
