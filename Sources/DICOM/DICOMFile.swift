@@ -104,8 +104,11 @@ public struct DICOMFile: Sendable {
   /// - Parameters:
   ///   - path: of the file, named in errors.
   ///   - bytes: as ``load(_:)`` gives them.
+  ///   - tags: of elements whose places the structure notes.
   ///   - isWithinBudget: whether the caller has a share of the ``ReadingBudget``.
-  init(path: String, bytes: Data, isWithinBudget: Bool = false) throws(DICOMError) {
+  init(
+    path: String, bytes: Data, valuesOf tags: Set<Tag> = [], isWithinBudget: Bool = false
+  ) throws(DICOMError) {
     func within<Value>(
       _ size: Int, _ body: () throws(DICOMError) -> Value
     ) throws(DICOMError) -> Value {
@@ -114,7 +117,8 @@ public struct DICOMFile: Sendable {
     let parsed: Result<(FileStructure, Dataset), DICOMError> = bytes.withUnsafeBytes { raw in
       Result { () throws(DICOMError) in
         let structure = try within(FileStructure.memory(ofScanning: raw.count)) {
-          () throws(DICOMError) in try FileStructure(scanning: raw, file: path)
+          () throws(DICOMError) in
+          try FileStructure(scanning: raw, file: path, valuesOf: tags)
         }
         let dataset = try within(structure.memoryOfParsing(raw.count)) { () throws(DICOMError) in
           try Self.parse(raw, structure, file: path)
@@ -173,7 +177,9 @@ public struct DICOMFile: Sendable {
         file: path, reason: "\(status.st_size) bytes, at most \(maximumSize) are read")
     }
     do {
-      return try Data(contentsOf: URL(fileURLWithPath: path), options: mapped ? .alwaysMapped : [])
+      // Nothing can be mapped of an empty file.
+      let options: Data.ReadingOptions = mapped && status.st_size > 0 ? .alwaysMapped : []
+      return try Data(contentsOf: URL(fileURLWithPath: path), options: options)
     } catch {
       throw .cannotRead(
         file: path, reason: SystemError.text(of: error), system: SystemError(behind: error))

@@ -75,7 +75,7 @@ extension Dataset {
     for index in 0..<pixelData.parts {
       let bytes = pixelData.part(index)
       count += bytes.count
-      try file.write(contentsOf: Data(bytes))
+      if !bytes.isEmpty { try file.write(contentsOf: bytes) }
     }
     if padding == 1 { try file.write(contentsOf: Data([0])) }
     guard count == pixelData.count else {

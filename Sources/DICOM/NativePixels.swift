@@ -83,12 +83,19 @@ extension DICOMFile {
     path: String
   ) throws(DICOMError) -> (dataset: Dataset, pixels: NativePixels) {
     let file = try DICOMFile(path: path, bytes: try contents(of: path, mapped: true))
-    guard let value = file.structure.pixelData?.native else {
+    return (file.dataset, try file.pixelsOnDisk())
+  }
+
+  /// Uncompressed pixel data, little endian, which stay on the disk.
+  ///
+  /// - Throws: ``DICOMError``, also where the pixel data is absent or compressed.
+  package func pixelsOnDisk() throws(DICOMError) -> NativePixels {
+    guard let value = structure.pixelData?.native else {
       throw .missingAttribute(file: path, tag: .pixelData)
     }
-    guard !file.transferSyntax.isBigEndian else {
+    guard !transferSyntax.isBigEndian else {
       throw .unsupportedPixels(file: path, reason: "big endian")
     }
-    return (file.dataset, NativePixels(path: path, value: value))
+    return NativePixels(path: path, value: value)
   }
 }

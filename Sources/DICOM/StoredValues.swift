@@ -18,4 +18,23 @@ extension DICOMFile {
     }
     return try found.get()
   }
+
+  /// A file with values of elements as they are on disk, by one walk over its structure. The file is mapped: of its
+  /// pixels nothing is read.
+  ///
+  /// - Parameters:
+  ///   - path: of a file that nobody writes to or cuts off in the meantime, as of a result of ours.
+  ///   - tags: of elements at the top or in the file meta information that are no sequences; those that the file
+  ///     lacks are left out.
+  /// - Throws: ``DICOMError`` where the file cannot be read or its structure is damaged.
+  package static func mapped(
+    path: String, storedValuesOf tags: Set<Tag>
+  ) throws(DICOMError) -> (file: DICOMFile, stored: [Tag: [UInt8]]) {
+    let bytes = try contents(of: path, mapped: true)
+    let file = try DICOMFile(path: path, bytes: bytes, valuesOf: tags)
+    let stored = bytes.withUnsafeBytes { raw in
+      file.structure.values.mapValues { Array(raw[$0]) }
+    }
+    return (file, stored)
+  }
 }

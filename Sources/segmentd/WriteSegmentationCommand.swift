@@ -42,7 +42,7 @@ struct WriteSegmentationCommand: AsyncParsableCommand {
     /// From the labels in memory to the object on disk; and reading it back and comparing all of it.
     var writeSeconds: Double
     var proofSeconds: Double
-    /// When the object was written, and at the end.
+    /// When the object was written, and when it was proved.
     var writePeakMB: Double
     var peakMB: Double
   }
@@ -65,11 +65,12 @@ struct WriteSegmentationCommand: AsyncParsableCommand {
     let writing = try clock.measure { _ = try object.write(to: output) }
     let writePeak = peakMemoryMB()
     let proof = try clock.measure { try object.prove(output) }
+    let peak = peakMemoryMB()
     let attributes = try FileManager.default.attributesOfItem(atPath: output)
     let report = Report(
-      frames: try DICOMFile(path: output).dataset.integer(.numberOfFrames) ?? 0,
+      frames: try DICOMFile.withPixelsOnDisk(path: output).dataset.integer(.numberOfFrames) ?? 0,
       bytes: (attributes[.size] as? Int) ?? 0, writeSeconds: writing / .seconds(1),
-      proofSeconds: proof / .seconds(1), writePeakMB: writePeak, peakMB: peakMemoryMB())
+      proofSeconds: proof / .seconds(1), writePeakMB: writePeak, peakMB: peak)
     print(try encodeJSON(report))
   }
 

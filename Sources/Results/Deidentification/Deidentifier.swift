@@ -37,9 +37,8 @@ public struct Deidentifier: Sendable {
   }
 
   private static func read(_ path: String) throws(DICOMError) -> (Dataset, NativePixels?) {
-    let file = try DICOMFile(path: path)
-    guard file.dataset.contains(.bitsAllocated) else { return (file.dataset, nil) }
-    return try DICOMFile.withPixelsOnDisk(path: path)
+    let file = try DICOMFile.mapped(path: path, storedValuesOf: []).file
+    return (file.dataset, file.dataset.contains(.bitsAllocated) ? try file.pixelsOnDisk() : nil)
   }
 
   private static func streamed(_ pixels: NativePixels) throws(DICOMError) -> StreamedPixelData {

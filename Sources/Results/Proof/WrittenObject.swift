@@ -24,13 +24,9 @@ struct WrittenObject {
   init(_ path: String, hasPixels: Bool = true) throws(ProofError) {
     self.path = path
     do {
-      // The whole file is in memory meanwhile, and so before the dataset, which is large for thousands of frames.
-      stored = try DICOMFile.storedValues(of: Self.storedTags, path: path)
-      if hasPixels {
-        (dataset, pixels) = try DICOMFile.withPixelsOnDisk(path: path)
-      } else {
-        (dataset, pixels) = (try DICOMFile(path: path).dataset, nil)
-      }
+      let (file, values) = try DICOMFile.mapped(path: path, storedValuesOf: Self.storedTags)
+      (dataset, stored) = (file.dataset, values)
+      pixels = hasPixels ? try file.pixelsOnDisk() : nil
     } catch {
       throw .unreadable(error)
     }
