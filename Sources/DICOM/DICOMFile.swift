@@ -226,9 +226,21 @@ extension DICOMFile {
   public static func withNativePixels(
     path: String
   ) throws(DICOMError) -> (dataset: Dataset, pixels: [UInt8]) {
+    let (dataset, pixels) = try withAnyNativePixels(path: path)
+    guard let pixels else { throw .missingAttribute(file: path, tag: .pixelData) }
+    return (dataset, pixels)
+  }
+
+  /// The dataset of a file and the bytes of its uncompressed pixel data, little endian; nil where it has none.
+  ///
+  /// - Throws: ``DICOMError``, also where the pixel data is compressed.
+  package static func withAnyNativePixels(
+    path: String
+  ) throws(DICOMError) -> (dataset: Dataset, pixels: [UInt8]?) {
     let bytes = try load(path)
     let file = try DICOMFile(path: path, bytes: bytes)
-    guard let value = file.structure.pixelData?.native else {
+    guard let location = file.structure.pixelData else { return (file.dataset, nil) }
+    guard let value = location.native else {
       throw .missingAttribute(file: path, tag: .pixelData)
     }
     guard !file.transferSyntax.isBigEndian else {

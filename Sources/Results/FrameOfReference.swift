@@ -21,6 +21,14 @@ extension SliceStack {
     guard let first = frames.first else { return "" }
     return hasFrameOfReference
       ? first.frameOfReferenceUID
-      : DICOMUID.named("frame of reference/\(first.seriesInstanceUID)")
+      : GivenFrameOfReference.uid(ofSeries: first.seriesInstanceUID)
+  }
+}
+
+/// The frame of reference of results on images that share none.
+public enum GivenFrameOfReference {
+  /// The UID that follows from the images' series.
+  public static func uid(ofSeries uid: String) -> String {
+    DICOMUID.named("frame of reference/\(uid)")
   }
 }

@@ -6,13 +6,14 @@ import Volumes
 
 /// Labels that are known of an image, read from a file.
 public enum KnownLabels {
-  /// Labels of a NIfTI file unchanged, or of a segmentation object on the grid.
+  /// Labels of a NIfTI file unchanged, or of a segmentation object or a structure set on the grid.
   ///
   /// A segment has the label with its codes (Segmented Property Type and its modifier), of several
-  /// that of its name; where no labels are given it has its number.
+  /// that of its name, as a region of a structure set has where no label has its codes; where no labels are given it has
+  /// its number.
   ///
   /// - Parameters:
-  ///   - url: a NIfTI file or a DICOM SEG.
+  ///   - url: a NIfTI file, a DICOM SEG or an RTSTRUCT.
   ///   - grid: the voxels onto which a segmentation object is put.
   ///   - labels: of the model.
   /// - Throws: `NIfTIError` or `SegmentationLabelsError`.
@@ -26,7 +27,11 @@ public enum KnownLabels {
         segment.type == .init($0.type)
           && segment.modifier == $0.modifier.map(SegmentationLabels.Code.init)
       }
-      return (alike.first { $0.name == segment.name } ?? alike.first)?.value
+      if let label = alike.first(where: { $0.name == segment.name }) ?? alike.first {
+        return label.value
+      }
+      let named = labels.filter { segment.isRegion && segment.isNamed($0.name) }
+      return named.count == 1 ? named[0].value : nil
     }
   }
 }

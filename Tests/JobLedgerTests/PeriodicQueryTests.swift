@@ -36,7 +36,7 @@ import Testing
     record.sopClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
     try fixture.receive(record)
     var labelMaps: Int64 = 0
-    let next = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
+    let next = try ledger.nextExternalSegmentation(unindexedAfter: &labelMaps)
     let external = try #require(next)
     try ledger.beginReading(external)
     try ledger.record(external, of: [series], madeWith: "x", isOurs: false)
@@ -76,11 +76,11 @@ import Testing
     var due = try ledger.nextComparison(after: &position)
     #expect(due == nil)
     var labelMaps: Int64 = 0
-    var external = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
+    var external = try ledger.nextExternalSegmentation(unindexedAfter: &labelMaps)
     #expect(external == nil && labelMaps > 0)
     let before = position
     let made = try plans.statements {
-      external = try ledger.nextExternalSegmentation(labelMapsAfter: &labelMaps)
+      external = try ledger.nextExternalSegmentation(unindexedAfter: &labelMaps)
       due = try ledger.nextComparison(after: &position)
     }
     #expect(external == nil && due == nil && position == before)

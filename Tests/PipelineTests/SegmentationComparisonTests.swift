@@ -28,7 +28,8 @@ import Testing
     Intake(
       state: small.state, ledger: small.ledger,
       receptions: ReceptionLog(ledger: small.ledger, logger: Logger(label: "test")),
-      storedClasses: [Self.storage, Self.labelMapStorage], logger: Logger(label: "test"))
+      storedClasses: [Self.storage, Self.labelMapStorage, StructureSetStorage.sopClassUID],
+      logger: Logger(label: "test"))
   }
 
   /// The bits of each segment of a binary object with whole bytes in each frame.

@@ -28,12 +28,13 @@ extension Ledger {
         AND later.sop_uid = instances.sop_uid AND later.revision > instances.revision)
     """
 
-  /// The segmentation object or label map that was received next after those that were looked at; nil for none.
+  /// The segmentation object, label map or structure set that was received next after those that were looked at; nil
+  /// for none.
   ///
-  /// - Parameter position: the instance up to which label maps were looked for, 0 at first: no index has them, so that
-  ///   only what came since is read. Moved where there is none.
+  /// - Parameter position: the instance up to which label maps and structure sets were looked for, 0 at first: no index
+  ///   has them, so that only what came since is read. Moved where there is none.
   public func nextExternalSegmentation(
-    labelMapsAfter position: inout Int64
+    unindexedAfter position: inout Int64
   ) throws(LedgerError) -> ExternalSegmentation? {
     // In one snapshot: those that are looked at have to be so in the order in which they came.
     let (found, next) = try read { [position] db in
@@ -46,16 +47,18 @@ extension Ledger {
           WHERE sop_class_uid = '1.2.840.10008.5.1.4.1.1.66.4' AND \(Self.isCurrent) AND id > ?
           ORDER BY id LIMIT 1
           """, arguments: [last])
-      let labelMap = try Row.fetchOne(
+      let other = try Row.fetchOne(
         db,
         sql: """
           SELECT id, sop_uid, spool_path FROM instances NOT INDEXED
-          WHERE id > ? AND sop_class_uid = '1.2.840.10008.5.1.4.1.1.66.7' AND \(Self.isCurrent)
+          WHERE id > ? AND sop_class_uid
+              IN ('1.2.840.10008.5.1.4.1.1.66.7', '1.2.840.10008.5.1.4.1.1.481.3')
+            AND \(Self.isCurrent)
           ORDER BY id LIMIT 1
           """, arguments: [max(last, position)])
       let newest = try Int64.fetchOne(db, sql: "SELECT max(id) FROM instances") ?? 0
-      let both = try [segmentation, labelMap].compactMap(\.self).map(external)
-      return (both.min { $0.instance < $1.instance }, labelMap == nil ? newest : position)
+      let both = try [segmentation, other].compactMap(\.self).map(external)
+      return (both.min { $0.instance < $1.instance }, other == nil ? newest : position)
     }
     position = next
     return found
@@ -85,7 +88,7 @@ extension Ledger {
   /// Writes what a segmentation object says of itself, in place of what was noted before.
   ///
   /// - Parameters:
-  ///   - external: as ``nextExternalSegmentation(labelMapsAfter:)`` gives it.
+  ///   - external: as ``nextExternalSegmentation(unindexedAfter:)`` gives it.
   ///   - series: Series Instance UIDs that it is of.
   ///   - madeWith: the program, as it says.
   ///   - isOurs: whether it is a result of segmentd, which is compared with nothing.

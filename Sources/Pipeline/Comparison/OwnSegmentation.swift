@@ -4,7 +4,7 @@ import Ingest
 import JobLedger
 import Results
 
-/// Whether a segmentation object that came back is a result of ours, or one that somebody corrected.
+/// Whether a segmentation object or structure set that came back is a result of ours, or one that somebody corrected.
 ///
 /// Who made it says nothing: an archive may coerce Manufacturer, and a program that saves a correction in place
 /// may keep it. What tells is the instance and what it holds.
@@ -20,13 +20,39 @@ struct OwnSegmentation {
     if let uid = dataset.text(.sopInstanceUID), let own = try ledger.resultObject(uid) {
       let sent = state.file(own.path).path
       if FileManager.default.fileExists(atPath: sent) { return holdsTheSame(sent, path) }
+      if dataset.text(.sopClassUID) == StructureSetStorage.sopClassUID { return true }
     }
-    // Of another installation, or of a result whose files are purged.
+    // Of another installation, or of a result whose files are purged. A structure set has nothing else that
+    // tells.
     return ResultIdentifiers.track(dataset)
   }
 
-  /// Pixels, segments, and the segment and place of each frame.
   private func holdsTheSame(_ sent: String, _ received: String) -> Bool {
+    guard let ours = try? DICOMFile(path: sent).dataset,
+      ours.text(.sopClassUID) == StructureSetStorage.sopClassUID
+    else { return holdsTheSamePixels(sent, received) }
+    guard let theirs = try? DICOMFile(path: received).dataset,
+      let segments = try? SegmentationLabels.segments(of: sent),
+      let otherSegments = try? SegmentationLabels.segments(of: received)
+    else { return false }
+    return segments == otherSegments && contours(ours) == contours(theirs)
+  }
+
+  private struct Contour: Equatable {
+    var region: Int?
+    var points: [Double]
+  }
+
+  private func contours(_ dataset: Dataset) -> [Contour] {
+    dataset.items(.roiContourSequence).flatMap { region in
+      region.items(.contourSequence).map {
+        Contour(region: region.integer(.referencedROINumber), points: $0.reals(.contourData))
+      }
+    }
+  }
+
+  /// Pixels, segments, and the segment and place of each frame.
+  private func holdsTheSamePixels(_ sent: String, _ received: String) -> Bool {
     guard let (ours, pixels) = try? DICOMFile.withNativePixels(path: sent),
       let (theirs, others) = try? DICOMFile.withNativePixels(path: received),
       let segments = try? SegmentationLabels.segments(of: sent),

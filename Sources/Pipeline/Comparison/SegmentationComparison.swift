@@ -10,7 +10,7 @@ import ServiceLifecycle
 import Synchronization
 import Volumes
 
-/// Compares segmentations that others made, and sent to us, with our results on the same series. Nothing is
+/// Compares segmentations and structure sets that others made, and sent to us, with our results on the same series. Nothing is
 /// segmented by them, and no result is changed.
 public final class SegmentationComparison: Service {
   private let state: StateDirectory
@@ -18,7 +18,7 @@ public final class SegmentationComparison: Service {
   private let logger: Logger
   /// Up to where this process has found all pairs.
   private let position = Mutex(ComparisonPosition.start)
-  private let labelMaps = LabelMapPosition()
+  private let unindexed = UnindexedPosition()
 
   public init(state: StateDirectory, ledger: Ledger, logger: Logger) {
     self.state = state
@@ -34,8 +34,8 @@ public final class SegmentationComparison: Service {
   ///
   /// - Returns: false when there is none.
   func compareNext() throws -> Bool {
-    let external = try labelMaps.move { position throws(LedgerError) in
-      try ledger.nextExternalSegmentation(labelMapsAfter: &position)
+    let external = try unindexed.move { position throws(LedgerError) in
+      try ledger.nextExternalSegmentation(unindexedAfter: &position)
     }
     if let external {
       try read(external)
@@ -77,16 +77,18 @@ public final class SegmentationComparison: Service {
         external, of: [], madeWith: "", isOurs: false, fault: error.description)
     }
     let made = [DICOM.Tag.manufacturer, .manufacturerModelName].map { dataset.text($0) ?? "" }
-    let series = dataset.items(.referencedSeriesSequence).compactMap { $0.text(.seriesInstanceUID) }
+    let series = dataset.referencedSeries.compactMap { $0.text(.seriesInstanceUID) }
+    let sequence =
+      dataset.isStructureSet ? DICOM.Tag.rtReferencedSeriesSequence : .referencedSeriesSequence
     try ledger.record(
       external, of: series, madeWith: made.filter { !$0.isEmpty }.joined(separator: " "),
       isOurs: try OwnSegmentation(state: state, ledger: ledger).isSent(path, dataset),
-      fault: series.isEmpty ? "\(DICOM.Tag.referencedSeriesSequence) names no series" : nil)
+      fault: series.isEmpty ? "\(sequence) names no series" : nil)
   }
 }
 
-/// The instance up to which label maps of others were looked for.
-private final class LabelMapPosition: Sendable {
+/// The instance up to which label maps and structure sets of others were looked for.
+private final class UnindexedPosition: Sendable {
   private let value = Mutex<Int64>(0)
 
   func move<Value: Sendable>(
@@ -114,24 +116,27 @@ struct SegmentationPair {
       .compactMap { equipment?.text($0) }.filter { !$0.isEmpty }.joined(separator: " ")
   }
 
-  /// Scores the structures that both have, matched by their codes.
+  /// Scores the structures that both have, matched by their codes, and regions of a structure set without the codes
+  /// of a structure by their names.
   ///
   /// - Throws: ``SegmentationPairError``, `SegmentationLabelsError`, `EvaluationError`.
   func scores() throws -> [ComparisonScore] {
-    let theirSegments = try SegmentationLabels.segments(of: theirs)
+    let all = try SegmentationLabels.segments(of: theirs)
     var scores: [ComparisonScore] = []
     for path in try ofSameImages() {
       try Task.checkCancellation()
       let ourSegments = try SegmentationLabels.segments(of: path)
+      let theirSegments = try all.inFrameOfReference(of: path)
       let common = ourSegments.compactMap { segment in
         theirSegments.match(segment, of: ourSegments).map { (segment, $0) }
       }
       guard !common.isEmpty else { continue }
-      let grid = try SegmentationLabels.grid(covering: [path, theirs])
+      let grid = try SegmentationLabels.grid(
+        covering: [path, theirs], regions: Set(common.map(\.1.number)))
       scores += try score(common, path, on: grid)
     }
     guard !scores.isEmpty else {
-      throw SegmentationPairError.nothingInCommon(segments: theirSegments.count)
+      throw SegmentationPairError.nothingInCommon(segments: all.count)
     }
     return scores
   }
@@ -155,7 +160,7 @@ struct SegmentationPair {
         Region(label: UInt8(clamping: $0 + 1), name: $1.ours.name)
       }
       return try Evaluation.score(found, against: known, regions: regions).map(ComparisonScore.init)
-    } catch SegmentationLabelsError.overlap where segments.count > 1 {
+    } catch let error as SegmentationLabelsError where error.isOverlap && segments.count > 1 {
       return try segments.flatMap { segment in
         try Task.checkCancellation()
         return try score([segment], path, on: grid)
@@ -171,31 +176,69 @@ struct SegmentationPair {
   }
 
   private func images(_ path: String) throws -> Set<String> {
-    Set(
-      try DICOMFile(path: path).dataset.items(.referencedSeriesSequence)
-        .flatMap { $0.items(.referencedInstanceSequence) }
+    let dataset = try DICOMFile(path: path).dataset
+    let images =
+      dataset.isStructureSet ? DICOM.Tag.contourImageSequence : .referencedInstanceSequence
+    return Set(
+      dataset.referencedSeries.flatMap { $0.items(images) }
         .compactMap { $0.text(.referencedSOPInstanceUID) })
+  }
+}
+
+extension Dataset {
+  fileprivate var isStructureSet: Bool { text(.sopClassUID) == StructureSetStorage.sopClassUID }
+
+  /// The items of the series that a segmentation or a structure set refers to.
+  fileprivate var referencedSeries: [Dataset] {
+    guard isStructureSet else { return items(.referencedSeriesSequence) }
+    return items(.referencedFrameOfReferenceSequence)
+      .flatMap { $0.items(.rtReferencedStudySequence) }
+      .flatMap { $0.items(.rtReferencedSeriesSequence) }
   }
 }
 
 enum SegmentationPairError: Error, Equatable, CustomStringConvertible {
   case nothingInCommon(segments: Int)
+  case otherFrameOfReference(String)
 
   var description: String {
     switch self {
     case .nothingInCommon(let segments):
-      "none of its \(segments) segments has the codes of a structure of the result"
+      "none of its \(segments) segments has the codes of a structure of the result, and no region its name"
+    case .otherFrameOfReference(let uid):
+      "\(DICOM.Tag.frameOfReferenceUID) \(DICOMUID.isValid(uid) ? uid : "") is not that of the images"
     }
   }
 }
 
 extension [SegmentationLabels.Segment] {
-  /// The segment of the same codes and name, or of the same codes where there is one of these on both sides.
+  /// The segment of the same codes and name, or of the same codes where there is one of these on both sides; of a
+  /// structure set, where no region has the codes, the one of the name.
   fileprivate func match(_ segment: Element, of others: [Element]) -> Element? {
     let isAlike = { (one: Element) in one.type == segment.type && one.modifier == segment.modifier }
     let alike = filter(isAlike)
     if let named = alike.first(where: { $0.name == segment.name }) { return named }
-    return alike.count == 1 && others.count(where: isAlike) == 1 ? alike[0] : nil
+    if alike.count == 1, others.count(where: isAlike) == 1 { return alike[0] }
+    let named = filter { $0.isRegion && $0.isNamed(segment.name) }
+    return alike.isEmpty && named.count == 1 ? named[0] : nil
+  }
+
+  /// Those in the frame of reference of an object of ours. Where that is one that we gave to images without any, and
+  /// where they name none, there is nothing to compare.
+  ///
+  /// - Throws: ``SegmentationPairError/otherFrameOfReference(_:)`` where there are others alone.
+  fileprivate func inFrameOfReference(of path: String) throws -> [Element] {
+    let ours = try DICOMFile.withPixelsOnDisk(path: path).dataset
+    let uid = ours.text(.frameOfReferenceUID)
+    let isGiven = ours.referencedSeries.contains {
+      $0.text(.seriesInstanceUID).map(GivenFrameOfReference.uid(ofSeries:)) == uid
+    }
+    guard !isGiven else { return self }
+    let found = filter { ($0.frameOfReferenceUID ?? "").isEmpty || $0.frameOfReferenceUID == uid }
+    if found.isEmpty, let other = first?.frameOfReferenceUID {
+      throw SegmentationPairError.otherFrameOfReference(other)
+    }
+    return found
   }
 }
 

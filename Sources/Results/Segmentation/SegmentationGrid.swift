@@ -4,19 +4,29 @@ import Volumes
 
 extension SegmentationLabels {
   /// A grid that has the frames of several segmentation objects on its voxels, without their source images:
-  /// planes as the first object's, and as many of them as reach from the first frame to the last.
+  /// planes as the first object's, and as many of them as reach from the first frame, or contour, to the last.
   ///
-  /// - Parameter paths: of objects, of which the first says how far its slices are apart.
+  /// - Parameters:
+  ///   - paths: of objects, of which the first is no structure set and says how far its slices are apart.
+  ///   - regions: numbers of those whose contours count, of structure sets; nil for all.
   /// - Throws: ``SegmentationLabelsError``, also where the first has no frame, slices at uneven steps, or more
   ///   voxels than a volume may have.
-  public static func grid(covering paths: [String]) throws(SegmentationLabelsError) -> VolumeGrid {
+  public static func grid(
+    covering paths: [String], regions: Set<Int>? = nil
+  ) throws(SegmentationLabelsError) -> VolumeGrid {
     var planes: FramePlanes?
     var places: [Double] = []
     for path in paths {
       let dataset: Dataset
       do { dataset = try DICOMFile(path: path).dataset } catch { throw .unreadable(error) }
       if planes == nil { planes = try FramePlanes(dataset, path: path) }
-      places += try planes?.places(of: dataset, path: path) ?? []
+      guard let planes else { continue }
+      if StructureSetRegions.describes(dataset) {
+        let points = try StructureSetRegions(dataset, path: path).points(ofRegions: regions)
+        places += points.map(planes.plane(of:))
+      } else {
+        places += try planes.places(of: dataset, path: path)
+      }
     }
     guard let planes, let path = paths.first else {
       throw .attribute(file: "", tag: .perFrameFunctionalGroups, frame: nil, reason: "is absent")
@@ -81,10 +91,16 @@ private struct FramePlanes {
         throw .attribute(
           file: path, tag: .imagePosition, frame: index + 1, reason: "is not 3 numbers")
       }
-      places.append(((SIMD3(position[0], position[1], position[2]) - origin) * normal).sum())
+      places.append(place(of: SIMD3(position[0], position[1], position[2])))
     }
     return places
   }
+
+  /// Of a point in mm along the normal, from the first object's first frame.
+  func place(of point: SIMD3<Double>) -> Double { ((point - origin) * normal).sum() }
+
+  /// Likewise of the plane that is next to a point: coordinates of contours are rounded.
+  func plane(of point: SIMD3<Double>) -> Double { (place(of: point) / step).rounded() * step }
 
   func grid(
     from first: Double, to last: Double, path: String

@@ -13,6 +13,18 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
   case overlap(file: String, frame: Int)
   /// A pixel of a label map is of no segment.
   case unknownSegment(file: String, frame: Int, number: Int)
+  /// A contour of a structure set encloses no pixels of the grid; both numbers as the object gives or counts them.
+  case contour(file: String, region: Int, contour: Int, reason: String)
+  /// A region of a structure set shares voxels with another.
+  case regionsOverlap(file: String, region: Int)
+
+  /// Whether segments can be read one by one, and not all at once.
+  public var isOverlap: Bool {
+    switch self {
+    case .overlap, .regionsOverlap: true
+    default: false
+    }
+  }
 
   public var description: String {
     switch self {
@@ -26,19 +38,37 @@ public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringCon
       "\(file): frame \(frame) overlaps another segment, so that a voxel has two labels"
     case .unknownSegment(let file, let frame, let number):
       "\(file): a pixel of frame \(frame) is \(number), which is the number of no segment"
+    case .contour(let file, let region, let contour, let reason):
+      "\(file): \(Tag.contourData): contour \(contour) of region \(region) \(reason)"
+    case .regionsOverlap(let file, let region):
+      "\(file): \(Tag.contourData): region \(region) overlaps another, so that a voxel has two labels"
     }
   }
 }
 
-/// Reads binary segmentation objects and label maps (PS3.3 C.8.20) of any origin as labels.
+/// Reads binary segmentation objects and label maps (PS3.3 C.8.20), and structure sets (PS3.3 A.19), of any origin as
+/// labels. The regions of a structure set are its segments.
 public enum SegmentationLabels {
-  /// A segment as the object describes it (Segment Sequence (0062,0002)).
+  /// A segment as the object describes it (Segment Sequence (0062,0002)), or a region of a structure set (Structure Set
+  /// ROI Sequence (3006,0020)).
   public struct Segment: Sendable, Equatable {
     public var number: Int
     public var name: String
-    /// Segmented Property Type and its modifier.
+    /// Segmented Property Type, or RT ROI Identification Code, and its modifier.
     public var type: Code?
     public var modifier: Code?
+    /// Of its frames or contours; nil where the object names none.
+    public var frameOfReferenceUID: String?
+    /// Whether it is a region of a structure set, of which a name may be all that is known.
+    public var isRegion = false
+
+    /// Whether it has a name, but for capitals and what separates words.
+    public func isNamed(_ other: String) -> Bool {
+      func letters(_ name: String) -> String {
+        name.lowercased().filter { $0.isLetter || $0.isNumber }
+      }
+      return !letters(name).isEmpty && letters(name) == letters(other)
+    }
   }
 
   /// A code, which means something in its scheme alone (PS3.3 8.2).
@@ -68,16 +98,27 @@ public enum SegmentationLabels {
   /// covers are background.
   ///
   /// - Parameters:
-  ///   - path: of the segmentation object.
+  ///   - path: of the object.
   ///   - grid: the grid that the labels are wanted on.
   ///   - label: the label of a segment; nil leaves it out.
   /// - Throws: ``SegmentationLabelsError``.
   public static func read(
     _ path: String, onto grid: VolumeGrid, label: (Segment) -> UInt8?
   ) throws(SegmentationLabelsError) -> LabelVolume {
-    let reader = try Reader(path, grid: grid)
+    let dataset: Dataset
+    let pixels: [UInt8]?
+    do { (dataset, pixels) = try DICOMFile.withAnyNativePixels(path: path) } catch {
+      throw .unreadable(error)
+    }
     var labels: [Int: UInt8] = [:]
-    for segment in try reader.segments() { labels[segment.number] = label(segment) ?? 0 }
+    for segment in try segments(of: dataset, path: path) {
+      labels[segment.number] = label(segment) ?? 0
+    }
+    guard let pixels else {
+      let regions = try StructureSetRegions(dataset, path: path)
+      return LabelVolume(grid: grid, labels: try regions.labels(on: grid, labels))
+    }
+    let reader = try Reader(dataset, pixels, path: path, grid: grid)
     return LabelVolume(grid: grid, labels: try reader.labels(labels))
   }
 }
@@ -95,6 +136,9 @@ extension SegmentationLabels {
   fileprivate static func segments(
     of dataset: Dataset, path: String
   ) throws(SegmentationLabelsError) -> [Segment] {
+    if StructureSetRegions.describes(dataset) {
+      return try StructureSetRegions(dataset, path: path).segments()
+    }
     var segments: [Segment] = []
     for item in dataset.items(.segmentSequence) {
       guard let number = item.integer(.segmentNumber) else {
@@ -105,7 +149,7 @@ extension SegmentationLabels {
       segments.append(
         Segment(
           number: number, name: item.text(.segmentLabel) ?? "", type: Code(type),
-          modifier: Code(modifier)))
+          modifier: Code(modifier), frameOfReferenceUID: dataset.text(.frameOfReferenceUID)))
     }
     return segments
   }
@@ -122,12 +166,13 @@ private struct Reader {
   private let bits: Int
   private var isLabelMap: Bool { bits > 1 }
 
-  init(_ path: String, grid: VolumeGrid) throws(SegmentationLabelsError) {
+  init(
+    _ dataset: Dataset, _ pixels: [UInt8], path: String, grid: VolumeGrid
+  ) throws(SegmentationLabelsError) {
     self.path = path
     self.grid = grid
-    do {
-      (dataset, pixels) = try DICOMFile.withNativePixels(path: path)
-    } catch { throw .unreadable(error) }
+    self.dataset = dataset
+    self.pixels = pixels
     rows = dataset.integer(.rows) ?? 0
     columns = dataset.integer(.columns) ?? 0
     bits = dataset.integer(.bitsAllocated) ?? 0
@@ -148,10 +193,6 @@ private struct Reader {
         file: path, tag: .pixelData, frame: nil,
         reason: "\(pixels.count) bytes for \(frames) frames of \(rows)×\(columns) pixels")
     }
-  }
-
-  func segments() throws(SegmentationLabelsError) -> [SegmentationLabels.Segment] {
-    try SegmentationLabels.segments(of: dataset, path: path)
   }
 
   func labels(_ labelOfSegment: [Int: UInt8]) throws(SegmentationLabelsError) -> [UInt8] {
