@@ -18,11 +18,12 @@ import Testing
   private let result: URL
 
   init() async throws {
-    small = try await SmallJob()
+    let small = try await SmallJob()
     var options = ResultOptions()
     options.writesStructureSet = true
     #expect(try await small.runner(small.executor(options: options)).runNext { _ in })
     try #require(try small.ledger.job(small.id).job.state == "completed")
+    self.small = small
     result = small.state.file("results/\(small.id)")
     ours = try DICOMFile(path: result.appendingPathComponent("structures.dcm").path).dataset
     comparison = SegmentationComparison(
