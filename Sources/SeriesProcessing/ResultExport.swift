@@ -68,6 +68,16 @@ struct ResultExport {
           picture: picture, millilitres: Self.millilitres(labels, held, depths: stack.sliceDepths),
           phase: phase, warnings: segmented.warnings, notes: segmented.notes))
     }
+    if parts.count > 1 {
+      let whole = SegmentationObject(
+        labels, stack: stack, segments: segments,
+        origin: origin(segmented.warnings, phase: phase, instanceNumber: index + 1),
+        identifiers: identity.identifiers(
+          object: index, holding: labels, remarks: segmented.warnings), options: options)
+      try times.measure(.proof) {
+        try DividedResultProof(of: whole).prove(objects.map(\.segmentation.path))
+      }
+    }
     let captures = try CaptureExport(export: self).write(
       labels, stack: stack, origin: origin(segmented.warnings, phase: phase, instanceNumber: 1),
       index: volume, suffix: suffix)

@@ -43,7 +43,10 @@ struct WantedFrames {
   /// Index of the segment and slice of each frame; of a label map each slice once, and no segment.
   let frames: [(segment: Int, slice: Int)]
 
-  init(_ object: SegmentationObject) {
+  /// - Parameters:
+  ///   - object: which has the frames.
+  ///   - held: the segments that have some; nil for those that the object holds.
+  init(_ object: SegmentationObject, holding held: [SegmentDescription]? = nil) {
     let labels = object.labels
     let plane = labels.grid.rows * labels.grid.columns
     var seen = [[Bool]](
@@ -58,7 +61,7 @@ struct WantedFrames {
     let isNothing = seen.allSatisfy { !$0.dropFirst().contains(true) }
     var segments: [SegmentDescription] = []
     var frames: [(segment: Int, slice: Int)] = []
-    for segment in object.held {
+    for segment in held ?? object.held {
       var slices = seen.indices.filter { slice in
         segment.labels.contains { seen[slice][Int($0)] }
       }
