@@ -64,6 +64,9 @@ extension SiteConfiguration {
     public var takes: [ObjectKind]?
     /// Whether it gets each image of the captures as an object of its own, in place of one object of all.
     public var singleFrames = false
+    /// What a new result of images that have one already does to that here; nil for what
+    /// ``Results/onEarlierResult`` says.
+    public var onEarlierResult: Results.OnEarlierResult?
     /// Models whose results it gets; nil for all.
     public var models: [String]?
     /// Names of rules; it gets the results of those that select the series for the model. Nil for all.
@@ -74,6 +77,7 @@ extension SiteConfiguration {
     private enum CodingKeys: String, CodingKey, CaseIterable {
       case name, kind, aeTitle, host, port, url, user, passwordFile, tokenFile
       case tls, verify, timeoutSeconds, deidentify, takes, singleFrames, models, rules, require
+      case onEarlierResult
     }
 
     public init(from decoder: any Decoder) throws {
@@ -108,6 +112,8 @@ extension SiteConfiguration {
       deidentify = try values.decodeIfPresent(Bool.self, forKey: .deidentify) ?? deidentify
       takes = try values.decodeIfPresent([ObjectKind].self, forKey: .takes)
       singleFrames = try values.decodeIfPresent(Bool.self, forKey: .singleFrames) ?? singleFrames
+      onEarlierResult = try values.decodeIfPresent(
+        Results.OnEarlierResult.self, forKey: .onEarlierResult)
       models = try values.decodeIfPresent([String].self, forKey: .models)
       rules = try values.decodeIfPresent([String].self, forKey: .rules)
       criteria = try SeriesCriteria(amongKeysOf: decoder)
@@ -153,6 +159,11 @@ extension SiteConfiguration {
 }
 
 extension SiteConfiguration {
+  /// What a new result of images that have one already does to that at a destination.
+  public func onEarlierResult(at destination: Destination) -> Results.OnEarlierResult {
+    destination.onEarlierResult ?? results.onEarlierResult
+  }
+
   /// What is no fault and hardly meant, with the keys that it is about: kinds of objects that a destination
   /// waits for in vain, and results that reach nobody.
   public var warnings: [String] {

@@ -65,6 +65,8 @@ public struct StateDirectory: Sendable {
   public var deidentificationKey: URL { url.appendingPathComponent("deidentification.key") }
   /// De-identified copies of results while they are sent.
   public var deidentified: URL { url.appendingPathComponent("deidentified", isDirectory: true) }
+  /// Copies of results that name no earlier ones, while they are sent.
+  public var added: URL { url.appendingPathComponent("added", isDirectory: true) }
 
   /// The audit log, a file for each day; made with the first entry.
   public var auditLog: URL { url.appendingPathComponent("audit", isDirectory: true) }

@@ -33,6 +33,9 @@ extension SiteConfiguration {
   public var resultOptions: ResultOptions {
     var options = results.options
     options.writesSingleFrames = destinations.contains(where: \.singleFrames)
+    // Where a destination adds, it gets copies that do not name them.
+    options.namesReplaced =
+      options.namesReplaced || destinations.contains { onEarlierResult(at: $0) == .replace }
     return options
   }
 }

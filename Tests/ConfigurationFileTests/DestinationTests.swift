@@ -65,6 +65,21 @@ import Testing
     #expect(full.tls?.fault()?.contains("c.pem") == true)
   }
 
+  /// As the site says, or as the destination itself does.
+  @Test(arguments: [
+    ("", "listener: {}", SiteConfiguration.Results.OnEarlierResult.replace),
+    ("", "results: {onEarlierResult: add}", .add),
+    (", onEarlierResult: replace", "results: {onEarlierResult: add}", .replace),
+    (", onEarlierResult: add", "listener: {}", .add),
+  ])
+  func earlierResults(
+    own: String, site: String, due: SiteConfiguration.Results.OnEarlierResult
+  ) throws {
+    let configuration = try load(dimse + own, site)
+    let destination = try #require(configuration.destinations.first)
+    #expect(configuration.onEarlierResult(at: destination) == due)
+  }
+
   /// Settings that are no fault, and of which something reaches nobody.
   @Test(arguments: [
     ("takes: [seg]", "", "takes: has no sr|results.nothingFound: report"),
@@ -123,6 +138,7 @@ import Testing
       "destinations.a.deidentify: captures show the images' pixels"
     ),
     ("aeTitle: A, host: h, port: 104, takes: []", "destinations.a.takes: is empty"),
+    ("aeTitle: A, host: h, port: 104, onEarlierResult: remove", "remove"),
     ("aeTitle: A, host: h, port: 104, takes: [mesh]", "mesh"),
     (
       "aeTitle: A, host: h, port: 104, singleFrames: true",

@@ -19,7 +19,7 @@ extension ConfiguredParts {
     var destinations: [String: any ResultDestination] = [:]
     for settings in configuration.destinations {
       if let fault = settings.tls?.fault() { logger.error("\(fault)") }
-      let destination: any ResultDestination =
+      var destination: any ResultDestination =
         switch settings.service {
         case .dimse(let dimse):
           DIMSEDestination(
@@ -27,6 +27,9 @@ extension ConfiguredParts {
             timeout: settings.timeoutSeconds)
         case .stow(let web): try self.destination(web, settings)
         }
+      if configuration.onEarlierResult(at: settings) == .add {
+        destination = AddingDestination(destination: destination, folder: state.added)
+      }
       destinations[settings.name] =
         settings.deidentify ? try deidentifying(destination) : destination
     }

@@ -43,23 +43,13 @@ struct DeidentifyingDestination: ResultDestination {
     of objects: [OutgoingObject],
     _ body: ([OutgoingObject]) async throws(DeliveryFault) -> Answer
   ) async throws(DeliveryFault) -> Answer {
-    let copies = folder.appendingPathComponent(UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: copies) }
-    var outgoing: [OutgoingObject] = []
-    do {
-      try FileManager.default.createDirectory(
-        at: copies, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-      for (number, object) in objects.enumerated() {
-        let copy = copies.appendingPathComponent("\(number + 1).dcm")
-        try deidentifier.write(object.path, to: copy.path)
-        outgoing.append(
-          OutgoingObject(
-            sopInstanceUID: deidentifier.key.uid(object.sopInstanceUID), path: copy.path))
-      }
-    } catch {
-      throw DeliveryFault(deidentifying: error)
-    }
-    return try await body(outgoing)
+    try await OutgoingCopies.with(
+      of: objects, in: folder,
+      copy: { object, file in
+        try deidentifier.write(object.path, to: file.path)
+        return OutgoingObject(
+          sopInstanceUID: deidentifier.key.uid(object.sopInstanceUID), path: file.path)
+      }, fault: DeliveryFault.init(deidentifying:), body)
   }
 }
 

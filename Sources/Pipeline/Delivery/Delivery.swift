@@ -44,7 +44,9 @@ public struct Delivery: Service {
 
   public func run() async throws {
     // Copies that an earlier process was sending when it ended.
-    try? FileManager.default.removeItem(at: state.deidentified)
+    for copies in [state.deidentified, state.added] {
+      try? FileManager.default.removeItem(at: copies)
+    }
     // Loops for each destination: one that is unreachable or hangs does not hold up the others, nor does
     // a question for proof hold up what is to be sent.
     await withDiscardingTaskGroup { group in

@@ -215,15 +215,3 @@ struct DeidentificationProof {
     try object.expect(isSame, .pixelData, "is not that of the original")
   }
 }
-
-extension NativePixels {
-  fileprivate func hasSameBytes(as other: NativePixels) throws(DICOMError) -> Bool {
-    guard count == other.count else { return false }
-    let (reader, others) = (try open(), try other.open())
-    for start in stride(from: 0, to: count, by: 1 << 20) {
-      let part = start..<min(start + (1 << 20), count)
-      guard try reader.read(part) == others.read(part) else { return false }
-    }
-    return true
-  }
-}

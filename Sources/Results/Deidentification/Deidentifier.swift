@@ -23,7 +23,7 @@ public struct Deidentifier: Sendable {
     do {
       let (dataset, pixels) = try Self.read(path)
       try deidentified(dataset, file: path).write(
-        to: written, pixelData: try pixels.map(Self.streamed))
+        to: written, pixelData: try pixels.map(StreamedPixelData.init(copying:)))
       try DeidentificationProof(of: path, key: key).prove(written)
     } catch {
       unlink(written)
@@ -39,15 +39,6 @@ public struct Deidentifier: Sendable {
   private static func read(_ path: String) throws(DICOMError) -> (Dataset, NativePixels?) {
     let file = try DICOMFile.mapped(path: path, storedValuesOf: []).file
     return (file.dataset, file.dataset.contains(.bitsAllocated) ? try file.pixelsOnDisk() : nil)
-  }
-
-  private static func streamed(_ pixels: NativePixels) throws(DICOMError) -> StreamedPixelData {
-    let reader = try pixels.open()
-    let size = 1 << 20
-    return StreamedPixelData(count: pixels.count, parts: (pixels.count + size - 1) / size) { part in
-      // Where it cannot be read the file becomes too short, which writing it finds.
-      (try? reader.read(part * size..<min(pixels.count, (part + 1) * size))).map(Array.init) ?? []
-    }
   }
 
   // MARK: The dataset
