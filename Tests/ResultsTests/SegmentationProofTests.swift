@@ -43,6 +43,21 @@ import Volumes
 
   @Test func theObjectAsWrittenIsProved() throws { try prove() }
 
+  /// It is mapped and not read: what is not there any more must not end the program.
+  @Test func anObjectThatWasCutOffFails() throws {
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    for count in [0, 1, 131, 140, 400, whole.count / 2, whole.count - 40, whole.count - 1] {
+      try whole.prefix(count).write(to: URL(fileURLWithPath: path))
+      let error = #expect(throws: ProofError.self, "\(count) of \(whole.count)") { try prove() }
+      guard case .unreadable = error else {
+        Issue.record("\(count) of \(whole.count): \(String(describing: error))")
+        continue
+      }
+    }
+    try FileManager.default.removeItem(atPath: path)
+    #expect(throws: ProofError.self) { try prove() }
+  }
+
   @Test func oneOtherVoxelFails() throws {
     var other = labels
     other.labels[50] = other.labels[50] == 1 ? 5 : 1
