@@ -69,14 +69,7 @@ struct ResultExport {
           phase: phase, warnings: segmented.warnings, notes: segmented.notes))
     }
     if parts.count > 1 {
-      let whole = SegmentationObject(
-        labels, stack: stack, segments: segments,
-        origin: origin(segmented.warnings, phase: phase, instanceNumber: index + 1),
-        identifiers: identity.identifiers(
-          object: index, holding: labels, remarks: segmented.warnings), options: options)
-      try times.measure(.proof) {
-        try DividedResultProof(of: whole).prove(objects.map(\.segmentation.path))
-      }
+      try proveTogether(objects, labels, stack: stack, segments: segments, index: index)
     }
     let captures = try CaptureExport(export: self).write(
       labels, stack: stack, origin: origin(segmented.warnings, phase: phase, instanceNumber: 1),
@@ -95,6 +88,23 @@ struct ResultExport {
       objects[0].labels = url
     }
     return .proved(objects, measured, captures)
+  }
+
+  /// Proves what only shows across the objects of a result that is divided.
+  ///
+  /// - Throws: `ProofError`.
+  private func proveTogether(
+    _ objects: [ProvedSegmentation], _ labels: LabelVolume, stack: SliceStack,
+    segments: [SegmentDescription], index: Int
+  ) throws {
+    let whole = SegmentationObject(
+      labels, stack: stack, segments: segments,
+      origin: origin([], phase: nil, instanceNumber: index + 1),
+      identifiers: identity.identifiers(object: index, holding: labels, remarks: []),
+      options: options)
+    try times.measure(.proof) {
+      try DividedResultProof(of: whole).prove(objects.map(\.segmentation.path))
+    }
   }
 
   /// Writes and proves the labels in the other forms that the options ask for.

@@ -67,17 +67,14 @@ import Testing
 
   /// As the site says, or as the destination itself does.
   @Test(arguments: [
-    ("", "listener: {}", SiteConfiguration.Results.OnEarlierResult.replace),
-    ("", "results: {onEarlierResult: add}", .add),
-    (", onEarlierResult: replace", "results: {onEarlierResult: add}", .replace),
-    (", onEarlierResult: add", "listener: {}", .add),
+    ("", "listener: {}", "replace"), ("", "results: {onEarlierResult: add}", "add"),
+    (", onEarlierResult: replace", "results: {onEarlierResult: add}", "replace"),
+    (", onEarlierResult: add", "listener: {}", "add"),
   ])
-  func earlierResults(
-    own: String, site: String, due: SiteConfiguration.Results.OnEarlierResult
-  ) throws {
+  func earlierResults(own: String, site: String, due: String) throws {
     let configuration = try load(dimse + own, site)
     let destination = try #require(configuration.destinations.first)
-    #expect(configuration.onEarlierResult(at: destination) == due)
+    #expect(configuration.onEarlierResult(at: destination).rawValue == due)
   }
 
   /// Settings that are no fault, and of which something reaches nobody.

@@ -130,6 +130,33 @@ import Volumes
     #expect(result.output.components(separatedBy: "| exact |").count == Self.sources.count)
   }
 
+  /// The environment that `Scripts/readers-table.sh --slicer` makes.
+  private static let slicer = TestFiles.package.appendingPathComponent(".venv-slicer/bin/python3")
+  private static let slicerIsMissing =
+    "3D Slicer's core is not in .venv-slicer: Scripts/readers-table.sh --slicer installs it from PyPI, 250 MB"
+
+  /// On the images as it loads them.
+  @Test(
+    .enabled(
+      if: FileManager.default.isExecutableFile(atPath: slicer.path),
+      Comment(rawValue: slicerIsMissing)))
+  func slicersCoreReadsEverySource() async throws {
+    let folder = try TemporaryFolder()
+    for source in Self.sources { try Self.write(source, below: folder.url) }
+    let script = TestFiles.package
+      .appendingPathComponent("Scripts/test-support/readers/readers_table.py").path
+    let result = try await runProcess(
+      testPython,
+      [
+        "-W", "ignore", script, folder.url.path, "--check", "--slicer", Self.slicer.path, "--only",
+        "Slicer's core",
+      ])
+    #expect(result.status == 0, "\(result.output)")
+    for source in Self.sources {
+      #expect(result.output.contains("| \(source.name) | "), "\(result.output)")
+    }
+  }
+
   /// The viewer of PyPI's package monailabel, which `Scripts/test.sh` fetches.
   private static let viewer = TestFiles.package.appendingPathComponent(".venv/ohif")
   private static let viewerIsMissing =

@@ -132,7 +132,7 @@ struct SegmentationPair {
       }
       guard !common.isEmpty else { continue }
       let grid = try SegmentationLabels.grid(
-        covering: [path, theirs], regions: Set(common.map(\.1.number)))
+        covering: [path, theirs], regions: Set(common.map { $0.1.number }))
       scores += try score(common, path, on: grid)
     }
     guard !scores.isEmpty else {
