@@ -154,7 +154,8 @@ struct PossibleActions {
         : "have the missing instances sent again, or release the series as it is"
     }
     if job.verdict == .held {
-      return "have the series sent again as the scanner made it, or cancel the job"
+      return
+        "have the series sent again as the scanner made it; or change the setting that the guide names for the reason, then retry; or cancel the job"
     }
     return retry.contains(job.id) ? "mend the cause, then retry; or cancel the job" : nil
   }
