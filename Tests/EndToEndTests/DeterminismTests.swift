@@ -108,16 +108,28 @@ import Testing
     #expect(Set(before.own + after.own).count == 6)
   }
 
+  /// Those that this processor has, but for the fastest one of many.
+  private static let commonSets: [String] = {
+    let processor = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let flags = Set(processor.split { $0 == " " || $0 == "\n" })
+    return ["portable"] + (flags.isSuperset(of: ["avx2", "fma"]) ? ["avx2"] : [])
+  }()
+
   /// As on a site with processors of several kinds: neither what the program would choose by itself, nor what OpenBLAS
-  /// finds, changes a byte, by `run` and by the daemon.
-  @Test func theInstructionSetOfTheConfigurationIsTheOnlyOneThatCounts() async throws {
+  /// or the C library find, changes a byte, by `run` and by the daemon.
+  @Test(arguments: commonSets)
+  func theInstructionSetOfTheConfigurationIsTheOnlyOneThatCounts(set: String) async throws {
     try await makeSeries(at: series, "--slices", "20", "--size", "64")
     let setup = try DaemonSetup(
-      more: "inference: {instructionSet: portable}", hasDestination: false)
+      more: "inference: {instructionSet: \(set)}", hasDestination: false)
     let options = ["--config", setup.configuration]
     let wanted = try await run("one", options: options)
     for (number, environment) in [
-      ["OPENBLAS_CORETYPE": "Prescott"], ["OPENBLAS_CORETYPE": "Haswell", "SEGMENTD_ISA": "avx2"],
+      ["OPENBLAS_CORETYPE": "Prescott", "SEGMENTD_ISA": "portable"],
+      [
+        "OPENBLAS_CORETYPE": "Haswell", "SEGMENTD_ISA": "avx2",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW",
+      ],
     ].enumerated() {
       let other = try await run(
         "other-\(number)", threads: 2, options: options, environment: environment)
@@ -130,7 +142,7 @@ import Testing
 
     // Results of before keep their UIDs.
     try String(contentsOfFile: setup.configuration, encoding: .utf8)
-      .replacingOccurrences(of: "portable", with: "fastest")
+      .replacingOccurrences(of: "instructionSet: \(set)", with: "instructionSet: fastest")
       .write(toFile: setup.configuration, atomically: true, encoding: .utf8)
     let fastest = try await run("fastest", options: options)
     let unnamed = try await run("unnamed")
