@@ -112,6 +112,33 @@ import WebServer
     }
   }
 
+  /// What was preferred can be put back among the others.
+  @Test func aPriorityIsGivenAndTakenBack() async throws {
+    let due = try #require(try ledger.seriesDue(quietPeriod: -1).first)
+    try ledger.assembleSeries(due, jobs: [NewJob(model: "liver")])
+    let id = try #require(try ledger.jobs().first?.id)
+    try await withDashboard {
+      let login = try await ask("/login", "-d", "user=olga&password=olga")
+      func page() async throws -> String { try await ask("/queue", "-b", login.cookie).body }
+      func act(_ priority: String) async throws -> Int {
+        let token = try #require(
+          try await page().firstMatch(of: /name="csrf" value="([0-9a-f]+)"/)?.output.1)
+        return try await ask(
+          "/jobs/\(id)/prioritize", "-b", login.cookie, "-d", "csrf=\(token)&page=/queue\(priority)"
+        ).status
+      }
+      let before = try await page()
+      #expect(before.contains(">Prioritise<") && !before.contains(">Normal priority<"))
+      #expect(try await act("") == 303)
+      #expect(try ledger.job(id).job.priority == 10)
+      let preferred = try await page()
+      #expect(!preferred.contains(">Prioritise<") && preferred.contains(">Normal priority<"))
+      #expect(preferred.components(separatedBy: #"name="priority" value="0""#).count == 2)
+      #expect(try await act("&priority=0") == 303)
+      #expect(try ledger.job(id).job.priority == 0)
+    }
+  }
+
   @Test func sessionsAreTold() async throws {
     try await withDashboard {
       #expect(try await ask("/login", "-d", "user=olga&password=wrong").status == 403)

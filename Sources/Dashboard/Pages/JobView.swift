@@ -17,6 +17,8 @@ struct JobView {
     var action: String
     var name: String
     var isGrave = false
+    /// The priority that is asked for; nil for the usual one.
+    var wantedPriority: String?
     var volumes: Volumes?
   }
 
@@ -132,6 +134,9 @@ struct PossibleActions {
     if retry.contains(id) { actions.append(.init(job: id, action: "retry", name: "Retry")) }
     if prioritize.contains(id), job.priority < 10 {
       actions.append(.init(job: id, action: "prioritize", name: "Prioritise"))
+    } else if prioritize.contains(id) {
+      actions.append(
+        .init(job: id, action: "prioritize", name: "Normal priority", wantedPriority: "0"))
     }
     if hold.contains(id) { actions.append(.init(job: id, action: "hold", name: "Hold")) }
     if cancel.contains(id) {
