@@ -70,6 +70,17 @@ import Volumes
   func whatWeOutlineIsFilledAgain(orientation: [String]) throws {
     let written = try Written(orientation)
     #expect(try written.read() == written.labels)
+    // Also where the slices are another axis of the grid, as training turns volumes.
+    for axes: [PatientDirection] in [
+      [.inferior, .anterior, .right], [.anterior, .left, .superior], [.left, .superior, .anterior],
+    ] {
+      let turn = try #require(Reorientation(of: written.labels.grid, to: axes))
+      let turned = turn.apply(written.labels)
+      let found = try SegmentationLabels.read(written.path, onto: turned.grid) {
+        $0.name == "Right kidney" ? 5 : 1
+      }
+      #expect(found == turned, "\(axes)")
+    }
     let segments = try SegmentationLabels.segments(of: written.path)
     #expect(segments.map(\.name) == ["Right kidney", "?sophagus"])
     #expect(segments[0].type == .init(value: "64033007", scheme: "SCT"))

@@ -70,24 +70,31 @@ struct StructureSetRegions {
   /// Labels on a grid, in its order.
   ///
   /// - Parameters:
-  ///   - grid: on whose planes the contours are.
+  ///   - grid: on whose planes the contours are, whichever axis is their normal.
   ///   - labels: of the regions by their number; 0 leaves one out.
   func labels(
     on grid: VolumeGrid, _ labels: [Int: UInt8]
   ) throws(SegmentationLabelsError) -> [UInt8] {
     var volume = [UInt8](repeating: 0, count: grid.voxelCount)
-    let size = grid.rows * grid.columns
+    var planes: ContourPlanes?
     for item in dataset.items(.roiContourSequence) {
       guard let region = item.integer(.referencedROINumber), let label = labels[region] else {
         throw fault(.referencedROINumber, "names no region")
       }
-      guard label > 0 else { continue }
-      for (slice, mask) in try masks(item.items(.contourSequence), of: region, on: grid) {
+      let contours = item.items(.contourSequence)
+      guard label > 0, let largest = Self.largest(of: contours) else { continue }
+      if planes == nil {
+        let points = try self.points(of: contours[largest], largest + 1, region)
+        planes = ContourPlanes(of: grid, through: points)
+      }
+      guard let planes else { continue }
+      for (plane, mask) in try masks(contours, of: region, on: planes) {
         for pixel in mask.indices where mask[pixel] {
-          guard volume[slice * size + pixel] == 0 else {
+          let voxel = planes.voxel(pixel, ofPlane: plane)
+          guard volume[voxel] == 0 else {
             throw .regionsOverlap(file: path, region: region)
           }
-          volume[slice * size + pixel] = label
+          volume[voxel] = label
         }
       }
     }
@@ -96,64 +103,27 @@ struct StructureSetRegions {
 
   // MARK: Contours
 
-  /// The pixels within the contours of a region, by slice.
+  /// The contour with the most points, which shows best how its plane runs.
+  private static func largest(of contours: [Dataset]) -> Int? {
+    let counts = contours.map { $0.integer(.numberOfContourPoints) ?? 0 }
+    return counts.indices.max { counts[$0] < counts[$1] }
+  }
+
+  /// The pixels within the contours of a region, by plane.
   private func masks(
-    _ contours: [Dataset], of region: Int, on grid: VolumeGrid
+    _ contours: [Dataset], of region: Int, on planes: ContourPlanes
   ) throws(SegmentationLabelsError) -> [Int: [Bool]] {
     var masks: [Int: [Bool]] = [:]
     for (index, contour) in contours.enumerated() {
-      let (slice, points) = try place(contour, index + 1, region, on: grid)
-      var mask =
-        masks.removeValue(forKey: slice)
-        ?? [Bool](repeating: false, count: grid.rows * grid.columns)
-      for (row, crossings) in PolygonRows.crossings(points)
-      where (0..<grid.rows).contains(row) {
-        for pair in stride(from: 0, to: crossings.count - 1, by: 2) {
-          let first = max(0, Int(crossings[pair].rounded(.up)))
-          let end = min(grid.columns, Int(crossings[pair + 1].rounded(.up)))
-          for column in first..<max(first, end) { mask[row * grid.columns + column].toggle() }
-        }
+      let points = try self.points(of: contour, index + 1, region)
+      let placed: (plane: Int, points: [SIMD2<Double>])
+      do { placed = try planes.place(points) } catch {
+        throw .contour(file: path, region: region, contour: index + 1, reason: error.reason)
       }
-      masks[slice] = mask
+      let empty = [Bool](repeating: false, count: planes.pixelCount)
+      planes.toggle(placed.points, in: &masks[placed.plane, default: empty])
     }
     return masks
-  }
-
-  /// The slice that a contour is on, and its points in columns and rows.
-  private func place(
-    _ contour: Dataset, _ number: Int, _ region: Int, on grid: VolumeGrid
-  ) throws(SegmentationLabelsError) -> (slice: Int, points: [SIMD2<Double>]) {
-    let affine = grid.affine
-    func along(_ axis: SIMD3<Double>, _ point: SIMD3<Double>) -> Double {
-      ((point - affine.origin) * axis).sum() / (axis * axis).sum()
-    }
-    let points = try self.points(of: contour, number, region)
-    let slice = points.first.map { along(affine.slice, $0).rounded() } ?? 0
-    // Programs round coordinates: to a twentieth of a step, or a tenth of a millimetre where slices are thin.
-    let step = (affine.slice * affine.slice).sum().squareRoot()
-    let tolerance = max(0.05, min(0.25, 0.1 / step))
-    var pixels: [SIMD2<Double>] = []
-    pixels.reserveCapacity(points.count)
-    for point in points {
-      guard abs(along(affine.slice, point) - slice) <= tolerance else {
-        throw .contour(
-          file: path, region: region, contour: number, reason: "is not on the plane of an image")
-      }
-      let pixel = SIMD2(along(affine.column, point), along(affine.row, point))
-      // A pixel beyond the border is drawing; more is not of these images.
-      guard (-1.5...Double(grid.columns) + 0.5).contains(pixel.x),
-        (-1.5...Double(grid.rows) + 0.5).contains(pixel.y)
-      else {
-        throw .contour(
-          file: path, region: region, contour: number, reason: "reaches beyond the images")
-      }
-      pixels.append(pixel)
-    }
-    guard slice >= 0, slice < Double(grid.slices) else {
-      throw .contour(
-        file: path, region: region, contour: number, reason: "is above or below the images")
-    }
-    return (Int(slice), pixels)
   }
 
   /// The points of a closed contour, in mm.
