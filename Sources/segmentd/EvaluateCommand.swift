@@ -15,8 +15,8 @@ struct EvaluateCommand: AsyncParsableCommand {
       Dice, HD95 and the difference of volumes for each structure: mean and worst case.
 
       Images are NIfTI files (.nii, .nii.gz; CASE_0000, CASE_0001 … for several channels, or one \
-      file with a fourth axis) or folders or files of DICOM; labels are NIfTI or DICOM SEG. They \
-      are matched by name, see the page Evaluation of the documentation. Nothing is left out: \
+      file with a fourth axis) or folders or files of DICOM; labels are NIfTI, DICOM SEG or RTSTRUCT. \
+      They are matched by name, see the page Evaluation of the documentation. Nothing is left out: \
       an image without labels, or labels without an image, ends the run before it starts.
 
       --benchmark takes the classes, groups and conventions of one of the five published \
@@ -35,7 +35,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   var images: String?
 
   @Option(
-    help: "Existing segmentations to score instead: a folder, or one file (NIfTI or DICOM SEG).",
+    help: "Existing segmentations to score instead: a folder, or one file (NIfTI, SEG or RTSTRUCT).",
     completion: .file())
   var predictions: String?
 

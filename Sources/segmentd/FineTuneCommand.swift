@@ -10,7 +10,7 @@ struct FineTuneCommand: AsyncParsableCommand {
     commandName: "fine-tune",
     abstract: "Train a shipped or imported model further on corrected cases.",
     discussion: """
-      CORRECTIONS holds images and labels, as for evaluate: NIfTI files or DICOM series with SEG. A \
+      CORRECTIONS holds images and labels, as for evaluate: NIfTI files or DICOM series with SEG or RTSTRUCT. A \
       part of them is held out and scored before and after. With --data, cases of an older data set \
       take part in training and scoring, so that the model does not forget them.
 

@@ -4,6 +4,8 @@ import Ingest
 import JobLedger
 import Logging
 import Results
+import Segmentation
+import SeriesProcessing
 import TestSupport
 import Testing
 
@@ -128,6 +130,23 @@ import Testing
     }
     #expect(try small.ledger.job(small.id).events.contains { $0.kind == "compared" })
     #expect(try !comparison.compareNext())
+  }
+
+  /// `evaluate` and `fine-tune` take it as they take a segmentation, by codes or by names.
+  @Test func itIsReadAsKnownLabels() throws {
+    let models = TestFiles.fixtures.appendingPathComponent("models/untrained-tiny")
+    let labels = try ModelBundle.load(at: models).labels
+    let segmentation = result.appendingPathComponent("segmentation.dcm")
+    let grid = try SegmentationLabels.grid(covering: [segmentation.path])
+    let wanted = try KnownLabels.read(segmentation, onto: grid, labels: labels)
+    #expect(wanted.labels.contains { $0 != 0 })
+    var dataset = ours
+    let file = small.folder.url.appendingPathComponent("known.dcm")
+    for hasCodes in [true, false] {
+      if !hasCodes { changing(.rtROIObservationsSequence, of: &dataset) { _ in nil } }
+      try dataset.write(to: file.path)
+      #expect(try KnownLabels.read(file, onto: grid, labels: labels) == wanted)
+    }
   }
 
   /// What another of our results has is ours: the series has no comparison.
