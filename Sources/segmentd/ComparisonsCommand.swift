@@ -9,9 +9,9 @@ struct ComparisonsCommand: AsyncParsableCommand {
     commandName: "comparisons",
     abstract: "Show how far results agree with segmentations that others made of the same series.",
     discussion: """
-      Segmentation objects of others that reach the listener, STOW-RS or a watch folder are stored, never \
-      segmented, and compared with the results of the series that they name, structure by structure, \
-      matched by their codes: Dice, HD95 in mm, both volumes in ml. Objects of segmentd that come back are \
+      Segmentation objects and structure sets of others that reach the listener, STOW-RS or a watch folder \
+      are stored, never segmented, and compared with the results of the series that they name, structure by \
+      structure, matched by their codes, and regions without codes by their names: Dice, HD95 in mm, both volumes in ml. Objects of segmentd that come back are \
       ignored.
 
       By default one line for each model, version, scanner, month and structure; with --list one for each \

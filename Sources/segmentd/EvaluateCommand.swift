@@ -35,7 +35,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   var images: String?
 
   @Option(
-    help: "Existing segmentations to score instead: a folder, or one file (NIfTI, SEG or RTSTRUCT).",
+    help: "Existing segmentations to score instead: a folder or a file (NIfTI, SEG or RTSTRUCT).",
     completion: .file())
   var predictions: String?
 
