@@ -1,7 +1,8 @@
 import Foundation
 
 extension SiteConfiguration.Notifications {
-  static let reservedName = "segmentd traces"
+  /// The name of a receiver of traces in the ledger, which no recipient may have.
+  public static let reservedName = "segmentd traces"
 
   func check(_ check: ValueCheck) throws(ConfigurationError) {
     for (key, value) in [
@@ -19,7 +20,6 @@ extension SiteConfiguration.Notifications {
         throw check.fault(
           "notifications.recipients: the name \"\(recipient.name)\" is empty or used twice")
       }
-      // The ledger knows a receiver of traces by this name (Ledger.traceReceiver).
       guard recipient.name != Self.reservedName else {
         throw check.fault(
           "notifications.recipients: \"\(recipient.name)\" is the name of the receiver of traces")

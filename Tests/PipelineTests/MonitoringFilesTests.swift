@@ -1,3 +1,4 @@
+import ConfigurationFile
 import FileSystem
 import Foundation
 import Segmentation
@@ -68,6 +69,11 @@ import Traces
         separator: "`", omittingEmptySubsequences: false
       ).enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
     }
+  }
+
+  /// What was sent to a receiver of traces and to a recipient of messages is noted in one table.
+  @Test func noRecipientHasTheNameOfTheReceiverOfTraces() {
+    #expect(SiteConfiguration.Notifications.reservedName == Ledger.traceReceiver)
   }
 
   @Test func theGuideHasEachSpanAndAttribute() throws {
