@@ -3,25 +3,43 @@
 # nodes, the controller and the daemon killed meanwhile: every study ends, once, with the same bytes as without Slurm.
 #
 #   bash Scripts/slurm-lab.sh [--brief] [--only STRIKE] [--nodes N] [--keep]      as root
-#   bash Scripts/slurm-lab.sh --cost-curve N     how long N small studies take on 1, 2 and 4 nodes of one core, packed and not
+#   bash Scripts/slurm-lab.sh --cost-curve N [FOLDER]      what N small studies cost on 1, 2 and 4 nodes of one core, packed
+#       and not, and what a large one, the controller and this disk cost; FOLDER receives it as JSON, of which
+#       Scripts/slurm/simulate.py makes its parameters
+#
+# With SEGMENTD=FILE nothing is built.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-need_swift
-need_packages "${build_packages[@]}" "${slurm_packages[@]}" faketime dcmtk python3-venv
+need_packages "${slurm_packages[@]}" faketime strace dcmtk python3-venv
 need_test_environment
-say "building segmentd (release)"
-swift build -c release --product segmentd
-lab() {
-  bash Scripts/slurm/isolated.sh .venv/bin/python3 Scripts/slurm/lab.py \
-    --segmentd "$(swift build -c release --show-bin-path)/segmentd" "$@"
-}
+if [ -z "${SEGMENTD:-}" ]; then
+  need_swift
+  need_packages "${build_packages[@]}"
+  say "building segmentd (release)"
+  swift build -c release --product segmentd
+  SEGMENTD=$(swift build -c release --show-bin-path)/segmentd
+fi
+isolated() { bash Scripts/slurm/isolated.sh .venv/bin/python3 "$@"; }
+lab() { isolated Scripts/slurm/lab.py --segmentd "$SEGMENTD" "$@"; }
 if [ "${1:-}" = --cost-curve ]; then
+  count=${2:-64} folder=${3:-$(mktemp -d)}
+  mkdir -p "$folder"
   for packed in 16 1; do
     say "$packed jobs in a pack at most"
     for nodes in 1 2 4; do
-      lab --nodes "$nodes" --measure "${2:-64}" --maximum-jobs 64 --pack-jobs "$packed"
+      lab --nodes "$nodes" --measure "$count" --maximum-jobs 64 --pack-jobs "$packed" \
+        --output "$folder/studies-$nodes-$packed.json"
     done
   done
+  say "larger studies"
+  lab --nodes 2 --measure 12 --slices 120 --size 256 --maximum-jobs 16 --output "$folder/large-studies.json"
+  say "what is written to disks"
+  lab --nodes 2 --measure 24 --maximum-jobs 64 --count-syncs --output "$folder/syncs.json"
+  say "the controller"
+  isolated Scripts/slurm/measure_controller.py --output "$folder/controller.json"
+  say "the disk"
+  .venv/bin/python3 Scripts/slurm/measure_disk.py "$folder" --output "$folder/disk.json"
+  say "in $folder"
 else
   lab "$@"
 fi
