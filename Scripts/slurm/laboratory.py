@@ -1,5 +1,6 @@
 """A daemon whose jobs a real Slurm cluster computes, and the studies that are sent to it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -164,6 +165,34 @@ slurm:
                 run(*advice.split(), check=False)
                 self.followed.append(advice)
 
+    def excluded(self):
+        """The nodes that doctor says are given no jobs, with the command that ends that."""
+        found = findings(self.command("doctor", "--json", check=False).stdout)
+        return {one["subject"].removeprefix("node "): one["advice"].split(", then: ")[1] for one in found
+                if "it is given no jobs until" in one["text"]}
+
+    def readmit(self):
+        """As an administrator who has mended the nodes."""
+        for node, command in self.excluded().items():
+            print(f"  {node} is mended: {command}", flush=True)
+            run(*command.split())
+
+    @contextlib.contextmanager
+    def program_on(self, node, words):
+        """Has one node run something else in place of the program: words of the shell."""
+        self.program.unlink()
+        self.program.write_text(f"""#!/bin/sh
+set -- "{self.segmentd}" "$@"
+[ "$SLURMD_NODENAME" != {node} ] || {words}
+exec "$@"
+""")
+        self.program.chmod(0o700)
+        try:
+            yield
+        finally:
+            self.program.unlink()
+            self.program.symlink_to(self.segmentd)
+
     def check(self, uids):
         """Compares the results with those of this machine alone."""
         names = {}
@@ -197,7 +226,12 @@ slurm:
         """The names of the packs that Slurm knows."""
         return {one["name"] for one in self.cluster.jobs() if "-pack-" in one["name"]}
 
+    def detail(self, uid):
+        return json.loads(self.command("jobs", "list", "--job", self.row(uid)["id"], "--json").stdout)
+
     def attempts(self, uid):
         """How the attempts at a job ended."""
-        detail = json.loads(self.command("jobs", "list", "--job", self.row(uid)["id"], "--json").stdout)
-        return [one.get("outcome") for one in detail["attempts"]]
+        return [one.get("outcome") for one in self.detail(uid)["attempts"]]
+
+    def events(self, uid):
+        return self.detail(uid)["events"]

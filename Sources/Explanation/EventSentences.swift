@@ -29,6 +29,7 @@ extension StudyRecord.Event {
     case "released": text = "\(job) was given back: \(message)"
     case "preempted": text = "\(job) yielded: \(message)"
     case "checkpoint": text = "\(job) \(message)"
+    case "node excluded": text = "after a fault of \(job): \(message)"
     case "rescued": text = "\(job) runs again: \(message)"
     case "superseded": text = "the result of \(job) was superseded \(message)"
     case "delivery waiting": text = "the result of \(job) is to be sent \(message)"

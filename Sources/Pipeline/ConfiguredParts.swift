@@ -144,6 +144,14 @@ public struct ConfiguredParts: Sendable {
     }
   }
 
+  /// That is shared with the nodes of the cluster which computes jobs; nil where none does.
+  var clusterFolder: URL? {
+    guard let slurm = configuration.slurm, configuration.inference.executor == .slurm else {
+      return nil
+    }
+    return URL(fileURLWithPath: slurm.folder, isDirectory: true)
+  }
+
   /// - Parameter former: what a cluster has of their jobs.
   private func localExecutors(former: FormerSlurmJobs?) -> [any JobExecutor] {
     let inference = configuration.inference
@@ -163,9 +171,17 @@ public struct ConfiguredParts: Sendable {
     let settings = SlurmSettings(slurm, models: configuration.models.directories)
     let folders = try SlurmJobFolders(settings.folder, state: state)
     let cluster = SlurmCluster(SlurmCommands(folder: slurm.commands), logger: logger)
+    let nodes = SlurmNodes(
+      folders, cluster: cluster, partition: settings.partition, logger: logger
+    ) { [ledger, logger] in
+      // For people: what keeps the ledger from being written shows up elsewhere.
+      do { try ledger.noteExcludedNode($0, job: $1) } catch { logger.debug("\(error)") }
+    }
     let executor = SlurmExecutor(
       settings: settings, folders: folders, cluster: cluster,
-      packs: SlurmPacks(settings, cluster: cluster, folders: folders, logger: logger),
+      packs: SlurmPacks(
+        settings, cluster: cluster, folders: folders, nodes: nodes, logger: logger),
+      nodes: nodes,
       processor: processor, bundles: ModelBundles(models), logger: logger, sweep: SlurmSweep())
     return Array(repeating: executor, count: slurm.maximumJobs)
   }

@@ -74,6 +74,11 @@ struct WorkCommand: AsyncParsableCommand {
     guard status == .success else { throw status }
   }
 
+  /// This machine's name: Slurm's own, by which its jobs can be kept from it.
+  private static var host: String {
+    ProcessInfo.processInfo.environment["SLURMD_NODENAME"] ?? ProcessInfo.processInfo.hostName
+  }
+
   private static func rank(_ status: ExitCode) -> Int {
     [ExitCode.success, .findings, .machineFault, .failure].firstIndex(of: status) ?? 0
   }
@@ -85,7 +90,9 @@ struct WorkCommand: AsyncParsableCommand {
     let tell = { (text: String) in
       warn(folders.count == 1 ? text : "\(URL(fileURLWithPath: folder).lastPathComponent): \(text)")
     }
-    let work = JobFolderWork(JobFolder(URL(fileURLWithPath: folder, isDirectory: true))) {
+    let work = JobFolderWork(
+      JobFolder(URL(fileURLWithPath: folder, isDirectory: true)), host: Self.host
+    ) {
       models.library(threads: $0)
     }
     do {

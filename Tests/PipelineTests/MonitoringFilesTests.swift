@@ -21,6 +21,7 @@ import Traces
     text.add(statistics)
     text.addProcess(isReady: true, disk: DiskSpace(of: "/"), 1)
     text.add(TraceCounts())
+    text.addCluster(excludedNodes: 1)
     let types = text.text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
     return types.reduce(into: []) { names, line in
       let words = line.split(separator: " ")

@@ -27,8 +27,10 @@ import Testing
       --job-name=*) name=${word#*=} ;;
       --mem=*) memory=${word#*=} ;;
       --time=*) minutes=${word#*=} ;;
+      --exclude=*) excluded=${word#*=} ;;
       esac
     done
+    echo "$excluded" >> excluded
     while case $1 in --*) true ;; *) false ;; esac do shift; done
     echo "$name $memory $minutes" >> calls
     line=$(head -n 1 states)
@@ -39,12 +41,30 @@ import Testing
     case $state in
     FORGOTTEN) exit 0 ;;
     REFUSED) echo "sbatch: error: invalid partition specified" >&2; exit 1 ;;
-    COMPLETED) sh "$@" > /dev/null 2>&1 ;;
+    COMPLETED) SLURMD_NODENAME=w1 sh "$@" > /dev/null 2>&1 ;;
+    # On another node, whose model is the head's.
+    OTHER) state=COMPLETED; SLURMD_NODENAME=w2 sh "$@" > /dev/null 2>&1 ;;
+    # On one whose model is another one.
+    REFUSAL) state=COMPLETED
+      cp -r "MODELS" others
+      sed -i 's/^version: .*/version: 9.9.9/' others/*/model.yaml
+      SLURMD_NODENAME=w1 sh "$@" --models "$PWD/others" > /dev/null 2>&1
+      rm -r others ;;
     esac
     printf '{"name": "%s", "job_state": "%s", "submit_time": %s, "job_id": 17, "partition": "batch", ' \\
       "$name" "$state" "$(wc -l < calls)" > "jobs/$name.part"
     printf '"nodes": "w1", "exit_code": %s}\\n' "$exit" >> "jobs/$name.part"
     mv "jobs/$name.part" "jobs/$name"
+
+    """
+
+  /// Two nodes take jobs, or one where there is a file that says so.
+  private static let sinfo = """
+    #!/bin/sh
+    cd "$(dirname "$0")"
+    echo "w1|idle"
+    [ -e alone ] || echo "w2|idle"
+    echo "w3|drained"
 
     """
 
@@ -61,7 +81,12 @@ import Testing
     try FileManager.default.createDirectory(
       at: commands.appendingPathComponent("jobs"), withIntermediateDirectories: true)
     for (name, text) in [
-      ("sbatch", Self.sbatch), ("squeue", Self.squeue), ("scancel", "#!/bin/sh\n"),
+      (
+        "sbatch",
+        Self.sbatch.replacing(
+          "MODELS", with: TestFiles.fixtures.appendingPathComponent("models").path)
+      ), ("squeue", Self.squeue), ("scancel", "#!/bin/sh\n"),
+      ("sinfo", Self.sinfo),
     ] {
       let file = commands.appendingPathComponent(name)
       try text.write(to: file, atomically: true, encoding: .utf8)
@@ -96,9 +121,15 @@ import Testing
     let folders = try SlurmJobFolders(folder, state: small.state)
     let cluster = SlurmCluster(
       SlurmCommands(folder: commands.path), interval: .milliseconds(20), logger: logger)
+    let ledger = small.ledger
+    let nodes = SlurmNodes(folders, cluster: cluster, partition: nil, logger: logger) {
+      try? ledger.noteExcludedNode($0, job: $1)
+    }
     return SlurmExecutor(
       settings: settings, folders: folders, cluster: cluster,
-      packs: SlurmPacks(settings, cluster: cluster, folders: folders, logger: logger),
+      packs: SlurmPacks(
+        settings, cluster: cluster, folders: folders, nodes: nodes, logger: logger),
+      nodes: nodes,
       processor: SeriesProcessor(
         geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil)),
       bundles: ModelBundles(ModelLibrary(directories: [models], threads: 1)), logger: logger,
@@ -319,6 +350,72 @@ import Testing
     let place = try #require(try small.ledger.job(small.id).attempts.last?.place)
     #expect(place.cluster == "Slurm" && place.state == "COMPLETED" && place.node != nil)
     #expect(place.name.hasSuffix("-2"), "\(place)")
+  }
+
+  /// The nodes that each submission was kept from.
+  private func excluded() throws -> [String] {
+    try String(contentsOf: commands.appendingPathComponent("excluded"), encoding: .utf8)
+      .dropLast().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  }
+
+  private func exclusions() throws -> [SlurmExclusion] {
+    let ledger = try #require(SlurmJobFolders.knownLedger(of: small.state))
+    return SlurmExclusion.all(of: ledger, in: folder)
+  }
+
+  /// For a while, and until somebody removes the file that says so.
+  @Test func aNodeThatFailsAgainAndAgainIsGivenNoJobs() async throws {
+    let executor = try executor(
+      Array(repeating: "FAILED \(74 << 8)", count: 3) + ["NODE_FAIL", "COMPLETED"])
+    let runner = small.runner(executor)
+    for _ in 0..<4 { #expect(try await runner.runNext(id: small.id) { _ in }) }
+    #expect(try small.ledger.job(small.id).job.state == "completed")
+    #expect(try excluded() == ["", "", "", "w1", "w1"])
+    let told = try small.ledger.job(small.id).events.filter { $0.kind == "node excluded" }
+    // The failure of the node is the fourth fault: it is excluded for longer.
+    #expect(told.count == 2 && told[0].message.hasPrefix("node w1: 3 faults"), "\(told)")
+    let exclusion = try #require(try exclusions().first)
+    #expect(exclusion.node == "w1" && (exclusion.until - exclusion.since).rounded() == 1200)
+    let file = SlurmExclusion.file(
+      of: "w1", ledger: try #require(SlurmJobFolders.knownLedger(of: small.state)), in: folder)
+    let findings = SlurmFindings.excluded([(exclusion, file: file)], at: Date())
+    #expect(findings.map(\.subject) == ["node w1"] && findings[0].level == .warning)
+    #expect(findings[0].advice?.hasSuffix("rm \(file.path)") == true)
+    #expect(SlurmFindings.excluded([(exclusion, file: file)], at: .distantFuture).isEmpty)
+    try FileManager.default.removeItem(at: file)
+    #expect(await executor.nodes.excluded().isEmpty)
+  }
+
+  /// Else nothing would be computed, where it is the fault of all.
+  @Test func theLastNodeIsGivenJobs() async throws {
+    let executor = try executor(
+      Array(repeating: "FAILED \(74 << 8)", count: 4) + ["COMPLETED"])
+    try Data().write(to: commands.appendingPathComponent("alone"))
+    let runner = small.runner(executor)
+    for _ in 0..<5 { #expect(try await runner.runNext(id: small.id) { _ in }) }
+    #expect(try small.ledger.job(small.id).job.state == "completed")
+    #expect(try excluded() == ["", "", "", "", ""] && exclusions().isEmpty)
+  }
+
+  @Test func whatOneNodeRefusesAnotherComputes() async throws {
+    let (job, submissions) = try await run("REFUSAL", "OTHER")
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(submissions.map { $0[0] } == ["1", "2"])
+    #expect(try excluded() == ["", "w1"])
+    #expect(try small.ledger.job(small.id).attempts.last?.place?.node == "w2")
+  }
+
+  /// It is the head's that is another one, or that of all nodes.
+  @Test func whatAllNodesRefuseIsHeld() async throws {
+    let (job, submissions) = try await run("REFUSAL", "REFUSAL")
+    #expect(job.state == "held" && submissions.count == 2)
+    #expect(job.reason?.contains("on this node, and") == true, "\(job.reason ?? "")")
+    try Data().write(to: commands.appendingPathComponent("alone"))
+    var held = JobSelection()
+    held.states = [.held]
+    _ = try small.ledger.apply(.retry, to: held)
+    let (again, all) = try await run("REFUSAL")
+    #expect(again.state == "held" && all.count == 3)
   }
 
   /// Two short jobs are one of Slurm; each has its own result.

@@ -195,14 +195,15 @@ import Testing
 
   /// The reason is the result, and names both sides.
   @Test func whatIsNotTheHeadsIsRefused() async throws {
-    func reason(_ folder: JobFolder) async throws -> (String, Bool) {
+    func reason(_ folder: JobFolder) async throws -> (String, isRefusal: Bool) {
       _ = try await work(folder)
       let outcome = try folder.takeResult(
         1, of: try folder.description(), to: try self.folder(UUID().uuidString))
-      guard case .failed(let reason, let isPermanent) = outcome.end else {
-        throw JobFolderError.damagedResult(file: "", reason: "\(outcome.end)")
+      switch outcome.end {
+      case .refused(let reason): return (reason, true)
+      case .failed(let reason, false): return (reason, false)
+      default: throw JobFolderError.damagedResult(file: "", reason: "\(outcome.end)")
       }
-      return (reason, isPermanent)
     }
     let other = String(repeating: "0", count: 64)
     let model = try await reason(make { $0.model.sha256 = other })
@@ -224,6 +225,9 @@ import Testing
     try JobFolder.write(job, to: description.job)
     let program = try await reason(description)
     #expect(program.0.contains("0.0.1") && program.0.contains(SegmentdVersion.results))
+    #expect(program.1)
+    let missing = try await reason(make { $0.model.name = "nowhere" })
+    #expect(missing.0.contains("nowhere") && missing.1)
   }
 
   @Test(arguments: ["../1.dcm", "input/../../1.dcm", "/etc/passwd", "input/.x", "input/a/b", ""])

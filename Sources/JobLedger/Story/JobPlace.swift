@@ -49,6 +49,19 @@ extension Ledger {
     }
   }
 
+  /// Tells in the history that a node of a cluster is given no jobs for a while.
+  ///
+  /// - Parameters:
+  ///   - message: which, why and until when; for people, without patient data.
+  ///   - id: the number of the job that failed there last.
+  public func noteExcludedNode(_ message: String, job id: Int64) throws(LedgerError) {
+    try write { db in
+      let series = try String.fetchOne(
+        db, sql: "SELECT series_uid FROM jobs WHERE id = ?", arguments: [id])
+      try event(db, "node excluded", by: .fault, series: series, job: id, message)
+    }
+  }
+
   func place(_ row: Row) throws -> JobPlace? {
     try (row.value("place") as String?).map {
       try JSONDecoder().decode(JobPlace.self, from: Data($0.utf8))

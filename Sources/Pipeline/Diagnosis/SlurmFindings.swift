@@ -20,6 +20,7 @@ extension Diagnosis {
       return findings
     }
     do {
+      findings += SlurmFindings.excluded(exclusions(slurm), at: Date())
       let nodes = try await commands.run(
         "sinfo", ["--noheader", "--Node", "--format=%N|%T|%E|%P"])
       findings += SlurmFindings.nodes(String(decoding: nodes, as: UTF8.self))
@@ -30,6 +31,17 @@ extension Diagnosis {
       findings.append(SlurmFindings.silence(error))
     }
     return findings
+  }
+}
+
+extension Diagnosis {
+  /// Nodes that the daemon gives no jobs.
+  private func exclusions(_ slurm: SiteConfiguration.Slurm) -> [(SlurmExclusion, file: URL)] {
+    guard let ledger = SlurmJobFolders.knownLedger(of: state) else { return [] }
+    let folder = URL(fileURLWithPath: slurm.folder, isDirectory: true)
+    return SlurmExclusion.all(of: ledger, in: folder).map {
+      ($0, SlurmExclusion.file(of: $0.node, ledger: ledger, in: folder))
+    }
   }
 }
 
@@ -84,6 +96,15 @@ enum SlurmFindings {
       .good(
         "Slurm", "the controller answers, \(nodes.count - faults.count) of \(nodes.count) nodes")
     ]
+  }
+
+  /// Nodes that failed again and again.
+  static func excluded(_ exclusions: [(SlurmExclusion, file: URL)], at time: Date) -> [Finding] {
+    exclusions.filter { $0.0.isActive(at: time) }.map { exclusion, file in
+      .warning(
+        "node \(exclusion.node)", exclusion.text,
+        "mend what the fault says there, then: rm \(file.path)")
+    }
   }
 
   static func held(_ jobs: [SlurmJob]) -> [Finding] {

@@ -137,6 +137,14 @@ extension MetricsText {
       MemoryBudget.ofDaemon.map { (["process": $0.process], Double($0.bytes)) })
   }
 
+  /// What is so of a cluster that computes jobs.
+  mutating func addCluster(excludedNodes: Int) {
+    add(
+      "segmentd_slurm_excluded_nodes", .gauge,
+      "Nodes that are given no jobs, because they failed again and again.",
+      [([:], Double(excludedNodes))])
+  }
+
   private static func age(_ date: Date?) -> Double {
     date.map { max(0, Date().timeIntervalSince($0)).rounded() } ?? 0
   }

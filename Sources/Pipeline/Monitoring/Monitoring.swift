@@ -1,4 +1,5 @@
 import FileSystem
+import Foundation
 import Ingest
 import JobLedger
 import Traces
@@ -14,6 +15,8 @@ struct Monitoring: Sendable {
   let gate: Gate
   /// What became of traces; nil where none are sent.
   let traces: TraceExporter?
+  /// The folder that is shared with the nodes of a cluster; nil where jobs are computed here.
+  var clusterFolder: URL?
 
   /// Load balancers and supervisors have no password; they learn a few words.
   var pages: [TextPage] {
@@ -56,6 +59,12 @@ struct Monitoring: Sendable {
     do throws(LedgerError) { text.add(try statistics.read()) } catch {
       // segmentd_ready says so.
     }
+    if let clusterFolder { text.addCluster(excludedNodes: excludedNodes(clusterFolder)) }
     return text.text
+  }
+
+  private func excludedNodes(_ folder: URL) -> Int {
+    guard let ledger = SlurmJobFolders.knownLedger(of: state) else { return 0 }
+    return SlurmExclusion.all(of: ledger, in: folder).count { $0.isActive(at: Date()) }
   }
 }

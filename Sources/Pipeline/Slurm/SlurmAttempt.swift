@@ -45,8 +45,10 @@ struct SlurmAttempt {
       var last = ""
       switch try await following.end(of: &submission, at: &place) {
       case .result:
-        if let outcome = try await take() { return outcome }
-        last = "a node had too little memory"
+        switch try await take() {
+        case .outcome(let outcome): return outcome
+        case .again(let why): last = why
+        }
       case .ended(let job):
         try await consider(job)
         last = job.state + (job.nodes.isEmpty ? "" : " on \(job.nodes)")
@@ -65,11 +67,16 @@ struct SlurmAttempt {
 
   /// Leaves the folder as the next attempt shall find it: with another submission where a machine was at fault, else not
   /// at all, so that everything that may be at fault is made anew.
-  private mutating func ended(_ reason: String, _ kind: SlurmFailure.Kind) async -> any Error {
+  ///
+  /// - Parameter node: that is at fault; nil for the cluster, or for none.
+  private mutating func ended(
+    _ reason: String, _ kind: SlurmFailure.Kind, on node: String? = nil
+  ) async -> any Error {
     guard kind == .machine else {
       await executor.remove(folder, submission)
       return SlurmFailure(reason, kind)
     }
+    if let node { await blame(node, reason) }
     submission.number += 1
     submission.pack = nil
     do { try folder.record(submission) } catch {
@@ -78,8 +85,18 @@ struct SlurmAttempt {
     return SlurmFailure(reason, kind)
   }
 
-  /// - Returns: nil where the job has to be submitted again.
-  private mutating func take() async throws -> JobOutcome? {
+  private func blame(_ node: String, _ reason: String) async {
+    await executor.nodes.failed(node, in: name, fault: reason, job: request.job)
+  }
+
+  /// What a result says.
+  private enum Taken {
+    case outcome(JobOutcome)
+    /// The job has to be submitted again.
+    case again(String)
+  }
+
+  private mutating func take() async throws -> Taken {
     let outcome: JobFolderOutcome
     do {
       outcome = try folder.takeResult(submission.number, of: description, to: request.output)
@@ -92,26 +109,44 @@ struct SlurmAttempt {
     switch outcome.end {
     case .processed(let processed):
       executor.logger.info("computed by \(outcome.host) as \(name)")
+      await executor.nodes.succeeded(outcome.host)
       // Slurm may not have been asked since it began.
       var end = JobPlace(cluster: "Slurm", name: name, state: "COMPLETED")
       if let place, place.name == name { end = place }
       (end.state, end.node, end.reason) = ("COMPLETED", outcome.host, nil)
       request.placed(end)
-      return JobOutcome(
-        processed: processed, modelVersion: outcome.modelVersion,
-        times: StageTimes(seconds: outcome.seconds), peakMemory: outcome.peakMemory)
+      return .outcome(
+        JobOutcome(
+          processed: processed, modelVersion: outcome.modelVersion,
+          times: StageTimes(seconds: outcome.seconds), peakMemory: outcome.peakMemory))
     case .memory(let needed, let reason):
       guard needed > submission.memory ?? 0 else {
-        throw await ended("node \(outcome.host) has too little memory: \(reason)", .machine)
+        throw await ended(
+          "node \(outcome.host) has too little memory: \(reason)", .machine, on: outcome.host)
       }
       guard !submission.hasMoreMemory else {
         throw await ended("a node has too little memory for the job: \(reason)", .permanent)
       }
       submission.askMemory(needed + needed / 8)
-      return nil
+      return .again("a node had too little memory")
     case .failed(let reason, let isPermanent):
       throw await ended("on node \(outcome.host): \(reason)", isPermanent ? .permanent : .job)
+    case .refused(let reason):
+      try await consider(refusalBy: outcome.host, reason)
+      return .again("node \(outcome.host) refused it")
     }
+  }
+
+  /// The program or the model of a node is not the head's: another node is asked, and where that refuses it as well, or there
+  /// is none, it is the head's that is another one.
+  private mutating func consider(refusalBy node: String, _ reason: String) async throws {
+    let text = "on node \(node): \(reason)"
+    await blame(node, text)
+    let nodes = (submission.refusedBy ?? []) + [node]
+    guard nodes.count < 2, SlurmNodeName(node) != nil, await executor.nodes.hasOthers(than: nodes)
+    else { throw await ended(text, .permanent) }
+    submission.refusedBy = nodes
+    executor.logger.warning("\(name) was refused \(text); another node is asked")
   }
 
   /// Returns where the job has to be submitted again, with what is asked for then.
@@ -137,6 +172,9 @@ struct SlurmAttempt {
       submission.hasMoreTime = true
       submission.minutes = max(2 * submission.minutes, settings.minutes)
     case "FAILED": try await considerFailure(job)
+    case "NODE_FAIL", "BOOT_FAIL":
+      executor.logger.notice("Slurm's job \(name) ended as \(job.state) on \(job.nodes)")
+      await blame(job.nodes, job.state)
     default: executor.logger.notice("Slurm's job \(name) ended as \(job.state)")
     }
   }
@@ -144,7 +182,7 @@ struct SlurmAttempt {
   private mutating func considerFailure(_ job: SlurmJob) async throws {
     let place = job.nodes.isEmpty ? "" : "on node \(job.nodes): "
     if let note = folder.node(submission.number), let fault = note.fault {
-      throw await ended("on node \(note.host): \(fault)", .machine)
+      throw await ended("on node \(note.host): \(fault)", .machine, on: note.host)
     }
     let log = SlurmLog(of: folder, submission)
     switch SlurmLog.Cause(job, log) {
@@ -154,7 +192,7 @@ struct SlurmAttempt {
     case .machine(let words):
       // On a full disk nothing could be logged.
       let here = MachineFault.present(in: executor.folders.parent).map { "; \($0)" } ?? ""
-      throw await ended(place + words + here, .machine)
+      throw await ended(place + words + here, .machine, on: job.nodes)
     case .program:
       if let fault = MachineFault.present(in: executor.folders.parent) { throw fault }
       throw await ended(

@@ -83,6 +83,10 @@ actor SlurmCluster {
     var partition: String?
     /// Whether it comes after others of its partition, as what is segmented again does.
     var isPatient = false
+    /// Nodes that it is kept from: those that fail, as long as others can take it.
+    var excluded: [String] = []
+    /// Nodes that have refused it.
+    var refusedBy: [String] = []
     /// The batch script and its arguments.
     var command: [String]
   }
@@ -91,6 +95,18 @@ actor SlurmCluster {
   ///
   /// - Throws: ``SlurmCommandError``
   nonisolated func submit(_ request: Request) async throws(SlurmCommandError) {
+    do throws(SlurmCommandError) {
+      try await submitOnce(request)
+    } catch {
+      // No other node is large enough for it.
+      guard error.isTooLarge, !request.excluded.isEmpty else { throw error }
+      var request = request
+      request.excluded = []
+      try await submitOnce(request)
+    }
+  }
+
+  private nonisolated func submitOnce(_ request: Request) async throws(SlurmCommandError) {
     var arguments = [
       "--parsable", "--job-name=\(request.name)", "--dependency=singleton", "--requeue",
       "--open-mode=append", "--nodes=1", "--ntasks=1", "--cpus-per-task=\(request.threads)",
@@ -102,7 +118,19 @@ actor SlurmCluster {
     }
     if request.isPatient { arguments.append("--nice=1000") }
     if let partition = request.partition { arguments.append("--partition=\(partition)") }
+    let kept = Set(request.excluded + request.refusedBy).sorted()
+    if !kept.isEmpty { arguments.append("--exclude=\(kept.joined(separator: ","))") }
     _ = try await commands.run("sbatch", arguments + request.command)
+  }
+
+  /// The nodes that take jobs, or will once others have ended there.
+  ///
+  /// - Throws: ``SlurmCommandError``
+  nonisolated func usableNodes(partition: String?) async throws(SlurmCommandError) -> Set<String> {
+    let data = try await commands.run(
+      "sinfo",
+      ["--noheader", "--Node", "--format=%N|%T"] + (partition.map { ["--partition=\($0)"] } ?? []))
+    return SlurmNodeListing.usable(String(decoding: data, as: UTF8.self))
   }
 
   /// Ends all jobs of a name: those that run are told to, and have the cluster's KillWait for a checkpoint.

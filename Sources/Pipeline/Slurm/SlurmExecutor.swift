@@ -16,6 +16,7 @@ struct SlurmExecutor: JobExecutor {
   let folders: SlurmJobFolders
   let cluster: SlurmCluster
   let packs: SlurmPacks
+  let nodes: SlurmNodes
   let processor: SeriesProcessor
   let bundles: ModelBundles
   let logger: Logger

@@ -137,8 +137,8 @@ struct SlurmFollowing {
   }
 
   private func submitAlone(_ submission: JobSubmission) async throws {
-    let asked = try settings.request(
-      of: folder, submission, priority: request.priority)
+    var asked = try settings.request(of: folder, submission, priority: request.priority)
+    asked.excluded = await executor.nodes.excluded()
     do throws(SlurmCommandError) {
       try await executor.cluster.submit(asked)
     } catch {

@@ -46,6 +46,23 @@ enum SlurmExit: Sendable, Equatable {
   }
 }
 
+/// What `sinfo --Node` prints with a format of `name|state|…`.
+enum SlurmNodeListing {
+  /// Those that take jobs: neither drained, nor down, nor silent.
+  static func usable(_ listing: String) -> Set<String> {
+    let names = listing.split(separator: "\n").compactMap { line -> String? in
+      let fields = line.split(separator: "|", omittingEmptySubsequences: false)
+      guard fields.count >= 2, isUsable(String(fields[1])) else { return nil }
+      return String(fields[0])
+    }
+    return Set(names)
+  }
+
+  private static func isUsable(_ state: String) -> Bool {
+    !["drain", "down", "fail"].contains { state.hasPrefix($0) } && !state.hasSuffix("*")
+  }
+}
+
 /// What `squeue --json -t all` prints.
 enum SlurmQueueListing {
   private struct Listing: Decodable {

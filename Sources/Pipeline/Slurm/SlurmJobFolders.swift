@@ -34,6 +34,12 @@ struct SlurmJobFolders: Sendable {
     FileStatus(nameFile(state).path) != nil
   }
 
+  /// What a ledger is called in a cluster; nil where it has no name there yet.
+  static func knownLedger(of state: StateDirectory) -> String? {
+    (try? TextFile.read(nameFile(state).path))?
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
   func name(of job: Int64) -> String { "\(ledger)-\(job)-\(Self.token())" }
 
   /// Of a job of Slurm that computes several of ours.

@@ -33,6 +33,7 @@ actor SlurmPacks {
   private let settings: SlurmSettings
   private let cluster: SlurmCluster
   private let folders: SlurmJobFolders
+  private let nodes: SlurmNodes
   private let logger: Logger
   /// By whether the jobs are patient.
   private var gathered: [Bool: Pack] = [:]
@@ -42,11 +43,13 @@ actor SlurmPacks {
   private var again: [String: ContinuousClock.Instant] = [:]
 
   init(
-    _ settings: SlurmSettings, cluster: SlurmCluster, folders: SlurmJobFolders, logger: Logger
+    _ settings: SlurmSettings, cluster: SlurmCluster, folders: SlurmJobFolders, nodes: SlurmNodes,
+    logger: Logger
   ) {
     self.settings = settings
     self.cluster = cluster
     self.folders = folders
+    self.nodes = nodes
     self.logger = logger
   }
 
@@ -113,7 +116,7 @@ actor SlurmPacks {
       }
     }
     guard let first = taken.first else { return }
-    let request: SlurmCluster.Request
+    var request: SlurmCluster.Request
     do {
       request =
         try name.map { try self.request(taken, $0) }
@@ -122,6 +125,7 @@ actor SlurmPacks {
       for member in taken { states[member.folder.name] = .failed(error) }
       return
     }
+    request.excluded = await nodes.excluded()
     var state = State.submitted(request.name)
     do throws(SlurmCommandError) {
       try await cluster.submit(request)
@@ -162,6 +166,8 @@ actor SlurmPacks {
     }
     guard !members.isEmpty else { return }
     logger.warning("Slurm does not know \(name): it is submitted again")
-    try await cluster.submit(try request(members, name))
+    var request = try self.request(members, name)
+    request.excluded = await nodes.excluded()
+    try await cluster.submit(request)
   }
 }

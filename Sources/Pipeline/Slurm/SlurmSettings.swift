@@ -85,7 +85,7 @@ extension SlurmSettings {
       name: folder.name(submission), folder: folder.url.path, log: folder.log(submission).path,
       memory: submission.memory, threads: submission.threads, minutes: submission.minutes,
       partition: isUrgent(priority) ? urgentPartition ?? partition : partition,
-      isPatient: priority < 0,
+      isPatient: priority < 0, refusedBy: submission.refusedBy ?? [],
       command: [script.path, program, "work"] + modelArguments
         + ["--submission", "\(submission.number)", folder.url.path])
   }

@@ -42,7 +42,7 @@ extension ConfiguredParts {
       routes +=
         Monitoring(
           state: state, statistics: LedgerStatisticsReader(ledger), diskReserve: diskReserve,
-          gate: gate, traces: traces
+          gate: gate, traces: traces, clusterFolder: clusterFolder
         ).pages
     }
     if let dashboard = settings.dashboard {

@@ -18,6 +18,8 @@ public struct JobSubmission: Codable, Sendable, Equatable {
   public var hasMoreTime = false
   /// What several jobs are called that are submitted together; nil of one by itself.
   public var pack: String?
+  /// Machines that have refused it: their program or their model is another one.
+  public var refusedBy: [String]?
 
   public init(number: Int = 1, memory: Int?, threads: Int, minutes: Int) {
     self.number = number
@@ -40,6 +42,7 @@ public struct JobProgress: Codable, Sendable, Equatable {
 
 /// What the machine says of itself that computes a submission: `node.N.json` of a ``JobFolder``.
 public struct JobNodeNote: Codable, Sendable, Equatable {
+  /// Its name, as its cluster calls it.
   public var host: String
   /// The fault of that machine which ended the submission; nil where there is none.
   public var fault: String?

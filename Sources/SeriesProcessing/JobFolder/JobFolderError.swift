@@ -44,6 +44,14 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
     }
   }
 
+  /// Whether a machine with the right program and the right model would not say so.
+  public var isRefusal: Bool {
+    switch self {
+    case .otherSchema, .otherProgram, .otherModel, .otherFingerprint: true
+    case .unreadable, .notWritten, .damagedInput, .damagedResult, .forbiddenPath: false
+    }
+  }
+
   /// Whether another attempt on the same node would end in the same way.
   public var isPermanent: Bool {
     switch self {

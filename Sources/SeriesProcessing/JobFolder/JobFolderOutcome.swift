@@ -9,6 +9,8 @@ public struct JobFolderOutcome: Codable, Sendable, Equatable {
     /// The job needs so many bytes of memory, more than it had.
     case memory(needed: Int, reason: String)
     case failed(reason: String, isPermanent: Bool)
+    /// This machine does not compute it: its program or its model is not that of the job.
+    case refused(reason: String)
   }
 
   /// Of the job.
@@ -19,7 +21,7 @@ public struct JobFolderOutcome: Codable, Sendable, Equatable {
   public var modelVersion: String
   public var fingerprint: String
   public var submission: Int
-  /// The machine that computed it.
+  /// The machine that computed it, as its cluster calls it.
   public var host: String
   public var end: End
   /// As `StageTimes.seconds`.

@@ -23,12 +23,18 @@ public struct JobFolderWork: Sendable {
 
   private let folder: JobFolder
   private let models: @Sendable (_ threads: Int) -> ModelLibrary
+  private let host: String
 
   /// - Parameters:
   ///   - folder: of the job.
+  ///   - host: what this machine is called by the cluster that it is of.
   ///   - models: those of this machine, for a number of threads.
-  public init(_ folder: JobFolder, models: @escaping @Sendable (_ threads: Int) -> ModelLibrary) {
+  public init(
+    _ folder: JobFolder, host: String = ProcessInfo.processInfo.hostName,
+    models: @escaping @Sendable (_ threads: Int) -> ModelLibrary
+  ) {
     self.folder = folder
+    self.host = host
     self.models = models
   }
 
@@ -66,7 +72,7 @@ public struct JobFolderWork: Sendable {
       return .superseded(by: recorded.number)
     }
     guard !folder.hasResult(number) else { return .alreadyThere }
-    let teller = WorkLog(folder: folder, submission: number, line: log)
+    let teller = WorkLog(folder: folder, submission: number, host: host, line: log)
     teller.begin()
     let description = try folder.description()
     let output = folder.url.appendingPathComponent(
@@ -113,7 +119,12 @@ public struct JobFolderWork: Sendable {
       if let fault = ProcessingFault(error) { throw fault }
       if let error = error as? JobFolderError {
         if case .notWritten = error { throw error }
+        if error.isRefusal { return .refused(reason: error.description) }
         return .failed(reason: error.description, isPermanent: error.isPermanent)
+      }
+      // The head has it, and with the hash that the job names.
+      if error is ModelLibraryError || error is ModelBundleError {
+        return .refused(reason: "the model cannot be used on this node: \(error)")
       }
       return .failed(reason: "\(error)", isPermanent: JobFailure.isPermanent(error))
     }
@@ -176,14 +187,14 @@ public struct JobFolderWork: Sendable {
       processed.outcome = processed.outcome.moved(to: URL(fileURLWithPath: "/"))
       end = .processed(processed)
       files = try Self.syncedFiles(of: output)
-    case .memory(_, let reason), .failed(let reason, _): problem = reason
+    case .memory(_, let reason), .failed(let reason, _), .refused(let reason): problem = reason
     }
     try JobFolder.write(
       JobFolderOutcome(
         name: description.name, program: SegmentdVersion.results,
         modelSHA256: description.model.sha256, modelVersion: description.model.version,
         fingerprint: description.identity.fingerprint, submission: submission,
-        host: ProcessInfo.processInfo.hostName, end: end, seconds: times.seconds,
+        host: host, end: end, seconds: times.seconds,
         peakMemory: MemoryBudget.peakResident, files: files),
       to: output.appendingPathComponent("outcome.json"))
     let place = folder.result(submission)
@@ -220,16 +231,17 @@ public struct JobFolderWork: Sendable {
 private struct WorkLog: Sendable {
   let folder: JobFolder
   let submission: Int
+  let host: String
   let line: @Sendable (String) -> Void
 
-  private static var node: JobNodeNote { JobNodeNote(host: ProcessInfo.processInfo.hostName) }
+  private var node: JobNodeNote { JobNodeNote(host: host) }
 
   /// Says which machine this is, in place of what one said that had the submission before.
-  func begin() { folder.note(Self.node, of: submission) }
+  func begin() { folder.note(node, of: submission) }
 
   /// Changes what the folder says of this machine.
   func note(_ change: (inout JobNodeNote) -> Void) {
-    var node = folder.node(submission) ?? Self.node
+    var node = folder.node(submission) ?? self.node
     change(&node)
     folder.note(node, of: submission)
   }
