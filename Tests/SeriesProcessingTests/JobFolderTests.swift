@@ -60,7 +60,7 @@ import Testing
   private func work(
     _ folder: JobFolder, submission: Int? = nil, interruption: Interruption = Interruption()
   ) async throws -> JobFolderWork.End {
-    try await JobFolderWork(folder) { [models] in
+    try await JobFolderWork(folder, visibility: .seconds(1)) { [models] in
       ModelLibrary(directories: [models], threads: $0)
     }.run(submission: submission, interruption: interruption) { _ in }
   }
@@ -191,6 +191,45 @@ import Testing
     #expect(try await work(folder) == .written(problem: nil))
     let left = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
     #expect(left.allSatisfy { !$0.hasSuffix(".tmp") })
+  }
+
+  /// As on a network file system, where an earlier record is seen for some time.
+  @Test func aRecordThatIsSeenLateIsWaitedFor() async throws {
+    let folder = try make()
+    let next = Task {
+      try await Task.sleep(for: .milliseconds(300))
+      try folder.record(JobSubmission(number: 2, memory: nil, threads: 1, minutes: 1))
+    }
+    #expect(try await work(folder, submission: 2) == .written(problem: nil))
+    try await next.value
+    #expect(folder.hasResult(2) && !folder.hasResult(1))
+  }
+
+  /// The answer of a file server was lost, and it is asked again.
+  @Test func whatWasDoneBeforeTheAnswerWasLostIsDone() throws {
+    let parent = try folder("moved")
+    let from = parent.appendingPathComponent("a", isDirectory: true)
+    let place = parent.appendingPathComponent("b", isDirectory: true)
+    #expect(JobFolder.moveFolder(from, to: place)?.number == ENOENT)
+    try JobFolder.makeFolder(from)
+    try JobFolder.makeFolder(from)
+    #expect(JobFolder.moveFolder(from, to: place) == nil)
+    #expect(JobFolder.moveFolder(from, to: place) == nil)
+    try JobFolder.makeFolder(from)
+    try Data().write(to: place.appendingPathComponent("x"))
+    #expect(JobFolder.moveFolder(from, to: place)?.number == ENOTEMPTY)
+    let file = parent.appendingPathComponent("file")
+    try Data().write(to: file)
+    #expect(throws: JobFolderError.self) { try JobFolder.makeFolder(file) }
+  }
+
+  @Test func aFolderIsLookedAtAgainAndIsTheSame() throws {
+    let folder = try make()
+    let before = try FileManager.default.subpathsOfDirectory(atPath: folder.url.path).sorted()
+    folder.refresh()
+    #expect(
+      try FileManager.default.subpathsOfDirectory(atPath: folder.url.path).sorted() == before)
+    JobFolder(folder.url.appendingPathComponent("nowhere")).refresh()
   }
 
   /// The reason is the result, and names both sides.

@@ -80,6 +80,7 @@ struct SlurmFollowing {
       watch.ended = nil
       return false
     }
+    folder.refresh()
     let seen = watch.ended ?? .now
     watch.ended = seen
     return job.state != "COMPLETED" || seen.duration(to: .now) > settings.visibility
@@ -164,6 +165,7 @@ struct SlurmFollowing {
       do {
         if submission.pack != nil {
           // The others of its pack go on. It is short: where it has begun it is left to end.
+          folder.refresh()
           guard folder.node(submission.number) != nil else {
             try supersede(submission)
             break

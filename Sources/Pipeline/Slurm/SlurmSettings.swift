@@ -36,8 +36,8 @@ struct SlurmSettings: Sendable {
   var confirmation = Duration.seconds(15)
   /// Between two looks at a job.
   var pause = Duration.milliseconds(500)
-  /// For a result to be seen that a node has written: network file systems keep names in a cache.
-  var visibility = Duration.seconds(60)
+  /// For a result to be seen that a node has written: network file systems keep names in a cache, by default for a minute.
+  var visibility = Duration.seconds(75)
 }
 
 extension SlurmSettings {

@@ -86,8 +86,21 @@ public struct JobFolder: Sendable {
     url.appendingPathComponent("result.\(submission)", isDirectory: true)
   }
 
+  /// On a network file system it may be so for some time that this machine is not shown it: see ``refresh()``.
   public func hasResult(_ submission: Int) -> Bool {
     FileStatus(result(submission).path)?.isFolder == true
+  }
+
+  /// Has this machine see what others have written in the folder. A network file system answers from what it knew
+  /// before, for up to a minute, also that a name is not there (nfs(5), "Directory entry caching"); a change of the
+  /// folder by this machine ends that.
+  public func refresh() {
+    let path = url.appendingPathComponent(".\(UUID().uuidString).part").path
+    let descriptor = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+    // Also the answer that it cannot be made tells how the folder is.
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    unlink(path)
   }
 
   // MARK: Making
@@ -110,12 +123,9 @@ public struct JobFolder: Sendable {
       let files = try made.take(input)
       try write(JobDescription(name: name, input, settings, files: files), to: made.job)
       let place = parent.appendingPathComponent(name, isDirectory: true)
-      do throws(DurableFileError) {
-        try DurableFile.sync(made.url.path)
-        try DurableFile.move(made.url.path, to: place.path)
-      } catch {
-        throw JobFolderError(error)
-      }
+      try sync(made.url)
+      if let error = moveFolder(made.url, to: place) { throw .notWritten(place, error) }
+      try sync(parent)
       return JobFolder(place)
     } catch {
       try? FileManager.default.removeItem(at: made.url)
@@ -134,7 +144,7 @@ public struct JobFolder: Sendable {
       if link(file.path, place.path) != 0 { try Self.copy(file, to: place) }
       files[file] = JobDescription.File(path: path, sha256: try Self.hash(place))
     }
-    do { try DurableFile.sync(folder.path) } catch { throw JobFolderError(error) }
+    try Self.sync(folder)
     return files
   }
 
@@ -253,24 +263,51 @@ public struct JobFolder: Sendable {
     }
   }
 
+  /// Copies a file into a folder that is not used before it is whole. The copy is on the disk, and its name once the
+  /// folder is synced.
   static func copy(_ file: URL, to place: URL) throws(JobFolderError) {
+    let data: Data
+    do { data = try Data(contentsOf: file, options: .alwaysMapped) } catch {
+      throw .unreadable(file, error)
+    }
+    let created = open(place.path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
+    guard created >= 0 else { throw .notWritten(place, SystemError()) }
+    let handle = FileHandle(fileDescriptor: created, closeOnDealloc: true)
     do {
-      try DurableFile.write(to: place.path) { temporary in
-        let data = try Data(contentsOf: file, options: .alwaysMapped)
-        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
-        defer { try? handle.close() }
-        try handle.write(contentsOf: data)
-      }
+      try handle.write(contentsOf: data)
+      try handle.synchronize()
+      try handle.close()
     } catch {
-      throw JobFolderError(error)
+      throw .notWritten(
+        file: place.path, reason: SystemError.text(of: error), system: SystemError(behind: error))
     }
   }
 
+  static func sync(_ folder: URL) throws(JobFolderError) {
+    do { try DurableFile.sync(folder.path) } catch { throw JobFolderError(error) }
+  }
+
+  /// Makes a folder of a name that nobody else gives.
   static func makeFolder(_ folder: URL) throws(JobFolderError) {
-    guard mkdir(folder.path, 0o700) == 0 else {
-      let error = SystemError()
-      throw .notWritten(file: folder.path, reason: error.description, system: error)
+    guard mkdir(folder.path, 0o700) != 0 else { return }
+    let error = SystemError()
+    // Where the answer of a file server was lost it is asked again, and has the folder by then.
+    guard error.number == EEXIST, FileStatus(folder.path)?.isFolder == true else {
+      throw .notWritten(folder, error)
     }
+  }
+
+  /// Renames a folder, which is not synced.
+  ///
+  /// - Returns: why it could not be; nil where it is done.
+  static func moveFolder(_ folder: URL, to place: URL) -> SystemError? {
+    guard rename(folder.path, place.path) != 0 else { return nil }
+    let error = SystemError()
+    // Where the answer of a file server was lost it is asked again, and has nothing of the name by then.
+    let isDone =
+      error.number == ENOENT && FileStatus(folder.path) == nil
+      && FileStatus(place.path)?.isFolder == true
+    return isDone ? nil : error
   }
 
   static func read<Value: Decodable>(_ type: Value.Type, _ file: URL) throws(JobFolderError)

@@ -70,6 +70,10 @@ extension JobFolderError {
       file: file.path, reason: SystemError.text(of: error), system: SystemError(behind: error))
   }
 
+  static func notWritten(_ place: URL, _ error: SystemError) -> JobFolderError {
+    .notWritten(file: place.path, reason: error.description, system: error)
+  }
+
   init(_ error: DurableFileError) {
     self = .notWritten(file: error.file, reason: error.reason, system: error.system)
   }

@@ -82,6 +82,7 @@ extension JobFolder {
         throw .damagedResult(file: source.path, reason: "it is not as it was proved")
       }
     }
+    try Self.sync(output)
     processed.outcome = processed.outcome.moved(to: output)
     outcome.end = .processed(processed)
     return outcome

@@ -24,17 +24,21 @@ public struct JobFolderWork: Sendable {
   private let folder: JobFolder
   private let models: @Sendable (_ threads: Int) -> ModelLibrary
   private let host: String
+  private let visibility: Duration
 
   /// - Parameters:
   ///   - folder: of the job.
   ///   - host: what this machine is called by the cluster that it is of.
+  ///   - visibility: after which what the head has written is seen here: network file systems keep names in a cache.
   ///   - models: those of this machine, for a number of threads.
   public init(
     _ folder: JobFolder, host: String = ProcessInfo.processInfo.hostName,
+    visibility: Duration = .seconds(75),
     models: @escaping @Sendable (_ threads: Int) -> ModelLibrary
   ) {
     self.folder = folder
     self.host = host
+    self.visibility = visibility
     self.models = models
   }
 
@@ -65,8 +69,7 @@ public struct JobFolderWork: Sendable {
     submission: Int?, pack: String?, threads: Int?, interruption: Interruption,
     log: @escaping @Sendable (String) -> Void
   ) async throws -> End {
-    let recorded =
-      try folder.submission() ?? JobSubmission(memory: nil, threads: 0, minutes: 0)
+    let recorded = try await recorded(for: submission, interruption)
     let number = submission ?? recorded.number
     guard number == recorded.number, pack == nil || pack == recorded.pack else {
       return .superseded(by: recorded.number)
@@ -90,6 +93,23 @@ public struct JobFolderWork: Sendable {
       try? FileManager.default.removeItem(at: output)
       if let fault = ProcessingFault(error) { teller.note { $0.fault = fault.description } }
       throw error
+    }
+  }
+
+  /// What was asked for last, as this machine sees it. A submission is recorded before it is made: where an earlier one is
+  /// seen, it is looked again.
+  private func recorded(for asked: Int?, _ interruption: Interruption) async throws
+    -> JobSubmission
+  {
+    let start = ContinuousClock.now
+    while true {
+      let recorded =
+        try folder.submission() ?? JobSubmission(memory: nil, threads: 0, minutes: 0)
+      guard let asked, recorded.number < asked, start.duration(to: .now) < visibility,
+        !interruption.isRequested
+      else { return recorded }
+      folder.refresh()
+      try await Task.sleep(for: min(.seconds(1), visibility / 4))
     }
   }
 
@@ -198,16 +218,13 @@ public struct JobFolderWork: Sendable {
         peakMemory: MemoryBudget.peakResident, files: files),
       to: output.appendingPathComponent("outcome.json"))
     let place = folder.result(submission)
-    guard rename(output.path, place.path) == 0 else {
-      let error = SystemError()
+    if let error = JobFolder.moveFolder(output, to: place) {
       // Where a machine was taken for dead, another one computes the same.
-      guard [EEXIST, ENOTEMPTY].contains(error.number) else {
-        throw .notWritten(file: place.path, reason: error.description, system: error)
-      }
+      guard [EEXIST, ENOTEMPTY].contains(error.number) else { throw .notWritten(place, error) }
       try? FileManager.default.removeItem(at: output)
       return .alreadyThere
     }
-    do { try DurableFile.sync(folder.url.path) } catch { throw JobFolderError(error) }
+    try JobFolder.sync(folder.url)
     return .written(problem: problem)
   }
 
