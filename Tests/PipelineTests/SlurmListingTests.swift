@@ -109,6 +109,24 @@ import Testing
     #expect(held.map(\.advice) == ["scontrol release jobname=segmentd-1-2-3-1"])
   }
 
+  @Test func theSharedFolderIsNotMountedSoft() throws {
+    let folder = try TemporaryFolder()
+    chmod(folder.url.path, 0o700)
+    let path = folder.url.resolvingSymlinksInPath().path
+    func finding(_ line: String) -> Finding {
+      SlurmFindings.folder(path, mounts: "/dev/vda / ext4 rw,relatime 0 0\n\(line)\n")
+    }
+    let soft = finding("fs:/a \(path) nfs4 rw,soft,timeo=600,vers=4.2 0 0")
+    #expect(soft.level == .warning && soft.advice?.contains("hard") == true)
+    let hard = finding("fs:/a \(path) nfs4 rw,hard,vers=4.2 0 0")
+    #expect(hard == .good("Slurm's folder", "\(path) (nfs4)"))
+    #expect(finding("fs:/a \(path)x nfs4 rw,soft 0 0").text == "\(path) (ext4)")
+    // The last one at a place is seen.
+    #expect(finding("a \(path) nfs soft 0 0\nb \(path) xfs rw 0 0").text == "\(path) (xfs)")
+    chmod(folder.url.path, 0o750)
+    #expect(finding("").level == .warning)
+  }
+
   /// The daemon asks every two seconds, for years.
   @Test func noDescriptorIsLeftOpen() async throws {
     func count() throws -> Int {

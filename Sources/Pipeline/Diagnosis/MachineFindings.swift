@@ -97,34 +97,18 @@ extension Diagnosis {
   /// File systems that lose files, or on which SQLite's locks cannot be relied on
   /// (https://sqlite.org/faq.html#q5).
   private var kindFinding: Finding? {
-    guard let kind = Self.fileSystem(of: state.url.resolvingSymlinksInPath().path) else {
-      return nil
-    }
-    switch kind {
-    case "tmpfs", "ramfs":
+    guard let mount = MountPoint(of: state.url.resolvingSymlinksInPath().path) else { return nil }
+    if mount.isInMemory {
       return .fault(
-        "file system", "the state directory is in memory (\(kind))",
+        "file system", "the state directory is in memory (\(mount.kind))",
         "put it on a disk: what was acknowledged is lost with the power")
-    case "nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs":
+    }
+    guard !mount.isNetwork else {
       return .warning(
-        "file system", "the state directory is on a network file system (\(kind))",
+        "file system", "the state directory is on a network file system (\(mount.kind))",
         "put it on a local disk: locks of the ledger may fail there")
-    default: return .good("file system", kind)
     }
-  }
-
-  /// The kind of the file system that a folder is on, by the longest mount point (proc(5), mounts).
-  private static func fileSystem(of path: String) -> String? {
-    let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
-    let found = mounts.split(separator: "\n").compactMap { line -> (place: String, kind: String)? in
-      let fields = line.split(separator: " ")
-      guard fields.count > 2 else { return nil }
-      let place = fields[1].replacingOccurrences(of: "\\040", with: " ")
-      guard path == place || path.hasPrefix(place == "/" ? "/" : place + "/") else { return nil }
-      return (place, String(fields[2]))
-    }
-    // Of several at one place the last one is seen.
-    return found.reversed().max { $0.place.count < $1.place.count }?.kind
+    return .good("file system", mount.kind)
   }
 
   /// Writes and syncs a few files as they come from a CT, and removes them.

@@ -47,7 +47,10 @@ extension Diagnosis {
 
 /// What is wrong with a cluster, from what its commands print.
 enum SlurmFindings {
-  static func folder(_ path: String) -> Finding {
+  /// - Parameters:
+  ///   - path: of the folder that is shared with the nodes.
+  ///   - mounts: as `MountPoint` takes them.
+  static func folder(_ path: String, mounts: String? = nil) -> Finding {
     let subject = "Slurm's folder"
     guard let status = FileStatus(path), status.isFolder, access(path, W_OK | X_OK) == 0 else {
       return .fault(
@@ -58,7 +61,15 @@ enum SlurmFindings {
     guard status.mode & 0o077 == 0 else {
       return .warning(subject, "\(path) is open to others", "chmod 700: it holds patient data")
     }
-    return .good(subject, path)
+    let place = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    guard let mount = MountPoint(of: place, in: mounts) else { return .good(subject, path) }
+    guard !mount.isNetwork || !mount.options.contains("soft") else {
+      return .warning(
+        subject,
+        "\(path) is on \(mount.kind), mounted soft: writing fails while its server is away",
+        "mount it with the option hard, here and on the nodes")
+    }
+    return .good(subject, "\(path) (\(mount.kind))")
   }
 
   /// - Parameter listing: lines of `name|state|reason|partition`.
