@@ -1,18 +1,59 @@
 #!/usr/bin/env python3
 """How long a cluster computes an archive, and what the limit is, from measured times.
 
-    Scripts/slurm/simulate.py --studies 10000 --nodes 10 [--pack 16] [--in-flight 256] [...]
+    Scripts/slurm/simulate.py [--parameters FILE]            the tables of Documentation.docc/ClusterScale.md
+    Scripts/slurm/simulate.py --studies N --nodes N --kind small|large [--compute SECONDS] [--in-flight N]
 
-Each study goes through the head (its folder is made; later its result is taken), the ledger (transactions, one after
-the other), the shared file system (its images and its result, with one bandwidth for all), Slurm's controller (a time for
-each job of Slurm) and a node of one core (the start of the program, then each study of the pack). At most --in-flight
-studies are with Slurm. Every station serves one after the other in the order of arrival; the times are constants, but for
-the computing, which varies by --spread. --table prints the table of Documentation.docc/Slurm.md.
+Each study goes through the ledger (its transactions, one after the other), the processors of the head, the shared file
+system (its images and its result, each written once and read once, with one bandwidth for all, and its syncs), slurmctld
+(its job of Slurm, and the answers to squeue that tell of it) and a node of one core: the launch of a job of Slurm, the
+start of the program, then each study of the pack. At most --in-flight studies are with Slurm, and the head sees the end of
+one half a pause later. A station serves in the order of arrival; computing varies by a fifth, in a sequence that is always
+the same. Every time is one of the parameters, which parameters.py makes of what was measured.
 """
 
 import argparse
 import heapq
-import random
+import json
+import math
+import pathlib
+
+
+class Parameters:
+    def __init__(self, file):
+        document = json.loads(file.read_text())
+        self.settings = document["settings"]
+        self.known = {name: one["value"] for name, one in document["parameters"].items()}
+
+    def __getitem__(self, name):
+        return self.known[name]
+
+
+class Costs:
+    """What a study takes of each station, in seconds, and a job of Slurm."""
+
+    def __init__(self, parameters, kind, compute=None):
+        self.compute = parameters[f"{kind}.compute"] if compute is None else compute
+        self.ledger = parameters["ledger"]
+        self.head = parameters[f"{kind}.head"] / parameters["headProcessors"]
+        moved = 2 * (parameters[f"{kind}.bytes"] + parameters[f"{kind}.result"])
+        self.shared = moved / parameters["bandwidth"] + parameters["syncs"] * parameters["sync"]
+        self.node = parameters["nodeStudy"]
+        self.start = parameters["nodeStart"] + parameters["launch"]
+        self.settings = parameters.settings
+        self.slurm_job, self.slurm_question = parameters["slurmJob"], parameters["slurmQuestion"]
+
+    def pack(self, nodes, in_flight):
+        """Studies of a pack: long ones go alone, none takes more than two minutes, and every node has one."""
+        if self.compute > self.settings["shortSeconds"]:
+            return 1
+        longest = int(self.settings["packSeconds"] / self.compute)
+        return max(1, min(self.settings["packJobs"], longest, in_flight // nodes))
+
+    def slurm(self, seconds):
+        """Of slurmctld for a job that takes so long: it is told of each time until some minutes after its end."""
+        told = (seconds + self.settings["endedJobsSeconds"]) / self.settings["questionSeconds"]
+        return self.slurm_job + told * self.slurm_question
 
 
 class Station:
@@ -27,88 +68,108 @@ class Station:
         return self.free
 
 
-def packed(options):
-    """Studies of a pack: none is gathered while nodes are free, and none takes more than two minutes."""
-    if options.compute > 60:
-        return 1
-    return max(1, min(options.pack, int(120 / options.compute), options.in_flight // options.nodes))
-
-
-def simulate(options):
+def simulate(costs, studies, nodes, in_flight):
     """The seconds until all studies have a result, and the share of that time in which each station was busy."""
-    head, ledger, disk, slurm = Station(), Station(), Station(), Station()
-    chance = random.Random(1)
-    nodes = [0.0] * options.nodes
-    heapq.heapify(nodes)
-    computed = 0.0
-    transfer = options.megabytes / options.disk
-    # When a place for studies becomes free, by the packs that end.
-    ends, in_flight, last = [], 0, 0.0
-    left = options.studies
-    now = 0.0
+    stations = {name: Station() for name in ("head", "ledger", "shared file system", "slurmctld")}
+    free = [0.0] * nodes
+    pack = costs.pack(nodes, in_flight)
+    notice = costs.settings["pauseSeconds"] / 2
+    ends, flying, left, now, computed, number = [], 0, studies, 0.0, 0.0, 0
     while left:
-        count = min(packed(options), left)
-        while in_flight + count > options.in_flight:
+        count = min(pack, left)
+        while flying + count > in_flight:
             now, ended = heapq.heappop(ends)
-            in_flight -= ended
+            flying -= ended
         left -= count
-        in_flight += count
-        ready = ledger.serve(now, count * options.ledger_before)
-        ready = head.serve(ready, count * options.head_before)
-        ready = disk.serve(ready, count * transfer * 0.9)
-        ready = slurm.serve(ready, options.slurm)
-        start = max(ready, heapq.heappop(nodes)) + options.launch
-        seconds = options.start + sum(
-            max(0, chance.gauss(options.compute, options.spread * options.compute)) + options.node for _ in range(count))
-        computed += seconds + options.launch
-        heapq.heappush(nodes, start + seconds)
-        # Taken and written when the head comes to it; it is busy with what comes before.
-        done = start + seconds
-        for station, each in ((disk, transfer * 0.1), (head, options.head_after), (ledger, options.ledger_after)):
-            station.busy += count * each
-            station.free += count * each
-            done += count * each
-        heapq.heappush(ends, (done, count))
-        last = max(last, done)
-    last = max(last, head.free, ledger.free, disk.free)
-    shares = {"nodes": computed / (last * options.nodes), "head": head.busy / last, "ledger": ledger.busy / last,
-              "shared file system": disk.busy / last, "slurmctld": slurm.busy / last}
+        flying += count
+        number += 1
+        # Between -1 and 1, of a mean of 0; the sum of a pack varies less.
+        spread = 0.2 * math.sqrt(3) * (2 * ((number * 0.6180339887498949) % 1) - 1) / math.sqrt(count)
+        seconds = costs.start + count * (costs.compute * (1 + spread) + costs.node)
+        ready = stations["ledger"].serve(now, count * costs.ledger)
+        ready = stations["head"].serve(ready, count * costs.head)
+        ready = stations["shared file system"].serve(ready, count * costs.shared)
+        ready = stations["slurmctld"].serve(ready, costs.slurm(seconds))
+        end = max(ready, heapq.heappop(free)) + seconds
+        heapq.heappush(free, end)
+        heapq.heappush(ends, (end + notice, count))
+        computed += seconds
+    last = max(end for end, _ in ends)
+    shares = {"nodes": computed / (last * nodes)} | {name: one.busy / last for name, one in stations.items()}
     return last, shares
 
 
+def capacities(costs):
+    """Studies an hour that each station alone would allow, with full packs."""
+    pack = costs.pack(1, costs.settings["maximumJobs"])
+    return {"head": 3600 / costs.head, "ledger": 3600 / costs.ledger, "shared file system": 3600 / costs.shared,
+            "slurmctld": 3600 * pack / costs.slurm(costs.start + pack * (costs.compute + costs.node)),
+            "a node": 3600 * pack / (costs.start + pack * (costs.compute + costs.node))}
+
+
+def rounded(number):
+    """To three digits, for people."""
+    digits = 2 - int(math.floor(math.log10(number))) if number > 0 else 0
+    return f"{round(number, digits):,.0f}"
+
+
 def span(seconds):
-    days, hours = seconds / 86400, seconds / 3600
-    return f"{days:.1f} d" if days >= 2 else f"{hours:.1f} h" if hours >= 1 else f"{seconds / 60:.0f} min"
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def row(costs, kind, studies, nodes, in_flight):
+    seconds, shares = simulate(costs, studies, nodes, in_flight)
+    limit = max(shares, key=shares.get) if max(shares.values()) > 0.9 else "places and launches"
+    return (f"| {kind} | {studies:,} | {nodes:,} | {span(seconds)} | {rounded(3600 * studies / seconds)} | "
+            + " | ".join(f"{100 * share:.0f} %" for share in shares.values()) + f" | {limit} |")
+
+
+HEADER = ("| study | studies | nodes | time | studies an hour | busy: nodes | head | ledger | shared file system | slurmctld |"
+          " the limit |\n|---|---|---|---|---|---|---|---|---|---|---|")
+
+
+def tables(parameters):
+    in_flight = parameters.settings["maximumJobs"]
+    kinds = ("small", "large")
+    lines = ["| parameter | small | large | taken of |", "|---|---|---|---|"]
+    costs = {kind: Costs(parameters, kind) for kind in kinds}
+    for what, name, source in (
+            ("a node computes, s", "compute", "`studies-1-16.json`, `large-studies.json`"),
+            ("a node besides that, s", "node", "`studies-1-16.json`, `studies-1-1.json`"),
+            ("a node for a job of Slurm, s", "start", "`controller.json`, `studies-1-1.json`"),
+            ("the head, s", "head", "`studies-1-16.json`, `large-studies.json`"),
+            ("the ledger, s", "ledger", "`ledger.json`"),
+            ("the shared file system, s", "shared", "`syncs.json`, `disk.json`")):
+        lines.append(f"| {what} | " + " | ".join(f"{getattr(costs[kind], name):.4f}" for kind in kinds) + f" | {source} |")
+    lines += ["", HEADER]
+    for kind in kinds:
+        for studies, nodes in ((10_000, 10), (10_000, 1000), (1_000_000, 10), (1_000_000, 1000)):
+            lines.append(row(costs[kind], kind, studies, nodes, in_flight))
+    lines += ["", "| studies an hour by | " + " | ".join(capacities(costs["small"])) + " |", "|---|---|---|---|---|---|"]
+    for kind in kinds:
+        lines.append(f"| {kind} | " + " | ".join(rounded(one) for one in capacities(costs[kind]).values()) + " |")
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=10_000)
-    parser.add_argument("--nodes", type=int, default=10, help="nodes of one core")
-    parser.add_argument("--in-flight", type=int, default=256, help="slurm.maximumJobs")
-    parser.add_argument("--pack", type=int, default=16, help="slurm.packJobs")
-    parser.add_argument("--compute", type=float, required=True, help="seconds that a study computes")
-    parser.add_argument("--spread", type=float, default=0.2, help="standard deviation of that, as a share")
-    parser.add_argument("--node", type=float, default=0.1, help="seconds of a node for a study besides that")
-    parser.add_argument("--start", type=float, default=0.2, help="seconds of the program's start and of loading the model")
-    parser.add_argument("--launch", type=float, default=1.0, help="seconds from the end of a job of Slurm to the next")
-    parser.add_argument("--slurm", type=float, default=0.05, help="seconds of slurmctld for each job")
-    parser.add_argument("--head-before", type=float, default=0.05, help="seconds of the head to make a folder")
-    parser.add_argument("--head-after", type=float, default=0.05, help="seconds of the head to take a result")
-    parser.add_argument("--ledger-before", type=float, default=0.005, help="seconds of transactions before")
-    parser.add_argument("--ledger-after", type=float, default=0.005, help="seconds of transactions after")
-    parser.add_argument("--megabytes", type=float, default=50, help="of a study, images and result")
-    parser.add_argument("--disk", type=float, default=500, help="megabytes a second of the shared file system")
-    parser.add_argument("--table", action="store_true", help="10 000 and 1 000 000 studies on 10 and 1000 nodes")
+    parser.add_argument("--parameters", type=pathlib.Path, default=pathlib.Path(__file__).with_name("parameters.json"))
+    parser.add_argument("--studies", type=int)
+    parser.add_argument("--nodes", type=int, default=10, help="of one core")
+    parser.add_argument("--kind", choices=["small", "large"], default="small", help="whose measured times count")
+    parser.add_argument("--compute", type=float, help="seconds that a study computes, in place of the measured ones")
+    parser.add_argument("--in-flight", type=int, help="slurm.maximumJobs")
     options = parser.parse_args()
-    sizes = [(10_000, 10), (10_000, 1000), (1_000_000, 10), (1_000_000, 1000)]
-    rows = sizes if options.table else [(options.studies, options.nodes)]
-    print("| studies | nodes | time | studies an hour | busy: nodes | head | ledger | shared file system | slurmctld |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for options.studies, options.nodes in rows:
-        seconds, shares = simulate(options)
-        print(f"| {options.studies} | {options.nodes} | {span(seconds)} | {3600 * options.studies / seconds:.0f} | "
-              + " | ".join(f"{100 * share:.0f} %" for share in shares.values()) + " |")
+    parameters = Parameters(options.parameters)
+    if options.studies is None:
+        print(tables(parameters))
+        return
+    in_flight = options.in_flight or parameters.settings["maximumJobs"]
+    print(HEADER)
+    print(row(Costs(parameters, options.kind, options.compute), options.kind, options.studies, options.nodes, in_flight))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import Testing
 ///
 /// Without a variable it is a small one, and what is asked is compared with what is in it; no time matters.
 /// `SEGMENTD_LEDGER_INSTANCES=1000000`, as `Scripts/bench-ledger.sh` sets it, makes it that large, prints
-/// the times and holds them to what is promised of such a ledger.
+/// the times and holds them to what is promised of such a ledger; `SEGMENTD_LEDGER_JSON=FILE` receives them.
 @Suite struct ScaleTests {
   private static let instances =
     ProcessInfo.processInfo.environment["SEGMENTD_LEDGER_INSTANCES"].flatMap { Int($0) }
@@ -95,6 +95,13 @@ import Testing
       guard let bound = row.bound else { continue }
       #expect(row.milliseconds < bound, "\(row.what): \(row.milliseconds) ms")
     }
+  }
+
+  private struct Record: Encodable {
+    var command: String
+    var instances: Int
+    var studies: Int
+    var milliseconds: [String: Double]
   }
 
   private typealias Rows = [(what: String, milliseconds: Double, bound: Double?)]
@@ -196,8 +203,29 @@ import Testing
     }
     rows.append(("release a job, and metrics", counted, 50))
     #expect(try statistics.read() == LedgerStatisticsReader(ledger).read())
+    var study = 0
+    let computed = try median(min(studies / 4, 101)) {
+      repeat { study += 1 } while study % 10 < 2
+      try compute(study, ledger)
+    }
+    rows.append(("a job of a cluster, from the request to its delivery", computed, 50))
     let none = try median { _ = try ledger.claimDelivery(destination: "vna") }
     rows.append(("claim a delivery where none is due", none, 2))
+  }
+
+  /// All that is written of a job that is asked for again and computed by a cluster.
+  private func compute(_ study: Int, _ ledger: Ledger) throws {
+    let job = try ledger.reprocess(series: series(study), job: NewJob(model: "liver"))
+    #expect(try ledger.claimJob(id: job)?.id == job)
+    try ledger.identifyJob(
+      job, JobIdentity(fingerprint: "\(job)", modelSHA256: String(repeating: "c", count: 64)),
+      seriesInstanceUID: "2.25.9.\(job)", replaced: nil)
+    for state in ["PENDING", "RUNNING", "COMPLETED"] {
+      try ledger.note(JobPlace(cluster: "Slurm", name: "a-\(job)-1", state: state), of: job)
+    }
+    try ledger.completeJob(
+      job, result: .test(job), destinations: ["pacs"], run: JobRun(seconds: ["total": 1]))
+    try ledger.markDelivered(try #require(try ledger.claimDelivery(job: job)))
   }
 
   private func report(_ ledger: Ledger, _ seconds: Double, _ rows: Rows) {
@@ -205,6 +233,17 @@ import Testing
     print(
       "\(studies * Self.instancesPerStudy) instances, \(studies) studies, \(2 * studies) jobs, "
         + "\(bytes / 1_000_000) MB, made in \(Int(seconds)) s; medians in ms")
+    if let file = ProcessInfo.processInfo.environment["SEGMENTD_LEDGER_JSON"] {
+      let record = Record(
+        command: "bench-ledger.sh", instances: studies * Self.instancesPerStudy, studies: studies,
+        milliseconds: Dictionary(
+          rows.map { ($0.what, $0.milliseconds) }, uniquingKeysWith: { $1 }))
+      let coder = JSONEncoder()
+      coder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      do { try coder.encode(record).write(to: URL(fileURLWithPath: file)) } catch {
+        Issue.record(error)
+      }
+    }
     for row in rows {
       let bound = row.bound.map { " (bound \(Int($0)))" } ?? ""
       print(String(format: "%10.3f  ", row.milliseconds) + row.what + bound)

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Makes the parameters of simulate.py from what scripts of ours measured.
+
+    Scripts/slurm/parameters.py FOLDER [--output Scripts/slurm/parameters.json]
+
+FOLDER is that of `Scripts/slurm-lab.sh --cost-curve N FOLDER`, with ledger.json of `Scripts/bench-ledger.sh 1000000
+FOLDER/ledger.json`. Each parameter is kept with the file, the command and what was taken of it.
+"""
+
+import argparse
+import json
+import pathlib
+
+
+class Measured:
+    """The files of a folder, and what was taken of them."""
+
+    def __init__(self, folder):
+        self.folder, self.parameters, self.commands = folder, {}, {}
+
+    def read(self, name):
+        document = json.loads((self.folder / name).read_text())
+        self.commands[name] = {key: document[key] for key in ("command", "measuredAt", "processor", "processors")
+                               if key in document}
+        return document
+
+    def keep(self, name, value, unit, source, what):
+        self.parameters[name] = {"value": round(value, 6), "unit": unit, "from": source, "what": what}
+
+
+def of_nodes(measured):
+    """A process takes a start, and each study the same: two sizes of packs tell both apart."""
+    packed, single = measured.read("studies-1-16.json"), measured.read("studies-1-1.json")
+
+    def besides(document):
+        """Of a program, and how many studies it had."""
+        programs = document["programs"]
+        return (document["ofAStudy"]["nodeBesidesComputing"] * document["studies"] / programs,
+                document["studies"] / programs)
+    (long, many), (short, one) = besides(packed), besides(single)
+    each = max(0, (long - short) / (many - one))
+    both = "studies-1-16.json, studies-1-1.json"
+    measured.keep("nodeStudy", each, "s", both,
+                  "a node for a study besides computing: (ofAStudy.nodeBesidesComputing of a program of many studies less that "
+                  "of a program of one) / difference of their studies")
+    measured.keep("nodeStart", max(0, short - one * each), "s", both,
+                  "the start of the program and of its model: the rest of ofAStudy.nodeBesidesComputing")
+
+
+def of_studies(measured):
+    """What studies of two sizes take, of the head for each, and for each byte."""
+    small, large = measured.read("studies-1-16.json"), measured.read("large-studies.json")
+    for name, document, file in (("small", small, "studies-1-16.json"), ("large", large, "large-studies.json")):
+        stages = document["ofAStudy"]["stages"]
+        measured.keep(f"{name}.compute", sum(seconds for stage, seconds in stages.items() if stage != "total"), "s", file,
+                      "a study computes: the sum of ofAStudy.stages")
+        measured.keep(f"{name}.bytes", document["images"]["bytes"], "B", file, "its images: images.bytes")
+        measured.keep(f"{name}.result", document["resultBytes"], "B", file, "its result: resultBytes")
+        measured.keep(f"{name}.head", document["ofAStudy"]["processorOfHead"], "s", file,
+                      "processor time of the head, its sbatch and squeue included: ofAStudy.processorOfHead")
+
+
+def of_shared(measured):
+    syncs, disk = measured.read("syncs.json"), measured.read("disk.json")
+    counts = syncs["syncsOfAStudy"]
+    measured.keep("syncs", counts["head, shared file system"] + counts["node, shared file system"], "", "syncs.json",
+                  "times that something of a study is synced on the shared file system: syncsOfAStudy")
+    # A file of that measurement is two: itself and its folder.
+    measured.keep("sync", 1 / (2 * disk["filesASecond"]["16"]), "s", "disk.json",
+                  "a sync of many at the same time: 1 / (2 filesASecond.16)")
+    measured.keep("bandwidth", min(disk["bytesASecondWritten"], disk["bytesASecondRead"]), "B/s", "disk.json",
+                  "the lower one of bytesASecondWritten and bytesASecondRead")
+
+
+def of_head(measured):
+    ledger = measured.read("ledger.json")
+    measured.keep("ledger", ledger["milliseconds"]["a job of a cluster, from the request to its delivery"] / 1000, "s",
+                  "ledger.json", "all transactions of a study in a ledger of a million instances: median of a job of a "
+                  "cluster, from the request to its delivery")
+    small = measured.read("studies-1-16.json")
+    measured.keep("headProcessors", small["processors"], "", "studies-1-16.json", "of the machine that was measured")
+
+
+def of_controller(measured):
+    controller = measured.read("controller.json")
+    few, many = controller["questions"]
+    each = (many["processorOfController"] - few["processorOfController"]) / (many["jobs"] - few["jobs"])
+    measured.keep("slurmJob", controller["processorOfControllerForAJob"], "s", "controller.json",
+                  "processor time of slurmctld for a job: processorOfControllerForAJob")
+    measured.keep("slurmQuestion", max(0, each), "s", "controller.json",
+                  "processor time of slurmctld for each job that squeue tells of: slope of questions")
+    measured.keep("launch", controller["secondsOfANodeForAJob"], "s", "controller.json",
+                  "a node for a job of Slurm that does nothing: secondsOfANodeForAJob")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).with_name("parameters.json"))
+    options = parser.parse_args()
+    measured = Measured(options.folder)
+    for part in (of_studies, of_nodes, of_head, of_shared, of_controller):
+        part(measured)
+    # Of the program, not measured.
+    settings = {"maximumJobs": 1024, "packJobs": 16, "packSeconds": 120, "shortSeconds": 60, "pauseSeconds": 8,
+                "questionSeconds": 2, "endedJobsSeconds": 300}
+    options.output.write_text(json.dumps(
+        {"parameters": measured.parameters, "commands": measured.commands, "settings": settings}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
