@@ -47,7 +47,7 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   /// Whether a machine with the right program and the right model would not say so.
   public var isRefusal: Bool {
     switch self {
-    case .otherSchema, .otherProgram, .otherModel, .otherFingerprint: true
+    case .otherSchema, .otherProgram, .unknownInstructionSet, .otherModel, .otherFingerprint: true
     case .unreadable, .notWritten, .damagedInput, .damagedResult, .forbiddenPath: false
     }
   }
