@@ -123,7 +123,7 @@ import Testing
       SlurmCommands(folder: commands.path), interval: .milliseconds(20), logger: logger)
     let ledger = small.ledger
     let nodes = SlurmNodes(folders, cluster: cluster, partition: nil, logger: logger) {
-      try? ledger.noteExcludedNode($0, job: $1)
+      _ = try? ledger.noteExcludedNode($0, job: $1)
     }
     return SlurmExecutor(
       settings: settings, folders: folders, cluster: cluster,
