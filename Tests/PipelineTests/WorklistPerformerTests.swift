@@ -23,10 +23,14 @@ import Testing
     let client: DICOMwebClient
     private let process: ChildProcess
 
-    /// - Parameter items: UID, label, study and series of each.
-    init(_ items: [(uid: String, label: String, study: String, series: String)], in folder: URL)
-      async throws
-    {
+    /// - Parameters:
+    ///   - items: UID, label, study and series of each.
+    ///   - certificate: files of the certificate and key of its events.
+    ///   - security: of the client.
+    init(
+      _ items: [(uid: String, label: String, study: String, series: String)], in folder: URL,
+      certificate: [String] = [], security: DICOMwebClient.Security? = nil
+    ) async throws {
       let port = try freePort()
       let list = items.map {
         """
@@ -43,8 +47,9 @@ import Testing
         [
           TestFiles.package.appendingPathComponent("Scripts/test-support/peers/ups_server.py").path,
           "\(port)", file.path,
-        ], log: folder.appendingPathComponent("worklist.log"))
-      client = DICOMwebClient(url: try #require(URL(string: "http://127.0.0.1:\(port)")))
+        ] + certificate, log: folder.appendingPathComponent("worklist.log"))
+      client = DICOMwebClient(
+        url: try #require(URL(string: "http://127.0.0.1:\(port)")), security: security)
       try await waitUntil("the worklist server", within: 900) { [process] in
         #expect(process.isRunning, "\(process.output)")
         return try await runProcess(
@@ -137,10 +142,16 @@ import Testing
   }
 
   /// A request to cancel that the server only passes on, over a WebSocket.
-  @Test func whatItsRequesterAsksToCancelIsCancelled() async throws {
+  @Test(arguments: [false, true]) func whatItsRequesterAsksToCancelIsCancelled(isSecured: Bool)
+    async throws
+  {
     let job = try await SmallJob()
     let worklist = try await Worklist(
-      [("2.25.1", "recalled", try study(job), job.series)], in: job.folder.url)
+      [("2.25.1", "recalled", try study(job), job.series)], in: job.folder.url,
+      certificate: isSecured
+        ? [try await Certificates.file("server.pem"), try await Certificates.file("server.key")]
+        : [],
+      security: .init(trusted: try await Certificates.file("ca.pem")))
     let performer = performer(job, worklist, interval: 0.2)
     let run = Task { try await performer.run() }
     try await waitUntil("the end of the workitem", within: 900) {
@@ -154,6 +165,29 @@ import Testing
     // What the requester writes may name a patient.
     #expect(events.compactMap(\.reason) == ["its requester asked for it"])
     #expect(try job.ledger.job(job.id).job.state == "available")
+    try await worklist.stop()
+  }
+
+  /// Events of a server whose certificate is not trusted are not followed, and the workitem is performed all the same.
+  @Test func eventsOfAServerThatIsNotTrusted() async throws {
+    let job = try await SmallJob()
+    let worklist = try await Worklist(
+      [("2.25.1", "recalled", try study(job), job.series)], in: job.folder.url,
+      certificate: [
+        try await Certificates.file("server.pem"), try await Certificates.file("server.key"),
+      ], security: .init(trusted: try await Certificates.file("other-ca.pem")))
+    let place = try #require(try await worklist.client.subscribe(to: "2.25.1", as: "SEGMENTD"))
+    let failure = await #expect(throws: DICOMwebError.self) {
+      try await worklist.client.events(at: place) { _ in }
+    }
+    #expect(failure?.isPassing == true, "\(String(describing: failure))")
+    let run = Task { try await performer(job, worklist, interval: 0.2).run() }
+    _ = try await job.runner.runNext { _ in }
+    try await waitUntil("the end of the workitem", within: 900) {
+      try job.ledger.workitem("2.25.1")?.state == .completed
+    }
+    run.cancel()
+    _ = await run.result
     try await worklist.stop()
   }
 

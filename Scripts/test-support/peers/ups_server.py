@@ -1,18 +1,19 @@
 """A worklist server with UPS-RS (PS3.18 11) that prints what happens to its workitems as lines of JSON.
 
-ups_server.py PORT WORKITEMS
+ups_server.py PORT WORKITEMS [CERTIFICATE KEY]
 
 WORKITEMS is a file with a list of workitems in the DICOM JSON model, each with its UID as SOP Instance UID. A
 workitem of which 00741204 (Procedure Step Label) is "taken" is IN PROGRESS for somebody else; of one with the label
 "lossy" the first answer to each change is lost, after the change was made. One with the label "withdrawn" is
 CANCELED by its requester after the first word of its progress. Those who have subscribed to one with the label
-"recalled" are asked to cancel it, once they follow its events and it is IN PROGRESS; those of another label of which
-nobody can subscribe.
+"recalled" are asked to cancel it, once they follow its events and it is IN PROGRESS; those of another label
+nobody can subscribe to. The events come by TLS where there is a certificate.
 """
 
 import http.server
 import json
 import re
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -90,7 +91,12 @@ class Events:
         from websockets.sync.server import serve
 
         self.subscribers = {}
-        self.server = serve(self.follow, "127.0.0.1", 0)
+        context = None
+        if len(sys.argv) > 3:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*sys.argv[3:])
+        self.scheme = "wss" if context else "ws"
+        self.server = serve(self.follow, "127.0.0.1", 0, ssl=context)
         self.port = self.server.socket.getsockname()[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -100,7 +106,7 @@ class Events:
             return None
         self.subscribers.setdefault(title, set()).add(uid)
         tell(uid=uid, subscriber=title)
-        return f"ws://127.0.0.1:{self.port}/subscribers/{title}"
+        return f"{self.scheme}://127.0.0.1:{self.port}/subscribers/{title}"
 
     def follow(self, connection):
         title = connection.request.path.removeprefix("/subscribers/")
