@@ -181,7 +181,8 @@ import Testing
       try await worklist.client.events(at: place) { _ in }
     }
     #expect(failure?.isPassing == true, "\(String(describing: failure))")
-    let run = Task { try await performer(job, worklist, interval: 0.2).run() }
+    let performer = performer(job, worklist, interval: 0.2)
+    let run = Task { try await performer.run() }
     _ = try await job.runner.runNext { _ in }
     try await waitUntil("the end of the workitem", within: 900) {
       try job.ledger.workitem("2.25.1")?.state == .completed
