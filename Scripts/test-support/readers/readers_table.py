@@ -152,18 +152,25 @@ def fractions_by_dcmqi(path, expected):
 
 
 def by_slicer(python):
-    """Voxels on the images as Slicer loads them, of the segments that dcmqi makes of the object."""
+    """Voxels on the images as Slicer loads them, of the segments that dcmqi makes of the object. It gets the images that
+    were segmented: of a series over time a person chooses the phase in its DICOM browser."""
 
     def read(path, expected):
         numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
         tool = Path(sys.executable).with_name("segimage2itkimage")
         script = Path(__file__).with_name("slicer_segments.py")
-        with tempfile.TemporaryDirectory() as segments, tempfile.TemporaryDirectory() as found:
+        segmented = {uid for uid, _ in expected["images"]}
+        with tempfile.TemporaryDirectory() as folder:
+            images, segments, found = (Path(folder) / name for name in ("images", "segments", "found"))
+            for part in (images, segments, found):
+                part.mkdir()
+            for file in Path(path).with_name("images").iterdir():
+                if pydicom.dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID in segmented:
+                    (images / file.name).symlink_to(file.resolve())
             subprocess.run(
                 [tool, "--inputDICOM", path, "--outputDirectory", segments, "--outputType", "nrrd"],
                 check=True, capture_output=True)
-            run = subprocess.run([python, script, Path(path).with_name("images"), segments, found],
-                                 capture_output=True, text=True)
+            run = subprocess.run([python, script, images, segments, found], capture_output=True, text=True)
             if run.returncode != 0:
                 raise ValueError((run.stderr.strip().splitlines() or ["no words"])[-1])
             for file in Path(found).glob("*.npy"):
