@@ -136,6 +136,29 @@ import Volumes
     #expect(adding.text(.seriesInstanceUID) != first.text(.seriesInstanceUID))
   }
 
+  /// Objects of one series, which are proved by themselves and together.
+  @Test func aLargeResultIsDivided() throws {
+    var options = ResultOptions()
+    options.maximumFrames = 1
+    let stack = try #require(try series.source.assessment.usableStacks.first)
+    let grid = stack.sourceGrid
+    var labels = LabelVolume(grid: grid, labels: [UInt8](repeating: 0, count: grid.voxelCount))
+    for voxel in 0..<20 { labels.labels[voxel] = voxel < 8 ? 1 : 2 }
+    let written = try export(options).write(
+      SegmentedStack(labels: labels, predictedMemory: 1, warnings: [], notes: []), stack: stack)
+    guard case .proved(let objects, _, _) = written else {
+      Issue.record("\(written)")
+      return
+    }
+    #expect(
+      objects.map(\.segmentation.lastPathComponent) == ["segmentation.dcm", "segmentation-2.dcm"])
+    let datasets = try objects.map { try DICOMFile(path: $0.segmentation.path).dataset }
+    #expect(datasets.map { $0.integer(.instanceNumber) } == [1, 2])
+    #expect(Set(datasets.map { $0.text(.seriesInstanceUID) }).count == 1)
+    #expect(datasets.allSatisfy { $0.items(.segmentSequence).count == 1 })
+    #expect(objects[0].millilitres.count == 1 && objects[1].millilitres.count == 1)
+  }
+
   @Test func whereNothingIsFoundThereAreNone() async throws {
     let outcome = try await process(voxels: 0)
     guard case .nothingFound = outcome else {

@@ -152,8 +152,8 @@ def fractions_by_dcmqi(path, expected):
 
 
 def by_slicer(python):
-    """Voxels on the images as Slicer loads them, of the segments that dcmqi makes of the object. It gets the images that
-    were segmented: of a series over time a person chooses the phase in its DICOM browser."""
+    """Voxels on the images as Slicer loads them, of the segments that dcmqi makes of the object. It gets the images
+    that were segmented: of a series over time a person chooses the phase in its DICOM browser."""
 
     def read(path, expected):
         numbers = np.zeros((expected["slices"], expected["rows"], expected["columns"]), np.uint8)
