@@ -269,6 +269,39 @@ class Strikes(Lab):
         assert "resumes from its checkpoint" in logs, logs
         self.check(uids)
 
+    def compute_by(self, executor):
+        """Has the jobs computed by the daemon (local) or by the cluster (slurm) from now on."""
+        self.stop()
+        text = self.configuration.read_text()
+        for other in ("local", "slurm"):
+            text = text.replace(f"executor: {other}", f"executor: {executor}")
+        self.configuration.write_text(text)
+        self.start()
+
+    def executor_is_changed_and_changed_back(self):
+        """What one has computed of a job is not computed again by the other."""
+        self.compute_by("local")
+        try:
+            uids = self.send(1, slices=120, size=256)
+            until("a running job", lambda: [row for row in [self.row(uids[0])] if row and row["state"] == "running"])
+            time.sleep(1)
+            self.compute_by("slurm")
+            job = self.row(uids[0])["id"]
+            # Written when the daemon was stopped; a node has it by now, or will have.
+            until("that a node resumes", lambda: any("resumes from its checkpoint" in file.read_text() for file in
+                                                     self.jobs_folder.glob(f"*-*-{job}-*/log.*")))
+            self.compute_by("local")
+            self.wait_for(uids)
+            until("that the cluster has nothing of it", lambda: not self.cluster.running())
+            assert not list(self.jobs_folder.glob(f"*-*-{job}-*")), list(self.jobs_folder.iterdir())
+            told = [event["message"] for event in self.events(uids[0]) if "its checkpoint" in event["message"]]
+            print(f"  {'; '.join(told)}", flush=True)
+            patches = [int(text.split("after ")[1].split()[0]) for text in told]
+            assert patches and patches == sorted(patches) and patches[0] > 0, told
+            self.check(uids)
+        finally:
+            self.compute_by("slurm")
+
     def model_of_the_nodes_is_another(self):
         document = self.node_models / "untrained-tiny/model.yaml"
         text = document.read_text()
@@ -289,6 +322,7 @@ STRIKES = [Strikes.nothing_happens, Strikes.controller_is_killed_after_a_submit,
            Strikes.program_is_missing_on_the_nodes, Strikes.one_node_keeps_failing,
            Strikes.model_of_one_node_is_another, Strikes.a_hand_is_needed, Strikes.munge_key_is_another,
            Strikes.controller_is_killed_after_a_start, Strikes.node_is_killed, Strikes.daemon_is_killed,
-           Strikes.processing_is_paused, Strikes.node_is_killed_during_a_pack, Strikes.urgent_study_preempts,
+           Strikes.processing_is_paused, Strikes.executor_is_changed_and_changed_back,
+           Strikes.node_is_killed_during_a_pack, Strikes.urgent_study_preempts,
            Strikes.clock_of_a_node_is_wrong, Strikes.cable_is_cut]
 BRIEF = STRIKES[:3]
