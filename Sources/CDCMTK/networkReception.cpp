@@ -121,16 +121,7 @@ OFCondition ReceivedDataset::receive() {
       return DIMSE_OUTOFRESOURCES;
     }
   } while (!pdv.lastPDV);
-  if (status_ == STATUS_Success) begin_writeback();
   return EC_Normal;
-}
-
-/// Has the kernel begin to write what will be synced, so that the disk works while the file is read and
-/// hashed. The first page is left out: the handler may still write there.
-void ReceivedDataset::begin_writeback() {
-  constexpr off_t page = 4096;
-  // Whether and where it fails is told by the sync.
-  (void)sync_file_range(file_, page, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 void ReceivedDataset::fail(uint16_t status, const std::string &reason) {

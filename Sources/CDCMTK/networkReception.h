@@ -61,6 +61,8 @@ public:
   /// What was seen last before the receiving failed.
   Incoming last_seen() const { return last_seen_; }
   const std::string &path() const { return path_; }
+  /// Of the file; -1 where it could not be opened.
+  int descriptor() const { return file_; }
   /// SHA-256 of a dataset that is whole in the file; null where it is not known. To be called once.
   const uint8_t *hash() { return hash_.end(); }
   /// Where the dataset begins in the file.
@@ -74,7 +76,6 @@ private:
   size_t append(const char *bytes, size_t count);
   void fail(uint16_t status, const std::string &reason);
   void check_space();
-  void begin_writeback();
   OFCondition next_pdv(DUL_PDV &pdv);
 
   AssociationSettings &settings_;

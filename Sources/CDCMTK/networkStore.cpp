@@ -22,6 +22,7 @@ OFCondition StoreProvider::answer(const T_DIMSE_C_StoreRQ &request,
   if (status == STATUS_Success) {
     const cdcmtk_received object = {&identity_,
                                     dataset.path().c_str(),
+                                    dataset.descriptor(),
                                     request.AffectedSOPClassUID,
                                     request.AffectedSOPInstanceUID,
                                     transfer_syntax.c_str(),

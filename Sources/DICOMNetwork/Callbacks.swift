@@ -64,7 +64,7 @@ final class Callbacks: Sendable {
     return handlers.store.store(
       ReceivedObject(
         association: association, path: String(cString: object.path),
-        sopClassUID: String(cString: object.sop_class_uid),
+        descriptor: object.descriptor, sopClassUID: String(cString: object.sop_class_uid),
         sopInstanceUID: String(cString: object.sop_instance_uid),
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
         beganAt: SteadyTime(seconds: object.began_at), hash: ReceivedHash(object))

@@ -20,6 +20,8 @@ public struct ReceivedObject: Sendable {
   public var association: Association
   /// The file, which belongs to the handler from now on, whatever it answers.
   public var path: String
+  /// Of the file, open for reading and writing until the handler answers; nil where it has to open the file.
+  public var descriptor: Int32?
   public var sopClassUID: String
   public var sopInstanceUID: String
   public var transferSyntaxUID: String
@@ -29,11 +31,13 @@ public struct ReceivedObject: Sendable {
   public var hash: ReceivedHash?
 
   public init(
-    association: Association, path: String, sopClassUID: String, sopInstanceUID: String,
-    transferSyntaxUID: String, beganAt: SteadyTime, hash: ReceivedHash? = nil
+    association: Association, path: String, descriptor: Int32? = nil, sopClassUID: String,
+    sopInstanceUID: String, transferSyntaxUID: String, beganAt: SteadyTime,
+    hash: ReceivedHash? = nil
   ) {
     self.association = association
     self.path = path
+    self.descriptor = descriptor
     self.sopClassUID = sopClassUID
     self.sopInstanceUID = sopInstanceUID
     self.transferSyntaxUID = transferSyntaxUID

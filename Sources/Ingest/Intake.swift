@@ -176,7 +176,14 @@ public struct Intake: StoreHandler {
     let image = try received(
       file, named: name, over: requested?.association, hash: requested?.hash)
     if let requested { try image.check(against: requested) }
-    do { try SpoolSeal(contentHash: image.hash).write(to: file) } catch {
+    let seal = SpoolSeal(contentHash: image.hash)
+    do throws(SystemError) {
+      if let descriptor = requested?.descriptor {
+        try seal.write(to: descriptor)
+      } else {
+        try seal.write(to: file)
+      }
+    } catch {
       throw .notStored(reason: "\(file.path): \(error)")
     }
     let isInPlace = spool.path(of: file) != nil
@@ -239,7 +246,13 @@ public struct Intake: StoreHandler {
       beganAt: request?.beganAt, file: original?.path)
     var failure: StateDirectoryError?
     if let file {
-      do { try StateDirectory.sync(file.path) } catch { failure = error }
+      do throws(StateDirectoryError) {
+        if let descriptor = request?.descriptor {
+          try StateDirectory.sync(descriptor, of: file.path)
+        } else {
+          try StateDirectory.sync(file.path)
+        }
+      } catch { failure = error }
     }
     do {
       let outcome = try commit.wait()

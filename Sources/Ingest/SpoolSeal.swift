@@ -35,6 +35,11 @@ struct SpoolSeal: Equatable {
     let descriptor = open(file.path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { throw SystemError() }
     defer { close(descriptor) }
+    try write(to: descriptor)
+  }
+
+  /// The same with a file that is open for reading and writing.
+  func write(to descriptor: Int32) throws(SystemError) {
     var prefix = [UInt8](repeating: 0, count: 4)
     guard pread(descriptor, &prefix, 4, off_t(Self.preambleLength)) == 4,
       prefix.elementsEqual("DICM".utf8)

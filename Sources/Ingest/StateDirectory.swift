@@ -90,6 +90,13 @@ public struct StateDirectory: Sendable {
     }
   }
 
+  /// fsync of a file that is open, of the path that errors name.
+  static func sync(_ descriptor: Int32, of path: String) throws(StateDirectoryError) {
+    guard fsync(descriptor) == 0 else {
+      throw .writeFailed(path: path, reason: SystemError().description)
+    }
+  }
+
   private var lockFile: String { url.appendingPathComponent("lock").path }
   private var waitingFile: String { url.appendingPathComponent("lock.waiting").path }
 

@@ -23,11 +23,13 @@ typedef struct {
 /// A number that no association of this process has or will have.
 uint64_t cdcmtk_next_association_number(void);
 
-/// An object of a C-STORE request. Its file is complete, not synced; texts are valid during the
-/// call only.
+/// An object of a C-STORE request. Its file is complete, not synced; texts and descriptor are valid during
+/// the call only.
 typedef struct {
   const cdcmtk_association *association;
   const char *path;
+  /// Of the file, open for reading and writing.
+  int descriptor;
   const char *sop_class_uid;
   const char *sop_instance_uid;
   const char *transfer_syntax_uid;
