@@ -34,15 +34,27 @@ public enum DICOMUID {
   /// ``trimmed(_:)``.
   public static func isValid(_ uid: String) -> Bool {
     guard (1...64).contains(uid.utf8.count) else { return false }
-    return uid.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-      .allSatisfy { !$0.isEmpty && $0.allSatisfy { (0x30...0x39).contains($0) } }
+    var isWithinComponent = false
+    for byte in uid.utf8 {
+      if byte == UInt8(ascii: "."), isWithinComponent {
+        isWithinComponent = false
+      } else {
+        guard (0x30...0x39).contains(byte) else { return false }
+        isWithinComponent = true
+      }
+    }
+    return isWithinComponent
   }
 
   /// A UID without the padding around it: zero bytes (PS3.5 6.2), or spaces, as some write.
   public static func trimmed(_ uid: String) -> String {
-    let isPadding = { (c: Unicode.Scalar) in c == " " || c == "\0" }
-    let kept = uid.unicodeScalars.drop(while: isPadding).reversed().drop(while: isPadding)
-    return String(String.UnicodeScalarView(kept.reversed()))
+    // Of bytes: this is done for each instance, and through views of characters it takes as long as to parse
+    // its header.
+    let bytes = uid.utf8
+    let isKept = { (byte: UInt8) in byte != 0x20 && byte != 0 }
+    guard let first = bytes.firstIndex(where: isKept), let last = bytes.lastIndex(where: isKept)
+    else { return "" }
+    return String(decoding: bytes[first...last], as: UTF8.self)
   }
 
   /// The keyword of a UID of the standard (PS3.6), such as `CTImageStorage`; nil where the dictionary

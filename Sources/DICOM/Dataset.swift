@@ -93,8 +93,10 @@ public struct Dataset: Sendable, Equatable {
     case .bytes(let raw) where elements[tag]?.vr == .UN: bytes = raw
     default: return nil
     }
-    let isPadding = { (byte: UInt8) in byte == 0x20 || byte == 0 }
-    let trimmed = Array(bytes.drop(while: isPadding).reversed().drop(while: isPadding).reversed())
+    let isKept = { (byte: UInt8) in byte != 0x20 && byte != 0 }
+    guard let first = bytes.firstIndex(where: isKept), let last = bytes.lastIndex(where: isKept)
+    else { return "" }
+    let trimmed = bytes[first...last]
     return String(validating: trimmed, as: UTF8.self)
       ?? String(String.UnicodeScalarView(trimmed.map { Unicode.Scalar($0) }))
   }

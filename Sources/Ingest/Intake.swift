@@ -50,7 +50,7 @@ public struct Intake: StoreHandler {
 
   public func newFile() throws(SystemError) -> ReceptionFile? {
     let (descriptor, path) = try spool.newFile()
-    return ReceptionFile(descriptor: descriptor, path: spool.state.file(path).path)
+    return ReceptionFile(descriptor: descriptor, path: spool.wholePath(path))
   }
 
   /// The status of a C-STORE (PS3.4 B.2.3) whose dataset is complete in a file of ours.
@@ -186,15 +186,16 @@ public struct Intake: StoreHandler {
     } catch {
       throw .notStored(reason: "\(file.path): \(error)")
     }
-    let isInPlace = spool.path(of: file) != nil
-    let path = try synced(file, unless: isInPlace && requested != nil)
+    let place = spool.path(of: file)
+    let isSyncedLater = place != nil && requested != nil
+    let path = try synced(file, at: place, unless: isSyncedLater)
     do throws(IntakeError) {
       try write(
         image.record(at: path, source: source, over: requested),
-        unsynced: isInPlace && requested != nil ? file : nil, over: requested, original: original)
+        unsynced: isSyncedLater ? file : nil, over: requested, original: original)
     } catch {
       // Back to where it was, so that it can be identified as far as possible.
-      if !isInPlace { rename(spool.state.file(path).path, file.path) }
+      if place == nil { rename(spool.state.file(path).path, file.path) }
       throw error
     }
   }
@@ -202,11 +203,17 @@ public struct Intake: StoreHandler {
   /// Has a file in the spool and on disk before it is recorded: of a file that came over no association
   /// nothing would say at the next start that it may be missing.
   ///
+  /// - Parameters:
+  ///   - file: the file.
+  ///   - place: where it is in the spool; nil for one of `incoming`.
+  ///   - isSyncedLater: whether it needs not be on disk yet.
   /// - Returns: the path relative to the state directory.
-  private func synced(_ file: URL, unless isSyncedLater: Bool) throws(IntakeError) -> String {
+  private func synced(_ file: URL, at place: String?, unless isSyncedLater: Bool)
+    throws(IntakeError) -> String
+  {
     do throws(StateDirectoryError) {
       if !isSyncedLater { try StateDirectory.sync(file.path) }
-      if let path = spool.path(of: file) { return path }
+      if let place { return place }
       return try spool.keep(file)
     } catch {
       throw .notStored(reason: error.description)

@@ -34,10 +34,13 @@ final class Spool: Sendable {
 
   /// Of this process; its files are named so.
   private let session: ReceivingSession
+  /// The state directory, with a slash behind it: URLs take longer than the calls of the system.
+  private let root: String
 
   init(state: StateDirectory, session: ReceivingSession = ReceivingSession()) {
     self.state = state
     self.session = session
+    root = state.url.path + "/"
   }
 
   /// Opens an empty file whose folder entry is on disk.
@@ -47,7 +50,7 @@ final class Spool: Sendable {
   func newFile() throws(SystemError) -> (descriptor: Int32, path: String) {
     while true {
       let path = try emptyFile()
-      let descriptor = open(state.file(path).path, O_RDWR | O_CLOEXEC)
+      let descriptor = open(wholePath(path), O_RDWR | O_CLOEXEC)
       if descriptor >= 0 { return (descriptor, path) }
       // Where the folder was removed, another one is made.
       guard errno == ENOENT else { throw SystemError() }
@@ -58,10 +61,13 @@ final class Spool: Sendable {
     }
   }
 
+  /// The whole path of one that is relative to the state directory.
+  func wholePath(_ relativePath: String) -> String { root + relativePath }
+
   /// The path of a file of the spool relative to the state directory; nil for a file elsewhere.
   func path(of file: URL) -> String? {
-    let spool = state.spool.path + "/"
-    return file.path.hasPrefix(spool) ? "spool/" + file.path.dropFirst(spool.count) : nil
+    let path = file.path
+    return path.hasPrefix(root + "spool/") ? String(path.dropFirst(root.count)) : nil
   }
 
   /// Moves a file from `incoming` into the spool and syncs the folder.
@@ -140,7 +146,7 @@ final class Spool: Sendable {
     for _ in 0..<Self.filesAtOnce {
       let path = "\(folder)/\(session.newFileName()).dcm"
       let descriptor = open(
-        state.file(path).path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        wholePath(path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
       guard descriptor >= 0 else {
         if errno == ENOENT { files.withLock { $0.folder = nil } }
         if made.isEmpty { throw SystemError() }

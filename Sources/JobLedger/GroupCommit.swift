@@ -156,21 +156,29 @@ final class GroupCommit: Sendable {
     // One that is alone needs no savepoint.
     if batch.count == 1 { return try database.write { db in [try batch[0].make(db)] } }
     return try database.write { db in
-      try batch.map { change in
-        do {
-          var tell: @Sendable () -> Void = {}
-          try db.inSavepoint {
-            tell = try change.make(db)
-            return .commit
-          }
-          return tell
-        } catch {
-          // SQLite undoes the whole transaction after some faults of the machine
-          // (https://sqlite.org/lang_transaction.html, section 3).
-          guard db.isInsideTransaction else { throw error }
-          return { change.fail(error) }
-        }
-      }
+      try batch.map { try makeInSavepoint($0, db) }
+    }
+  }
+
+  /// Makes a change that undoes itself alone where it fails. `Database.inSavepoint` compiles its statements
+  /// anew each time.
+  ///
+  /// - Returns: what to call once the transaction is on disk.
+  /// - Throws: where the whole transaction has to be undone.
+  private func makeInSavepoint(_ change: Change, _ db: Database) throws -> @Sendable () -> Void {
+    func execute(_ sql: String) throws { try db.cachedStatement(sql: sql).execute() }
+    try execute("SAVEPOINT change")
+    do {
+      let tell = try change.make(db)
+      try execute("RELEASE SAVEPOINT change")
+      return tell
+    } catch {
+      // SQLite undoes the whole transaction after some faults of the machine
+      // (https://sqlite.org/lang_transaction.html, section 3).
+      guard db.isInsideTransaction else { throw error }
+      try execute("ROLLBACK TO SAVEPOINT change")
+      try execute("RELEASE SAVEPOINT change")
+      return { change.fail(error) }
     }
   }
 }
