@@ -92,7 +92,7 @@ class Daemon:
         self.text = (
             f"stateDirectory: {self.state}\n"
             f"listener: {{aeTitle: SEGMENTD, address: 127.0.0.1, port: {self.port}}}\n"
-            "assembly: {quietSeconds: 3}\n"
+            "assembly: {quietSeconds: 3, incompleteSeconds: 3}\n"
             f"inference: {{threads: 2, concurrentJobs: EXECUTORS}}\n"
             f'models: {{directories: ["{models}"]}}\n'
             "rules:\n  - {model: untrained-tiny, modalities: [CT]}\n"

@@ -11,6 +11,9 @@ extension SiteConfiguration {
     guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw check.fault("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
+    if let seconds = assembly.ownIncompleteSeconds, !(seconds > 0 && seconds.isFinite) {
+      throw check.fault("assembly.incompleteSeconds: \(seconds) is not positive")
+    }
     if let problem = results.problem { throw check.fault("results.\(problem)") }
     if let problem = geometry.problem { throw check.fault("geometry.\(problem)") }
     for entry in watch where !(entry.settleSeconds > 0 && entry.settleSeconds.isFinite) {

@@ -157,6 +157,12 @@ extension SiteConfiguration {
   /// When a series counts as complete, and what happens to one that does not.
   public struct Assembly: Decodable, Sendable {
     public var quietSeconds = 30.0
+    /// Seconds without an instance that a series waits of which instances are known to be missing.
+    public var incompleteSeconds: Double {
+      max(quietSeconds, ownIncompleteSeconds ?? 10 * quietSeconds)
+    }
+    /// What the configuration says of it.
+    let ownIncompleteSeconds: Double?
     /// What happens to a series with refused instances or an interrupted association.
     public var incompleteSeries = IncompleteSeries.hold
 
@@ -164,15 +170,19 @@ extension SiteConfiguration {
     let minimumSlices: Int?
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case quietSeconds, incompleteSeries, minimumSlices
+      case quietSeconds, incompleteSeconds, incompleteSeries, minimumSlices
     }
 
-    public init() { minimumSlices = nil }
+    public init() {
+      minimumSlices = nil
+      ownIncompleteSeconds = nil
+    }
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       minimumSlices = try values.decodeIfPresent(Int.self, forKey: .minimumSlices)
       quietSeconds = try values.decodeIfPresent(Double.self, forKey: .quietSeconds) ?? quietSeconds
+      ownIncompleteSeconds = try values.decodeIfPresent(Double.self, forKey: .incompleteSeconds)
       incompleteSeries =
         try values.decodeIfPresent(IncompleteSeries.self, forKey: .incompleteSeries)
         ?? incompleteSeries

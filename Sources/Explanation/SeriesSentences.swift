@@ -84,7 +84,11 @@ extension StudyRecord.Series {
   }
 
   /// What keeps it from going on.
-  func waits(_ times: WaitingTimes) -> [StudyExplanation.Wait] {
+  ///
+  /// - Parameters:
+  ///   - times: of the configuration.
+  ///   - lacksInstances: whether instances were refused that have not come since.
+  func waits(_ times: WaitingTimes, lacksInstances: Bool) -> [StudyExplanation.Wait] {
     func wait(_ text: String, until: Date? = nil) -> StudyExplanation.Wait {
       StudyExplanation.Wait(seriesInstanceUID: seriesInstanceUID, until: until, text: text)
     }
@@ -99,11 +103,13 @@ extension StudyRecord.Series {
       ].compactMap(\.self)
     }
     guard !isAssembled else { return [] }
-    let quiet = lastReceivedAt.addingTimeInterval(times.quietPeriod)
+    let isIncomplete = lacksInstances || associations.contains(where: \.isUnresolved)
+    let period = isIncomplete ? times.missingPeriod : times.quietPeriod
+    let what = isIncomplete ? "what is missing" : "more"
     var waits = [
       wait(
-        "\(name) waits for more, until nothing has come for \(seconds(times.quietPeriod))",
-        until: quiet)
+        "\(name) waits for \(what), until nothing has come for \(seconds(period))",
+        until: lastReceivedAt.addingTimeInterval(period))
     ]
     if let completeness, completeness.state == "waiting" {
       waits += [question(completeness, wait)].compactMap(\.self)

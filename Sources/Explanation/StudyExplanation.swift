@@ -51,7 +51,13 @@ public struct StudyExplanation: Sendable, Codable, Equatable {
     story = entries.enumerated()
       .sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)
     waits =
-      record.series.flatMap { $0.waits(times) }
+      record.series.flatMap { series in
+        series.waits(
+          times,
+          lacksInstances: record.refusals.contains {
+            $0.instance.seriesInstanceUID == series.seriesInstanceUID && $0.resolution == nil
+          })
+      }
       + record.jobs.flatMap { $0.waits(record.processing) } + record.commitments.flatMap(\.waits)
     states =
       record.series.map { series in
@@ -77,11 +83,16 @@ public struct StudyExplanation: Sendable, Codable, Equatable {
 public struct WaitingTimes: Sendable, Equatable {
   /// Seconds without an instance after which a series is assembled.
   public var quietPeriod: TimeInterval
+  /// The same for a series of which instances are known to be missing; no less than the quiet period.
+  public var missingPeriod: TimeInterval
   /// Seconds that a series waits for the query source; nil without one.
   public var patience: TimeInterval?
 
-  public init(quietPeriod: TimeInterval, patience: TimeInterval? = nil) {
+  public init(
+    quietPeriod: TimeInterval, missingPeriod: TimeInterval? = nil, patience: TimeInterval? = nil
+  ) {
     self.quietPeriod = quietPeriod
+    self.missingPeriod = max(quietPeriod, missingPeriod ?? quietPeriod)
     self.patience = patience
   }
 }

@@ -18,6 +18,14 @@ public struct PendingSeries: Sendable, Codable, Equatable {
   public var askedNextAt: Date?
   /// What the query source said last.
   public var reason: String?
+  /// Whether instances are known to be missing that may still come.
+  public var waitsForMissing = false
+
+  // As the schema of the output has it.
+  private enum CodingKeys: String, CodingKey {
+    case studyInstanceUID, seriesInstanceUID, modality, instances, refused, lastReceivedAt, sender
+    case isAskedAbout, askedNextAt, reason
+  }
 }
 
 extension Ledger {
@@ -71,7 +79,8 @@ extension Ledger {
           sender: try String.fetchOne(db, sql: Self.senderOfSeries, arguments: [series]),
           isAskedAbout: try (row.value("asked_state") as String?) != nil,
           askedNextAt: try optionalDate(row, "asked_next"),
-          reason: try row.value("asked_reason"))
+          reason: try row.value("asked_reason"),
+          waitsForMissing: try incompleteness(series: series, db).mayStillCome)
       }
     }
   }

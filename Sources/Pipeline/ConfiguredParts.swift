@@ -108,6 +108,7 @@ public struct ConfiguredParts: Sendable {
     SeriesAssembler(
       ledger: ledger, receptions: receptions, assessor: assessor(try rules()),
       quietPeriod: configuration.assembly.quietSeconds,
+      missingPeriod: configuration.assembly.incompleteSeconds,
       waitsForConfirmation: configuration.querySource != nil, logger: logger)
   }
 

@@ -21,14 +21,15 @@ extension ReceptionLog: UnrecordedReceptions {}
 /// Makes jobs of the series in which nothing has arrived for a while.
 ///
 /// With a query source, a ``CompletenessCheck`` asks it before a series is assembled.
-/// A series with refused instances or an interrupted association is held until they arrive, and then
-/// assembled again. With a rule that selects the best series of a study, a study is assembled once
+/// A series with refused instances or an interrupted association waits longer, is then held until they arrive,
+/// and then assembled again. With a rule that selects the best series of a study, a study is assembled once
 /// nothing has arrived for any of its series. So is a series that may be a slice of a stack of series.
 public struct SeriesAssembler: Service {
   private let ledger: Ledger
   private let assessor: StudyAssessor
   private let receptions: any UnrecordedReceptions
   private let quietPeriod: TimeInterval
+  private let missingPeriod: TimeInterval
   private let waitsForConfirmation: Bool
   private let logger: Logger
   private let waiting = WaitingSeries()
@@ -40,16 +41,20 @@ public struct SeriesAssembler: Service {
   ///   - receptions: what was refused and is not in the ledger yet.
   ///   - assessor: assesses a series.
   ///   - quietPeriod: seconds without an instance after which a series is assembled.
+  ///   - missingPeriod: the same for a series of which instances are known to be missing; nil where it is no
+  ///     longer.
   ///   - waitsForConfirmation: whether a query source is to confirm each series first.
   ///   - logger: is told of each series.
   public init(
     ledger: Ledger, receptions: any UnrecordedReceptions, assessor: StudyAssessor,
-    quietPeriod: TimeInterval, waitsForConfirmation: Bool = false, logger: Logger
+    quietPeriod: TimeInterval, missingPeriod: TimeInterval? = nil,
+    waitsForConfirmation: Bool = false, logger: Logger
   ) {
     self.ledger = ledger
     self.receptions = receptions
     self.assessor = assessor
     self.quietPeriod = quietPeriod
+    self.missingPeriod = missingPeriod ?? quietPeriod
     self.waitsForConfirmation = waitsForConfirmation
     self.logger = logger
   }
@@ -67,7 +72,8 @@ public struct SeriesAssembler: Service {
   /// Call it once what was received is in the ledger.
   func assembleDue() throws {
     let due = try withImages(
-      ledger.seriesDue(quietPeriod: quietPeriod, onlyConfirmed: waitsForConfirmation)
+      withoutThoseThatWait(
+        ledger.seriesDue(quietPeriod: quietPeriod, onlyConfirmed: waitsForConfirmation))
     )
     .filter { $0.isStudyQuiet || !(rules.comparesSeries || waiting.contains($0)) }
     var studies: [String] = []
@@ -84,6 +90,23 @@ public struct SeriesAssembler: Service {
       }
     }
     if let fault { throw fault }
+  }
+
+  /// Without those of which instances are missing that may still come. A study with such a series is not quiet.
+  private func withoutThoseThatWait(_ due: [SeriesDue]) throws -> [SeriesDue] {
+    guard !due.isEmpty, missingPeriod > quietPeriod else { return due }
+    let quietForLong = try Set(
+      ledger.seriesDue(quietPeriod: missingPeriod).map(\.seriesInstanceUID))
+    let waiting = try due.filter { series in
+      try !quietForLong.contains(series.seriesInstanceUID)
+        && ledger.incompleteness(series: series.seriesInstanceUID).mayStillCome
+    }
+    let studies = Set(waiting.map(\.studyInstanceUID))
+    return due.filter { !waiting.contains($0) }.map { series in
+      var series = series
+      series.isStudyQuiet = series.isStudyQuiet && !studies.contains(series.studyInstanceUID)
+      return series
+    }
   }
 
   /// Those that may be segmented; the others are done once they are stored.

@@ -3,6 +3,7 @@ import ConfigurationFile
 import Explanation
 import Foundation
 import JobLedger
+import Pipeline
 
 struct ExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,9 +37,7 @@ struct ExplainCommand: AsyncParsableCommand {
     let ledger = try Ledger(reading: path)
     let explanation = StudyExplanation(
       try ledger.record(ofStudy: study, only: series),
-      waiting: WaitingTimes(
-        quietPeriod: configuration.assembly.quietSeconds,
-        patience: configuration.querySource?.patienceSeconds))
+      waiting: configuration.waitingTimes)
     print(json ? try encodeJSON(explanation) : explanation.text)
   }
 }

@@ -106,6 +106,7 @@ import Testing
     ("listener: [{port: 104}, {port: 104}]", "listener[1]: 127.0.0.1:104 is used twice"),
     ("assembly: {quietSeconds: 0}", "assembly.quietSeconds"),
     ("assembly: {quietSeconds: .nan}", "assembly.quietSeconds"),
+    ("assembly: {incompleteSeconds: 0}", "assembly.incompleteSeconds"),
     ("geometry: {maximumTilt: -1}", "geometry.maximumTilt: -1.0 is not zero or more"),
     ("geometry: {minimumSlices: 2}", "geometry.minimumSlices: 2 is less than 3"),
     ("geometry: {spacingTolerance: .inf}", "geometry.spacingTolerance"),
@@ -197,7 +198,17 @@ import Testing
     #expect(configuration.stateDirectory == "/var/lib/segmentd")
     #expect(configuration.listeners.isEmpty && configuration.destinations.isEmpty)
     #expect(configuration.assembly.quietSeconds == 30)
+    #expect(configuration.assembly.incompleteSeconds == 300)
     #expect(configuration.geometryRules.minimumSlices == 3)
+  }
+
+  /// What is incomplete waits longer than anything else, or as long.
+  @Test func incompleteSeriesWaitNoShorter() throws {
+    #expect(try load("assembly: {quietSeconds: 4}").assembly.incompleteSeconds == 40)
+    let both = try load("assembly: {quietSeconds: 4, incompleteSeconds: 9}").assembly
+    #expect(both.incompleteSeconds == 9)
+    let less = try load("assembly: {quietSeconds: 4, incompleteSeconds: 1}").assembly
+    #expect(less.incompleteSeconds == 4)
   }
 
   @Test func theRulesOfTheGateAreThoseOfTheFile() throws {

@@ -65,10 +65,11 @@ final class DaemonSetup: Sendable {
   /// - Parameters:
   ///   - rules: the section of that name, in place of one rule for each of `models` by modality.
   ///   - more: further sections.
+  ///   - assembly: the section of that name; by default what is incomplete waits no longer than anything else.
   init(
     models: [String: String] = ["CT": "untrained-tiny", "MR": "untrained-tiny-mr"],
     rules ownRules: String? = nil, more: String = "",
-    assembly: String = "{quietSeconds: 1}", watch: URL? = nil,
+    assembly: String = "{quietSeconds: 1, incompleteSeconds: 1}", watch: URL? = nil,
     hasDestination: Bool = true
   ) throws {
     folder = try TemporaryFolder()

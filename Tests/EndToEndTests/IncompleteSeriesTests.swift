@@ -123,6 +123,24 @@ import Testing
     #expect(try await daemon.end() == 0)
   }
 
+  /// A sender that begins again soon finds nothing held: what is incomplete waits longer than the quiet period.
+  @Test func whatIsMissingComesBeforeTheSeriesIsHeld() async throws {
+    let setup = try DaemonSetup(
+      assembly: "{quietSeconds: 1, incompleteSeconds: 120}", hasDestination: false)
+    let files = try await series(setup)
+    let daemon = try await setup.start()
+    #expect(try await send(setup, "leave", "abort", Array(files.prefix(6))).count == 6)
+    // Several quiet periods.
+    try await Task.sleep(for: .seconds(4))
+    #expect(try await setup.jobs().isEmpty)
+    let pending = try await segmentd("jobs", "--config", setup.configuration, "--pending")
+    #expect(pending.output.contains("what is missing, until nothing has come"), "\(pending.output)")
+    #expect(try await send(setup, "leave", "release", Array(files.suffix(2))).count == 2)
+    try await expectCompleted(setup, after: 0)
+    #expect(try await setup.jobs().count == 1)
+    #expect(try await daemon.end() == 0)
+  }
+
   /// Instances that nobody can send again: a person decides.
   @Test func aPersonReleasesWhatIsIncomplete() async throws {
     let setup = try DaemonSetup(hasDestination: false)
@@ -208,7 +226,7 @@ import Testing
   @Test func aFileOfAWatchFolderThatIsCutOff() async throws {
     let watch = try TemporaryFolder()
     let setup = try DaemonSetup(
-      assembly: "{quietSeconds: 3}", watch: watch.url, hasDestination: false)
+      assembly: "{quietSeconds: 3, incompleteSeconds: 3}", watch: watch.url, hasDestination: false)
     let files = try await series(setup)
     let daemon = try await setup.start()
     let whole = try Data(contentsOf: files[Self.slices - 1])
@@ -270,7 +288,8 @@ import Testing
 
   @Test func theConfigurationMaySayThatItIsProcessed() async throws {
     let setup = try DaemonSetup(
-      assembly: "{quietSeconds: 1, incompleteSeries: process}", hasDestination: false)
+      assembly: "{quietSeconds: 1, incompleteSeconds: 1, incompleteSeries: process}",
+      hasDestination: false)
     let files = try await series(setup)
     let daemon = try await setup.start()
     _ = try await send(setup, "cut", "2", files)

@@ -7,7 +7,7 @@ import Testing
   private func setup(_ port: Int, _ more: String = "", quiet: Double = 1) throws -> DaemonSetup {
     try DaemonSetup(
       more: "querySource: {aeTitle: PACS, host: 127.0.0.1, port: \(port), \(more)}",
-      assembly: "{quietSeconds: \(quiet)}", hasDestination: false)
+      assembly: "{quietSeconds: \(quiet), incompleteSeconds: \(quiet)}", hasDestination: false)
   }
 
   private func send(_ files: [URL], to setup: DaemonSetup) async throws {

@@ -20,8 +20,8 @@ struct WebStore {
   ///   - scheme: of its address.
   ///   - hasDestination: whether results go to a destination, which does not answer.
   init(
-    _ web: String = "", assembly: String = "{quietSeconds: 1}", scheme: String = "http",
-    hasDestination: Bool = false
+    _ web: String = "", assembly: String = "{quietSeconds: 1, incompleteSeconds: 1}",
+    scheme: String = "http", hasDestination: Bool = false
   ) throws {
     port = try freePort()
     self.scheme = scheme

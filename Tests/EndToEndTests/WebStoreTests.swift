@@ -138,7 +138,7 @@ import Testing
   ])
   func anInterruptedRequestHoldsTheSeries(how: String, status: Int, words: String) async throws {
     // Longer than it mostly takes from one request to the next.
-    let web = try WebStore(assembly: "{quietSeconds: 8}")
+    let web = try WebStore(assembly: "{quietSeconds: 8, incompleteSeconds: 8}")
     let files = try await web.series()
     let daemon = try await web.start()
     if how == "single" {

@@ -254,6 +254,24 @@ import Testing
       waits.map { $0.until?.timeIntervalSince(clock.now) } == [30, 5, 900])
   }
 
+  /// A series that lacks instances waits longer, and what it waits for is told as such.
+  @Test(arguments: [true, false]) func whatIsIncompleteWaitsLonger(isBroken: Bool) throws {
+    try receive(1...2, isBroken ? .connectionLost : .released)
+    if !isBroken {
+      var refused = RefusedInstance(reason: "cut off", source: .listener)
+      (refused.sopInstanceUID, refused.seriesInstanceUID) = ("1.2.3.9", "1.2.3")
+      refused.studyInstanceUID = "1.2"
+      try ledger.recordRefusal(refused)
+    }
+    let explanation = StudyExplanation(
+      try ledger.record(ofStudy: "1.2"),
+      waiting: WaitingTimes(quietPeriod: 30, missingPeriod: 300))
+    #expect(
+      explanation.waits.map(\.text) == [
+        "series 1.2.3 waits for what is missing, until nothing has come for 300 s"
+      ])
+  }
+
   @Test func everyStateOfAJobIsTold() throws {
     try receive(1...3, .released)
     try assemble([NewJob(model: "liver")])

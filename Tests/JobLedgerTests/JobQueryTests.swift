@@ -127,6 +127,7 @@ import Testing
     #expect(pending.map(\.sender) == ["MODALITY at 10.0.0.5", nil])
     #expect(pending.map(\.refused) == [1, 0] && pending.map(\.instances) == [1, 1])
     #expect(pending.map(\.isAskedAbout) == [false, true])
+    #expect(pending.map(\.waitsForMissing) == [true, false])
     #expect(pending[1].reason == "no answer" && pending[1].askedNextAt != nil)
     // A series that is known comes again.
     let again = fixture.association()

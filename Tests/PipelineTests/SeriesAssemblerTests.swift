@@ -72,13 +72,15 @@ import Volumes
     }
   }
 
-  private func jobs(_ rules: ModelRule...) throws -> [String: [JobSummary]] {
+  private func jobs(_ rules: ModelRule..., missingPeriod: TimeInterval? = nil) throws
+    -> [String: [JobSummary]]
+  {
     let assembler = SeriesAssembler(
       ledger: ledger, receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
       assessor: StudyAssessor(
         state: state, ledger: ledger, rules: ModelRules(rules), geometry: GeometryRules(),
         incompleteSeries: .hold),
-      quietPeriod: 0, logger: Logger(label: "test"))
+      quietPeriod: 0, missingPeriod: missingPeriod, logger: Logger(label: "test"))
     try assembler.assembleDue()
     return Dictionary(grouping: try ledger.jobs(), by: \.seriesInstanceUID)
   }
@@ -112,6 +114,24 @@ import Volumes
     let jobs = try jobs(best())["1.2.3"]
     #expect(jobs?.map(\.state) == ["held"], "\(String(describing: jobs))")
     #expect(jobs?.first?.reason?.contains("refused with 0xC000") == true)
+  }
+
+  /// A series that lacks an instance waits for it, and what is compared in its study with it; others do not.
+  @Test(arguments: [false, true]) func whatIsIncompleteWaitsLonger(isCompared: Bool) throws {
+    try receive("1.2.3", "venous")
+    try receive("1.2.4", "native")
+    try receive("1.3.5", "venous", study: "1.3")
+    var refused = RefusedInstance(reason: "cut off", source: .listener)
+    (refused.sopInstanceUID, refused.seriesInstanceUID) = ("1.2.3.9", "1.2.3")
+    refused.studyInstanceUID = "1.2"
+    try ledger.recordRefusal(refused)
+    let all = ModelRule(model: "liver", criteria: SeriesCriteria(required: [Self.ct]))
+    let rule = isCompared ? best() : all
+    let early = try jobs(rule, missingPeriod: 3600)
+    #expect(early["1.2.3"] == nil && early["1.3.5"]?.map(\.state) == ["available"], "\(early)")
+    #expect((early["1.2.4"] == nil) == isCompared, "\(early)")
+    let late = try jobs(rule, missingPeriod: 0)
+    #expect(late["1.2.3"]?.map(\.state) == ["held"], "\(late)")
   }
 
   @Test func factsAreThoseOfMostImages() throws {

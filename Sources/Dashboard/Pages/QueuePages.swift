@@ -129,7 +129,7 @@ extension Dashboard {
         modality: series.modality.isEmpty ? "series" : series.modality,
         instances: series.instances, sender: series.sender ?? "",
         at: ShownTime(series.lastReceivedAt),
-        waits: series.waitText(settings.waiting.quietPeriod))
+        waits: series.waitText(settings.waiting))
     }
     let page = QueuePage(
       processing: state.text.capitalizedFirst + ".", isActive: state.mode == .active,

@@ -78,9 +78,7 @@ extension ConfiguredParts {
         addresses: try addressRanges(proxy.addresses), userField: proxy.userHeader,
         roles: proxy.roles.compactMapValues(WebRole.init(rawValue:)))
     }
-    dashboard.waiting = WaitingTimes(
-      quietPeriod: configuration.assembly.quietSeconds,
-      patience: configuration.querySource?.patienceSeconds)
+    dashboard.waiting = configuration.waitingTimes
     dashboard.destinations = configuration.destinations.map(\.name)
     return try Dashboard(
       dashboard, ledger: ledger, state: state.url.path,

@@ -3,6 +3,7 @@ import ConfigurationFile
 import Foundation
 import Ingest
 import JobLedger
+import Pipeline
 
 struct ListJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -77,7 +78,7 @@ struct ListJobsCommand: AsyncParsableCommand {
           ? try encodeJSON(series)
           : series.isEmpty
             ? "no series is pending"
-            : pendingTable(series, quietPeriod: configuration.assembly.quietSeconds))
+            : pendingTable(series, configuration.waitingTimes))
     }
     let jobs = try page.jobs(filter.selection, in: ledger, isTable: !json)
     if json { return print(try encodeJSON(jobs.map(\.withoutFiles))) }
