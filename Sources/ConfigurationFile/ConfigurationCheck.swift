@@ -7,7 +7,7 @@ extension SiteConfiguration {
   func check(file: String) throws(ConfigurationError) {
     let check = ValueCheck(file: file)
     try checkListeners(check)
-    try web?.check(check)
+    try web?.check(check, hasListeners: !handover.from.isEmpty)
     guard assembly.quietSeconds > 0, assembly.quietSeconds.isFinite else {
       throw check.fault("assembly.quietSeconds: \(assembly.quietSeconds) is not positive")
     }
@@ -43,6 +43,7 @@ extension SiteConfiguration {
         "inference.checkpointSeconds: \(inference.checkpointSeconds) is not between 0 and 86400")
     }
     try checkSlurm(check)
+    try checkHandover(check)
     try checkDestinations(check)
     try checkQuerySource(check)
     try checkWorklist(check)

@@ -35,13 +35,15 @@ public struct SiteConfiguration: Decodable, Sendable {
   public var inference = Inference()
   /// Nil where there is none.
   public var slurm: Slurm?
+  /// Several listeners before one head.
+  public var handover = Handover()
   public var log = Log()
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case stateDirectory, listener, watch, web, assembly, geometry, models, rules, results,
       destinations,
       querySource, worklist, storageCommitment, retention, nightlyCheck, notifications, audit,
-      tracing, inference, slurm, log
+      tracing, inference, slurm, handover, log
   }
 
   public init() {}
@@ -78,6 +80,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     tracing = try values.decodeIfPresent(Tracing.self, forKey: .tracing)
     inference = try values.decodeIfPresent(Inference.self, forKey: .inference) ?? inference
     slurm = try values.decodeIfPresent(Slurm.self, forKey: .slurm)
+    handover = try values.decodeIfPresent(Handover.self, forKey: .handover) ?? handover
     log = try values.decodeIfPresent(Log.self, forKey: .log) ?? log
   }
 
@@ -107,6 +110,7 @@ public struct SiteConfiguration: Decodable, Sendable {
     }
     configuration.querySource?.resolve(resolve)
     configuration.worklist?.resolve(resolve)
+    configuration.handover.to?.resolve(resolve)
     for index in configuration.destinations.indices {
       configuration.destinations[index].resolve(resolve)
     }

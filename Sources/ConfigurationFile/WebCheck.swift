@@ -3,10 +3,14 @@ import DICOMNetwork
 
 extension SiteConfiguration.Web {
   /// Checks what the types alone cannot.
-  func check(_ check: ValueCheck) throws(ConfigurationError) {
+  ///
+  /// - Parameters:
+  ///   - check: makes the errors.
+  ///   - hasListeners: whether there are listeners that hand over, each with a token.
+  func check(_ check: ValueCheck, hasListeners: Bool) throws(ConfigurationError) {
     try check.port(port, "web.port")
     try check.address(address, "web.address")
-    guard stow || monitoring || dashboard != nil else {
+    guard stow || monitoring || dashboard != nil || hasListeners else {
       throw check.fault(
         "web: nothing is served; set stow, monitoring or dashboard to true, or leave the section out"
       )
@@ -14,7 +18,7 @@ extension SiteConfiguration.Web {
     let taken: Set = [
       "login", "logout", "static", "events", "studies", "jobs", "queue", "held", "refused",
       "destinations", "models", "rules", "system", "processing", "api", "metrics", "healthz",
-      "readyz",
+      "readyz", "handover",
     ]
     let first = prefix.dropFirst().split(separator: "/").first.map(String.init) ?? ""
     guard !stow || !taken.contains(first) else {
@@ -29,7 +33,7 @@ extension SiteConfiguration.Web {
     try checkClients(check)
     try checkLimits(check)
     try check.tls(tls, "web.tls")
-    try checkExposure(check)
+    try checkExposure(check, hasListeners)
     try checkDashboard(check)
   }
 
@@ -75,13 +79,14 @@ extension SiteConfiguration.Web {
   }
 
   /// Whoever can reach the port from another machine has to prove who it is, and nobody may listen.
-  private func checkExposure(_ check: ValueCheck) throws(ConfigurationError) {
+  private func checkExposure(_ check: ValueCheck, _ hasListeners: Bool) throws(ConfigurationError) {
     guard !isLoopback else { return }
     guard let tls else {
       throw check.fault(
         "web.tls: missing; beyond this machine (address \(address)) requests come over TLS only")
     }
-    guard tls.clientCertificates == .require || !users.isEmpty || !tokens.isEmpty else {
+    let hasSecrets = !users.isEmpty || !tokens.isEmpty || hasListeners
+    guard tls.clientCertificates == .require || hasSecrets else {
       throw check.fault(
         "web: beyond this machine (address \(address)) clients have to prove who they are: set "
           + "tls.clientCertificates: require, users or tokens")

@@ -220,7 +220,7 @@ public struct Intake: StoreHandler {
     }
   }
 
-  private func received(
+  func received(
     _ file: URL, named name: String, over association: Association? = nil,
     hash received: ReceivedHash? = nil
   ) throws(IntakeError) -> ReceivedImage {
@@ -274,7 +274,7 @@ public struct Intake: StoreHandler {
   }
 
   /// A file whose content is there already is not needed twice.
-  private func settle(
+  func settle(
     _ outcome: InstanceOutcome, _ record: InstanceRecord, over association: Association?
   ) throws(LedgerError) {
     switch outcome {
@@ -324,7 +324,7 @@ extension InstanceRecord {
 }
 
 /// What a file of ours says of itself, and the hash of its dataset.
-private struct ReceivedImage {
+struct ReceivedImage {
   var identity: InstanceIdentity
   var hash: String
   var byteCount: Int

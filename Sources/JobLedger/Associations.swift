@@ -82,12 +82,17 @@ extension Ledger {
     _ association: ReceivingAssociation, _ outcome: AssociationOutcome, message: String? = nil
   ) throws(LedgerError) {
     try write(patience: intakePatience) { db in
-      let id = try Int64.fetchOne(
-        db, sql: "SELECT id FROM associations WHERE key = ? AND ended_at IS NULL",
-        arguments: [association.key])
-      guard let id else { return }
-      try end(association: id, outcome, message: message, db)
+      try endAssociation(key: association.key, outcome, message: message, db)
     }
+  }
+
+  func endAssociation(
+    key: String, _ outcome: AssociationOutcome, message: String?, _ db: Database
+  ) throws {
+    let id = try Int64.fetchOne(
+      db, sql: "SELECT id FROM associations WHERE key = ? AND ended_at IS NULL", arguments: [key])
+    guard let id else { return }
+    try end(association: id, outcome, message: message, db)
   }
 
   /// Ends what a receiving process left open that has ended by itself: its associations count as
@@ -117,8 +122,11 @@ extension Ledger {
     association id: Int64, _ outcome: AssociationOutcome, message: String?, _ db: Database
   ) throws {
     try db.execute(
-      sql: "UPDATE associations SET ended_at = ?, outcome = ?, message = ? WHERE id = ?",
-      arguments: [now, outcome.rawValue, message, id])
+      sql: """
+        UPDATE associations SET ended_at = ?, outcome = ?, message = ?, away_since = NULL
+        WHERE id = ?
+        """, arguments: [now, outcome.rawValue, message, id])
+    try logHandover(ofAssociation: id, db)
     if outcome == .released {
       try db.execute(
         sql: "UPDATE association_series SET resolved_by = association_id WHERE association_id = ?",
@@ -200,9 +208,12 @@ extension Ledger {
     return id
   }
 
-  /// Whether an association did not end by release, no later one has made up for it, and no query source
-  /// has confirmed that nothing is missing.
-  static let isUnresolved = "outcome IS NOT NULL AND resolved_by IS NULL AND confirmed_at IS NULL"
+  /// Whether an association did not end by release, or is open at a listener that is away, no later one has
+  /// made up for it, and no query source has confirmed that nothing is missing.
+  static let isUnresolved = """
+    (outcome IS NOT NULL OR away_since IS NOT NULL) AND resolved_by IS NULL
+      AND confirmed_at IS NULL
+    """
 
   /// Associations over which instances came and that did not end by release, the last first.
   public func brokenAssociations(limit: Int) throws(LedgerError) -> [AssociationRecord] {

@@ -10,6 +10,8 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   public var lost: [String]
   /// SOP Instance UIDs whose file was purged.
   public var purged: [String]
+  /// Listeners where instances wait, and that are away.
+  public var awayListeners: [String] = []
   /// What the query source has and we do not, or that it does not answer.
   public var unconfirmed: String?
   /// That the query source does not answer, where the series is processed all the same.
@@ -57,7 +59,10 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
     if refused.count > Self.named {
       reasons.append("\(refused.count - Self.named) more instances were refused")
     }
-    return reasons + [unconfirmed].compactMap(\.self) + associations.map(\.reason)
+    let away = awayListeners.map {
+      "instances of the series wait at listener \($0), which is away: they come once it is back"
+    }
+    return reasons + away + [unconfirmed].compactMap(\.self) + associations.map(\.reason)
   }
 }
 
@@ -74,6 +79,11 @@ extension AssociationRecord {
       case .interrupted: "was interrupted when segmentd's receiving process ended"
       case .released, nil: "is open"
       }
+    if outcome == nil, let message {
+      return
+        "the association of \(callingAETitle) at \(peerAddress) is open \(message) after \(stored) "
+        + "instances of the series: the rest comes once the listener is back"
+    }
     if callingAETitle.isEmpty, peerAddress.isEmpty {
       // Of a ledger that was rebuilt.
       return
@@ -114,6 +124,7 @@ extension Ledger {
       lost: try lostInstances(of: series, db), purged: try purgedInstances(of: series, db),
       unconfirmed: unconfirmed?.isHeld == true ? unconfirmed?.reason : nil,
       unchecked: unconfirmed?.isHeld == false ? unconfirmed?.reason : nil)
+    found.awayListeners = try awayListeners(awaitedFor: series, db)
     found.releasedAt = try release(of: series, isUnconfirmed: found.unconfirmed != nil, db)
     return found
   }
@@ -131,7 +142,7 @@ extension Ledger {
           AND NOT EXISTS (SELECT 1 FROM association_series JOIN associations
               ON associations.id = association_id
             WHERE association_series.series_uid = ?1 AND \(Self.isUnresolved)
-              AND ended_at > released_at)
+              AND ifnull(ended_at, away_since) > released_at)
           AND NOT (?2 AND EXISTS (SELECT 1 FROM instances
             WHERE instances.series_uid = ?1 AND received_at > released_at))
         """, arguments: [series, isUnconfirmed])

@@ -93,15 +93,22 @@ extension Ledger {
     file: String? = nil
   ) -> PendingCommit<InstanceOutcome> {
     submit(patience: intakePatience) { [self] db in
-      let outcome = try add(record, db)
-      if let association {
-        _ = try count(
-          association, series: record.seriesInstanceUID, stored: 1,
-          at: self.time(time), db)
-      }
-      try resolveRefusals(of: record, file: file, db)
-      return outcome
+      try self.record(record, association: association, beganAt: time, file: file, db)
     }
+  }
+
+  func record(
+    _ record: InstanceRecord, association: ReceivingAssociation?, beganAt time: SteadyTime?,
+    file: String?, _ db: Database
+  ) throws -> InstanceOutcome {
+    let outcome = try add(record, db)
+    let id = try association.map {
+      try count($0, series: record.seriesInstanceUID, stored: 1, at: self.time(time), db)
+    }
+    try resolveRefusals(of: record, file: file, db)
+    try logHandover(
+      record, association: id, beganAt: time.map { self.time($0) }, file: file, db)
+    return outcome
   }
 
   private func add(_ record: InstanceRecord, _ db: Database) throws -> InstanceOutcome {

@@ -7,10 +7,10 @@ public enum ReceivingSessions: Sendable, Equatable {
   /// `DAEMON/PROCESS`
   case one(String)
 
-  /// Of rows of `associations`, with one argument.
+  /// Of rows of `associations`, with one argument. Those that came to a listener are its own affair.
   var condition: String {
     switch self {
-    case .all: "ifnull(substr(key, 1, instr(key, '/') - 1) <> ?, 1)"
+    case .all: "ifnull(substr(key, 1, instr(key, '/') - 1) <> ?, 1) AND listener_id IS NULL"
     case .one: "substr(key, 1, length(?1)) = ?1"
     }
   }

@@ -77,6 +77,7 @@ extension Ledger {
         $0, series: refusal.seriesInstanceUID, refused: 1,
         at: self.time(time), db)
     }
+    try logHandover(refusal, association: id, beganAt: time.map { self.time($0) }, db)
     if try countAgain(refusal, association: id, db) { return }
     let isWhole =
       try refusal.sopInstanceUID.map {

@@ -79,12 +79,15 @@ public struct NewJob: Sendable, Equatable {
 }
 
 extension Ledger {
-  /// Whether an association is open over which instances of a series came: it may still be aborted.
+  /// Whether an association is open over which instances of a series came: it may still be aborted; or whether
+  /// instances wait at a listener. One that is away is not waited for.
   static func isArriving(_ series: String) -> String {
     """
-    EXISTS (SELECT 1 FROM association_series JOIN associations ON associations.id = association_id
+    (EXISTS (SELECT 1 FROM association_series JOIN associations ON associations.id = association_id
       WHERE association_series.series_uid = \(series).series_uid AND resolved_by IS NULL
-        AND ended_at IS NULL)
+        AND ended_at IS NULL AND away_since IS NULL)
+    OR EXISTS (SELECT 1 FROM awaited_series JOIN listeners ON listeners.id = listener_id
+      WHERE awaited_series.series_uid = \(series).series_uid AND away_since IS NULL))
     """
   }
 

@@ -95,7 +95,9 @@ extension ConfiguredParts {
   }
 
   /// The storage commitment SCP; whoever has a listener has one of it.
-  public func storageCommitment() -> StorageCommitment {
+  ///
+  /// - Throws: `ConfigurationError` where a listener's head cannot be asked.
+  public func storageCommitment() throws -> StorageCommitment {
     var addresses: [String: Peer] = [:]
     for destination in configuration.destinations {
       guard let peer = destination.dimse else { continue }
@@ -108,8 +110,11 @@ extension ConfiguredParts {
       addresses[peer.aeTitle] = Peer(
         aeTitle: peer.aeTitle, host: peer.host, port: peer.port, security: peer.tls?.security)
     }
+    // What a listener has purged, the head may hold.
+    let head = try handoverSending()
     return StorageCommitment(
-      ledger: ledger, state: state, addresses: addresses, callingAETitle: aeTitle, logger: logger)
+      ledger: ledger, state: state, addresses: addresses, callingAETitle: aeTitle, logger: logger,
+      further: head.map { head in { try await head.failureReasons($0) } })
   }
 }
 

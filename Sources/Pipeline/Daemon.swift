@@ -31,7 +31,11 @@ public struct Daemon {
     let configuration = parts.configuration
     let lock = try await lockWhenFree()
     defer { withExtendedLifetime(lock) {} }
-    for rule in configuration.modelRules { _ = try await parts.models.segmenter(rule.model) }
+    let isListener = configuration.role == .listener
+    if !isListener {
+      for rule in configuration.modelRules { _ = try await parts.models.segmenter(rule.model) }
+    }
+    try parts.takeRole()
     try await formerReceiverEnded()
     let recovery = Recovery(parts.intake)
     recovery.removeUnacknowledged()
@@ -41,8 +45,9 @@ public struct Daemon {
       aftermath: ReceiverAftermath(
         intake: parts.intake, ledger: parts.ledger, logger: parts.logger),
       logger: parts.logger)
-    // Models and rules are known to be usable before a port opens.
-    let assembler = try parts.assembler(receptions: receiver)
+    // Models and rules, or the way to the head, are known to be usable before a port opens.
+    let stages =
+      isListener ? try listenerStages() : try processingStages(receptions: receiver)
     // What is received while a lost ledger is rebuilt would count as older than what is in the spool.
     if try parts.ledger.isEmpty() || parts.ledger.isBeingRebuilt() {
       try await retryingLedgerWrite(parts.logger) {
@@ -54,26 +59,18 @@ public struct Daemon {
     try await receiver.start()
 
     let audit = parts.ledgerAudit()
-    let delivery = try parts.delivery { audit?.writeBegin($0) }
+    let delivery: Delivery? =
+      isListener ? nil : try parts.delivery { audit?.writeBegin($0) }
 
     // Shutdown goes from the last to the first: nothing new comes in while the rest ends.
-    var services: [any Service] = [
-      AfterChecks(checks: checks, stage: delivery),
-      AfterChecks(checks: checks, stage: try parts.runner),
-      AfterChecks(checks: checks, stage: assembler), receiver,
-      AfterChecks(checks: checks, stage: GoldenCheckService(parts, receiver: receiver)),
-    ]
-    services.insert(
-      AfterChecks(
-        checks: checks,
-        stage: SegmentationComparison(
-          state: parts.state, ledger: parts.ledger, logger: parts.logger)), at: 0)
-    // After the last delivery.
-    services.insert(
-      AfterChecks(
-        checks: checks,
-        stage: ResultNoteWriter(state: parts.state, ledger: parts.ledger, logger: parts.logger)),
-      at: 0)
+    var services: [any Service] = stages.before.map { AfterChecks(checks: checks, stage: $0) }
+    if let delivery { services.append(AfterChecks(checks: checks, stage: delivery)) }
+    services += stages.behind.map { AfterChecks(checks: checks, stage: $0) }
+    services.append(receiver)
+    if !isListener {
+      services.append(
+        AfterChecks(checks: checks, stage: GoldenCheckService(parts, receiver: receiver)))
+    }
     for service in parts.notificationServices {
       services.insert(AfterChecks(checks: checks, stage: service), at: 0)
     }
@@ -88,6 +85,27 @@ public struct Daemon {
           + [.init(service: checks, successTerminationBehavior: .ignore)],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger))
     try await group.run()
+  }
+
+  /// What is done with instances: stages that end after the last delivery, and those that end before it.
+  private typealias Stages = (before: [any Service], behind: [any Service])
+
+  private func processingStages(receptions: any UnrecordedReceptions) throws -> Stages {
+    (
+      [
+        // After the last delivery.
+        ResultNoteWriter(state: parts.state, ledger: parts.ledger, logger: parts.logger),
+        SegmentationComparison(state: parts.state, ledger: parts.ledger, logger: parts.logger),
+      ],
+      [try parts.runner, try parts.assembler(receptions: receptions)]
+    )
+  }
+
+  /// A listener makes nothing of what it receives.
+  private func listenerStages() throws -> Stages {
+    var behind: [any Service] = []
+    if let handover = try parts.handoverSending() { behind.append(handover) }
+    return ([], behind)
   }
 
   /// The lock, once a command that has it leaves the directory to us: one that runs jobs does so after the

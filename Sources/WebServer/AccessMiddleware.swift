@@ -48,6 +48,9 @@ struct AccessMiddleware: RouterMiddleware {
       guard client.role != .viewer || [.get, .head].contains(request.method) else {
         return refusal(.forbidden, "\(client.credential.name) may only look", context)
       }
+      guard client.role != .listener || UploadRoute.isOfListeners(request.uri.path) else {
+        return refusal(.forbidden, "\(client.credential.name) may only hand over", context)
+      }
       var context = context
       context.client = client.credential.name
       context.role = client.role

@@ -19,6 +19,8 @@ public struct WebServerConfiguration: Sendable {
 
 /// What a client may do.
 public enum WebRole: String, Sendable, Decodable, CaseIterable, Comparable {
+  /// Hands over what it has received, and nothing else.
+  case listener
   /// Sends instances and reads metrics.
   case sender
   /// Looks at the pages as well, and sends nothing.

@@ -9,10 +9,23 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       The listener, the web server and the watch folders of the configuration, in one daemon. All that \
       receives is in a second process, segmentd receive, which is started again where it crashes.
+
+      Several listeners may stand before one head: a listener receives, keeps and acknowledges by itself, also \
+      while the head is away, and hands over what it has received. The section handover says which a daemon is; \
+      --role makes sure of it.
       """
-        + examples("segmentd serve", "segmentd serve --config segmentd.yaml"))
+        + examples(
+          "segmentd serve", "segmentd serve --config segmentd.yaml",
+          "segmentd serve --role listener --config listener.yaml",
+          "segmentd serve --role head --config head.yaml"))
 
   @OptionGroup var config: ConfigurationOption
+
+  @Option(
+    help: ArgumentHelp(
+      "What the daemon has to be: all, listener or head; any other one does not start.",
+      valueName: "role"))
+  var role: SiteConfiguration.Role?
 
   func run() async throws {
     let source = try config.source()
@@ -24,7 +37,21 @@ struct ServeCommand: AsyncParsableCommand {
         file: config.path, line: nil,
         message: "neither a listener nor a watch folder nor a web server is set")
     }
+    try check(configuration.role)
     configuration.startLogging()
     try await Daemon.opening(source).run()
   }
+
+  private func check(_ configured: SiteConfiguration.Role) throws(ConfigurationError) {
+    guard let role, role != configured else { return }
+    let advice =
+      switch role {
+      case .listener: "it has no handover.to, which says who the head is"
+      case .head: "it has no handover.from, which says whose handovers are taken"
+      case .all: "its section handover makes it a \(configured.rawValue)"
+      }
+    throw .invalid(file: config.path, line: nil, message: "--role \(role.rawValue): \(advice)")
+  }
 }
+
+extension SiteConfiguration.Role: ExpressibleByArgument {}

@@ -11,7 +11,7 @@ struct QueryPlans {
   /// Tables that have a row, or a few; of golden checks one for each model and night of 400 days.
   private static let smallTables: Set = [
     "processing", "clock", "clock_steps", "event_head", "event_anchors", "crashing_files", "alarms",
-    "audit_position", "golden_checks",
+    "audit_position", "golden_checks", "handover", "listeners",
   ]
   /// Indexes that have only what is not over: what is read of them from one end to the other waits, or is
   /// kept on the disk.
@@ -19,6 +19,7 @@ struct QueryPlans {
     "jobs_due", "series_due", "deliveries_due", "deliveries_unproved", "deliveries_sending",
     "associations_open", "refused_open", "completeness_checks_due", "commitments_due",
     "attempts_open", "instances_lost", "workitems_open", "golden_checks_open", "series_kept",
+    "handovers_waiting", "handovers_refused", "associations_of_listener",
   ]
   /// Statements that read a table from its end back to the first row that is too old.
   private static let backwards = "ORDER BY id DESC LIMIT 1"

@@ -85,6 +85,10 @@ public struct LedgerStatistics: Sendable, Equatable {
   public var mode = ProcessingState.Mode.active
   /// The last check of each model that was made.
   public var goldenChecks: [GoldenCheck] = []
+  /// Of a listener: how handing over goes; nil of any other ledger.
+  public var handover: HandoverState?
+  /// Of a head: its listeners, by name.
+  public var listeners: [KnownListener] = []
   /// Of all comparisons that the ledger keeps, by model and structure in alphabetical order.
   public var quality: [Quality] = []
 }

@@ -37,6 +37,8 @@ public final class LedgerStatisticsReader: Sendable {
       return statistics
     }
     statistics.goldenChecks = try ledger.lastGoldenChecks()
+    statistics.handover = try ledger.handoverState()
+    statistics.listeners = try ledger.listeners()
     return statistics
   }
 

@@ -28,6 +28,8 @@ public final class StorageCommitment: CommitmentHandler, Service {
   /// What others report on what we asked for.
   private let reports: CommitmentReports
   private let logger: Logger
+  /// Asks elsewhere about objects that are not held here.
+  private let further: (@Sendable ([CommitmentRecord.Reference]) async throws -> [Int?])?
   private let open = Mutex(Open())
 
   /// - Parameters:
@@ -36,10 +38,14 @@ public final class StorageCommitment: CommitmentHandler, Service {
   ///   - addresses: where reports go, by AE title.
   ///   - callingAETitle: by which we call for a report.
   ///   - logger: is told of each report.
+  ///   - further: tells of objects that are not held here whether they are held elsewhere, by Failure Reason
+  ///     (0008,1197), nil where they are; nil where there is no elsewhere. What it throws is tried again.
   public init(
     ledger: Ledger, state: StateDirectory, addresses: [String: Peer], callingAETitle: String,
-    logger: Logger
+    logger: Logger,
+    further: (@Sendable ([CommitmentRecord.Reference]) async throws -> [Int?])? = nil
   ) {
+    self.further = further
     self.ledger = ledger
     self.spool = SpoolCheck(state: state)
     self.addresses = addresses
@@ -115,8 +121,13 @@ public final class StorageCommitment: CommitmentHandler, Service {
   /// - Returns: false where there is none.
   func verifyNext() async throws -> Bool {
     guard let request = try ledger.requestedCommitment() else { return false }
-    let reasons = try await CommitmentVerification(ledger: ledger, spool: spool)
+    var reasons = try await CommitmentVerification(ledger: ledger, spool: spool)
       .failureReasons(request.references)
+    let missing = reasons.indices.filter { reasons[$0] != nil }
+    if let further, !missing.isEmpty {
+      let found = try await further(missing.map { request.references[$0] })
+      for (index, reason) in zip(missing, found) where reason == nil { reasons[index] = nil }
+    }
     try ledger.recordCommitmentOutcome(request.id, failureReasons: reasons)
     open.withLock { open in
       if open.associations[request.id] != nil { open.ready.insert(request.id) }

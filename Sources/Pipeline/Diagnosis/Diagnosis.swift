@@ -29,7 +29,7 @@ public struct Diagnosis: Sendable {
           { machineFindings() }, { stateFindings() }, { ledgerFindings() },
           { await modelFindings() }, { checkFindings() }, { await slurmFindings() },
           { secretFindings() }, { await portFindings() }, { await peerFindings() },
-          { await notificationFindings() }, { await traceFindings() },
+          { await handoverFindings() }, { await notificationFindings() }, { await traceFindings() },
         ]
         for part in parts where !Task.isCancelled {
           for finding in await part() { continuation.yield(finding) }
@@ -94,7 +94,7 @@ public struct Diagnosis: Sendable {
             "copy the bundle again, or leave the model out of the rules"))
       }
     }
-    if findings.isEmpty {
+    if findings.isEmpty, configuration.role != .listener {
       findings.append(
         .warning(
           "models", "no rule names a model: nothing is segmented", "add a rule to the configuration"
@@ -116,7 +116,7 @@ public struct Diagnosis: Sendable {
       configuration.destinations.map { ("destination \($0.name)", $0.tls) }
       + [
         ("query source", configuration.querySource?.tls),
-        ("worklist", configuration.worklist?.tls),
+        ("worklist", configuration.worklist?.tls), ("head", configuration.handover.to?.tls),
       ]
       + configuration.storageCommitment.peers.map { ("storage commitment \($0.aeTitle)", $0.tls) }
     let others =

@@ -9,6 +9,7 @@ extension MetricsText {
     addWork(statistics)
     addReception(statistics)
     addDeliveries(statistics)
+    addHandover(statistics)
     addChecks(statistics.goldenChecks)
     addQuality(statistics.quality)
     add(
@@ -80,6 +81,35 @@ extension MetricsText {
       Set(statistics.deliveries.keys.map(\.destination)).sorted().map {
         (["destination": $0], Self.age(statistics.oldestUndelivered[$0]))
       })
+  }
+
+  /// Of a listener what waits for the head, and of a head what waits at its listeners.
+  private mutating func addHandover(_ statistics: LedgerStatistics) {
+    let own = [statistics.handover].compactMap { $0 }
+    add(
+      "segmentd_handover_waiting", .gauge, "Of a listener: entries that wait for the head.",
+      own.map { ([:], Double($0.backlog.waiting)) })
+    add(
+      "segmentd_handover_oldest_seconds", .gauge,
+      "Of a listener: age of the oldest entry that waits; 0 where none does.",
+      own.map { ([:], Self.age($0.backlog.oldestAt)) })
+    add(
+      "segmentd_handover_failing_seconds", .gauge,
+      "Of a listener: how long the head has not answered; 0 where it does.",
+      own.map { ([:], Self.age($0.failingSince)) })
+    add(
+      "segmentd_handover_refused", .gauge,
+      "Of a listener: instances that the head did not take.",
+      own.map { ([:], Double($0.refused)) })
+    add(
+      "segmentd_listener_waiting", .gauge, "Of a head: entries that wait at each listener.",
+      statistics.listeners.map { (["listener": $0.name], Double($0.waiting)) })
+    add(
+      "segmentd_listener_seen_seconds", .gauge, "Of a head: since each listener was heard last.",
+      statistics.listeners.map { (["listener": $0.name], Self.age($0.lastSeenAt)) })
+    add(
+      "segmentd_listener_away", .gauge, "Of a head: 1 where the listener counts as away.",
+      statistics.listeners.map { (["listener": $0.name], $0.awaySince == nil ? 0 : 1) })
   }
 
   private mutating func addChecks(_ checks: [GoldenCheck]) {

@@ -22,14 +22,18 @@ extension ConfiguredParts {
     var services: [any Service] = []
     let audit = auditLog()
     if let audit { services.append(AuditLogEnd(audit: audit)) }
-    if let check = try completenessCheck() { services.append(AfterGate(gate, check)) }
-    if let performer = try worklistPerformer() { services.append(AfterGate(gate, performer)) }
+    // A head asks about series, and not a listener.
+    if configuration.role != .listener {
+      if let check = try completenessCheck() { services.append(AfterGate(gate, check)) }
+      if let performer = try worklistPerformer() { services.append(AfterGate(gate, performer)) }
+    }
+    if let watch = listenerWatch { services.append(AfterGate(gate, watch)) }
     for watch in configuration.watch {
       services.append(AfterGate(gate, try watchedFolder(watch)))
     }
     var ports: [any Service] = []
     if !configuration.listeners.isEmpty {
-      let commitment = storageCommitment()
+      let commitment = try storageCommitment()
       services.append(commitment)
       let listener = try listener(check: check, commitment: commitment, audit: audit)
       listener.signsOfLife.forEach(signs.watch)

@@ -27,7 +27,7 @@ extension ConfiguredParts {
   {
     guard let settings = configuration.web else { return nil }
     if let fault = settings.tls?.certificateFault() { logger.error("\(fault)") }
-    var server = try WebServerConfiguration(settings)
+    var server = try WebServerConfiguration(settings, listeners: configuration.handover.from)
     // The answer does not wait for the audit log's disk.
     let queue = DispatchQueue(label: "segmentd.audit.requests")
     server.access.onRefusal = { address, status, reason in
@@ -38,6 +38,7 @@ extension ConfiguredParts {
     let authenticator = Authenticator(server.access)
     var routes: [any WebRoutes] = []
     if settings.stow { routes.append(storeService(settings)) }
+    routes += handoverRoutes
     if settings.monitoring {
       routes +=
         Monitoring(
@@ -108,7 +109,9 @@ extension ConfiguredParts {
 extension WebServerConfiguration {
   /// - Throws: `ConfigurationError` where a hash or a range of addresses is none: nobody is admitted
   ///   because of a slip.
-  fileprivate init(_ settings: SiteConfiguration.Web) throws {
+  fileprivate init(
+    _ settings: SiteConfiguration.Web, listeners: [SiteConfiguration.Handover.Sender]
+  ) throws {
     self.init(address: settings.address, port: settings.port, security: settings.tls?.security)
     func client(
       _ name: String, _ kind: Credential.Kind, _ hash: String, _ role: String,
@@ -125,6 +128,9 @@ extension WebServerConfiguration {
       try settings.users.map {
         try client($0.name, .password, $0.passwordHash, $0.role, $0.addresses)
       } + settings.tokens.map { try client($0.name, .token, $0.tokenHash, $0.role, $0.addresses) }
+      + listeners.map {
+        try client($0.name, .token, $0.tokenHash, WebRole.listener.rawValue, $0.addresses)
+      }
     limits.connections = settings.limits.connections
     limits.connectionsPerAddress = settings.limits.connectionsPerAddress
     limits.headerSeconds = settings.limits.headerSeconds

@@ -22,7 +22,8 @@ struct ConfigurationSummary: Encodable {
     stateDirectory = configuration.stateDirectory
     warnings = configuration.warnings
     parts =
-      Self.entrances(configuration) + Self.models(configuration) + Self.peers(configuration)
+      Self.entrances(configuration) + Self.handover(configuration) + Self.models(configuration)
+      + Self.peers(configuration)
   }
 
   private static func entrances(_ configuration: SiteConfiguration) -> [Part] {
@@ -39,6 +40,12 @@ struct ConfigurationSummary: Encodable {
       if web.monitoring { parts.append(Part(kind: "metrics", text: "\(server)/metrics")) }
     }
     return parts + configuration.watch.map { Part(kind: "watch folder", text: $0.folder) }
+  }
+
+  private static func handover(_ configuration: SiteConfiguration) -> [Part] {
+    let head = configuration.handover.to.map { Part(kind: "hands over to", text: $0.url) }
+    return [head].compactMap { $0 }
+      + configuration.handover.from.map { Part(kind: "takes over from", text: $0.name) }
   }
 
   private static func models(_ configuration: SiteConfiguration) -> [Part] {
