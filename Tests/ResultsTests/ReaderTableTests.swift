@@ -194,7 +194,7 @@ import Volumes
     }
     let script = TestFiles.package
       .appendingPathComponent("Scripts/test-support/peers/ohif_browser.py").path
-    let screenshot = folder.url.appendingPathComponent("ohif.png").path
+    let screenshot = root.appendingPathComponent("ohif.png").path
     let result = try await runProcess(
       testPython,
       [
