@@ -173,6 +173,8 @@ struct RunCommand: AsyncParsableCommand {
     _ site: SiteConfiguration, folder: URL
   ) async throws -> RunReport {
     var options = site.results.options
+    // Part of what UIDs follow from, as in the daemon.
+    options.namesReplaced = site.resultOptions.namesReplaced
     if keepEmptyFrames { options.keepsEmptyFrames = true }
     if report { options.writesReport = true }
     if let captures { options.captures = captures }
