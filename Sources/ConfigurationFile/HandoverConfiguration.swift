@@ -88,9 +88,10 @@ extension SiteConfiguration {
     guard handover.to == nil || handover.from.isEmpty else {
       throw check.fault("handover: to is of a listener and from of a head; it cannot be both")
     }
-    guard (1...86_400).contains(handover.patienceSeconds) else {
+    // A listener is heard every two seconds.
+    guard (5...86_400).contains(handover.patienceSeconds) else {
       throw check.fault(
-        "handover.patienceSeconds: \(handover.patienceSeconds) is not between 1 and 86400")
+        "handover.patienceSeconds: \(handover.patienceSeconds) is not between 5 and 86400")
     }
     if let head = handover.to {
       try check.web(

@@ -54,6 +54,8 @@ extension StudyRecord.Event {
     case "delivery held": text = "the delivery of the result of \(job) was held \(message)"
     case "compared": text = "the result of \(job) was compared \(message)"
     case "declined": text = "objects of the result of \(job) were not sent \(message)"
+    case "handed over": text = "\(series): \(message)"
+    case "listener": text = "on \(series): \(message)"
     case "completeness": text = "on \(series): \(message)"
     case "purged": text = self.job == nil ? "\(series): \(message)" : "\(job): \(message)"
     case "conflict", "restored", "received", "lost", "found", "returned":

@@ -7,6 +7,7 @@ extension PendingSeries {
   /// - Parameter times: of the configuration.
   public func waitText(_ times: WaitingTimes) -> String {
     if let sender { return "the end of the association of \(sender)" }
+    if !isAskedAbout, let reason { return reason }
     let quiet = lastReceivedAt + (waitsForMissing ? times.missingPeriod : times.quietPeriod)
     if quiet > Date() {
       return (waitsForMissing ? "what is missing" : "more")

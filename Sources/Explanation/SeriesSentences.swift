@@ -96,6 +96,7 @@ extension StudyRecord.Series {
     if !open.isEmpty {
       return open.map { wait("\(name) waits for \($0.peerName) to end its association") }
     }
+    if let handover { return [wait("\(name) waits for \(handover)")] }
     if isHeldAsIncomplete {
       return [
         wait("\(name) waits for what is missing: have it sent again"),

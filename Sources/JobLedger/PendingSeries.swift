@@ -16,7 +16,7 @@ public struct PendingSeries: Sendable, Codable, Equatable {
   /// Whether the query source is asked about it, and when next.
   public var isAskedAbout: Bool
   public var askedNextAt: Date?
-  /// What the query source said last.
+  /// What the query source said last, or what waits to be handed over.
   public var reason: String?
   /// Whether instances are known to be missing that may still come.
   public var waitsForMissing = false
@@ -79,7 +79,7 @@ extension Ledger {
           sender: try String.fetchOne(db, sql: Self.senderOfSeries, arguments: [series]),
           isAskedAbout: try (row.value("asked_state") as String?) != nil,
           askedNextAt: try optionalDate(row, "asked_next"),
-          reason: try row.value("asked_reason"),
+          reason: try row.value("asked_reason") ?? handoverText(series: series, db),
           waitsForMissing: try incompleteness(series: series, db).mayStillCome)
       }
     }

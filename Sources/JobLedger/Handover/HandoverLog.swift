@@ -231,7 +231,14 @@ extension Ledger {
   /// - Parameter number: the last that it knows.
   /// - Returns: how many entries wait again.
   public func handOverAgain(after number: Int64) throws(LedgerError) -> Int {
-    try write { db in
+    let isNeeded = try read { db in
+      try Bool.fetchOne(
+        db,
+        sql: "SELECT EXISTS (SELECT 1 FROM handovers WHERE id > ? AND handed_at IS NOT NULL)",
+        arguments: [number]) ?? false
+    }
+    guard isNeeded else { return 0 }
+    return try write { db in
       let again = try Optional<String>.fetchAll(
         db,
         sql: """
@@ -315,5 +322,30 @@ extension Ledger {
             SELECT count(*) FROM handovers INDEXED BY handovers_refused WHERE refused IS NOT NULL
             """) ?? 0)
     }
+  }
+}
+
+extension Ledger {
+  /// What of a series waits to be handed over, for people; nil where nothing does.
+  func handoverText(series: String, _ db: Database) throws -> String? {
+    let own = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT count(*) AS n, min(at) AS oldest FROM handovers INDEXED BY handovers_waiting
+        WHERE series_uid = ? AND handed_at IS NULL
+        """, arguments: [series])
+    let count: Int = try own?.value("n") ?? 0
+    if count > 0, let since = try own.flatMap({ try optionalDate($0, "oldest") }) {
+      return "the head, to which \(count) entries are to be handed over since "
+        + since.formatted(.iso8601)
+    }
+    let listeners = try String.fetchAll(
+      db,
+      sql: """
+        SELECT DISTINCT name FROM awaited_series JOIN listeners ON listeners.id = listener_id
+        WHERE series_uid = ? ORDER BY name
+        """, arguments: [series])
+    guard !listeners.isEmpty else { return nil }
+    return "listener " + listeners.joined(separator: ", ") + ", where more of it waits"
   }
 }

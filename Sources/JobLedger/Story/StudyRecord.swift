@@ -14,6 +14,9 @@ public struct StudyRecord: Sendable, Codable, Equatable {
     public var isAssembled: Bool
     /// Whether it is held because instances may be missing.
     public var isHeldAsIncomplete: Bool
+    /// What of it waits to be handed over, at a listener to the head or at the head by a listener; nil where
+    /// nothing does.
+    public var handover: String?
     /// The associations over which it came, the oldest first.
     public var associations: [AssociationRecord]
     /// What came in each way.

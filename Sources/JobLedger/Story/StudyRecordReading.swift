@@ -41,6 +41,7 @@ extension Ledger {
       instances: try Int.fetchOne(db, sql: StudyQueries.instanceCount, arguments: [uid]) ?? 0,
       lastReceivedAt: try date(row, "last_received_at"), isAssembled: assembled == revision,
       isHeldAsIncomplete: try row.value("held_as_incomplete"),
+      handover: try handoverText(series: uid, db),
       associations: try associations(series: uid, db),
       arrivals: try Row.fetchAll(db, sql: StudyQueries.arrivals, arguments: [uid]).map {
         let source: String = try $0.value("source")

@@ -34,7 +34,7 @@ final class HandoverSending: Service {
   private static let entriesAtOnce = 128
   private static let bytesAtOnce = 64 << 20
   /// The head hears of us at least so often.
-  private static let heartbeat = Duration.seconds(5)
+  private static let heartbeat = Duration.seconds(2)
 
   /// - Parameters:
   ///   - ledger: of the listener.

@@ -27,6 +27,7 @@ enum LedgerVersions {
     case 24: twentyFourth
     case 25: twentyFifth
     case 26: twentySixth
+    case 27: twentySeventh
     default: ""
     }
   }
@@ -324,5 +325,17 @@ enum LedgerVersions {
     INSERT INTO attempts (job_id, number, started_at, finished_at, outcome, message, place) VALUES
       (260, 1, 261.0, 262.0, 'cancelled', 'x',
         '{"cluster":"Slurm","name":"segmentd-1-260-2-1","node":"w1","state":"RUNNING"}');
+    """
+
+  private static let twentySeventh = """
+    INSERT INTO listeners VALUES
+      (1, 'ward-1', 'r1', 12, 270.0, 271.0, NULL, 0, NULL),
+      (2, 'ward-2', 'r2', 3, 270.0, 271.0, 271.0, 2, 270.5);
+    INSERT INTO awaited_series VALUES ('1.2.3', 2);
+    INSERT INTO associations (id, key, calling_ae, called_ae, peer_address, started_at, message, stored,
+      listener_id, away_since) VALUES
+      (270, 'ward-2:d/0/1', 'CT1', 'SEGMENTD', '10.0.0.5', 270.0, 'at listener ward-2', 1, 2, 272.0);
+    INSERT INTO association_series (association_id, series_uid, stored, refused, last_at)
+      VALUES (270, '1.2.3', 1, 0, 270.5);
     """
 }

@@ -1,0 +1,80 @@
+import Foundation
+import JobLedger
+import TestSupport
+
+/// A head, and listeners that hand over to it.
+struct ListenersAndHead {
+  let head: DaemonSetup
+  let listeners: [DaemonSetup]
+  let headPort: Int
+  static let token = "a token of the listeners"
+
+  /// - Parameters:
+  ///   - count: of listeners, which are called ward-1 and so on.
+  ///   - port: where they look for the head; nil for its own.
+  ///   - token: that they show.
+  ///   - patience: of the head, in seconds.
+  ///   - more: further sections of the listeners.
+  init(
+    _ count: Int = 1, port: Int? = nil, token: String = Self.token, patience: Int = 60,
+    more: String = "", hasDestination: Bool = false
+  ) async throws {
+    headPort = try freePort()
+    let hash = try await runProcess(
+      "/bin/bash", ["-c", "echo '\(Self.token)' | \(segmentdBinary) config hash-password"]
+    ).output.trimmingCharacters(in: .newlines)
+    let senders = (1...count).map { "{name: ward-\($0), tokenHash: \"\(hash)\"}" }
+    head = try DaemonSetup(
+      more: """
+        web: {port: \(headPort)}
+        handover: {from: [\(senders.joined(separator: ", "))], patienceSeconds: \(patience)}
+        """, hasDestination: hasDestination)
+    let address = "http://127.0.0.1:\(port ?? headPort)"
+    let file = head.folder.url.appendingPathComponent("token")
+    try token.write(to: file, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+    listeners = try (1...count).map { _ in
+      try DaemonSetup(
+        rules: "rules: []",
+        more: """
+          handover: {to: {url: "\(address)", tokenFile: "\(file.path)"}}
+          \(more)
+          """, hasDestination: false)
+    }
+  }
+
+  /// What a ledger has of series: each instance's dataset hash, by SOP Instance UID and content.
+  static func instances(_ setup: DaemonSetup, _ series: [String]) throws -> [InstanceRecord] {
+    let ledger = try Ledger(reading: setup.state.appendingPathComponent("ledger.sqlite").path)
+    return try series.flatMap { try ledger.instances(series: $0).all }
+  }
+
+  static func backlog(_ setup: DaemonSetup) throws -> Int {
+    try Ledger(reading: setup.state.appendingPathComponent("ledger.sqlite").path)
+      .handoverBacklog().waiting
+  }
+
+  /// Waits until the head has everything of the listeners.
+  func handedOver(within seconds: Double = 900) async throws {
+    try await waitUntil("the handover", within: seconds) {
+      try listeners.allSatisfy { try Self.backlog($0) == 0 }
+    }
+  }
+
+  /// Sends over an association of its own with a pause before each instance.
+  func sendSlowly(_ files: [URL], to listener: DaemonSetup, pause: Double) async throws -> [URL] {
+    let script = TestFiles.package.appendingPathComponent(
+      "Scripts/test-support/peers/network_peers.py")
+    let result = try await runProcess(
+      testPython,
+      [script.path, "slowly", "\(listener.port)", "SEGMENTD", "\(pause)"] + files.map(\.path))
+    let answers = result.output.split(separator: "\n").filter { $0.hasPrefix("0x") }
+    return zip(files, answers).filter { $1 == "0x0000" }.map { $0.0 }
+  }
+}
+
+/// The files of a folder, in the order of their names.
+func sortedFiles(in folder: URL) throws -> [URL] {
+  try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    .sorted { $0.path < $1.path }
+}
