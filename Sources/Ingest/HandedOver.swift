@@ -28,7 +28,10 @@ extension Intake {
     _ entry: HandoverEntry, file: String?, after previous: Int64, from sender: HandoverSender
   ) throws(IntakeError) -> PendingHandover {
     // What waits for the ledger came before.
-    do { try receptions.flush() } catch { throw .notRecorded(error) }
+    do { try receptions.flush() } catch {
+      if let file { unlink(file) }
+      throw .notRecorded(error)
+    }
     guard let instance = entry.instance else {
       return begin(entry, previous, sender)
     }
@@ -36,9 +39,32 @@ extension Intake {
       let reason = "its file is lost or damaged at listener \(sender.name)"
       return begin(entry, previous, sender, refusal: refused(instance.record, reason))
     }
+    let name = "entry \(entry.number) of listener \(sender.name), \(sender.run)"
+    let hash = instance.record.contentHash
+    let suspicion: CrashSuspicion?
+    do { suspicion = try ledger.crashSuspicion(ofFile: name, version: hash) } catch {
+      unlink(file)
+      throw .notRecorded(error)
+    }
+    guard suspicion != .refused else {
+      unlink(file)
+      let reason = "segmentd's receiving process crashed while it read this object"
+      return begin(entry, previous, sender, refusal: refused(instance.record, reason))
+    }
+    let note = notes?.begin(.file(path: name, version: hash))
+    defer { note?.end() }
+    return try take(entry, instance, file, previous, sender)
+  }
+
+  private func take(
+    _ entry: HandoverEntry, _ instance: HandoverEntry.Instance, _ file: String, _ previous: Int64,
+    _ sender: HandoverSender
+  ) throws(IntakeError) -> PendingHandover {
     do throws(IntakeError) {
       let url = URL(fileURLWithPath: file, isDirectory: false)
-      let image = try received(url, named: instance.record.sopInstanceUID)
+      // Which objects are kept besides images, the listener has decided.
+      let image = try received(
+        url, named: instance.record.sopInstanceUID, besides: [instance.record.sopClassUID])
       try image.check(against: instance.record)
       let record = image.record(
         at: try sealed(url, hash: image.hash), source: instance.record.source,

@@ -24,7 +24,7 @@ public struct Intake: StoreHandler {
   let peerLog: PeerLog
   /// Objects that are kept and never segmented, as results of ours that come back.
   private let storedClasses: Set<String>
-  private let notes: ReadingNotes?
+  let notes: ReadingNotes?
 
   /// - Parameters:
   ///   - state: where files are kept.
@@ -222,11 +222,11 @@ public struct Intake: StoreHandler {
 
   func received(
     _ file: URL, named name: String, over association: Association? = nil,
-    hash received: ReceivedHash? = nil
+    hash received: ReceivedHash? = nil, besides others: Set<String> = []
   ) throws(IntakeError) -> ReceivedImage {
     do {
       let (identity, hash, byteCount) = try ImageIdentity.readWithHash(
-        file.path, named: name, besides: storedClasses,
+        file.path, named: name, besides: storedClasses.union(others),
         received: received.map { (offset: $0.offset, hash: $0.sha256) })
       if identity.isOurs {
         peerLog.log(

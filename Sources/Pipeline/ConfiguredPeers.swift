@@ -111,10 +111,11 @@ extension ConfiguredParts {
         aeTitle: peer.aeTitle, host: peer.host, port: peer.port, security: peer.tls?.security)
     }
     // What a listener has purged, the head may hold.
-    let head = try handoverSending()
+    var further: (@Sendable ([CommitmentRecord.Reference]) async throws -> [Int?])?
+    if let head = try handoverSending() { further = { try await head.failureReasons($0) } }
     return StorageCommitment(
       ledger: ledger, state: state, addresses: addresses, callingAETitle: aeTitle, logger: logger,
-      further: head.map { head in { try await head.failureReasons($0) } })
+      further: further)
   }
 }
 

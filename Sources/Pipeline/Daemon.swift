@@ -103,7 +103,7 @@ public struct Daemon {
 
   /// A listener makes nothing of what it receives.
   private func listenerStages() throws -> Stages {
-    var behind: [any Service] = []
+    var behind: [any Service] = [LedgerClock(ledger: parts.ledger, logger: parts.logger)]
     if let handover = try parts.handoverSending() { behind.append(handover) }
     return ([], behind)
   }

@@ -47,8 +47,8 @@ extension Ledger {
     _ entry: HandoverEntry, as record: InstanceRecord?, _ refusal: RefusedInstance?,
     of listener: Int64, _ sender: HandoverSender, _ db: Database
   ) throws -> InstanceOutcome? {
-    let association = entry.association.map { association($0, of: sender) }
-    let beganAt = entry.beganAt.map(steadyTime)
+    let association = entry.association.map { self.association($0, of: sender) }
+    let beganAt = entry.beganAt.map { steadyTime($0) }
     if let end = entry.end {
       guard let association else { return nil }
       try endAssociation(key: association.key, end.outcome, message: end.message, db)

@@ -128,9 +128,9 @@ extension WebServerConfiguration {
       try settings.users.map {
         try client($0.name, .password, $0.passwordHash, $0.role, $0.addresses)
       } + settings.tokens.map { try client($0.name, .token, $0.tokenHash, $0.role, $0.addresses) }
-      + listeners.map {
-        try client($0.name, .token, $0.tokenHash, WebRole.listener.rawValue, $0.addresses)
-      }
+    access.clients += try listeners.map {
+      try client($0.name, .token, $0.tokenHash, WebRole.listener.rawValue, $0.addresses)
+    }
     limits.connections = settings.limits.connections
     limits.connectionsPerAddress = settings.limits.connectionsPerAddress
     limits.headerSeconds = settings.limits.headerSeconds
