@@ -22,7 +22,7 @@ extension Ledger {
   ///   - previous: the number before it, so that none is left out.
   ///   - sender: the listener.
   ///   - refusal: why an instance is not taken; it counts as refused here.
-  /// - Returns: throws ``LedgerError/failed(path:reason:)`` where an entry before it was not taken.
+  /// - Returns: what throws ``LedgerError/failed(path:reason:)`` where an entry before it was not taken.
   public func beginTaking(
     _ entry: HandoverEntry, as record: InstanceRecord? = nil, after previous: Int64,
     from sender: HandoverSender, refusal: RefusedInstance? = nil

@@ -35,9 +35,11 @@ extension ConfiguredParts {
     ).routes
   }
 
-  /// Nil where this is no head.
+  /// Nil where this is no head and never was: what is awaited of a listener that was left out of the
+  /// configuration is not awaited for ever.
   var listenerWatch: ListenerWatch? {
-    guard !configuration.handover.from.isEmpty else { return nil }
+    let isKnown = (try? ledger.listeners().isEmpty) == false
+    guard !configuration.handover.from.isEmpty || isKnown else { return nil }
     return ListenerWatch(
       ledger: ledger, patience: configuration.handover.patienceSeconds, logger: logger)
   }
