@@ -24,10 +24,10 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   /// Whether there is no reason to hold the series.
   public var isEmpty: Bool { reasons.isEmpty }
 
-  /// Whether what is missing may still be sent: instances were refused or an association broke off, and neither is
-  /// a file lost here nor has a person released the series.
+  /// Whether what is missing may still be sent: instances were refused, an association broke off or a listener is
+  /// away, and neither is a file lost here nor has a person released the series.
   public var mayStillCome: Bool {
-    !(refused.isEmpty && associations.isEmpty) && lost.isEmpty && purged.isEmpty
+    !(refused.isEmpty && associations.isEmpty && awayListeners.isEmpty) && lost.isEmpty && purged.isEmpty
       && releasedAt == nil
   }
 
