@@ -234,6 +234,39 @@ import Testing
     for daemon in [listener, head] { #expect(try await daemon.end() == 0) }
   }
 
+  /// What a listener has purged after the handover the head holds, and a peer of the listener is told so.
+  @Test func aListenerAnswersForTheHead() async throws {
+    let port = try freePort()
+    let site = try await ListenersAndHead(
+      1,
+      more: """
+        retention: {originals: {unusedDays: 0}}
+        storageCommitment: {peers: [{aeTitle: ASKER, host: 127.0.0.1, port: \(port)}]}
+        """)
+    let ward = site.listeners[0]
+    let (folders, series) = try await site.head.makeAllSeries(1, slices: 4, size: 64)
+    let listener = try await ward.start()
+    #expect(try await ward.send(folders[0]).status == 0)
+    let early = try await segmentd("purge", "--config", ward.configuration)
+    #expect(early.status == 0 && ward.spooledFiles().count == 4, "\(early.output)")
+
+    let head = try await site.head.start()
+    try await site.handedOver()
+    // It is over once the listener's own association has ended too.
+    try await waitUntil("the purge") {
+      _ = try await segmentd("purge", "--config", ward.configuration)
+      return ward.spooledFiles().isEmpty
+    }
+    #expect(site.head.spooledFiles().count == 4)
+    let ct = "1.2.840.10008.5.1.4.1.1.2"
+    let uids = try ListenersAndHead.instances(site.head, series).map(\.sopInstanceUID)
+    let answer = try await CommitmentAnswer.asking(
+      ward.port, at: port, "stay", (uids + ["1.2.3.4.5.6"]).map { (ct, $0) })
+    let report = try #require(answer.reports.first)
+    #expect(Set(report.held) == Set(uids) && report.failed == ["1.2.3.4.5.6": 0x0112])
+    for daemon in [listener, head] { #expect(try await daemon.end() == 0) }
+  }
+
   @Test func aRoleThatIsNotConfiguredDoesNotStart() async throws {
     let site = try await ListenersAndHead(1)
     let one = try DaemonSetup(hasDestination: false)
