@@ -103,6 +103,12 @@ struct ListJobsCommand: AsyncParsableCommand {
     if pending > 0 {
       warn("\(pending) series arriving or not assembled yet: segmentd jobs --pending")
     }
+    if let handover = try ledger.handoverState(), handover.backlog.waiting > 0 {
+      let since = handover.backlog.oldestAt.map { " since \($0.formatted(.iso8601))" } ?? ""
+      warn(
+        "\(handover.backlog.waiting) entries of \(handover.backlog.series.count) series wait to be "
+          + "handed over to the head\(since): segmentd doctor")
+    }
     let count = try ledger.refusals(withoutSeries: true).count
     if count > 0 {
       warn(
