@@ -3,6 +3,7 @@
 #
 #   bash Scripts/fuzz.sh [SECONDS] [TARGET...]     600 seconds for each target by default
 #
+#   AnswerFuzz       answers of DICOMweb servers: matches, workitems, what became of stored instances
 #   CheckpointFuzz   zip, legacy stream, safetensors, pickled plans
 #   InstanceFuzz     DICOM files: identity, damaged headers, deflate, series facts, geometry, pixels
 #   MultipartFuzz    bodies and header fields of STOW-RS
@@ -17,7 +18,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 seconds=${1:-600}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(CheckpointFuzz InstanceFuzz MultipartFuzz VolumeFuzz FramingFuzz associations)
+[ ${#targets[@]} -gt 0 ] || targets=(AnswerFuzz CheckpointFuzz InstanceFuzz MultipartFuzz VolumeFuzz FramingFuzz associations)
 folder=.build/fuzz
 # Swift's own signal handler interferes with the sanitizer. DCMTK's and libzip's memory is not ours.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
@@ -64,6 +65,16 @@ multipart_seeds() {
   mkdir -p "$folder/seeds/MultipartFuzz"
   printf ' --b\r\nContent-Type: application/dicom\r\n\r\n1\r\n--bx\r\n--b \r\n\r\n2\r\n--b--\r\n' \
     > "$folder/seeds/MultipartFuzz/two"
+}
+
+# A workitem with an input, and an answer to a Store transaction with both sequences.
+answer_seeds() {
+  mkdir -p "$folder/seeds/AnswerFuzz"
+  printf '[{"00080018":{"vr":"UI","Value":["1.2.3"]},"00741000":{"vr":"CS","Value":["SCHEDULED"]},%s}]' \
+    '"00404021":{"vr":"SQ","Value":[{"0020000D":{"vr":"UI","Value":["1.2"]},"0020000E":{"vr":"UI","Value":["1.2.3"]}}]}' \
+    > "$folder/seeds/AnswerFuzz/workitem"
+  printf '{"00081198":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["1.2"]},%s}]},"00081199":{"vr":"SQ"}}' \
+    '"00081197":{"vr":"US","Value":[272]}' > "$folder/seeds/AnswerFuzz/stored"
 }
 
 # One conversation: request, C-ECHO, release.
@@ -118,6 +129,7 @@ for target in "${targets[@]}"; do
       sanitized --package-path Scripts/fuzz --sanitize=fuzzer -Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing \
         --product "$target"
       case $target in
+        AnswerFuzz) answer_seeds; seeds=() ;;
         CheckpointFuzz) seeds=(Fixtures/checkpoints) ;;
         InstanceFuzz) instance_seeds; seeds=(Fixtures/series/synthetic-1) ;;
         MultipartFuzz) multipart_seeds; seeds=() ;;

@@ -55,9 +55,14 @@ let package = Package(
 
     // Without the client and its HTTP library, which read nothing by themselves.
     .target(
-      name: "DICOMweb",
-      sources: ["MediaType.swift", "MultipartReader.swift", "StoreRequestType.swift"]),
+      name: "DICOMweb", dependencies: ["DICOM"],
+      sources: [
+        "DICOMJSON.swift", "MediaType.swift", "MultipartReader.swift",
+        "StoreInstancesResponse.swift", "StoreInstancesResponse+JSON.swift",
+        "StoreRequestType.swift", "Worklist/Workitem.swift", "Worklist/WorklistTags.swift",
+      ]),
     .target(name: "FuzzSupport", path: "Targets/FuzzSupport"),
+    fuzz("AnswerFuzz", "DICOM", "DICOMweb"),
     fuzz("CheckpointFuzz", "Checkpoints"),
     fuzz("InstanceFuzz", "DICOM", "SeriesReading", "GeometryGate"),
     fuzz("MultipartFuzz", "DICOMweb"),
