@@ -24,13 +24,6 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
   /// Whether there is no reason to hold the series.
   public var isEmpty: Bool { reasons.isEmpty }
 
-  /// Whether what is missing may still be sent: instances were refused, an association broke off or a listener is
-  /// away, and neither is a file lost here nor has a person released the series.
-  public var mayStillCome: Bool {
-    !(refused.isEmpty && associations.isEmpty && awayListeners.isEmpty) && lost.isEmpty && purged.isEmpty
-      && releasedAt == nil
-  }
-
   /// How many refused instances the reasons name.
   private static let named = 5
 
@@ -100,6 +93,32 @@ extension Ledger {
   /// What a series lacks, or may lack.
   public func incompleteness(series: String) throws(LedgerError) -> SeriesIncompleteness {
     try read { db in try incompleteness(series: series, db) }
+  }
+
+  /// Whether what a series lacks may still be sent: instances were refused, an association broke off or a
+  /// listener is away, and neither is a file lost here nor has a person released it. It may be asked at an
+  /// interval.
+  public func waitsForMissing(series: String) throws(LedgerError) -> Bool {
+    try read { db in try waitsForMissing(series: series, db) }
+  }
+
+  func waitsForMissing(series: String, _ db: Database) throws -> Bool {
+    let isIncomplete = try Bool.fetchOne(
+      db,
+      sql: """
+        SELECT EXISTS (SELECT 1 FROM association_series JOIN associations
+              ON associations.id = association_id
+            WHERE association_series.series_uid = ?1 AND \(Self.isUnresolved))
+          OR EXISTS (SELECT 1 FROM series CROSS JOIN refused_instances INDEXED BY refused_open
+            WHERE series.series_uid = ?1 AND refused_instances.resolved_at IS NULL
+              AND \(Self.concerns))
+        """, arguments: [series])
+    let isAwaited = try !awayListeners(awaitedFor: series, db).isEmpty
+    guard isIncomplete == true || isAwaited, try lostInstances(of: series, db).isEmpty,
+      try purgedInstances(of: series, db).isEmpty
+    else { return false }
+    let isUnconfirmed = try unconfirmedReason(series: series, db)?.isHeld == true
+    return try release(of: series, isUnconfirmed: isUnconfirmed, db) == nil
   }
 
   /// Refused instances that have not arrived since, the oldest first.

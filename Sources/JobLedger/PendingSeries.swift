@@ -80,7 +80,7 @@ extension Ledger {
           isAskedAbout: try (row.value("asked_state") as String?) != nil,
           askedNextAt: try optionalDate(row, "asked_next"),
           reason: try row.value("asked_reason") ?? handoverText(series: series, db),
-          waitsForMissing: try incompleteness(series: series, db).mayStillCome)
+          waitsForMissing: try self.waitsForMissing(series: series, db))
       }
     }
   }

@@ -99,7 +99,7 @@ public struct SeriesAssembler: Service {
       ledger.seriesDue(quietPeriod: missingPeriod).map(\.seriesInstanceUID))
     let waiting = try due.filter { series in
       try !quietForLong.contains(series.seriesInstanceUID)
-        && ledger.incompleteness(series: series.seriesInstanceUID).mayStillCome
+        && ledger.waitsForMissing(series: series.seriesInstanceUID)
     }
     let studies = Set(waiting.map(\.studyInstanceUID))
     return due.filter { !waiting.contains($0) }.map { series in

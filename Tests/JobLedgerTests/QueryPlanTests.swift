@@ -55,6 +55,7 @@ import Testing
         try ledger.recordCompleteness(.unreachable(reason: "x"), of: question, policy: policy)
       }
       _ = try ledger.seriesDue(quietPeriod: 30, onlyConfirmed: true)
+      _ = try ledger.waitsForMissing(series: "1.2.3")
       #expect(try fixture.assembleDue() == ["held"])
       _ = try ledger.series(ofStudy: "1.2")
       _ = try ledger.unassembledSeries(ofStudy: "1.2")
