@@ -241,6 +241,18 @@ import Testing
     #expect(try listener.ledger.handOverAgain(after: 1) == 0)
   }
 
+  /// A ledger that was restored from a copy gives numbers again: they are other entries.
+  @Test func numbersThatAreGivenAgainAreKnown() throws {
+    for number in 1...2 { try listener.receive(.test(number)) }
+    for entry in try entries() { try take(entry) }
+    let position = try head.ledger.record(HandoverBacklog(), of: sender)
+    #expect(position.number == 2 && position.mark != nil)
+    #expect(try !listener.ledger.isOlder(than: position))
+    #expect(try !listener.ledger.isOlder(than: HandoverPosition(number: 0, mark: nil)))
+    #expect(try listener.ledger.isOlder(than: HandoverPosition(number: 3, mark: "x")))
+    #expect(try listener.ledger.isOlder(than: HandoverPosition(number: 2, mark: "x")))
+  }
+
   /// The listener's ledger is older than what the head has: its numbers mean something else now.
   @Test func anOlderLedgerOfAListenerBeginsAnew() throws {
     for number in 1...3 { try listener.receive(.test(number)) }

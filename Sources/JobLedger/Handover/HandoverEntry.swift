@@ -30,6 +30,8 @@ public struct HandoverEntry: Sendable, Codable, Equatable {
 
   /// Grows with each entry of a run.
   public var number: Int64
+  /// Tells it from another entry of the same number.
+  public var mark: String
   public var at: Date
   /// When the instance began to come.
   public var beganAt: Date?
@@ -51,6 +53,19 @@ public struct HandoverSender: Sendable, Hashable {
   public init(name: String, run: String) {
     self.name = name
     self.run = run
+  }
+}
+
+/// The last entry of a run that a head has taken.
+public struct HandoverPosition: Sendable, Equatable {
+  /// 0 before the first.
+  public var number: Int64
+  /// Nil before the first.
+  public var mark: String?
+
+  public init(number: Int64, mark: String?) {
+    self.number = number
+    self.mark = mark
   }
 }
 

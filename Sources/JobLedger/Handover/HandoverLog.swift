@@ -88,6 +88,18 @@ extension Ledger {
     }
   }
 
+  /// Whether an entry that the head knows is another one than that of the same number here: this ledger was
+  /// restored from a copy, and has given the number again, or not yet.
+  public func isOlder(than position: HandoverPosition) throws(LedgerError) -> Bool {
+    guard try position.number <= lastHandover() else { return true }
+    let mark = try read { db in
+      try String.fetchOne(
+        db, sql: "SELECT mark FROM handovers WHERE id = ?", arguments: [position.number])
+    }
+    // Entries that are long handed over are forgotten.
+    return mark.map { $0 != position.mark } ?? false
+  }
+
   /// What waits, in numbers and by series.
   public func handoverBacklog() throws(LedgerError) -> HandoverBacklog {
     try read { db in
@@ -130,7 +142,7 @@ extension Ledger {
 
   private func entry(_ row: Row, _ db: Database) throws -> HandoverEntry {
     var entry = HandoverEntry(
-      number: try row.value("id"), at: try date(row, "at"),
+      number: try row.value("id"), mark: try row.value("mark"), at: try date(row, "at"),
       beganAt: try optionalDate(row, "began_at"))
     if let key: String = try row.value("key") {
       entry.association = .init(

@@ -17,6 +17,8 @@ extension Schema {
     -- and ends of associations. handed_at is when the head had it on disk.
     CREATE TABLE handovers (
       id             INTEGER PRIMARY KEY AUTOINCREMENT,
+      -- Tells the entry from another one of the same number, in a ledger that was restored from a copy.
+      mark           TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))),
       kind           TEXT NOT NULL CHECK (kind IN ('instance', 'refusal', 'end')),
       at             REAL NOT NULL,
       -- Null for an end, and for a refused instance that names none.
@@ -38,20 +40,22 @@ extension Schema {
     CREATE INDEX handovers_refused ON handovers (id) WHERE refused IS NOT NULL;
     CREATE INDEX handovers_by_instance ON handovers (instance_id);
 
-    -- Of a head: one row for each run of numbers of a listener. taken is the last number that was taken;
-    -- what comes again is known by it.
+    -- Of a head: one row for each run of numbers of a listener. taken is the last number that was taken, and
+    -- taken_mark the mark of that entry; what comes again is known by the number.
     CREATE TABLE listeners (
       id         INTEGER PRIMARY KEY,
       name       TEXT NOT NULL CHECK (name <> ''),
       run        TEXT NOT NULL CHECK (run <> ''),
       taken      INTEGER NOT NULL DEFAULT 0 CHECK (taken >= 0),
+      taken_mark TEXT,
       first_seen REAL NOT NULL,
       last_seen  REAL NOT NULL,
       away_since REAL,
       -- What waits there, as it said last.
       waiting    INTEGER NOT NULL DEFAULT 0 CHECK (waiting >= 0),
       oldest_at  REAL,
-      UNIQUE (name, run)
+      UNIQUE (name, run),
+      CHECK ((taken = 0) = (taken_mark IS NULL))
     ) STRICT;
 
     -- Series of which instances wait at a listener.

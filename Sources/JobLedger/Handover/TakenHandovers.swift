@@ -38,7 +38,8 @@ extension Ledger {
       }
       let outcome = try take(entry, as: record, refusal, of: listener.id, sender, db)
       try db.executeCached(
-        sql: "UPDATE listeners SET taken = ? WHERE id = ?", arguments: [entry.number, listener.id])
+        sql: "UPDATE listeners SET taken = ?, taken_mark = ? WHERE id = ?",
+        arguments: [entry.number, entry.mark, listener.id])
       return .taken(outcome)
     }
   }
@@ -96,9 +97,10 @@ extension Ledger {
 
   /// Takes note of what waits at a listener: a series of which instances do is not assembled.
   ///
-  /// - Returns: the last number that was taken.
+  /// - Returns: the last entry that was taken.
+  @discardableResult
   public func record(_ backlog: HandoverBacklog, of sender: HandoverSender) throws(LedgerError)
-    -> Int64
+    -> HandoverPosition
   {
     try write(patience: intakePatience) { db in
       let listener = try seen(sender, db)
@@ -124,25 +126,27 @@ extension Ledger {
           arguments: [series, listener.id])
         try reopenIfComplete(series, db)
       }
-      return listener.taken
+      return HandoverPosition(number: listener.taken, mark: listener.mark)
     }
   }
 
   /// The row of a listener from which something came just now.
-  private func seen(_ sender: HandoverSender, _ db: Database) throws -> (id: Int64, taken: Int64) {
+  private func seen(_ sender: HandoverSender, _ db: Database) throws -> (
+    id: Int64, taken: Int64, mark: String?
+  ) {
     let row = try Row.fetchOne(
       db,
       sql: """
         INSERT INTO listeners (name, run, first_seen, last_seen) VALUES (?1, ?2, ?3, ?3)
         ON CONFLICT (name, run) DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)
-        RETURNING id, taken, away_since
+        RETURNING id, taken, taken_mark, away_since
         """, arguments: [sender.name, sender.run, now])
     guard let row else {
       throw LedgerError.failed(path: path, reason: "listener \(sender.name) has no row")
     }
     let id: Int64 = try row.value("id")
     if try (row.value("away_since") as Double?) != nil { try isBack(id, sender.name, db) }
-    return (id, try row.value("taken"))
+    return (id, try row.value("taken"), try row.value("taken_mark"))
   }
 
   /// Series that came, come or wait at a listener and are not whole without it.

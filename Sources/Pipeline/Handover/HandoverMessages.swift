@@ -33,6 +33,8 @@ enum HandoverMessages {
   struct Answer: Codable {
     /// The last number.
     var taken: Int64
+    /// The mark of that entry, in the answer to a greeting.
+    var mark: String?
     /// Why it did not take instances, by number.
     var refused: [Int64: String] = [:]
   }

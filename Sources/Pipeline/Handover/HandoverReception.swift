@@ -51,7 +51,8 @@ struct HandoverReception: Sendable {
     do {
       let taken = try ledger.record(
         greeting.backlog, of: HandoverSender(name: name, run: greeting.run))
-      return try JSONEncoder().encode(HandoverMessages.Answer(taken: taken))
+      return try JSONEncoder().encode(
+        HandoverMessages.Answer(taken: taken.number, mark: taken.mark))
     } catch {
       throw .unavailable(reason: "\(error)")
     }

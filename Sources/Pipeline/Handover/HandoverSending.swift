@@ -124,8 +124,8 @@ final class HandoverSending: Service {
       let answer = try await post(
         [.bytes(try JSONEncoder().encode(greeting))], to: "state", client,
         as: HandoverMessages.Answer.self)
-      // Numbers that are not given yet cannot have been taken.
-      guard try answer.taken <= ledger.lastHandover() else {
+      let position = HandoverPosition(number: answer.taken, mark: answer.mark)
+      guard try !ledger.isOlder(than: position) else {
         logger.error(
           "the ledger is older than what the head has: everything in it is handed over again")
         _ = try ledger.beginHandoverAnew()

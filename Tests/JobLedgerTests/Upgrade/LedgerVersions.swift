@@ -329,8 +329,8 @@ enum LedgerVersions {
 
   private static let twentySeventh = """
     INSERT INTO listeners VALUES
-      (1, 'ward-1', 'r1', 12, 270.0, 271.0, NULL, 0, NULL),
-      (2, 'ward-2', 'r2', 3, 270.0, 271.0, 271.0, 2, 270.5);
+      (1, 'ward-1', 'r1', 12, 'ab', 270.0, 271.0, NULL, 0, NULL),
+      (2, 'ward-2', 'r2', 3, 'cd', 270.0, 271.0, 271.0, 2, 270.5);
     INSERT INTO awaited_series VALUES ('1.2.3', 2);
     INSERT INTO associations (id, key, calling_ae, called_ae, peer_address, started_at, message, stored,
       listener_id, away_since) VALUES
