@@ -41,9 +41,9 @@ struct SpoolSeal: Equatable {
   /// The same with a file that is open for reading and writing.
   func write(to descriptor: Int32) throws(SystemError) {
     var prefix = [UInt8](repeating: 0, count: 4)
-    guard pread(descriptor, &prefix, 4, off_t(Self.preambleLength)) == 4,
-      prefix.elementsEqual("DICM".utf8)
-    else { return }
+    let count = pread(descriptor, &prefix, 4, off_t(Self.preambleLength))
+    guard count >= 0 else { throw SystemError() }
+    guard count == 4, prefix.elementsEqual("DICM".utf8) else { return }
     let digits = Array(contentHash.utf8)
     let hash = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
       UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)

@@ -89,6 +89,33 @@ import Testing
     #expect(mode[.posixPermissions] as? Int == 0o600)
   }
 
+  /// A file that the listener has still open is sealed and synced by its descriptor. Where it cannot be synced,
+  /// the object is refused, and its row, which was written at the same time, is taken back.
+  @Test(arguments: [true, false]) func anOpenFileIsSealedAndSynced(canBeSynced: Bool) throws {
+    let source = folder.url.appendingPathComponent("source")
+    try image().write(to: source.path)
+    let file = try #require(try intake.newFile())
+    let handle = FileHandle(fileDescriptor: file.descriptor, closeOnDealloc: true)
+    try handle.write(contentsOf: Data(contentsOf: source))
+    // Nothing can be synced of it: EINVAL (fsync(2)).
+    let device = try #require(FileHandle(forUpdatingAtPath: "/dev/null"))
+    let status = intake.store(
+      ReceivedObject(
+        association: .test, path: file.path,
+        descriptor: (canBeSynced ? handle : device).fileDescriptor,
+        sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.1",
+        transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now))
+    #expect(status == (canBeSynced ? .success : .outOfResources))
+    let records = try ledger.instances(series: "1.2.3").all
+    #expect(records.count == (canBeSynced ? 1 : 0) && spooled.count == records.count)
+    #expect(try ledger.refusals().count == (canBeSynced ? 0 : 1))
+    for record in records {
+      var hasPrefix = false
+      let seal = SpoolSeal(of: state.file(record.spoolPath), hasPrefix: &hasPrefix)
+      #expect(seal?.contentHash == record.contentHash)
+    }
+  }
+
   /// A version that came again counts in a ledger that is rebuilt from the files too.
   @Test func aRebuiltLedgerHasTheVersionThatCameLast() throws {
     for note in ["first", "second", "first"] { #expect(try store(image(note: note)) == .success) }
