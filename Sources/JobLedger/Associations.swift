@@ -118,7 +118,7 @@ extension Ledger {
     for id in open { try end(association: id, .interrupted, message: message, db) }
   }
 
-  private func end(
+  func end(
     association id: Int64, _ outcome: AssociationOutcome, message: String?, _ db: Database
   ) throws {
     try db.execute(
@@ -160,7 +160,8 @@ extension Ledger {
                 (SELECT count(DISTINCT sop_uid) FROM instances
                  WHERE instances.series_uid = broken.series_uid)))
         WHERE series_uid = ? AND resolved_by IS NULL AND EXISTS (SELECT 1 FROM associations
-          WHERE associations.id = broken.association_id AND outcome IS NOT NULL)
+          WHERE associations.id = broken.association_id
+            AND (outcome IS NOT NULL OR away_since IS NOT NULL))
         """, arguments: [series])
     try reopenIfComplete(series, db)
   }

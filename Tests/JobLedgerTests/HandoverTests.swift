@@ -241,6 +241,42 @@ import Testing
     #expect(try listener.ledger.handOverAgain(after: 1) == 0)
   }
 
+  /// Its disk is lost: what it had told of does not come any more.
+  @Test func aListenerThatBeginsAnewInterruptsWhatItHadBegun() throws {
+    let association = listener.association(calling: "CT1")
+    try listener.receive(1...2, over: association)
+    try handOver()
+    try listener.receive(3...3, over: association)
+    _ = try head.ledger.record(try listener.ledger.handoverBacklog(), of: sender)
+    let anew = HandoverSender(name: sender.name, run: "another")
+    #expect(try head.ledger.record(HandoverBacklog(), of: anew).number == 0)
+    #expect(try head.ledger.markAwayListeners(patience: 60) == [])
+    #expect(try head.assembleDue() == ["held"])
+    let lacks = try head.ledger.incompleteness(series: "1.2.3")
+    #expect(lacks.associations.map(\.outcome) == [.interrupted] && lacks.awayListeners.isEmpty)
+    #expect(try head.ledger.listeners().map(\.awaySince) == [nil])
+    // It is sent again, to the head itself.
+    let again = head.association(calling: "CT1")
+    try head.receive(1...3, over: again)
+    try head.ledger.endAssociation(again, .released)
+    #expect(try head.ledger.incompleteness(series: "1.2.3").isEmpty)
+  }
+
+  /// Nobody brings the machine back: the series is sent again, past it.
+  @Test func whatWasOnItsWayAtAListenerThatIsAwayIsMadeUpFor() throws {
+    let association = listener.association(calling: "CT1")
+    try listener.receive(1...2, over: association)
+    try handOver()
+    head.clock.advance(61)
+    #expect(try head.ledger.markAwayListeners(patience: 60) == ["ward-1"])
+    #expect(try head.assembleDue() == ["held"])
+    let again = head.association(calling: "CT1")
+    try head.receive(1...3, over: again)
+    try head.ledger.endAssociation(again, .released)
+    #expect(try head.ledger.incompleteness(series: "1.2.3").isEmpty)
+    #expect(try head.assembleDue().last == "available")
+  }
+
   /// A ledger that was restored from a copy gives numbers again: they are other entries.
   @Test func numbersThatAreGivenAgainAreKnown() throws {
     for number in 1...2 { try listener.receive(.test(number)) }

@@ -134,6 +134,9 @@ extension Ledger {
   private func seen(_ sender: HandoverSender, _ db: Database) throws -> (
     id: Int64, taken: Int64, mark: String?
   ) {
+    let isKnown = try Bool.fetchOneCached(
+      db, sql: "SELECT EXISTS (SELECT 1 FROM listeners WHERE name = ? AND run = ?)",
+      arguments: [sender.name, sender.run])
     let row = try Row.fetchOne(
       db,
       sql: """
@@ -145,8 +148,40 @@ extension Ledger {
       throw LedgerError.failed(path: path, reason: "listener \(sender.name) has no row")
     }
     let id: Int64 = try row.value("id")
+    if isKnown == false { try endRuns(before: id, of: sender.name, db) }
     if try (row.value("away_since") as Double?) != nil { try isBack(id, sender.name, db) }
     return (id, try row.value("taken"), try row.value("taken_mark"))
+  }
+
+  /// A listener that begins anew has lost what it had told of before: nothing of that comes any more but what it
+  /// tells again.
+  private func endRuns(before id: Int64, of name: String, _ db: Database) throws {
+    let former = try Int64.fetchAll(
+      db, sql: "SELECT id FROM listeners WHERE name = ? AND id <> ?", arguments: [name, id])
+    for listener in former {
+      let open = try Int64.fetchAll(
+        db,
+        sql: """
+          SELECT id FROM associations INDEXED BY associations_of_listener
+          WHERE listener_id IS NOT NULL AND listener_id = ? AND ended_at IS NULL
+          """, arguments: [listener])
+      for association in open {
+        try end(
+          association: association, .interrupted, message: "listener \(name) began anew", db)
+      }
+      let awaited = try String.fetchAll(
+        db,
+        sql: """
+          SELECT series_uid FROM awaited_series INDEXED BY awaited_by_listener
+          WHERE listener_id = ?
+          """, arguments: [listener])
+      try db.execute(
+        sql: "DELETE FROM awaited_series WHERE listener_id = ?", arguments: [listener])
+      for series in awaited { try reopenIfComplete(series, db) }
+      try db.execute(
+        sql: "UPDATE listeners SET away_since = ifnull(away_since, last_seen) WHERE id = ?",
+        arguments: [listener])
+    }
   }
 
   /// Series that came, come or wait at a listener and are not whole without it.
