@@ -257,9 +257,7 @@ extension Ledger {
     try read { db in
       try Row.fetchAll(
         db,
-        sql: """
-          SELECT *, max(last_seen) AS seen FROM listeners GROUP BY name ORDER BY name
-          """
+        sql: "SELECT *, max(id) FROM listeners GROUP BY name ORDER BY name"
       ).map { row in
         KnownListener(
           name: try row.value("name"), taken: try row.value("taken"),
