@@ -2,7 +2,7 @@
 # Studies through a daemon whose jobs a Slurm cluster of namespaces computes (Debian's slurmctld, slurmd and munge), with
 # nodes, the controller and the daemon killed meanwhile: every study ends, once, with the same bytes as without Slurm.
 #
-#   bash Scripts/slurm-lab.sh [--brief] [--only STRIKE] [--nodes N] [--keep]      as root
+#   bash Scripts/slurm-lab.sh [--brief] [--only STRIKE] [--nodes N] [--lag SECONDS] [--keep]      as root
 #   bash Scripts/slurm-lab.sh --cost-curve N [FOLDER]      what N small studies cost on 1, 2 and 4 nodes of one core, packed
 #       and not, and what a large one, the controller and this disk cost; FOLDER receives it as JSON, of which
 #       Scripts/slurm/simulate.py makes its parameters
@@ -10,7 +10,7 @@
 # With SEGMENTD=FILE nothing is built.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-need_packages "${slurm_packages[@]}" faketime strace dcmtk python3-venv
+need_packages "${slurm_packages[@]}" faketime strace bindfs dcmtk python3-venv
 need_test_environment
 if [ -z "${SEGMENTD:-}" ]; then
   need_swift

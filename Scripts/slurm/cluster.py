@@ -27,7 +27,9 @@ class Cluster:
     - MinJobAge: how long a job that has ended is told of.
     """
 
-    def __init__(self, folder, nodes):
+    def __init__(self, folder, nodes, share=None):
+        """share: what each node mounts before it starts, as a command of the shell; None where all see the same."""
+        self.share = share
         self.folder, self.nodes = pathlib.Path(folder), [f"w{number}" for number in range(1, nodes + 1)]
         self.processes = {}
         for name in ("state", "run", "log"):
@@ -131,8 +133,8 @@ class Cluster:
 
     def start_node(self, node, configuration=None):
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
-        self.start(node, "nsenter", f"--net=/run/netns/{node}", "unshare", "--uts", "sh", "-c",
-                   'hostname "$0" && exec slurmd -D -N "$0" -f "$1"', node,
+        self.start(node, "nsenter", f"--net=/run/netns/{node}", "unshare", "--uts", "--mount", "sh", "-c",
+                   f'hostname "$0" && {self.share or "true"} && exec slurmd -D -N "$0" -f "$1"', node,
                    configuration or self.folder / "slurm.conf")
 
     def stop_node(self, node):

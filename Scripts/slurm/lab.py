@@ -33,6 +33,8 @@ def main():
     parser.add_argument("--count-syncs", action="store_true", help="what of it is written to disks, by strace; slower")
     parser.add_argument("--maximum-jobs", type=int, default=4)
     parser.add_argument("--pack-jobs", type=int, default=16)
+    parser.add_argument("--lag", type=int, default=0, metavar="SECONDS",
+                        help="for which head and nodes keep the names of the shared folder, as clients of NFS do")
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     add_options(parser)
     arguments = parser.parse_args()
@@ -40,7 +42,7 @@ def main():
     folder.chmod(0o700)
     lab = Strikes(arguments.segmentd.resolve(), folder, arguments.nodes, arguments.maximum_jobs, arguments.pack_jobs,
                   # For strikes less than the larger studies need: their first submission is refused.
-                  memory=0.5 if arguments.measure else 0.1)
+                  memory=0.5 if arguments.measure else 0.1, lag=arguments.lag)
     failed = []
     try:
         lab.start()
@@ -63,7 +65,8 @@ def main():
         lab.stop()
     finally:
         lab.cluster.end()
-        run("umount", lab.jobs_folder, check=False)
+        for place in (lab.jobs_folder, folder / "share"):
+            run("umount", place, check=False)
         if not arguments.keep and not failed:
             shutil.rmtree(folder)
         else:

@@ -32,8 +32,15 @@ def sha256(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def lagging(share, place, seconds):
+    """The command that mounts a folder so that the kernel keeps its names, and that a name is not there, for some time."""
+    return (f'bindfs -o attr_timeout={seconds},entry_timeout={seconds},negative_timeout={seconds} '
+            f'"{share}" "{place}"')
+
+
 class Lab:
-    def __init__(self, segmentd, folder, nodes, maximum=4, packed=16, memory=0.1):
+    def __init__(self, segmentd, folder, nodes, maximum=4, packed=16, memory=0.1, lag=0):
+        """lag: seconds for which the head and each node keep the names of the shared folder, as clients of NFS do."""
         self.segmentd, self.folder = segmentd, folder
         self.maximum, self.packed = maximum, packed
         self.models, self.node_models = folder / "models", folder / "node-models"
@@ -42,10 +49,17 @@ class Lab:
         # A file system of its own, as a shared one is.
         self.jobs_folder = folder / "jobs"
         self.jobs_folder.mkdir()
-        run("mount", "-t", "tmpfs", "-o", "size=512m,mode=700", "tmpfs", self.jobs_folder)
+        share = self.jobs_folder if not lag else folder / "share"
+        share.mkdir(exist_ok=True)
+        run("mount", "-t", "tmpfs", "-o", "size=512m,mode=700", "tmpfs", share)
+        view = None
+        if lag:
+            view = lagging(share, self.jobs_folder, lag)
+            run("sh", "-c", view)
         slurm = folder / "slurm"
         slurm.mkdir()
-        self.cluster = Cluster(slurm, nodes)
+        # In place of the head's view a node has its own.
+        self.cluster = Cluster(slurm, nodes, view and f'umount "{self.jobs_folder}" && {view}')
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]

@@ -19,6 +19,10 @@ import math
 import pathlib
 
 
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "Sources/segmentd/Documentation.docc/ClusterScale.md"
+BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
+
+
 class Parameters:
     def __init__(self, file):
         document = json.loads(file.read_text())
@@ -157,6 +161,7 @@ def tables(parameters):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parameters", type=pathlib.Path, default=pathlib.Path(__file__).with_name("parameters.json"))
+    parser.add_argument("--write", action="store_true", help="put the tables into the page")
     parser.add_argument("--studies", type=int)
     parser.add_argument("--nodes", type=int, default=10, help="of one core")
     parser.add_argument("--kind", choices=["small", "large"], default="small", help="whose measured times count")
@@ -165,7 +170,11 @@ def main():
     options = parser.parse_args()
     parameters = Parameters(options.parameters)
     if options.studies is None:
-        print(tables(parameters))
+        text = tables(parameters)
+        print(text)
+        if options.write:
+            before, rest = PAGE.read_text().split(BEGIN)
+            PAGE.write_text(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
         return
     in_flight = options.in_flight or parameters.settings["maximumJobs"]
     print(HEADER)

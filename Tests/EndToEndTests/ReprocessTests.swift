@@ -196,6 +196,21 @@ import Testing
     #expect(try ledger.checkEvents().head == before)
   }
 
+  /// A preview changes nothing, clinical studies that arrive meanwhile are done within their usual time, what is held
+  /// stands still and goes on, and a daemon that is killed loses nothing and computes nothing twice. The script asserts
+  /// that; with more studies it measures.
+  @Test func anArchiveIsSegmentedBesideClinicalStudies() async throws {
+    let result = try await runProcess(
+      testPython,
+      [
+        TestFiles.package.appendingPathComponent("Scripts/bench-reprocess.py").path, "--segmentd",
+        segmentdBinary, "--studies", "150", "--compute", "16", "--clinical", "3", "--threads", "1",
+        // Other tests run beside it. All that waits would take many times that.
+        "--allowance", "6",
+      ])
+    #expect(result.status == 0, "\(result.output)")
+  }
+
   /// Bulk work is made with the lowest priority and spread over time; what waits is found again.
   @Test func bulkWorkWaits() async throws {
     let setup = try DaemonSetup(hasDestination: false)

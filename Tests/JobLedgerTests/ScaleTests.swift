@@ -99,6 +99,8 @@ import Testing
 
   private struct Record: Encodable {
     var command: String
+    var measuredAt = Date.now.formatted(.iso8601.year().month().day())
+    var processors = ProcessInfo.processInfo.activeProcessorCount
     var instances: Int
     var studies: Int
     var milliseconds: [String: Double]

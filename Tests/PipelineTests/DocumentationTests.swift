@@ -39,6 +39,43 @@ import Testing
     #expect(ConformanceTables.updated(page.replacing("11112", with: "104")) == page)
   }
 
+  /// After a change: `Scripts/slurm/simulate.py --write`.
+  @Test func thePageOnClustersHasTheTablesOfTheSimulation() async throws {
+    let folder = TestFiles.package.appendingPathComponent("Scripts/slurm")
+    let result = try await runProcess(
+      testPython, [folder.appendingPathComponent("simulate.py").path])
+    #expect(result.status == 0 && result.output.contains("| 1,000,000 | 1,000 |"))
+    let page = try page("ClusterScale")
+    #expect(
+      page.contains(
+        "<!-- simulation: begin -->\n\(result.output.trimmingCharacters(in: .newlines))\n<!-- simulation: end -->"
+      ))
+    // Each parameter is of a file that a script of ours wrote.
+    struct Parameters: Decodable {
+      struct Parameter: Decodable { var from: String }
+      struct Command: Decodable {
+        var command: String
+        var measuredAt: String
+      }
+      var parameters: [String: Parameter]
+      var commands: [String: Command]
+    }
+    let parameters = try JSONDecoder().decode(
+      Parameters.self, from: Data(contentsOf: folder.appendingPathComponent("parameters.json")))
+    #expect(parameters.parameters.count > 10)
+    let files = parameters.parameters.values.flatMap { $0.from.components(separatedBy: ", ") }
+    #expect(Set(files) == Set(parameters.commands.keys))
+    for command in parameters.commands.values {
+      let script = try #require(command.command.split(separator: " ").first)
+      let places = ["Scripts/\(script)", "Scripts/slurm/\(script)"]
+      #expect(
+        places.contains {
+          FileManager.default.fileExists(
+            atPath: TestFiles.package.appendingPathComponent($0).path)
+        }, "\(script)")
+    }
+  }
+
   /// The arrows of a picture, from each state to another.
   private func arrows(_ name: String) throws -> Set<String> {
     let text = try TextFile.read(
