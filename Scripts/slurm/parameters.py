@@ -93,6 +93,19 @@ def of_controller(measured):
                   "a node for a job of Slurm that does nothing: secondsOfANodeForAJob")
 
 
+def cost_curve(measured):
+    """What was measured of 1, 2 and 4 nodes, with packs and without."""
+    rows = []
+    for packed in (16, 1):
+        for nodes in (1, 2, 4):
+            document = measured.read(f"studies-{nodes}-{packed}.json")
+            cost = document["ofAStudy"]
+            rows.append({"nodes": nodes, "packJobs": packed, "studies": document["studies"],
+                         "studiesAnHour": document["studiesAnHour"], "nodeBesidesComputing": cost["nodeBesidesComputing"],
+                         "nodeWithoutProgram": cost["nodeWithoutProgram"]})
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
@@ -105,7 +118,7 @@ def main():
     settings = {"maximumJobs": 1024, "packJobs": 16, "packSeconds": 120, "shortSeconds": 60, "pauseSeconds": 8,
                 "questionSeconds": 2, "endedJobsSeconds": 300}
     options.output.write_text(json.dumps(
-        {"parameters": measured.parameters, "commands": measured.commands, "settings": settings}, indent=2) + "\n")
+        {"parameters": measured.parameters, "costCurve": cost_curve(measured), "commands": measured.commands, "settings": settings}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Parameters:
     def __init__(self, file):
         document = json.loads(file.read_text())
         self.settings = document["settings"]
+        self.cost_curve = document["costCurve"]
         self.known = {name: one["value"] for name, one in document["parameters"].items()}
 
     def __getitem__(self, name):
@@ -135,10 +136,19 @@ HEADER = ("| study | studies | nodes | time | studies an hour | busy: nodes | he
           " the limit |\n|---|---|---|---|---|---|---|---|---|---|---|")
 
 
+def cost_curve(parameters):
+    lines = ["| nodes | studies in a pack, at most | studies | studies an hour | node besides computing, s a study |"
+             " node without a program, s a study |", "|---|---|---|---|---|---|"]
+    for one in parameters.cost_curve:
+        lines.append(f"| {one['nodes']} | {one['packJobs']} | {one['studies']} | {one['studiesAnHour']:,} | "
+                     f"{one['nodeBesidesComputing']:.3f} | {one['nodeWithoutProgram']:.3f} |")
+    return lines
+
+
 def tables(parameters):
     in_flight = parameters.settings["maximumJobs"]
     kinds = ("small", "large")
-    lines = ["| parameter | small | large | taken of |", "|---|---|---|---|"]
+    lines = cost_curve(parameters) + ["", "| parameter | small | large | taken of |", "|---|---|---|---|"]
     costs = {kind: Costs(parameters, kind) for kind in kinds}
     for what, name, source in (
             ("a node computes, s", "compute", "`studies-1-16.json`, `large-studies.json`"),
