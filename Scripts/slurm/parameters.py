@@ -117,8 +117,9 @@ def main():
     # Of the program, not measured.
     settings = {"maximumJobs": 1024, "packJobs": 16, "packSeconds": 120, "shortSeconds": 60, "pauseSeconds": 8,
                 "questionSeconds": 2, "endedJobsSeconds": 300}
-    options.output.write_text(json.dumps(
-        {"parameters": measured.parameters, "costCurve": cost_curve(measured), "commands": measured.commands, "settings": settings}, indent=2) + "\n")
+    options.output.write_text(json.dumps({
+        "parameters": measured.parameters, "costCurve": cost_curve(measured), "commands": measured.commands,
+        "settings": settings}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

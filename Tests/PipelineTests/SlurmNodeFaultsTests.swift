@@ -1,4 +1,5 @@
 import Foundation
+import SeriesProcessing
 import Testing
 
 @testable import Pipeline
@@ -71,6 +72,32 @@ import Testing
     ] {
       #expect(SlurmNodeName(name) == nil, "\(name)")
     }
+  }
+
+  /// What comes at once is for all free nodes; a start has to be worth it.
+  @Test func aPackIsDividedAmongFreeNodes() {
+    func counts(_ seconds: [Double], among places: Int) -> [Int] {
+      let members = seconds.enumerated().map { number, seconds in
+        SlurmPacks.Member(
+          folder: JobFolder(URL(fileURLWithPath: "/\(number)")),
+          submission: JobSubmission(memory: nil, threads: 1, minutes: 1), seconds: seconds,
+          priority: 0)
+      }
+      let parts = SlurmPacks.divided(members, among: places)
+      #expect(Set(parts.flatMap { $0.map(\.folder.url) }).count == seconds.count)
+      return parts.map(\.count)
+    }
+    #expect(counts(Array(repeating: 3, count: 8), among: 2) == [4, 4])
+    #expect(counts(Array(repeating: 3, count: 8), among: 1) == [8])
+    #expect(counts(Array(repeating: 0.1, count: 16), among: 100) == [16])
+    #expect(counts([30, 1, 1, 1], among: 2) == [1, 3])
+    #expect(counts([50, 50], among: 1000) == [1, 1])
+    #expect(counts([0], among: 5) == [1])
+  }
+
+  @Test func processorsThatNoJobHas() {
+    #expect(SlurmNodeListing.idleProcessors("3/5/0/8\n0/2/6/8\n") == 7)
+    #expect(SlurmNodeListing.idleProcessors("w1|idle\n\n") == 0)
   }
 
   @Test func whichNodesTakeJobs() {

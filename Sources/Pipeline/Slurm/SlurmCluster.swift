@@ -123,6 +123,16 @@ actor SlurmCluster {
     _ = try await commands.run("sbatch", arguments + request.command)
   }
 
+  /// Processors that no job has.
+  ///
+  /// - Throws: ``SlurmCommandError``
+  nonisolated func idleProcessors(partition: String?) async throws(SlurmCommandError) -> Int {
+    let data = try await commands.run(
+      "sinfo",
+      ["--noheader", "--format=%C"] + (partition.map { ["--partition=\($0)"] } ?? []))
+    return SlurmNodeListing.idleProcessors(String(decoding: data, as: UTF8.self))
+  }
+
   /// The nodes that take jobs, or will once others have ended there.
   ///
   /// - Throws: ``SlurmCommandError``

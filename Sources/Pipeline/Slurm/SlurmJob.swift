@@ -58,6 +58,14 @@ enum SlurmNodeListing {
     return Set(names)
   }
 
+  /// - Parameter listing: lines of "allocated/idle/other/all".
+  static func idleProcessors(_ listing: String) -> Int {
+    listing.split(separator: "\n").reduce(0) { sum, line in
+      let fields = line.split(separator: "/")
+      return sum + (fields.count == 4 ? Int(fields[1]) ?? 0 : 0)
+    }
+  }
+
   private static func isUsable(_ state: String) -> Bool {
     !["drain", "down", "fail"].contains { state.hasPrefix($0) } && !state.hasSuffix("*")
   }

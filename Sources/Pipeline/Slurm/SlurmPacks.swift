@@ -6,7 +6,7 @@ import SeriesProcessing
 /// one process with the model loaded once.
 ///
 /// A pack is gathered while another job of ours waits in Slurm: a cluster with free nodes gets each job at once, and a
-/// busy one gets packs, which grow with the time that they wait.
+/// busy one gets packs, which grow with the time that they wait. What comes at once is divided among the free processors.
 actor SlurmPacks {
   /// A job that may be packed.
   struct Member: Sendable {
@@ -60,10 +60,7 @@ actor SlurmPacks {
   ///   - isBusy: whether a job of ours waits in Slurm.
   func join(_ member: Member, isBusy: Bool) async -> State {
     let name = member.folder.name
-    if let state = states.removeValue(forKey: name) {
-      if case .gathering = state { states[name] = state }
-      return state
-    }
+    if let state = takeState(of: name) { return state }
     let isPatient = member.priority < 0
     var pack = gathered[isPatient] ?? Pack(members: [])
     if !pack.members.contains(where: { $0.folder.name == name }) { pack.members.append(member) }
@@ -74,12 +71,57 @@ actor SlurmPacks {
       !isBusy
       ? settings.gathering
       : isPatient ? settings.longestPatientGathering : settings.longestGathering
-    if isFull || pack.begun.duration(to: .now) >= longest {
+    guard isFull || pack.begun.duration(to: .now) >= longest else { return .gathering }
+    let places = isBusy ? 1 : await freePlaces()
+    // Another one may have had it submitted meanwhile.
+    if let pack = gathered[isPatient], pack.members.contains(where: { $0.folder.name == name }) {
       gathered[isPatient] = nil
-      await submit(pack)
-      return states.removeValue(forKey: name) ?? .gathering
+      // Before any is made: whoever comes after a crash, or is to yield, finds how it is submitted.
+      let parts = Self.divided(pack.members, among: places).map { recorded($0) }
+      for (name, members) in parts { await submit(members, as: name) }
     }
-    return .gathering
+    return takeState(of: name) ?? .gathering
+  }
+
+  /// What is known of a job, once; that it is being submitted stays known.
+  private func takeState(of name: String) -> State? {
+    let state = states[name]
+    if case .gathering? = state { return state }
+    states[name] = nil
+    return state
+  }
+
+  /// Jobs that the cluster can begin at once; 1 where that is not known.
+  private func freePlaces() async -> Int {
+    do throws(SlurmCommandError) {
+      let idle = try await cluster.idleProcessors(partition: settings.partition)
+      return max(1, idle / max(1, settings.threads))
+    } catch {
+      logger.debug("\(error)")
+      return 1
+    }
+  }
+
+  /// Jobs for each free place, as far as each has enough to do that its start is worth it.
+  ///
+  /// - Parameters:
+  ///   - members: the jobs; one at least.
+  ///   - places: free ones.
+  static func divided(_ members: [Member], among places: Int) -> [[Member]] {
+    /// The start of a job of Slurm takes about as long.
+    let worthwhile = 2.0
+    let seconds = members.map(\.seconds).reduce(0, +)
+    let wanted = Int(min(seconds / worthwhile, Double(members.count)).rounded(.up))
+    let count = max(1, min(places, members.count, wanted))
+    var parts = Array(repeating: (seconds: 0.0, members: [Member]()), count: count)
+    for member in members.sorted(by: { $0.seconds > $1.seconds }) {
+      guard let least = parts.indices.min(by: { parts[$0].seconds < parts[$1].seconds }) else {
+        continue
+      }
+      parts[least].seconds += member.seconds
+      parts[least].members.append(member)
+    }
+    return parts.map(\.members).filter { !$0.isEmpty }
   }
 
   /// Takes a job out of the pack that is being gathered.
@@ -101,20 +143,26 @@ actor SlurmPacks {
     states[folder.name] = nil
   }
 
-  private func submit(_ pack: Pack) async {
-    for member in pack.members { states[member.folder.name] = .gathering }
-    let name = pack.members.count > 1 ? folders.nameOfPack() : nil
+  /// Records the submission of some jobs.
+  ///
+  /// - Returns: the name of their pack, nil of one alone, and those that could be recorded.
+  private func recorded(_ members: [Member]) -> (name: String?, members: [Member]) {
+    let name = members.count > 1 ? folders.nameOfPack() : nil
     var taken: [Member] = []
-    for var member in pack.members {
+    for var member in members {
       member.submission.pack = name
       do {
-        // Before it is made: whoever comes after a crash looks for it by this name.
         try member.folder.record(member.submission)
+        states[member.folder.name] = .gathering
         taken.append(member)
       } catch {
         states[member.folder.name] = .failed(error)
       }
     }
+    return (name, taken)
+  }
+
+  private func submit(_ taken: [Member], as name: String?) async {
     guard let first = taken.first else { return }
     var request: SlurmCluster.Request
     do {
