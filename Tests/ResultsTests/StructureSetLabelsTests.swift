@@ -145,6 +145,29 @@ import Volumes
     written = try Written()
     try written.rewrite { $0[0].set(.contourData, .DS, "1\\2\\inf") }
     try written.expectFault("does not have as many points as it says")
+    written = try Written()
+    try written.rewrite { contours in
+      var numbers = contours[0].text(.contourData) ?? ""
+      while numbers.utf8.count < 4 << 20 { numbers += "\\" + numbers }
+      contours[0][.contourData] = DataElement(.UN, .bytes(Array(numbers.utf8)))
+    }
+    try written.expectFault("has more points than are read")
+  }
+
+  /// However many edges there are: a line that is drawn to and fro a hundred thousand times encloses nothing more.
+  @Test func aContourOfManyEdgesIsFilled() throws {
+    let written = try Written()
+    try written.rewrite { contours in
+      let numbers = contours[0].texts(.contourData)
+      let first = Array(numbers.prefix(3))
+      var there = first
+      there[1] = "49.5"
+      let way = (0..<50_000).flatMap { _ in there + first }
+      let text = (numbers + first + way).joined(separator: "\\")
+      contours[0][.contourData] = DataElement(.UN, .bytes(Array(text.utf8)))
+      contours[0][.numberOfContourPoints] = nil
+    }
+    #expect(try written.read() == written.labels)
   }
 
   /// Regions, unlike the labels of a volume, may overlap: one by one they are read.

@@ -40,13 +40,13 @@ struct OwnSegmentation {
 
   private struct Contour: Equatable {
     var region: Int?
-    var points: [Double]
+    var points: String?
   }
 
   private func contours(_ dataset: Dataset) -> [Contour] {
     dataset.items(.roiContourSequence).flatMap { region in
       region.items(.contourSequence).map {
-        Contour(region: region.integer(.referencedROINumber), points: $0.reals(.contourData))
+        Contour(region: region.integer(.referencedROINumber), points: $0.text(.contourData))
       }
     }
   }

@@ -130,8 +130,22 @@ struct ContourProof {
   private static func fill(
     _ points: [SIMD2<Double>], _ columns: Int, _ rows: Int, in found: inout [Bool]
   ) -> Bool {
-    for (row, sorted) in PolygonRows.crossings(points) {
-      guard (0..<rows).contains(row), sorted.count % 2 == 0 else { return false }
+    var crossings: [Int: [Double]] = [:]
+    var from = points[points.count - 1]
+    for to in points {
+      let (low, high) = from.y < to.y ? (from, to) : (to, from)
+      // Rows whose centres are between its ends.
+      var row = low.y.rounded(.up)
+      while row < high.y {
+        let share = (row - low.y) / (high.y - low.y)
+        crossings[Int(row), default: []].append(low.x + share * (high.x - low.x))
+        row += 1
+      }
+      from = to
+    }
+    for (row, places) in crossings {
+      guard (0..<rows).contains(row), places.count % 2 == 0 else { return false }
+      let sorted = places.sorted()
       for pair in stride(from: 0, to: sorted.count, by: 2) {
         var column = Int(sorted[pair].rounded(.up))
         while Double(column) < sorted[pair + 1] {

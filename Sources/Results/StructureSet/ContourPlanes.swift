@@ -76,17 +76,41 @@ struct ContourPlanes {
     return (Int(plane), pixels)
   }
 
-  /// Toggles the pixels of a plane that a contour encloses.
+  /// Toggles the pixels of a plane that a contour encloses: those whose centres have an odd number of its edges on one
+  /// side.
   ///
   /// - Parameters:
-  ///   - contour: in pixels.
+  ///   - contour: in pixels, as ``place(_:)`` gives it.
   ///   - mask: of the plane.
   func toggle(_ contour: [SIMD2<Double>], in mask: inout [Bool]) {
-    for (row, crossings) in PolygonRows.crossings(contour) where (0..<down.count).contains(row) {
-      for pair in stride(from: 0, to: crossings.count - 1, by: 2) {
-        let first = max(0, Int(crossings[pair].rounded(.up)))
-        let end = min(across.count, Int(crossings[pair + 1].rounded(.up)))
-        for column in first..<max(first, end) { mask[row * across.count + column].toggle() }
+    guard var from = contour.last, let low = contour.map(\.y).min(),
+      let high = contour.map(\.y).max()
+    else { return }
+    let first = min(down.count, max(0, Int(low.rounded(.up))))
+    let rows = first..<max(first, min(down.count, Int(high.rounded(.up))))
+    // Whether a pixel has another side of the contour at its left than the one before; a contour may have any number
+    // of edges.
+    var isCrossed = [Bool](repeating: false, count: rows.count * across.count)
+    for to in contour {
+      let (upper, lower) = from.y < to.y ? (from, to) : (to, from)
+      var row = max(rows.lowerBound, Int(upper.y.rounded(.up)))
+      // Rows whose centres are between the ends of the edge.
+      while row < rows.upperBound, Double(row) < lower.y {
+        let share = (Double(row) - upper.y) / (lower.y - upper.y)
+        let column = max(0, Int((upper.x + share * (lower.x - upper.x)).rounded(.up)))
+        if column < across.count {
+          isCrossed[(row - rows.lowerBound) * across.count + column].toggle()
+        }
+        row += 1
+      }
+      from = to
+    }
+    for row in rows {
+      var isInside = false
+      let start = (row - rows.lowerBound) * across.count
+      for column in 0..<across.count {
+        if isCrossed[start + column] { isInside.toggle() }
+        if isInside { mask[row * across.count + column].toggle() }
       }
     }
   }

@@ -8,6 +8,9 @@ import Volumes
 /// holes are left out, whether a channel joins them to the outline (the keyhole of PS3.3 C.8.8.6.3) or they are
 /// contours of their own.
 struct StructureSetRegions {
+  /// Of Contour Data (3006,0050) of one contour: a few hundred thousand points. Numbers take many times as much memory.
+  private static let mostBytes = 4 << 20
+
   let path: String
   private let dataset: Dataset
 
@@ -120,8 +123,9 @@ struct StructureSetRegions {
       do { placed = try planes.place(points) } catch {
         throw .contour(file: path, region: region, contour: index + 1, reason: error.reason)
       }
-      let empty = [Bool](repeating: false, count: planes.pixelCount)
-      planes.toggle(placed.points, in: &masks[placed.plane, default: empty])
+      planes.toggle(
+        placed.points,
+        in: &masks[placed.plane, default: [Bool](repeating: false, count: planes.pixelCount)])
     }
     return masks
   }
@@ -138,12 +142,22 @@ struct StructureSetRegions {
       throw fault(
         "is \(type.isEmpty ? "of no type" : String(type.prefix(16))), and encloses nothing")
     }
+    guard Self.size(contour[.contourData]) <= Self.mostBytes else {
+      throw fault("has more points than are read")
+    }
     let numbers = contour.reals(.contourData)
     guard !numbers.isEmpty, numbers.count % 3 == 0,
       contour.integer(.numberOfContourPoints).map({ $0 == numbers.count / 3 }) ?? true
     else { throw fault("does not have as many points as it says") }
     return stride(from: 0, to: numbers.count, by: 3).map {
       SIMD3(numbers[$0], numbers[$0 + 1], numbers[$0 + 2])
+    }
+  }
+
+  private static func size(_ element: DataElement?) -> Int {
+    switch element?.value {
+    case .text(let bytes), .bytes(let bytes): bytes.count
+    default: 0
     }
   }
 
