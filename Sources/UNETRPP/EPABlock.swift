@@ -282,14 +282,14 @@ final class EPABlock {
     compute.planes(output.grid) { z, y, rows in
       let first = (z * output.grid.height + y) * output.grid.width * c
       guard let outSpatial, let outBias else {
-        return compute.smallProduct(  // (n x C) · (C x C)
+        return compute.product(  // (n x C) · (C x C)
           map, x.data + first, into: output, z: z, y: y, rows: rows,
           extra: scratch.spatial + first, scale: scale?.pointer, residual: residual)
       }
-      compute.smallProduct(  // (n x C) · (C x C/2)
+      compute.product(  // (n x C) · (C x C/2)
         outSpatial.matrix, scratch.spatial + first, into: output, z: z, y: y, rows: rows,
         bias: outBias.pointer, scale: scale?.pointer, residual: residual)
-      compute.smallProduct(  // (n x C) · (C x C/2)
+      compute.product(  // (n x C) · (C x C/2)
         map, x.data + first, into: output, column: half, z: z, y: y, rows: rows,
         bias: outBias.pointer + half, scale: scale.map { $0.pointer + half }, residual: residual)
     }
