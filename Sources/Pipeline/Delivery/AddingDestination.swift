@@ -1,6 +1,7 @@
 import DICOM
 import DICOMNetwork
 import Foundation
+import JobLedger
 import Results
 
 /// A destination where a result is added to earlier ones: what it gets does not name the series whose place it takes
