@@ -165,7 +165,19 @@ def tables(parameters):
     lines += ["", "| studies an hour by | " + " | ".join(capacities(costs["small"])) + " |", "|---|---|---|---|---|---|"]
     for kind in kinds:
         lines.append(f"| {kind} | " + " | ".join(rounded(one) for one in capacities(costs[kind]).values()) + " |")
-    return "\n".join(lines)
+    return "\n".join(lines + ["", limits(costs)])
+
+
+def limits(costs):
+    """Where the head and where SQLite is the limit, in a sentence."""
+    small, large = capacities(costs["small"]), capacities(costs["large"])
+
+    def nodes(studies):
+        return rounded(studies / 60)
+    return (f"SQLite at the head is the limit at {rounded(small['ledger'])} studies an hour, whatever they are of. The "
+            f"processors of the head are it before: at {rounded(small['head'])} small or {rounded(large['head'])} large studies "
+            f"an hour. Of studies that compute for a minute on one core, as of a network that is of use, that is "
+            f"{nodes(large['head'])} nodes that are busy for the head, and {nodes(small['ledger'])} for SQLite.")
 
 
 def main():
