@@ -75,8 +75,8 @@ def of_shared(measured):
 def of_head(measured):
     ledger = measured.read("ledger.json")
     measured.keep("ledger", ledger["milliseconds"]["a job of a cluster, from the request to its delivery"] / 1000, "s",
-                  "ledger.json", "all transactions of a study in a ledger of a million instances: median of a job of a "
-                  "cluster, from the request to its delivery")
+                  "ledger.json", f"all transactions of a study in a ledger of {ledger['instances']:,} instances: median of "
+                  "a job of a cluster, from the request to its delivery")
     small = measured.read("studies-1-16.json")
     measured.keep("headProcessors", small["processors"], "", "studies-1-16.json", "of the machine that was measured")
 
@@ -89,8 +89,9 @@ def of_controller(measured):
                   "processor time of slurmctld for a job: processorOfControllerForAJob")
     measured.keep("slurmQuestion", max(0, each), "s", "controller.json",
                   "processor time of slurmctld for each job that squeue tells of: slope of questions")
-    measured.keep("launch", controller["secondsOfANodeForAJob"], "s", "controller.json",
-                  "a node for a job of Slurm that does nothing: secondsOfANodeForAJob")
+    single = measured.read("studies-1-1.json")
+    measured.keep("launch", single["ofAJobOfSlurm"]["medianGapOfANode"], "s", "studies-1-1.json",
+                  "a node from the end of a job of Slurm to the start of the next: ofAJobOfSlurm.medianGapOfANode")
 
 
 def cost_curve(measured):

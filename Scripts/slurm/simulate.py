@@ -153,7 +153,7 @@ def tables(parameters):
     for what, name, source in (
             ("a node computes, s", "compute", "`studies-1-16.json`, `large-studies.json`"),
             ("a node besides that, s", "node", "`studies-1-16.json`, `studies-1-1.json`"),
-            ("a node for a job of Slurm, s", "start", "`controller.json`, `studies-1-1.json`"),
+            ("a node for a job of Slurm, s", "start", "`studies-1-1.json`"),
             ("the head, s", "head", "`studies-1-16.json`, `large-studies.json`"),
             ("the ledger, s", "ledger", "`ledger.json`"),
             ("the shared file system, s", "shared", "`syncs.json`, `disk.json`")):
