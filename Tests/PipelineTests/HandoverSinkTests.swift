@@ -59,7 +59,8 @@ import WebServer
   private func entries() throws -> [HandoverEntry] {
     try listener.ledger.handovers(after: 0, count: 100).map { entry in
       var entry = entry
-      entry.instance?.byteCount = entry.instance?.record.byteCount
+      let size = entry.instance?.record.byteCount
+      entry.instance?.byteCount = size
       return entry
     }
   }
