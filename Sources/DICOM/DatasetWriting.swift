@@ -1,6 +1,8 @@
 import CDCMTK
+import Dispatch
 import FileSystem
 import Foundation
+import Synchronization
 
 /// Pixel Data (7FE0,0010) that is made part by part while it is written, so that it is never whole in
 /// memory.
@@ -9,7 +11,7 @@ public struct StreamedPixelData {
   public var count: Int
   /// How many parts there are.
   public var parts: Int
-  /// The bytes of a part by its number from 0; asked for in order.
+  /// The bytes of a part by its number from 0; asked for in order, on any thread.
   public var part: (Int) -> [UInt8]
 
   public init(count: Int, parts: Int, part: @escaping (Int) -> [UInt8]) {
@@ -71,16 +73,38 @@ extension Dataset {
     // Explicit VR with a length of 32 bits (PS3.5 7.1.2).
     try file.write(
       contentsOf: Data([0xE0, 0x7F, 0x10, 0x00] + Array("OB".utf8) + [0, 0] + length))
-    var count = 0
-    for index in 0..<pixelData.parts {
-      let bytes = pixelData.part(index)
-      count += bytes.count
-      if !bytes.isEmpty { try file.write(contentsOf: bytes) }
-    }
+    let count = try write(pixelData, to: file)
     if padding == 1 { try file.write(contentsOf: Data([0])) }
     guard count == pixelData.count else {
       throw WritingFault("\(count) bytes of pixel data where \(pixelData.count) are due")
     }
+  }
+
+  /// Writes the parts; each is made while the one before is written.
+  ///
+  /// - Returns: how many bytes there were.
+  private static func write(_ pixelData: StreamedPixelData, to file: FileHandle) throws -> Int {
+    var count = 0
+    var next = pixelData.parts > 0 ? pixelData.part(0) : []
+    for index in 0..<pixelData.parts {
+      let bytes = next
+      // One thread at a time asks for a part.
+      nonisolated(unsafe) let source = pixelData
+      let made = Mutex<[UInt8]>([])
+      let fault = Mutex<(any Error)?>(nil)
+      DispatchQueue.concurrentPerform(iterations: 2) { task in
+        if task == 1, !bytes.isEmpty {
+          do { try file.write(contentsOf: bytes) } catch { fault.withLock { $0 = error } }
+        } else if task == 0, index + 1 < source.parts {
+          let part = source.part(index + 1)
+          made.withLock { $0 = part }
+        }
+      }
+      if let fault = fault.withLock({ $0 }) { throw fault }
+      count += bytes.count
+      next = made.withLock { $0 }
+    }
+    return count
   }
 
   private func put(into item: OpaquePointer?) throws(DICOMError) {

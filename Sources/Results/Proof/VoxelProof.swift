@@ -123,8 +123,15 @@ struct VoxelProof {
           let bit = start + pixel
           let byte = bytes[bit / 8] >> UInt8(bit % 8)
           let count = min(8 - bit % 8, slice.count - pixel)
-          // Most bytes are empty.
-          if byte != 0 {
+          // Most bytes are empty, and of the others most are full.
+          if byte == 0xFF, count == 8 {
+            let raw = UnsafeMutableRawBufferPointer(slice)
+            guard raw.loadUnaligned(fromByteOffset: pixel, as: UInt64.self) == 0 else {
+              return false
+            }
+            let eight = UInt64(value) &* 0x0101_0101_0101_0101
+            raw.storeBytes(of: eight, toByteOffset: pixel, as: UInt64.self)
+          } else if byte != 0 {
             for next in 0..<count where byte >> UInt8(next) & 1 != 0 {
               guard slice[pixel + next] == 0 else { return false }
               slice[pixel + next] = value

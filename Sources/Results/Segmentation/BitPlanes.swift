@@ -15,18 +15,19 @@ enum BitPlanes {
     var pixel = 0
     let held = holds.indices.filter { holds[$0] }
     if held.count == 1, first % 8 == 0 {
-      // Eight pixels at a time: a byte of `differing` is 0 where the label is the segment's.
-      let (ones, sevens) = (0x0101_0101_0101_0101 as UInt64, 0x7F7F_7F7F_7F7F_7F7F as UInt64)
-      let wanted = UInt64(held[0]) &* ones
+      // Sixteen pixels at a time: a byte is 1 where the label is the segment's.
+      let wanted = SIMD16<UInt8>(repeating: UInt8(clamping: held[0]))
+      let (ones, none) = (SIMD16<UInt8>(repeating: 1), SIMD16<UInt8>(repeating: 0))
       let raw = UnsafeRawBufferPointer(labels)
-      while pixel + 8 <= labels.count {
-        let eight = UInt64(
-          littleEndian: raw.loadUnaligned(fromByteOffset: pixel, as: UInt64.self))
-        let differing = eight ^ wanted
-        let isZero = ~(((differing & sevens) &+ sevens) | differing | sevens) >> 7
-        // Byte i, which is 0 or 1, becomes bit i.
-        bytes[(first + pixel) >> 3] = UInt8((isZero &* 0x0102_0408_1020_4080) >> 56)
-        pixel += 8
+      while pixel + 16 <= labels.count {
+        let sixteen = raw.loadUnaligned(fromByteOffset: pixel, as: SIMD16<UInt8>.self)
+        let isHeld = unsafeBitCast(
+          ones.replacing(with: none, where: sixteen .!= wanted), to: SIMD2<UInt64>.self)
+        // Of either half byte i, which is 0 or 1, becomes bit i.
+        let bits = (isHeld &* 0x0102_0408_1020_4080) &>> 56
+        bytes[(first + pixel) >> 3] = UInt8(truncatingIfNeeded: bits[0])
+        bytes[((first + pixel) >> 3) + 1] = UInt8(truncatingIfNeeded: bits[1])
+        pixel += 16
       }
     }
     while pixel < labels.count {
