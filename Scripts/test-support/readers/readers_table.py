@@ -27,13 +27,15 @@ import read_segmentation as reading
 import SimpleITK
 
 # What is no fault of the objects: sources and what a program may make of them besides "exact"; None for anything.
-# A stack that a tilted gantry sheared is no volume of right angles, and these programs know no others. SimpleITK knows
-# no label maps, takes no frames that are all at one place, and what it makes of the last pixels, where all of them do not
-# fill whole bytes, changes from one reading to the next.
+# A stack that a tilted gantry sheared is no volume of right angles, and these programs know no others; what Slicer
+# gets of it from dcmqi has right angles, and so voxels elsewhere. SimpleITK knows no label maps, takes no frames that
+# are all at one place, and what it makes of the last pixels, where all of them do not fill whole bytes, changes from
+# one reading to the next.
 KNOWN = {
     ("segmentation", "highdicom, volume", "tilted gantry"): "refuses",
     ("segmentation", "dcmqi", "tilted gantry"): "refuses",
     ("segmentation", "pydicom-seg", "tilted gantry"): "refuses",
+    ("segmentation", "Slicer's core", "tilted gantry"): "896 wrong",
     ("label map", "highdicom, volume", "tilted gantry"): "refuses",
     ("label map", "dcmqi", "tilted gantry"): "refuses",
     ("probabilities", "highdicom, volume", "tilted gantry"): "refuses",

@@ -32,6 +32,9 @@ def main(images, segments, output):
         labels = app.scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
         if not app.segmentations_logic.ExportSegmentsToLabelmapNode(node, segment, labels, volumes[0]):
             sys.exit(f"Slicer cannot bring {file.name} onto the images")
+        image = labels.GetImageData()
+        if image is None or image.GetPointData().GetScalars() is None:
+            continue  # The segment has no voxel.
         voxels = numpy.argwhere(slicer.util.arrayFromVolume(labels) > 0)[:, ::-1]
         ras = voxels @ to_ras[:3, :3].T + to_ras[:3, 3]
         numpy.save(Path(output) / f"{file.stem}.npy", ras * [-1, -1, 1])
