@@ -220,7 +220,9 @@ import Testing
     let job = try ledger.reprocess(series: series(study), job: NewJob(model: "liver"))
     #expect(try ledger.claimJob(id: job)?.id == job)
     try ledger.identifyJob(
-      job, JobIdentity(fingerprint: "\(job)", modelSHA256: String(repeating: "c", count: 64)),
+      job,
+      JobIdentity(
+        fingerprint: String(format: "%064x", job), modelSHA256: String(repeating: "c", count: 64)),
       seriesInstanceUID: "2.25.9.\(job)", replaced: nil)
     for state in ["PENDING", "RUNNING", "COMPLETED"] {
       try ledger.note(JobPlace(cluster: "Slurm", name: "a-\(job)-1", state: state), of: job)
