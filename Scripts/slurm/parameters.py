@@ -4,12 +4,15 @@
     Scripts/slurm/parameters.py FOLDER [--output Scripts/slurm/parameters.json]
 
 FOLDER is that of `Scripts/slurm-lab.sh --cost-curve N FOLDER`, with ledger.json of `Scripts/bench-ledger.sh 1000000
-FOLDER/ledger.json`. Each parameter is kept with the file, the command and what was taken of it.
+FOLDER/ledger.json`; where that is not there, the ledger's times are those of Benchmarks.md. Each parameter is kept with the file, the command and what was taken of it.
 """
 
 import argparse
 import json
 import pathlib
+import re
+
+BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "Sources/segmentd/Documentation.docc/Benchmarks.md"
 
 
 class Measured:
@@ -72,11 +75,28 @@ def of_shared(measured):
                   "the lower one of bytesASecondWritten and bytesASecondRead")
 
 
-def of_head(measured):
+def of_ledger(measured):
+    if not (measured.folder / "ledger.json").exists():
+        return of_benchmarks(measured)
     ledger = measured.read("ledger.json")
     measured.keep("ledger", ledger["milliseconds"]["a job of a cluster, from the request to its delivery"] / 1000, "s",
                   "ledger.json", f"all transactions of a study in a ledger of {ledger['instances']:,} instances: median of "
                   "a job of a cluster, from the request to its delivery")
+
+
+def of_benchmarks(measured):
+    """The slowest transaction of a ledger of a million instances for each one, as it was measured for Benchmarks.md."""
+    page = BENCHMARKS.read_text().split("## The ledger with a million instances")[1]
+    measured.commands["Benchmarks.md"] = {"command": "bench-ledger.sh", "measuredAt": re.search(
+        r"\d+ [A-Z][a-z]+ \d{4}", page).group()}
+    milliseconds = float(re.search(r"\| claiming a job \| ([\d.]+) \|", page).group(1))
+    transactions = measured.read("studies-1-16.json")["ofAStudy"]["transactions"]
+    measured.keep("ledger", transactions * milliseconds / 1000, "s", "studies-1-16.json, Benchmarks.md",
+                  "ofAStudy.transactions, each as slow as claiming a job in a ledger of a million instances, which is the "
+                  "slowest of them")
+
+
+def of_head(measured):
     small = measured.read("studies-1-16.json")
     measured.keep("headProcessors", small["processors"], "", "studies-1-16.json", "of the machine that was measured")
 
@@ -113,7 +133,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).with_name("parameters.json"))
     options = parser.parse_args()
     measured = Measured(options.folder)
-    for part in (of_studies, of_nodes, of_head, of_shared, of_controller):
+    for part in (of_studies, of_nodes, of_ledger, of_head, of_shared, of_controller):
         part(measured)
     # Of the program, not measured.
     settings = {"maximumJobs": 1024, "packJobs": 16, "packSeconds": 120, "shortSeconds": 60, "pauseSeconds": 8,

@@ -27,6 +27,8 @@ class Parameters:
     def __init__(self, file):
         document = json.loads(file.read_text())
         self.settings = document["settings"]
+        self.sources = {name: ", ".join(f"`{file}`" for file in one["from"].split(", "))
+                        for name, one in document["parameters"].items()}
         self.cost_curve = document["costCurve"]
         self.known = {name: one["value"] for name, one in document["parameters"].items()}
 
@@ -155,7 +157,7 @@ def tables(parameters):
             ("a node besides that, s", "node", "`studies-1-16.json`, `studies-1-1.json`"),
             ("a node for a job of Slurm, s", "start", "`studies-1-1.json`"),
             ("the head, s", "head", "`studies-1-16.json`, `large-studies.json`"),
-            ("the ledger, s", "ledger", "`ledger.json`"),
+            ("the ledger, s", "ledger", parameters.sources["ledger"]),
             ("the shared file system, s", "shared", "`syncs.json`, `disk.json`")):
         lines.append(f"| {what} | " + " | ".join(f"{getattr(costs[kind], name):.4f}" for kind in kinds) + f" | {source} |")
     lines += ["", HEADER]
@@ -174,10 +176,11 @@ def limits(costs):
 
     def nodes(studies):
         return rounded(studies / 60)
-    return (f"SQLite at the head is the limit at {rounded(small['ledger'])} studies an hour, whatever they are of. The "
-            f"processors of the head are it before: at {rounded(small['head'])} small or {rounded(large['head'])} large studies "
-            f"an hour. Of studies that compute for a minute on one core, as of a network that is of use, that is "
-            f"{nodes(large['head'])} nodes that are busy for the head, and {nodes(small['ledger'])} for SQLite.")
+    return (f"SQLite at the head is the limit at {rounded(small['ledger'])} studies an hour, whatever they are of; the "
+            f"processors of the head are it at {rounded(small['head'])} small or {rounded(large['head'])} large studies an hour. "
+            f"Of studies that compute for a minute on one core, as of a network that is of use, {nodes(small['ledger'])} nodes "
+            f"are busy when SQLite is the limit, and {nodes(large['head'])} when the processors of the head are it, with images "
+            "as those of the large ones.")
 
 
 def main():

@@ -58,9 +58,10 @@ import Testing
   }
 
   private func work(
-    _ folder: JobFolder, submission: Int? = nil, interruption: Interruption = Interruption()
+    _ folder: JobFolder, submission: Int? = nil, interruption: Interruption = Interruption(),
+    visibility: Duration = .milliseconds(200)
   ) async throws -> JobFolderWork.End {
-    try await JobFolderWork(folder, visibility: .seconds(1)) { [models] in
+    try await JobFolderWork(folder, visibility: visibility) { [models] in
       ModelLibrary(directories: [models], threads: $0)
     }.run(submission: submission, interruption: interruption) { _ in }
   }
@@ -200,7 +201,8 @@ import Testing
       try await Task.sleep(for: .milliseconds(300))
       try folder.record(JobSubmission(number: 2, memory: nil, threads: 1, minutes: 1))
     }
-    #expect(try await work(folder, submission: 2) == .written(problem: nil))
+    let end = try await work(folder, submission: 2, visibility: .seconds(300))
+    #expect(end == .written(problem: nil))
     try await next.value
     #expect(folder.hasResult(2) && !folder.hasResult(1))
   }
