@@ -1,4 +1,5 @@
 import DICOM
+import Synchronization
 import Volumes
 
 /// What a result takes from the files of its source images.
@@ -21,11 +22,12 @@ struct SourceImages {
     var lossyHeader: Dataset?
     var hasBurnedInAnnotation = false
     var file: DICOMFile?
+    var ahead = FilesAhead(stack.frames.map(\.file))
     for frame in stack.frames {
       do throws(DICOMError) {
         guard !frame.file.isEmpty else { throw .noFile(sopInstanceUID: frame.sopInstanceUID) }
         if file?.path != frame.file {
-          let opened = try DICOMFile(path: frame.file)
+          let opened = try ahead.open(frame.file)
           let header = StatedIdentity(opened.dataset)
           if !headers.contains(where: { $0.tags == header.tags }) { headers.append(header) }
           if opened.dataset.text(.lossyImageCompression) == "01" || opened.transferSyntax.isLossy {
@@ -63,6 +65,41 @@ struct SourceImages {
           reason: "no image of the series states all that names the patient and the study"))
     }
     return chosen
+  }
+}
+
+/// Files that are opened in order, and read a few at a time by several threads.
+private struct FilesAhead {
+  /// How many headers are in memory.
+  private static let count = 8
+
+  private var paths: ArraySlice<String> = []
+  private var read: ArraySlice<(path: String, file: Result<DICOMFile, DICOMError>)> = []
+
+  /// - Parameter paths: one for each image, of which several in a row may be in one file.
+  init(_ paths: [String]) {
+    for path in paths where !path.isEmpty && path != self.paths.last { self.paths.append(path) }
+  }
+
+  mutating func open(_ path: String) throws(DICOMError) -> DICOMFile {
+    if read.isEmpty { readNext() }
+    guard let next = read.first, next.path == path else { return try DICOMFile(path: path) }
+    read = read.dropFirst()
+    return try next.file.get()
+  }
+
+  private mutating func readNext() {
+    let due = Array(paths.prefix(Self.count))
+    paths = paths.dropFirst(Self.count)
+    let files = Mutex<[Int: Result<DICOMFile, DICOMError>]>([:])
+    inParallel(due.count, worthwhile: due.count > 1) { share in
+      for index in share {
+        let file = Result { () throws(DICOMError) in try DICOMFile(path: due[index]) }
+        files.withLock { $0[index] = file }
+      }
+    }
+    let opened = files.withLock { $0 }
+    read = due.indices.compactMap { index in opened[index].map { (due[index], $0) } }[...]
   }
 }
 
