@@ -10,10 +10,23 @@ import Foundation
 /// ```
 public struct DICOMwebClient: Sendable {
   /// How the server knows us.
-  public enum Authorization: Sendable, Equatable {
+  public enum Authorization: Sendable, Equatable, CustomStringConvertible,
+    CustomDebugStringConvertible
+  {
     case none
     case basic(user: String, password: String)
     case bearer(token: String)
+
+    /// Without the secret, wherever it is printed.
+    public var description: String {
+      switch self {
+      case .none: "none"
+      case .basic(let user, _): "password of \(user)"
+      case .bearer: "token"
+      }
+    }
+
+    public var debugDescription: String { description }
   }
 
   /// TLS; files are in PEM.

@@ -83,7 +83,7 @@ public struct Daemon {
       configuration: .init(
         services: services.map { .init(service: $0) }
           + [.init(service: checks, successTerminationBehavior: .ignore)],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger))
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger.ofServices))
     try await group.run()
   }
 

@@ -152,6 +152,9 @@ import Testing
     #expect(metrics.output.contains("segmentd_studies"))
     let time = try Regex(#""time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z""#)
     #expect(daemon.output.contains(time), "\(daemon.output.prefix(300))")
+    // The whole configuration is in none of its lines, not even at level debug.
+    #expect(daemon.output.contains(#""level":"debug""#))
+    #expect(!daemon.output.contains("pbkdf2") && !daemon.output.contains("tokenHash"))
     // Where there is no terminal each line is a JSON object.
     for line in daemon.output.split(separator: "\n") {
       let event = try? JSONDecoder().decode([String: String].self, from: Data(line.utf8))

@@ -54,9 +54,11 @@ import Testing
     }
     let assemble = try #require(spans.first { $0.name == "assemble" })
     #expect(assemble.start == root.end && assemble.end - assemble.start >= 1)
-    #expect(
+    // The receiver says what it has before it answers.
+    try await waitUntil("the number of spans") {
       try await metrics(port).contains(
-        "segmentd_trace_spans_total{outcome=\"sent\"} \(spans.count)\n"))
+        "segmentd_trace_spans_total{outcome=\"sent\"} \(spans.count)\n")
+    }
 
     // Nothing waits for a receiver that is down, and it gets what it missed.
     let receiverPort = receiver.port

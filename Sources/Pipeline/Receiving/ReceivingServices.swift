@@ -99,7 +99,8 @@ public struct ReceivingProcess: Sendable {
       return false
     }
     let group = ServiceGroup(
-      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger)
+      services: services, gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: parts.logger.ofServices)
     orders.group = group
     try? channel.send(ReceiverReport.receiving)
     try await group.run()
