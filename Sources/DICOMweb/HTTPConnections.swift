@@ -86,8 +86,8 @@ final class HTTPConnections: Sendable {
     let client = try client.get()
     let end = ContinuousClock.now + .seconds(duration)
     do {
-      let response = try await client.execute(
-        request, deadline: .now() + .milliseconds(Int64(duration * 1000)))
+      let response = try await Self.response(
+        of: client, to: request, deadline: .now() + .milliseconds(Int64(duration * 1000)))
       let answer = HTTPAnswer(response)
       try receive(answer, nil)
       for try await piece in response.body {
@@ -103,14 +103,35 @@ final class HTTPConnections: Sendable {
     }
   }
 
+  /// A server may close a connection that was kept at the very moment when it is used again: what only reads is
+  /// asked once more then (RFC 9110 9.2.2).
+  private static func response(
+    of client: HTTPClient, to request: HTTPClientRequest, deadline: NIODeadline
+  ) async throws -> HTTPClientResponse {
+    do {
+      return try await client.execute(request, deadline: deadline)
+    } catch where request.method == .GET && isLostConnection(error) {
+      return try await client.execute(request, deadline: deadline)
+    }
+  }
+
+  private static func isLostConnection(_ error: any Error) -> Bool {
+    switch error {
+    case let error as HTTPClientError: error == .remoteConnectionClosed
+    case let error as ChannelError: error == .ioOnClosedChannel
+    case let error as IOError: error.errnoCode == ECONNRESET || error.errnoCode == EPIPE
+    default: false
+    }
+  }
+
   private static func words(_ error: any Error) -> String {
+    if isLostConnection(error) { return "the connection was lost" }
     switch error {
     case let error as HTTPClientError:
       switch error {
       case .readTimeout, .writeTimeout, .deadlineExceeded, .tlsHandshakeTimeout:
         return "it took too long"
       case .connectTimeout, .getConnectionFromPoolTimeout: return "no connection came in time"
-      case .remoteConnectionClosed: return "the connection was lost"
       default: return error.shortDescription
       }
     case let error as IOError: return words(error)

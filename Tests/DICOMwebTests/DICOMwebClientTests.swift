@@ -100,6 +100,16 @@ import Testing
     }
   }
 
+  @Test func aConnectionThatIsClosedWhenItIsUsedAgainIsReplaced() async throws {
+    try await withServer { port, original in
+      let client = try client(port)
+      for _ in 0..<3 {
+        #expect(
+          try await Data(contentsOf: retrieve("1.12", client)) == Data(contentsOf: original))
+      }
+    }
+  }
+
   @Test func silentServersAreGivenUp() async throws {
     try await withServer { port, _ in
       let client = try client(port) { $0.timeout = 2 }

@@ -55,7 +55,7 @@ import Volumes
       let answer = try await client.store(object.url)
       #expect(
         answer.response?.stored.map(\.sopInstanceUID) == [object.uids.sopInstanceUID],
-        "\(object.name): \(answer)")
+        "\(object.name): \(answer)\n\(pacs.log)")
     }
     for object in objects {
       let back = folder.appendingPathComponent("\(object.name)-back.dcm")

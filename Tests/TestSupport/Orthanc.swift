@@ -43,6 +43,9 @@ public final class Orthanc: Sendable {
     }
   }
 
+  /// What it has written to its log.
+  public var log: String { process.output }
+
   /// The SOP instance UIDs of the segmentations it holds.
   public func segmentations() async throws -> [String] {
     let answer = try await runProcess(

@@ -9,6 +9,7 @@ What it answers to a WADO-RS request for an instance depends on the name of the 
   1.4  no boundary                    1.9  an endless object
   1.5  a part of another type         1.10 nothing for ever
   1.11 the object only to Basic user:password, else 401
+  1.12 the object, and keeps the connection, which it closes without an answer when it is used again
 QIDO-RS:
   1.1  one series whose count is text 1.2  no JSON     1.3  an endless list
   1.4  the same 2 series whatever the offset           1.5  a match without UID
@@ -22,7 +23,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     object = b""
+    # Whether this connection was used.
+    was_used = False
 
     def log_message(self, *arguments):
         pass
@@ -74,7 +78,19 @@ class Handler(BaseHTTPRequestHandler):
                 while True:
                     self.wfile.write(bytes(65536))
             case "1.10": time.sleep(3600)
+            case "1.12": self.kept(related, self.part(self.object))
             case _: self.answer(404, "text/plain")
+
+    def kept(self, kind, body):
+        if self.was_used:
+            self.close_connection = True
+            return
+        self.was_used = True
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def qido(self, study):
         def series(number, **more):
