@@ -110,7 +110,8 @@ final class HTTPConnections: Sendable {
   ) async throws -> HTTPClientResponse {
     do {
       return try await client.execute(request, deadline: deadline)
-    } catch where request.method == .GET && isLostConnection(error) {
+    } catch {
+      guard request.method == .GET, isLostConnection(error) else { throw error }
       return try await client.execute(request, deadline: deadline)
     }
   }
