@@ -70,7 +70,7 @@ import Testing
     #expect(came.map(\.callingAETitle) == ["CT1"] && came.map(\.stored) == [3])
     #expect(came.map(\.peerAddress) == ["10.0.0.5"] && came.map(\.outcome) == [.released])
     let records = try head.ledger.instances(series: "1.2.3").current
-    #expect(records.map(\.callingAETitle) == ["CT1", "CT1", "CT1"])
+    #expect(records.map(\.callingAETitle) == ["MODALITY", "MODALITY", "MODALITY"])
   }
 
   /// The answer was lost: the listener does not know that the head has it.
