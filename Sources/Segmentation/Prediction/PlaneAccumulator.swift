@@ -14,7 +14,7 @@ struct PlaneAccumulator {
   /// The weights of a patch's voxels; empty for a single patch, whose weights are 1.
   private let weights: [Float]
   private let weightSums: [[Double]]
-  private let probabilities = ProbabilitySums()
+  private let probabilities: ProbabilitySums
   /// Planes of the image that were handed over.
   private var done = 0
 
@@ -27,7 +27,14 @@ struct PlaneAccumulator {
   var state: State { State(done: done, sums: sums) }
 
   /// Continues from a state; from the beginning where there is none.
-  init(_ grid: PatchGrid, shape: [Int], classes: Int, state: State? = nil) {
+  ///
+  /// - Parameter instructionSet: of this machine; nil for its fastest.
+  init(
+    _ grid: PatchGrid, shape: [Int], classes: Int, state: State? = nil,
+    instructionSet: InstructionSet? = nil
+  ) {
+    probabilities =
+      instructionSet.flatMap { ProbabilitySums(instructions: $0) } ?? ProbabilitySums()
     self.grid = grid
     self.shape = shape
     self.classes = classes

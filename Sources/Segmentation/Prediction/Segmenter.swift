@@ -65,7 +65,8 @@ public actor Segmenter {
   ) throws -> LabelVolume {
     try segmentation(
       of: read, bundle: bundle, warnings: warnings, probabilities: probabilities, times: times,
-      control: control, arithmetic: network.arithmetic, progress: progress
+      control: control, arithmetic: network.arithmetic, instructionSet: instructionSet,
+      progress: progress
     ) { input, logits in
       try network.forward(input, logits: logits)
     }
@@ -85,12 +86,14 @@ public actor Segmenter {
 
 /// From volumes to labels, whatever computes the patches.
 ///
-/// - Parameter arithmetic: what the last digits of the patches depend on.
+/// - Parameters:
+///   - arithmetic: what the last digits of the patches depend on.
+///   - instructionSet: of the sums of probabilities; nil for the fastest of this machine.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
   control: SegmentationControl = SegmentationControl(), arithmetic: String = "",
-  progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
+  instructionSet: InstructionSet? = nil, progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
   var labels: LabelVolume
@@ -101,7 +104,8 @@ func segmentation(
     plan = image.plan
     let throughPlane = bundle.inference.throughPlane
     if let note = plan.note(throughPlane) { warnings?.add(note) }
-    let window = SlidingWindow(bundle)
+    var window = SlidingWindow(bundle)
+    window.instructionSet = instructionSet
     let subject =
       probabilities == nil
       ? control.checkpoints.map {

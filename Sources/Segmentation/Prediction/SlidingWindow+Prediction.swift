@@ -18,7 +18,8 @@ extension SlidingWindow {
   ) throws {
     let grid = PatchGrid(shape: shape, patch: patch, step: step)
     var prediction = PatchPrediction(self)
-    var planes = PlaneAccumulator(grid, shape: shape, classes: classes, state: state?.planes)
+    var planes = PlaneAccumulator(
+      grid, shape: shape, classes: classes, state: state?.planes, instructionSet: instructionSet)
     let share = 1 / Float(mirrorings.count)
     let first = state?.position ?? Position()
     for (index, start) in grid.starts.enumerated().dropFirst(first.patch) {

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Tiled prediction: the network on overlapping patches, each seen in several mirrorings, merged
 /// by weighted means.
 ///
@@ -19,6 +21,8 @@ struct SlidingWindow {
   let step: Double
   /// The axes (0, 1, 2 for z, y, x) along which each patch is also seen mirrored.
   let mirrorAxes: [Int]
+  /// Of the sums of probabilities; nil for the fastest of this machine.
+  var instructionSet: InstructionSet?
 
   /// All combinations of mirrored axes, none first: bit 0 is x, bit 1 y, bit 2 z.
   var mirrorings: [Int] {
