@@ -93,7 +93,8 @@ func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
   control: SegmentationControl = SegmentationControl(), arithmetic: String = "",
-  instructionSet: InstructionSet? = nil, progress: (SegmentationProgress) -> Void, forward: SlidingWindow.Forward
+  instructionSet: InstructionSet? = nil, progress: (SegmentationProgress) -> Void,
+  forward: SlidingWindow.Forward
 ) throws -> LabelVolume {
   let plan: PreprocessingPlan
   var labels: LabelVolume
