@@ -108,6 +108,7 @@ extension SiteConfiguration {
       throw check.fault("handover.from: listeners hand over to the web server; add a section web")
     }
     var names = Set(web.users.map(\.name) + web.tokens.map(\.name))
+    var hashes = Set(web.tokens.map(\.tokenHash))
     for sender in handover.from {
       let isPlain = sender.name.utf8.allSatisfy {
         (0x21...0x7E).contains($0) && ![0x3A, 0x5C, 0x2F].contains($0)
@@ -123,6 +124,11 @@ extension SiteConfiguration {
       guard SecretHash(sender.tokenHash) != nil else {
         throw check.fault(
           "handover.from.\(sender.name): not a hash as \"segmentd config hash-password\" prints it")
+      }
+      // The token says which listener it is.
+      guard hashes.insert(sender.tokenHash).inserted else {
+        throw check.fault(
+          "handover.from.\(sender.name): another listener has the same token; give each its own")
       }
       try check.addressRanges(sender.addresses, "handover.from.\(sender.name).addresses")
     }

@@ -35,7 +35,10 @@ import Testing
     "web: {port: 8042}\nhandover: {from: [\(senders.joined(separator: ", "))]}"
   }
 
-  private static func sender(_ name: String) -> String { "{name: \(name), tokenHash: \"\(hash)\"}" }
+  private static func sender(_ name: String, _ token: Int = 0) -> String {
+    let hash = hash.replacing("AAEC", with: "AAE\(["C", "D"][token])")
+    return "{name: \(name), tokenHash: \"\(hash)\"}"
+  }
 
   @Test func theSectionSaysWhatADaemonIs() throws {
     #expect(try load("log: {level: info}").role == .all)
@@ -44,7 +47,7 @@ import Testing
     #expect(
       listener.handover.to?.tokenFile
         == folder.url.standardizedFileURL.appendingPathComponent("head.token").path)
-    let head = try load(Self.from(Self.sender("ward-1"), Self.sender("ward-2")))
+    let head = try load(Self.from(Self.sender("ward-1"), Self.sender("ward-2", 1)))
     #expect(head.role == .head && head.handover.from.map(\.name) == ["ward-1", "ward-2"])
     #expect(head.handover.patienceSeconds == 60)
   }
@@ -75,6 +78,7 @@ import Testing
       ("handover: {from: [\(Self.sender("a"))]}", "add a section web"),
       (Self.from(Self.sender("a"), Self.sender("a")), "used twice"),
       (Self.from(Self.sender("a/b")), "is not a name"),
+      (Self.from(Self.sender("a"), Self.sender("b")), "has the same token"),
       (Self.from("{name: a, tokenHash: secret}"), "hash-password"),
       (
         "web: {port: 8042, prefix: /handover, stow: true}",

@@ -187,7 +187,7 @@ import Testing
       ).output
     }
     let address = "http://127.0.0.1:\(site.headPort)"
-    let bearer = "Authorization: Bearer \(ListenersAndHead.token)"
+    let bearer = "Authorization: Bearer \(ListenersAndHead.token(1))"
     #expect(try await status("-H", bearer, "\(address)/metrics") == "403")
     #expect(try await status("-X", "POST", "\(address)/handover/state") == "401")
     #expect(

@@ -7,34 +7,39 @@ struct ListenersAndHead {
   let head: DaemonSetup
   let listeners: [DaemonSetup]
   let headPort: Int
-  static let token = "a token of the listeners"
+  static func token(_ number: Int) -> String { "the token of ward-\(number)" }
 
   /// - Parameters:
   ///   - count: of listeners, which are called ward-1 and so on.
   ///   - port: where they look for the head; nil for its own.
-  ///   - token: that they show.
+  ///   - token: that they show, in place of their own.
   ///   - patience: of the head, in seconds.
   ///   - more: further sections of the listeners.
   init(
-    _ count: Int = 1, port: Int? = nil, token: String = Self.token, patience: Int = 60,
+    _ count: Int = 1, port: Int? = nil, token: String? = nil, patience: Int = 60,
     more: String = "", hasDestination: Bool = false
   ) async throws {
     headPort = try freePort()
-    let hash = try await runProcess(
-      "/bin/bash", ["-c", "echo '\(Self.token)' | \(segmentdBinary) config hash-password"]
-    ).output.trimmingCharacters(in: .newlines)
-    let senders = (1...count).map { "{name: ward-\($0), tokenHash: \"\(hash)\"}" }
+    var senders: [String] = []
+    for number in 1...count {
+      let hash = try await runProcess(
+        "/bin/bash",
+        ["-c", "echo '\(Self.token(number))' | \(segmentdBinary) config hash-password"]
+      ).output.trimmingCharacters(in: .newlines)
+      senders.append("{name: ward-\(number), tokenHash: \"\(hash)\"}")
+    }
     head = try DaemonSetup(
       more: """
         web: {port: \(headPort)}
         handover: {from: [\(senders.joined(separator: ", "))], patienceSeconds: \(patience)}
         """, hasDestination: hasDestination)
     let address = "http://127.0.0.1:\(port ?? headPort)"
-    let file = head.folder.url.appendingPathComponent("token")
-    try token.write(to: file, atomically: true, encoding: .utf8)
-    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
-    listeners = try (1...count).map { _ in
-      try DaemonSetup(
+    let folder = head.folder.url
+    listeners = try (1...count).map { number in
+      let file = folder.appendingPathComponent("token-\(number)")
+      try (token ?? Self.token(number)).write(to: file, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+      return try DaemonSetup(
         rules: "rules: []",
         more: """
           handover: {to: {url: "\(address)", tokenFile: "\(file.path)"}}
