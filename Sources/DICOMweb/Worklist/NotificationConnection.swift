@@ -96,8 +96,12 @@ struct NotificationConnection: Sendable {
           try channel.pipeline.syncOperations.addHandler(
             IdleStateHandler(readTimeout: .seconds(Self.silence)))
           try channel.pipeline.syncOperations.addHandler(ClosingWhenIdle())
+          var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
+            upgradeConfiguration: Self.upgrade(head))
+          // Reports that come together with the answer to the upgrade.
+          configuration.leftOverBytesStrategy = .forwardBytes
           return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
-            configuration: .init(upgradeConfiguration: Self.upgrade(head)))
+            configuration: configuration)
         }
       }
   }
