@@ -133,8 +133,13 @@ slurm:
             self.series[words[1]] = place
             made.append(words[1])
         for uid in made:
-            run("storescu", "-R", "-aec", "LAB", "+sd", "127.0.0.1", self.port, self.series[uid])
+            self.store(self.series[uid])
         return made
+
+    def store(self, folder, *options):
+        # Else each image waits for the kernel's delayed acknowledgement.
+        run("storescu", "-R", "-aec", "LAB", "+sd", *options, "127.0.0.1", self.port, folder,
+            env={**os.environ, "TCP_NODELAY": "1"})
 
     def send_many(self, count, slices, size):
         """Sends studies that differ in their UIDs alone, over one association; as quickly as they can be made.
@@ -145,9 +150,7 @@ slurm:
         folder = self.folder / "series" / f"from-{first}"
         uids = make_studies.make(folder, count, first, slices, size)
         self.series.update(zip(uids, (folder / str(number) for number in range(first, first + count))))
-        # Else each image waits for the kernel's delayed acknowledgement.
-        run("storescu", "-R", "-aec", "LAB", "+sd", "+r", "127.0.0.1", self.port, folder,
-            env={**os.environ, "TCP_NODELAY": "1"})
+        self.store(folder, "+r")
         return uids
 
     def row(self, uid):
