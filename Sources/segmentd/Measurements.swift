@@ -1,7 +1,10 @@
 import Foundation
+import SeriesProcessing
 
 /// The largest resident memory that this process has had, in MB of 2^20 bytes.
 func peakMemoryMB() -> Double {
+  // What getrusage says includes the memory of the program that this one was started from.
+  if let peak = MemoryBudget.peakResident { return Double(peak) / 1_048_576 }
   var usage = rusage()
   getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
   return Double(usage.ru_maxrss) / 1024

@@ -39,5 +39,7 @@ import Testing
     let pixels = Double(800 * 512 * 512 / 8) / 1_048_576
     #expect(Double(report.bytes) / 1_048_576 > pixels)
     #expect(report.peakMB - report.writePeakMB < pixels / 2, "\(report)")
+    // Labels and pixels are 77 MB; that of the tests, from which it was started, is not in it.
+    #expect(report.writePeakMB < 250, "\(report)")
   }
 }
