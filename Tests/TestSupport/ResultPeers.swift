@@ -139,6 +139,8 @@ public struct TraceEvent: Decodable, Sendable {
   public var status: Int?
   /// Why OpenTelemetry's definition of a request does not fit one.
   public var fault: String?
+  /// Whether it is a request that is answered after an hour, which begins.
+  public var slow: Bool?
 }
 
 /// A receiver of OpenTelemetry's traces, by OTLP over HTTP in JSON.
@@ -150,4 +152,5 @@ public final class TraceReceiver: TellingPeer<TraceEvent>, @unchecked Sendable {
   public var spans: [TakenSpan] { events.compactMap(\.span) }
   public var answers: [Int] { events.compactMap(\.status) }
   public var faults: [String] { events.compactMap(\.fault) }
+  public var hasSlowRequest: Bool { events.contains { $0.slow == true } }
 }

@@ -4,7 +4,8 @@ otlp_receiver.py PORT
 
 Requests are read by OpenTelemetry's own definition of them (opentelemetry-proto): a field that it does not know, or of
 another type, is answered with 400 and told. At /v1/traces requests are taken; at /secret/v1/traces only those with the
-bearer token "token"; at /busy they are answered with 503, at /never with 400, and at /slow not within a minute.
+bearer token "token"; at /busy they are answered with 503, at /never with 400, and at /slow after an hour, which is told
+when it begins.
 """
 
 import base64
@@ -86,7 +87,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
     def status(self):
         if self.path == "/slow":
-            time.sleep(60)
+            tell(slow=True)
+            time.sleep(3600)
         if self.path == "/secret/v1/traces":
             return 200 if self.headers["Authorization"] == "Bearer token" else 401
         return {"/v1/traces": 200, "/busy": 503, "/never": 400}.get(self.path, 404)
