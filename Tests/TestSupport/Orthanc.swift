@@ -28,6 +28,8 @@ public final class Orthanc: Sendable {
       "DicomModalities": ["segmentd": ["SEGMENTD", "127.0.0.1", destination]],
       "OverwriteInstances": false, "DicomAlwaysAllowGet": true, "DicomAlwaysAllowMove": true,
       "DicomAlwaysAllowFind": true, "DicomCheckModalityHost": false,
+      // Seconds without a byte, after which a request is answered with 400: a busy test process may take longer than 30.
+      "HttpRequestTimeout": 900,
       "Plugins": hasDICOMweb ? [Self.dicomwebPlugin] : [],
       "DicomWeb": [
         "Enable": true, "Root": "/dicom-web/",
