@@ -40,7 +40,7 @@ public final class Network {
     try self.init(description: description, weights: weights, threads: threads, instructions: nil)
   }
 
-  /// - Parameter instructions: nil for the fastest of this machine; the caller has checked that it has it.
+  /// With an instruction set of which the caller has checked that this machine has it; nil for its fastest.
   package init(
     description: NetworkDescription, weights file: SafetensorsFile, threads: Int,
     instructions: InstructionSet?

@@ -12,7 +12,7 @@ import ServiceLifecycle
 
 /// Something that answers requests, such as a DICOMweb service.
 public protocol WebRoutes: Sendable {
-  /// Adds its routes; whoever asks for them has been admitted, except where ``isOpen(_:)``.
+  /// Adds its routes; whoever asks for them has been admitted, except where `isOpen`.
   func add(to router: Router<WebRequestContext>)
 
   /// Whether a path is its own and is reached without password or token from the addresses that are admitted:

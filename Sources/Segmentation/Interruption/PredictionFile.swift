@@ -165,9 +165,9 @@ enum PredictionFile {
         upper: upper))
   }
 
-  /// How far the prediction of a file is, which is checked as for reading it.
+  /// How far the prediction of a file is, which is checked as for reading it; `isOurs` says whether a subject is the
+  /// one that is asked for.
   ///
-  /// - Parameter isOurs: whether a subject is the one that is asked for.
   /// - Throws: ``PredictionFileError``
   static func progress(_ path: String, isOurs: (PredictionSubject) -> Bool)
     throws(PredictionFileError) -> PredictionProgress

@@ -26,9 +26,8 @@ struct PlaneAccumulator {
 
   var state: State { State(done: done, sums: sums) }
 
-  /// Continues from a state; from the beginning where there is none.
-  ///
-  /// - Parameter instructionSet: of this machine; nil for its fastest.
+  /// Continues from a state; from the beginning where there is none. An instruction set is one of this machine; nil for
+  /// its fastest.
   init(
     _ grid: PatchGrid, shape: [Int], classes: Int, state: State? = nil,
     instructionSet: InstructionSet? = nil

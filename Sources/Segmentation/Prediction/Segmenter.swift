@@ -84,11 +84,8 @@ public actor Segmenter {
   }
 }
 
-/// From volumes to labels, whatever computes the patches.
-///
-/// - Parameters:
-///   - arithmetic: what the last digits of the patches depend on.
-///   - instructionSet: of the sums of probabilities; nil for the fastest of this machine.
+/// From volumes to labels, whatever computes the patches. `arithmetic` is what the last digits of the patches depend on,
+/// `instructionSet` that of the sums of probabilities; nil for the fastest of this machine.
 func segmentation(
   of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
   probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
