@@ -37,13 +37,28 @@ def wait_until_it_rests(daemon, series, seconds):
             with ledger(daemon) as db:
                 known = set(db.execute("SELECT series_uid, state FROM jobs WHERE state IN ('completed', 'held')"))
             missing = {(one.uid, one.end) for one in series} - known
-            reason = unfinished(daemon) or (f"{len(missing)} series whose job has not ended" if missing else "")
+            waiting = unfinished(daemon)
+            reason = waiting or (f"{len(missing)} series whose job has not ended" if missing else "")
             if not reason:
                 return []
+            if not waiting:
+                release_interrupted(daemon, {uid for uid, _ in missing})
         except sqlite3.OperationalError as error:
             reason = str(error)
         time.sleep(0.5)
     return [f"not at rest after {seconds} s: {reason}", *unended(daemon)]
+
+
+def release_interrupted(daemon, series):
+    """Releases, as an administrator does, jobs of series that have come to their end at the sender, and are held because
+    the ledger could not be written when their association was released, and the process that knew of it was killed."""
+    with ledger(daemon) as db:
+        held = [number for number, uid in db.execute(
+            "SELECT id, series_uid FROM jobs WHERE state = 'held' AND reason LIKE "
+            "'the association of % was interrupted when segmentd%'") if uid in series]
+    for number in held:
+        print(f"(job {number} is released: the end of its association was lost)", end=" ", flush=True)
+        daemon.release(number)
 
 
 def unended(daemon):

@@ -161,6 +161,10 @@ class Daemon:
         subprocess.run([self.program, "jobs", "retry", "--state", "held", "--config", self.configuration],
                        stdout=subprocess.DEVNULL)
 
+    def release(self, job):
+        subprocess.run([self.program, "jobs", "release", "--job", str(job), "--config", self.configuration],
+                       stdout=subprocess.DEVNULL)
+
     def stop(self):
         self.is_wanted = False
         if self.process.poll() is None:
