@@ -30,6 +30,7 @@ extension JobRunner {
       try ledger.holdJob(
         job.id, reason: reasons.joined(separator: "; "), verdicts: verdicts, run: run)
     case .nothingFound(let picture, let warnings, let segmentations, let report, let captures):
+      for warning in warnings { logger.warning("\(warning)", metadata: metadata(job)) }
       let lines =
         ["no structure of the model was found"]
         + (report == nil ? [] : ["a report says so"]) + warnings.map { "warning: \($0)" }
