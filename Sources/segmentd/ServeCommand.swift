@@ -10,7 +10,7 @@ struct ServeCommand: AsyncParsableCommand {
       The listener, the web server and the watch folders of the configuration, in one daemon. All that \
       receives is in a second process, segmentd receive, which is started again where it crashes.
 
-      Several listeners may stand before one head: a listener receives, keeps and acknowledges by itself, also \
+      Several listeners can receive for one head: a listener receives, keeps and acknowledges by itself, also \
       while the head is away, and hands over what it has received. The section handover says which a daemon is; \
       --role makes sure of it.
       """
