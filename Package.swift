@@ -131,8 +131,7 @@ let package = Package(
     .target(
       name: "Results",
       dependencies: [
-        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG",
-        "Cryptography",
+        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "Cryptography",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(

@@ -46,7 +46,9 @@ struct ResultExport {
     let suffix = phase.map { String(format: "-phase-%02d", $0.number) } ?? ""
     let picture = output.appendingPathComponent("contours\(suffix).png")
     try times.measure(.picture) {
-      try drawPicture(labels, of: stack, segments: bundle.labels, to: picture)
+      try draw { () throws(SegmentationError) in
+        try ContourMontage.write(labels, of: stack, segments: bundle.labels, to: picture.path)
+      }
     }
     var objects: [ProvedSegmentation] = []
     var measured: [MeasuredSegmentation] = []
@@ -275,40 +277,21 @@ struct ResultExport {
 
   /// Draws the phases of one cine series below each other, the same slices of each.
   ///
-  /// - Parameter phases: each with its images; the slices are chosen by the first.
+  /// - Parameter phases: each with its images.
   func writeCyclePicture(_ phases: [(labels: LabelVolume, stack: SliceStack)]) throws -> URL? {
-    guard let first = phases.first else { return nil }
+    guard !phases.isEmpty else { return nil }
     let picture = output.appendingPathComponent("contours.png")
-    let slices = ContourMontage.chosenSlices(first.labels, atMost: ContourMontage.maximumColumns)
     try times.measure(.picture) {
-      try ContourMontage.write(
-        rows: phases.map { try shown(slices, $0.labels, of: $0.stack) },
-        segments: bundle.labels, to: picture.path)
+      try draw { () throws(SegmentationError) in
+        try ContourMontage.write(phases: phases, segments: bundle.labels, to: picture.path)
+      }
     }
     return picture
   }
 
-  /// Reads again the slices that are shown, and no others.
-  private func drawPicture(
-    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription], to picture: URL
-  ) throws {
-    let (volume, partLabels) = try shown(ContourMontage.chosenSlices(labels), labels, of: stack)
-    try ContourMontage.write(volume, labels: partLabels, segments: segments, to: picture.path)
-  }
-
-  /// Some slices of a stack, and their labels.
-  private func shown(
-    _ chosen: [Int], _ labels: LabelVolume, of stack: SliceStack
-  ) throws -> (volume: Volume, labels: LabelVolume) {
-    var part = SliceStack(grid: stack.sourceGrid, frames: chosen.map { stack.frames[$0] })
-    part.grid.slices = chosen.count
-    let plane = part.grid.rows * part.grid.columns
-    let files = SourceSeries.files(of: stack)
-    let volume = try PixelReader.read(part) { files[$0] }
-    let partLabels = LabelVolume(
-      grid: part.grid,
-      labels: chosen.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
-    return (volume, partLabels)
+  /// Draws a picture; where an image cannot be read that is the error, as in all other stages.
+  private func draw(_ body: () throws(SegmentationError) -> Void) throws {
+    do { try body() } catch SegmentationError.dicom(let error) { throw error }
   }
 
   /// The volume of each segment that was found, by name.

@@ -1,11 +1,13 @@
 import DICOM
 import Foundation
+import Terminology
 import TestSupport
 import Testing
 import Volumes
 
 @testable import Results
 
+/// The picture for a first look shows each structure, outlined, the right way up and cut to what was found.
 @Suite struct ContourMontageTests {
   /// A grid whose pixels are twice as high as wide.
   private let grid = VolumeGrid(
@@ -16,9 +18,12 @@ import Volumes
     Volume(grid: grid, voxels: (0..<grid.voxelCount).map { Float($0 % 20) * 10 - 1000 })
   }
 
+  private func empty(_ grid: VolumeGrid) -> LabelVolume {
+    LabelVolume(grid: grid, labels: [UInt8](repeating: 0, count: grid.voxelCount))
+  }
+
   private func labels(_ slices: Range<Int>) -> LabelVolume {
-    var labels = LabelVolume(
-      grid: grid, labels: [UInt8](repeating: 0, count: grid.voxelCount))
+    var labels = empty(grid)
     for slice in slices {
       for row in 3..<7 {
         for column in 5..<15 { labels.labels[(slice * 10 + row) * 20 + column] = 5 }
@@ -27,63 +32,228 @@ import Volumes
     return labels
   }
 
-  @Test func slicesWithLabelsAreShownAtMostTwelve() {
-    #expect(ContourMontage.chosenSlices(labels(4..<7)) == [4, 5, 6])
-    let many = ContourMontage.chosenSlices(labels(3..<27))
-    #expect(many == [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26])
-    #expect(ContourMontage.chosenSlices(labels(0..<0)).count == 12)
+  /// Pixels of a tile, from its upper left corner, that have a label's colour.
+  private func contour(
+    of label: UInt8, in tile: PlacedTile, of montage: Montage, _ canvas: Canvas
+  ) -> [(x: Int, y: Int)] {
+    let color = montage.palette.color(label)
+    return (0..<tile.geometry.rows).flatMap { y in
+      (0..<tile.geometry.columns).filter { canvas[tile.left + $0, tile.top + y] == color }
+        .map { (x: $0, y: y) }
+    }
   }
 
-  /// Two rows of the slices, cut to 15 mm around what is labelled in either.
+  @Test func slicesWithLabelsAreShownAtMostTwelve() {
+    func chosen(_ labels: LabelVolume) -> [Int] {
+      ChosenSlices([labels]).showingEachLabel(atMost: 12)
+    }
+    #expect(chosen(labels(4..<7)) == [4, 5, 6])
+    #expect(chosen(labels(3..<27)) == [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26])
+    #expect(chosen(labels(0..<0)).count == 12)
+  }
+
+  /// Also a label in one slice that thinning leaves out, for which another slice goes; more than twelve slices
+  /// only where each has a label of its own.
+  @Test func eachLabelIsInOneOfTheSlices() {
+    var one = labels(3..<27)
+    one.labels[7 * 200] = 9
+    one.labels[25 * 200] = 8
+    let chosen = ChosenSlices([one]).showingEachLabel(atMost: 12)
+    #expect(chosen.count == 12 && chosen.contains(7) && chosen.contains(25), "\(chosen)")
+    #expect(chosen.first == 4 && chosen.last == 26)
+    // Of two volumes the second has what the first lacks.
+    let of = ChosenSlices([labels(3..<27), one]).showingEachLabel(atMost: 6)
+    #expect(of.count == 6 && of.contains(7) && of.contains(25), "\(of)")
+    var many = empty(grid)
+    for label in 1...14 { many.labels[2 * label * 200] = UInt8(label) }
+    #expect(
+      ChosenSlices([many]).showingEachLabel(atMost: 12) == (1...14).map { 2 * $0 })
+  }
+
+  /// Thirteen labels, each in a few slices: of each there is a contour.
+  @Test func eachLabelHasAContour() throws {
+    let segments = (1...13).map { value -> SegmentDescription in
+      var segment = PhantomLabels.segments[0]
+      segment.value = UInt8(value)
+      segment.labels = [segment.value]
+      segment.name = "Structure \(value)"
+      segment.color = [UInt8(250 - 15 * value), UInt8(15 * value), 200]
+      return segment
+    }
+    var labels = empty(grid)
+    for value in 1...13 {
+      labels.labels[(2 * value * 10 + value % 7 + 1) * 20 + value + 2] = UInt8(value)
+      labels.labels[((2 * value + 1) * 10 + value % 7 + 1) * 20 + value + 2] = UInt8(value)
+    }
+    let montage = try ContourMontage.montage(volume, labels: labels, segments: segments)
+    let canvas = montage.draw()
+    for value in 1...13 {
+      let isShown = montage.tiles.contains { tile in
+        !contour(of: UInt8(value), in: tile, of: montage, canvas).isEmpty
+      }
+      #expect(isShown, "label \(value)")
+    }
+    #expect(montage.palette.found.map(\.name) == segments.map(\.name))
+  }
+
+  /// Of one, three and four voxels each is seen within its contour.
+  @Test(arguments: [[(0, 0)], [(0, 0), (1, 0), (2, 0)], [(0, 0), (1, 0), (0, 1), (1, 1)]])
+  func smallStructuresAreOutlinedAndNotFilled(_ voxels: [(Int, Int)]) throws {
+    let grid = VolumeGrid(
+      columns: 200, rows: 200, slices: 3,
+      affine: Affine(column: [1, 0, 0], row: [0, 1, 0], slice: [0, 0, 3], origin: [0, 0, 0]))
+    var labels = empty(grid)
+    for (x, y) in voxels { labels.labels[(200 + 90 + y) * 200 + 110 + x] = 5 }
+    let montage = try ContourMontage.montage(
+      Volume(grid: grid, voxels: (0..<grid.voxelCount).map { Float($0 % 200) }), labels: labels,
+      segments: PhantomLabels.segments)
+    #expect(montage.tiles.map(\.index) == [1])
+    let tile = montage.tiles[0]
+    // Cut to 60 mm around the structure, of 200.
+    let side = Double(tile.geometry.columns) / tile.geometry.scale
+    #expect(side > 59.5 && side < 65, "\(side)")
+    let canvas = montage.draw()
+    let outline = contour(of: 5, in: tile, of: montage, canvas)
+    #expect(!outline.isEmpty)
+    // The first voxel of the structure is 110 - left columns from the tile's edge.
+    let left = Int((tile.geometry.origin.x - 0.5 / tile.geometry.scale + 0.5).rounded())
+    let top = Int((tile.geometry.origin.y - 0.5 / tile.geometry.scale + 0.5).rounded())
+    func isStructure(_ x: Double, _ y: Double) -> Bool {
+      voxels.contains {
+        Double(110 + $0.0 - left) * tile.geometry.scale < x
+          && x < Double(111 + $0.0 - left) * tile.geometry.scale
+          && Double(90 + $0.1 - top) * tile.geometry.scale < y
+          && y < Double(91 + $0.1 - top) * tile.geometry.scale
+      }
+    }
+    #expect(!outline.contains { isStructure(Double($0.x) + 0.5, Double($0.y) + 0.5) })
+    let inside = (0..<tile.geometry.rows).reduce(0) { sum, y in
+      sum + (0..<tile.geometry.columns).count { isStructure(Double($0) + 0.5, Double(y) + 0.5) }
+    }
+    #expect(inside >= 9 * voxels.count, "\(inside)")
+    // On all four sides of it.
+    let (x, y) = (outline.map(\.x), outline.map(\.y))
+    let first = Int((Double(110 - left) * tile.geometry.scale).rounded())
+    #expect((x.min() ?? first) < first && (y.min() ?? 0) < (y.max() ?? 0))
+    #expect((x.max() ?? 0) >= first + Int(tile.geometry.scale))
+  }
+
+  /// However the images are stored, what is in the patient's right front is in the upper left of the picture.
+  @Test(arguments: [
+    ["1", "0", "0", "0", "1", "0"], ["-1", "0", "0", "0", "-1", "0"],
+    ["1", "0", "0", "0", "-1", "0"], ["-1", "0", "0", "0", "1", "0"],
+    ["0", "1", "0", "1", "0", "0"], ["0", "-1", "0", "-1", "0", "0"],
+  ])
+  func imagesAreDrawnTheRightWayUp(_ orientation: [String]) throws {
+    var shape = CapturePhantom.shape
+    shape.orientation = orientation
+    let series = try PhantomSeries(shape)
+    let grid = series.stack.sourceGrid
+    let middle = grid.affine.point([
+      Double(grid.columns - 1) / 2, Double(grid.rows - 1) / 2, Double(grid.slices - 1) / 2,
+    ])
+    var labels = empty(grid)
+    for row in 0..<grid.rows {
+      for column in 0..<grid.columns {
+        let point = grid.affine.point([Double(column), Double(row), 3])
+        let isThere = point.x < middle.x - 3 && point.y < middle.y - 3
+        if isThere { labels.labels[(3 * grid.rows + row) * grid.columns + column] = 5 }
+      }
+    }
+    let montage = try ContourMontage.montage(
+      labels, of: series.stack, segments: PhantomLabels.segments)
+    let tile = montage.tiles[0]
+    #expect(PatientLetters.text(-tile.geometry.across) == "R")
+    #expect(PatientLetters.text(-tile.geometry.down) == "A")
+    let outline = contour(of: 5, in: tile, of: montage, montage.draw())
+    try #require(!outline.isEmpty)
+    #expect(outline.allSatisfy { 2 * $0.x < tile.geometry.columns })
+    #expect(outline.allSatisfy { 2 * $0.y < tile.geometry.rows })
+  }
+
+  /// Two rows of the same slices, cut to 15 mm around what is labelled in either.
   @Test func rowsAreCutToTheLabelsOfAll() throws {
-    let folder = try TemporaryFolder()
-    let path = folder.url.appendingPathComponent("rows.png").path
-    var wide = labels(4..<6)
-    wide.labels[5 * 200 + 3 * 20 + 18] = 5
-    let box = PlaneBox(around: [labels(4..<6), wide], margin: 2)
-    #expect(box.cut(volume).grid.rows == 6 && box.cut(volume).grid.columns == 17)
-    #expect(box.cut(volume).grid.affine.origin == [3, 4, 0])
-    #expect(box.cut(volume).voxels[0] == volume.voxels[2 * 20 + 3])
-    #expect(box.cut(wide).labels.count { $0 == 5 } == 81)
-    let empty = labels(0..<0)
-    #expect(PlaneBox(around: [empty], margin: 2).cut(empty) == empty)
-    try ContourMontage.write(
-      rows: [(volume, labels(4..<6)), (volume, wide)], segments: PhantomLabels.segments, to: path)
-    let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-    // 30 slices of 280 pixels in 2 rows; all rows and columns are within 15 mm.
-    #expect(Array(bytes[16..<24]) == [0, 0, 0x21, 0x8A, 0, 0, 2, 0x42])
+    let shape = PhantomSeries.Shape(rows: 240, columns: 200, slices: 5)
+    let series = try PhantomSeries(shape)
+    let grid = series.stack.sourceGrid
+    func labels(_ label: UInt8, _ slices: Range<Int>, columns: Range<Int>) -> LabelVolume {
+      var labels = empty(grid)
+      for slice in slices {
+        for row in 100..<140 {
+          for column in columns { labels.labels[(slice * 240 + row) * 200 + column] = label }
+        }
+      }
+      return labels
+    }
+    let phases = [labels(5, 1..<3, columns: 90..<110), labels(1, 2..<4, columns: 80..<150)]
+      .map { (labels: $0, stack: series.stack) }
+    let montage = try ContourMontage.montage(phases: phases, segments: PhantomLabels.segments)
+    #expect(montage.tiles.map(\.index) == [1, 2, 3, 1, 2, 3])
+    #expect(Set(montage.tiles.map(\.geometry.columns)).count == 1)
+    // 70 columns of 0.75 mm and 15 mm on both sides of them.
+    let width = Double(montage.tiles[0].geometry.columns) / montage.tiles[0].geometry.scale
+    #expect(abs(width - (70 * 0.75 + 30)) < 1.5, "\(width)")
+    #expect(montage.tiles[3].top > montage.tiles[0].top + montage.tiles[0].geometry.rows)
+    let canvas = montage.draw()
+    let isThere = montage.tiles.map { tile in
+      [UInt8(5), 1].map { !contour(of: $0, in: tile, of: montage, canvas).isEmpty }
+    }
+    #expect(
+      isThere == [
+        [true, false], [true, false], [false, false], [false, false], [false, true],
+        [false, true],
+      ])
     #expect(throws: SegmentationError.self) {
-      try ContourMontage.write(rows: [], segments: PhantomLabels.segments, to: path)
+      try ContourMontage.montage(phases: [], segments: PhantomLabels.segments)
     }
   }
 
   @Test func theWindowFitsTheSegments() {
     var volume = volume
     volume.voxels[4 * 200] = 30000
+    let shown = ShownSlices([4, 5, 6], volume, labels(4..<7))
+    #expect(shown.labels.grid.slices == 3 && shown.volume.storage.count == 600)
     // Columns 5 to 14 are labelled: -950 to -860; that range again on both sides is more
     // than the slices hold, -1000 to -810.
-    let window = ContourMontage.grayWindow(volume, labels(4..<7), slices: [4, 5, 6])
-    #expect(window == -1000 ... -810)
+    #expect(GrayWindow.range(of: shown.volume, shown.labels) == -1000 ... -810)
     volume.voxels = volume.voxels.map { _ in .nan }
-    #expect(ContourMontage.grayWindow(volume, labels(4..<7), slices: [4]) == 0...1)
+    let nothing = ShownSlices([4], volume, labels(4..<7))
+    #expect(GrayWindow.range(of: nothing.volume, nothing.labels) == 0...1)
   }
 
-  @Test func pixelsAreSquareInThePatientAndOutlinesColoured() throws {
-    let scale = TileScale(grid)
-    #expect(scale.columns == scale.rows)
+  @Test func pixelsAreSquareInThePatientAndTheFileIsOurs() throws {
     let folder = try TemporaryFolder()
     let path = folder.url.appendingPathComponent("montage.png").path
+    let montage = try ContourMontage.montage(
+      volume, labels: labels(4..<5), segments: PhantomLabels.segments)
+    // 20 columns of 1 mm and 10 rows of 2 mm.
+    #expect(montage.tiles.map(\.geometry.columns) == montage.tiles.map(\.geometry.rows))
     try ContourMontage.write(
       volume, labels: labels(4..<5), segments: PhantomLabels.segments, to: path)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     #expect(bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]))
-    // Width and height of the PNG header, big endian: one tile between two gaps.
-    #expect(Array(bytes[16..<24]) == [0, 0, 1, 36, 0, 0, 1, 36])
+    // Width and height of the PNG header, big endian.
+    let size = bytes[16..<24].map { Int($0) }
+    #expect(size[2] << 8 | size[3] == montage.columns && size[6] << 8 | size[7] == montage.rows)
     let attributes = try FileManager.default.attributesOfItem(atPath: path)
     #expect(attributes[.posixPermissions] as? Int == 0o600)
-    #expect(scale.isEdge(labels(4..<5), base: 4 * 200, column: 71, row: 140))
-    #expect(!scale.isEdge(labels(4..<5), base: 4 * 200, column: 140, row: 140))
-    #expect(scale.label(labels(4..<5), base: 4 * 200, column: 69, row: 140) == 0)
+  }
+
+  /// Nothing found: all of the images, and no contour in them.
+  @Test func withoutLabelsAllIsShown() throws {
+    let montage = try ContourMontage.montage(
+      volume, labels: empty(grid), segments: PhantomLabels.segments)
+    #expect(montage.tiles.count == 12 && montage.palette.found.isEmpty)
+    let canvas = montage.draw()
+    for tile in montage.tiles {
+      let isGray = (0..<tile.geometry.rows).allSatisfy { y in
+        (0..<tile.geometry.columns).allSatisfy { x in
+          guard let color = canvas[tile.left + x, tile.top + y] else { return false }
+          return color.red == color.green && color.green == color.blue
+        }
+      }
+      #expect(isGray, "slice \(tile.index)")
+    }
   }
 
   @Test func otherGridsAreRefused() throws {
@@ -91,6 +261,10 @@ import Volumes
     other.grid.affine.origin.x += 1
     #expect(throws: SegmentationError.self) {
       try ContourMontage.write(volume, labels: other, segments: [], to: "/nowhere.png")
+    }
+    let series = try PhantomSeries()
+    #expect(throws: SegmentationError.self) {
+      try ContourMontage.write(other, of: series.stack, segments: [], to: "/nowhere.png")
     }
   }
 }

@@ -2,9 +2,21 @@ import DICOM
 import Terminology
 import Volumes
 
+/// Gray levels and labels of the part of a volume that is drawn.
+protocol ShownVoxels {
+  /// Of the part.
+  var grid: VolumeGrid { get }
+  /// Of the grid, order z, y, x.
+  var gray: [UInt8] { get }
+  var labels: [UInt8] { get }
+
+  /// Centre in mm of a voxel of the part.
+  func point(slice: Int, row: Int, column: Int) -> SIMD3<Double>
+}
+
 /// What the pictures of a result are drawn from: gray levels and labels of the part of the images in which
 /// something was found.
-struct CaptureVolume: Sendable {
+struct CaptureVolume: ShownVoxels, Sendable {
   let stack: SliceStack
   let box: VoxelBox
   let window: GrayWindow
@@ -76,10 +88,16 @@ struct CapturePalette: Sendable {
 
   /// - Parameters:
   ///   - segments: one for each label.
-  ///   - labels: any.
-  init(_ segments: [SegmentDescription], of labels: LabelVolume) {
+  ///   - volumes: any.
+  init(_ segments: [SegmentDescription], of volumes: LabelVolume...) {
+    self.init(segments, of: volumes)
+  }
+
+  init(_ segments: [SegmentDescription], of volumes: [LabelVolume]) {
     var isPresent = [Bool](repeating: false, count: 256)
-    labels.labels.withUnsafeBufferPointer { for label in $0 { isPresent[Int(label)] = true } }
+    for volume in volumes {
+      volume.labels.withUnsafeBufferPointer { for label in $0 { isPresent[Int(label)] = true } }
+    }
     found = segments.filter { isPresent[Int($0.value)] && $0.value != 0 }
     var colors = [Picture.Color?](repeating: nil, count: 256)
     for segment in segments where segment.color.count == 3 {

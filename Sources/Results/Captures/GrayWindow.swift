@@ -24,32 +24,61 @@ struct GrayWindow: Sendable, Equatable {
   ///   - labels: on them.
   /// - Throws: `DICOMError` where a source file cannot be read.
   init(for stack: SliceStack, _ labels: LabelVolume) throws(DICOMError) {
-    let chosen = ContourMontage.chosenSlices(labels)
-    let plane = labels.grid.rows * labels.grid.columns
-    var part = SliceStack(grid: stack.sourceGrid, frames: chosen.map { stack.frames[$0] })
-    part.grid.slices = chosen.count
-    let files = Dictionary(
-      stack.frames.map { ($0.sopInstanceUID, $0.file) }, uniquingKeysWith: { first, _ in first })
-    let volume = try PixelReader.read(part) { files[$0] }
-    let shown = LabelVolume(
-      grid: part.grid, labels: chosen.flatMap { labels.labels[$0 * plane..<($0 + 1) * plane] })
+    let chosen = ChosenSlices([labels]).even(atMost: ContourMontage.maximumTiles)
+    try self.init(for: stack, ShownSlices(chosen, labels, of: stack))
+  }
+
+  /// As ``init(for:_:)``, from slices that were read.
+  ///
+  /// - Parameters:
+  ///   - stack: all source images.
+  ///   - shown: some of them.
+  init(for stack: SliceStack, _ shown: ShownSlices) throws(DICOMError) {
     var values: [Float] = []
-    for (index, label) in shown.labels.enumerated() where label != 0 {
-      values.append(volume.storage[index])
+    for (index, label) in shown.labels.labels.enumerated() where label != 0 {
+      values.append(shown.volume.storage[index])
     }
     let isMostWithin = { (window: (low: Float, high: Float)) in
       2 * values.count { $0 > window.low && $0 < window.high } >= values.count
     }
-    let middle = stack.frames[chosen[chosen.count / 2]]
+    let middle = stack.frames[shown.indices[shown.indices.count / 2]]
     let isInverted = middle.photometricInterpretation == "MONOCHROME1"
     var candidates = [try Self.stated(in: middle.file)].compactMap(\.self)
     if middle.modality == "CT" { candidates.append((-160, 240)) }
     if let window = candidates.first(where: isMostWithin) {
       self.init(low: window.low, high: window.high, isInverted: isInverted)
     } else {
-      let range = ContourMontage.grayWindow(volume, shown, slices: Array(chosen.indices))
+      let range = Self.range(of: shown.volume, shown.labels)
       self.init(low: range.lowerBound, high: range.upperBound, isInverted: isInverted)
     }
+  }
+
+  /// The window that follows from values: from the 5th to the 95th percentile of those in structures and as
+  /// much again on both sides, within the range of all.
+  ///
+  /// - Parameters:
+  ///   - volume: the images.
+  ///   - labels: on their grid.
+  static func range(of volume: Volume, _ labels: LabelVolume) -> ClosedRange<Float> {
+    let voxels = Array(0..<volume.storage.count)
+    let labelled = sample(volume, voxels.filter { labels.labels[$0] != 0 })
+    let all = sample(volume, voxels)
+    guard !all.isEmpty else { return 0...1 }
+    let values = labelled.isEmpty ? all : labelled
+    let percentile = { (values: [Float], permille: Int) in
+      values[(values.count - 1) * permille / 1000]
+    }
+    let (low, high) = (percentile(values, 50), percentile(values, 950))
+    let margin = max(high - low, abs(high) * 0.05, 1e-6)
+    let darkest = min(low, percentile(all, 5))
+    let brightest = max(low + margin, percentile(all, 995))
+    return max(low - margin, darkest)...min(high + margin, brightest)
+  }
+
+  /// Values of at most some hundred thousand of the voxels, sorted.
+  private static func sample(_ volume: Volume, _ voxels: [Int]) -> [Float] {
+    stride(from: 0, to: voxels.count, by: max(1, voxels.count / 100_000))
+      .map { volume.storage[voxels[$0]] }.filter(\.isFinite).sorted()
   }
 
   /// Window Center and Width (PS3.3 C.11.2), the first of several; nil where the image states none that is

@@ -62,7 +62,7 @@ package struct PlaneView: Sendable, Equatable {
   }
 
   /// A plane of a volume as it is looked at.
-  func image(of volume: CaptureVolume, at index: Int) -> PlaneImage {
+  func image(of volume: some ShownVoxels, at index: Int) -> PlaneImage {
     let shape = volume.grid.shape
     let strides = [shape[1] * shape[2], shape[2], 1]
     let (columns, rows) = (shape[across.axis], shape[down.axis])

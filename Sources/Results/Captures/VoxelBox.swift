@@ -42,6 +42,18 @@ struct VoxelBox: Sendable, Equatable {
     (slices, rows, columns) = (ranges[0], ranges[1], ranges[2])
   }
 
+  /// Around this part and another one.
+  func union(_ other: VoxelBox) -> VoxelBox {
+    func union(_ a: Range<Int>, _ b: Range<Int>) -> Range<Int> {
+      min(a.lowerBound, b.lowerBound)..<max(a.upperBound, b.upperBound)
+    }
+    var box = self
+    box.slices = union(slices, other.slices)
+    box.rows = union(rows, other.rows)
+    box.columns = union(columns, other.columns)
+    return box
+  }
+
   var shape: [Int] { [slices.count, rows.count, columns.count] }
 
   /// Where the box begins along an array axis (z, y, x: 0, 1, 2).
