@@ -304,7 +304,7 @@ let package = Package(
       name: "JobLedgerTests", dependencies: ["Clocks", "Cryptography", "JobLedger", "TestSupport"]),
     .testTarget(
       name: "ExplanationTests",
-      dependencies: ["Clocks", "Explanation", "JobLedger", "TestSupport"]),
+      dependencies: ["Clocks", "Explanation", "FileSystem", "JobLedger", "TestSupport"]),
     .testTarget(
       name: "NotificationsTests",
       dependencies: ["Clocks", "Notifications", "JobLedger", "WebClient", "TestSupport"]),
@@ -339,7 +339,7 @@ let package = Package(
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "Clocks", "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM",
+        "Clocks", "Explanation", "Pipeline", "Ingest", "SeriesProcessing", "SeriesReading", "DICOM",
         "DICOMNetwork",
         "FileSystem", "GeometryGate", "JobLedger", "Segmentation", "SeriesSelection", "Volumes",
         "UNETRPP",

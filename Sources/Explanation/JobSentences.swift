@@ -124,7 +124,9 @@ extension StudyRecord.Job {
       let place = job.place.map { ": \($0.text)" } ?? ""
       return wait("job \(job.id) is running\(since)\(place)")
     case "held":
-      return wait("job \(job.id) is held, and waits for a person or for other images")
+      return wait(
+        "job \(job.id) is held, and waits for a person or for other images"
+          + (job.advice.map { ". What to do: \($0)" } ?? ""))
     default: return nil
     }
   }
@@ -135,7 +137,8 @@ extension StudyRecord.Job {
         seriesInstanceUID: job.seriesInstanceUID, job: job.id, until: nil,
         text:
           "the result of job \(job.id) is held for \(delivery.destination), and waits for a person: "
-          + (delivery.lastError ?? ""))
+          + (delivery.lastError ?? "") + ". What to do: "
+          + HeldReason.advice(on: delivery.lastError ?? "", of: job, ofDelivery: true))
     }
     if delivery.state == "sent" {
       let error = delivery.lastError.map { ": \($0)" } ?? ""

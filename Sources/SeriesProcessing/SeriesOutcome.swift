@@ -204,6 +204,15 @@ extension SeriesOutcome {
     }
   }
 
+  /// The segmentations among them, which people look at.
+  var segmentationFiles: [URL] {
+    switch self {
+    case .segmented(let series): series.objects.map(\.segmentation)
+    case .nothingFound(_, _, let objects, _, _): objects.map(\.segmentation)
+    case .held: []
+    }
+  }
+
   /// Why a person has to look at the result before it is sent; nil where nothing is unusual, or there is none.
   var suspicions: [String]? {
     let warnings: [String]

@@ -110,8 +110,10 @@ public struct SeriesProcessor: Sendable {
       outcome = .held(reasons: reasons)
     }
     if options.holdsSuspect, let reasons = outcome.suspicions {
-      // The pictures stay for whoever decides.
-      for file in outcome.dicomFiles { try FileManager.default.removeItem(at: file) }
+      // Pictures and segmentations stay for whoever decides: what the ledger does not have is sent nowhere.
+      for file in outcome.dicomFiles where !outcome.segmentationFiles.contains(file) {
+        try FileManager.default.removeItem(at: file)
+      }
       outcome = .held(reasons: reasons)
     }
     return ProcessedSeries(outcome: outcome, assessments: assessed.map(\.summary))

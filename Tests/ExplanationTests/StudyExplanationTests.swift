@@ -217,7 +217,10 @@ import Testing
     let waits = try explain().waits.map(\.text)
     #expect(
       waits == [
-        "the result of job 1 is held for pacs, and waits for a person: refused with 0xA900"
+        "the result of job 1 is held for pacs, and waits for a person: refused with 0xA900. "
+          + "What to do: The destination does not take such an object: see its log; allow SEG, "
+          + "Comprehensive 3D SR and Multi-frame True Color Secondary Capture there, or leave one out "
+          + "with takes; singleFrames: true sends captures as objects of one frame."
       ])
     _ = try ledger.apply(.retry, to: job)
     let text = try explain().text

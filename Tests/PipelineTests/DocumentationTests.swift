@@ -1,9 +1,12 @@
 import DICOM
 import DICOMNetwork
+import Explanation
 import FileSystem
 import Foundation
 import GeometryGate
 import JobLedger
+import Segmentation
+import SeriesProcessing
 import TestSupport
 import Testing
 
@@ -158,5 +161,45 @@ import Testing
       of: "CardiacCycleError", in: "Segmentation/Prediction/CardiacCycle.swift")
     #expect(names.count > 40)
     for name in names { #expect(page.contains("| `\(name)` |"), "\(name)") }
+  }
+
+  /// What models refuse is known by its text as its own row of the guide.
+  @Test func refusalsAreKnownByTheirTexts() throws {
+    let accepted = OutputLimit.Accepted(millilitres: [1, 2], largestPart: 0.5)
+    let refusals: [any Error & CustomStringConvertible] = [
+      InputRefusal.modality(found: "MR", accepted: ["CT"]),
+      InputRefusal.bodyPart(found: "HEAD", accepted: ["ABDOMEN"]),
+      InputRefusal.channelCount(found: 1, expected: 4),
+      InputRefusal.channelsOnDifferentGrids(channel: 1),
+      InputRefusal.voxelCount(channel: 0, found: 1, expected: 2),
+      InputRefusal.spacing(axis: 0, found: 9, min: 1, max: 2),
+      InputRefusal.extent(axis: 1, found: 9, min: 1, max: 2),
+      InputRefusal.orientation([.left, .left, .left]), InputRefusal.notFinite(channel: 0),
+      InputRefusal.constant(channel: 0, value: 1),
+      InputRefusal.intensity(channel: 0, statistic: .zeroFraction, found: 1, min: 2, max: 3),
+      InputRefusal.result(name: "liver", millilitres: 9, largestPart: 1, accepted: accepted),
+      ChannelRefusal.missing(channel: "t1", candidates: ["series 1.2: Modality (0008,0060) is CT"]),
+      ChannelRefusal.ambiguous(channel: "t1", candidates: ["series 1.2", "series 1.3"]),
+      ChannelRefusal.sharedSeries(series: "1.2", channels: ["t1", "t2"]),
+      ChannelRefusal.noFrameOfReference(series: "1.2"),
+      ChannelRefusal.otherFrameOfReference(channel: "t1", series: "1.2", reference: "1.3"),
+      ChannelRefusal.unknownChannel(name: "t9", known: ["t1"]),
+      ChannelRefusal.unknownSeries(channel: "t1", series: "1.2"),
+      ChannelRefusal.noChannels(model: "m", inputChannels: 4),
+      CardiacCycleError.tooFewPhases(1),
+      CardiacCycleError.noContraction(endDiastolic: 1, endSystolic: 2),
+      CardiacCycleError.implausibleFraction(cavity: "LV", found: 0.9, accepted: [0.1, 0.8]),
+    ]
+    var names: Set<String> = []
+    for refusal in refusals {
+      let label = try #require(Mirror(reflecting: refusal).children.first?.label)
+      let name = "`\(label)`"
+      let reasons = HeldReason.reasons(in: refusal.description)
+      #expect(reasons.map(\.name) == [name], "\(refusal)")
+      for reason in reasons { names.insert("\(reason.part) \(reason.name)") }
+    }
+    let rows = [HeldReason.Part.model, .channels, .cine].flatMap(\.reasons)
+      .filter { $0.name.hasPrefix("`") }.map { "\($0.part) \($0.name)" }
+    #expect(names == Set(rows))
   }
 }

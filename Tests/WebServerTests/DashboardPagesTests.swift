@@ -139,6 +139,44 @@ import WebServer
     }
   }
 
+  /// Whoever decides about a suspect result sees it, and what to do; nothing of it is in the ledger.
+  @Test func aSuspectResultIsShown() async throws {
+    let due = try #require(try ledger.seriesDue(quietPeriod: -1).first)
+    try ledger.assembleSeries(due, jobs: [NewJob(model: "liver")])
+    let id = try #require(try ledger.claimJob()?.id)
+    let files = dashboard.folder.url.appendingPathComponent("results/\(id)")
+    try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
+    try Data("picture".utf8).write(to: files.appendingPathComponent("contours.png"))
+    try Data("object".utf8).write(to: files.appendingPathComponent("segmentation.dcm"))
+    try ledger.holdJob(id, reason: "suspect: dark <liver>")
+    try await withDashboard {
+      let reader = "Authorization: Bearer reader"
+      let page = try await ask("/studies/1.2", "-H", reader).body
+      #expect(page.contains("suspect: dark &lt;liver&gt;"))
+      #expect(page.contains("What to do:</strong> Look at its picture and its slices"))
+      #expect(page.contains("segmentd jobs retry --job \(id),"))
+      #expect(page.contains("/jobs/\(id)/pictures/1\"") && page.contains("/jobs/\(id)/viewer\""))
+      #expect(try await ask("/studies", "-H", reader).body.contains("/jobs/\(id)/pictures/1\""))
+      let picture = try await ask("/jobs/\(id)/pictures/1", "-H", reader)
+      #expect(picture.body == "picture" && picture.field("Content-Type") == "image/png")
+      #expect(try await ask("/jobs/\(id)/pictures/2", "-H", reader).status == 404)
+      // It is no object of DICOM, which only the viewer's attempt to read it can say.
+      #expect(try await ask("/jobs/\(id)/objects/0", "-H", reader).status == 409)
+      #expect(try await ask("/jobs/\(id)/objects/1", "-H", reader).status == 404)
+      let reasons = try await ask("/held/reasons", "-H", reader).body
+      #expect(reasons.contains(">unevenSpacing<") && reasons.contains("segmentd jobs retry"))
+      #expect(!reasons.contains("&lt;doc:") && !reasons.contains("`"))
+    }
+    // What failed otherwise left files that were proved by nothing.
+    var job = JobSelection()
+    job.jobs = [id]
+    _ = try ledger.apply(.retry, to: job)
+    _ = try #require(try ledger.claimJob())
+    try ledger.holdJob(id, reason: "proof failed: 2 voxels differ")
+    let shown = ShownResult(try ledger.job(id).job, in: dashboard.folder.url)
+    #expect(shown.pictures.isEmpty && shown.segmentations.isEmpty)
+  }
+
   @Test func sessionsAreTold() async throws {
     try await withDashboard {
       #expect(try await ask("/login", "-d", "user=olga&password=wrong").status == 403)

@@ -1,3 +1,4 @@
+import Explanation
 import Foundation
 import JobLedger
 
@@ -27,6 +28,7 @@ struct JobView {
     var state: String
     var attempts: Int
     var error: String
+    var advice: String?
   }
 
   var id: Int64
@@ -55,8 +57,8 @@ struct JobView {
   /// - Parameters:
   ///   - job: of the ledger.
   ///   - possible: what can be done with it.
-  ///   - showsPictures: whether pictures of its result may be shown.
-  init(_ job: JobSummary, _ possible: PossibleActions, showsPictures: Bool) {
+  ///   - result: what may be shown of its result; nil for nothing.
+  init(_ job: JobSummary, _ possible: PossibleActions, result: ShownResult?) {
     id = job.id
     state = job.state
     model = job.model.isEmpty ? "no model" : job.model
@@ -65,25 +67,18 @@ struct JobView {
     priority = job.priority == 0 ? nil : job.priority
     at = ShownTime(job.finishedAt ?? job.createdAt)
     reason = job.reason
-    advice = possible.advice(for: job)
+    advice = job.advice
     place = job.place?.text
     summary = job.summary
     isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
     measurements = job.shownMeasurements
     hasMeasurements = !measurements.isEmpty
-    let isThere = showsPictures && job.purgedAt == nil
-    pictures =
-      !isThere
-      ? []
-      : job.objects.indices.filter { job.objects[$0].kind == .picture }
-        .map { "/jobs/\(job.id)/pictures/\($0 + 1)" }
-    viewer =
-      isThere && job.objects.contains { $0.kind == .segmentation }
-      ? "/jobs/\(job.id)/viewer" : nil
+    pictures = (result?.pictures ?? []).map { "/jobs/\(job.id)/pictures/\($0.number)" }
+    viewer = result?.segmentations.isEmpty == false ? "/jobs/\(job.id)/viewer" : nil
     deliveries = job.deliveries.map {
       Delivery(
         destination: $0.destination, state: $0.state, attempts: $0.attempts,
-        error: $0.state == "delivered" ? "" : $0.lastError ?? "")
+        error: $0.state == "delivered" ? "" : $0.lastError ?? "", advice: job.advice(on: $0))
     }
     hasDeliveries = !deliveries.isEmpty
     actions = possible.actions(for: job)
@@ -120,7 +115,7 @@ struct PossibleActions {
   func actions(for job: JobSummary) -> [JobView.Action] {
     let id = job.id
     var actions: [JobView.Action] = []
-    if chooseVolume.contains(id) {
+    if chooseVolume.contains(id), job.waitsForChoiceOfVolume {
       let options = job.volumes.enumerated().map {
         JobView.Action.Option(number: $0 + 1, name: $1.name)
       }
@@ -143,26 +138,6 @@ struct PossibleActions {
       actions.append(.init(job: id, action: "cancel", name: "Cancel", isGrave: true))
     }
     return actions
-  }
-
-  /// What a person can do about a held job; nil where there is nothing to do.
-  func advice(for job: JobSummary) -> String? {
-    guard ["held", "discarded"].contains(job.state) else { return nil }
-    if chooseVolume.contains(job.id) { return "choose the volume of the series that is meant" }
-    if job.model.isEmpty {
-      return
-        "test the study under Rules; where a rule should take the series, change the rule, then retry"
-    }
-    if release.contains(job.id) {
-      return job.refusedInstances.isEmpty
-        ? "release it when it may run"
-        : "have the missing instances sent again, or release the series as it is"
-    }
-    if job.verdict == .held {
-      return
-        "have the series sent again as the scanner made it; or change the setting that the guide names for the reason, then retry; or cancel the job"
-    }
-    return retry.contains(job.id) ? "mend the cause, then retry; or cancel the job" : nil
   }
 }
 

@@ -110,7 +110,7 @@ extension Dashboard {
     let possible = try PossibleActions(context.visitor.isOperator ? jobs : [], in: ledger)
     let all = jobs.count < Self.jobsOnPage ? jobs.count : try ledger.jobCount(query.selection)
     return (
-      jobs, jobs.map { JobView($0, possible, showsPictures: false) },
+      jobs, jobs.map { JobView($0, possible, result: nil) },
       all > jobs.count ? "\(jobs.count) of \(all); segmentd jobs list shows all." : nil
     )
   }
@@ -212,6 +212,8 @@ extension Dashboard {
       found.views[index].reason = job.deliveries.filter { $0.state != "delivered" }.map {
         "\($0.destination): \($0.state)" + ($0.lastError.map { " (\($0))" } ?? "")
       }.joined(separator: "; ")
+      let advice = job.deliveries.compactMap { job.advice(on: $0) }
+      found.views[index].advice = advice.isEmpty ? nil : advice.joined(separator: " ")
     }
     let page = DestinationsPage(
       destinations: destinations, hasDestinations: !destinations.isEmpty,

@@ -19,7 +19,8 @@ extension Dashboard {
   func addPages(to pages: some RouterMethods<DashboardContext>) {
     let synchronous: [(RouterPath, SynchronousPage)] = [
       ("", { $0.todayPage }), ("studies", { $0.studiesPage }), ("studies/:uid", { $0.studyPage }),
-      ("queue", { $0.queuePage }), ("held", { $0.heldPage }), ("refused", { $0.refusedPage }),
+      ("queue", { $0.queuePage }), ("held", { $0.heldPage }),
+      ("held/reasons", { $0.reasonsPage }), ("refused", { $0.refusedPage }),
       ("destinations", { $0.destinationsPage }), ("system", { $0.systemPage }),
     ]
     for (path, page) in synchronous {
@@ -65,11 +66,11 @@ extension Dashboard {
     }
   }
 
-  /// A picture by its place among the objects of a result; the ledger says where it is.
+  /// A picture by its number among those that are shown of a result.
   private func picture(_ number: Int, ofJob id: Int64) throws -> Response {
-    let objects = try job(id).objects
-    guard objects.indices.contains(number - 1), objects[number - 1].kind == .picture,
-      let data = try? Data(contentsOf: state.appendingPathComponent(objects[number - 1].path))
+    let pictures = ShownResult(try job(id), in: state).pictures
+    guard let picture = pictures.first(where: { $0.number == number }),
+      let data = try? Data(contentsOf: state.appendingPathComponent(picture.path))
     else { throw DashboardRefusal(.notFound, "there is no such picture here") }
     return Self.answer(data, "image/png")
   }
@@ -124,7 +125,7 @@ extension Dashboard {
     _ request: Request, _ context: DashboardContext, object: Int
   ) throws -> Response {
     let job = try job(try context.parameters.require("job", as: Int64.self))
-    let count = job.objects.count { $0.kind == .segmentation }
+    let count = ShownResult(job, in: state).segmentations.count
     let page = ViewerPage(
       study: job.studyInstanceUID, short: shortened(job.studyInstanceUID),
       volume: "/jobs/\(job.id)/objects/\(object)",

@@ -115,10 +115,11 @@ extension Dashboard {
   private func row(_ study: StudySummary, showsPatients: Bool) -> StudiesPage.Row {
     let job = study.jobs.last { $0.state != "cancelled" }
     let pictured = study.jobs.last { job in
-      job.purgedAt == nil && job.supersededBy == nil
-        && job.objects.contains { $0.kind == .picture }
+      job.supersededBy == nil && !ShownResult(job, in: state).pictures.isEmpty
     }
-    let number = pictured?.objects.firstIndex { $0.kind == .picture }
+    let picture = pictured.flatMap { job in
+      ShownResult(job, in: state).pictures.first.map { "/jobs/\(job.id)/pictures/\($0.number)" }
+    }
     return StudiesPage.Row(
       uid: study.studyInstanceUID, short: shortened(study.studyInstanceUID),
       patient: showsPatients ? patient(study.studyInstanceUID)?.name : nil, state: study.state,
@@ -126,9 +127,7 @@ extension Dashboard {
       models: Set(study.jobs.map(\.model)).filter { !$0.isEmpty }.sorted().joined(separator: ", "),
       series: study.series, modalities: study.modalities.joined(separator: ", "),
       at: ShownTime(study.lastReceivedAt),
-      picture: showsPatients
-        ? number.flatMap { number in pictured.map { "/jobs/\($0.id)/pictures/\(number + 1)" } }
-        : nil, summary: job?.summary)
+      picture: showsPatients ? picture : nil, summary: job?.summary)
   }
 
   func patient(_ study: String) -> DashboardPatient? {
@@ -155,7 +154,9 @@ extension Dashboard {
         StudyPage.Wait(text: wait.text, until: wait.until.map(ShownTime.init))
       },
       hasWaits: !explanation.waits.isEmpty,
-      jobs: jobs.reversed().map { JobView($0, possible, showsPictures: showsPatients) },
+      jobs: jobs.reversed().map {
+        JobView($0, possible, result: showsPatients ? ShownResult($0, in: state) : nil)
+      },
       histories: histories.map { HistoryView($0, study: uid) }, hasHistories: !histories.isEmpty,
       story: explanation.story.map { .init(at: ShownTime($0.at), text: $0.text) })
     return renderer.page(

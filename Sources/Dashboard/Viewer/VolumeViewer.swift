@@ -11,6 +11,8 @@ final class VolumeViewer: Sendable {
   private struct Key: Hashable {
     var job: Int64
     var object: Int
+    /// Of the job: one that was held is made anew by the next.
+    var attempts = 0
   }
 
   private struct Kept {
@@ -58,6 +60,7 @@ final class VolumeViewer: Sendable {
 
   private func volume(_ key: Key) throws -> ViewedVolume {
     let job = try job(key.job)
+    let key = Key(job: key.job, object: key.object, attempts: job.attempts)
     guard job.purgedAt == nil else {
       throw DashboardRefusal(.notFound, "the result of job \(key.job) was purged")
     }
@@ -99,11 +102,11 @@ final class VolumeViewer: Sendable {
   }
 
   private func read(_ key: Key, _ job: JobSummary) throws -> ViewedVolume {
-    let objects = job.objects.filter { $0.kind == .segmentation }
+    let objects = ShownResult(job, in: state).segmentations
     guard objects.indices.contains(key.object) else {
       throw DashboardRefusal(.notFound, "the result of job \(key.job) has no such object here")
     }
-    let path = state.appendingPathComponent(objects[key.object].path).path
+    let path = state.appendingPathComponent(objects[key.object]).path
     do {
       let stack = try stack(of: job, path)
       guard stack.sourceGrid.voxelCount <= Self.mostVoxels else {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ConfigurationFile
+import Explanation
 import Foundation
 import Ingest
 import JobLedger
@@ -14,7 +15,7 @@ struct ListJobsCommand: AsyncParsableCommand {
       Without --limit a table has the last hundred jobs, and JSON has all.
 
       With --job everything about one job: why the verdict is what it is, in the words of `segmentd \
-      inspect`, the volumes, each attempt, each event, the associations over which the series came and \
+      inspect`, what to do where it is held, the volumes, each attempt, each event, the associations over which the series came and \
       how they ended, and the instances that were refused. With --pending the series that are arriving \
       or wait to be assembled, and what each waits for. With --refused the instances that were refused \
       and have not arrived since, those included of which it cannot be told which series lacks them; of a \
@@ -159,6 +160,8 @@ extension JobDetail {
       + (job.priority == 0 ? [] : ["priority \(job.priority)"]) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }
+    let advice = [job.advice] + job.deliveries.map { job.advice(on: $0) }
+    lines += advice.compactMap(\.self).map { "  what to do: \($0)" }
     let verdict = job.verdict?.rawValue ?? "not assessed"
     lines.append("series \(job.seriesInstanceUID): \(verdict)")
     lines += verdictLines(

@@ -1,0 +1,62 @@
+// Clusters, and faults of programs and models.
+extension HeldReason {
+  static let cluster = rows(
+    .cluster,
+    [
+      Row(
+        "a node has too little memory for the job",
+        meaning: "it was asked for more once, and that is not enough either",
+        signs: ["a node has too little memory for the job"],
+        advice:
+          "raise `slurm.memoryGB`, or give the nodes more memory; then `segmentd jobs retry --job NUMBER`"
+      ),
+      Row(
+        "on node X: …",
+        meaning:
+          "two nodes refuse the job, or the only one does, as their program or model is another one than here",
+        signs: ["on node …: "],
+        advice:
+          "`segmentd doctor` names them: install the same version and model there, then `segmentd jobs retry --job NUMBER`"
+      ),
+      Row(
+        "Slurm ended the job for its memory",
+        meaning: "the same, seen by Slurm",
+        signs: ["Slurm ended the job for its memory"],
+        advice: "raise `slurm.memoryGB`, then `segmentd jobs retry --job NUMBER`"),
+      Row(
+        "Slurm ended the job after so many minutes",
+        meaning: "it was given more time once, and that is not enough either",
+        signs: ["Slurm ended the job after"],
+        advice: "raise `slurm.wallTimeMinutes`, then `segmentd jobs retry --job NUMBER`"),
+    ])
+
+  static let faults = rows(
+    .faults,
+    [
+      Row(
+        "the model is not there, is excluded, or its checksum is another one",
+        signs: [
+          "there is no model \"", "is excluded by models.exclude", "model.yaml", ".safetensors: ",
+        ],
+        advice:
+          "`segmentd models verify`; put the bundle back, then `segmentd jobs retry --job NUMBER`"),
+      Row(
+        "the result failed its proof",
+        signs: ["proof failed:"],
+        advice:
+          "report it (<doc:Security#Reporting>) with `segmentd explain --study UID --json`; nothing was sent"
+      ),
+      Row(
+        "failed three times",
+        signs: ["failed … times,"],
+        advice:
+          "mend it, then `segmentd jobs retry --job NUMBER`; the reason is that of the last attempt, `segmentd jobs list --job NUMBER` shows all"
+      ),
+      Row(
+        "ended the process six times",
+        signs: ["the process ended … times during this job"],
+        advice:
+          "a crash: report it (<doc:Security#Reporting>); the series is not tried again by itself. `segmentd jobs retry --job NUMBER` tries it once more"
+      ),
+    ])
+}
