@@ -42,6 +42,7 @@ final class GroupCommit: Sendable {
   }
 
   private let path: String
+  private let suspicion: DamageSuspicion
   private let database: DatabaseQueue
   private let patience = Patience()
   private let queue = DispatchQueue(label: "segmentd.ledger", qos: .userInitiated)
@@ -50,8 +51,9 @@ final class GroupCommit: Sendable {
   private static let largestBatch = 256
 
   /// Opens the only connection of this ledger that writes.
-  init(path: String, isReadOnly: Bool = false) throws {
+  init(path: String, isReadOnly: Bool = false, suspicion: DamageSuspicion) throws {
     self.path = path
+    self.suspicion = suspicion
     var configuration = Configuration()
     configuration.readonly = isReadOnly
     configuration.foreignKeysEnabled = true
@@ -76,7 +78,7 @@ final class GroupCommit: Sendable {
   func submit<Value: Sendable>(
     patience: Duration, _ change: @escaping @Sendable (Database) throws -> Value
   ) -> PendingCommit<Value> {
-    let pending = PendingCommit<Value>(path: path)
+    let pending = PendingCommit<Value>(path: path, suspicion: suspicion)
     let change = Change(
       deadline: .now + patience,
       make: { db in
@@ -186,10 +188,14 @@ final class GroupCommit: Sendable {
 /// A change of the ledger on its way to disk.
 public final class PendingCommit<Value: Sendable>: Sendable {
   private let path: String
+  private let suspicion: DamageSuspicion
   private let result = Mutex<Result<Value, any Error>?>(nil)
   private let ended = DispatchSemaphore(value: 0)
 
-  init(path: String) { self.path = path }
+  init(path: String, suspicion: DamageSuspicion) {
+    self.path = path
+    self.suspicion = suspicion
+  }
 
   fileprivate func end(_ result: Result<Value, any Error>) {
     self.result.withLock { $0 = result }
@@ -204,7 +210,7 @@ public final class PendingCommit<Value: Sendable>: Sendable {
     // For whoever waits as well.
     ended.signal()
     let result = result.withLock { $0 } ?? .failure(CancellationError())
-    do { return try result.get() } catch { throw LedgerError(error, path: path) }
+    do { return try result.get() } catch { throw suspicion.noting(error, path: path) }
   }
 }
 

@@ -28,6 +28,8 @@ public final class Ledger: Sendable {
 
   /// How long a peer or a watch folder waits for another process that has locked the ledger.
   let intakePatience: Duration
+  /// Whether SQLite has said that the file is damaged.
+  let suspicion: DamageSuspicion
 
   /// Opens the ledger, creating it (mode 0600) or bringing its tables up to date.
   ///
@@ -37,8 +39,9 @@ public final class Ledger: Sendable {
   ///   - account: see ``account``.
   ///   - mayUpgrade: is asked before the tables of an older version are changed: an older program that has the
   ///     ledger open could not use them any more.
-  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, ``LedgerError/wouldUpgrade(path:from:to:)`` where it
-  ///   may not, or ``LedgerError/unavailable(path:reason:)`` where the disk is full or cannot be read now.
+  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, ``LedgerError/damaged(path:reason:)``,
+  ///   ``LedgerError/wouldUpgrade(path:from:to:)`` where it may not, or
+  ///   ``LedgerError/unavailable(path:reason:)`` where the disk is full or cannot be read now.
   public convenience init(
     path: String, clock: TimeSource = .system, account: String? = nil,
     mayUpgrade: () -> Bool = { true }
@@ -64,9 +67,11 @@ public final class Ledger: Sendable {
     self.account = account
     self.intakePatience = intakePatience
     self.source = source
+    let suspicion = DamageSuspicion()
+    self.suspicion = suspicion
     try Self.prepareFile(path)
     do {
-      commits = try GroupCommit(path: path)
+      commits = try GroupCommit(path: path, suspicion: suspicion)
       // One transaction: another process may be making the tables at this moment.
       try commits.withConnection { db in
         if let reason = try Schema.incompatibility(db) {
@@ -93,6 +98,8 @@ public final class Ledger: Sendable {
       where [.SQLITE_FULL, .SQLITE_IOERR].contains(error.resultCode)
     {
       throw LedgerError(error, path: path)
+    } catch let error where LedgerError.isOfDamage(error) {
+      throw .damaged(path: path, reason: LedgerError.reason(error))
     } catch {
       throw .cannotOpen(path: path, reason: LedgerError.reason(error))
     }
@@ -104,12 +111,15 @@ public final class Ledger: Sendable {
   /// - Parameters:
   ///   - path: the SQLite file.
   ///   - source: what the time is told by.
-  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, also where its tables are of another version.
+  /// - Throws: ``LedgerError/cannotOpen(path:reason:)``, also where its tables are of another version, or
+  ///   ``LedgerError/damaged(path:reason:)``.
   public init(reading path: String, clock source: TimeSource = .system) throws(LedgerError) {
     self.path = path
     account = nil
     self.source = source
     intakePatience = .seconds(8)
+    let suspicion = DamageSuspicion()
+    self.suspicion = suspicion
     do {
       guard access(path, R_OK) == 0 else {
         throw LedgerError.cannotOpen(
@@ -123,13 +133,15 @@ public final class Ledger: Sendable {
       configuration.busyMode = .timeout(30)
       let file = try Self.readable(path, configuration)
       reader = try DatabaseQueue(path: file, configuration: configuration)
-      commits = try GroupCommit(path: file, isReadOnly: true)
+      commits = try GroupCommit(path: file, isReadOnly: true, suspicion: suspicion)
       let reason = try reader.read { try Schema.incompatibility($0) ?? Schema.obsolescence($0) }
       if let reason { throw LedgerError.cannotOpen(path: path, reason: reason) }
       timeline = Mutex(try reader.read { try Timeline.continued($0, source).0 })
       timeNoted = Mutex(.infinity)
     } catch let error as LedgerError {
       throw error
+    } catch let error where LedgerError.isOfDamage(error) {
+      throw .damaged(path: path, reason: LedgerError.reason(error))
     } catch {
       throw .cannotOpen(path: path, reason: LedgerError.reason(error))
     }
@@ -234,7 +246,7 @@ public final class Ledger: Sendable {
     patience: Duration = .seconds(30), _ change: (Database) throws -> Value
   ) throws(LedgerError) -> Value {
     do { return try commits.perform(patience: patience, change) } catch {
-      throw LedgerError(error, path: path)
+      throw suspicion.noting(error, path: path)
     }
   }
 
@@ -246,7 +258,7 @@ public final class Ledger: Sendable {
   }
 
   func read<Value>(_ query: (Database) throws -> Value) throws(LedgerError) -> Value {
-    do { return try reader.read(query) } catch { throw LedgerError(error, path: path) }
+    do { return try reader.read(query) } catch { throw suspicion.noting(error, path: path) }
   }
 
   /// A number that is another one as soon as a different process has changed the ledger.
@@ -258,34 +270,7 @@ public final class Ledger: Sendable {
         try Int.fetchOne(db, sql: "PRAGMA data_version") ?? 0
       }
     } catch {
-      throw LedgerError(error, path: path)
-    }
-  }
-
-  /// Reads the whole file and compares every table with its indexes: about ten seconds for a gigabyte.
-  /// Other threads read and write meanwhile.
-  ///
-  /// - Throws: ``LedgerError/failed(path:reason:)`` naming the damage.
-  public func checkIntegrity() throws(LedgerError) {
-    let findings: [String]
-    do {
-      var configuration = Configuration()
-      configuration.readonly = true
-      configuration.busyMode = .timeout(30)
-      findings = try DatabaseQueue(path: path, configuration: configuration).read { db in
-        try String.fetchAll(db, sql: "PRAGMA integrity_check(3)")
-      }
-    } catch let error as DatabaseError
-      where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode)
-    {
-      findings = [LedgerError.reason(error)]
-    } catch {
-      throw LedgerError(error, path: path)
-    }
-    guard findings == ["ok"] else {
-      throw .failed(
-        path: path,
-        reason: "it is damaged, restore it from a copy: " + findings.joined(separator: "; "))
+      throw suspicion.noting(error, path: path)
     }
   }
 

@@ -3,14 +3,17 @@ import GRDB
 
 /// Why the ledger could not do what was asked.
 public enum LedgerError: Error, CustomStringConvertible, Equatable {
-  /// The file cannot be opened or is not a ledger.
+  /// The file cannot be opened, or it is another program's.
   case cannotOpen(path: String, reason: String)
   /// The tables are of an older version, and another program may be using them.
   case wouldUpgrade(path: String, from: Int, to: Int)
   /// The machine is at fault, and the ledger can be used again once that has passed: a full disk, a
-  /// file system that became read-only, a lock that was never released, no memory. Damage, too: SQLite says the
-  /// same of a file whose disk failed while it was read, and a job's end is not given up for it.
+  /// file system that became read-only, a lock that was never released, no memory. What may be damage, too: SQLite
+  /// says the same of a file whose disk failed while it was read, and a job's end is not given up for it before
+  /// ``Ledger/checkIfSuspect()`` has said which of both it is.
   case unavailable(path: String, reason: String)
+  /// The file is damaged, and waiting does not help: what is to be done is in its description.
+  case damaged(path: String, reason: String)
   /// A statement failed, as for a value that the tables forbid.
   case failed(path: String, reason: String)
   /// A job is not in the state that the change needs.
@@ -35,6 +38,10 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
         + "of an older segmentd is using them: stop that daemon, or restart it as this version, and try "
         + "again; nothing was changed"
     case .unavailable(let path, let reason): "\(path): the ledger cannot be used now: \(reason)"
+    case .damaged(let path, let reason):
+      "\(path): the ledger is damaged: \(reason). Nothing was removed. segmentd ledger check says how much is "
+        + "damaged; with the daemon stopped, put a copy that segmentd ledger backup made in its place, or have it "
+        + "rebuilt from spool and results: segmentd ledger repair --rebuild"
     case .failed(let path, let reason): "\(path): the ledger cannot be used: \(reason)"
     case .wrongState(let job, let state, let needed):
       "job \(job) is \(state), not \(needed)"
@@ -87,6 +94,12 @@ extension LedgerError {
     case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL: "another process has locked it"
     default: nil
     }
+  }
+
+  /// Whether SQLite says of the file that it is damaged, or no database.
+  static func isOfDamage(_ error: any Error) -> Bool {
+    guard let error = error as? DatabaseError else { return false }
+    return [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode)
   }
 
   /// Whether it is no fault of the statement.

@@ -26,8 +26,18 @@ public struct Daemon {
   /// Runs until SIGTERM or SIGINT.
   ///
   /// Whatever is wrong with the configuration, the models or the port is thrown before anything is
-  /// received. The ledger is checked behind the open port; one that is damaged ends the daemon.
+  /// received. The ledger is checked behind the open port, and whenever SQLite says that it is damaged; one that is
+  /// ends the daemon.
   public func run() async throws {
+    do { try await runStages() } catch {
+      // Whoever meets the damage first may have said only what could not be read.
+      if case LedgerError.damaged = error { throw error }
+      try parts.ledger.checkIfSuspect()
+      throw error
+    }
+  }
+
+  private func runStages() async throws {
     let configuration = parts.configuration
     let lock = try await lockWhenFree()
     defer { withExtendedLifetime(lock) {} }
@@ -51,6 +61,8 @@ public struct Daemon {
     // What is received while a lost ledger is rebuilt would count as older than what is in the spool.
     if try parts.ledger.isEmpty() || parts.ledger.isBeingRebuilt() {
       try await retryingLedgerWrite(parts.logger) {
+        // Where it is damaged, waiting does not help.
+        try parts.ledger.checkIfSuspect()
         try recovery.rebuildLedger { line, isError in
           parts.logger.log(level: isError ? .error : .notice, "\(line)")
         }
@@ -77,6 +89,7 @@ public struct Daemon {
     if let retention = parts.retentionService {
       services.insert(AfterChecks(checks: checks, stage: retention), at: 0)
     }
+    services.insert(LedgerWatch(ledger: parts.ledger, logger: parts.logger), at: 0)
     // The last to end: it tells of the others' ends.
     if let audit { services.insert(AfterChecks(checks: checks, stage: audit), at: 0) }
     let group = ServiceGroup(

@@ -10,8 +10,8 @@ import Synchronization
 /// that process left half done, and the files of the spool.
 ///
 /// Instances are received and recorded meanwhile. Nothing is assembled, run or sent before the ledger is
-/// known to be sound: see ``AfterChecks``. A damaged ledger ends the daemon; what was acknowledged stays
-/// in spool and ledger.
+/// known to be sound: see ``AfterChecks``. A damaged ledger ends the daemon, here or later by ``LedgerWatch``; what
+/// was acknowledged stays in spool and ledger.
 final class StartChecks: Service {
   private let ledger: Ledger
   private let recovery: Recovery
@@ -89,8 +89,10 @@ struct AfterChecks: Service {
 }
 
 /// Runs what blocks for long outside the cooperative pool. A task that is cancelled does not wait for it.
-func onThread(_ work: @escaping @Sendable () throws -> Void) async throws {
-  let outcome = Outcome()
+func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws
+  -> Value
+{
+  let outcome = Outcome<Value>()
   DispatchQueue.global().async {
     let result = Result { try work() }
     outcome.result.withLock { $0 = result }
@@ -101,6 +103,6 @@ func onThread(_ work: @escaping @Sendable () throws -> Void) async throws {
   }
 }
 
-private final class Outcome: Sendable {
-  let result = Mutex<Result<Void, any Error>?>(nil)
+private final class Outcome<Value: Sendable>: Sendable {
+  let result = Mutex<Result<Value, any Error>?>(nil)
 }

@@ -49,10 +49,14 @@ import Testing
     try await waitUntil("the handing over") {
       command.output.contains("a daemon has started: it gets the state directory")
     }
-    // Asked for once more, what would wait for a day runs now.
+    // Asked for once more, what would wait for a day runs now. Which series come after the first is up to their
+    // studies' UIDs.
+    let waiting = try ledger.jobs().suffix(2).map(\.seriesInstanceUID)
     let again = try await segmentd(
-      "reprocess", "--config", setup.configuration, "--series", uids[1], uids[2])
-    #expect(again.status == 0 && again.output.contains("2 jobs wait for the same already"))
+      "reprocess", "--config", setup.configuration, "--series", waiting[0], waiting[1])
+    #expect(
+      again.status == 0 && again.output.contains("2 jobs wait for the same already"),
+      "\(again.output)")
     try await waitUntil("the end of the command") { !command.isRunning }
     #expect(try await command.end() == 0, "\(command.output)")
     let made = try await setup.endedJobs(6).suffix(3)

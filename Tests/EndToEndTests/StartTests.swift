@@ -17,8 +17,14 @@ import Testing
     return uids.series
   }
 
-  /// A page in the middle of the ledger is overwritten while no daemon runs.
-  private func damageLedger() throws {
+  /// The second half of the ledger is overwritten while no daemon runs. Nothing of it may be left in the write-ahead
+  /// log, as by a process that had no time to close the ledger: its pages would be read from there.
+  private func damageLedger() async throws {
+    let vacuumed = try await segmentd("ledger", "vacuum", "--config", setup.configuration)
+    try #require(vacuumed.status == 0, "\(vacuumed.output)")
+    let log =
+      (try? Data(contentsOf: setup.state.appendingPathComponent("ledger.sqlite-wal"))) ?? Data()
+    try #require(log.isEmpty)
     let handle = try FileHandle(forUpdating: ledgerFile)
     defer { try? handle.close() }
     let pages = try handle.seekToEnd() / 4096
@@ -32,14 +38,17 @@ import Testing
     var daemon = try await setup.start()
     _ = try await send(slices: "40")
     _ = try await setup.endedJobs()
-    try await daemon.end()
+    #expect(try await daemon.end() == 0, "\(daemon.output)")
     let before = try spooled()
-    try damageLedger()
+    try #require(before.count == 40)
+    try await damageLedger()
     daemon = try ChildProcess(
       segmentdBinary, ["serve", "--config", setup.configuration], log: setup.log)
-    try await waitUntil("the end of the daemon", within: 900) { !daemon.isRunning }
-    #expect(try await daemon.end() != 0)
-    #expect(daemon.output.contains("ledger.sqlite"), "\(daemon.output)")
+    try await waitUntil("the end of the daemon") { !daemon.isRunning }
+    #expect(try await daemon.end() == 1, "\(daemon.output)")
+    for words in ["ledger.sqlite: the ledger is damaged", "segmentd ledger repair --rebuild"] {
+      #expect(daemon.output.contains(words), "\(words): \(daemon.output)")
+    }
     #expect(try spooled() == before)
   }
 

@@ -92,7 +92,11 @@ private struct Linear: RandomNumberGenerator {
     let path = folder.path("ledger.sqlite")
     let text = Data(String(repeating: "not a ledger\n", count: 1000).utf8)
     try text.write(to: URL(fileURLWithPath: path))
-    expectNotOpened(path)
+    let error = #expect(throws: LedgerError.self) { try Ledger(path: path) }
+    guard case .damaged(path, _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
   }
 
@@ -128,7 +132,7 @@ private struct Linear: RandomNumberGenerator {
   }
 
   /// SQLite calls a file damaged whose disk failed while it was read, too: a job that has ended meanwhile has to be
-  /// written again, and must not stay as running. Only the check at the start says that the file is damaged.
+  /// written again, and must not stay as running. Only a check of the whole file says that it is damaged.
   @Test func whatIsReadWrongWhileInUseMayPass() throws {
     for code in [ResultCode.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_IOERR] {
       guard case .unavailable = LedgerError(DatabaseError(resultCode: code), path: "x") else {
@@ -148,11 +152,45 @@ private struct Linear: RandomNumberGenerator {
     }
     try file.close()
     let error = #expect(throws: LedgerError.self) { try ledger.checkIntegrity() }
-    guard case .failed(_, let reason) = error else {
+    guard case .damaged(path, _) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(reason.hasPrefix("it is damaged"))
+    for words in ["ledger check", "ledger backup", "ledger repair --rebuild", path] {
+      #expect(error?.description.contains(words) == true, "\(words)")
+    }
+  }
+
+  @Test func theWholeFileIsCheckedWhereAnyoneIsToldThatItIsDamaged() throws {
+    let fixture = try LedgerFixture()
+    let ledger = fixture.ledger
+    let damage = DatabaseError(resultCode: .SQLITE_CORRUPT)
+    #expect(try !ledger.checkIfSuspect())
+    let told: [(Ledger) throws -> Void] = [
+      { try $0.read { (_: Database) throws -> Void in throw damage } },
+      { try $0.write { (_: Database) throws -> Void in throw damage } },
+      {
+        try $0.submit(patience: .seconds(1)) { (_: Database) throws -> Void in throw damage }.wait()
+      },
+      { $0.suspectDamage() },
+    ]
+    for tell in told {
+      try? tell(ledger)
+      #expect(try ledger.checkIfSuspect())
+      #expect(try !ledger.checkIfSuspect())
+    }
+    // A statement that fails by itself is no reason.
+    try? ledger.write { db in try db.execute(sql: "DELETE FROM nowhere") }
+    #expect(try !fixture.ledger.checkIfSuspect() && !fixture.ledger.takeSuspicion())
+  }
+
+  /// As SQLite 3.45 words them (btree.c, checkTreePage).
+  @Test func aPageThatCannotBeReadIsNoDamage() {
+    #expect(Ledger.isOfDisk("Tree 5 page 37: unable to get the page. error code=266"))
+    #expect(Ledger.isOfDisk("Tree 5 page 37 cell 2: unable to get the page. error code=10"))
+    #expect(!Ledger.isOfDisk("Tree 5 page 37: unable to get the page. error code=11"))
+    #expect(!Ledger.isOfDisk("Tree 5 page 37: btreeInitPage() returns error code 11"))
+    #expect(!Ledger.isOfDisk("row 3 missing from index jobs_by_state"))
   }
 
   @Test func singleWrongBytesNeverCrash() throws {

@@ -42,6 +42,40 @@ import Testing
   }
 
   @Test func aDamagedLedgerEndsThemAndNoStageBegins() async throws {
+    try damage()
+    await #expect(throws: LedgerError.self) { try await checks.run() }
+    #expect(!checks.areDone)
+  }
+
+  /// In use, too: as soon as anyone is told of it, and it is read twice.
+  @Test func damageInUseEndsTheDaemon() async throws {
+    let watch = LedgerWatch(
+      ledger: ledger, logger: Logger(label: "test"), interval: .milliseconds(10),
+      confirmation: .milliseconds(10))
+    try damage()
+    ledger.suspectDamage()
+    let error = await #expect(throws: LedgerError.self) { try await watch.run() }
+    guard case .damaged(state.ledger.path, _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  /// A disk that failed for a moment is no damage; the watch goes on until the daemon ends.
+  @Test func aSoundLedgerEndsNothing() async throws {
+    let watch = LedgerWatch(
+      ledger: ledger, logger: Logger(label: "test"), interval: .milliseconds(10))
+    ledger.suspectDamage()
+    let group = ServiceGroup(services: [watch], logger: Logger(label: "test"))
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      try await waitUntil("the check") { !ledger.suspicion.isRaised }
+      await group.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+    }
+  }
+
+  private func damage() throws {
     for number in 0..<300 { _ = try ledger.recordInstance(record(number)) }
     try ledger.commits.withConnection { db in
       try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -53,8 +87,6 @@ import Testing
       try handle.write(contentsOf: Data(repeating: 0xA5, count: 4096))
     }
     try handle.close()
-    await #expect(throws: LedgerError.self) { try await checks.run() }
-    #expect(!checks.areDone)
   }
 
   private func record(_ number: Int) -> InstanceRecord {

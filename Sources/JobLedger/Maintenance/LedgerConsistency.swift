@@ -13,8 +13,12 @@ extension Ledger {
   public func checkConsistency(mark: EventMark? = nil) throws(LedgerError)
     -> (findings: [LedgerFinding], events: EventChainReport?)
   {
-    let damage = try read { db in
-      try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+    let damage: [String] = try read { db in
+      do {
+        return try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+      } catch let error where LedgerError.isOfDamage(error) {
+        return [LedgerError.reason(error)]
+      }
     }
     // Of a damaged file nothing else can be said for certain.
     guard damage.isEmpty else { return (damage.map { LedgerFinding(.damage, $0) }, nil) }

@@ -167,6 +167,7 @@ actor Receiver: Service, UnrecordedReceptions {
     switch report {
     case .receiving: takeFirst(nil, of: process)
     case .failed(let reason): takeFirst(.failed(reason: reason), of: process)
+    case .suspectsLedger: aftermath.ledger.suspectDamage()
     case .flushed(let number): answer(number, .done)
     case .unwritable(let number, let reason): answer(number, .failed(reason))
     case .works(let number, let fault):

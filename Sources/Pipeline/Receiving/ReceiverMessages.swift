@@ -33,6 +33,8 @@ enum ReceiverReport: Codable, Sendable, Equatable {
   case failed(String)
   /// Nothing is unrecorded that was received before the order.
   case flushed(Int)
+  /// SQLite has said that the ledger is damaged; the daemon checks it.
+  case suspectsLedger
   /// The ledger cannot take it now, for the reason given.
   case unwritable(Int, String)
   /// It follows orders, and all its parts work but for the one given.

@@ -95,6 +95,7 @@ public struct ReceivingProcess: Sendable {
       services = try parts.receivingServices(after: gate, check: check, signs: orders.signs)
       orders.signs.watch(notes.signOfLife)
     } catch {
+      if case LedgerError.damaged = error { try? channel.send(ReceiverReport.suspectsLedger) }
       try? channel.send(ReceiverReport.failed("\(error)"))
       return false
     }
@@ -161,7 +162,11 @@ private final class Orders: Sendable {
     switch order {
     case .begin: break
     case .proceed: gate.open()
-    case .ask(let number): try? channel.send(ReceiverReport.works(number, except: signs.fault))
+    case .ask(let number):
+      if check?.1.ledger.takeSuspicion() == true {
+        try? channel.send(ReceiverReport.suspectsLedger)
+      }
+      try? channel.send(ReceiverReport.works(number, except: signs.fault))
     case .stop:
       guard let group else { _exit(0) }
       Task { await group.triggerGracefulShutdown() }
