@@ -143,13 +143,20 @@ public struct Daemon {
     }
   }
 
-  /// The receiving process of a daemon that was killed ends by itself, within a moment.
+  /// The receiving process of a daemon that was killed ends by itself, within a moment; on a machine that does not
+  /// let it, within a minute.
   private func formerReceiverEnded() async throws {
-    for _ in 0..<200 {
+    let end = ContinuousClock.now + .seconds(60)
+    var isTold = false
+    while .now < end {
       do {
         _ = try parts.state.receiverLock()
         return
       } catch .inUse {
+        if !isTold {
+          parts.logger.notice("waiting for the end of the last daemon's receiving process")
+        }
+        isTold = true
         try await Task.sleep(for: .milliseconds(50))
       }
     }

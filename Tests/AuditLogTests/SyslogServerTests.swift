@@ -48,7 +48,7 @@ import Testing
       Self.program,
       ["-n", "-f", file.path, "-i", folder.url.appendingPathComponent("pid").path],
       log: folder.url.appendingPathComponent("log"))
-    try await waitUntil("rsyslog", within: 120) {
+    try await waitUntil("rsyslog") {
       guard rsyslog.isRunning else { throw Ended(output: rsyslog.output) }
       return try await runProcess(
         "/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(tls)"]
@@ -80,7 +80,7 @@ import Testing
     func lines() -> [Substring] {
       ((try? String(contentsOf: taken, encoding: .utf8)) ?? "").split(separator: "\n")
     }
-    try await waitUntil("the entries", within: 120) { lines().count >= 4 }
+    try await waitUntil("the entries") { lines().count >= 4 }
     #expect(lines().count == 4)
     for line in lines() {
       #expect(
@@ -88,7 +88,7 @@ import Testing
           && line.contains("<AuditMessage>") && line.hasSuffix("</AuditMessage>"), "\(line)")
     }
     // It has nothing to finish, and is given no time in which it could hang.
-    try await rsyslog.end(SIGKILL, within: 60)
+    try await rsyslog.end(SIGKILL)
   }
 
   private struct Ended: Error { var output: String }

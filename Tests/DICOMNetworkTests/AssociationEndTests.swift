@@ -128,7 +128,7 @@ import Testing
         policy: .test(calledAETitle: "ECHO")),
       handlers: DIMSEHandlers(store: Nothing(), echo: Refusing()) { _ in })
     let echo = try await runProcess(
-      "/usr/bin/echoscu", ["-v", "-aec", "ECHO", "127.0.0.1", "\(port)"], within: 20)
+      "/usr/bin/echoscu", ["-v", "-aec", "ECHO", "127.0.0.1", "\(port)"])
     #expect(echo.output.contains("0x122"), "\(echo.output)")
     await scp.stop()
   }

@@ -47,8 +47,7 @@ final class Listener: Sendable {
   /// C-ECHO by DCMTK's tool.
   func echo(calling: String = "ECHO", called: String = aeTitle) async throws -> ProcessResult {
     try await runProcess(
-      "/usr/bin/echoscu", ["-v", "-aet", calling, "-aec", called, "127.0.0.1", "\(port)"],
-      within: 20)
+      "/usr/bin/echoscu", ["-v", "-aet", calling, "-aec", called, "127.0.0.1", "\(port)"])
   }
 
   /// C-STORE by DCMTK's tool.

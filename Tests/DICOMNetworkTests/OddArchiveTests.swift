@@ -36,7 +36,7 @@ import Testing
     }
     // On a busy machine not even the association may come in time.
     #expect(error?.isPassing == true)
-    #expect(Date().timeIntervalSince(began) < 60)
+    #expect(Date().timeIntervalSince(began) < 600)
     try await archive.stop()
   }
 

@@ -172,12 +172,15 @@ final class DaemonSetup: Sendable {
 
   /// Sends each folder over an association of its own, all at the same time.
   ///
+  /// - Parameter gate: holds back the last files of each.
   /// - Returns: the answer for each file that was answered.
-  func sendTogether(_ folders: [URL]) async throws -> [URL: Answer] {
+  func sendTogether(_ folders: [URL], gate: SenderGate? = nil) async throws -> [URL: Answer] {
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/peers/network_peers.py")
     let result = try await runProcess(
-      testPython, [script.path, "folders", "\(port)", "SEGMENTD"] + folders.map(\.path))
+      testPython,
+      [script.path, "folders", "\(port)", "SEGMENTD"] + (gate?.options ?? [])
+        + folders.map(\.path))
     let lines = result.output.split(separator: "\n").map { $0.split(separator: " ") }
       .filter { $0.count == 3 && $0[1].hasPrefix("0x") }
     return Dictionary(
@@ -273,6 +276,23 @@ final class DaemonSetup: Sendable {
       try await self.jobs().flatMap(\.deliveries).allSatisfy { $0.state == "delivered" }
     }
   }
+}
+
+/// Keeps senders from ending before a test has done something in their middle, however slow the machine is.
+struct SenderGate {
+  private let file: URL
+  /// So many files, the last ones, are sent only when it is open.
+  private let count: Int
+
+  init(_ setup: DaemonSetup, holds count: Int) {
+    file = setup.folder.url.appendingPathComponent("gate-\(UUID().uuidString)")
+    self.count = count
+  }
+
+  /// Of `network_peers.py`.
+  var options: [String] { ["--hold", "\(count)", file.path] }
+
+  func open() throws { try Data().write(to: file) }
 }
 
 /// A job should have been met while it runs, or a file that it writes.

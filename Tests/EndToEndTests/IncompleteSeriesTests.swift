@@ -126,7 +126,7 @@ import Testing
   /// A sender that begins again soon finds nothing held: what is incomplete waits longer than the quiet period.
   @Test func whatIsMissingComesBeforeTheSeriesIsHeld() async throws {
     let setup = try DaemonSetup(
-      assembly: "{quietSeconds: 1, incompleteSeconds: 120}", hasDestination: false)
+      assembly: "{quietSeconds: 1, incompleteSeconds: 3600}", hasDestination: false)
     let files = try await series(setup)
     let daemon = try await setup.start()
     #expect(try await send(setup, "leave", "abort", Array(files.prefix(6))).count == 6)

@@ -66,13 +66,25 @@ struct ListenersAndHead {
     }
   }
 
-  /// Sends over an association of its own with a pause before each instance.
-  func sendSlowly(_ files: [URL], to listener: DaemonSetup, pause: Double) async throws -> [URL] {
+  /// Has the head, when it is started again, wait so many seconds for a listener.
+  func setPatience(_ seconds: Int) throws {
+    let text = try String(contentsOfFile: head.configuration, encoding: .utf8)
+    let changed = text.replacing(/patienceSeconds: [0-9]+/, with: "patienceSeconds: \(seconds)")
+    try changed.write(toFile: head.configuration, atomically: true, encoding: .utf8)
+  }
+
+  /// Sends over an association of its own with a pause after each instance.
+  ///
+  /// - Returns: what was acknowledged.
+  func sendSlowly(
+    _ files: [URL], to listener: DaemonSetup, pause: Double, gate: SenderGate? = nil
+  ) async throws -> [URL] {
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/peers/network_peers.py")
     let result = try await runProcess(
       testPython,
-      [script.path, "slowly", "\(listener.port)", "SEGMENTD", "\(pause)"] + files.map(\.path))
+      [script.path, "slowly", "\(listener.port)", "SEGMENTD", "\(pause)"]
+        + (gate?.options ?? []) + files.map(\.path))
     let answers = result.output.split(separator: "\n").filter { $0.hasPrefix("0x") }
     return zip(files, answers).filter { $1 == "0x0000" }.map { $0.0 }
   }

@@ -106,22 +106,26 @@ import Testing
         == ["a refused instance could not be recorded"])
   }
 
-  /// All associations are answered after the time of one.
+  /// All associations are answered after the time of one. A busy machine may be slower, now and then; one after the
+  /// other would never take less than twelve seconds.
   @Test func aLockedLedgerRefusesAllInTheTimeOfOne() throws {
     #expect(try store(1) == .success)
     try whileLocked {
       for round in 1...2 {
-        let start = Date()
-        onThreads(24) { number in
-          do {
-            let status = try store(100 * round + number)
-            #expect(status == .outOfResources)
-          } catch {
-            Issue.record(error)
+        var seconds = Double.infinity
+        for _ in 1...30 where seconds >= 6 {
+          let start = Date()
+          onThreads(24) { number in
+            do {
+              let status = try store(100 * round + number)
+              #expect(status == .outOfResources)
+            } catch {
+              Issue.record(error)
+            }
           }
+          seconds = Date().timeIntervalSince(start)
         }
-        // One after the other would take twelve seconds.
-        #expect(Date().timeIntervalSince(start) < 6)
+        #expect(seconds < 6)
       }
     }
     #expect(try store(100) == .success)

@@ -92,34 +92,45 @@ import Testing
     try ledger.checkIntegrity()
   }
 
-  /// Nobody waits for the patience of another besides his own.
+  /// Nobody waits for the patience of another besides his own. A busy machine may be slower, now and then; one after
+  /// the other they would never take less than 3.2 seconds.
   @Test func aLockedLedgerIsReportedToEachInTime() throws {
     try fixture.receive(.test(0))
     let other = try DatabaseQueue(path: fixture.path)
     try other.inDatabase { db in
       try db.execute(sql: "BEGIN IMMEDIATE")
-      let waits = Mutex<[TimeInterval]>([])
-      onThreads(8) { number in
-        usleep(UInt32(number) * 60_000)
-        let start = Date()
-        let commit = ledger.submit(patience: .milliseconds(400)) { _ in }
-        do throws(LedgerError) {
-          try commit.wait()
-          Issue.record("a change was made in a locked ledger")
-        } catch {
-          guard case .unavailable(_, let reason) = error else {
-            Issue.record(error)
-            return
-          }
-          #expect(reason.hasPrefix("another process has locked it"))
-        }
-        waits.withLock { $0.append(Date().timeIntervalSince(start)) }
+      var longest = TimeInterval.infinity
+      for _ in 1...50 where longest >= 3 {
+        let waits = waitsForLock()
+        #expect(waits.count == 8 && waits.allSatisfy { $0 >= 0.39 }, "\(waits)")
+        longest = waits.max() ?? .infinity
       }
-      #expect(waits.withLock { $0.count } == 8)
-      for wait in waits.withLock({ $0 }) { #expect(wait >= 0.39 && wait < 3, "\(wait)") }
+      #expect(longest < 3)
       try db.execute(sql: "COMMIT")
     }
     #expect(try ledger.recordInstance(.test(1)) == .added)
+  }
+
+  /// How long eight threads wait for a change of theirs in a locked ledger, each with a patience of 0.4 seconds.
+  private func waitsForLock() -> [TimeInterval] {
+    let waits = Mutex<[TimeInterval]>([])
+    onThreads(8) { number in
+      usleep(UInt32(number) * 60_000)
+      let start = Date()
+      let commit = ledger.submit(patience: .milliseconds(400)) { _ in }
+      do throws(LedgerError) {
+        try commit.wait()
+        Issue.record("a change was made in a locked ledger")
+      } catch {
+        guard case .unavailable(_, let reason) = error else {
+          Issue.record(error)
+          return
+        }
+        #expect(reason.hasPrefix("another process has locked it"))
+      }
+      waits.withLock { $0.append(Date().timeIntervalSince(start)) }
+    }
+    return waits.withLock { $0 }
   }
 
   /// As the first changes after the start are, for which nobody who sends an image can wait.

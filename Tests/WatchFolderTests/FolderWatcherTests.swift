@@ -87,10 +87,7 @@ import Testing
     let before = openNotifiers()
     let watch = try FolderWatcher(url: folder.url, settings: settings)
     let tasks = (0..<20).map { _ in Task { for await _ in watch {} } }
-    for _ in 0..<100 where openNotifiers() < before + 20 {
-      try await Task.sleep(for: .milliseconds(100))
-    }
-    #expect(openNotifiers() >= before + 20)
+    try await waitUntil("the notifiers") { openNotifiers() >= before + 20 }
     for task in tasks { task.cancel() }
     for task in tasks { await task.value }
     // Other tests open some in the meantime, but not twenty.

@@ -87,7 +87,7 @@ def changed(pdus, called, number, chance):
 def talk(port, called, number, chance):
     """One conversation; how it ended."""
     pdus = changed(conversation(called, number), called, number, chance)
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=900) as connection:
         connection.settimeout(0.2)
         stream = b"".join(pdus)
         size = chance.choice([len(stream) or 1, 1000, 64, 7])
@@ -106,8 +106,8 @@ def talk(port, called, number, chance):
 
 
 def echo(port, called):
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        connection.settimeout(20)
+    with socket.create_connection(("127.0.0.1", port), timeout=900) as connection:
+        connection.settimeout(900)
         connection.sendall(request(called, calling=b"HONEST"))
         connection.sendall(data(3, command(0x30, VERIFICATION)))
         connection.sendall(pdu(5, bytes(4)))

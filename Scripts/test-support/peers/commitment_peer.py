@@ -58,7 +58,7 @@ def ask(port, called, title, own_port, how, *references):
     if how != "deaf":
         server.start_server(("127.0.0.1", int(own_port)), block=False, evt_handlers=handlers)
     ae = AE(ae_title=title)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 120
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 900
     ae.add_requested_context(PUSH)
     association = ae.associate("127.0.0.1", int(port), ae_title=called, evt_handlers=handlers)
     if not association.is_established:
@@ -66,7 +66,7 @@ def ask(port, called, title, own_port, how, *references):
     request = action_information(references)
     status, _ = association.send_n_action(request, 1, PUSH, INSTANCE)
     if how == "stay":
-        reported.wait(120)
+        reported.wait(900)
         # The answer to the report is sent after the handler returned, by another thread.
         time.sleep(1)
         association.release()

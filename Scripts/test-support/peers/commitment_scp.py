@@ -52,7 +52,7 @@ class Archive:
             reason, _, count = values["fail"].partition("x")
             self.reason, self.failures = int(reason, 16), int(count or "1")
         ae = AE(ae_title=title)
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 120
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 900
         ae.supported_contexts = AllStoragePresentationContexts
         ae.add_supported_context(Verification)
         if "no-storage-commitment" not in self.flags:

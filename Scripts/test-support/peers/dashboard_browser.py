@@ -216,7 +216,7 @@ def watch(url, password, port, series, results, screenshots):
 
 def ask(address, method, path, body=None, headers=None, skip_host=False):
     host, port = address.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    connection = http.client.HTTPConnection(host, int(port), timeout=900)
     try:
         connection.putrequest(method, path, skip_host=skip_host)
         data = body.encode() if isinstance(body, str) else body
@@ -244,7 +244,7 @@ def log_in_plain(address, password, cookie=None):
 
 def slow_request(address):
     host, port = address.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=60) as connection:
+    with socket.create_connection((host, int(port)), timeout=900) as connection:
         connection.sendall(b"GET /studies HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         data = b""
         while True:

@@ -79,7 +79,7 @@ class Relay:
 
 def open_stream(port, cookie):
     """A stream of events of a session: its connection and answer; nothing where it is refused."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=900)
     connection.request("GET", "/events", headers={"Cookie": cookie})
     answer = connection.getresponse()
     if answer.status == 200:

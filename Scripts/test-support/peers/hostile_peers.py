@@ -216,7 +216,7 @@ def drip(port, called, file):
                 break
         except TimeoutError:
             pass
-    connection.settimeout(30)
+    connection.settimeout(900)
     print(answer(connection), flush=True)
 
 
@@ -261,7 +261,7 @@ def bombs(port, called, count):
 
     def send(content):
         connection = associated(port, called, CT, DEFLATED)
-        connection.settimeout(300)
+        connection.settimeout(900)
         connection.sendall(data(3, command(0x0001, CT, b"1.2.3.4", True)))
         for start in range(0, len(content), 16000):
             part = content[start : start + 16000]

@@ -2,9 +2,12 @@
 
 usage: network_peers.py phantom FOLDER [SIZE]              one file for each transfer syntax
        network_peers.py send PORT CALLED FILE...           C-STORE with pynetdicom
-       network_peers.py slowly PORT CALLED SECONDS FILE...  the same, with a pause after each
+       network_peers.py slowly PORT CALLED SECONDS [--hold COUNT GATE] FILE...
+                                                           the same, with a pause after each; the last COUNT only
+                                                           when there is a file GATE
        network_peers.py parallel PORT CALLED COUNT FILE...  the same, COUNT associations at once
-       network_peers.py folders PORT CALLED FOLDER...      the same over sockets, an association for each
+       network_peers.py folders PORT CALLED [--hold COUNT GATE] FOLDER...
+                                                           the same over sockets, an association for each
                                                            folder; prints each file, its status and the seconds
        network_peers.py drop PORT CALLED FILE              goes away in the middle of the dataset
        network_peers.py leave PORT CALLED HOW FILE...      C-STORE, then release, abort, close, reset
@@ -106,24 +109,45 @@ def phantom(folder, size="64"):
         d.save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
-def slowly(port, called, pause, *files):
-    send(port, called, *files, pause=float(pause))
+class Gate:
+    """Keeps the last of what is sent back until there is a file: what happens in between falls into the sending,
+    however slow the machine is."""
+
+    def __init__(self, count=0, file=None):
+        self.count, self.file = int(count), file
+
+    def wait(self, index, of):
+        while index >= of - self.count and not pathlib.Path(self.file).exists():
+            time.sleep(0.05)
 
 
-def send(port, called, *files, pause=0):
+def gated(arguments):
+    """The gate and what is to be sent."""
+    if arguments[0] != "--hold":
+        return Gate(), arguments
+    return Gate(*arguments[1:3]), arguments[3:]
+
+
+def slowly(port, called, pause, *arguments):
+    gate, files = gated(arguments)
+    send(port, called, *files, pause=float(pause), gate=gate)
+
+
+def send(port, called, *files, pause=0, gate=Gate()):
     from pynetdicom import AE
 
     datasets = [dcmread(file) for file in files]
     ae = AE(ae_title="PYTHON")
     # Generous, so that a busy machine does not decide a test.
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 300
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 900
     for d in datasets:
         ae.add_requested_context(d.SOPClassUID, d.file_meta.TransferSyntaxUID)
     association = ae.associate("127.0.0.1", int(port), ae_title=called)
     if not association.is_established:
         print("no association")
         return
-    for d in datasets:
+    for index, d in enumerate(datasets):
+        gate.wait(index, len(datasets))
         try:
             # One write, so that the lines of parallel senders stay whole.
             sys.stdout.write(f"{association.send_c_store(d).get('Status', -1):#06x}\n")
@@ -139,16 +163,18 @@ def parallel(port, called, count, *files):
     together([threading.Thread(target=send, args=(port, called, *files)) for _ in range(int(count))])
 
 
-def folders(port, called, *paths):
-    together([threading.Thread(target=folder, args=(port, called, path)) for path in paths])
+def folders(port, called, *arguments):
+    gate, paths = gated(arguments)
+    together([threading.Thread(target=folder, args=(port, called, path, gate)) for path in paths])
 
 
-def folder(port, called, path):
+def folder(port, called, path, gate):
     files = sorted(pathlib.Path(path).iterdir())
     datasets = [dcmread(file) for file in files]
     connection = associated(port, called, datasets[0])
-    connection.settimeout(120)
-    for file, d in zip(files, datasets):
+    connection.settimeout(900)
+    for index, (file, d) in enumerate(zip(files, datasets)):
+        gate.wait(index, len(files))
         begin = time.monotonic()
         status = stored(connection, d, encoded(d, d.file_meta.TransferSyntaxUID))
         sys.stdout.write(f"{file} {status:#06x} {time.monotonic() - begin:.3f}\n")

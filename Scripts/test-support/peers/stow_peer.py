@@ -65,7 +65,7 @@ def part(data):
 
 def raw(port, how, files):
     connection = socket.create_connection(("127.0.0.1", port))
-    connection.settimeout(120)
+    connection.settimeout(900)
     head = "POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
     if how == "head":
         connection.sendall(head.encode())
