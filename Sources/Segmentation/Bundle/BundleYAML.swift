@@ -66,3 +66,13 @@ extension OutputLimit {
       "{label: \(label), millilitres: \(millilitres), largestPart: \(largestPart)\(shape)\(refusal ?? "")}"
   }
 }
+
+extension LabelRelation {
+  var yaml: String {
+    switch kind {
+    case .direction(let direction): "{label: \(label), \(direction.rawValue): \(other)}"
+    case .inside(let least): "{label: \(label), inside: \(other), leastPart: \(least)}"
+    case .similar(let ratio): "{label: \(label), similarTo: \(other), ratio: \(ratio)}"
+    }
+  }
+}

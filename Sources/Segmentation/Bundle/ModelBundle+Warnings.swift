@@ -22,6 +22,8 @@ extension ModelBundle {
     }
     let names = Dictionary(
       self.labels.map { ($0.value, $0.name) }, uniquingKeysWith: { first, _ in first })
-    return warnings + relations.compactMap { $0.check(labels, names: names) }
+    guard !relations.isEmpty else { return warnings }
+    let places = LabelPlaces(labels)
+    return warnings + relations.compactMap { $0.check(labels, places, names: names) }
   }
 }

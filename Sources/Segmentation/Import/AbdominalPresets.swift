@@ -53,6 +53,8 @@ extension ModelPreset {
         modalities: ["CT"], bodyParts: [],
         spacing: .init(min: [0.5, 0.4, 0.4], max: [8, 1.5, 1.5]),
         extent: .init(min: [100, 200, 200], max: [2100, 720, 720])),
+      output: AbdominalRules.output, relations: AbdominalRules.relations,
+      rulesSource: AbdominalRules.source,
       trainingData: "Multi-Atlas Labeling Beyond the Cranial Vault (BTCV, Synapse syn3193805); "
         + "contrast-enhanced abdominal CT in the portal venous phase, slices of 2.5 to 5 mm",
       sources: [

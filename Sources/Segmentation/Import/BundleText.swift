@@ -41,7 +41,7 @@ struct BundleText {
         modalities: \(list(preset.input.modalities))
       \(bodyParts)  spacing: \(preset.input.spacing.yaml)   # mm, z y x
         extent: \(preset.input.extent.yaml)   # mm, z y x
-      licence: \(quoted(Self.licence))
+      \(rules)licence: \(quoted(Self.licence))
       trainingData: \(quoted(preset.trainingData))
       weights: {file: \(weightsFile), sha256: \(weightsSHA256)}
 
@@ -71,6 +71,28 @@ struct BundleText {
         + (rule.removeBelow.map { ", removeBelow: \($0)" } ?? "") + "}"
     }
     return "postprocessing:\n  largestComponents:\n" + items.joined(separator: "\n") + "\n"
+  }
+
+  /// What is usual of results; a rule on a label that the model lacks is left out.
+  private var rules: String {
+    let names = Dictionary(
+      preset.labels.map { ($0.value, $0.name) }, uniquingKeysWith: { first, _ in first })
+    let limits = preset.output.compactMap { limit in
+      names[limit.label].map { "  - \(limit.yaml)   # \(comment($0))" }
+    }
+    let relations = preset.relations.compactMap { relation -> String? in
+      guard let name = names[relation.label], let other = names[relation.other] else { return nil }
+      return "  - \(relation.yaml)   # \(comment(name)), \(comment(other))"
+    }
+    let lines =
+      (limits.isEmpty ? [] : ["output:   # ml; a result beyond it is suspect"] + limits)
+      + (relations.isEmpty ? [] : ["relations:"] + relations)
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// A name without what would end its line.
+  private func comment(_ name: String) -> String {
+    String(name.map { $0.isNewline ? " " : $0 })
   }
 
   private func text(_ label: SegmentDescription) -> String {

@@ -43,7 +43,7 @@ struct ModelCard {
     eight passes a patch (`inference.mirrorAxes: \(preset.mirrorAxes)` in model.yaml).
     \((preset.remarks + notes).map { "\n- \($0)" }.joined())
 
-    ## What was left of the checkpoint
+    \(rules)## What was left of the checkpoint
     \(leftovers)
 
     """
@@ -56,6 +56,18 @@ struct ModelCard {
       their preprocessed data (or the `.model.pkl` next to a checkpoint) settle spacing and \
       intensities: import again with `--plans`. An orientation is settled by a look at the header \
       of one training file: `--orientation` overrides it.
+
+
+      """
+  }
+
+  private var rules: String {
+    let count = preset.output.count + preset.relations.count
+    guard count > 0 else { return "" }
+    return """
+      ## What is usual of its results
+      A result beyond `output` and `relations` in model.yaml is suspect: it carries a warning, and \
+      is held where `results: {suspect: hold}` says so. \(cell(preset.rulesSource)).
 
 
       """

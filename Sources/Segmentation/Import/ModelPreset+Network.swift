@@ -136,6 +136,7 @@ extension ModelPreset {
   }
 
   private mutating func replaceLabels(_ list: [SegmentDescription]) {
+    takeRules(to: list)
     labels = list
     groupings = []
     // Cavities of a cine series are labels by number.

@@ -29,6 +29,11 @@ public struct ModelPreset: Sendable, Equatable {
   /// What `model.yaml` says of its series, `channels` or `cine`; empty for nothing.
   public var seriesText = ""
   public var input: InputLimits
+  /// What is usual of its results: sizes of structures, and how they are to each other.
+  public var output: [OutputLimit] = []
+  public var relations: [LabelRelation] = []
+  /// Where these rules come from.
+  public var rulesSource = ""
   public var trainingData: String
   public var sources: [Source]
   /// What else its user must know.
@@ -41,6 +46,31 @@ public struct ModelPreset: Sendable, Equatable {
   mutating func replaceSources(_ subjects: [String], by source: String) {
     sources.removeAll { subjects.contains($0.subject) }
     sources += subjects.map { Source(subject: $0, source: source, isConfirmed: true) }
+  }
+
+  /// The rules on results for other labels: each goes with the structure's codes, whatever its value, and is left
+  /// out where there is none of them.
+  mutating func takeRules(to list: [SegmentDescription]) {
+    var values: [UInt8: UInt8] = [:]
+    for label in labels {
+      values[label.value] =
+        list.first {
+          $0.type == label.type && $0.modifier == label.modifier
+            && $0.anatomicRegion == label.anatomicRegion
+        }?.value
+    }
+    output = output.compactMap { limit in
+      guard let value = values[limit.label] else { return nil }
+      var limit = limit
+      limit.label = value
+      return limit
+    }
+    relations = relations.compactMap { relation in
+      guard let label = values[relation.label], let other = values[relation.other] else {
+        return nil
+      }
+      return LabelRelation(label: label, other: other, kind: relation.kind)
+    }
   }
 
   static let architecture = Source(

@@ -83,10 +83,14 @@ extension LabelRelation {
   ///
   /// - Parameters:
   ///   - labels: the result, in the patient's space.
+  ///   - places: of its labels; nil to look for them.
   ///   - names: of the labels.
   /// - Returns: what is unusual; nil also where one of the structures was not found.
-  func check(_ labels: LabelVolume, names: [UInt8: String]) -> ModelWarning? {
-    let (own, others) = (labels.place(of: label), labels.place(of: other))
+  func check(
+    _ labels: LabelVolume, _ places: LabelPlaces? = nil, names: [UInt8: String]
+  ) -> ModelWarning? {
+    let places = places ?? LabelPlaces(labels)
+    let (own, others) = (places[label], places[other])
     guard own.voxels > 0, others.voxels > 0 else { return nil }
     let name = names[label] ?? "label \(label)"
     let otherName = names[other] ?? "label \(other)"
@@ -108,28 +112,37 @@ extension LabelRelation {
   }
 }
 
-extension LabelVolume {
-  /// How many voxels a label has, and their centre in mm.
-  fileprivate func place(of label: UInt8) -> (voxels: Int, centre: SIMD3<Double>) {
-    var sums = SIMD3<Double>.zero
-    var count = 0
-    labels.withUnsafeBufferPointer { labels in
+/// How many voxels each label of a result has, and their centre in mm.
+struct LabelPlaces {
+  private let places: [(voxels: Int, centre: SIMD3<Double>)]
+
+  init(_ volume: LabelVolume) {
+    var counts = [Int](repeating: 0, count: 256)
+    var sums = [SIMD3<Double>](repeating: .zero, count: 256)
+    let grid = volume.grid
+    volume.labels.withUnsafeBufferPointer { labels in
       var voxel = 0
       for slice in 0..<grid.slices {
         for row in 0..<grid.rows {
           for column in 0..<grid.columns {
-            if labels[voxel] == label {
-              count += 1
-              sums += SIMD3(Double(column), Double(row), Double(slice))
-            }
+            let label = Int(labels[voxel])
             voxel += 1
+            guard label != 0 else { continue }
+            counts[label] += 1
+            sums[label] += SIMD3(Double(column), Double(row), Double(slice))
           }
         }
       }
     }
-    return (count, grid.affine.point(sums / Double(max(count, 1))))
+    places = zip(counts, sums).map { count, sum in
+      (voxels: count, centre: grid.affine.point(sum / Double(max(count, 1))))
+    }
   }
 
+  subscript(label: UInt8) -> (voxels: Int, centre: SIMD3<Double>) { places[Int(label)] }
+}
+
+extension LabelVolume {
   /// Of the steps in a slice from a voxel of one label to another voxel that is none of it, the part that
   /// leads to the other label.
   fileprivate func enclosedPart(of label: UInt8, by other: UInt8) -> Double {

@@ -22,7 +22,7 @@ extension OutputLimit {
           name: name, millilitres: volume, largestPart: part ?? 0, accepted: accepted)
       }
     }
-    guard count > 0, let part else { return .notFound(name: name) }
+    guard count > 0, let part else { return millilitres[0] > 0 ? .notFound(name: name) : nil }
     if volume < millilitres[0] || volume > millilitres[1] {
       return .volume(name: name, millilitres: volume, usual: millilitres)
     }

@@ -17,7 +17,7 @@ public struct OutputLimit: Sendable, Equatable, Codable {
   }
 
   public var label: UInt8
-  /// Volume in millilitres, least and most.
+  /// Volume in millilitres, least and most; a least one of 0 says that the structure may be absent.
   public var millilitres: [Double]
   /// The least part of the voxels that are in the largest part connected over faces.
   public var largestPart: Double
