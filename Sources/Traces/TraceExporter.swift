@@ -100,9 +100,9 @@ public final class TraceExporter: Service {
       return false
     }
     let spans = page.work.flatMap { self.spans.spans(of: $0) }
-    let isTaken: Bool
+    let taken: Int
     do {
-      isTaken = spans.isEmpty ? true : try await send(spans)
+      taken = spans.isEmpty ? 0 : try await send(spans)
     } catch {
       try dropOldest(after: position)
       throw error
@@ -110,23 +110,32 @@ public final class TraceExporter: Service {
     try ledger.markTraced(upTo: page.upTo)
     count.withLock {
       $0.waitingEvents = Int(page.head - page.upTo)
-      if isTaken { $0.sent += spans.count } else { $0.dropped += spans.count }
+      $0.sent += taken
+      $0.dropped += spans.count - taken
     }
     return page.upTo < page.head
   }
 
-  /// - Returns: whether they were taken. A request that the receiver will never take is not sent again (OTLP,
-  ///   Failures): others have to go on.
-  private func send(_ spans: [Span]) async throws -> Bool {
-    let status = try await receiver.post(try ExportRequest(spans, of: resource).json)
-    if status == 400 || status == 413 {
-      logger.warning("\(spans.count) spans are left out: \(receiver.place) answers \(status)")
-      return false
+  /// - Returns: how many were taken. What the receiver will never take is not sent again (OTLP, Failures and Partial
+  ///   Success): others have to go on.
+  private func send(_ spans: [Span]) async throws -> Int {
+    let answer = try await receiver.exchange(try ExportRequest(spans, of: resource).json)
+    if answer.status == 400 || answer.status == 413 {
+      logger.warning(
+        "\(spans.count) spans are left out: \(receiver.place) answers \(answer.status)")
+      return 0
     }
-    guard (200..<300).contains(status) else {
-      throw ServiceError.refused(place: receiver.place, code: status, reason: "")
+    guard (200..<300).contains(answer.status) else {
+      throw ServiceError.refused(place: receiver.place, code: answer.status, reason: "")
     }
-    return true
+    let partial = PartialSuccess(answer.body)
+    let rejected = min(spans.count, max(0, partial.rejectedSpans))
+    if rejected > 0 || !partial.message.isEmpty {
+      logger.warning(
+        "\(receiver.place) took \(spans.count - rejected) of \(spans.count) spans: \(partial.message)"
+      )
+    }
+    return spans.count - rejected
   }
 
   /// Leaves out what is too much.

@@ -35,18 +35,33 @@ public struct JSONService: Sendable {
     return "\(scheme)://\(host)" + (parts.port.map { ":\($0)" } ?? "")
   }
 
+  /// What a service answers.
+  public struct Answer: Sendable {
+    public var status: Int
+    /// Empty where it is longer than 64 KiB.
+    public var body: Data
+  }
+
   /// - Returns: the status of the answer.
   /// - Throws: ``ServiceError``, or `CancellationError`
-  public func post(_ json: Data) async throws -> Int { try await request(.POST, json) }
+  public func post(_ json: Data) async throws -> Int { try await request(.POST, json).status }
+
+  /// - Returns: the answer with what it says.
+  /// - Throws: ``ServiceError``, or `CancellationError`
+  public func exchange(_ json: Data) async throws -> Answer {
+    try await request(.POST, json, readsBody: true)
+  }
 
   /// Asks for nothing but an answer.
   ///
   /// - Returns: the status of the answer.
   /// - Throws: ``ServiceError``, or `CancellationError`
-  public func head() async throws -> Int { try await request(.HEAD, nil) }
+  public func head() async throws -> Int { try await request(.HEAD, nil).status }
 
   /// Over a connection of its own: requests are rare.
-  private func request(_ method: HTTPMethod, _ json: Data?) async throws -> Int {
+  private func request(
+    _ method: HTTPMethod, _ json: Data?, readsBody: Bool = false
+  ) async throws -> Answer {
     var request = HTTPClientRequest(url: url)
     request.method = method
     request.headers.add(name: "User-Agent", value: "segmentd")
@@ -59,10 +74,11 @@ public struct JSONService: Sendable {
     }
     let client = HTTPClient(
       eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: try configuration())
-    let answer: Result<Int, any Error>
+    let answer: Result<Answer, any Error>
     do {
       let response = try await client.execute(request, timeout: .seconds(Int64(timeoutSeconds)))
-      answer = .success(Int(response.status.code))
+      let body = readsBody ? try await Self.body(of: response) : Data()
+      answer = .success(Answer(status: Int(response.status.code), body: body))
     } catch {
       answer = .failure(error)
     }
@@ -73,12 +89,21 @@ public struct JSONService: Sendable {
     }
   }
 
+  private static func body(of response: HTTPClientResponse) async throws -> Data {
+    do {
+      return Data(try await response.body.collect(upTo: 65_536).readableBytesView)
+    } catch is NIOTooManyBytesError {
+      return Data()
+    }
+  }
+
   private func configuration() throws -> HTTPClient.Configuration {
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
     configuration.httpVersion = .http1Only
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.timeout.connect = .seconds(Int64(timeoutSeconds))
+    configuration.timeout.read = .seconds(Int64(timeoutSeconds))
     configuration.tlsConfiguration = try TLSConfiguration(client: tls)
     return configuration
   }

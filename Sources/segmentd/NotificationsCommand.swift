@@ -19,12 +19,25 @@ struct NotificationsCommand: AsyncParsableCommand {
         """
           + examples(
             "segmentd notifications test --config /etc/segmentd.yaml",
-            "segmentd notifications test --config /etc/segmentd.yaml --recipient oncall"))
+            "segmentd notifications test --config /etc/segmentd.yaml --recipient oncall",
+            "segmentd notifications test --json"))
 
     @OptionGroup var config: ConfigurationOption
 
     @Option(help: ArgumentHelp("The name of one recipient.", valueName: "name"))
     var recipient: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    /// What came of it for one recipient.
+    private struct Outcome: Encodable {
+      var recipient: String
+      /// Why it was not sent; nil where it was.
+      var fault: String?
+
+      var text: String { "\(recipient): " + (fault.map { "not sent: \($0)" } ?? "sent") }
+    }
 
     func run() async throws {
       let configuration = try config.load()
@@ -37,17 +50,18 @@ struct NotificationsCommand: AsyncParsableCommand {
           message: recipient.map { "notifications.recipients has no \"\($0)\"" }
             ?? "notifications has no recipients")
       }
-      var failed = false
+      var outcomes: [Outcome] = []
       for recipient in recipients {
-        do {
-          try await recipient.channel.send(configuration.notificationTest)
-          print("\(recipient.name): sent")
-        } catch {
-          failed = true
-          print("\(recipient.name): not sent: \(error)")
+        var outcome = Outcome(recipient: recipient.name)
+        do { try await recipient.channel.send(configuration.notificationTest) } catch {
+          outcome.fault = "\(error)"
         }
+        outcomes.append(outcome)
+        // Some servers let one wait.
+        if !json { print(outcome.text) }
       }
-      if failed { throw ExitCode.findings }
+      if json { print(try encodeJSON(outcomes)) }
+      if outcomes.contains(where: { $0.fault != nil }) { throw ExitCode.findings }
     }
   }
 }

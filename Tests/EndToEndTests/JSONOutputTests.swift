@@ -22,6 +22,14 @@ import Testing
       let isOne = (arguments ?? []).contains { ($0.names ?? []).contains { $0.name == "json" } }
       return (isOne ? [path] : []) + (subcommands ?? []).flatMap { $0.printing(path) }
     }
+
+    /// The names of all that do something and have none.
+    func silent(_ path: [String] = []) -> [[String]] {
+      let path = path + [commandName]
+      let below = (subcommands ?? []).filter { $0.commandName != "help" }
+      guard below.isEmpty else { return below.flatMap { $0.silent(path) } }
+      return printing().isEmpty ? [path] : []
+    }
   }
 
   private struct Help: Decodable { var command: Command }
@@ -45,8 +53,8 @@ import Testing
 
   @Test func eachCommandHasASchemaAndAPlaceInThePage() async throws {
     let help = try await segmentd("--experimental-dump-help")
-    let commands = try JSONDecoder().decode(Help.self, from: Data(help.output.utf8)).command
-      .printing().map { Array($0.dropFirst()) }
+    let all = try JSONDecoder().decode(Help.self, from: Data(help.output.utf8)).command
+    let commands = all.printing().map { Array($0.dropFirst()) }
     #expect(commands.count > 30)
     let ofCommands = Set(try commands.map { try #require(PrintedJSONSchema.name($0)) })
     let further = ["jobs-list-job", "jobs-list-pending", "jobs-list-refused", "reprocess-dry-run"]
@@ -69,6 +77,15 @@ import Testing
     }
     #expect(ofCommands.union(further).subtracting(listed).isEmpty)
     #expect(listed.subtracting(files).isEmpty)
+
+    // What has no JSON is in the page, with what it prints.
+    let table = try #require(page.components(separatedBy: "| command | prints |").last)
+    let excepted = table.split(separator: "\n").filter { $0.hasPrefix("| `") }.flatMap { row in
+      (row.split(separator: "|").first ?? "").split(separator: "`").enumerated()
+        .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+    }
+    #expect(
+      Set(all.silent().map { $0.dropFirst().joined(separator: " ") }) == Set(excepted))
   }
 
   @Test func whatIsNotInASchemaIsFound() async throws {

@@ -85,7 +85,7 @@ public enum PrintedJSONSchema {
       let kind = ["job", "pending", "refused"].first { arguments.contains("--\($0)") }
       return kind.map { "jobs-list-\($0)" } ?? "jobs-list"
     case "models": return "models-\(next ?? "list")"
-    case "ledger", "rules", "config": return next.map { "\(command)-\($0)" }
+    case "ledger", "rules", "config", "notifications": return next.map { "\(command)-\($0)" }
     case "pause", "drain", "resume": return "processing"
     case "fine-tune": return "train"
     case "reprocess": return arguments.contains("--dry-run") ? "reprocess-dry-run" : "reprocess"

@@ -139,6 +139,12 @@ import WebClient
     #expect(await status(never) == nil)
     #expect(never.counts.dropped == 6 && never.counts.sent == 0)
 
+    // A success may leave some out: they are not sent again either.
+    try segment("1.2.41")
+    let partial = try exporter(base + "/partial")
+    #expect(await status(partial) == nil)
+    #expect(partial.counts.sent == 4 && partial.counts.dropped == 2)
+
     // Of three more series only what the last events tell waits.
     for number in 5...7 { try segment("1.2.\(number)") }
     let short = try exporter(base + "/busy", waiting: 3, atOnce: 2)
@@ -149,6 +155,17 @@ import WebClient
     #expect(await status(last) == nil)
     #expect(last.counts.sent + dropped == 18 && last.counts.sent > 0)
     try await receiver.stop()
+  }
+
+  @Test(arguments: [
+    ("{}", 0, ""), ("", 0, ""), ("<html>", 0, ""), (#"{"partialSuccess": {}}"#, 0, ""),
+    (#"{"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too\nold"}}"#, 3, "tooold"),
+    (#"{"partialSuccess": {"rejectedSpans": 3}}"#, 3, ""),
+    (#"{"partialSuccess": {"errorMessage": "slow down"}}"#, 0, "slow down"),
+    (#"{"partialSuccess": {"rejectedSpans": "many"}}"#, 0, ""),
+  ]) func whatASuccessLeavesOut(text: String, rejected: Int, message: String) {
+    let partial = PartialSuccess(Data(text.utf8))
+    #expect(partial.rejectedSpans == rejected && partial.message == message)
   }
 
   /// A receiver that is slow holds up nothing, and the end of the process does not wait for it: it answers after an

@@ -4,7 +4,7 @@ otlp_receiver.py PORT
 
 Requests are read by OpenTelemetry's own definition of them (opentelemetry-proto): a field that it does not know, or of
 another type, is answered with 400 and told. At /v1/traces requests are taken; at /secret/v1/traces only those with the
-bearer token "token"; at /busy they are answered with 503, at /never with 400, and at /slow after an hour, which is told
+bearer token "token"; at /partial they are, but for two spans (ExportTracePartialSuccess); at /busy they are answered with 503, at /never with 400, and at /slow after an hour, which is told
 when it begins.
 """
 
@@ -15,7 +15,10 @@ import sys
 import time
 
 from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 
 def tell(**event):
@@ -81,9 +84,14 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         tell(status=status)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "2")
+        answer = ExportTraceServiceResponse()
+        if self.path == "/partial":
+            answer.partial_success.rejected_spans = 2
+            answer.partial_success.error_message = "too old\n"
+        text = json_format.MessageToJson(answer).encode()
+        self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(text)
 
     def status(self):
         if self.path == "/slow":
@@ -91,7 +99,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             time.sleep(3600)
         if self.path == "/secret/v1/traces":
             return 200 if self.headers["Authorization"] == "Bearer token" else 401
-        return {"/v1/traces": 200, "/busy": 503, "/never": 400}.get(self.path, 404)
+        return {"/v1/traces": 200, "/partial": 200, "/busy": 503, "/never": 400}.get(self.path, 404)
 
     def log_message(self, *arguments):
         pass
