@@ -94,8 +94,8 @@ public struct StarterConfiguration: Sendable, Equatable {
     #   originals: {completedDays: 30, unusedDays: 30}
     #   minimumFreeGB: 50
 
-    # At night each model is checked with the case that comes with it; segmentd check-golden does so at once.
-    # nightlyCheck: {hour: 2}
+    # At night each model that comes with a golden case is checked with it; segmentd check-golden does so at once.
+    nightlyCheck: {hour: 2}
 
     """
   }

@@ -34,6 +34,10 @@ public struct DashboardSettings: Sendable {
   public var waiting = WaitingTimes(quietPeriod: 30, patience: nil)
   /// Names of the destinations, in the configuration's order.
   public var destinations: [String] = []
+  /// The hour of the day at which models are checked by their golden cases; nil where that is not done by itself.
+  public var nightlyCheckHour: Int?
+  /// Names of the listeners that hand over to this head, in the configuration's order.
+  public var listeners: [String] = []
 
   /// Is told of each session of a person, with the user's name and the address, as it begins (true) and as it ends
   /// by logging out or by another login.

@@ -31,12 +31,12 @@ import Testing
       error(listener + "nightlyCheck: {tls: {verifyPeer: false}}").contains("means nothing"))
   }
 
-  /// The section that the configuration file shows in comments.
+  /// The section of the configuration file, with what it shows in comments.
   @Test func theExampleIsValid() async throws {
     let text = try String(
       contentsOf: TestFiles.package.appendingPathComponent("Config/segmentd.yaml"), encoding: .utf8)
-    let example = text.components(separatedBy: "\n").drop { $0 != "# nightlyCheck:" }
-      .prefix { $0.hasPrefix("#") }.map { String($0.dropFirst(2)) }
+    let example = text.components(separatedBy: "\n").drop { $0 != "nightlyCheck:" }
+      .prefix { !$0.isEmpty }.map { $0.hasPrefix("# ") ? String($0.dropFirst(2)) : $0 }
     let tls =
       "listener: {tls: {certificate: \(try await Certificates.file("server.pem")), "
       + "key: \(try await Certificates.file("server.key"))}}\n"

@@ -34,6 +34,7 @@ import Testing
     let configuration = try load(text)
     #expect(configuration.listeners.map(\.port) == [11112])
     #expect(configuration.modelRules.map(\.model) == ["cardiac", "hippocampus"])
+    #expect(configuration.nightlyCheck?.hour == 2)
   }
 
   /// One line leaves a model out: its rules stay in the file and are not applied.

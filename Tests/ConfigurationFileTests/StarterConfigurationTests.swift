@@ -15,6 +15,7 @@ import Testing
     #expect(configuration.stateDirectory == "/var/lib/segmentd")
     #expect(configuration.listeners.map(\.address) == ["127.0.0.1"])
     #expect(configuration.rules.isEmpty && configuration.destinations.isEmpty)
+    #expect(configuration.nightlyCheck?.hour == 2)
   }
 
   @Test func whatIsGivenIsInIt() throws {

@@ -48,6 +48,9 @@ import Testing
     )
     try ledger.endAssociation(association, .connectionLost, message: "reset by peer")
     try ledger.requestGoldenCheck(of: "liver", by: .person)
+    try ledger.record(
+      HandoverBacklog(waiting: 1, oldestAt: Date()),
+      of: HandoverSender(name: "ward-1", run: "r"))
     return dashboard
   }
 

@@ -177,6 +177,26 @@ import WebServer
     #expect(shown.pictures.isEmpty && shown.segmentations.isEmpty)
   }
 
+  /// A head shows its listeners, also one that never came.
+  @Test func listenersOfAHeadAreShown() async throws {
+    let sender = HandoverSender(name: "ward-<1>", run: "r")
+    let backlog = HandoverBacklog(
+      waiting: 17, oldestAt: Date(timeIntervalSinceNow: -60), series: ["1.2.3"])
+    try ledger.record(backlog, of: sender)
+    var settings = DashboardSettings()
+    settings.listeners = ["ward-<1>", "ward-2"]
+    settings.nightlyCheckHour = 3
+    try await withDashboard(settings, hasClients: false) {
+      let page = try await ask("/system").body
+      #expect(page.contains("ward-&lt;1&gt;") && page.contains(">heard</span>"))
+      #expect(page.contains(">17</td>") && page.contains("it has handed over nothing yet"))
+      #expect(page.contains("Each night from 3:00"))
+    }
+    #expect(try ledger.markAwayListeners(patience: -1) == ["ward-<1>"])
+    let away = ListenerView.all(["ward-<1>"], try ledger.listeners())
+    #expect(away.map(\.state) == ["away"] && away.first?.awaySince != nil)
+  }
+
   @Test func sessionsAreTold() async throws {
     try await withDashboard {
       #expect(try await ask("/login", "-d", "user=olga&password=wrong").status == 403)

@@ -99,7 +99,9 @@ extension Dashboard {
     let now = Date()
     let numbers = try statistics.read()
     return SystemAnswer(
-      version: version, numbers: .init(numbers), goldenChecks: numbers.goldenChecks,
+      version: version, numbers: .init(numbers),
+      listeners: numbers.listeners.map(SystemAnswer.Listener.init),
+      goldenChecks: numbers.goldenChecks,
       processing: try ledger.processingState(),
       diskFreeBytes: source.disk?.available, diskSizeBytes: source.disk?.total,
       memoryBytes: Dictionary(uniqueKeysWithValues: source.memory.map { ($0.process, $0.bytes) }),

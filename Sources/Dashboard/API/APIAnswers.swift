@@ -110,8 +110,31 @@ struct SystemAnswer: Encodable, Sendable {
     }
   }
 
+  /// Of a head: a listener that hands over to it.
+  struct Listener: Encodable, Sendable {
+    var name: String
+    var lastSeenAt: Date
+    var awaySince: Date?
+    /// Entries that wait there, as it said last, and since when the oldest does.
+    var waiting: Int
+    var oldestAt: Date?
+    /// The number of the last entry that was taken.
+    var taken: Int64
+
+    init(_ listener: KnownListener) {
+      name = listener.name
+      lastSeenAt = listener.lastSeenAt
+      awaySince = listener.awaySince
+      waiting = listener.waiting
+      oldestAt = listener.oldestAt
+      taken = listener.taken
+    }
+  }
+
   var version: String
   var numbers: Numbers
+  /// Empty but for a head.
+  var listeners: [Listener]
   /// The last one of each model.
   var goldenChecks: [GoldenCheck]
   var processing: ProcessingState

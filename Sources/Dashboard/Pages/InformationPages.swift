@@ -87,6 +87,11 @@ struct SystemPage: Page {
   var hasModels: Bool
   var checks: [Check]
   var hasChecks: Bool
+  /// When checks are made by themselves.
+  var checkTime: String
+  /// Of a head.
+  var listeners: [ListenerView]
+  var hasListeners: Bool
 }
 
 extension Dashboard {
@@ -185,6 +190,8 @@ extension Dashboard {
       return SystemPage.Period(
         name: name, jobs: done.jobs, instances: done.instances, bytes: done.bytes.bytes)
     }
+    let listeners = ListenerView.all(settings.listeners, numbers.listeners)
+    facts += numbers.handover?.facts ?? []
     let page = SystemPage(
       facts: facts,
       studies: LedgerStatistics.StudyState.allCases.map {
@@ -194,7 +201,11 @@ extension Dashboard {
         SystemPage.Check(
           model: check.model, outcome: check.outcome?.rawValue ?? "",
           time: check.finishedAt.map { ShownTime($0).text } ?? "", message: check.message ?? "")
-      }, hasChecks: !numbers.goldenChecks.isEmpty)
+      }, hasChecks: !numbers.goldenChecks.isEmpty,
+      checkTime: settings.nightlyCheckHour.map {
+        "Each night from \($0):00 every model of a rule that comes with a golden case is checked with it."
+      } ?? "Models are not checked by themselves: the configuration has no nightlyCheck.",
+      listeners: listeners, hasListeners: !listeners.isEmpty)
     return renderer.page(page, in: try frame("System", request, context))
   }
 }

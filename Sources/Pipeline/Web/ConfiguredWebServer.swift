@@ -81,6 +81,8 @@ extension ConfiguredParts {
     }
     dashboard.waiting = configuration.waitingTimes
     dashboard.destinations = configuration.destinations.map(\.name)
+    dashboard.nightlyCheckHour = configuration.nightlyCheck?.hour
+    dashboard.listeners = configuration.handover.from.map(\.name)
     return try Dashboard(
       dashboard, ledger: ledger, state: state.url.path,
       source: ConfiguredDashboardSource(

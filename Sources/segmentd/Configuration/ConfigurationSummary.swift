@@ -23,7 +23,7 @@ struct ConfigurationSummary: Encodable {
     warnings = configuration.warnings
     parts =
       Self.entrances(configuration) + Self.handover(configuration) + Self.models(configuration)
-      + Self.peers(configuration)
+      + [Self.nightlyCheck(configuration)] + Self.peers(configuration)
   }
 
   private static func entrances(_ configuration: SiteConfiguration) -> [Part] {
@@ -58,6 +58,14 @@ struct ConfigurationSummary: Encodable {
           kind: "excluded model",
           text: name + (isKnown ? "" : " (there is no model of that name)"))
       }
+  }
+
+  private static func nightlyCheck(_ configuration: SiteConfiguration) -> Part {
+    Part(
+      kind: "nightly check",
+      text: configuration.nightlyCheck.map {
+        "from \($0.hour):00, each model of a rule that comes with a golden case"
+      } ?? "off (nightlyCheck)")
   }
 
   private static func peers(_ configuration: SiteConfiguration) -> [Part] {
