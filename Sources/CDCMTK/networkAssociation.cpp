@@ -33,12 +33,6 @@ std::string in_words(const OFCondition &condition) {
   return "the protocol was violated: " + words;
 }
 
-/// Several listeners share the numbers.
-uint64_t next_number() {
-  static std::atomic<uint64_t> last{0};
-  return last.fetch_add(1) + 1;
-}
-
 class Association {
 public:
   Association(AssociationSettings &settings, T_ASC_Association *association,

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <new>
 
 namespace {
 
@@ -36,12 +37,38 @@ std::string free_space_fault(const AssociationSettings &settings) {
          std::to_string(reserve >> 20) + " MiB";
 }
 
+bool FileBuffer::begin() {
+  if (!bytes_) bytes_.reset(new (std::nothrow) uint8_t[capacity]);
+  count_ = 0;
+  return bytes_ != nullptr;
+}
+
+size_t FileBuffer::take(const uint8_t *bytes, size_t count) {
+  const size_t part = std::min(count, capacity - count_);
+  memcpy(bytes_.get() + count_, bytes, part);
+  count_ += part;
+  return part;
+}
+
+bool FileBuffer::write(int file) {
+  size_t done = 0;
+  while (done < count_) {
+    const ssize_t written = ::write(file, bytes_.get() + done, count_ - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    done += size_t(written);
+  }
+  count_ = 0;
+  return true;
+}
+
 ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                                  const T_DIMSE_C_StoreRQ &request,
                                  T_ASC_PresentationContextID context,
-                                 const std::string &transfer_syntax, PeerConnection &connection)
+                                 const std::string &transfer_syntax, PeerConnection &connection,
+                                 FileBuffer &buffer)
     : settings_(settings), association_(association), request_(request), context_(context),
-      transfer_syntax_(transfer_syntax), connection_(connection) {
+      transfer_syntax_(transfer_syntax), connection_(connection), buffer_(buffer) {
   connection_.set_deadline(Clock::now() + std::chrono::seconds(settings.limits.object_seconds),
                            "an object");
   T_ASC_PresentationContext accepted;
@@ -53,7 +80,7 @@ ReceivedDataset::ReceivedDataset(AssociationSettings &settings, T_ASC_Associatio
          "the SOP class of the request is not that of its presentation context");
   } else {
     check_space();
-    if (status_ == STATUS_Success && !(open_file() && write_meta_information())) {
+    if (status_ == STATUS_Success && !(open_file() && take_meta_information())) {
       fail(STATUS_STORE_Refused_OutOfResources, errno_text());
     }
   }
@@ -74,6 +101,7 @@ bool ReceivedDataset::open_file() {
     if (opened < 0) errno = -opened;
     if (opened >= 0) path_ = path;
     file_ = opened;
+    is_of_handler_ = opened >= 0;
     return opened >= 0;
   }
   // Several listeners share the folder.
@@ -85,27 +113,46 @@ bool ReceivedDataset::open_file() {
 }
 
 /// Not by DIMSE_createFilestream, which refuses transfer syntaxes that DCMTK does not know.
-bool ReceivedDataset::write_meta_information() {
+bool ReceivedDataset::take_meta_information() {
+  if (!buffer_.begin()) {
+    errno = ENOMEM;
+    return false;
+  }
   const std::string meta =
       cdcmtk_meta_information(request_.AffectedSOPClassUID, request_.AffectedSOPInstanceUID,
                               transfer_syntax_.c_str());
   meta_length_ = meta.size();
-  return !meta.empty() && append(meta.data(), meta_length_) == meta_length_;
+  const auto *bytes = reinterpret_cast<const uint8_t *>(meta.data());
+  return !meta.empty() && append(bytes, meta_length_) == meta_length_;
 }
 
-/// Writes as much as the disk takes; `errno` says why it is less.
-size_t ReceivedDataset::append(const char *bytes, size_t count) {
+/// Takes as much as buffer and disk do; `errno` says why it is less.
+size_t ReceivedDataset::append(const uint8_t *bytes, size_t count) {
   size_t done = 0;
   while (done < count) {
-    const ssize_t written = ::write(file_, bytes + done, count - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) break;
-    done += size_t(written);
+    const size_t part = buffer_.take(bytes + done, count - done);
+    if (part == 0 && !write_buffer()) break;
+    done += part;
   }
   return done;
 }
 
+bool ReceivedDataset::write_buffer() {
+  const size_t count = buffer_.count();
+  if (!buffer_.write(file_)) return false;
+  on_disk_ += count;
+  return true;
+}
+
 OFCondition ReceivedDataset::receive() {
+  const OFCondition condition = read_pdvs();
+  if (condition.good() && status_ == STATUS_Success && !contents() && !write_buffer()) {
+    fail(STATUS_STORE_Refused_OutOfResources, errno_text());
+  }
+  return condition;
+}
+
+OFCondition ReceivedDataset::read_pdvs() {
   if (request_.DataSetType == DIMSE_DATASET_NULL) return DIMSE_BADMESSAGE;
   DUL_PDV pdv;
   do {
@@ -114,7 +161,7 @@ OFCondition ReceivedDataset::receive() {
     if (pdv.pdvType != DUL_DATASETPDV || pdv.presentationContextID != context_) {
       return DIMSE_UNEXPECTEDPDVTYPE;
     }
-    write(pdv.data, pdv.fragmentLength);
+    take(pdv.data, pdv.fragmentLength);
     if (received_ > settings_.limits.object_bytes) {
       connection_.give_up("an object is larger than " +
                           std::to_string(settings_.limits.object_bytes) + " bytes");
@@ -135,25 +182,31 @@ void ReceivedDataset::check_space() {
   if (!fault.empty()) fail(STATUS_STORE_Refused_OutOfResources, fault);
 }
 
-void ReceivedDataset::write(const void *bytes, size_t count) {
-  const char *next = static_cast<const char *>(bytes);
+void ReceivedDataset::take(const void *bytes, size_t count) {
+  const auto *next = static_cast<const uint8_t *>(bytes);
   size_t done = 0;
   received_ += count;
   if (status_ == STATUS_Success && received_ >= next_check_) check_space();
   if (status_ == STATUS_Success) {
     hash_.take(next, count);
     done = append(next, count);
-    written_ += done;
+    kept_ += done;
     if (done < count) fail(STATUS_STORE_Refused_OutOfResources, errno_text());
   }
-  const size_t known = std::min(beginning_size, written_ + unwritten_.size());
-  unwritten_.insert(unwritten_.end(), next + done,
-                    next + done + std::min(count - done, beginning_size - known));
+  const size_t known = std::min(beginning_size, kept_ + unkept_.size());
+  unkept_.insert(unkept_.end(), next + done,
+                 next + done + std::min(count - done, beginning_size - known));
 }
 
 std::vector<uint8_t> ReceivedDataset::beginning() const {
-  std::vector<uint8_t> bytes(std::min(written_, beginning_size));
+  std::vector<uint8_t> bytes(std::min(kept_, beginning_size));
   size_t done = 0;
+  // Nothing is written before the buffer is full, and then all of the beginning is.
+  static_assert(FileBuffer::capacity >= 2 * beginning_size);
+  if (on_disk_ == 0 && !bytes.empty()) {
+    memcpy(bytes.data(), buffer_.bytes() + meta_length_, bytes.size());
+    done = bytes.size();
+  }
   while (done < bytes.size()) {
     const ssize_t count =
         pread(file_, bytes.data() + done, bytes.size() - done, off_t(meta_length_ + done));
@@ -162,7 +215,7 @@ std::vector<uint8_t> ReceivedDataset::beginning() const {
     done += size_t(count);
   }
   if (done == bytes.size()) {
-    bytes.insert(bytes.end(), unwritten_.begin(), unwritten_.end());
+    bytes.insert(bytes.end(), unkept_.begin(), unkept_.end());
   } else {
     bytes.resize(done);
   }

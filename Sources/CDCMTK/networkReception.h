@@ -38,19 +38,47 @@ private:
   bool is_good_;
 };
 
+/// The bytes of a file on their way to disk.
+///
+/// They are written in large pieces, each of which begins at a multiple of its size; those of PDUs begin
+/// anywhere, which costs the kernel a third more. A slice as scanners send it is one piece.
+class FileBuffer {
+public:
+  static constexpr size_t capacity = 1 << 20;
+
+  /// Forgets what is in it. False where there is no memory.
+  bool begin();
+  size_t count() const { return count_; }
+  const uint8_t *bytes() const { return bytes_.get(); }
+  /// Takes as much as there is room for.
+  size_t take(const uint8_t *bytes, size_t count);
+  /// Appends what is in it to a file and forgets it; false with `errno`, and it is kept.
+  bool write(int file);
+
+private:
+  /// Made for the first object: most connections bring none.
+  std::unique_ptr<uint8_t[]> bytes_;
+  size_t count_ = 0;
+};
+
 /// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10).
 ///
-/// When the disk fails, the rest of the dataset is read and thrown away, so that the peer still
+/// A file of the handler's that fits into the buffer is left to the handler to write. When the disk fails, the rest of the dataset is read and thrown away, so that the peer still
 /// gets an answer. The file is removed again unless it is handed over.
 class ReceivedDataset {
 public:
   ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,
                   const T_DIMSE_C_StoreRQ &request, T_ASC_PresentationContextID context,
-                  const std::string &transfer_syntax, PeerConnection &connection);
+                  const std::string &transfer_syntax, PeerConnection &connection,
+                  FileBuffer &buffer);
   ~ReceivedDataset();
 
   /// Good when the whole dataset was read off the network, even if the file could not be written.
   OFCondition receive();
+  /// The whole file, where nothing of it is written; null where all is.
+  const uint8_t *contents() const {
+    return is_of_handler_ && on_disk_ == 0 ? buffer_.bytes() : nullptr;
+  }
   /// Success, or why the dataset is not on disk.
   uint16_t status() const { return status_; }
   /// Why, where the status is not success.
@@ -71,9 +99,11 @@ public:
 
 private:
   bool open_file();
-  bool write_meta_information();
-  void write(const void *bytes, size_t count);
-  size_t append(const char *bytes, size_t count);
+  bool take_meta_information();
+  OFCondition read_pdvs();
+  void take(const void *bytes, size_t count);
+  size_t append(const uint8_t *bytes, size_t count);
+  bool write_buffer();
   void fail(uint16_t status, const std::string &reason);
   void check_space();
   OFCondition next_pdv(DUL_PDV &pdv);
@@ -84,17 +114,21 @@ private:
   const T_ASC_PresentationContextID context_;
   const std::string transfer_syntax_;
   PeerConnection &connection_;
+  FileBuffer &buffer_;
   const double began_at_ = seconds_now();
   RunningHash hash_;
-  /// How long the file meta information is, and how much of the dataset is in the file behind it.
-  size_t meta_length_ = 0, written_ = 0;
+  /// How long the file meta information is, and how much of the dataset is kept behind it.
+  size_t meta_length_ = 0, kept_ = 0;
+  /// How much of the file is written; the buffer has the rest.
+  size_t on_disk_ = 0;
   /// How much of the dataset came, and from which length on the disk is looked at again.
   uint64_t received_ = 0, next_check_ = 0;
-  /// What belongs to the beginning and could not be written.
-  std::vector<uint8_t> unwritten_;
+  /// What belongs to the beginning and could not be kept.
+  std::vector<uint8_t> unkept_;
   Incoming last_seen_ = Incoming::data;
   std::string path_, reason_;
   int file_ = -1;
+  bool is_of_handler_ = false;
   uint16_t status_ = STATUS_Success;
   bool handed_over_ = false;
 };

@@ -5,8 +5,8 @@
 OFCondition StoreProvider::answer(const T_DIMSE_C_StoreRQ &request,
                                   T_ASC_PresentationContextID context,
                                   const std::string &transfer_syntax) {
-  ReceivedDataset dataset(settings_, association_, request, context, transfer_syntax,
-                          connection_);
+  ReceivedDataset dataset(settings_, association_, request, context, transfer_syntax, connection_,
+                          buffer_);
   const OFCondition condition = dataset.receive();
   if (condition.bad()) {
     last_seen_ = dataset.last_seen();
@@ -28,7 +28,9 @@ OFCondition StoreProvider::answer(const T_DIMSE_C_StoreRQ &request,
                                     transfer_syntax.c_str(),
                                     dataset.began_at(),
                                     dataset.hash(),
-                                    dataset.offset()};
+                                    dataset.offset(),
+                                    dataset.contents(),
+                                    dataset.contents() ? buffer_.count() : 0};
     status = settings_.store(settings_.context, &object);
     dataset.hand_over();
   } else {

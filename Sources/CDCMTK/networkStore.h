@@ -30,6 +30,8 @@ private:
   T_ASC_Association *association_;
   PeerConnection &connection_;
   const cdcmtk_association &identity_;
+  /// Of one object after the other.
+  FileBuffer buffer_;
   Incoming last_seen_ = Incoming::data;
   unsigned stored_ = 0, refused_ = 0;
 };

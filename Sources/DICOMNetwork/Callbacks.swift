@@ -67,7 +67,13 @@ final class Callbacks: Sendable {
         descriptor: object.descriptor, sopClassUID: String(cString: object.sop_class_uid),
         sopInstanceUID: String(cString: object.sop_instance_uid),
         transferSyntaxUID: String(cString: object.transfer_syntax_uid),
-        beganAt: SteadyTime(seconds: object.began_at), hash: ReceivedHash(object))
+        beganAt: SteadyTime(seconds: object.began_at), hash: ReceivedHash(object),
+        contents: object.contents.map {
+          Data(
+            bytesNoCopy: UnsafeMutableRawPointer(mutating: UnsafeRawPointer($0)),
+            count: object.content_count,
+            deallocator: .none)
+        })
     ).rawValue
   }
 

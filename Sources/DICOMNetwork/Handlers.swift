@@ -15,7 +15,8 @@ public struct ReceivedHash: Sendable, Equatable {
   }
 }
 
-/// An object that came by C-STORE (PS3.7 9.1.1); its file is complete. It is not synced.
+/// An object that came by C-STORE (PS3.7 9.1.1). Its file is complete, unless ``contents`` are to be written
+/// into it; it is not synced.
 public struct ReceivedObject: Sendable {
   public var association: Association
   /// The file, which belongs to the handler from now on, whatever it answers.
@@ -29,11 +30,15 @@ public struct ReceivedObject: Sendable {
   public var beganAt: SteadyTime
   /// Nil where the handler has to read the file for it.
   public var hash: ReceivedHash?
+  /// The whole file where it is still empty: a small object whose file the handler opened
+  /// (``StoreHandler/newFile()``), which writes it to ``descriptor``. It is memory of the listener, valid until
+  /// the handler answers. Nil where the file is complete.
+  public var contents: Data?
 
   public init(
     association: Association, path: String, descriptor: Int32? = nil, sopClassUID: String,
     sopInstanceUID: String, transferSyntaxUID: String, beganAt: SteadyTime,
-    hash: ReceivedHash? = nil
+    hash: ReceivedHash? = nil, contents: Data? = nil
   ) {
     self.association = association
     self.path = path
@@ -43,6 +48,7 @@ public struct ReceivedObject: Sendable {
     self.transferSyntaxUID = transferSyntaxUID
     self.beganAt = beganAt
     self.hash = hash
+    self.contents = contents
   }
 }
 
@@ -108,7 +114,8 @@ public protocol StoreHandler: Sendable {
   func store(_ object: ReceivedObject) -> StoreStatus
 
   /// Opens the file of an object that is about to come; nil for a new one in the listener's folder. The
-  /// listener removes it where the object does not reach ``store(_:)``.
+  /// listener removes it where the object does not reach ``store(_:)``, and leaves it to ``store(_:)`` to write it
+  /// where the object has ``ReceivedObject/contents``.
   ///
   /// - Throws: the error of the system, as on a full disk; the object is refused then.
   func newFile() throws(SystemError) -> ReceptionFile?

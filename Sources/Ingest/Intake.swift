@@ -68,7 +68,10 @@ public struct Intake: StoreHandler {
         source: .listener, requested: object)
       return .success
     } catch {
-      let partial = PartialIdentity(ofDamaged: object.path)
+      let partial =
+        object.contents.map {
+          PartialIdentity(ofDamaged: $0, transferSyntaxUID: object.transferSyntaxUID)
+        } ?? PartialIdentity(ofDamaged: object.path)
       let refusal = RefusedInstance(object, partial, error)
       record(
         refusal, over: object.association, at: object.beganAt, waits: !error.isOfLedger)
@@ -173,19 +176,9 @@ public struct Intake: StoreHandler {
     _ file: URL, named name: String, source: InstanceSource,
     requested: ReceivedObject? = nil, original: URL? = nil
   ) throws(IntakeError) {
-    let image = try received(
-      file, named: name, over: requested?.association, hash: requested?.hash)
+    let image = try received(file, named: name, from: requested)
     if let requested { try image.check(against: requested) }
-    let seal = SpoolSeal(contentHash: image.hash)
-    do throws(SystemError) {
-      if let descriptor = requested?.descriptor {
-        try seal.write(to: descriptor)
-      } else {
-        try seal.write(to: file)
-      }
-    } catch {
-      throw .notStored(reason: "\(file.path): \(error)")
-    }
+    try seal(file, image.hash, requested)
     let place = spool.path(of: file)
     let isSyncedLater = place != nil && requested != nil
     let path = try synced(file, at: place, unless: isSyncedLater)
@@ -197,6 +190,22 @@ public struct Intake: StoreHandler {
       // Back to where it was, so that it can be identified as far as possible.
       if place == nil { rename(spool.state.file(path).path, file.path) }
       throw error
+    }
+  }
+
+  /// Says in a file that it is complete, and writes it first where it is in memory: what cannot be read, or ends
+  /// the process that reads it, never has a seal.
+  private func seal(_ file: URL, _ hash: String, _ requested: ReceivedObject?) throws(IntakeError) {
+    let seal = SpoolSeal(contentHash: hash)
+    do throws(SystemError) {
+      switch (requested?.descriptor, requested?.contents) {
+      case (let descriptor?, let contents?): try seal.write(contents, to: descriptor)
+      case (let descriptor?, nil): try seal.write(to: descriptor)
+      case (nil, nil): try seal.write(to: file)
+      case (nil, _?): throw SystemError(EBADF)
+      }
+    } catch {
+      throw .notStored(reason: "\(file.path): \(error)")
     }
   }
 
@@ -221,17 +230,18 @@ public struct Intake: StoreHandler {
   }
 
   func received(
-    _ file: URL, named name: String, over association: Association? = nil,
-    hash received: ReceivedHash? = nil, besides others: Set<String> = []
+    _ file: URL, named name: String, from requested: ReceivedObject? = nil,
+    besides others: Set<String> = []
   ) throws(IntakeError) -> ReceivedImage {
     do {
       let (identity, hash, byteCount) = try ImageIdentity.readWithHash(
         file.path, named: name, besides: storedClasses.union(others),
-        received: received.map { (offset: $0.offset, hash: $0.sha256) })
+        received: requested?.hash.map { (offset: $0.offset, hash: $0.sha256) },
+        held: requested?.contents)
       if identity.isOurs {
         peerLog.log(
           .received, .info, "a result of segmentd came back; it is kept and not processed",
-          of: association,
+          of: requested?.association,
           metadata: [
             "study": "\(identity.instance.studyInstanceUID)",
             "instance": "\(identity.instance.sopInstanceUID)",

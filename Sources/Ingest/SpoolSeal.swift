@@ -44,14 +44,39 @@ struct SpoolSeal: Equatable {
     let count = pread(descriptor, &prefix, 4, off_t(Self.preambleLength))
     guard count >= 0 else { throw SystemError() }
     guard count == 4, prefix.elementsEqual("DICM".utf8) else { return }
-    let digits = Array(contentHash.utf8)
-    let hash = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-      UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
+    try writePreamble(to: descriptor)
+  }
+
+  /// Writes the whole of a file that is empty and open for writing, the seal last.
+  func write(_ contents: Data, to descriptor: Int32) throws(SystemError) {
+    try FileSystem.write(contents, to: descriptor)
+    guard contents.dropFirst(Self.preambleLength).prefix(4).elementsEqual("DICM".utf8) else {
+      return
     }
+    try writePreamble(to: descriptor)
+  }
+
+  private func writePreamble(to descriptor: Int32) throws(SystemError) {
     var preamble = Self.mark + hash
     preamble += [UInt8](repeating: 0, count: Self.preambleLength - preamble.count)
     guard pwrite(descriptor, preamble, preamble.count, 0) == preamble.count else {
       throw SystemError()
     }
+  }
+
+  /// The 32 bytes of the hash.
+  private var hash: [UInt8] {
+    var bytes: [UInt8] = []
+    var high: UInt8?
+    for digit in contentHash.utf8 {
+      let value = digit <= UInt8(ascii: "9") ? digit &- UInt8(ascii: "0") : (digit & 0xF) &+ 9
+      if let first = high {
+        bytes.append(first << 4 | value)
+        high = nil
+      } else {
+        high = value
+      }
+    }
+    return bytes
   }
 }

@@ -30,14 +30,19 @@ public struct ImageIdentity: Sendable, Equatable {
   ///   - name: of the file in messages.
   ///   - classes: of objects that are taken besides images.
   ///   - received: the hash of what was written from an offset on; it counts where that is the dataset.
+  ///   - held: the whole file where it is in memory and not written yet.
   /// - Throws: ``ImageRefusal``.
   package static func readWithHash(
     _ path: String, named name: String, besides classes: Set<String> = [],
-    received: (offset: Int, hash: String)? = nil
+    received: (offset: Int, hash: String)? = nil, held: Data? = nil
   ) throws(ImageRefusal) -> (identity: ImageIdentity, hash: String, byteCount: Int) {
     var contents = Data()
     let identity = try read(named: name, besides: classes) { () throws(DICOMError) in
-      contents = try DICOMFile.contents(of: path, mapped: true)
+      if let held {
+        contents = held
+      } else {
+        contents = try DICOMFile.contents(of: path, mapped: true)
+      }
       return try DICOMFile(path: path, contents: contents)
     }
     // Further elements of the file meta information may have come as the beginning of the dataset.

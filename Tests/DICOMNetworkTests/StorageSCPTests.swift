@@ -3,6 +3,7 @@ import DICOM
 import DICOMNetwork
 import FileSystem
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -172,6 +173,31 @@ import Testing
     #expect(listener.received.isEmpty)
   }
 
+  /// A small object is left in memory to the handler that opened its file, a large one is in the file.
+  @Test(arguments: [4096, 1_500_000])
+  func aHandlerWritesWhatIsSmall(pixelBytes: Int) async throws {
+    let handler = try FileHandler()
+    let port = try freePort()
+    let scp = try StorageSCP(
+      StorageSCPConfiguration(
+        address: "127.0.0.1", port: port, folder: handler.folder.url.path,
+        policy: .test(calledAETitle: Listener.aeTitle)),
+      handlers: DIMSEHandlers(store: handler) { _ in })
+    var image = Dataset()
+    image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.4")
+    image.set(.sopInstanceUID, .UI, "1.2.3.1")
+    image.set(.pixelData, .OW, bytes: (0..<pixelBytes).map { UInt8(truncatingIfNeeded: $0 / 3) })
+    let file = handler.folder.url.appendingPathComponent("sent")
+    try image.write(to: file.path)
+    let sent = try await NetworkPeers.run("send", "\(port)", Listener.aeTitle, file.path)
+    #expect(sent.output == "0x0000\n", "\(sent.output)")
+    await scp.stop()
+    let (received, held) = try #require(handler.received)
+    #expect(try datasetBytes(received) == datasetBytes(file))
+    let size = try Data(contentsOf: received).count
+    #expect(held == (pixelBytes < 1 << 20 ? size : nil))
+  }
+
   @Test func saysWhyItCannotListen() async throws {
     let listener = try Listener()
     let taken = StorageSCPConfiguration(
@@ -184,6 +210,34 @@ import Testing
       refused?.description == "cannot listen on 127.0.0.1:\(listener.port): Address already in use")
     await listener.stop()
   }
+}
+
+/// Opens the file of an object, and writes it where it is in memory.
+private final class FileHandler: StoreHandler {
+  let folder: TemporaryFolder
+  private let last = Mutex<(file: URL, held: Int?)?>(nil)
+
+  /// The last file, and how much of it was in memory.
+  var received: (file: URL, held: Int?)? { last.withLock { $0 } }
+
+  init() throws { folder = try TemporaryFolder() }
+
+  func newFile() throws(SystemError) -> ReceptionFile? {
+    let path = folder.url.appendingPathComponent(UUID().uuidString).path
+    return ReceptionFile(
+      descriptor: open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600), path: path)
+  }
+
+  func store(_ object: ReceivedObject) -> StoreStatus {
+    let written = object.contents?.withUnsafeBytes { bytes in
+      write(object.descriptor ?? -1, bytes.baseAddress, bytes.count)
+    }
+    guard written == object.contents?.count else { return .outOfResources }
+    last.withLock { $0 = (URL(fileURLWithPath: object.path), written) }
+    return .success
+  }
+
+  func refused(_ object: RefusedObject) {}
 }
 
 private struct NoHandler: StoreHandler {

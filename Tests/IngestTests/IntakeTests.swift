@@ -116,6 +116,64 @@ import Testing
     }
   }
 
+  /// A small object as the listener hands it over, in memory and for a file that is open and empty.
+  private func held(_ contents: Data, offset: Int, path: String, _ descriptor: Int32)
+    -> ReceivedObject
+  {
+    ReceivedObject(
+      association: .test, path: path, descriptor: descriptor,
+      sopClassUID: "1.2.840.10008.5.1.4.1.1.4", sopInstanceUID: "1.2.3.1",
+      transferSyntaxUID: "1.2.840.10008.1.2.1", beganAt: .now,
+      hash: ReceivedHash(
+        offset: offset,
+        sha256: SHA256.hash(data: contents.dropFirst(offset)).map { String(format: "%02x", $0) }
+          .joined()),
+      contents: contents)
+  }
+
+  /// It is written whole, with its seal; where there is no space, it is refused as what it is.
+  @Test(arguments: [true, false]) func anObjectInMemoryIsWritten(hasSpace: Bool) throws {
+    let source = folder.url.appendingPathComponent("source")
+    try image().write(to: source.path)
+    let contents = try Data(contentsOf: source)
+    let offset = try DICOMFile(path: source.path).datasetOffset
+    let file = try #require(try intake.newFile())
+    defer { close(file.descriptor) }
+    let full = try #require(FileHandle(forUpdatingAtPath: "/dev/full"))
+    let descriptor = hasSpace ? file.descriptor : full.fileDescriptor
+    let status = intake.store(held(contents, offset: offset, path: file.path, descriptor))
+    #expect(status == (hasSpace ? .success : .outOfResources))
+    let records = try ledger.instances(series: "1.2.3").all
+    #expect(records.count == (hasSpace ? 1 : 0) && spooled.count == records.count)
+    for record in records {
+      let written = try Data(contentsOf: state.file(record.spoolPath))
+      #expect(written.dropFirst(128) == contents.dropFirst(128))
+      #expect(record.byteCount == contents.count)
+      var hasPrefix = false
+      let seal = SpoolSeal(of: state.file(record.spoolPath), hasPrefix: &hasPrefix)
+      #expect(seal?.contentHash == record.contentHash)
+    }
+    let refused = try ledger.refusals()
+    #expect(refused.map(\.instance.seriesInstanceUID) == (hasSpace ? [] : ["1.2.3"]))
+    #expect(refused.allSatisfy { $0.instance.reason.contains("No space left on device") })
+  }
+
+  /// What cannot be read is never written: it could end the process that reads it after a restart too.
+  @Test func aDamagedObjectInMemoryIsNotWritten() throws {
+    let source = folder.url.appendingPathComponent("source")
+    try image().write(to: source.path)
+    let contents = try Data(contentsOf: source).dropLast(4)
+    let offset = try DICOMFile(path: source.path).datasetOffset
+    let file = try #require(try intake.newFile())
+    defer { close(file.descriptor) }
+    let object = held(contents, offset: offset, path: file.path, file.descriptor)
+    #expect(intake.store(object) == .cannotUnderstand)
+    var status = stat()
+    #expect(fstat(file.descriptor, &status) == 0 && status.st_size == 0)
+    #expect(try ledger.refusals().map(\.instance.studyInstanceUID) == ["1.2"])
+    #expect(!FileManager.default.fileExists(atPath: file.path))
+  }
+
   /// A version that came again counts in a ledger that is rebuilt from the files too.
   @Test func aRebuiltLedgerHasTheVersionThatCameLast() throws {
     for note in ["first", "second", "first"] { #expect(try store(image(note: note)) == .success) }

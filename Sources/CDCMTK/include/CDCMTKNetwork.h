@@ -23,8 +23,8 @@ typedef struct {
 /// A number that no association of this process has or will have.
 uint64_t cdcmtk_next_association_number(void);
 
-/// An object of a C-STORE request. Its file is complete, not synced; texts and descriptor are valid during
-/// the call only.
+/// An object of a C-STORE request. Its file is complete, not synced, unless it has `contents`; texts,
+/// descriptor and contents are valid during the call only.
 typedef struct {
   const cdcmtk_association *association;
   const char *path;
@@ -39,6 +39,10 @@ typedef struct {
   const uint8_t *dataset_hash;
   /// Where the dataset begins in the file, behind the file meta information that was written.
   size_t dataset_offset;
+  /// The whole of a file that is still empty: the callee writes it. Null where the file is complete, as all
+  /// are that the SCP made by itself, and all that are larger than what is held in memory.
+  const uint8_t *contents;
+  size_t content_count;
 } cdcmtk_received;
 
 /// An object of a C-STORE request that is not on disk. Valid during the call only.
