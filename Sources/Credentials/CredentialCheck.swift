@@ -49,22 +49,31 @@ public enum PresentedCredential: Sendable {
 /// Says whose a password or token is.
 ///
 /// Hashing is slow on purpose: what was right once is recognised by a keyed hash in memory, one secret is
-/// hashed at a time, and an address that shows wrong ones has to wait.
+/// hashed at a time, and an address that shows several wrong ones has to wait. Several programs may share an
+/// address, as behind one gateway: who is recognised never waits, and the same wrong secret counts once, so that
+/// a program with an old token, which tries it again and again, keeps nobody out. Whoever guesses shows another
+/// secret each time.
 public final class CredentialCheck: Sendable {
   public enum Answer: Sendable, Equatable {
     case known(Credential)
     case unknown
-    /// The address has shown too many wrong ones, and may try again later.
+    /// The address has shown too many different wrong ones, and may try again later.
     case tooManyFailures
+  }
+
+  private struct Failure {
+    var at: SteadyTime
+    /// The keyed hash of what was shown.
+    var code: Data
   }
 
   private struct State {
     /// The keyed hash of what each credential was recognised by, by its place in the list.
     var recognised: [Int: Data] = [:]
-    var failures: [String: [SteadyTime]] = [:]
+    var failures: [String: [Failure]] = [:]
   }
 
-  /// Wrong secrets of one address within ``failureWindow``.
+  /// Different wrong secrets of one address within ``failureWindow``.
   public static let maximumFailures = 10
   /// In seconds.
   public static let failureWindow = 60.0
@@ -93,10 +102,10 @@ public final class CredentialCheck: Sendable {
   public func check(_ presented: PresentedCredential, from address: String) -> Answer {
     let code = hmacSHA256(presented.bytes, key: processKey)
     if let credential = recognised(code) { return .known(credential) }
-    guard !hasFailed(address) else { return .tooManyFailures }
+    if let refusal = refusal(of: code, from: address) { return refusal }
     return hashing.withLock { _ in
       // Others of this address may have failed meanwhile.
-      guard !hasFailed(address) else { return .tooManyFailures }
+      if let refusal = refusal(of: code, from: address) { return refusal }
       let candidates = credentials.indices.filter { presented.mayBe(credentials[$0]) }
       for index in candidates where credentials[index].hash.matches(presented.secret) {
         state.withLock { $0.recognised[index] = code }
@@ -104,7 +113,7 @@ public final class CredentialCheck: Sendable {
       }
       // A name that nobody has takes as long as one that somebody has.
       if candidates.isEmpty { _ = credentials.first?.hash.matches(presented.secret) }
-      noteFailure(of: address)
+      noteFailure(of: code, from: address)
       return .unknown
     }
   }
@@ -119,26 +128,28 @@ public final class CredentialCheck: Sendable {
     }
   }
 
-  private func hasFailed(_ address: String) -> Bool {
+  /// The answer to what need not be hashed; nil where it has to be.
+  private func refusal(of code: Data, from address: String) -> Answer? {
     let start = now() - Self.failureWindow
     return state.withLock { state in
-      let recent = (state.failures[address] ?? []).filter { $0 > start }
+      let recent = (state.failures[address] ?? []).filter { $0.at > start }
       state.failures[address] = recent.isEmpty ? nil : recent
-      return recent.count >= Self.maximumFailures
+      if recent.contains(where: { isEqualInConstantTime($0.code, code) }) { return .unknown }
+      return recent.count >= Self.maximumFailures ? .tooManyFailures : nil
     }
   }
 
-  private func noteFailure(of address: String) {
+  private func noteFailure(of code: Data, from address: String) {
     let time = now()
     state.withLock { state in
       if state.failures.count >= Self.maximumAddresses {
         state.failures = state.failures.filter { entry in
-          entry.value.contains { $0 > time - Self.failureWindow }
+          entry.value.contains { $0.at > time - Self.failureWindow }
         }
         // So many addresses at once: nothing is known of the others any more.
         if state.failures.count >= Self.maximumAddresses { state.failures.removeAll() }
       }
-      state.failures[address, default: []].append(time)
+      state.failures[address, default: []].append(Failure(at: time, code: code))
     }
   }
 }

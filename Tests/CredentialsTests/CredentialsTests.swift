@@ -71,8 +71,8 @@ import Testing
     let check = CredentialCheck([Credential(name: "user", kind: .password, hash: hash)]) {
       time.withLock { $0 }
     }
-    for _ in 0..<CredentialCheck.maximumFailures {
-      #expect(check.check(.token("wrong"), from: "10.0.0.1") == .unknown)
+    for number in 0..<CredentialCheck.maximumFailures {
+      #expect(check.check(.token("guess \(number)"), from: "10.0.0.1") == .unknown)
     }
     let right = PresentedCredential.password(user: "user", "right")
     #expect(check.check(right, from: "10.0.0.1") == .tooManyFailures)
@@ -88,5 +88,33 @@ import Testing
     #expect(check.check(.token("wrong"), from: "10.0.0.1") == .tooManyFailures)
     time.withLock { $0.seconds += CredentialCheck.failureWindow + 1 }
     #expect(check.check(.token("wrong"), from: "10.0.0.1") == .unknown)
+  }
+
+  /// A listener with an old token, behind the same gateway as others, does not keep them out.
+  @Test func theSameWrongSecretCountsOnce() throws {
+    let time = Mutex(SteadyTime(seconds: 1000))
+    let hash = try SecretHash(of: "right", rounds: Self.rounds)
+    let check = CredentialCheck([
+      Credential(name: "ward-1", kind: .token, hash: hash),
+      Credential(name: "user", kind: .password, hash: hash),
+    ]) { time.withLock { $0 } }
+    let address = "10.0.0.1"
+    for _ in 0..<100 { #expect(check.check(.token("old"), from: address) == .unknown) }
+    guard case .known = check.check(.token("right"), from: address) else {
+      Issue.record("a token is kept out by a neighbour's old one")
+      return
+    }
+    // With nine more guesses there are ten: what was never recognised waits, as a guess has to.
+    for number in 1..<CredentialCheck.maximumFailures {
+      #expect(check.check(.token("guess \(number)"), from: address) == .unknown)
+    }
+    let right = PresentedCredential.password(user: "user", "right")
+    #expect(check.check(right, from: address) == .tooManyFailures)
+    #expect(check.check(.token("old"), from: address) == .unknown)
+    time.withLock { $0.seconds += CredentialCheck.failureWindow + 1 }
+    guard case .known = check.check(right, from: address) else {
+      Issue.record("a password is kept out for longer than a minute")
+      return
+    }
   }
 }
