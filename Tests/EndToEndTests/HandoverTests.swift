@@ -105,9 +105,9 @@ import Testing
     for daemon in [listener, head] { #expect(try await daemon.end() == 0) }
   }
 
-  /// A listener alone: it acknowledges, survives a kill, and hands over when the head comes.
+  /// A listener alone: it acknowledges, survives a kill, and hands over when the head comes, by TLS.
   @Test func aListenerAloneKeepsWhatItAcknowledges() async throws {
-    let site = try await ListenersAndHead(1)
+    let site = try await ListenersAndHead(1, overTLS: true)
     let ward = site.listeners[0]
     let (folders, series) = try await site.head.makeAllSeries(2, slices: 8, size: 64)
     var listener = try await ward.start()
@@ -128,6 +128,15 @@ import Testing
 
     let head = try await site.head.start()
     try await site.handedOver()
+    // Without a certificate nobody gets as far as a token.
+    let stranger = try await runProcess(
+      "/usr/bin/curl",
+      [
+        "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", Certificates.file("ca.pem"),
+        "-H", "Authorization: Bearer \(ListenersAndHead.token(1))",
+        "https://127.0.0.1:\(site.headPort)/handover/state",
+      ])
+    #expect(stranger.status != 0 && stranger.output == "000", "\(stranger.output)")
     let jobs = try await site.head.endedJobs(2)
     #expect(jobs.map(\.state) == ["completed", "completed"], "\(jobs.map(\.reason))")
     try expectOnce(try folders.flatMap { try sortedFiles(in: $0) }, series, at: site.head)

@@ -13,11 +13,12 @@ struct ListenersAndHead {
   ///   - count: of listeners, which are called ward-1 and so on.
   ///   - port: where they look for the head; nil for its own.
   ///   - token: that they show, in place of their own.
+  ///   - overTLS: whether they prove to each other by certificates who they are.
   ///   - patience: of the head, in seconds.
   ///   - more: further sections of the listeners.
   init(
-    _ count: Int = 1, port: Int? = nil, token: String? = nil, patience: Int = 60,
-    more: String = "", hasDestination: Bool = false
+    _ count: Int = 1, port: Int? = nil, token: String? = nil, overTLS: Bool = false,
+    patience: Int = 60, more: String = "", hasDestination: Bool = false
   ) async throws {
     headPort = try freePort()
     var senders: [String] = []
@@ -28,12 +29,24 @@ struct ListenersAndHead {
       ).output.trimmingCharacters(in: .newlines)
       senders.append("{name: ward-\(number), tokenHash: \"\(hash)\"}")
     }
+    var (serverTLS, clientTLS) = ("", "")
+    if overTLS {
+      let place = try await Certificates.folder.value.url.path
+      serverTLS = """
+        , tls: {certificate: "\(place)/server.pem", key: "\(place)/server.key", \
+        clientCertificates: require, trusted: "\(place)/ca.pem"}
+        """
+      clientTLS = """
+        , tls: {certificate: "\(place)/client.pem", key: "\(place)/client.key", \
+        trusted: "\(place)/ca.pem"}
+        """
+    }
     head = try DaemonSetup(
       more: """
-        web: {port: \(headPort)}
+        web: {port: \(headPort)\(serverTLS)}
         handover: {from: [\(senders.joined(separator: ", "))], patienceSeconds: \(patience)}
         """, hasDestination: hasDestination)
-    let address = "http://127.0.0.1:\(port ?? headPort)"
+    let address = "\(overTLS ? "https" : "http")://127.0.0.1:\(port ?? headPort)"
     let folder = head.folder.url
     listeners = try (1...count).map { number in
       let file = folder.appendingPathComponent("token-\(number)")
@@ -42,7 +55,7 @@ struct ListenersAndHead {
       return try DaemonSetup(
         rules: "rules: []",
         more: """
-          handover: {to: {url: "\(address)", tokenFile: "\(file.path)"}}
+          handover: {to: {url: "\(address)", tokenFile: "\(file.path)"\(clientTLS)}}
           \(more)
           """, hasDestination: false)
     }
