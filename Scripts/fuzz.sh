@@ -11,7 +11,8 @@
 #   FramingFuzz      PDUs and PDVs of an association
 #   associations     whole conversations with a daemon built with the address sanitizer
 #
-# A finding is left in .build/fuzz. Needs the toolchain's libFuzzer (in Swift's Linux toolchains) and
+# Every change is checked briefly: .ci/run fuzzes PDUs, and tests change bytes of the other formats at random
+# (RandomDamage, randomDamageIsSurvived, AssociationFuzzTests). A finding is left in .build/fuzz. Needs the toolchain's libFuzzer (in Swift's Linux toolchains) and
 # the build's Debian packages.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

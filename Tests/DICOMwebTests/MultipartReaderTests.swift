@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DICOMweb
@@ -12,9 +13,12 @@ import Testing
   }
 
   private func parts(_ body: String, pieces: Int, boundary: String = "b") throws -> [Part] {
+    try parts(bytes: Array(body.utf8), pieces: pieces, boundary: boundary)
+  }
+
+  private func parts(bytes: [UInt8], pieces: Int, boundary: String = "b") throws -> [Part] {
     var reader = MultipartReader(boundary: boundary)
     var parts: [Part] = []
-    let bytes = Array(body.utf8)
     for start in stride(from: 0, to: bytes.count, by: pieces) {
       for event in try reader.take(Data(bytes[start..<min(start + pieces, bytes.count)])) {
         switch event {
@@ -38,6 +42,23 @@ import Testing
     #expect(
       found.map { String(decoding: $0.data, as: UTF8.self) } == ["12\r\n--3\r\n-", "", "last"])
     #expect(found.map(\.isWhole) == [true, true, true])
+  }
+
+  @Test func aDamagedBodyMeansTheSameInAllPieces() {
+    let text =
+      "\r\n--b\r\nContent-Type: application/dicom\r\n\r\n12\r\n--3\r\n--b \r\n\r\n"
+      + "\r\n--b--\r\n"
+    let body = Array(text.utf8)
+    var damage = RandomDamage()
+    var read = 0
+    for _ in 0..<2000 {
+      let damaged = damage.damaged(body)
+      let whole = try? parts(bytes: damaged, pieces: damaged.count)
+      let pieces = 1 + damage.number(below: 20)
+      #expect(whole == (try? parts(bytes: damaged, pieces: pieces)), "\(damaged), \(pieces)")
+      if whole != nil { read += 1 }
+    }
+    #expect(read > 0 && read < 2000)
   }
 
   @Test func theFirstDelimiterNeedsNoLineBreakBeforeIt() throws {

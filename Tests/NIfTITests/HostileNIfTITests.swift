@@ -65,6 +65,24 @@ import Volumes
     #expect(labels.grid.affine.column == [-1, 0, 0])
   }
 
+  /// A value counts for what it says, or the file is refused by name.
+  @Test func randomDamageIsSurvived() throws {
+    var damage = RandomDamage()
+    var read = 0
+    for _ in 0..<500 {
+      let path = try write(damage.damaged(valid()))
+      do throws(NIfTIError) {
+        let file = try NIfTIFile(path: path)
+        let volumes = try file.volumes()
+        #expect(volumes.allSatisfy { $0.voxels.count == file.grid.voxelCount })
+        read += 1
+      } catch {
+        #expect(error.description.contains(path))
+      }
+    }
+    #expect(read > 0 && read < 500)
+  }
+
   @Test func falseSizesAreRefused() throws {
     try expectRefused("dim[0]") { set(&$0, 40, Int16(8)) }
     try expectRefused("dim[1]") { set(&$0, 42, Int16(0)) }
