@@ -11,9 +11,9 @@
 #   FramingFuzz      PDUs and PDVs of an association
 #   associations     whole conversations with a daemon built with the address sanitizer
 #
-# Every change is checked briefly: .ci/run fuzzes PDUs, and tests change bytes of the other formats at random
-# (RandomDamage, randomDamageIsSurvived, AssociationFuzzTests). A finding is left in .build/fuzz. Needs the toolchain's libFuzzer (in Swift's Linux toolchains) and
-# the build's Debian packages.
+# .ci/run does it briefly: FramingFuzz, and tests that change bytes of the other formats at random (RandomDamage,
+# randomDamageIsSurvived, damagedPicklesNeverCrash, AssociationFuzzTests). A finding is left in .build/fuzz.
+# Needs the toolchain's libFuzzer (in Swift's Linux toolchains) and the build's Debian packages.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 seconds=${1:-600}

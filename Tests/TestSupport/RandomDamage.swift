@@ -2,8 +2,9 @@
 /// runs longer and looks where the reader has been.
 public struct RandomDamage {
   private var state: UInt64
-  /// What begins, ends and separates things in the formats that are read, and what numbers are at their limits.
-  private static let bytes: [UInt8] = [0x00, 0x01, 0x7F, 0x80, 0xFF] + Array("\r\n\"-,:[]{}19".utf8)
+  /// What begins, ends and separates things in the formats that are read, and numbers at their limits.
+  private static let bytes: [UInt8] =
+    [0x00, 0x01, 0x7F, 0x80, 0xFF] + Array("\r\n\"-,:[]{}19".utf8)
 
   public init(seed: UInt64 = 7) { state = seed }
 
