@@ -63,8 +63,9 @@ private:
 
 /// Writes a dataset, bit for bit as it comes, into a new DICOM file (PS3.10).
 ///
-/// A file of the handler's that fits into the buffer is left to the handler to write. When the disk fails, the rest of the dataset is read and thrown away, so that the peer still
-/// gets an answer. The file is removed again unless it is handed over.
+/// A file of the handler's that fits into the buffer is left to the handler to write. When the disk
+/// fails, the rest of the dataset is read and thrown away, so that the peer still gets an answer. The
+/// file is removed again unless it is handed over.
 class ReceivedDataset {
 public:
   ReceivedDataset(AssociationSettings &settings, T_ASC_Association *association,

@@ -71,7 +71,8 @@ public final class ReadingNotes: Sendable {
   func begin(_ subject: Subject) -> Note {
     let isReading = if case .association = subject { false } else { true }
     let slot = slots.withLock { $0.take(isReading: isReading) }
-    let bytes = Array(subject.text.utf8.prefix(Self.slotLength - 1)) + [0]
+    var bytes = Array(subject.bytes.prefix(Self.slotLength - 1))
+    bytes.append(0)
     _ = pwrite(descriptor, bytes, bytes.count, off_t(slot * Self.slotLength))
     return Note(notes: self, slot: slot)
   }
@@ -114,7 +115,7 @@ public final class ReadingNotes: Sendable {
 
 extension ReadingNotes.Subject {
   /// A letter and the fields, each with a NUL behind it, which none of them can have inside.
-  fileprivate var text: String {
+  fileprivate var bytes: [UInt8] {
     let fields =
       switch self {
       case .association(let association): ["A"] + Self.fields(association)
@@ -122,7 +123,12 @@ extension ReadingNotes.Subject {
         ["O", sopClass, instance, "\(time.seconds)"] + Self.fields(association)
       case .file(let path, let version): ["F", path, version]
       }
-    return fields.map { ($0.utf8.contains(0) ? $0.filter { $0 != "\0" } : $0) + "\0" }.joined()
+    var bytes: [UInt8] = []
+    for field in fields {
+      bytes.append(contentsOf: field.utf8.lazy.filter { $0 != 0 })
+      bytes.append(0)
+    }
+    return bytes
   }
 
   private static func fields(_ association: ReceivingAssociation) -> [String] {
