@@ -78,7 +78,7 @@ struct JobView {
     deliveries = job.deliveries.map {
       Delivery(
         destination: $0.destination, state: $0.state, attempts: $0.attempts,
-        error: $0.state == "delivered" ? "" : $0.lastError ?? "", advice: job.advice(on: $0))
+        error: $0.state == "delivered" ? "" : $0.lastError ?? "", advice: job.deliveryAdvice($0))
     }
     hasDeliveries = !deliveries.isEmpty
     actions = possible.actions(for: job)

@@ -212,7 +212,7 @@ extension Dashboard {
       found.views[index].reason = job.deliveries.filter { $0.state != "delivered" }.map {
         "\($0.destination): \($0.state)" + ($0.lastError.map { " (\($0))" } ?? "")
       }.joined(separator: "; ")
-      let advice = job.deliveries.compactMap { job.advice(on: $0) }
+      let advice = job.deliveries.compactMap { job.deliveryAdvice($0) }
       found.views[index].advice = advice.isEmpty ? nil : advice.joined(separator: " ")
     }
     let page = DestinationsPage(

@@ -56,7 +56,7 @@ extension JobSummary {
 
   /// What a person does about a delivery of its result, by the reason for which that is held; nil where it is not
   /// held.
-  public func advice(on delivery: Delivery) -> String? {
+  public func deliveryAdvice(_ delivery: Delivery) -> String? {
     guard delivery.state == "held" else { return nil }
     return HeldReason.advice(on: delivery.lastError ?? "", of: self, ofDelivery: true)
   }

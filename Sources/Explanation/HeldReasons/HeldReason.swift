@@ -86,7 +86,8 @@ public struct HeldReason: Sendable, Equatable {
 
   /// Of jobs, in the order in which they are looked for: a text may have the words of a later row in it.
   private static let ofJobs: [HeldReason] = {
-    let all = faults + cluster + channels + cine + model + rules + instances + geometry
+    let tables = [faults, cluster, channels, cine, model, rules, instances, geometry]
+    let all = tables.flatMap { $0 }
     let first = ["suspect", "`stackOfSeries`", "`incompleteCorrection`"]
     let last = ["`unreadable`"]
     return all.filter { first.contains($0.name) }
@@ -118,9 +119,9 @@ public struct HeldReason: Sendable, Equatable {
 
   private func isMeant(by text: String) -> Bool {
     signs.contains { words in
-      var rest = text[...]
+      var rest = text.utf8[...]
       for word in words {
-        guard let place = rest.firstRange(of: word) else { return false }
+        guard let place = rest.firstRange(of: word.utf8) else { return false }
         rest = rest[place.upperBound...]
       }
       return true

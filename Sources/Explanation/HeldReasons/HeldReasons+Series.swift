@@ -85,7 +85,9 @@ extension HeldReason {
       Row(
         "rules for one model choose different volumes",
         signs: ["choose different volumes"],
-        advice: "make the rules exclude each other, then `segmentd jobs retry --job NUMBER`"),
+        advice:
+          "make the rules exclude each other, then `segmentd jobs retry --job NUMBER`; or choose one of them: `segmentd jobs release --job NUMBER --volume N`"
+      ),
       Row(
         "held by an administrator",
         signs: ["held by an administrator"],

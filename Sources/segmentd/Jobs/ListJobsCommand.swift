@@ -160,7 +160,7 @@ extension JobDetail {
       + (job.priority == 0 ? [] : ["priority \(job.priority)"]) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }
-    let advice = [job.advice] + job.deliveries.map { job.advice(on: $0) }
+    let advice = [job.advice] + job.deliveries.map { job.deliveryAdvice($0) }
     lines += advice.compactMap(\.self).map { "  what to do: \($0)" }
     let verdict = job.verdict?.rawValue ?? "not assessed"
     lines.append("series \(job.seriesInstanceUID): \(verdict)")
