@@ -15,6 +15,8 @@ public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard let path = scratchFile(bytes, ending: ".dcm") else { return 0 }
   let identity = try? ImageIdentity.readWithHash(path, named: path)
   if let identity { precondition(identity.byteCount == count, "the hash is not of the whole file") }
+  let held = try? ImageIdentity.readWithHash(path, named: path, held: Data(bytes))
+  precondition(held?.identity == identity?.identity && held?.hash == identity?.hash)
   _ = PartialIdentity(ofDamaged: path)
   for syntax in syntaxes {
     _ = PartialIdentity(ofDamaged: Data(bytes), transferSyntaxUID: syntax)
