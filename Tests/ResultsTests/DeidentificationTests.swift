@@ -17,6 +17,7 @@ import Volumes
     var origin = PhantomLabels.origin
     origin.remarks = ["Body Part Examined (0018,0015) is REMARK-OF-SITE"]
     origin.deviceSerialNumber = "SITE-OF-ORIGIN"
+    origin.moment = try #require(StatedMoment(date: Self.scanDate, time: Self.scanTime))
     return try ReportSeries(origin: origin) { dataset in
       for (index, (tag, vr)) in Self.copied.enumerated() {
         dataset.set(tag, vr, Self.value(vr, index))
@@ -34,12 +35,26 @@ import Volumes
       dataset.set(.seriesDescription, .LO, "phantom SECRET-SERIES")
       dataset.set(.stationName, .SH, "SECRET-STATION")
       dataset.set(.manufacturer, .LO, "SECRET-MAKER")
+      dataset.set(.manufacturerModelName, .LO, "SECRET-SCANNER")
+      dataset.set(.deviceSerialNumber, .LO, "SECRET-SERIAL-NUMBER")
+      dataset.set(.softwareVersions, .LO, "SECRET-SOFTWARE")
+      dataset.set(.protocolName, .LO, "SECRET-PROTOCOL")
+      for tag in [DICOM.Tag.acquisitionDate, .contentDate, .seriesDate, .instanceCreationDate] {
+        dataset.set(tag, .DA, Self.scanDate)
+      }
+      for tag in [DICOM.Tag.acquisitionTime, .contentTime, .seriesTime, .instanceCreationTime] {
+        dataset.set(tag, .TM, Self.scanTime)
+      }
       dataset.set(.studyInstanceUID, .UI, "1.3.6.1.4.1.5962.99.1.4711")
       dataset.set(.frameOfReferenceUID, .UI, "1.3.6.1.4.1.5962.99.1.4713")
       dataset.set(.timezoneOffsetFromUTC, .SH, "+0845")
       dataset.set(.positionReferenceIndicator, .LO, "SECRET-POSITION")
     }
   }
+
+  /// When the images were acquired: the result's dates and times follow from it.
+  private static let scanDate = "20190523"
+  private static let scanTime = "042337.918273"
 
   private static let copied =
     CopiedAttributes.required
@@ -50,7 +65,8 @@ import Volumes
   private static func value(_ vr: VR, _ index: Int) -> String {
     switch vr {
     case .DA: "197\(index % 10)0317"
-    case .TM: "0417\(10 + index % 40)"
+    // So long that no new UID has it by chance.
+    case .TM: "0417\(10 + index % 40).\(4000 + index)"
     case .DS: "71.\(4000 + index)"
     case .AS: "077Y"
     case .CS: "SECRET_\(index)"
@@ -72,13 +88,17 @@ import Volumes
     try series.write()
     var secrets = [
       "SECRET", "Secret", "REMARK-OF-SITE", "SITE-OF-ORIGIN", "+0845", "5962.99", "077Y",
+      Self.scanDate, Self.scanTime,
     ]
     secrets += Self.copied.indices.map { Self.value(Self.copied[$0].vr, $0) }
     secrets += series.series.stack.frames.map(\.sopInstanceUID)
     for path in [series.segmentation.path, series.path] + (try others(series)) {
       let before = try DICOMFile(path: path).dataset
       let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-      for secret in ["Secret0^Patient", "SECRET-STATION", "5962.99"] {
+      for secret in [
+        "Secret0^Patient", "SECRET-STATION", "SECRET-SCANNER", "SECRET-SERIAL-NUMBER",
+        "SECRET-SOFTWARE", "5962.99", Self.scanDate,
+      ] {
         #expect(bytes.range(of: Data(secret.utf8)) != nil, "the source's \(secret) is not copied")
       }
       let copy = series.series.folder.url.appendingPathComponent("copy.dcm").path
@@ -86,8 +106,21 @@ import Volumes
       let uids = [DICOM.Tag.sopInstanceUID, .seriesInstanceUID, .studyInstanceUID]
       try expect(
         secrets + uids.compactMap { before.text($0) }.filter { $0.count > 12 }, notIn: copy)
+      let after = try DICOMFile(path: copy).dataset
+      #expect(Self.moments(before).contains("042337"))
+      #expect(Self.moments(after).isSubset(of: ["19000101", "000000", ""]), "\(path)")
       #expect(try mode(copy) == 0o600)
     }
+  }
+
+  /// All dates, times and ages of a dataset, those of its items too.
+  private static func moments(_ dataset: Dataset) -> Set<String> {
+    var moments: Set<String> = []
+    for (tag, element) in dataset.elements {
+      if [.DA, .TM, .DT, .AS].contains(element.vr) { moments.formUnion(dataset.texts(tag)) }
+      for item in dataset.items(tag) { moments.formUnion(Self.moments(item)) }
+    }
+    return moments
   }
 
   /// The same labels as a label map, as probabilities and as a structure set.

@@ -1,6 +1,5 @@
 import DICOM
 import Foundation
-import Terminology
 import TestSupport
 import Testing
 import Volumes
@@ -118,41 +117,13 @@ import Volumes
   }
 
   @Test func theHeartsFunctionFollowsFromItsVolumes() async throws {
-    let series = try ReportSeries().series
-    let grid = series.stack.sourceGrid
-    let ventricle = SegmentDescription(
-      value: 1, name: "LV cavity", category: PhantomLabels.anatomy,
-      type: CodedConcept(value: "87878005", scheme: "SCT", meaning: "Left ventricle"),
-      color: [1, 2, 3])
-    let muscle = SegmentDescription(
-      value: 2, name: "Myocardium", category: PhantomLabels.anatomy,
-      type: CodedConcept(value: "74281007", scheme: "SCT", meaning: "Myocardium"),
-      color: [3, 2, 1])
-    var measured: [MeasuredSegmentation] = []
-    for (point, count) in [(CyclePoint.endDiastole, 80), (.endSystole, 20)] {
-      var labels = LabelVolume(grid: grid, labels: [UInt8](repeating: 0, count: grid.voxelCount))
-      for voxel in 0..<count { labels.labels[voxel] = 1 }
-      for voxel in 100..<140 { labels.labels[voxel] = 2 }
-      let object = series.segmentation(
-        labels, segments: [ventricle, muscle],
-        identifiers: ResultIdentifiers(
-          seriesInstanceUID: "2.25.1", sopInstanceUID: "2.25.2\(count)"))
-      let path = series.folder.url.appendingPathComponent("\(point).seg").path
-      #expect(try object.write(to: path) == .written)
-      var one = try object.measured(at: path)
-      (one.cyclePoint, one.subject) = (point, "\(point)")
-      measured.append(one)
-    }
-    let report = MeasurementReport(
-      measured, of: [series.stack], segments: [ventricle, muscle],
-      heart: HeartStructures(cavities: [ventricle], myocardium: muscle, density: 1.05),
-      origin: PhantomModel([ventricle, muscle]).described(PhantomLabels.origin),
-      identity: ResultIdentity(fingerprint: "heart"))
-    let path = series.folder.url.appendingPathComponent("heart.dcm").path
+    let heart = try HeartReport()
+    let path = heart.path
+    let report = heart.report()
     #expect(try report.write(to: path) == .written)
     try report.prove(path)
     let dump = try await expectValid(path)
-    let voxel = 0.5 * 0.75 * 2.5 / 1000
+    let voxel = HeartReport.voxel
     for line in [
       "\"Left Ventricular ED Volume\")=\"\(ReportNumber.text(80 * voxel))\" (ml,",
       "\"Left Ventricular ES Volume\")=\"\(ReportNumber.text(20 * voxel))\" (ml,",
@@ -162,12 +133,9 @@ import Volumes
       "(416190007,SCT,\"End diastole\")", "(416430001,SCT,\"End Systole\")",
     ] { #expect(dump.contains(line), "\(line)") }
     // A volume that is not that of the written object.
-    var other = measured
+    var other = heart.measured
     other[1].segments[0].measurement.millilitres *= 1.01
-    let wrong = MeasurementReport(
-      other, of: [series.stack], segments: [ventricle, muscle], heart: report.heart,
-      origin: PhantomModel([ventricle, muscle]).described(PhantomLabels.origin),
-      identity: ResultIdentity(fingerprint: "heart"))
+    let wrong = heart.report(other)
     #expect(try wrong.write(to: path) == .written)
     #expect(throws: ProofError.self) { try wrong.prove(path) }
   }

@@ -53,6 +53,35 @@ import Volumes
     #expect(try await complaints(nothing.path) == [])
   }
 
+  /// It takes each group of the heart's function, which is of TID 1501, for one of TID 1411, and misses the regions
+  /// of that there; of the groups of segments it knows neither phase nor comment, which TID 1411 may be extended by.
+  @Test(.enabled(if: isThere, Comment(rawValue: isMissing)))
+  func ofTheHeartItFindsWhatTheGuideSays() async throws {
+    let heart = try HeartReport()
+    #expect(try heart.report().write(to: heart.path) == .written)
+    let found = try await complaints(heart.path)
+    let errors = found.filter { !$0.hasPrefix("Warning") }
+    let place = #/\[Row (\d+)\] \w+ \([^()]*\): within [\d.]*\.(\d+): /#
+    let rows = errors.map { line -> String in
+      guard line.hasPrefix("Error: Template 1411 "),
+        line.hasSuffix("Missing conditional content item"), let at = line.firstMatch(of: place)
+      else { return String(line) }
+      return "group \(at.2), row \(at.1)"
+    }
+    // Two structures in two phases are the first four groups.
+    #expect(
+      rows == [5, 6].flatMap { group in [5, 7, 10].map { "group \(group), row \($0)" } },
+      "\(errors)")
+    let warnings = found.filter { $0.hasPrefix("Warning") }
+    #expect(warnings.count == 8)
+    #expect(
+      warnings.allSatisfy { line in
+        line.hasSuffix("Content Item not in template")
+          && (line.contains("(246092007,SCT,\"Cardiac cycle phase\")")
+            || line.contains("(121106,DCM,\"Comment\")"))
+      }, "\(warnings)")
+  }
+
   /// A check that finds nothing in anything would prove nothing.
   @Test(.enabled(if: isThere, Comment(rawValue: isMissing))) func itFindsAWrongRelationship()
     async throws
