@@ -1,9 +1,11 @@
 import FileSystem
 import Foundation
 import JobLedger
+import Logging
 import Results
 import Segmentation
 import SeriesReading
+import Synchronization
 import TestSupport
 import Testing
 
@@ -73,6 +75,7 @@ import Testing
   /// An executor that finds nothing, and writes a report that says so.
   private struct FindsNothing: JobExecutor {
     var inner: any JobExecutor
+    var warnings: [String] = []
 
     func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
       try await inner.dependencies(of: input, model: model)
@@ -88,7 +91,8 @@ import Testing
         file: file, sopInstanceUID: "2.25.99", sha256: try hexadecimalSHA256(ofFile: file))
       return JobOutcome(
         processed: ProcessedSeries(
-          outcome: .nothingFound(picture: picture, warnings: [], objects: [], report: report),
+          outcome: .nothingFound(
+            picture: picture, warnings: warnings, objects: [], report: report),
           assessments: []),
         modelVersion: "1", times: StageTimes())
     }
@@ -102,5 +106,49 @@ import Testing
     #expect(try kinds(sentTo: "pacs") == [.report])
     #expect(try kinds(sentTo: "reader") == [.report])
     #expect(try kinds(sentTo: "viewer") == nil)
+  }
+
+  /// Keeps what is logged at level warning, with the series that it is about.
+  private final class Warnings: Sendable {
+    private let all = Mutex<[String]>([])
+    var text: [String] { all.withLock { $0 } }
+    func append(_ line: String) { all.withLock { $0.append(line) } }
+  }
+
+  private struct Handler: LogHandler {
+    let warnings: Warnings
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+      get { metadata[key] }
+      set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+      guard event.level == .warning else { return }
+      let series = event.metadata?["series"].map { " of \($0)" } ?? ""
+      warnings.append("\(event.message)\(series)")
+    }
+  }
+
+  /// What is unusual is in the log and in the ledger also where nothing was found.
+  @Test func whatIsUnusualOfImagesWithoutFindingsIsLogged() async throws {
+    let warnings = Warnings()
+    let logger = Logger(label: "test") { _ in Handler(warnings: warnings) }
+    let runner = small.runner(destinations: destinations, logger: logger) {
+      FindsNothing(inner: $0, warnings: ["Spleen was not found", "brighter than any image"])
+    }
+    #expect(try await runner.runNext(id: small.id) { _ in })
+    #expect(
+      warnings.text
+        == ["Spleen was not found", "brighter than any image"].map {
+          "\($0) of \(small.series)"
+        })
+    let job = try small.ledger.job(small.id).job
+    #expect(job.state == "completed")
+    for warning in ["Spleen was not found", "brighter than any image"] {
+      #expect(job.summary?.contains("warning: \(warning)") == true, "\(job.summary ?? "")")
+    }
   }
 }

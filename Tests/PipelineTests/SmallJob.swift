@@ -59,11 +59,12 @@ struct SmallJob {
 
   /// A runner whose results are sent to destinations, with an executor made of the usual one.
   func runner(
-    destinations: ResultRouting, executor: (any JobExecutor) -> any JobExecutor
+    destinations: ResultRouting, logger: Logger? = nil,
+    executor: (any JobExecutor) -> any JobExecutor
   ) -> JobRunner {
     JobRunner(
       state: state, ledger: ledger, executors: [executor(self.executor())],
-      destinations: destinations, logger: logger)
+      destinations: destinations, logger: logger ?? self.logger)
   }
 
   func runner(memory: MemoryBudget, destinations: ResultRouting = [], ledger: Ledger? = nil)

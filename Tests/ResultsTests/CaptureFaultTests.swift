@@ -29,6 +29,24 @@ import Volumes
     }
   }
 
+  private static let mirrored = pictures("a mirrored frame") { pixels, columns, rows in
+    let before = pixels
+    for row in 0..<rows {
+      for column in 0..<columns {
+        for part in 0..<3 {
+          pixels[(row * columns + column) * 3 + part] =
+            before[(row * columns + columns - 1 - column) * 3 + part]
+        }
+      }
+    }
+  }
+
+  private static let silent = pictures("without its text", says: "research use only") {
+    pixels, columns, rows in
+    let size = columns * rows * 3
+    for index in size - 40 * columns * 3..<size { pixels[index] = 0 }
+  }
+
   static let faults: [WrittenFault] = [
     .text(.patientID, .LO, "OTHER"), .text(.patientName, .PN, "Roe^Richard"),
     .text(.accessionNumber, .SH, "A2"), .text(.studyInstanceUID, .UI, "2.25.7"),
@@ -105,17 +123,7 @@ import Volumes
       let size = columns * rows * 3
       pixels.replaceSubrange(5 * size..<6 * size, with: pixels[4 * size..<5 * size])
     },
-    pictures("a mirrored frame") { pixels, columns, rows in
-      let before = pixels
-      for row in 0..<rows {
-        for column in 0..<columns {
-          for part in 0..<3 {
-            pixels[(row * columns + column) * 3 + part] =
-              before[(row * columns + columns - 1 - column) * 3 + part]
-          }
-        }
-      }
-    },
+    mirrored,
     pictures("a frame upside down", says: "of frame 7") { pixels, columns, rows in
       let before = pixels
       let first = 6 * columns * rows * 3
@@ -155,10 +163,7 @@ import Volumes
       let place = (rows / 3 * columns + columns / 2) * 3
       for part in 0..<3 { pixels[place + part] ^= 0x40 }
     },
-    pictures("without its text", says: "research use only") { pixels, columns, rows in
-      let size = columns * rows * 3
-      for index in size - 40 * columns * 3..<size { pixels[index] = 0 }
-    },
+    silent,
   ]
 
   @Test(arguments: faults) func isFound(_ fault: WrittenFault) throws {
@@ -174,42 +179,35 @@ import Volumes
     }
   }
 
+  /// Of objects of one picture.
+  static let ofSingleFrames: [WrittenFault] = [
+    mirrored, silent, .text(.patientID, .LO, "OTHER"),
+    .text(.patientOrientation, .CS, "L\\A"), .text(.pixelSpacing, .DS, "1\\1"),
+    .text(.seriesDescription, .LO, "phantom contours"),
+    .at(.referencedSOPInstanceUID, "another image") {
+      $0.change(0, of: .sourceImageSequence) {
+        $0.set(.referencedSOPInstanceUID, .UI, "2.25.71000")
+      }
+    },
+  ]
+
+  static let ofThePage: [WrittenFault] = [
+    mirrored, .text(.patientID, .LO, "OTHER"), .text(.patientOrientation, .CS, "L\\P"),
+    .text(.seriesDescription, .LO, "phantom contours"),
+    pictures("without its text", says: "research use only") { pixels, columns, _ in
+      for index in 0..<32 * columns * 3 { pixels[index] = 0 }
+    },
+    pictures("a label without a contour") { pixels, columns, rows in
+      paint(&pixels, columns, rows, frame: 0, color: PhantomLabels.segments[1].color)
+    },
+  ]
+
   /// The same goes for objects of one picture, and for the page.
   @Test func isFoundInOtherForms() throws {
     let phantom = try CapturePhantom()
     let single = phantom.captures.singleFrames()[3]
     let page = phantom.captures.page(millilitres: phantom.millilitres)
-    let mirrored = try #require(Self.faults.first { $0.what == "a mirrored frame" })
-    let silent = try #require(Self.faults.first { $0.what == "without its text" })
-    for (object, faults) in [
-      (
-        single,
-        [
-          mirrored, silent, .text(.patientID, .LO, "OTHER"),
-          .text(.patientOrientation, .CS, "L\\A"), .text(.pixelSpacing, .DS, "1\\1"),
-          .text(.seriesDescription, .LO, "phantom contours"),
-          .at(.referencedSOPInstanceUID, "another image") {
-            $0.change(0, of: .sourceImageSequence) {
-              $0.set(.referencedSOPInstanceUID, .UI, "2.25.71000")
-            }
-          },
-        ]
-      ),
-      (
-        page,
-        [
-          mirrored, .text(.patientID, .LO, "OTHER"), .text(.patientOrientation, .CS, "L\\P"),
-          .text(.seriesDescription, .LO, "phantom contours"),
-          Self.pictures("without its text", says: "research use only") { pixels, columns, _ in
-            for index in 0..<32 * columns * 3 { pixels[index] = 0 }
-          },
-          Self.pictures("a label without a contour") { pixels, columns, rows in
-            Self.paint(
-              &pixels, columns, rows, frame: 0, color: PhantomLabels.segments[1].color)
-          },
-        ]
-      ),
-    ] {
+    for (object, faults) in [(single, Self.ofSingleFrames), (page, Self.ofThePage)] {
       for fault in faults {
         let path = try phantom.write(object)
         try fault.inject(into: path)

@@ -284,11 +284,6 @@ import Volumes
     },
   ]
 
-  @Test func thereAreAsManyAsAreDue() {
-    #expect(Self.ofTheAudit.count == 35)
-    #expect(Self.further.count >= 20)
-  }
-
   @Test(arguments: ofTheAudit + further)
   func aFaultIsFoundAndNamed(_ fault: WrittenFault) throws {
     let series = try Self.series()
