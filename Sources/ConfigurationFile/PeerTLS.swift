@@ -65,9 +65,10 @@ struct CertificateFault: CustomStringConvertible {
     let isExpired = time >= validity.upperBound
     let date = (isExpired ? validity.upperBound : validity.lowerBound)
       .formatted(.iso8601.year().month().day())
-    description =
-      "\(certificate): the certificate "
-      + (isExpired ? "expired on \(date)" : "is not valid before \(date)")
+    let words =
+      isExpired
+      ? (validity.upperBound > Date() ? "expires on" : "expired on") : "is not valid before"
+    description = "\(certificate): the certificate \(words) \(date)"
   }
 }
 
