@@ -20,7 +20,9 @@ extension HeldReason {
           "is not a measured image", "is not an image:", "is not a plain slice",
           "is not an original image", "a mosaic whose header", "is a protocol page",
         ],
-        advice: "send the acquired series, or `geometry.acceptDerivedImages: true`"),
+        advice:
+          "send the acquired series; or set `geometry.acceptDerivedImages: true`, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`pixelFormat`",
         meaning: "pixels in a form that is no measured image, as colour",
@@ -71,7 +73,9 @@ extension HeldReason {
         "`severalFramesOfReference`",
         meaning: "parts that share no coordinate system",
         signs: ["Frame of Reference UID (0020,0052) differs"],
-        advice: "`geometry.splitFramesOfReference: true`, where each is a volume"),
+        advice:
+          "set `geometry.splitFramesOfReference: true`, where each is a volume, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`severalModalities`",
         meaning: "images of several modalities in one series",
@@ -91,12 +95,16 @@ extension HeldReason {
         "`severalImageSizes`",
         meaning: "rows or columns differ",
         signs: ["Rows (0028,0010) differs", "Columns (0028,0011) differs"],
-        advice: "`geometry.excludeMismatchedImages: true`, where the odd ones may go"),
+        advice:
+          "set `geometry.excludeMismatchedImages: true`, where the odd ones may go, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`severalPixelSpacings`",
         meaning: "pixel spacing differs",
         signs: ["Pixel Spacing (0028,0030) differs"],
-        advice: "`geometry.excludeMismatchedImages: true`, where the odd ones may go"),
+        advice:
+          "set `geometry.excludeMismatchedImages: true`, where the odd ones may go, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`severalOrientations`",
         meaning: "planes that are not parallel, with no part large enough",
@@ -139,22 +147,26 @@ extension HeldReason {
           "slices are missing at the usual step", "the number of phases differs",
           "without an image where volumes measured with it",
         ],
-        advice: "send what is missing, or `geometry.fillGapsUpTo`"),
+        advice:
+          "send what is missing; or set `geometry.fillGapsUpTo`, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`unevenSpacing`",
         meaning: "steps between slices differ",
         signs: ["steps between slices by Image Position"],
-        advice: "`geometry.resampleUnevenSpacing: true`, where that is acceptable"),
+        advice:
+          "set `geometry.resampleUnevenSpacing: true`, where that is acceptable, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`slicesOffLine`",
         meaning: "slices are shifted against each other",
         signs: ["off the line through first and last"],
-        advice: "none here: the volume would be sheared in an unknown way"),
+        advice: "nothing here: the volume would be sheared in an unknown way"),
       Row(
         "`tilted`",
         meaning: "the gantry was tilted by more than 45°, or `resampleTilt` is off",
         signs: ["the slices are tilted by"],
-        advice: "`geometry.resampleTilt: true`"),
+        advice: "set `geometry.resampleTilt: true`, then `segmentd jobs retry --job NUMBER`"),
       Row(
         "`stackOfSeries`",
         meaning: "series that look like one stack do not fit each other",

@@ -7,22 +7,28 @@ extension HeldReason {
         "`modality`",
         meaning: "Modality (0008,0060) is not one that the model is for",
         signs: ["Modality (0008,0060) is …, the model takes"],
-        advice: "correct the rule"),
+        advice: "correct the rule, then `segmentd jobs retry --job NUMBER`"),
       Row(
         "`bodyPart`",
         meaning: "Body Part Examined (0018,0015) is another one",
         signs: ["Body Part Examined (0018,0015) is …, the model takes"],
-        advice: "correct the rule, or the protocol at the modality"),
+        advice:
+          "correct the rule, or the protocol at the modality; then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`channelCount`",
         meaning: "another number of images than the model takes",
         signs: ["image channels, the model takes"],
-        advice: "give the model's `channels:`, see <doc:SeveralInputs>"),
+        advice:
+          "give the model's `channels:`, see <doc:SeveralInputs>, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`channelsOnDifferentGrids`",
         meaning: "channels that could not be brought onto one grid",
         signs: ["is not on the voxels of channel"],
-        advice: "give the model's `channels:`, see <doc:SeveralInputs>"),
+        advice:
+          "give the model's `channels:`, see <doc:SeveralInputs>, then `segmentd jobs retry --job NUMBER`"
+      ),
       Row(
         "`voxelCount`",
         meaning: "an image whose voxels are not as many as its grid has",
@@ -68,7 +74,7 @@ extension HeldReason {
         "this is not a series for the model",
         meaning: "a criterion under `channels` of `model.yaml` is not met",
         signs: ["this is not a series for the model"],
-        advice: "correct the rule"),
+        advice: "correct the rule, then `segmentd jobs retry --job NUMBER`"),
       Row(
         "suspect",
         meaning:
@@ -92,7 +98,7 @@ extension HeldReason {
         meaning: "no series of the study is a channel",
         signs: ["no series of the study is channel"],
         advice:
-          "send it, then `segmentd jobs retry --job NUMBER`; the candidates are named with the criteria that they miss. Where one of them is it all the same: `segmentd reprocess --study UID --channel NAME=UID`"
+          "send the series that is missing, then `segmentd jobs retry --job NUMBER`; the candidates are named with the criteria that they miss. Where one of them is it all the same: `segmentd reprocess --study UID --channel NAME=UID`"
       ),
       Row(
         "`ambiguous`",
@@ -113,7 +119,7 @@ extension HeldReason {
         "`otherFrameOfReference`",
         meaning: "channels in different coordinate systems, as after the patient moved",
         signs: ["is in another frame of reference (0020,0052) than series"],
-        advice: "none here: they are not registered"),
+        advice: "nothing here: they are not registered"),
       Row(
         "`unknownChannel`",
         meaning: "`--channel` names none of the model's",
@@ -125,12 +131,12 @@ extension HeldReason {
         "`unknownSeries`",
         meaning: "`--channel` names a series that the study does not have",
         signs: ["the study has no series"],
-        advice: "send it first"),
+        advice: "send that series first"),
       Row(
         "`noChannels`",
         meaning: "the bundle does not say which series are its channels",
         signs: ["its bundle has no channels:"],
-        advice: "add `channels:` to `model.yaml`"),
+        advice: "add `channels:` to `model.yaml`, then `segmentd jobs retry --job NUMBER`"),
     ])
 
   static let cine = rows(

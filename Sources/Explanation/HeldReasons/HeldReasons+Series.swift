@@ -45,7 +45,7 @@ extension HeldReason {
         "a series that the rules compare with this one, or that is of the same stack, was purged or lost",
         signs: ["whose originals were purged or lost"],
         advice:
-          "the same for that series, which the reason names, then `segmentd jobs retry --job NUMBER`"
+          "send that series, which the reason names, again, or `segmentd fetch --study UID`; then `segmentd jobs retry --job NUMBER`"
       ),
     ])
 
