@@ -163,6 +163,8 @@ import WebServer
       // It is no object of DICOM, which only the viewer's attempt to read it can say.
       #expect(try await ask("/jobs/\(id)/objects/0", "-H", reader).status == 409)
       #expect(try await ask("/jobs/\(id)/objects/1", "-H", reader).status == 404)
+      let held = try await ask("/api/v1/jobs?state=held", "-H", reader).body
+      #expect(held.contains(#""advice":"Look at its picture"#), "\(held)")
       let reasons = try await ask("/held/reasons", "-H", reader).body
       #expect(reasons.contains(">unevenSpacing<") && reasons.contains("segmentd jobs retry"))
       #expect(!reasons.contains("&lt;doc:") && !reasons.contains("`"))

@@ -20,7 +20,7 @@ import time
 import urllib.parse
 
 CHROMIUM = "/usr/bin/chromium"
-PAGES = ["", "studies", "queue", "held", "refused", "destinations", "models", "rules", "system"]
+PAGES = ["", "studies", "queue", "held", "held/reasons", "refused", "destinations", "models", "rules", "system"]
 
 # The pixels of the plane on the page: how the canvas differs from the gray slice, and what the server says.
 CANVAS = """async () => {

@@ -1,3 +1,4 @@
+import Explanation
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -40,7 +41,7 @@ extension Dashboard {
     }
     api.get("jobs") { request, _ in
       let query = try Self.query(request)
-      return try await json { try ledger.jobs(query).map(\.withoutFiles) }
+      return try await json { try ledger.jobs(query).map { AdvisedJob($0.withoutFiles) } }
     }
     api.get("jobs/:job") { _, context in
       let id = try context.parameters.require("job", as: Int64.self)
@@ -49,7 +50,7 @@ extension Dashboard {
         var detail = try ledger.job(id)
         detail.job = detail.job.withoutFiles
         detail.refusals = detail.refusals.map(\.withoutFile)
-        return detail
+        return AdvisedJobDetail(detail)
       }
     }
     api.post("jobs/:job/:action") { request, context in

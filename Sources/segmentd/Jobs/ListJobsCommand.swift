@@ -66,7 +66,7 @@ struct ListJobsCommand: AsyncParsableCommand {
       var detail = try ledger.job(job)
       detail.job = detail.job.withoutFiles
       detail.refusals = detail.refusals.map(\.withoutFile)
-      return print(json ? try encodeJSON(detail) : detail.text)
+      return print(json ? try encodeJSON(AdvisedJobDetail(detail)) : detail.text)
     }
     if refused {
       let refusals = try ledger.refusals()
@@ -82,7 +82,7 @@ struct ListJobsCommand: AsyncParsableCommand {
             : pendingTable(series, configuration.waitingTimes))
     }
     let jobs = try page.jobs(filter.selection, in: ledger, isTable: !json)
-    if json { return print(try encodeJSON(jobs.map(\.withoutFiles))) }
+    if json { return print(try encodeJSON(jobs.map { AdvisedJob($0.withoutFiles) })) }
     if jobs.isEmpty {
       print("no jobs")
     } else {
