@@ -88,6 +88,35 @@ import Testing
     try plans.expectNoScans(made, 5)
   }
 
+  /// Another segmentation of a series with a result, up to its scores.
+  @Test func aComparisonThatIsMade() throws {
+    try fill()
+    let made = try plans.statements {
+      var record = InstanceRecord.test(2, series: "1.9.1.2.4")
+      record.sopClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+      try fixture.receive(record)
+      var labelMaps: Int64 = 0
+      let next = try ledger.nextExternalSegmentation(unindexedAfter: &labelMaps)
+      let external = try #require(next)
+      try ledger.beginReading(external)
+      try ledger.record(external, of: ["1.2.4"], madeWith: "x", isOurs: false)
+      var position = ComparisonPosition.start
+      let found = try ledger.nextComparison(after: &position)
+      let due = try #require(found)
+      try ledger.beginComparison(due)
+      try ledger.abandonComparison(due)
+      try ledger.beginComparison(due)
+      let score = ComparisonScore(
+        segment: "liver", dice: 0.9, hd95: nil, ourMillilitres: 1, theirMillilitres: 1)
+      try ledger.record(due, scanner: "s", scores: [score])
+      _ = try ledger.resultObject("2.25.1")
+    }
+    #expect(made.contains { $0.contains("comparison_scores") })
+    // From the start, as this is asked once: all segmentations of others.
+    try plans.expectNoScans(
+      made.filter { !$0.contains("external_segmentations.instance_id > ?1") }, 8)
+  }
+
   /// The outbox, proofs, and storage commitment on both sides.
   @Test func outbox() throws {
     try fill()
@@ -133,7 +162,10 @@ import Testing
       _ = try ledger.hasWork()
       _ = try ledger.openWorkitems()
       _ = try ledger.beginWorkitem("1.7", transactionUID: "1.8", inputs: [])
-      _ = try ledger.workitem("1.7")
+      try ledger.performWorkitem("1.7")
+      try ledger.endWorkitem("1.7", cancelled: nil)
+      let workitem = try ledger.workitem("1.7")
+      try ledger.finishWorkitem(try #require(workitem))
       _ = try ledger.resultsChanged(after: 1)
       try ledger.noteTime()
     }

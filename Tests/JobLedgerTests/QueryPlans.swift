@@ -11,7 +11,7 @@ struct QueryPlans {
   /// Tables that have a row, or a few; of golden checks one for each model and night of 400 days.
   private static let smallTables: Set = [
     "processing", "clock", "clock_steps", "event_head", "event_anchors", "crashing_files", "alarms",
-    "audit_position", "golden_checks", "handover", "listeners",
+    "audit_position", "golden_checks", "handover", "listeners", "sqlite_sequence",
   ]
   /// Indexes that have only what is not over: what is read of them from one end to the other waits, or is
   /// kept on the disk.

@@ -188,7 +188,11 @@ extension Ledger {
         sql: "UPDATE handover SET answered_at = ?, failing_since = NULL, last_error = NULL",
         arguments: [now])
       try db.execute(
-        sql: "UPDATE handovers SET handed_at = ? WHERE handed_at IS NULL AND id <= ?",
+        // By its number SQLite would read everything that was ever handed over.
+        sql: """
+          UPDATE handovers INDEXED BY handovers_waiting SET handed_at = ?
+          WHERE handed_at IS NULL AND id <= ?
+          """,
         arguments: [now, number])
       let isNew = db.changesCount > 0
       for (number, reason) in refused.sorted(by: { $0.key < $1.key }) {
@@ -294,7 +298,7 @@ extension Ledger {
       try db.execute(
         sql: """
           DELETE FROM handovers WHERE handed_at IS NOT NULL AND refused IS NULL AND instance_id IN
-            (SELECT id FROM instances WHERE purged_at IS NOT NULL)
+            (SELECT id FROM instances INDEXED BY instances_purged WHERE purged_at IS NOT NULL)
           """)
       try db.execute(
         sql: """
