@@ -20,6 +20,8 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
   case wrongState(job: Int64, state: String, needed: String)
   /// A request for storage commitment is not in the state that the change needs; nil where there is none.
   case wrongCommitmentState(request: Int64, state: String?, next: CommitmentState)
+  /// A workitem is not in a state that can change to the next one; nil where there is none.
+  case wrongWorkitemState(uid: String, state: String?, next: ClaimedWorkitem.State)
   /// A delivery of a job was ended by another thread or process in the meantime.
   case notSending(job: Int64, destination: String)
   /// An object has the SOP Instance UID of one in an earlier job's result and other content.
@@ -49,6 +51,9 @@ public enum LedgerError: Error, CustomStringConvertible, Equatable {
       "request \(request) for storage commitment is \(state) and cannot become \(next.rawValue)"
     case .wrongCommitmentState(let request, nil, _):
       "there is no request \(request) for storage commitment"
+    case .wrongWorkitemState(let uid, let state?, let next):
+      "workitem \(uid) is \(state) and cannot become \(next.rawValue)"
+    case .wrongWorkitemState(let uid, nil, _): "there is no workitem \(uid)"
     case .notSending(let job, let destination):
       "the result of job \(job) is not on its way to \(destination)"
     case .objectChanged(let uid, let job):

@@ -3,7 +3,7 @@ import GRDB
 
 /// A workitem of a worklist server that we perform or have performed (PS3.4 CC).
 public struct ClaimedWorkitem: Sendable, Equatable {
-  public enum State: String, Sendable {
+  public enum State: String, Sendable, CaseIterable {
     /// The server is asked for it.
     case claiming
     case performing
@@ -13,6 +13,16 @@ public struct ClaimedWorkitem: Sendable, Equatable {
     case cancelled
     /// It belongs to somebody else, or is gone.
     case lost
+
+    /// The states that a workitem may go to from this one.
+    public var next: Set<State> {
+      switch self {
+      case .claiming: [.performing, .lost]
+      case .performing: [.ending, .lost]
+      case .ending: [.completed, .cancelled, .lost]
+      case .completed, .cancelled, .lost: []
+      }
+    }
   }
 
   /// A series, or a study.
@@ -61,8 +71,11 @@ extension Ledger {
   }
 
   /// The server says that the workitem is ours.
+  ///
+  /// - Throws: ``LedgerError/wrongWorkitemState(uid:state:next:)``, as the following ones: a workitem that is in the new
+  ///   state already stays as it is.
   public func performWorkitem(_ uid: String) throws(LedgerError) {
-    try change(uid, to: .performing, from: [.claiming], "workitem claimed", by: .peer)
+    try change(uid, to: .performing, "workitem claimed", by: .peer)
   }
 
   /// Its last state is decided; the server is told of it until it knows.
@@ -71,23 +84,20 @@ extension Ledger {
   ///   - uid: of the workitem.
   ///   - reason: why it is cancelled, without patient data; nil where it is complete.
   public func endWorkitem(_ uid: String, cancelled reason: String?) throws(LedgerError) {
-    try change(
-      uid, to: .ending, from: [.performing], "workitem performed", by: .program, reason: reason)
+    try change(uid, to: .ending, "workitem performed", by: .program, reason: reason)
   }
 
   /// The server knows its last state.
   public func finishWorkitem(_ item: ClaimedWorkitem) throws(LedgerError) {
     try change(
-      item.uid, to: item.reason == nil ? .completed : .cancelled, from: [.ending],
+      item.uid, to: item.reason == nil ? .completed : .cancelled,
       item.reason == nil ? "workitem completed" : "workitem cancelled", by: .program,
       reason: item.reason)
   }
 
   /// It belongs to somebody else, or is gone.
   public func loseWorkitem(_ uid: String, reason: String) throws(LedgerError) {
-    try change(
-      uid, to: .lost, from: [.claiming, .performing, .ending], "workitem lost", by: .peer,
-      reason: reason)
+    try change(uid, to: .lost, "workitem lost", by: .peer, reason: reason)
   }
 
   /// Those that have not ended, the oldest first.
@@ -101,11 +111,12 @@ extension Ledger {
   }
 
   private func change(
-    _ uid: String, to state: ClaimedWorkitem.State, from states: [ClaimedWorkitem.State],
-    _ kind: String, by cause: EventCause, reason: String? = nil
+    _ uid: String, to state: ClaimedWorkitem.State, _ kind: String, by cause: EventCause,
+    reason: String? = nil
   ) throws(LedgerError) {
-    let names = states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-    let isOver = [.completed, .cancelled, .lost].contains(state)
+    let names = ClaimedWorkitem.State.allCases.filter { $0.next.contains(state) }
+      .map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    let isOver = state.next.isEmpty
     try write { db in
       try db.execute(
         sql: """
@@ -115,7 +126,14 @@ extension Ledger {
         arguments: [
           state.rawValue, reason, isOver ? source.wall().timeIntervalSince1970 : nil, uid,
         ])
-      guard db.changesCount == 1 else { return }
+      guard db.changesCount == 1 else {
+        let present = try String.fetchOne(
+          db, sql: "SELECT state FROM workitems WHERE uid = ?", arguments: [uid])
+        guard present == state.rawValue else {
+          throw LedgerError.wrongWorkitemState(uid: uid, state: present, next: state)
+        }
+        return
+      }
       try event(db, kind, by: cause, uid + (reason.map { ": \($0)" } ?? ""))
     }
   }
