@@ -103,6 +103,27 @@ final class HTTPConnections: Sendable {
     }
   }
 
+  /// An answer, whatever its status, with its body.
+  ///
+  /// - Parameters:
+  ///   - request: what is asked.
+  ///   - duration: seconds for everything.
+  ///   - maximum: bytes that the body may have.
+  func answer(
+    to request: HTTPClientRequest, duration: Double, maximum: Int
+  ) async throws(DICOMwebError) -> (head: HTTPAnswer, body: Data) {
+    var body = Data()
+    let head = try await run(request, duration: duration) { _, data throws(DICOMwebError) in
+      guard let data else { return }
+      body.append(data)
+      guard body.count <= maximum else {
+        throw .tooLarge(
+          url: request.url, reason: "the answer is larger than \(maximum) bytes")
+      }
+    }
+    return (head, body)
+  }
+
   /// A server may close a connection that was kept at the very moment when it is used again: what only reads is
   /// asked once more then (RFC 9110 9.2.2).
   private static func response(

@@ -32,20 +32,12 @@ extension DICOMwebClient {
       name: "Content-Type",
       value: #"multipart/related; type="application/dicom"; boundary="\#(body.boundary)""#)
     request.body = .stream(body, length: .known(body.length))
-    var text = Data()
-    let (url, maximum) = (request.url, limits.listBytes)
-    let answer = try await connections.run(request, duration: limits.duration) {
-      _, data throws(DICOMwebError) in
-      guard let data else { return }
-      text.append(data)
-      guard text.count <= maximum else {
-        throw .tooLarge(url: url, reason: "the answer is larger than \(maximum) bytes")
-      }
-    }
+    let (head, text) = try await connections.answer(
+      to: request, duration: limits.duration, maximum: limits.listBytes)
     return StoreAnswer(
-      status: answer.status, retryAfter: answer.retryAfter, location: answer.location,
+      status: head.status, retryAfter: head.retryAfter, location: head.location,
       response: StoreInstancesResponse(json: text),
-      saysNothing: text.isEmpty || answer.contentType.contains("application/dicom+xml"))
+      saysNothing: text.isEmpty || head.contentType.contains("application/dicom+xml"))
   }
 }
 

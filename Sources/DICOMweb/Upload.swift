@@ -42,17 +42,9 @@ extension DICOMwebClient {
     request.headers.replaceOrAdd(name: "Content-Type", value: type)
     let length = parts.reduce(0) { $0 + $1.byteCount }
     request.body = .stream(UploadBody(parts: parts), length: .known(Int64(length)))
-    var body = Data()
-    let (url, maximum) = (request.url, limits.listBytes)
-    let answer = try await connections.run(request, duration: limits.duration) {
-      _, data throws(DICOMwebError) in
-      guard let data else { return }
-      body.append(data)
-      guard body.count <= maximum else {
-        throw .tooLarge(url: url, reason: "the answer is larger than \(maximum) bytes")
-      }
-    }
-    return UploadAnswer(status: answer.status, body: body)
+    let (head, body) = try await connections.answer(
+      to: request, duration: limits.duration, maximum: limits.listBytes)
+    return UploadAnswer(status: head.status, body: body)
   }
 }
 

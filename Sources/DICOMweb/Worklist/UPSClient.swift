@@ -130,17 +130,9 @@ extension DICOMwebClient {
       request.headers.replaceOrAdd(name: "Content-Type", value: "application/dicom+json")
       request.body = .bytes(ByteBuffer(string: "[\(attributes.json)]"))
     }
-    var body = Data()
-    let (url, maximum) = (request.url, limits.listBytes)
-    let answer = try await connections.run(request, duration: limits.duration) {
-      _, data throws(DICOMwebError) in
-      guard let data else { return }
-      body.append(data)
-      guard body.count <= maximum else {
-        throw .tooLarge(url: url, reason: "the answer is larger than \(maximum) bytes")
-      }
-    }
-    return (answer.status, body)
+    let (head, body) = try await connections.answer(
+      to: request, duration: limits.duration, maximum: limits.listBytes)
+    return (head.status, body)
   }
 }
 

@@ -34,8 +34,8 @@ final class HandoverSink: UploadSink {
   func take(_ data: Data) throws(UploadFault) {
     try state.withLock { state throws(UploadFault) in
       var rest = data
-      if let beginning = state.beginning {
-        guard let behind = try Self.begin(&state, beginning + data) else { return }
+      if state.beginning != nil {
+        guard let behind = try Self.begin(&state, data) else { return }
         rest = behind
       }
       do throws(SystemError) {
@@ -49,9 +49,10 @@ final class HandoverSink: UploadSink {
   /// Reads the list of entries once it is whole.
   ///
   /// - Returns: what follows it; nil before.
-  private static func begin(_ state: inout State, _ data: Data) throws(UploadFault) -> Data? {
-    state.beginning = data
-    guard data.count >= 8 else { return nil }
+  private static func begin(_ state: inout State, _ piece: Data) throws(UploadFault) -> Data? {
+    // In its place, as a list of thousands of entries comes in many pieces.
+    state.beginning?.append(piece)
+    guard let data = state.beginning, data.count >= 8 else { return nil }
     let length = data.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= largestList else {
       throw .malformed(reason: "the list of entries is too large")
