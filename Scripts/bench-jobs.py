@@ -24,6 +24,7 @@ import tempfile
 import time
 
 from comparison import ROOT, build, clean_environment, processor, write_table
+from measurement import wait_until
 
 GENERATORS = ROOT / "Scripts/test-support/generators"
 PYTHON = ROOT / ".venv/bin/python3"
@@ -69,16 +70,7 @@ class Daemon:
         return [state for (state,) in self.rows("SELECT state FROM jobs ORDER BY id")]
 
     def until(self, condition, seconds=3600):
-        began = time.monotonic()
-        while True:
-            try:
-                if condition():
-                    return time.monotonic() - began
-            except sqlite3.OperationalError:
-                pass
-            if self.process.poll() is not None or time.monotonic() > began + seconds:
-                sys.exit(f"the daemon did not come to what was waited for; see {self.folder}/log")
-            time.sleep(0.01)
+        return wait_until(condition, "what was waited for", self.process, self.folder / "log", seconds, 0.01)
 
     def put(self, series):
         for one in series:

@@ -24,7 +24,7 @@ import tempfile
 import time
 
 from comparison import ROOT, build, clean_environment
-from measurement import add_options, commits, keep, processor_seconds
+from measurement import add_options, commits, keep, processor_seconds, wait_until
 
 sys.path.insert(0, str(ROOT / "Scripts/test-support/generators"))
 import make_studies  # noqa: E402
@@ -76,16 +76,7 @@ class Daemon:
         return dict(self.rows("SELECT state, count(*) FROM jobs WHERE reprocessing_id IS ? GROUP BY state", reprocessing))
 
     def until(self, condition, what, seconds=3600):
-        began = time.monotonic()
-        while True:
-            try:
-                if condition():
-                    return time.monotonic() - began
-            except sqlite3.OperationalError:
-                pass
-            if self.process.poll() is not None or time.monotonic() > began + seconds:
-                sys.exit(f"{what}: not so; see {self.folder}/log")
-            time.sleep(0.02)
+        return wait_until(condition, what, self.process, self.folder / "log", seconds)
 
     def clinical(self, folder, series):
         """Seconds from the last byte of a study until its result."""

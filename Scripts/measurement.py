@@ -4,8 +4,10 @@ import datetime
 import json
 import os
 import pathlib
+import sqlite3
 import struct
 import sys
+import time
 
 from comparison import processor
 
@@ -24,6 +26,20 @@ def keep(options, values):
     print(text, flush=True)
     if options.output:
         options.output.write_text(text + "\n")
+
+
+def wait_until(condition, what, daemon, log, seconds=3600, pause=0.02):
+    """Seconds until something is so of what a daemon does; ends the measurement where the daemon ends before."""
+    began = time.monotonic()
+    while True:
+        try:
+            if condition():
+                return time.monotonic() - began
+        except sqlite3.OperationalError:
+            pass   # the ledger is locked, or not there yet
+        if daemon.poll() is not None or time.monotonic() > began + seconds:
+            sys.exit(f"{what}: not so; see {log}")
+        time.sleep(pause)
 
 
 def processor_seconds(pid):
