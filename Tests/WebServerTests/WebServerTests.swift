@@ -62,20 +62,7 @@ private final class Echo: WebRoutes {
     let server = try HTTPServer(
       configuration, routes: [echo],
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    let group = ServiceGroup(
-      configuration: .init(services: [server], logger: Logger(label: "test")))
-    try await withThrowingTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { try await group.run() }
-      try await waitUntil("the server", within: 900) {
-        try await runProcess("/bin/bash", ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(self.port)"]).status
-          == 0
-      }
-      let result: Result<Void, any Error>
-      do { result = .success(try await body()) } catch { result = .failure(error) }
-      await group.triggerGracefulShutdown()
-      try await tasks.waitForAll()
-      try result.get()
-    }
+    try await server.run(at: port, while: body)
   }
 
   private func curl(_ path: String, _ options: String..., scheme: String = "http") async throws
