@@ -102,10 +102,10 @@ public final class CredentialCheck: Sendable {
   public func check(_ presented: PresentedCredential, from address: String) -> Answer {
     let code = hmacSHA256(presented.bytes, key: processKey)
     if let credential = recognised(code) { return .known(credential) }
-    if let refusal = refusal(of: code, from: address) { return refusal }
+    if let answer = refusal(of: code, from: address) { return answer }
     return hashing.withLock { _ in
       // Others of this address may have failed meanwhile.
-      if let refusal = refusal(of: code, from: address) { return refusal }
+      if let answer = refusal(of: code, from: address) { return answer }
       let candidates = credentials.indices.filter { presented.mayBe(credentials[$0]) }
       for index in candidates where credentials[index].hash.matches(presented.secret) {
         state.withLock { $0.recognised[index] = code }
