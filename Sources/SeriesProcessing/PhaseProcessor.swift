@@ -187,10 +187,16 @@ struct PhaseProcessor {
     of cycle: Cycle?, _ segmented: (Int) async throws -> SegmentedStack
   ) async throws -> URL? {
     guard let cycle else { return nil }
-    return try export.writeCyclePicture([
-      (try await segmented(cycle.diastole).labels, phases[cycle.diastole].stack),
-      (try await segmented(cycle.systole).labels, phases[cycle.systole].stack),
-    ])
+    let (diastole, systole) = (
+      try await segmented(cycle.diastole), try await segmented(cycle.systole)
+    )
+    return try export.writeCyclePicture(
+      [
+        (diastole.labels, phases[cycle.diastole].stack),
+        (systole.labels, phases[cycle.systole].stack),
+      ],
+      remarks: diastole.warnings
+        + systole.warnings.filter { !diastole.warnings.contains($0) })
   }
 
   /// What each cavity does, by the labels and numbers of two phases.

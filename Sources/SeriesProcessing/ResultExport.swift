@@ -47,7 +47,9 @@ struct ResultExport {
     let picture = output.appendingPathComponent("contours\(suffix).png")
     try times.measure(.picture) {
       try draw { () throws(SegmentationError) in
-        try ContourMontage.write(labels, of: stack, segments: bundle.labels, to: picture.path)
+        try ContourMontage.write(
+          labels, of: stack, segments: bundle.labels, remarks: segmented.warnings,
+          to: picture.path)
       }
     }
     var objects: [ProvedSegmentation] = []
@@ -277,13 +279,18 @@ struct ResultExport {
 
   /// Draws the phases of one cine series below each other, the same slices of each.
   ///
-  /// - Parameter phases: each with its images.
-  func writeCyclePicture(_ phases: [(labels: LabelVolume, stack: SliceStack)]) throws -> URL? {
+  /// - Parameters:
+  ///   - phases: each with its images.
+  ///   - remarks: what is unusual about them.
+  func writeCyclePicture(
+    _ phases: [(labels: LabelVolume, stack: SliceStack)], remarks: [String]
+  ) throws -> URL? {
     guard !phases.isEmpty else { return nil }
     let picture = output.appendingPathComponent("contours.png")
     try times.measure(.picture) {
       try draw { () throws(SegmentationError) in
-        try ContourMontage.write(phases: phases, segments: bundle.labels, to: picture.path)
+        try ContourMontage.write(
+          phases: phases, segments: bundle.labels, remarks: remarks, to: picture.path)
       }
     }
     return picture

@@ -50,7 +50,9 @@ public enum VolumeFileProcessor {
     let segments = segmenter.bundle.labels
     let picture = output.appendingPathComponent("contours.png")
     try times.measure(.picture) {
-      try writePicture(channels[0], labels, segments: segments, to: picture)
+      try writePicture(
+        channels[0], labels, segments: segments,
+        remarks: warnings.all.map(\.description), to: picture)
     }
     let file = output.appendingPathComponent("labels.nii.gz")
     try times.measure(.writing) {
@@ -66,11 +68,12 @@ public enum VolumeFileProcessor {
   /// NIfTI files often store rows from the back of the patient: a picture is seen as on a screen,
   /// the front above and the patient's left to the right.
   private static func writePicture(
-    _ volume: Volume, _ labels: LabelVolume, segments: [SegmentDescription], to picture: URL
+    _ volume: Volume, _ labels: LabelVolume, segments: [SegmentDescription], remarks: [String],
+    to picture: URL
   ) throws {
     let screen = Reorientation(of: volume.grid, to: [.superior, .posterior, .left])
     try ContourMontage.write(
       screen?.apply(volume) ?? volume, labels: screen?.apply(labels) ?? labels,
-      segments: segments, to: picture.path)
+      segments: segments, remarks: remarks, to: picture.path)
   }
 }

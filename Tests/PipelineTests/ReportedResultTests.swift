@@ -140,14 +140,11 @@ import Testing
       FindsNothing(inner: $0, warnings: ["Spleen was not found", "brighter than any image"])
     }
     #expect(try await runner.runNext(id: small.id) { _ in })
-    #expect(
-      warnings.text
-        == ["Spleen was not found", "brighter than any image"].map {
-          "\($0) of \(small.series)"
-        })
     let job = try small.ledger.job(small.id).job
     #expect(job.state == "completed")
     for warning in ["Spleen was not found", "brighter than any image"] {
+      let line = "\(warning) of \(small.series)"
+      #expect(warnings.text.count { $0 == line } == 1, "\(warnings.text)")
       #expect(job.summary?.contains("warning: \(warning)") == true, "\(job.summary ?? "")")
     }
   }

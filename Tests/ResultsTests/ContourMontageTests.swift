@@ -239,6 +239,32 @@ import Volumes
     #expect(attributes[.posixPermissions] as? Int == 0o600)
   }
 
+  /// In as many lines as it takes, below the legend.
+  @Test func whatIsUnusualIsSaid() throws {
+    func montage(_ remarks: [String]) throws -> Montage {
+      try ContourMontage.montage(
+        volume, labels: labels(4..<5), segments: PhantomLabels.segments, remarks: remarks)
+    }
+    let remarks = [
+      "Spleen was not found", String(repeating: "something is too large ", count: 9),
+    ]
+    let (plain, suspect) = (try montage([]), try montage(remarks))
+    #expect(plain.notice.joined(separator: " ") == CaptureText.notice)
+    let said = suspect.notice.joined(separator: " ")
+    #expect(said.contains("Unusual: Spleen was not found Unusual: something"), "\(said)")
+    #expect(said.components(separatedBy: "too large").count == 10, "\(said)")
+    #expect(suspect.rows - plain.rows == 18 * (suspect.notice.count - plain.notice.count))
+    // The words are drawn: there is something of the colour of warnings in the last line.
+    let canvas = suspect.draw()
+    let isDrawn = (suspect.rows - 26..<suspect.rows).contains { row in
+      (0..<suspect.columns).contains { column in
+        guard let color = canvas[column, row] else { return false }
+        return color.red > 100 && Int(color.red) > Int(color.blue) + 30
+      }
+    }
+    #expect(isDrawn)
+  }
+
   /// Nothing found: all of the images, and no contour in them.
   @Test func withoutLabelsAllIsShown() throws {
     let montage = try ContourMontage.montage(

@@ -19,12 +19,14 @@ public enum ContourMontage {
   ///   - labels: on the images of the stack.
   ///   - stack: the source images, of which the slices that are shown are read.
   ///   - segments: what each label means, with its colour.
+  ///   - remarks: what is unusual about the result.
   ///   - path: the PNG; written under a temporary name and renamed, mode 0600.
   /// - Throws: ``SegmentationError``.
   public static func write(
-    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription], to path: String
+    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription],
+    remarks: [String] = [], to path: String
   ) throws(SegmentationError) {
-    try write(montage(labels, of: stack, segments: segments), to: path)
+    try write(montage(labels, of: stack, segments: segments, remarks: remarks), to: path)
   }
 
   /// As above for images that are not DICOM, turned by their directions like these.
@@ -33,12 +35,14 @@ public enum ContourMontage {
   ///   - volume: the images, order z, y, x.
   ///   - labels: on the grid of the volume, order z, y, x.
   ///   - segments: what each label means, with its colour.
+  ///   - remarks: what is unusual about the result.
   ///   - path: the PNG, as above.
   /// - Throws: ``SegmentationError``.
   public static func write(
-    _ volume: Volume, labels: LabelVolume, segments: [SegmentDescription], to path: String
+    _ volume: Volume, labels: LabelVolume, segments: [SegmentDescription],
+    remarks: [String] = [], to path: String
   ) throws(SegmentationError) {
-    try write(montage(volume, labels: labels, segments: segments), to: path)
+    try write(montage(volume, labels: labels, segments: segments, remarks: remarks), to: path)
   }
 
   /// Writes one row of slices for each of some volumes, as of the phases of a heartbeat: the same slices of
@@ -47,13 +51,14 @@ public enum ContourMontage {
   /// - Parameters:
   ///   - phases: labels on the images of their stacks, all of one shape.
   ///   - segments: what each label means, with its colour.
+  ///   - remarks: what is unusual about the result.
   ///   - path: the PNG, as above.
   /// - Throws: ``SegmentationError``.
   public static func write(
     phases: [(labels: LabelVolume, stack: SliceStack)], segments: [SegmentDescription],
-    to path: String
+    remarks: [String] = [], to path: String
   ) throws(SegmentationError) {
-    try write(montage(phases: phases, segments: segments), to: path)
+    try write(montage(phases: phases, segments: segments, remarks: remarks), to: path)
   }
 
   private static func write(_ montage: Montage, to path: String) throws(SegmentationError) {
@@ -61,7 +66,8 @@ public enum ContourMontage {
   }
 
   static func montage(
-    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription]
+    _ labels: LabelVolume, of stack: SliceStack, segments: [SegmentDescription],
+    remarks: [String] = []
   ) throws(SegmentationError) -> Montage {
     try check(labels, of: stack)
     let chosen = ChosenSlices([labels]).showingEachLabel(atMost: maximumTiles)
@@ -69,12 +75,12 @@ public enum ContourMontage {
       let shown = try ShownSlices(chosen, labels, of: stack)
       return Montage(
         [shown], across: min(4, chosen.count), window: try GrayWindow(for: stack, shown),
-        segments: segments)
+        segments: segments, remarks: remarks)
     } catch { throw .dicom(error) }
   }
 
   static func montage(
-    _ volume: Volume, labels: LabelVolume, segments: [SegmentDescription]
+    _ volume: Volume, labels: LabelVolume, segments: [SegmentDescription], remarks: [String] = []
   ) throws(SegmentationError) -> Montage {
     guard volume.grid == labels.grid, volume.storage.count == labels.labels.count,
       volume.storage.count == volume.grid.voxelCount, volume.storage.count > 0
@@ -85,11 +91,12 @@ public enum ContourMontage {
     return Montage(
       [shown], across: min(4, chosen.count),
       window: GrayWindow(low: range.lowerBound, high: range.upperBound, isInverted: false),
-      segments: segments)
+      segments: segments, remarks: remarks)
   }
 
   static func montage(
-    phases: [(labels: LabelVolume, stack: SliceStack)], segments: [SegmentDescription]
+    phases: [(labels: LabelVolume, stack: SliceStack)], segments: [SegmentDescription],
+    remarks: [String] = []
   ) throws(SegmentationError) -> Montage {
     guard let first = phases.first,
       phases.allSatisfy({ $0.labels.grid.shape == first.labels.grid.shape })
@@ -107,7 +114,8 @@ public enum ContourMontage {
     let window = GrayWindow(
       low: windows.map(\.low).min() ?? 0, high: windows.map(\.high).max() ?? 1,
       isInverted: windows.allSatisfy(\.isInverted))
-    return Montage(volumes, across: chosen.count, window: window, segments: segments)
+    return Montage(
+      volumes, across: chosen.count, window: window, segments: segments, remarks: remarks)
   }
 
   private static func check(

@@ -12,7 +12,8 @@ struct Montage {
   let palette: CapturePalette
   private let images: [PlaneImage]
   private let legend: CaptureText.Legend
-  private let notice: [String]
+  /// That it is for research use only, and what is unusual, in lines.
+  let notice: [String]
   private let window: GrayWindow
   private let footer: Int
 
@@ -30,8 +31,10 @@ struct Montage {
   ///   - across: tiles in a row.
   ///   - window: of all of them.
   ///   - segments: what each label means, with its colour.
+  ///   - remarks: what is unusual about the result.
   init(
-    _ volumes: [ShownSlices], across: Int, window: GrayWindow, segments: [SegmentDescription]
+    _ volumes: [ShownSlices], across: Int, window: GrayWindow, segments: [SegmentDescription],
+    remarks: [String] = []
   ) {
     self.window = window
     let palette = CapturePalette(segments, of: volumes.map(\.labels))
@@ -57,7 +60,9 @@ struct Montage {
       palette.found.map { .init(text: $0.name, color: palette.color($0.value)) },
       size: Self.size, width: wide, on: measuring)
     let said = (palette.found.isEmpty ? "Nothing found - " : "") + CaptureText.notice
-    notice = CaptureText.lines(said, size: Self.size, width: wide, on: measuring)
+    notice = ([said] + remarks.map { "Unusual: \($0)" }).flatMap {
+      CaptureText.lines($0, size: Self.size, width: wide, on: measuring)
+    }
     rows =
       footer + 20 + Int(legend.height + Self.lineHeight * Double(notice.count)) + Self.margin
   }
