@@ -140,6 +140,7 @@ import Testing
     for line in [
       "state directory: \(folder.url.path)/state", "listener: SEG1 on 127.0.0.1:11113",
       "model: hippocampus", "model: cardiac", "destination: pacs = PACS at 10.0.0.5:104",
+      "nightly check: from 2:00",
     ] { #expect(check.output.contains(line), "\(check.output)") }
 
     let wrong = try await segmentd(
