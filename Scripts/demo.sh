@@ -23,15 +23,7 @@ input=${input:-$series/synthetic-1}
 [ -d "$input" ] || die "$input is not a folder"
 
 need_packages "${peer_packages[@]}"
-if [ -n "${SEGMENTD:-}" ]; then
-  segmentd=$(realpath "$SEGMENTD")
-else
-  need_swift
-  need_packages "${build_packages[@]}"
-  say "building segmentd (release)"
-  swift build -c release --product segmentd
-  segmentd=$(swift build -c release --show-bin-path)/segmentd
-fi
+need_segmentd
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/segmentd-demo.XXXXXX")
 result=$work/result

@@ -6,15 +6,7 @@
 # SEGMENTD=PROGRAM in the environment: by this program, in place of one that is built.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-if [ -n "${SEGMENTD:-}" ]; then
-  segmentd=$(realpath "$SEGMENTD")
-else
-  need_swift
-  need_packages "${build_packages[@]}"
-  say "building segmentd (release)"
-  swift build -c release --product segmentd
-  segmentd=$(swift build -c release --show-bin-path)/segmentd
-fi
+need_segmentd
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/segmentd-pictures.XXXXXX")
 trap 'rm -rf "$work"' EXIT

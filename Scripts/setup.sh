@@ -127,3 +127,16 @@ need_pydicom_seg() {
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+
+# Sets segmentd to the program that SEGMENTD names, or to one that is built.
+need_segmentd() {
+  if [ -n "${SEGMENTD:-}" ]; then
+    segmentd=$(realpath "$SEGMENTD")
+    return
+  fi
+  need_swift
+  need_packages "${build_packages[@]}"
+  say "building segmentd (release)"
+  swift build -c release --product segmentd
+  segmentd=$(swift build -c release --show-bin-path)/segmentd
+}

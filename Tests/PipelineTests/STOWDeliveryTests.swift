@@ -113,21 +113,6 @@ import Testing
     try await server.stop()
   }
 
-  @Test func aListThatComesLateIsWaitedFor() async throws {
-    let outbox = try Outbox()
-    let server = try await StowServer()
-    let delivery = outbox.delivery(to: [
-      "pacs": try destination(server.port, "late-2", isAskedForProof: true)
-    ])
-    #expect(try await delivery.deliverNext())
-    #expect(try await delivery.proveNext())
-    #expect(try outbox.row("pacs").state == "sent")
-    outbox.clock.advance(10)
-    #expect(try await delivery.proveNext())
-    #expect(try outbox.row("pacs").state == "delivered")
-    try await server.stop()
-  }
-
   /// Without QIDO-RS there is no proof: held at once, and nothing is sent twice. Once it is not asked for,
   /// a person's retry is all that is needed.
   @Test(arguments: [404, 405, 501]) func aServerWithoutQueriesIsHeldAtOnce(status: Int) async throws
@@ -156,12 +141,14 @@ import Testing
     try await server.stop()
   }
 
-  /// A server that answers queries and does not know the series yet is asked again.
-  @Test func aSeriesThatIsUnknownAtFirstIsWaitedFor() async throws {
+  /// A server that answers queries and does not list the objects yet, or not even the series, is asked again.
+  @Test(arguments: ["late-2", "shy"]) func whatIsListedLateIsWaitedFor(server way: String)
+    async throws
+  {
     let outbox = try Outbox()
     let server = try await StowServer()
     let delivery = outbox.delivery(to: [
-      "pacs": try destination(server.port, "shy", isAskedForProof: true)
+      "pacs": try destination(server.port, way, isAskedForProof: true)
     ])
     #expect(try await delivery.deliverNext())
     #expect(try await delivery.proveNext())

@@ -46,26 +46,13 @@ import Volumes
       receptions: ReceptionLog(ledger: ledger, logger: Logger(label: "test")),
       storedClasses: ["1.2.840.10008.5.1.4.1.1.66.4"], logger: Logger(label: "test"))
     for index in 0..<slices {
-      var image = Dataset()
-      image.set(.sopClassUID, .UI, sopClass)
-      image.set(.sopInstanceUID, .UI, "\(series).\(sopClass.suffix(1)).\(index + 1)")
-      image.set(.studyInstanceUID, .UI, study)
-      image.set(.seriesInstanceUID, .UI, series)
-      image.set(.modality, .CS, "CT")
+      var image = Dataset.axialImage(
+        "\(series).\(sopClass.suffix(1)).\(index + 1)", sopClass: sopClass, study: study,
+        series: series, modality: "CT", z: 2 * index)
       image.set(.seriesDescription, .LO, description)
       image.set(.seriesNumber, .IS, String(series.suffix(1)))
       image.set(.sliceThickness, .DS, "2.5")
       image.set(.echoTime, .DS, index == 0 ? "9" : "4")
-      image.set(.imageOrientation, .DS, "1\\0\\0\\0\\1\\0")
-      image.set(.imagePosition, .DS, ["0", "0", "\(2 * index)"])
-      image.set(.frameOfReferenceUID, .UI, "\(study).1")
-      image.set(.pixelSpacing, .DS, "1\\1")
-      for (tag, value) in [
-        (DICOM.Tag.rows, 4), (.columns, 4), (.samplesPerPixel, 1), (.bitsAllocated, 16),
-        (.bitsStored, 12), (.highBit, 11), (.pixelRepresentation, 0),
-      ] { image.set(tag, .US, value) }
-      image.set(.photometricInterpretation, .CS, "MONOCHROME2")
-      image.set(.pixelData, .OW, bytes: [UInt8](repeating: 0, count: 32))
       let file = folder.url.appendingPathComponent(UUID().uuidString)
       try image.write(to: file.path)
       try intake.take(copyOf: file)

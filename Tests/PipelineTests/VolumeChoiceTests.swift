@@ -60,22 +60,9 @@ import Testing
       logger: logger)
     for number in 0..<(2 * slices) {
       let (volume, slice) = (number / slices, number % slices)
-      var image = Dataset()
-      image.set(.sopClassUID, .UI, "1.2.840.10008.5.1.4.1.1.4")
-      image.set(.sopInstanceUID, .UI, "1.2.3.\(number + 1)")
-      image.set(.studyInstanceUID, .UI, "1.2")
-      image.set(.seriesInstanceUID, .UI, "1.2.3")
-      image.set(.modality, .CS, "MR")
-      image.set(.imageOrientation, .DS, "1\\0\\0\\0\\1\\0")
-      image.set(.imagePosition, .DS, ["0", "0", "\(2 * slice)"])
-      image.set(.frameOfReferenceUID, .UI, "1.2.1")
-      image.set(.pixelSpacing, .DS, "1\\1")
-      for (tag, value) in [
-        (DICOM.Tag.rows, 4), (.columns, 4), (.samplesPerPixel, 1), (.bitsAllocated, 16),
-        (.bitsStored, 12), (.highBit, 11), (.pixelRepresentation, 0),
-      ] { image.set(tag, .US, value) }
-      image.set(.photometricInterpretation, .CS, "MONOCHROME2")
-      image.set(.pixelData, .OW, bytes: [UInt8](repeating: UInt8(number), count: 32))
+      var image = Dataset.axialImage(
+        "1.2.3.\(number + 1)", sopClass: "1.2.840.10008.5.1.4.1.1.4", study: "1.2",
+        series: "1.2.3", modality: "MR", z: 2 * slice, bytes: UInt8(number))
       split.set(&image, volume: volume)
       let file = folder.url.appendingPathComponent(UUID().uuidString)
       try image.write(to: file.path)

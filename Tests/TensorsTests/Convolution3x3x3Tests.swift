@@ -4,13 +4,7 @@ import Testing
 
 /// The convolution kernels of every instruction set against the definition of convolution.
 struct Convolution3x3x3Tests {
-  struct Shape: Sendable, CustomTestStringConvertible {
-    let inputs, outputs: Int
-    let grid: Grid
-    var testDescription: String {
-      "\(inputs) -> \(outputs), \(grid.depth)x\(grid.height)x\(grid.width)"
-    }
-  }
+  typealias Shape = ConvolutionShape
 
   static let shapes = [
     Shape(inputs: 1, outputs: 4, grid: Grid(3, 4, 5)),

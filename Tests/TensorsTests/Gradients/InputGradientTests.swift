@@ -7,13 +7,7 @@ import Testing
 struct InputGradientTests {
   static let sets = InstructionSet.allCases.filter(\.isAvailable)
 
-  struct Shape: Sendable, CustomTestStringConvertible {
-    let inputs, outputs: Int
-    let grid: Grid
-    var testDescription: String {
-      "\(inputs) -> \(outputs), \(grid.depth)x\(grid.height)x\(grid.width)"
-    }
-  }
+  typealias Shape = ConvolutionShape
 
   static let shapes = [
     Shape(inputs: 1, outputs: 16, grid: Grid(3, 4, 5)),
