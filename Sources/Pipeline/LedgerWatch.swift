@@ -13,7 +13,7 @@ struct LedgerWatch: Service {
   /// Between two looks at whether there is a reason to check.
   var interval = Duration.seconds(1)
   /// Between a check that found something and the one that confirms it.
-  var confirmation = Duration.seconds(20)
+  var confirmation = Duration.seconds(90)
 
   /// After a check that found nothing: it reads the whole file.
   private static let pause = Duration.seconds(60)
