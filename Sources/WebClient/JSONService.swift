@@ -77,7 +77,7 @@ public struct JSONService: Sendable {
     let answer: Result<Answer, any Error>
     do {
       let response = try await client.execute(request, timeout: .seconds(Int64(timeoutSeconds)))
-      let body = readsBody ? try await Self.body(of: response) : Data()
+      let body = try await readsBody ? Self.body(of: response) : Data()
       answer = .success(Answer(status: Int(response.status.code), body: body))
     } catch {
       answer = .failure(error)

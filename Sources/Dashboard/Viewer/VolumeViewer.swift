@@ -58,9 +58,9 @@ final class VolumeViewer: Sendable {
     }
   }
 
-  private func volume(_ key: Key) throws -> ViewedVolume {
-    let job = try job(key.job)
-    let key = Key(job: key.job, object: key.object, attempts: job.attempts)
+  private func volume(_ asked: Key) throws -> ViewedVolume {
+    let job = try job(asked.job)
+    let key = Key(job: asked.job, object: asked.object, attempts: job.attempts)
     guard job.purgedAt == nil else {
       throw DashboardRefusal(.notFound, "the result of job \(key.job) was purged")
     }
