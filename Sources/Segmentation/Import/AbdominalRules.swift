@@ -1,15 +1,16 @@
 /// What is usual of the 13 abdominal organs, by their values in the presets `synapse` and `btcv`.
 enum AbdominalRules {
-  static let source =
-    "volumes are from a fifth of a woman's to three times a man's reference mass (ICRP Publication 89, "
-    + "2002, at 1 g/ml: liver 1400 and 1800 g, spleen 130 and 150, a kidney 137 and 155, pancreas 120 "
-    + "and 140, stomach 140 and with its contents 400, an adrenal gland 6.5 and 7, gallbladder with "
-    + "its contents 56 and 68, esophagus 35 and 40), a fifth as images may end within an organ; "
-    + "gallbladder and esophagus may be absent. Aorta and inferior vena cava are by ours, as "
-    + "cylinders: from 15 x 60 to 60 x 400 mm, and from 10 x 60 to 35 x 300 mm. Kidneys differ by a "
-    + "factor of two at most, as kidneys whose lengths differ by more than 1.5 cm are taken for "
-    + "diseased, adrenal glands by three. Compactness is at least half of what reference labels at "
-    + "1 to 3 mm have (0.44 to 0.58). Directions are anatomy, but in situs inversus"
+  static let source = """
+    volumes are from a fifth of a woman's to three times a man's reference mass (ICRP \
+    Publication 89, 2002, at 1 g/ml: liver 1400 and 1800 g, spleen 130 and 150, a kidney 137 and \
+    155, pancreas 120 and 140, stomach 140 and with its contents 400, an adrenal gland 6.5 and \
+    7, gallbladder with its contents 56 and 68, esophagus 35 and 40), a fifth as images may end \
+    within an organ; gallbladder and esophagus may be absent. Aorta and inferior vena cava are \
+    by ours, as cylinders: from 15 x 60 to 60 x 400 mm, and from 10 x 60 to 35 x 300 mm. Kidneys \
+    differ by a factor of two at most, as kidneys whose lengths differ by more than 1.5 cm are \
+    taken for diseased, adrenal glands by three. Compactness is at least half of what reference \
+    labels at 1 to 3 mm have (0.44 to 0.58). Directions are anatomy, but in situs inversus
+    """
 
   static let output: [OutputLimit] = [
     OutputLimit(label: 1, millilitres: [26, 450], largestPart: 0.8, compactness: 0.22),

@@ -37,12 +37,13 @@ extension ModelPreset {
       LabelRelation(label: 3, other: 2, kind: .inside(leastPart: 0.85)),
       LabelRelation(label: 1, other: 3, kind: .direction(.rightOf)),
     ],
-    rulesSource:
-      "volumes, the largest connected part, how much of the left ventricle's border is to the "
-      + "myocardium and the ejection fraction were measured on the labels of the challenge's "
-      + "training images for the bundled model `cardiac` (28.4-294, 32.6-298 and 22.1-374 ml; at "
-      + "least 0.952; at least 0.987; 0.105-0.819), and are widened here; the right ventricle is on "
-      + "the right of the left one but in dextrocardia",
+    rulesSource: """
+      volumes, the largest connected part, how much of the left ventricle's border is to the \
+      myocardium and the ejection fraction were measured on the labels of the challenge's \
+      training images for the bundled model `cardiac` (28.4-294, 32.6-298 and 22.1-374 ml; at \
+      least 0.952; at least 0.987; 0.105-0.819), and are widened here; the right ventricle is on \
+      the right of the left one but in dextrocardia
+      """,
     trainingData: "Automated Cardiac Diagnosis Challenge (ACDC; Bernard et al., IEEE TMI 2018): "
       + "cine MR in short axis at end diastole and end systole, slices of 5 to 10 mm",
     sources: [
@@ -85,10 +86,11 @@ extension ModelPreset {
       spacing: .init(min: [0.4, 0.4, 0.4], max: [5, 1.2, 1.2]),
       extent: .init(min: [150, 200, 200], max: [900, 620, 620])),
     output: [OutputLimit(label: 1, millilitres: [0, 1000], largestPart: 0.5, parts: 10)],
-    rulesSource:
-      "by ours: a tumour of 1000 ml, a ball of 12 cm, fills half of a lung; the data set has "
-      + "one tumour in most images, so that more than ten parts, or none that has half of what was "
-      + "found, are scattered voxels; nothing found is not unusual",
+    rulesSource: """
+      by ours: a tumour of 1000 ml, a ball of 12 cm, fills half of a lung; the data set has one \
+      tumour in most images, so that more than ten parts, or none that has half of what was \
+      found, are scattered voxels; nothing found is not unusual
+      """,
     trainingData: "Medical Segmentation Decathlon, task 6 (63 CT volumes with non-small-cell lung "
       + "cancer; CC BY-SA 4.0)",
     sources: [
@@ -168,9 +170,10 @@ extension ModelPreset {
       spacing: .init(min: [0.4, 0.4, 0.4], max: [1.6, 1.6, 1.6]),
       extent: .init(min: [90, 90, 90], max: [280, 280, 280])),
     output: (1...3).map { OutputLimit(label: $0, millilitres: [0, 500], largestPart: 0.1) },
-    rulesSource:
-      "by ours: 500 ml is a third of the brain of an adult (1450 g of men and 1300 g of "
-      + "women, ICRP Publication 89), and each part of a glioma may be absent or in several places",
+    rulesSource: """
+      by ours: 500 ml is a third of the brain of an adult (1450 g of men and 1300 g of women, \
+      ICRP Publication 89), and each part of a glioma may be absent or in several places
+      """,
     trainingData: "Medical Segmentation Decathlon, task 1 (BraTS 2016 and 2017; 484 subjects; "
       + "CC BY-SA 4.0): FLAIR, T1, T1 with contrast and T2, co-registered, skull stripped, 1 mm",
     sources: [
