@@ -32,24 +32,36 @@ public struct ConvolutionPlan: Sendable, Equatable {
   }
 
   /// The method with the least multiplications; a transformed weight counts as much as 30 of them
-  /// (measured with weights that no cache holds).
+  /// (measured with weights that no cache holds), and so does one that is packed.
+  ///
+  /// - Parameters:
+  ///   - grid: the volume.
+  ///   - inputChannels: channels of the input.
+  ///   - outputChannels: channels of the output.
+  ///   - samples: volumes that are convolved one after the other with weights that are packed or
+  ///     transformed once for all of them, as in training; nil for one, with weights packed long before.
+  ///   - mayBeDirect: false where the input is normalised as it is read.
   public static func best(
-    grid: Grid, inputChannels: Int, outputChannels: Int, mayBeDirect: Bool = true
+    grid: Grid, inputChannels: Int, outputChannels: Int, samples: Int? = nil,
+    mayBeDirect: Bool = true
   ) -> ConvolutionPlan {
-    let direct = 27 * grid.voxels
-    let costs = [2, 4].map { tile in
-      let frequencies = (tile + 2) * (tile + 2)
-      return 3 * frequencies * (tiles(grid, tile) * grid.depth + 30)
-    }
+    let costs = [2, 4].map { filteringCost(grid, tile: $0, samples: 1) }
     let tile = costs[0] < costs[1] ? 2 : 4
+    let filtering = filteringCost(grid, tile: tile, samples: samples ?? 1)
+    let direct = 27 * (grid.voxels * (samples ?? 1) + (samples == nil ? 0 : 30))
     // A few channels leave the transforms more work than the products save.
     let method: Method =
-      mayBeDirect && (inputChannels < 8 || direct <= min(costs[0], costs[1]))
+      mayBeDirect && (inputChannels < 8 || direct <= filtering)
       ? .direct
       : outputChannels <= 64
         ? strips(grid, tile, narrow: outputChannels <= 16) : .phases(tile: tile)
     return ConvolutionPlan(
       method, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
+  }
+
+  /// The multiplications of minimal filtering for each pair of channels, and its transformed weights.
+  private static func filteringCost(_ grid: Grid, tile: Int, samples: Int) -> Int {
+    3 * (tile + 2) * (tile + 2) * (tiles(grid, tile) * grid.depth * samples + 30)
   }
 
   /// Strips whose tiles fill the register tiles of 16 (narrow) or 12 rows, and at least eight blocks

@@ -57,6 +57,20 @@ struct Convolution3x3x3Tests {
     for method in Self.methods { try compare(method, shape, set) }
   }
 
+  /// Weights that are transformed once for a batch make tiles worth while on a grid where one volume does not.
+  @Test func aBatchSharesTransformedWeights() {
+    func method(_ grid: Grid, _ channels: Int, samples: Int?) -> ConvolutionPlan.Method {
+      ConvolutionPlan.best(
+        grid: grid, inputChannels: channels, outputChannels: channels, samples: samples
+      ).method
+    }
+    #expect(method(Grid(4, 6, 4), 128, samples: nil) == .direct)
+    #expect(method(Grid(4, 6, 4), 128, samples: 4) == .phases(tile: 2))
+    #expect(method(Grid(2, 5, 5), 256, samples: nil) == .direct)
+    #expect(method(Grid(2, 5, 5), 256, samples: 2) == .phases(tile: 2))
+    #expect(method(Grid(2, 3, 2), 256, samples: 4) == .direct)
+  }
+
   private func compare(
     _ method: ConvolutionPlan.Method, _ shape: Shape, _ set: InstructionSet
   ) throws {

@@ -28,10 +28,13 @@ final class CubeConvolution {
     batch = plan.batch
     threads = plan.threads
     // Where no tiles are the fastest, the input is copied (or normalised) into a halo.
-    forwardMethod =
-      ConvolutionPlan.best(grid: grid, inputChannels: inputs, outputChannels: outputs).method
-    backwardMethod =
-      ConvolutionPlan.best(grid: grid, inputChannels: outputs, outputChannels: inputs).method
+    func method(_ inputs: Int, _ outputs: Int) -> ConvolutionPlan.Method {
+      ConvolutionPlan.best(
+        grid: grid, inputChannels: inputs, outputChannels: outputs, samples: plan.batch
+      ).method
+    }
+    forwardMethod = method(inputs, outputs)
+    backwardMethod = method(outputs, inputs)
     weightGradient = ConvolutionWeightGradient(
       inputChannels: inputs, outputChannels: outputs, grid: grid, samples: plan.batch,
       method: ConvolutionWeightGradient.best(
