@@ -70,7 +70,7 @@ struct Montage {
   /// The slices as they are looked at, cut to what has a label in any of them.
   private static func images(_ volumes: [ShownSlices], _ window: GrayWindow) -> [PlaneImage] {
     let boxes = volumes.map { VoxelBox(around: $0.labels, margin: 15, least: 60) }
-    return volumes.flatMap { volume in
+    return volumes.flatMap { volume -> [PlaneImage] in
       var box = boxes.reduce(boxes[0]) { $0.union($1) }
       box.slices = 0..<volume.volume.grid.slices
       let voxels = CutVoxels(volume, box, window)
@@ -89,10 +89,9 @@ struct Montage {
 
   func draw() -> Canvas {
     let canvas = Canvas(columns: columns, rows: rows, fill: CaptureText.background)
-    for (tile, image) in zip(tiles, images) {
-      canvas.draw(image, at: tile, palette)
-      CaptureText.drawLetters(around: tile, size: 12, on: canvas)
-    }
+    // Before any text: without a font there are at least the images.
+    for (tile, image) in zip(tiles, images) { canvas.draw(image, at: tile, palette) }
+    for tile in tiles { CaptureText.drawLetters(around: tile, size: 12, on: canvas) }
     let (start, end) = (Double(Self.margin), Double(columns - Self.margin))
     var y = Double(footer)
     canvas.text(
