@@ -69,7 +69,10 @@ struct Montage {
 
   /// The slices as they are looked at, cut to what has a label in any of them.
   private static func images(_ volumes: [ShownSlices], _ window: GrayWindow) -> [PlaneImage] {
-    let boxes = volumes.map { VoxelBox(around: $0.labels, margin: 15, least: 60) }
+    let found = volumes.filter { $0.labels.labels.contains { $0 != 0 } }
+    let boxes = (found.isEmpty ? volumes : found).map {
+      VoxelBox(around: $0.labels, margin: 15, least: 60)
+    }
     return volumes.flatMap { volume -> [PlaneImage] in
       var box = boxes.reduce(boxes[0]) { $0.union($1) }
       box.slices = 0..<volume.volume.grid.slices
