@@ -27,7 +27,9 @@ if [ "${1:-}" = --cost-curve ]; then
   for packed in 16 1; do
     say "$packed jobs in a pack at most"
     for nodes in 1 2 4; do
-      lab --nodes "$nodes" --measure "$count" --maximum-jobs 64 --pack-jobs "$packed" \
+      # As many as there are in packs on all nodes, and as many again that wait: Slurm.md.
+      jobs=$((2 * nodes * packed > 64 ? 2 * nodes * packed : 64))
+      lab --nodes "$nodes" --measure "$count" --maximum-jobs "$jobs" --pack-jobs "$packed" \
         --output "$folder/studies-$nodes-$packed.json"
     done
   done

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 SWITCH = "10.213.0"
+JOBCOMP = pathlib.Path(__file__).resolve().parents[2] / "Config/slurm/segmentd-jobcomp"
 
 
 def run(*command, check=True, **options):
@@ -25,11 +26,13 @@ class Cluster:
     - cred_expire, SlurmdTimeout: a node is taken for dead, and its jobs are run elsewhere, within a minute.
     - KillWait: the time that a job has for its checkpoint.
     - MinJobAge: how long a job that has ended is told of.
+    - JobCompType: the script that segmentd ships keeps how jobs ended, where there is a folder for it.
     """
 
-    def __init__(self, folder, nodes, share=None):
-        """share: what each node mounts before it starts, as a command of the shell; None where all see the same."""
-        self.share = share
+    def __init__(self, folder, nodes, ended=None, share=None):
+        """ended: the folder that receives how jobs ended, None for no such; share: what each node mounts before it starts, as a command of the
+        shell; None where all see the same."""
+        self.share, self.ended, self.minimum_job_age = share, ended, 300
         self.folder, self.nodes = pathlib.Path(folder), [f"w{number}" for number in range(1, nodes + 1)]
         self.processes = {}
         for name in ("state", "run", "log"):
@@ -75,7 +78,7 @@ class Cluster:
             SlurmdTimeout=10
             MessageTimeout=5
             KillWait=30
-            MinJobAge=300
+            MinJobAge={self.minimum_job_age}
             JobRequeue=1
             SchedulerType=sched/backfill
             SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=5
@@ -90,6 +93,11 @@ class Cluster:
             lines.append(f"NodeName={node} NodeHostname={node} NodeAddr={SWITCH}.{number} CPUs=1 RealMemory=2000")
         lines.append("PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1")
         lines.append("PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF")
+        if self.ended:
+            script = folder / "jobcomp"
+            script.write_text(JOBCOMP.read_text().replace("folder=/shared/segmentd-ended\n", f"folder={self.ended}\n"))
+            script.chmod(0o700)
+            lines += ["JobCompType=jobcomp/script", f"JobCompLoc={script}"]
         (folder / "slurm.conf").write_text("\n".join(line.strip() for line in lines) + "\n")
 
     def start(self, name, *command):
@@ -130,6 +138,14 @@ class Cluster:
     def kill_controller(self):
         self.processes["slurmctld"].kill()
         self.processes["slurmctld"].wait()
+
+    def tell_ended_jobs_for(self, seconds):
+        """Starts the controller again, which forgets jobs that have ended so long ago."""
+        self.processes["slurmctld"].terminate()
+        self.processes["slurmctld"].wait()
+        self.minimum_job_age = seconds
+        self.configure()
+        self.start_controller()
 
     def start_node(self, node, configuration=None):
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)

@@ -58,8 +58,10 @@ class Lab:
             run("sh", "-c", view)
         slurm = folder / "slurm"
         slurm.mkdir()
+        self.ended = folder / "ended"
+        self.ended.mkdir()
         # In place of the head's view a node has its own.
-        self.cluster = Cluster(slurm, nodes, view and f'umount "{self.jobs_folder}" && {view}')
+        self.cluster = Cluster(slurm, nodes, self.ended, view and f'umount "{self.jobs_folder}" && {view}')
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -80,6 +82,7 @@ slurm:
   folder: {self.jobs_folder}
   program: {self.program}
   models: {self.node_models}
+  endedJobs: {self.ended}
   partition: batch
   urgentPartition: urgent
   memoryGB: {memory}
@@ -230,6 +233,14 @@ exec "$@"
             modes = {oct(file.stat().st_mode & 0o777) for file in (self.folder / "state" / objects[0]["path"]).parent.iterdir()}
             assert modes <= {"0o600"}, modes
         return len(names)
+
+    def computing(self, uid):
+        """The name and the node of the job of Slurm that computes a study, once it has begun with the patches: what a node
+        refuses before is over by then."""
+        job = self.row(uid)
+        folders = [file.parent.name for file in self.jobs_folder.glob(f"*-*-{job['id']}-*/progress.json")] if job else []
+        return next(((name, node) for name, node in self.cluster.running()
+                     if any(name.startswith(f"{folder}-") for folder in folders) or folders and "-pack-" in name), None)
 
     def has_checkpoint(self, uid):
         job = self.row(uid)

@@ -136,7 +136,7 @@ def main():
     for part in (of_studies, of_nodes, of_ledger, of_head, of_shared, of_controller):
         part(measured)
     # Of the program, not measured.
-    settings = {"maximumJobs": 1024, "packJobs": 16, "packSeconds": 120, "shortSeconds": 60, "pauseSeconds": 8,
+    settings = {"maximumJobs": 1024, "packJobs": 16, "packSeconds": 120, "shortSeconds": 60, "pauseSeconds": 2,
                 "questionSeconds": 2, "endedJobsSeconds": 300}
     options.output.write_text(json.dumps({
         "parameters": measured.parameters, "costCurve": cost_curve(measured), "commands": measured.commands,

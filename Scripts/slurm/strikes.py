@@ -22,7 +22,7 @@ class Strikes(Lab):
     def shared_disk_is_full(self):
         """For longer than three attempts take; then there is space again."""
         uids = self.send(1, slices=120, size=256)
-        until("a running job", lambda: [one for one in self.cluster.running() if one[0].endswith("-2")])
+        until("that it is computed", lambda: self.computing(uids[0]))
         filler = self.jobs_folder / "filler"
         run("dd", "if=/dev/zero", f"of={filler}", "bs=1M", check=False)
         run("dd", "if=/dev/zero", f"of={filler}.rest", "bs=1k", check=False)
@@ -107,6 +107,67 @@ class Strikes(Lab):
         assert all(self.attempts(uid) == ["completed"] for uid in uids), [self.attempts(uid) for uid in uids]
         self.check(uids)
 
+    def program_of_one_node_is_another(self):
+        """Another build that gives the same results by its version: it refuses by the hash, and another node computes."""
+        other = self.folder / "other-segmentd"
+        data = bytearray(self.segmentd.read_bytes())
+        # A note of the type 3 of GNU with 20 bytes: the build ID of the linker.
+        note = data.find(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0")
+        if note < 0:
+            data.append(0)
+        else:
+            data[note + 16] ^= 0xFF
+        other.write_bytes(data)
+        other.chmod(0o700)
+        since = len(self.log.read_text())
+        with self.program_on(self.cluster.nodes[0], f'{{ shift; set -- "{other}" "$@"; }}'):
+            uids = self.send(1)
+            while not self.logged("another node is asked", since):
+                self.wait_for(uids)
+                uids += self.send(1)
+                assert len(uids) < 10, "Slurm gives the node no job"
+            self.wait_for(uids)
+        other.unlink()
+        told = [line for line in self.log.read_text()[since:].splitlines() if "another node is asked" in line]
+        print(f"  {told[0]}", flush=True)
+        assert "asks for the head's build of segmentd" in told[0], told
+        assert all(self.attempts(uid) == ["completed"] for uid in uids), [self.attempts(uid) for uid in uids]
+        self.check(uids)
+
+    def an_end_is_known_that_squeue_forgot(self):
+        """A job ends while the daemon is down, and squeue forgets it: what the controller's script has kept says how."""
+        moved = self.program.with_name("moved")
+        try:
+            self.cluster.tell_ended_jobs_for(5)
+            for node in self.cluster.nodes:
+                run("scontrol", "update", f"nodename={node}", "state=drain", "reason=trial")
+            uids = self.send(1)
+            name = until("a job that waits", lambda: [one["name"] for one in self.cluster.jobs()
+                                                      if one["job_state"] == "PENDING"])[0]
+            self.stop(signal.SIGKILL)
+            self.program.rename(moved)
+            for node in self.cluster.nodes:
+                run("scontrol", "update", f"nodename={node}", "state=resume")
+            until("that its end is kept", lambda: list(self.ended.glob(f"{name}.*[0-9]")), within=60)
+            until("that squeue forgets it", lambda: name not in {one["name"] for one in self.cluster.jobs()}, within=120)
+            self.start()
+            waiting = until("that the job waits", lambda: [row for row in [self.row(uids[0])]
+                                                           if row and row["state"] == "retryable"])[0]
+            print(f"  {waiting['reason']}", flush=True)
+            assert "cannot be run there" in waiting["reason"], waiting["reason"]
+            assert not self.submissions(self.row(uids[0])["id"]), "it was submitted again before"
+        finally:
+            if moved.is_symlink():
+                moved.rename(self.program)
+            for node in self.cluster.nodes:
+                run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+            self.cluster.tell_ended_jobs_for(300)
+            if self.daemon.poll() is not None:
+                self.start()
+        self.wait_for(uids)
+        assert "failed" not in self.attempts(uids[0]), self.attempts(uids[0])
+        self.check(uids)
+
     def gathered_pack(self):
         """Sends studies that wait for a node: the first by itself, and the others as one job of Slurm."""
         if not any(job["state"] == "completed" for job in self.jobs()):
@@ -149,9 +210,8 @@ class Strikes(Lab):
     def urgent_study_preempts(self):
         """A job of the urgent partition starts at once on nodes that are all busy; the other resumes, or ends in time."""
         uids = self.send(len(self.cluster.nodes), slices=400, size=256)
-        until("running jobs", lambda: len([one for one in self.cluster.running() if one[0].endswith("-2")])
-              == len(self.cluster.nodes))
-        until("checkpoints", lambda: all(self.has_checkpoint(uid) for uid in uids))
+        until("checkpoints on all nodes", lambda: all(self.has_checkpoint(uid) for uid in uids)
+              and len({self.computing(uid) for uid in uids} - {None}) == len(self.cluster.nodes))
         self.command("pause")
         urgent = self.send(1)
         job = until("its job", lambda: self.row(urgent[0]))
@@ -200,7 +260,7 @@ class Strikes(Lab):
     def controller_is_killed_after_a_start(self):
         """It forgets that it has started the job, and then refuses the node: a hand is needed."""
         uids = self.send(1, slices=120, size=256)
-        until("a running job", lambda: [one for one in self.cluster.running() if one[0].endswith("-2")])
+        until("that it is computed", lambda: self.computing(uids[0]))
         self.cluster.kill_controller()
         time.sleep(1)
         self.cluster.start_controller()
@@ -231,9 +291,8 @@ class Strikes(Lab):
         self.check(uids)
 
     def node_is_killed(self):
-        uids = self.send(1, slices=120, size=256)
-        name, node = until("a running job", self.cluster.running)[0]
-        until("a checkpoint", lambda: self.has_checkpoint(uids[0]))
+        uids = self.send(1, slices=400, size=256)
+        name, node = until("a checkpoint", lambda: self.has_checkpoint(uids[0]) and self.computing(uids[0]))
         self.cluster.kill_node(node)
         print(f"  {name} ran on {node}", flush=True)
         self.wait_for(uids)
@@ -242,7 +301,7 @@ class Strikes(Lab):
 
     def cable_is_cut(self):
         uids = self.send(1, slices=120, size=256)
-        name, node = until("a running job", self.cluster.running)[0]
+        node = until("that it is computed", lambda: self.computing(uids[0]))[1]
         self.cluster.cut(node)
         self.wait_for(uids)
         self.cluster.mend(node)
@@ -250,12 +309,12 @@ class Strikes(Lab):
 
     def daemon_is_killed(self):
         uids = self.send(1, slices=120, size=256)
-        until("a running job", lambda: [one for one in self.cluster.running() if one[0].endswith("-2")])
+        name = until("that it is computed", lambda: self.computing(uids[0]))[0]
         self.stop(signal.SIGKILL)
         self.start()
         self.wait_for(uids)
-        names = self.submissions(self.row(uids[0])["id"])
-        assert len(names) == 2, f"not taken over, but submitted again: {names}"
+        place = self.detail(uids[0])["attempts"][-1]["place"]
+        assert place["name"] == name, f"not taken over, but submitted again: {place} in place of {name}"
         self.check(uids)
 
     def processing_is_paused(self):
@@ -323,7 +382,8 @@ class Strikes(Lab):
 STRIKES = [Strikes.nothing_happens, Strikes.controller_is_killed_after_a_submit,
            Strikes.model_of_the_nodes_is_another, Strikes.short_studies_are_packed, Strikes.shared_disk_is_full,
            Strikes.program_is_missing_on_the_nodes, Strikes.one_node_keeps_failing,
-           Strikes.model_of_one_node_is_another, Strikes.a_hand_is_needed, Strikes.munge_key_is_another,
+           Strikes.model_of_one_node_is_another, Strikes.program_of_one_node_is_another,
+           Strikes.an_end_is_known_that_squeue_forgot, Strikes.a_hand_is_needed, Strikes.munge_key_is_another,
            Strikes.controller_is_killed_after_a_start, Strikes.node_is_killed, Strikes.daemon_is_killed,
            Strikes.processing_is_paused, Strikes.executor_is_changed_and_changed_back,
            Strikes.node_is_killed_during_a_pack, Strikes.urgent_study_preempts,

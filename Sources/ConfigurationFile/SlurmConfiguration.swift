@@ -8,10 +8,14 @@ extension SiteConfiguration {
     public var folder: String
     /// segmentd on the nodes.
     public var program = "/usr/bin/segmentd"
+    /// Whether the nodes' program has to be the very build of the head's; else one will do that gives the same results.
+    public var sameProgram = true
     /// A folder of further models on the nodes; nil for `models.directories`.
     public var models: String?
     /// The folder of Slurm's commands; nil for those of PATH.
     public var commands: String?
+    /// Where the controller keeps how jobs ended (`Config/slurm/segmentd-jobcomp`); nil where it does not.
+    public var endedJobs: String?
     /// Of all jobs; nil for the cluster's own.
     public var partition: String?
     /// Of jobs of ``urgentPriority`` or a higher one; nil for the same.
@@ -29,8 +33,8 @@ extension SiteConfiguration {
     public var wallTimeMinutes = 60
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case folder, program, models, commands, partition, urgentPartition, urgentPriority,
-        maximumJobs, packJobs, threads, memoryGB, wallTimeMinutes
+      case folder, program, sameProgram, models, commands, endedJobs, partition, urgentPartition,
+        urgentPriority, maximumJobs, packJobs, threads, memoryGB, wallTimeMinutes
     }
 
     public init(folder: String) { self.folder = folder }
@@ -39,8 +43,11 @@ extension SiteConfiguration {
       let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
       folder = try values.decode(String.self, forKey: .folder)
       program = try values.decodeIfPresent(String.self, forKey: .program) ?? program
+      sameProgram =
+        try values.decodeIfPresent(Bool.self, forKey: .sameProgram) ?? sameProgram
       models = try values.decodeIfPresent(String.self, forKey: .models)
       commands = try values.decodeIfPresent(String.self, forKey: .commands)
+      endedJobs = try values.decodeIfPresent(String.self, forKey: .endedJobs)
       partition = try values.decodeIfPresent(String.self, forKey: .partition)
       urgentPartition = try values.decodeIfPresent(String.self, forKey: .urgentPartition)
       urgentPriority =
@@ -57,7 +64,7 @@ extension SiteConfiguration {
     var problem: String? {
       for (key, path) in [
         ("folder", folder), ("program", program), ("models", models ?? "/"),
-        ("commands", commands ?? "/"),
+        ("commands", commands ?? "/"), ("endedJobs", endedJobs ?? "/"),
       ] where !path.hasPrefix("/") {
         return "\(key): \(path) is not an absolute path"
       }

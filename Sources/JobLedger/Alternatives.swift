@@ -81,9 +81,10 @@ extension Ledger {
       db,
       sql: """
         SELECT max(results.job_id) FROM job_alternatives
-          JOIN jobs AS this ON this.id = job_alternatives.job_id
-          JOIN jobs ON jobs.series_uid = job_alternatives.series_uid AND jobs.model = this.model
-          JOIN results ON results.job_id = jobs.id
+          CROSS JOIN jobs AS this ON this.id = job_alternatives.job_id
+          CROSS JOIN jobs ON jobs.series_uid = job_alternatives.series_uid
+            AND jobs.model = this.model
+          CROSS JOIN results ON results.job_id = jobs.id
         WHERE job_alternatives.job_id = ?1 AND is_better AND superseded_by IS NULL
           AND jobs.finished_at >= this.created_at
         """, arguments: [id])

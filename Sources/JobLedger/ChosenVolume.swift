@@ -69,9 +69,10 @@ extension Ledger {
     }
   }
 
+  /// The plus keeps SQLite from reading all that are held, of whatever study.
   private static let heldJobs = """
     SELECT jobs.series_uid, model, reason FROM series JOIN jobs USING (series_uid)
-    WHERE study_uid = ? AND model <> '' AND state = 'held' AND attempt_count > 0
+    WHERE study_uid = ? AND model <> '' AND +state = 'held' AND attempt_count > 0
       AND NOT is_held_by_person AND jobs.revision = series.revision
       AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.series_uid = jobs.series_uid
         AND later.model = jobs.model AND later.id > jobs.id)

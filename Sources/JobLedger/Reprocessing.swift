@@ -132,7 +132,7 @@ extension Ledger {
         sql: """
           SELECT series_uid, study_uid,
             (SELECT group_concat(model, char(10)) FROM jobs AS last
-              WHERE last.series_uid = series.series_uid AND state = 'held'
+              WHERE last.series_uid = series.series_uid AND +state = 'held'
                 AND NOT is_held_by_person AND NOT EXISTS (SELECT 1 FROM jobs AS later
                   WHERE later.series_uid = last.series_uid AND later.id > last.id
                     AND (last.model = '' OR later.model IN (last.model, '')))) AS failed
@@ -229,29 +229,45 @@ extension Ledger {
   public func requestJob(series: String, _ job: NewJob, by cause: EventCause = .person)
     throws(LedgerError) -> RequestedJob
   {
-    try write { db in
-      if let id = try waitingJob(like: job, series: series, db) {
-        try db.execute(
-          sql: """
-            UPDATE jobs SET priority = max(priority, ?), scheduled_at = min(scheduled_at, ?)
-            WHERE id = ? AND state IN ('available', 'retryable')
-            """, arguments: [job.priority, now + job.delay, id])
-        if job.volume?.cause == .person {
-          try db.execute(
-            sql: "UPDATE jobs SET volume_cause = ? WHERE id = ?",
-            arguments: [EventCause.person.rawValue, id])
-        }
-        if cause == .person {
-          try event(
-            db, "asked again", by: cause, series: series, job: id,
-            "it was asked for once more, and waits already")
-        }
-        return RequestedJob(id: id, isNew: false)
-      }
+    try write { db in try request(job, series: series, by: cause, db) }
+  }
+
+  /// The same for several jobs, in one transaction: all of them are made, or none.
+  ///
+  /// - Parameters:
+  ///   - jobs: each with its series.
+  ///   - cause: what asks for them.
+  /// - Returns: what became of each, in their order.
+  public func requestJobs(
+    _ jobs: [(series: String, job: NewJob)], by cause: EventCause = .person
+  ) throws(LedgerError) -> [RequestedJob] {
+    try write { db in try jobs.map { try request($0.job, series: $0.series, by: cause, db) } }
+  }
+
+  private func request(_ job: NewJob, series: String, by cause: EventCause, _ db: Database) throws
+    -> RequestedJob
+  {
+    guard let id = try waitingJob(like: job, series: series, db) else {
       let id = try insert(job, series: series, by: cause, db)
       try settleAlternatives(to: id, job, series: series, db)
       return RequestedJob(id: id, isNew: true)
     }
+    try db.execute(
+      sql: """
+        UPDATE jobs SET priority = max(priority, ?), scheduled_at = min(scheduled_at, ?)
+        WHERE id = ? AND state IN ('available', 'retryable')
+        """, arguments: [job.priority, now + job.delay, id])
+    if job.volume?.cause == .person {
+      try db.execute(
+        sql: "UPDATE jobs SET volume_cause = ? WHERE id = ?",
+        arguments: [EventCause.person.rawValue, id])
+    }
+    if cause == .person {
+      try event(
+        db, "asked again", by: cause, series: series, job: id,
+        "it was asked for once more, and waits already")
+    }
+    return RequestedJob(id: id, isNew: false)
   }
 
   /// The job that waits for the same as a new one; nil where there is none.

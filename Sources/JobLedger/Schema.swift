@@ -7,7 +7,7 @@ enum Schema {
     first, second, third, fourth, reception, completeness, commitment, crashes, resultIdentity,
     story, administration, processing, eventChain, lostFiles, time, preemption, verifiedDelivery,
     volumeChoice, retention, scale, declinedObjects, comparison, notices, goldenChecks, workitems,
-    reprocessing, handover,
+    reprocessing, handover, submissions,
   ]
 
   /// "SEGM": marks the SQLite file as a ledger (https://sqlite.org/fileformat.html, offset 68).

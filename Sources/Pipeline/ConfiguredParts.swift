@@ -178,12 +178,14 @@ public struct ConfiguredParts: Sendable {
       // For people: what keeps the ledger from being written shows up elsewhere.
       do { try ledger.noteExcludedNode($0, job: $1) } catch { logger.debug("\(error)") }
     }
+    let build = try slurm.sameProgram ? ProgramBuild.own() : nil
     let executor = SlurmExecutor(
       settings: settings, folders: folders, cluster: cluster,
       packs: SlurmPacks(
         settings, cluster: cluster, folders: folders, nodes: nodes, logger: logger),
       nodes: nodes,
-      processor: processor, bundles: ModelBundles(models), logger: logger, sweep: SlurmSweep())
+      processor: processor, bundles: ModelBundles(models), logger: logger, sweep: SlurmSweep(),
+      build: build)
     return Array(repeating: executor, count: slurm.maximumJobs)
   }
 

@@ -4,6 +4,23 @@ import Results
 import Segmentation
 import SeriesProcessing
 
+/// Which submission of a job to a cluster counts, as the ledger has recorded it. The result of no other one is taken,
+/// whoever wrote it.
+public struct RecordedSubmission: Sendable {
+  /// The name of the one that was recorded last; nil where none was.
+  public var last: @Sendable () throws -> String?
+  /// Records one, before it is made.
+  public var record: @Sendable (_ name: String) throws -> Void
+
+  public init(
+    last: @escaping @Sendable () throws -> String?,
+    record: @escaping @Sendable (_ name: String) throws -> Void
+  ) {
+    self.last = last
+    self.record = record
+  }
+}
+
 /// A job as an executor is given it. It holds nothing of the ledger, so that the work can be done
 /// by another process or on another machine that sees the same files.
 public struct JobRequest: Sendable {
@@ -22,15 +39,23 @@ public struct JobRequest: Sendable {
   public var priority: Int
   /// The seconds that computing it will take, by what others of the model took; nil where none has been computed yet.
   public var forecast: Double?
+  /// The bytes of memory that a process needs for it, by what others of the model needed; nil where none has been computed
+  /// yet.
+  public var memoryForecast: Int?
+  /// Which of its submissions to a cluster counts.
+  public var submission: RecordedSubmission
   /// Is told where the job is, each time that this changes; by an executor that has it computed elsewhere.
   public var placed: @Sendable (JobPlace) -> Void
 
   public init(
     model: String, input: ModelInput, identity: ResultIdentity, output: URL,
     control: SegmentationControl = SegmentationControl(), job: Int64 = 0, priority: Int = 0,
-    forecast: Double? = nil, placed: @escaping @Sendable (JobPlace) -> Void = { _ in }
+    forecast: Double? = nil, memoryForecast: Int? = nil, submission: RecordedSubmission,
+    placed: @escaping @Sendable (JobPlace) -> Void = { _ in }
   ) {
     self.forecast = forecast
+    self.memoryForecast = memoryForecast
+    self.submission = submission
     self.placed = placed
     self.job = job
     self.priority = priority
@@ -50,11 +75,14 @@ public struct JobOutcome: Sendable {
   public var times: StageTimes
   /// The most memory that the process had which computed it, in bytes; nil where that is not known.
   public var peakMemory: Int?
+  /// Where it was computed, where a cluster did.
+  public var place: JobPlace?
 
   public init(
     processed: ProcessedSeries, modelVersion: String, times: StageTimes,
-    peakMemory: Int? = MemoryBudget.peakResident
+    peakMemory: Int? = MemoryBudget.peakResident, place: JobPlace? = nil
   ) {
+    self.place = place
     self.peakMemory = peakMemory
     self.processed = processed
     self.modelVersion = modelVersion

@@ -1,19 +1,21 @@
 import JobLedger
 import Synchronization
 
-/// How long jobs will take, by those of their models that were computed last.
+/// What jobs will take, by those of their models that were computed last.
 final class JobForecasts: Sendable {
   private let ledger: Ledger
   private let paces = Mutex<[String: (pace: JobPace, read: ContinuousClock.Instant)]>([:])
 
   init(ledger: Ledger) { self.ledger = ledger }
 
-  /// - Returns: seconds; nil where nothing is known, or the ledger cannot be read, which shows up elsewhere.
-  func seconds(of job: ClaimedJob) -> Double? {
+  /// - Returns: seconds of computing and bytes of memory, each nil where nothing is known; nil where the ledger cannot be
+  ///   read, which shows up elsewhere.
+  func forecast(of job: ClaimedJob) -> (seconds: Double?, memory: Int?)? {
     guard let pace = try? pace(of: job.model),
-      let bytes = try? ledger.byteCount(series: [job.seriesInstanceUID])
+      let all = try? ledger.byteCount(series: [job.seriesInstanceUID])
     else { return nil }
-    return pace.seconds(bytes: bytes[job.seriesInstanceUID] ?? 0)
+    let bytes = all[job.seriesInstanceUID] ?? 0
+    return (pace.seconds(bytes: bytes), pace.memory(bytes: bytes))
   }
 
   private func pace(of model: String) throws -> JobPace {

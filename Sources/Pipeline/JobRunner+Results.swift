@@ -129,7 +129,8 @@ extension JobRunner {
 
 extension JobRun {
   init(_ outcome: JobOutcome) {
-    self.init(seconds: outcome.times.seconds, peakMemory: outcome.peakMemory)
+    self.init(
+      seconds: outcome.times.seconds, peakMemory: outcome.peakMemory, place: outcome.place)
     if case .segmented(let series) = outcome.processed.outcome {
       predictedMemory = series.memory.predicted
       peakMemory = series.memory.peak

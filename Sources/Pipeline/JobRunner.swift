@@ -124,12 +124,14 @@ public struct JobRunner: Service {
         logger.info("job completed: the result of job \(same)", metadata: metadata(job))
         return true
       }
+      let forecast = forecasts.forecast(of: job)
       let request = JobRequest(
         model: job.model, input: input, identity: identity, output: try folderForResult(of: job),
         control: SegmentationControl(
           interruption: yielding.interruption,
           checkpoints: checkpoints.settings(for: job, fingerprint: identity.fingerprint)),
-        job: job.id, priority: job.priority, forecast: forecasts.seconds(of: job)
+        job: job.id, priority: job.priority, forecast: forecast?.seconds,
+        memoryForecast: forecast?.memory, submission: recordedSubmission(of: job)
       ) { note($0, of: job) }
       let outcome = try await executor.execute(request, progress: progress)
       try await retryingLedgerWrite(logger) { try finish(job, outcome) }
@@ -202,6 +204,12 @@ public struct JobRunner: Service {
     do { try ledger.note(place, of: job.id) } catch {
       logger.debug("\(error)", metadata: metadata(job))
     }
+  }
+
+  private func recordedSubmission(of job: ClaimedJob) -> RecordedSubmission {
+    RecordedSubmission(
+      last: { [ledger] in try ledger.submission(ofJob: job.id) },
+      record: { [ledger] name in try ledger.record(submission: name, of: job.id) })
   }
 
   /// Bytes that the result of a job will need, about: one bit for each voxel of 16 bits, and its

@@ -17,8 +17,8 @@ struct WorkCommand: AsyncParsableCommand {
       keep the others from being computed.
 
       The result is written to FOLDER/result.N/, whole or not at all, what is wrong with the series included. A \
-      program that gives other results than the daemon's, another model and damaged instances are refused with the \
-      reason. For a fault of this machine, such as a full disk, there is no result, and FOLDER/node.N.json says what \
+      program that is another build than the daemon's (unless slurm.sameProgram is false) or gives other results, \
+      another model and damaged instances are refused with the reason. For a fault of this machine, such as a full disk, there is no result, and FOLDER/node.N.json says what \
       it is.
 
       SIGTERM and SIGINT stop it with a checkpoint in the folder, from which the next run resumes.

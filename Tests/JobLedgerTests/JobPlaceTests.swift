@@ -33,6 +33,72 @@ import Testing
     #expect(try ledger.job(job).attempts.map(\.place) == [place])
   }
 
+  /// Of the attempt that runs; the next one finds it.
+  @Test func theSubmissionThatCountsIsRecorded() throws {
+    let job = try fixture.makeJob()
+    #expect(throws: LedgerError.wrongState(job: job, state: "available", needed: "running")) {
+      try ledger.record(submission: "segmentd-1-2-3-1", of: job)
+    }
+    #expect(throws: LedgerError.unknownJob(77)) {
+      try ledger.record(submission: "segmentd-1-77-3-1", of: 77)
+    }
+    _ = try ledger.claimJob()
+    #expect(try ledger.submission(ofJob: job) == nil)
+    for number in 1...2 { try ledger.record(submission: "segmentd-1-2-3-\(number)", of: job) }
+    try ledger.note(place, of: job)
+    #expect(try ledger.submission(ofJob: job) == "segmentd-1-2-3-2")
+    try ledger.postponeJob(job, reason: "on node w1: no space", policy: .machineFaults)
+    _ = try ledger.claimJob(id: job)
+    #expect(try ledger.submission(ofJob: job) == "segmentd-1-2-3-2")
+    try ledger.record(submission: "segmentd-1-2-3-3", of: job)
+    #expect(try ledger.submission(ofJob: job) == "segmentd-1-2-3-3")
+    try ledger.cancelJob(job, reason: "x")
+    #expect(throws: LedgerError.wrongState(job: job, state: "cancelled", needed: "running")) {
+      try ledger.record(submission: "segmentd-1-2-3-4", of: job)
+    }
+  }
+
+  /// In the transaction that completes the job.
+  @Test func aRunSaysWhereItWas() throws {
+    let job = try fixture.makeJob()
+    _ = try ledger.claimJob()
+    var waiting = place
+    waiting.state = "PENDING"
+    try ledger.note(waiting, of: job)
+    try ledger.completeJob(
+      job, result: .test(job), destinations: [], run: JobRun(seconds: ["total": 1], place: place))
+    #expect(try ledger.job(job).attempts.map(\.place) == [place])
+  }
+
+  /// Of three jobs next in size; what is larger needs more.
+  @Test func memoryIsThatOfJobsOfItsSize() throws {
+    let gigabyte = 1_000_000_000
+    func pace(_ jobs: [(bytes: Int, memory: Int?)]) -> JobPace {
+      JobPace(jobs: jobs.map { JobPace.Job(seconds: 1, bytes: $0.bytes, memory: $0.memory) })
+    }
+    #expect(pace([]).memory(bytes: 1000) == nil)
+    #expect(pace([(1000, nil)]).memory(bytes: 1000) == nil)
+    let sizes = pace([
+      (1000, gigabyte), (1000, gigabyte + 5), (1100, gigabyte + 2), (1_000_000, 50 * gigabyte),
+      (900, nil),
+    ])
+    #expect(sizes.memory(bytes: 1000) == gigabyte + 5)
+    #expect(sizes.memory(bytes: 900) == gigabyte + 5)
+    #expect(sizes.memory(bytes: 0) == nil)
+    #expect(pace([(1000, gigabyte)]).memory(bytes: 2000) == 2 * gigabyte)
+    #expect(pace([(2000, gigabyte)]).memory(bytes: 1000) == gigabyte)
+
+    // Of jobs that a cluster computed: the process of a daemon has others besides.
+    for (number, isOfCluster) in zip(1..., [false, true]) {
+      let job = try fixture.makeJob(series: "1.2.\(number)", instances: 0..<3)
+      _ = try ledger.claimJob(id: job)
+      var run = JobRun(seconds: ["total": 1], predictedMemory: 10 * number, peakMemory: 7)
+      if isOfCluster { run.place = place }
+      try ledger.completeJob(job, result: .test(job), destinations: [], run: run)
+    }
+    #expect(try ledger.pace(model: "m").jobs.map(\.memory) == [20, nil])
+  }
+
   @Test func aPaceIsTheMedianForEachByte() throws {
     #expect(try ledger.pace(model: "m").seconds(bytes: 1) == nil)
     for (number, seconds) in zip(1..., [30.0, 3, 6]) {

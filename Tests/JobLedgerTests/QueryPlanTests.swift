@@ -134,6 +134,35 @@ import Testing
     try plans.expectNoScans(made, 40)
   }
 
+  /// An archive of as many series as there are jobs of the model: each is found by its series.
+  @Test func reprocessing() throws {
+    let job = try fixture.makeJob()
+    let made = try plans.statements {
+      var selection = ReprocessSelection()
+      selection.model = "m"
+      #expect(try ledger.selectedSeries(selection).count == 1)
+      _ = try ledger.series(ofStudy: "1.2")
+      _ = try ledger.groupsWithResults(ofStudy: "1.2")
+      _ = try ledger.lastJobs(ofStudy: "1.2")
+      _ = try ledger.unassembledSeries(ofStudy: "1.2")
+      _ = try ledger.currentResult(series: "1.2.3", model: "m")
+      _ = try ledger.waitingJob(like: .test(), series: "1.2.3")
+      let asked = try ledger.requestJobs([(series: "1.2.3", job: NewJob.test())])
+      #expect(asked == [RequestedJob(id: job, isNew: false)])
+      _ = try ledger.claimJob()
+      let identity = JobIdentity(
+        fingerprint: String(repeating: "1", count: 64),
+        modelSHA256: String(repeating: "2", count: 64))
+      _ = try ledger.earlierResults(job: job, identity)
+      try ledger.record(submission: "a-1-b-1", of: job)
+      #expect(try ledger.submission(ofJob: job) == "a-1-b-1")
+      try ledger.completeJob(job, result: .test(job), destinations: [])
+    }
+    // Which series are meant is asked of all of them, once.
+    try plans.expectNoScans(made.filter { !$0.contains("AS failed") }, 15)
+    for sql in made { #expect(try plans.detours(sql) == [], "\(sql)") }
+  }
+
   /// After a crash.
   @Test func starting() throws {
     let job = try fixture.makeJob()

@@ -33,6 +33,23 @@ import Testing
     #expect(try !request().isNew && ledger.jobs().count == 4)
   }
 
+  /// In one transaction: all of them, or none.
+  @Test func manyJobsAreMadeTogether() throws {
+    let waiting = try fixture.makeJob()
+    try fixture.makeJob(series: "1.2.4", model: "other")
+    let jobs = ["1.2.3", "1.2.4", "1.2.4"].map { (series: $0, job: NewJob.test()) }
+    let made = try ledger.requestJobs(jobs)
+    #expect(made.map(\.isNew) == [false, true, false])
+    #expect(made[0].id == waiting && made[1].id == made[2].id)
+    let count = try ledger.jobs().count
+    #expect(throws: LedgerError.unknownSeries(series: "9", study: nil)) {
+      try ledger.requestJobs([
+        (series: "1.2.4", job: NewJob.test(model: "third")), (series: "9", job: NewJob.test()),
+      ])
+    }
+    #expect(try ledger.jobs().count == count)
+  }
+
   /// A person who asks for the volume that a rule chose has chosen it for later jobs too.
   @Test func aPersonsVolumeIsRememberedWhereItsJobWaits() throws {
     var job = NewJob.test()

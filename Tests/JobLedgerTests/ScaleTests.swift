@@ -224,11 +224,14 @@ import Testing
       JobIdentity(
         fingerprint: String(format: "%064x", job), modelSHA256: String(repeating: "c", count: 64)),
       seriesInstanceUID: "2.25.9.\(job)", replaced: nil)
-    for state in ["PENDING", "RUNNING", "COMPLETED"] {
+    try ledger.record(submission: "a-\(job)-1", of: job)
+    for state in ["PENDING", "RUNNING"] {
       try ledger.note(JobPlace(cluster: "Slurm", name: "a-\(job)-1", state: state), of: job)
     }
+    let end = JobPlace(cluster: "Slurm", name: "a-\(job)-1", state: "COMPLETED")
     try ledger.completeJob(
-      job, result: .test(job), destinations: ["pacs"], run: JobRun(seconds: ["total": 1]))
+      job, result: .test(job), destinations: ["pacs"],
+      run: JobRun(seconds: ["total": 1], place: end))
     try ledger.markDelivered(try #require(try ledger.claimDelivery(job: job)))
   }
 

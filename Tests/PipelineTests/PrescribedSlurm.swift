@@ -91,6 +91,9 @@ struct PrescribedSlurm {
     }
   }
 
+  /// Where Slurm's controller keeps how jobs ended; there only where a test makes it.
+  var ended: URL { small.folder.url.appendingPathComponent("ended", isDirectory: true) }
+
   /// That is shared with the nodes.
   var folder: URL { small.folder.url.appendingPathComponent("jobs", isDirectory: true) }
 
@@ -103,8 +106,10 @@ struct PrescribedSlurm {
     return (try #require(try small.ledger.jobs().first), try submissions().map(\.asked))
   }
 
-  /// - Parameter states: of its submissions, one after the other.
-  func executor(_ states: [String]) throws -> SlurmExecutor {
+  /// - Parameters:
+  ///   - states: of its submissions, one after the other.
+  ///   - build: that the nodes' program has to be; nil for any.
+  func executor(_ states: [String], build: String? = nil) throws -> SlurmExecutor {
     try (states.joined(separator: "\n") + "\n").write(
       to: commands.appendingPathComponent("states"), atomically: true, encoding: .utf8)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -116,6 +121,7 @@ struct PrescribedSlurm {
     settings.pause = .milliseconds(20)
     settings.visibility = .milliseconds(200)
     settings.packJobs = 2
+    settings.endedJobs = SlurmEndedJobs(folder: ended)
     let folders = try SlurmJobFolders(folder, state: small.state)
     let cluster = SlurmCluster(
       SlurmCommands(folder: commands.path), interval: .milliseconds(20), logger: logger)
@@ -131,7 +137,7 @@ struct PrescribedSlurm {
       processor: SeriesProcessor(
         geometry: GeometryRules(), installation: "TEST", memory: MemoryBudget(limit: nil)),
       bundles: ModelBundles(ModelLibrary(directories: [models], threads: 1)), logger: logger,
-      sweep: SlurmSweep())
+      sweep: SlurmSweep(), build: build)
   }
 
   /// What was submitted: the name, and its number, memory and minutes.

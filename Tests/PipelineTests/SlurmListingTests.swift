@@ -54,6 +54,69 @@ import Testing
     #expect(found["a"]?.number == 7 && found["a"]?.partition == "batch")
   }
 
+  /// As the controller's script keeps it, for the states that a real one gave it.
+  @Test func howAKeptJobEnded() throws {
+    func job(_ changes: [String: String?] = [:]) -> SlurmJob? {
+      var values: [String: String?] = [
+        "name": "segmentd-ab-2-cd-1", "id": "2", "state": "FAILED", "exit": "74:0", "node": "w2",
+        "partition": "batch", "submitted": "1795800892", "ended": "1795800895",
+      ]
+      values.merge(changes) { $1 }
+      return SlurmEndedJobs.job(
+        values.compactMap { key, value in value.map { "\(key)=\($0)\n" } }.joined())
+    }
+    let failed = try #require(job())
+    #expect(failed.state == "FAILED" && failed.exit == .status(74) && failed.nodes == "w2")
+    #expect(failed.number == 2 && failed.submitted == 1_795_800_892 && !failed.isActive)
+    #expect(job(["exit": "0:9"])?.exit == .signal(9))
+    #expect(job(["node": "(null)"])?.nodes == "" && job(["exit": "x"])?.exit == nil)
+    // It was put back, or is not complete.
+    #expect(job(["state": "PENDING"]) == nil && job(["ended": String?.none]) == nil)
+    #expect(job(["name": String?.none]) == nil && SlurmEndedJobs.job("") == nil)
+  }
+
+  /// Only what is named as a job of segmentd, and what cannot lead elsewhere.
+  @Test(
+    arguments: [
+      ("segmentd-ab-2-cd-1", "FAILED", true), ("segmentd-ab-pack-cd", "TIMEOUT", true),
+      ("segmentd-ab-2-cd-1", "PENDING", false), ("other", "FAILED", false),
+      ("segmentd-../x", "FAILED", false), ("segmentd-a b", "FAILED", false),
+    ])
+  func theControllersScriptKeepsEnds(name: String, state: String, isKept: Bool) async throws {
+    let folder = try TemporaryFolder()
+    let shipped = TestFiles.package.appendingPathComponent("Config/slurm/segmentd-jobcomp")
+    let text = try String(contentsOf: shipped, encoding: .utf8)
+    let line = "folder=/shared/segmentd-ended\n"
+    #expect(text.contains(line))
+    let script = folder.url.appendingPathComponent("script")
+    let kept = folder.url.appendingPathComponent("ended", isDirectory: true)
+    try FileManager.default.createDirectory(at: kept, withIntermediateDirectories: true)
+    try text.replacing(line, with: "folder=\(kept.path)\n")
+      .write(to: script, atomically: true, encoding: .utf8)
+    let result = try await runProcess(
+      "/usr/bin/env",
+      [
+        "-i", "JOBNAME=\(name)", "JOBID=17", "JOBSTATE=\(state)", "EXITCODE=0:15", "NODES=w1",
+        "PARTITION=batch", "SUBMIT=5", "END=6", "PATH=/usr/bin:/bin", "/bin/sh", script.path,
+      ])
+    #expect(result.status == 0, "\(result.output)")
+    let job = SlurmEndedJobs(folder: kept).job(named: name)
+    #expect((job != nil) == isKept && (job == nil || job?.exit == .signal(15)))
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: kept.path)
+        == (isKept ? ["\(name).17"] : []))
+  }
+
+  @Test func whetherTheControllerKeepsEndsIsTold() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.url.path
+    let script = "JobCompLoc              = /etc/x\nJobCompType             = jobcomp/script\n"
+    #expect(SlurmFindings.endedJobs(path, settings: script).level == .good)
+    let none = SlurmFindings.endedJobs(path, settings: "JobCompType             = jobcomp/none\n")
+    #expect(none.level == .warning && none.text.contains("jobcomp/none"))
+    #expect(SlurmFindings.endedJobs(path + "/x", settings: script).level == .warning)
+  }
+
   @Test func theLogTellsWhatTheStatusDoesNot() {
     func cause(_ exit: SlurmExit?, _ log: String) -> SlurmLog.Cause {
       SlurmLog.Cause(

@@ -85,7 +85,9 @@ import Testing
   }
 
   @Test func theResultHasTheSameBytesAsInOneProcess() async throws {
-    let folder = try make()
+    let build = try ProgramBuild.identity(
+      of: Bundle.main.bundleURL.appendingPathComponent("segmentd"))
+    let folder = try make { $0.build = build }
     let description = try folder.description()
     // Another process, as on a node.
     let program = Bundle.main.bundleURL.appendingPathComponent("segmentd").path
@@ -267,6 +269,10 @@ import Testing
     let program = try await reason(description)
     #expect(program.0.contains("0.0.1") && program.0.contains(SegmentdVersion.results))
     #expect(program.1)
+    let build = try await reason(make { $0.build = "build-id:00" })
+    #expect(build.0.contains("build-id:00") && build.1)
+    let own = try ProgramBuild.own()
+    #expect(build.0.contains(own) && build.0.contains("slurm.sameProgram"))
     let missing = try await reason(make { $0.model.name = "nowhere" })
     #expect(missing.0.contains("nowhere") && missing.1)
   }

@@ -13,10 +13,10 @@ extension HeldReason {
       Row(
         "on node X: …",
         meaning:
-          "two nodes refuse the job, or the only one does, as their program or model is another one than here",
+          "two nodes refuse the job, or the only one does, as their program or model is another one than here: both builds, versions or hashes are named",
         signs: ["on node …: "],
         advice:
-          "`segmentd doctor` names them: install the same version and model there, then `segmentd jobs retry --job NUMBER`"
+          "install the program and the model of the head there, then `segmentd jobs retry --job NUMBER`"
       ),
       Row(
         "Slurm ended the job for its memory",

@@ -1,16 +1,28 @@
 import Foundation
 import GRDB
 
-/// How long the jobs of a model take, by those that were computed last.
+/// What the jobs of a model take, by those that were computed last.
 public struct JobPace: Sendable, Equatable {
-  /// Of the jobs that it rests on: seconds of computing and bytes of images.
-  public var jobs: [(seconds: Double, bytes: Int)]
+  /// A job that it rests on.
+  public struct Job: Sendable, Equatable {
+    /// Of computing.
+    public var seconds: Double
+    /// Of its images.
+    public var bytes: Int
+    /// Bytes that the process had at its peak which computed it in a cluster, as predicted or as it was, whichever is more;
+    /// nil where neither is known, and of a job of the daemon, whose process has other jobs besides.
+    public var memory: Int?
 
-  public init(jobs: [(seconds: Double, bytes: Int)]) { self.jobs = jobs }
-
-  public static func == (one: JobPace, other: JobPace) -> Bool {
-    one.jobs.elementsEqual(other.jobs) { $0 == $1 }
+    public init(seconds: Double, bytes: Int, memory: Int? = nil) {
+      self.seconds = seconds
+      self.bytes = bytes
+      self.memory = memory
+    }
   }
+
+  public var jobs: [Job]
+
+  public init(jobs: [Job]) { self.jobs = jobs }
 
   /// What a job of so many bytes will take: the median of the seconds for each byte, as the network sees a number of
   /// patches that grows with the images. Nil where none was computed.
@@ -18,6 +30,20 @@ public struct JobPace: Sendable, Equatable {
     let rates = jobs.filter { $0.bytes > 0 }.map { $0.seconds / Double($0.bytes) }.sorted()
     guard !rates.isEmpty else { return nil }
     return rates[rates.count / 2] * Double(bytes)
+  }
+
+  /// The bytes of memory that a process will have at its peak for a job of so many bytes of images: the most of the three
+  /// jobs that are next to it in size. Where they are smaller theirs is taken to grow with the images, which it does but for
+  /// what the program and the network take, so that it is rather too much. Nil where none is known.
+  public func memory(bytes: Int) -> Int? {
+    guard bytes > 0 else { return nil }
+    let known = jobs.compactMap { job -> (ratio: Double, memory: Int)? in
+      guard let memory = job.memory, job.bytes > 0 else { return nil }
+      return (Double(bytes) / Double(job.bytes), memory)
+    }
+    let nearest = known.sorted { abs(log($0.ratio)) < abs(log($1.ratio)) }.prefix(3)
+    // No machine has a petabyte.
+    return nearest.map { Int(min(1e15, Double($0.memory) * max(1, $0.ratio)).rounded(.up)) }.max()
   }
 }
 
@@ -55,10 +81,13 @@ extension Ledger {
       let rows = try Row.fetchAll(
         db,
         sql: """
-          SELECT json_extract(last.seconds, '$.total') AS seconds,
+          SELECT json_extract(last.seconds, '$.total') AS seconds, memory,
             (SELECT sum(byte_count) FROM instances WHERE instances.series_uid = jobs.series_uid
               AND instances.revision <= jobs.revision) AS bytes
-          FROM (SELECT id, job_id, seconds FROM attempts ORDER BY id DESC LIMIT 500) AS last
+          FROM (SELECT id, job_id, seconds,
+              iif(place IS NULL, NULL,
+                nullif(max(ifnull(predicted_memory, 0), ifnull(peak_memory, 0)), 0)) AS memory
+            FROM attempts ORDER BY id DESC LIMIT 500) AS last
             JOIN jobs ON jobs.id = last.job_id
           WHERE last.seconds IS NOT NULL AND jobs.model = ? AND jobs.state = 'completed'
           ORDER BY last.id DESC LIMIT 25
@@ -68,7 +97,8 @@ extension Ledger {
           guard let seconds = try row.value("seconds") as Double?,
             let bytes = try row.value("bytes") as Int?
           else { return nil }
-          return (seconds, bytes)
+          return JobPace.Job(
+            seconds: seconds, bytes: bytes, memory: try row.value("memory") as Int?)
         })
     }
   }

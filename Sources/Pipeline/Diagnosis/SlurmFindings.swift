@@ -27,6 +27,11 @@ extension Diagnosis {
       let jobs = try SlurmQueueListing.jobs(
         try await commands.run("squeue", ["--json", "--states=all"]))
       findings += SlurmFindings.held(jobs.values.sorted { $0.name < $1.name })
+      if let folder = slurm.endedJobs {
+        let settings = try await commands.run("scontrol", ["show", "config"])
+        findings.append(
+          SlurmFindings.endedJobs(folder, settings: String(decoding: settings, as: UTF8.self)))
+      }
     } catch {
       findings.append(SlurmFindings.silence(error))
     }
@@ -70,6 +75,30 @@ enum SlurmFindings {
         "mount it with the option hard, here and on the nodes")
     }
     return .good(subject, "\(path) (\(mount.kind))")
+  }
+
+  /// Whether the controller keeps how jobs ended where this machine finds it.
+  ///
+  /// - Parameters:
+  ///   - path: of the folder.
+  ///   - settings: what `scontrol show config` prints.
+  static func endedJobs(_ path: String, settings: String) -> Finding {
+    let subject = "ends of Slurm's jobs"
+    guard FileStatus(path)?.isFolder == true, access(path, R_OK | X_OK) == 0 else {
+      return .warning(
+        subject, "\(path) cannot be read by this user",
+        "make the folder of slurm.endedJobs, of Slurm's user and a group that the daemon's user is in, "
+          + "with mode 2770")
+    }
+    let kind = settings.split(separator: "\n").first { $0.hasPrefix("JobCompType") }
+      .flatMap { $0.split(separator: "=").last }
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+    guard kind == "jobcomp/script" else {
+      return .warning(
+        subject, "Slurm keeps none: its JobCompType is \(kind ?? "not known")",
+        "in slurm.conf: JobCompType=jobcomp/script and JobCompLoc=, the path of segmentd-jobcomp")
+    }
+    return .good(subject, path)
   }
 
   /// - Parameter listing: lines of `name|state|reason|partition`.

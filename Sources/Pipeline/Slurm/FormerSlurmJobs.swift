@@ -12,12 +12,17 @@ final class FormerSlurmJobs: Sendable {
   private let folders: SlurmJobFolders
   private let commands: SlurmCommands
   private let cluster: SlurmCluster
+  private let endedJobs: SlurmEndedJobs?
   private let logger: Logger
   private let sweep = SlurmSweep()
   /// When Slurm last did not answer.
   private let silence = Mutex<ContinuousClock.Instant?>(nil)
 
-  init(folders: SlurmJobFolders, commands: SlurmCommands, logger: Logger) {
+  init(
+    folders: SlurmJobFolders, commands: SlurmCommands, endedJobs: SlurmEndedJobs? = nil,
+    logger: Logger
+  ) {
+    self.endedJobs = endedJobs
     self.folders = folders
     self.commands = commands
     self.logger = logger
@@ -34,7 +39,8 @@ final class FormerSlurmJobs: Sendable {
     self.init(
       folders: try SlurmJobFolders(
         URL(fileURLWithPath: slurm.folder, isDirectory: true), state: state),
-      commands: SlurmCommands(folder: slurm.commands), logger: logger)
+      commands: SlurmCommands(folder: slurm.commands),
+      endedJobs: SlurmEndedJobs(folder: slurm.endedJobs), logger: logger)
   }
 
   /// Stops a job there, and takes what was computed of it.
@@ -56,14 +62,12 @@ final class FormerSlurmJobs: Sendable {
   func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws {
     guard sweep.isTime() else { return }
     let all = folders.all()
-    guard !all.isEmpty else { return }
-    let jobs = Set(try ended(Array(Set(all.map(\.job)))))
+    let jobs = try all.isEmpty ? [] : Set(ended(Array(Set(all.map(\.job)))))
     for (job, folder) in all where jobs.contains(job) {
       await stop(folder)
       remove(folder)
     }
-    folders.removeLogs(
-      ofPacksBut: Set(folders.all().compactMap { (try? $0.folder.submission())?.pack }))
+    folders.removeNotes(endedJobs: endedJobs)
   }
 
   /// Has it end with a checkpoint, as far as Slurm answers: what continues there finds no folder, and nobody waits for it.

@@ -21,7 +21,7 @@ struct SlurmAttempt {
 
   init(
     _ executor: SlurmExecutor, _ request: JobRequest, _ folder: JobFolder,
-    _ description: JobDescription
+    _ description: JobDescription, recorded: String?
   ) throws {
     self.executor = executor
     self.request = request
@@ -30,8 +30,20 @@ struct SlurmAttempt {
     submission =
       try folder.submission()
       ?? JobSubmission(
-        memory: executor.settings.memory, threads: executor.settings.threads,
+        memory: executor.settings.memory(forecast: request.memoryForecast),
+        threads: executor.settings.threads,
         minutes: executor.settings.minutes(forecast: request.forecast))
+    guard let number = folder.number(recordedAs: recorded) else { return }
+    if number != submission.number { (submission.number, submission.pack) = (number, nil) }
+    // Of this attempt as well.
+    try request.submission.record(folder.ledgerName(number))
+  }
+
+  /// Has no submission count but this one, which is made next: the ledger first, whose word it is, then the folder, where
+  /// the nodes see it.
+  private func record(_ submission: JobSubmission) throws {
+    try request.submission.record(folder.ledgerName(submission.number))
+    try folder.record(submission)
   }
 
   /// - Throws: ``SlurmFailure``, and what ``SlurmFollowing`` throws. After a fault of a machine the folder stays, with
@@ -61,7 +73,7 @@ struct SlurmAttempt {
       }
       submission.number += 1
       submission.pack = nil
-      try folder.record(submission)
+      try record(submission)
     }
   }
 
@@ -79,7 +91,7 @@ struct SlurmAttempt {
     if let node { await blame(node, reason) }
     submission.number += 1
     submission.pack = nil
-    do { try folder.record(submission) } catch {
+    do { try record(submission) } catch {
       return SlurmFailure("\(reason); \(ProcessingFault(error)?.description ?? "\(error)")", kind)
     }
     return SlurmFailure(reason, kind)
@@ -96,7 +108,15 @@ struct SlurmAttempt {
     case again(String)
   }
 
+  /// - Throws: ``SlurmFailure`` where the ledger has recorded another submission: whoever wrote this result, it does not
+  ///   count.
   private mutating func take() async throws -> Taken {
+    let recorded = try request.submission.last()
+    guard recorded == folder.ledgerName(submission.number) else {
+      throw SlurmFailure(
+        "the result of \(folder.ledgerName(submission.number)) is not taken: the ledger has recorded "
+          + "\(recorded ?? "no submission") of the job", .machine)
+    }
     let outcome: JobFolderOutcome
     do {
       outcome = try folder.takeResult(submission.number, of: description, to: request.output)
@@ -114,11 +134,10 @@ struct SlurmAttempt {
       var end = JobPlace(cluster: "Slurm", name: name, state: "COMPLETED")
       if let place, place.name == name { end = place }
       (end.state, end.node, end.reason) = ("COMPLETED", outcome.host, nil)
-      request.placed(end)
       return .outcome(
         JobOutcome(
           processed: processed, modelVersion: outcome.modelVersion,
-          times: StageTimes(seconds: outcome.seconds), peakMemory: outcome.peakMemory))
+          times: StageTimes(seconds: outcome.seconds), peakMemory: outcome.peakMemory, place: end))
     case .memory(let needed, let reason):
       guard needed > submission.memory ?? 0 else {
         throw await ended(

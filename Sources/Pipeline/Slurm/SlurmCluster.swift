@@ -78,6 +78,8 @@ actor SlurmCluster {
     var log: String
     /// In bytes.
     var memory: Int?
+    /// That is asked for where no node has as much; nil for no less.
+    var leastMemory: Int?
     var threads: Int
     var minutes: Int
     var partition: String?
@@ -98,11 +100,13 @@ actor SlurmCluster {
     do throws(SlurmCommandError) {
       try await submitOnce(request)
     } catch {
-      // No other node is large enough for it.
-      guard error.isTooLarge, !request.excluded.isEmpty else { throw error }
-      var request = request
-      request.excluded = []
-      try await submitOnce(request)
+      // No other node is large enough for it, or none at all.
+      var less = request
+      less.excluded = []
+      less.memory = request.leastMemory ?? request.memory
+      let isLess = less.memory != request.memory || !request.excluded.isEmpty
+      guard error.isTooLarge, isLess else { throw error }
+      try await submitOnce(less)
     }
   }
 

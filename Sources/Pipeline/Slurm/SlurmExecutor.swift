@@ -7,7 +7,8 @@ import SeriesProcessing
 import Synchronization
 
 /// Has jobs computed by the nodes of a Slurm cluster. The ledger knows what is to be done, and Slurm only
-/// computes: a job is found again by its name and its folder, and only its result counts, whatever Slurm says.
+/// computes: a job is found again by its name and its folder, and only the result of the submission counts that the
+/// ledger has recorded, whatever Slurm and the folder say.
 ///
 /// While Slurm computes, the job's row stays `running`. A daemon that ends leaves Slurm's job alone, and the
 /// next one finds it.
@@ -21,6 +22,8 @@ struct SlurmExecutor: JobExecutor {
   let bundles: ModelBundles
   let logger: Logger
   let sweep: SlurmSweep
+  /// As `ProgramBuild` says it, where the nodes shall have this program; nil where any will do that gives the same results.
+  var build: String?
 
   func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
     try processor.dependencies(of: input, model: await bundles.bundle(model))
@@ -29,13 +32,14 @@ struct SlurmExecutor: JobExecutor {
   func execute(
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
   ) async throws -> JobOutcome {
-    let (folder, description) = try await self.folder(of: request)
+    let recorded = try request.submission.last()
+    let (folder, description) = try await self.folder(of: request, recorded: recorded)
     // What was computed in this process, before the configuration had jobs computed there.
     if let checkpoints = request.control.checkpoints {
       let count = folder.takeCheckpoints(of: checkpoints)
       if count > 0 { logger.info("\(folder.name) resumes from what was computed here") }
     }
-    var attempt = try SlurmAttempt(self, request, folder, description)
+    var attempt = try SlurmAttempt(self, request, folder, description, recorded: recorded)
     return try await attempt.run(progress: progress)
   }
 
@@ -44,30 +48,32 @@ struct SlurmExecutor: JobExecutor {
   func removeLeftovers(_ ended: @Sendable ([Int64]) throws -> [Int64]) async throws {
     guard sweep.isTime() else { return }
     let all = folders.all()
-    guard !all.isEmpty else { return }
-    let jobs = Set(try ended(Array(Set(all.map(\.job)))))
+    let jobs = try all.isEmpty ? [] : Set(ended(Array(Set(all.map(\.job)))))
     for (job, folder) in all where jobs.contains(job) {
       await remove(folder, try? folder.submission())
     }
-    folders.removeLogs(
-      ofPacksBut: Set(folders.all().compactMap { (try? $0.folder.submission())?.pack }))
+    folders.removeNotes(endedJobs: settings.endedJobs)
   }
 
-  /// The folder of a job, that of an earlier attempt where it is for the same work.
-  private func folder(of request: JobRequest) async throws -> (JobFolder, JobDescription) {
+  /// The folder of a job: where it is for the same work, that of the submission that the ledger has recorded.
+  private func folder(of request: JobRequest, recorded: String?) async throws -> (
+    JobFolder, JobDescription
+  ) {
     let bundle = try await bundles.bundle(request.model)
+    var settings = JobSettings(
+      model: JobDescription.Model(bundle, named: request.model), identity: request.identity,
+      installation: processor.installation, geometry: processor.geometry,
+      options: processor.options,
+      checkpointInterval: request.control.checkpoints?.interval,
+      instructionSet: processor.instructionSet)
+    settings.build = build
     let made = try JobFolder.make(
       in: folders.parent, name: folders.name(of: request.job), input: request.input,
-      settings: JobSettings(
-        model: JobDescription.Model(bundle, named: request.model), identity: request.identity,
-        installation: processor.installation, geometry: processor.geometry,
-        options: processor.options,
-        checkpointInterval: request.control.checkpoints?.interval,
-        instructionSet: processor.instructionSet))
+      settings: settings)
     let description = try made.description()
     var found = (made, description)
     for (job, folder) in folders.all() where job == request.job && folder.name != made.name {
-      if found.0.name == made.name, let earlier = try? folder.description(),
+      if folder.number(recordedAs: recorded) != nil, let earlier = try? folder.description(),
         earlier.isSameWork(as: description), (try? folder.submission()) != nil
       {
         found = (folder, earlier)

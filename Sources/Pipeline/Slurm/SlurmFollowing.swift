@@ -25,6 +25,10 @@ struct SlurmFollowing {
   private struct Watch {
     var submitted: ContinuousClock.Instant?
     var submissions = 0
+    /// Whether it may have been submitted by an earlier attempt.
+    var wasSubmitted = false
+    /// Whether the ledger has it recorded as the one that counts.
+    var isRecorded = false
     /// Where it may be packed.
     var member: SlurmPacks.Member?
     /// When it was first seen that it has ended.
@@ -44,6 +48,7 @@ struct SlurmFollowing {
   func end(of submission: inout JobSubmission, at place: inout JobPlace?) async throws -> End {
     var watch = Watch()
     watch.member = member(submission)
+    watch.wasSubmitted = (try? folder.submission()) != nil
     while true {
       try Task.checkCancellation()
       tellCheckpoint(of: submission, &watch)
@@ -55,13 +60,21 @@ struct SlurmFollowing {
       do {
         let jobs = try await executor.cluster.jobs(
           since: watch.submitted ?? .now - settings.confirmation)
-        if let job = jobs[folder.name(submission)] {
+        let shown = jobs[folder.name(submission)]
+        let isUnknown =
+          shown == nil
+          && watch.submitted.map { $0.duration(to: .now) > settings.confirmation } ?? true
+        // What squeue tells of no more, MinJobAge after its end, the controller may have kept.
+        let kept =
+          isUnknown && (watch.wasSubmitted || watch.submissions > 0)
+          ? settings.endedJobs?.job(named: folder.name(submission)) : nil
+        if let job = shown ?? kept {
           note(job, &place)
           if hasEnded(job, &watch) {
             // It may have been written meanwhile.
             return folder.hasResult(submission.number) ? .result : .ended(job)
           }
-        } else if watch.submitted.map({ $0.duration(to: .now) > settings.confirmation }) ?? true {
+        } else if isUnknown {
           try await submit(&submission, &watch, among: jobs)
         }
       } catch let error as SlurmCommandError {
@@ -103,6 +116,11 @@ struct SlurmFollowing {
         "Slurm forgets the job \(folder.name(submission)) again and again", .machine)
     }
     let isNew = watch.submissions == 0
+    if !watch.isRecorded {
+      // Before it is made; with those of other jobs in one transaction.
+      try request.submission.record(folder.ledgerName(submission.number))
+      watch.isRecorded = true
+    }
     if let pack = submission.pack {
       watch.submissions += 1
       try await executor.packs.submitAgain(pack)
@@ -192,6 +210,10 @@ struct SlurmFollowing {
     var next = submission
     next.number += 1
     next.pack = nil
+    // Nothing is made of it any more where the job has ended meanwhile: then it is not recorded.
+    do { try request.submission.record(folder.ledgerName(next.number)) } catch {
+      logger.debug("\(folder.ledgerName(next.number)): \(error)")
+    }
     try folder.record(next)
   }
 

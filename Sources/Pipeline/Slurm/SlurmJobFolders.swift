@@ -47,8 +47,19 @@ struct SlurmJobFolders: Sendable {
 
   func log(ofPack name: String) -> URL { parent.appendingPathComponent("\(name).log") }
 
-  /// Removes the logs of packs of which no job is left.
-  func removeLogs(ofPacksBut names: Set<String>) {
+  /// Removes the logs of packs of which no job is left, and what is kept of the ends of jobs that have no folder any more.
+  func removeNotes(endedJobs: SlurmEndedJobs?) {
+    var (names, packs): (Set<String>, Set<String>) = ([], [])
+    for (_, folder) in all() {
+      guard let submission = try? folder.submission() else { continue }
+      names.insert(folder.name(submission))
+      if let pack = submission.pack { packs.insert(pack) }
+    }
+    removeLogs(ofPacksBut: packs)
+    endedJobs?.remove(of: ledger, but: names)
+  }
+
+  private func removeLogs(ofPacksBut names: Set<String>) {
     let files = (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? []
     for file in files where file.hasPrefix("\(ledger)-pack-") && file.hasSuffix(".log") {
       guard !names.contains(String(file.dropLast(4))) else { continue }
@@ -82,7 +93,16 @@ extension JobFolder {
 
   /// The name of a submission in Slurm: its own, or that of the pack that it is in.
   func name(_ submission: JobSubmission) -> String {
-    submission.pack ?? "\(name)-\(submission.number)"
+    submission.pack ?? ledgerName(submission.number)
+  }
+
+  /// What the ledger calls a submission: no other one, of whatever job, ever has the name.
+  func ledgerName(_ number: Int) -> String { "\(name)-\(number)" }
+
+  /// The number of a submission that the ledger has recorded; nil where it is not of this folder.
+  func number(recordedAs submission: String?) -> Int? {
+    guard let submission, submission.hasPrefix("\(name)-") else { return nil }
+    return Int(submission.dropFirst(name.count + 1))
   }
 
   /// What a submission logs.

@@ -192,7 +192,8 @@ actor SlurmPacks {
     return SlurmCluster.Request(
       name: name, folder: folders.parent.path,
       log: folders.log(ofPack: name).path,
-      memory: members.compactMap(\.submission.memory).max(), threads: settings.threads,
+      memory: members.compactMap(\.submission.memory).max(),
+      leastMemory: settings.leastMemory(members.map(\.submission)), threads: settings.threads,
       minutes: members.map(\.submission.minutes).reduce(0, +), partition: settings.partition,
       isPatient: members.allSatisfy { $0.priority < 0 },
       command: [script.path, settings.program, "work"] + settings.modelArguments + ["--pack", name]

@@ -11,12 +11,14 @@ struct SlurmSettings: Sendable {
   var program: String
   /// Folders of further models on the nodes.
   var models: [String]
+  /// Where the controller keeps how jobs ended; nil where it does not.
+  var endedJobs: SlurmEndedJobs?
   var partition: String?
   /// Of jobs of this priority, or a higher one; nil for the same.
   var urgentPartition: String?
   var urgentPriority = 1
   var threads: Int
-  /// That is asked for first, in bytes.
+  /// In bytes; what is asked for at least.
   var memory: Int
   var minutes: Int
   /// Short jobs that are submitted together, at most.
@@ -47,7 +49,8 @@ extension SlurmSettings {
       models: slurm.models.map { [$0] } ?? models, partition: slurm.partition,
       urgentPartition: slurm.urgentPartition, threads: slurm.threads,
       memory: Int(slurm.memoryGB * 1e9), minutes: slurm.wallTimeMinutes)
-    pause = .milliseconds(500 * max(1, slurm.maximumJobs / 64))
+    pause = .milliseconds(500 * max(1, slurm.maximumJobs / 256))
+    endedJobs = SlurmEndedJobs(folder: slurm.endedJobs)
     packJobs = slurm.packJobs
     urgentPriority = slurm.urgentPriority
   }
@@ -58,6 +61,16 @@ extension SlurmSettings {
   func minutes(forecast: Double?) -> Int {
     guard let forecast, forecast < 60 * Double(minutes) else { return minutes }
     return min(minutes, Int((4 * forecast / 60).rounded(.up)) + 1)
+  }
+
+  /// The memory that is asked for first: an eighth more than what a job will need, and no less than the configuration says.
+  ///
+  /// - Parameter forecast: in bytes; nil where nothing is known.
+  func memory(forecast: Int?) -> Int { max(memory, forecast.map { $0 + $0 / 8 } ?? 0) }
+
+  /// Where no node has as much as is asked for: what was only predicted is not insisted on.
+  func leastMemory(_ submissions: [JobSubmission]) -> Int? {
+    submissions.contains(where: \.hasMoreMemory) ? nil : memory
   }
 
   func isUrgent(_ priority: Int) -> Bool { priority >= urgentPriority }
@@ -83,7 +96,8 @@ extension SlurmSettings {
     try writeScript(to: script)
     return SlurmCluster.Request(
       name: folder.name(submission), folder: folder.url.path, log: folder.log(submission).path,
-      memory: submission.memory, threads: submission.threads, minutes: submission.minutes,
+      memory: submission.memory, leastMemory: leastMemory([submission]),
+      threads: submission.threads, minutes: submission.minutes,
       partition: isUrgent(priority) ? urgentPartition ?? partition : partition,
       isPatient: priority < 0, refusedBy: submission.refusedBy ?? [],
       command: [script.path, program, "work"] + modelArguments

@@ -9,7 +9,7 @@ import Tensors
 /// nothing else of a patient.
 public struct JobDescription: Codable, Sendable, Equatable {
   /// The schema that this program writes, and the only one that it reads.
-  public static let currentSchema = 1
+  public static let currentSchema = 2
 
   public struct Model: Codable, Sendable, Equatable {
     public var name: String
@@ -46,6 +46,9 @@ public struct JobDescription: Codable, Sendable, Equatable {
   public var name: String
   /// `SegmentdVersion.results` of the program that made the folder.
   public var program: String
+  /// As ``ProgramBuild`` says it of the program that made the folder, where no other one shall compute it; nil for any that
+  /// gives the same results.
+  public var build: String?
   public var model: Model
   public var identity: ResultIdentity
   /// That the result will have.
@@ -89,6 +92,8 @@ public struct JobSettings: Sendable {
   public var checkpointInterval: Duration?
   /// Nil for the fastest of the machine.
   public var instructionSet: InstructionSet?
+  /// As ``ProgramBuild`` says it; nil where any will do that gives the same results.
+  public var build: String?
 
   public init(
     model: JobDescription.Model, identity: ResultIdentity, installation: String,
@@ -127,7 +132,7 @@ extension JobDescription {
         stackedWith: series.stackedWith.map(described))
     }
     self.init(
-      name: name, program: SegmentdVersion.results, model: settings.model,
+      name: name, program: SegmentdVersion.results, build: settings.build, model: settings.model,
       identity: settings.identity,
       resultSeriesInstanceUID: settings.identity.seriesInstanceUID,
       installation: settings.installation, geometry: settings.geometry, options: settings.options,

@@ -8,6 +8,8 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   /// It was made by a program that is not this one.
   case otherSchema(file: String, schema: Int)
   case otherProgram(file: String, wanted: String, here: String)
+  /// It gives the results of the same version, and is another build of it.
+  case otherBuild(file: String, wanted: String, here: String)
   /// A program of another version asks for it.
   case unknownInstructionSet(file: String, name: String)
   case otherModel(name: String, wanted: String, here: String)
@@ -28,6 +30,9 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
     case .otherProgram(let file, let wanted, let here):
       "\(file) asks for the results of segmentd \(wanted), and this one gives those of \(here): install "
         + "the same version of segmentd on the head and on the nodes"
+    case .otherBuild(let file, let wanted, let here):
+      "\(file) asks for the head's build of segmentd, \(wanted), and this one is \(here), whose results may differ in "
+        + "their bytes: install the head's program on the nodes, or set slurm.sameProgram to false"
     case .unknownInstructionSet(let file, let name):
       "\(file) asks for the instruction set \(name), which this segmentd does not know: install "
         + "the same version of segmentd on the head and on the nodes"
@@ -47,7 +52,9 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   /// Whether a machine with the right program and the right model would not say so.
   public var isRefusal: Bool {
     switch self {
-    case .otherSchema, .otherProgram, .unknownInstructionSet, .otherModel, .otherFingerprint: true
+    case .otherSchema, .otherProgram, .otherBuild, .unknownInstructionSet, .otherModel,
+      .otherFingerprint:
+      true
     case .unreadable, .notWritten, .damagedInput, .damagedResult, .forbiddenPath: false
     }
   }
@@ -55,8 +62,8 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   /// Whether another attempt on the same node would end in the same way.
   public var isPermanent: Bool {
     switch self {
-    case .otherSchema, .otherProgram, .unknownInstructionSet, .otherModel, .otherFingerprint,
-      .forbiddenPath:
+    case .otherSchema, .otherProgram, .otherBuild, .unknownInstructionSet, .otherModel,
+      .otherFingerprint, .forbiddenPath:
       true
     case .unreadable, .notWritten, .damagedInput, .damagedResult: false
     }

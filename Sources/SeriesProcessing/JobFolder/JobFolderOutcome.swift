@@ -17,6 +17,8 @@ public struct JobFolderOutcome: Codable, Sendable, Equatable {
   public var name: String
   /// `SegmentdVersion.results` of the program that computed it.
   public var program: String
+  /// As the job asked for it, and the program was found to be.
+  public var build: String?
   public var modelSHA256: String
   public var modelVersion: String
   public var fingerprint: String
@@ -56,7 +58,8 @@ extension JobFolder {
       throw .damagedResult(file: file.path, reason: "it is the result of another job or submission")
     }
     guard case .processed(var processed) = outcome.end else { return outcome }
-    guard outcome.program == description.program, outcome.modelSHA256 == description.model.sha256
+    guard outcome.program == description.program, outcome.build == description.build,
+      outcome.modelSHA256 == description.model.sha256
     else {
       throw .damagedResult(
         file: file.path, reason: "another program or another model computed it")

@@ -25,20 +25,24 @@ public struct JobFolderWork: Sendable {
   private let models: @Sendable (_ threads: Int) -> ModelLibrary
   private let host: String
   private let visibility: Duration
+  private let build: @Sendable () throws -> String
 
   /// - Parameters:
   ///   - folder: of the job.
   ///   - host: what this machine is called by the cluster that it is of.
   ///   - visibility: after which what the head has written is seen here: network file systems keep names in a cache.
+  ///   - build: which one this program is; asked for where the job is for one alone.
   ///   - models: those of this machine, for a number of threads.
   public init(
     _ folder: JobFolder, host: String = ProcessInfo.processInfo.hostName,
     visibility: Duration = .seconds(75),
+    build: @escaping @Sendable () throws -> String = { try ProgramBuild.own() },
     models: @escaping @Sendable (_ threads: Int) -> ModelLibrary
   ) {
     self.folder = folder
     self.host = host
     self.visibility = visibility
+    self.build = build
     self.models = models
   }
 
@@ -158,6 +162,12 @@ public struct JobFolderWork: Sendable {
       throw JobFolderError.otherProgram(
         file: folder.job.path, wanted: description.program, here: SegmentdVersion.results)
     }
+    if let wanted = description.build {
+      let here = try build()
+      guard here == wanted else {
+        throw JobFolderError.otherBuild(file: folder.job.path, wanted: wanted, here: here)
+      }
+    }
     let instructionSet = try description.pinnedInstructionSet(in: folder.job)
     let segmenter = try await models(threads).segmenter(
       description.model.name, instructionSet: instructionSet)
@@ -211,7 +221,7 @@ public struct JobFolderWork: Sendable {
     }
     try JobFolder.write(
       JobFolderOutcome(
-        name: description.name, program: SegmentdVersion.results,
+        name: description.name, program: SegmentdVersion.results, build: description.build,
         modelSHA256: description.model.sha256, modelVersion: description.model.version,
         fingerprint: description.identity.fingerprint, submission: submission,
         host: host, end: end, seconds: times.seconds,

@@ -108,6 +108,7 @@ struct ReprocessCommand: AsyncParsableCommand {
       made.add(
         try await preparation.planUnknown(uid, in: study, isAlone: run.isAlone), parts.ledger)
     }
+    made.makePending(parts.ledger)
     guard made.hasNews else { throw ReprocessError.nothing }
     made.tell(isMany: targets.studies.count > 1)
     let end = try await run.finish(made, waits: waits)
@@ -169,6 +170,9 @@ struct MadeJobs {
 
   private(set) var jobs: [Job] = []
   private(set) var problems: [String] = []
+  private var numbers: Set<Int64> = []
+  /// Planned, and not made yet: those of many studies are one transaction of the ledger.
+  private var pending: [PlannedJob] = []
   private let secondsPerJob: Double
   private let request: String
   /// Of the reprocessing; nil before the first job is made.
@@ -191,6 +195,7 @@ struct MadeJobs {
   ///
   /// - Parameter plan: nil where a daemon makes the jobs.
   mutating func add(_ plan: Result<StudyPlan, StudyProblem>?, _ ledger: Ledger) {
+    defer { if pending.count >= batch { makePending(ledger) } }
     switch plan {
     case nil: leftToAssembly = true
     case .failure(let problem): add(problem.description)
@@ -203,24 +208,40 @@ struct MadeJobs {
         if planned.isNeedless {
           needlessCount += 1
         } else {
-          make(planned, ledger)
+          pending.append(planned)
         }
       }
     }
   }
 
-  private mutating func make(_ planned: PlannedJob, _ ledger: Ledger) {
-    var job = planned.job
-    job.delay = Double(newCount) * secondsPerJob
-    do throws(LedgerError) {
-      if number == nil { number = try ledger.beginReprocessing(request) }
-      job.reprocessing = number
-      let requested = try ledger.requestJob(series: planned.seriesInstanceUID, job)
+  /// How many jobs are made in one transaction. Each is one of its own where it begins after the one before.
+  private var batch: Int { secondsPerJob > 0 ? 1 : 100 }
+
+  /// Makes the jobs that are planned by now. Where they cannot be made together, each is made by itself.
+  mutating func makePending(_ ledger: Ledger) {
+    let planned = pending
+    pending = []
+    if planned.count > 1, (try? make(planned, ledger)) != nil { return }
+    for job in planned {
+      do throws(LedgerError) { try make([job], ledger) } catch {
+        add("series \(job.seriesInstanceUID): \(error)")
+      }
+    }
+  }
+
+  private mutating func make(_ planned: [PlannedJob], _ ledger: Ledger) throws(LedgerError) {
+    if number == nil { number = try ledger.beginReprocessing(request) }
+    let delay = Double(newCount) * secondsPerJob
+    let made = try ledger.requestJobs(
+      planned.map { planned in
+        var job = planned.job
+        (job.delay, job.reprocessing) = (delay, number)
+        return (planned.seriesInstanceUID, job)
+      })
+    for requested in made {
       if requested.isNew { newCount += 1 } else { waitingCount += 1 }
-      guard !jobs.contains(where: { $0.id == requested.id }) else { return }
-      jobs.append(Job(id: requested.id, delay: requested.isNew ? job.delay : 0))
-    } catch {
-      add("series \(planned.seriesInstanceUID): \(error)")
+      guard numbers.insert(requested.id).inserted else { continue }
+      jobs.append(Job(id: requested.id, delay: requested.isNew ? delay : 0))
     }
   }
 

@@ -28,6 +28,7 @@ enum LedgerVersions {
     case 25: twentyFifth
     case 26: twentySixth
     case 27: twentySeventh
+    case 28: twentyEighth
     default: ""
     }
   }
@@ -337,5 +338,14 @@ enum LedgerVersions {
       (270, 'ward-2:d/0/1', 'CT1', 'SEGMENTD', '10.0.0.5', 270.0, 'at listener ward-2', 1, 2, 272.0);
     INSERT INTO association_series (association_id, series_uid, stored, refused, last_at)
       VALUES (270, '1.2.3', 1, 0, 270.5);
+    """
+
+  private static let twentyEighth = """
+    INSERT INTO jobs (id, series_uid, revision, model, state, attempt_count, created_at,
+      scheduled_at, finished_at, reason) VALUES
+      (280, '1.2.1', 1, 'liver', 'cancelled', 1, 280.0, 280.0, 282.0, 'x');
+    INSERT INTO attempts (job_id, number, started_at, finished_at, outcome, message, place, submission) VALUES
+      (280, 1, 281.0, 282.0, 'cancelled', 'x',
+        '{"cluster":"Slurm","name":"segmentd-1-pack-2","state":"RUNNING"}', 'segmentd-1-280-3-1');
     """
 }

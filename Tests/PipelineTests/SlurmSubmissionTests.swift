@@ -1,0 +1,153 @@
+import Foundation
+import JobLedger
+import Segmentation
+import SeriesProcessing
+import TestSupport
+import Testing
+
+@testable import Pipeline
+
+/// Which submission counts, what it asks for, which program computes it, and how it ended.
+@Suite(.timeLimit(.minutes(20))) struct SlurmSubmissionTests {
+  private let slurm: PrescribedSlurm
+
+  init() async throws { slurm = try await PrescribedSlurm() }
+
+  /// Whoever wrote another one, and whatever the folder says.
+  @Test func onlyTheResultOfTheSubmissionThatTheLedgerRecordedIsTaken() async throws {
+    _ = try await slurm.run(Array(repeating: "NODE_FAIL", count: 6))
+    let there = try #require(
+      try SlurmJobFolders(slurm.folder, state: slurm.small.state).all().first?.folder)
+    let recorded = try #require(try slurm.small.ledger.submission(ofJob: slurm.small.id))
+    #expect(recorded == "\(there.name)-7")
+    // A head that was taken for dead goes on, and has a node compute.
+    var other = try #require(try there.submission())
+    other.number = 40
+    try there.record(other)
+    let models = TestFiles.fixtures.appendingPathComponent("models")
+    let work = JobFolderWork(there) { ModelLibrary(directories: [models], threads: $0) }
+    _ = try await work.run(submission: 40, interruption: Interruption()) { _ in }
+    try #require(there.hasResult(40))
+    let (job, submissions) = try await slurm.run(["COMPLETED"])
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(submissions.last?.first == "7")
+    let attempt = try slurm.small.ledger.job(slurm.small.id).attempts.last
+    #expect(attempt?.place?.name == recorded)
+    #expect(try slurm.small.ledger.submission(ofJob: slurm.small.id) == recorded)
+  }
+
+  /// What is recorded meanwhile counts: the result in hand is not taken.
+  @Test func aResultOfAnotherSubmissionThanTheRecordedOneIsNotTaken() async throws {
+    let executor = TakenOver(inner: try slurm.executor(["COMPLETED"]))
+    #expect(try await slurm.small.runner(executor).runNext(id: slurm.small.id) { _ in })
+    let job = try slurm.small.ledger.job(slurm.small.id)
+    #expect(job.job.state == "retryable" && job.job.objects == [])
+    #expect(job.job.reason?.contains("the ledger has recorded another-1-2-1") == true)
+    #expect(try slurm.outcomes() == ["released"])
+  }
+
+  /// While a job is with the cluster, another head has one of its own recorded.
+  private struct TakenOver: JobExecutor {
+    let inner: SlurmExecutor
+
+    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
+      try await inner.dependencies(of: input, model: model)
+    }
+
+    func execute(
+      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    ) async throws -> JobOutcome {
+      var request = request
+      let record = request.submission.record
+      request.submission.record = { name in
+        try record(name)
+        try record("another-1-2-1")
+      }
+      return try await inner.execute(request, progress: progress)
+    }
+  }
+
+  /// Of a job that squeue tells of no more when the daemon comes back, the controller has kept how it ended.
+  @Test func howAForgottenJobEndedIsRead() async throws {
+    _ = try await slurm.run(Array(repeating: "NODE_FAIL", count: 6))
+    let name = try #require(try slurm.small.ledger.submission(ofJob: slurm.small.id))
+    try FileManager.default.createDirectory(at: slurm.ended, withIntermediateDirectories: true)
+    func keep(_ name: String, _ id: Int, _ state: String, _ exit: String) throws {
+      let lines = [
+        "name=\(name)", "id=\(id)", "state=\(state)", "exit=\(exit)", "node=w1",
+        "partition=batch", "submitted=\(id)", "ended=9", "",
+      ]
+      try lines.joined(separator: "\n").write(
+        to: slurm.ended.appendingPathComponent("\(name).\(id)"), atomically: true, encoding: .utf8)
+    }
+    try keep(name, 1, "COMPLETED", "0:0")
+    try keep(name, 2, "OUT_OF_MEMORY", "0:125")
+    let stranger = "\(name.dropLast())99"
+    try keep(stranger, 3, "FAILED", "1:0")
+    let (job, submissions) = try await slurm.run(["COMPLETED"])
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    // Not made again, but once more with twice the memory.
+    #expect(submissions.last?.prefix(2) == ["8", "2048M"])
+    #expect(submissions.count == 7)
+    // What is kept of jobs that have ended goes with their folders.
+    try await slurm.executor([]).removeLeftovers { $0 }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: slurm.ended.path).isEmpty)
+  }
+
+  /// Refused by the node whose program is another build, and by the next one as well.
+  @Test func anotherBuildOfTheProgramIsRefused() async throws {
+    let program = Bundle.main.bundleURL.appendingPathComponent("segmentd")
+    let build = try ProgramBuild.identity(of: program)
+    let other = try slurm.executor(["COMPLETED", "OTHER"], build: "build-id:00")
+    #expect(try await slurm.small.runner(other).runNext(id: slurm.small.id) { _ in })
+    let job = try slurm.small.ledger.job(slurm.small.id).job
+    #expect(job.state == "held", "\(job.reason ?? "")")
+    #expect(job.reason?.contains(build) == true && job.reason?.contains("build-id:00") == true)
+    #expect(try slurm.excluded() == ["", "w1"])
+    var held = JobSelection()
+    held.states = [.held]
+    _ = try slurm.small.ledger.apply(.retry, to: held)
+    let same = try slurm.executor(["COMPLETED"], build: build)
+    #expect(try await slurm.small.runner(same).runNext(id: slurm.small.id) { _ in })
+    #expect(try slurm.small.ledger.job(slurm.small.id).job.state == "completed")
+  }
+
+  /// What others of the model needed, and an eighth more; no less than the configuration says.
+  @Test func memoryIsAskedForAsPredicted() throws {
+    let settings = try slurm.executor([]).settings
+    #expect(settings.memory(forecast: nil) == 1 << 30 && settings.memory(forecast: 5) == 1 << 30)
+    #expect(settings.memory(forecast: 8 << 30) == 9 << 30)
+    var submission = JobSubmission(memory: 9 << 30, threads: 1, minutes: 1)
+    #expect(settings.leastMemory([submission]) == 1 << 30)
+    submission.hasMoreMemory = true
+    #expect(settings.leastMemory([submission]) == nil)
+  }
+
+  /// Where no node has what is only predicted, the job is not held for it.
+  @Test func aPredictionThatIsTooMuchIsNotInsistedOn() async throws {
+    let sbatch = slurm.commands.appendingPathComponent("sbatch")
+    try Self.refusing.write(to: sbatch, atomically: true, encoding: .utf8)
+    chmod(sbatch.path, 0o700)
+    let cluster = try slurm.executor([]).cluster
+    var request = SlurmCluster.Request(
+      name: "a", folder: "/", log: "/dev/null", memory: 9 << 30, leastMemory: 1 << 30, threads: 1,
+      minutes: 1, command: ["true"])
+    try await cluster.submit(request)
+    let asked = try String(
+      contentsOf: slurm.commands.appendingPathComponent("sbatch.asked"), encoding: .utf8)
+    #expect(asked.split(separator: "\n").count == 2 && asked.contains("--mem=1024M"))
+    request.leastMemory = nil
+    await #expect(throws: SlurmCommandError.self) { try await cluster.submit(request) }
+  }
+
+  /// It has no node with 9 GiB.
+  private static let refusing = """
+    #!/bin/sh
+    echo "$*" >> "$0.asked"
+    case "$*" in *--mem=9216M*)
+      echo 'sbatch: error: Requested node configuration is not available' >&2
+      exit 1 ;;
+    esac
+
+    """
+}
