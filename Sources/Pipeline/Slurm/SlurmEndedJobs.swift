@@ -9,7 +9,7 @@ struct SlurmEndedJobs: Sendable {
   /// - Parameter name: in Slurm.
   /// - Returns: nil of a job that has not ended, or that nothing was kept of.
   func job(named name: String) -> SlurmJob? {
-    files { $0.hasPrefix("\(name).") }.compactMap { file in
+    files { $0.hasPrefix("\(name).") }.compactMap { file -> SlurmJob? in
       // Of a few hundred bytes; it is whole, as it was renamed.
       guard let data = try? Data(contentsOf: file, options: .uncached), data.count < 1 << 16,
         let job = Self.job(String(decoding: data, as: UTF8.self)), job.name == name

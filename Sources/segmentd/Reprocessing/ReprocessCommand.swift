@@ -221,7 +221,7 @@ struct MadeJobs {
   mutating func makePending(_ ledger: Ledger) {
     let planned = pending
     pending = []
-    if planned.count > 1, (try? make(planned, ledger)) != nil { return }
+    if planned.count > 1, batch > 1, (try? make(planned, ledger)) != nil { return }
     for job in planned {
       do throws(LedgerError) { try make([job], ledger) } catch {
         add("series \(job.seriesInstanceUID): \(error)")
@@ -236,7 +236,7 @@ struct MadeJobs {
       planned.map { planned in
         var job = planned.job
         (job.delay, job.reprocessing) = (delay, number)
-        return (planned.seriesInstanceUID, job)
+        return (series: planned.seriesInstanceUID, job: job)
       })
     for requested in made {
       if requested.isNew { newCount += 1 } else { waitingCount += 1 }
