@@ -139,7 +139,7 @@ struct ReprocessCommand: AsyncParsableCommand {
   }
 
   private func show(_ made: MadeJobs, _ end: ReprocessRun.End, _ ledger: Ledger) throws {
-    let jobs = try made.jobs.map { try ledger.job($0.id).job }
+    let jobs = try made.summaries(ledger)
     if json {
       print(try encodeJSON(jobs))
     } else {
@@ -266,6 +266,17 @@ struct MadeJobs {
     if isMany, let number {
       warn("reprocessing \(number): segmentd jobs progress --reprocessing \(number)")
     }
+  }
+
+  /// The jobs as they are by now, in their order; asked for together, as there may be thousands.
+  func summaries(_ ledger: Ledger) throws(LedgerError) -> [JobSummary] {
+    // No selection would be that of all jobs.
+    guard !jobs.isEmpty else { return [] }
+    var query = JobQuery()
+    query.selection.jobs = jobs.map(\.id)
+    let known = Dictionary(
+      try ledger.jobs(query).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+    return jobs.compactMap { known[$0.id] }
   }
 
   /// Whether there is anything to report.
