@@ -66,7 +66,7 @@ import Volumes
       guard line.hasPrefix("Error: Template 1411 "),
         line.hasSuffix("Missing conditional content item"), let at = line.firstMatch(of: place)
       else { return String(line) }
-      return "group \(at.2), row \(at.1)"
+      return "group \(at.output.2), row \(at.output.1)"
     }
     // Two structures in two phases are the first four groups.
     #expect(
