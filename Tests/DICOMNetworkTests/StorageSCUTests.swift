@@ -5,7 +5,7 @@ import Testing
 
 /// The sender against DCMTK's and pynetdicom's receivers.
 @Suite struct StorageSCUTests {
-  private let scu = StorageSCU(callingAETitle: "SEGMENTD", timeout: 5)
+  private let scu = StorageSCU(callingAETitle: "SEGMENTD", timeout: 900)
 
   /// A running receiver.
   private struct Receiver {
@@ -146,7 +146,7 @@ import Testing
     withExtendedLifetime(silent) {}
   }
 
-  @Test(.timeLimit(.minutes(5))) func givesUpOnASilentPeer() async throws {
+  @Test(.timeLimit(.minutes(30))) func givesUpOnASilentPeer() async throws {
     let silent = SilentServer()
     let peer = Peer(aeTitle: "PACS", host: "127.0.0.1", port: try silent.listen())
     await #expect(throws: DICOMNetworkError.self) {

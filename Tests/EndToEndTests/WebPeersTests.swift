@@ -68,11 +68,24 @@ import Testing
     #expect(try await web.send("silence", files).status == 408)
     let large = web.setup.folder.url.appendingPathComponent("large")
     try (Data(contentsOf: files[0]) + Data(count: 200_000)).write(to: large)
-    #expect(try await post(web, "application/dicom", large).code == 413)
-    let chunked = try await post(
-      web, "application/dicom", large, path: "/studies", "-H", "Transfer-Encoding: chunked")
-    #expect(chunked.code == 413)
+    #expect(try await inTime { try await post(web, "application/dicom", large).code } == 413)
+    let chunked = try await inTime {
+      try await post(
+        web, "application/dicom", large, path: "/studies", "-H", "Transfer-Encoding: chunked"
+      ).code
+    }
+    #expect(chunked == 413)
     #expect(try await daemon.end() == 0)
+  }
+
+  /// The answer of a server that waits for two seconds: a busy machine may keep curl from sending for as long, now and
+  /// then.
+  private func inTime(_ ask: () async throws -> Int) async throws -> Int {
+    for _ in 1...20 {
+      let code = try await ask()
+      if code != 408 { return code }
+    }
+    return 408
   }
 
   @Test func anObjectThatNeverEnds() async throws {

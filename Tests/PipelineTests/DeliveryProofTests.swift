@@ -27,7 +27,7 @@ import Testing
       delivery = outbox.delivery(to: [
         "pacs": DIMSEDestination(
           peer: Peer(aeTitle: "PACS", host: "127.0.0.1", port: archive.port),
-          callingAETitle: "SEGMENTD", proof: .commitment, timeout: 60, reportPatience: patience)
+          callingAETitle: "SEGMENTD", proof: .commitment, timeout: 900, reportPatience: patience)
       ])
     }
 
@@ -205,7 +205,7 @@ import Testing
     let receiver = try await Receiver(answering: "0000")
     let delivery = outbox.delivery(to: [
       "pacs": DIMSEDestination(
-        peer: receiver.peer, callingAETitle: "SEGMENTD", proof: .query, timeout: 5)
+        peer: receiver.peer, callingAETitle: "SEGMENTD", proof: .query, timeout: 900)
     ])
     #expect(try await delivery.deliverNext())
     #expect(try await delivery.proveNext())

@@ -51,10 +51,10 @@ import Testing
     let receiver = try await Receiver(answering: "0122")
     let server = try await StowServer()
     let delivery = outbox.delivery(to: [
-      "pacs": DIMSEDestination(peer: receiver.peer, callingAETitle: "SEGMENTD", timeout: 10),
+      "pacs": DIMSEDestination(peer: receiver.peer, callingAETitle: "SEGMENTD", timeout: 900),
       "web": STOWDestination(
         url: try #require(URL(string: "http://127.0.0.1:\(server.port)/some-0122")),
-        authorization: { () throws(DeliveryFault) in .none }, timeout: 60),
+        authorization: { () throws(DeliveryFault) in .none }, timeout: 900),
     ])
     for name in ["pacs", "web"] {
       #expect(try await delivery.deliverNext(to: name))

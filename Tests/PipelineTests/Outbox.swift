@@ -90,7 +90,7 @@ struct Outbox {
 
   func delivery(_ peers: [String: Peer]) -> Delivery {
     delivery(
-      to: peers.mapValues { DIMSEDestination(peer: $0, callingAETitle: "SEGMENTD", timeout: 10) })
+      to: peers.mapValues { DIMSEDestination(peer: $0, callingAETitle: "SEGMENTD", timeout: 900) })
   }
 
   func delivery(to destinations: [String: any ResultDestination]) -> Delivery {

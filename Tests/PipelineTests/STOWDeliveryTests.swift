@@ -11,7 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(20))) struct STOWDeliveryTests {
   private func destination(
     _ port: Int, _ how: String, authorization: DICOMwebClient.Authorization = .none,
-    isAskedForProof: Bool = false, timeout: Int = 60
+    isAskedForProof: Bool = false, timeout: Int = 900
   ) throws -> STOWDestination {
     STOWDestination(
       url: try #require(URL(string: "http://127.0.0.1:\(port)/\(how)")),
@@ -72,7 +72,7 @@ import Testing
     let outbox = try Outbox()
     let server = try await StowServer()
     let delivery = outbox.delivery(to: [
-      "pacs": try destination(server.port, which.how, timeout: which.how == "hang" ? 1 : 60)
+      "pacs": try destination(server.port, which.how, timeout: which.how == "hang" ? 1 : 900)
     ])
     #expect(try await delivery.deliverNext())
     let row = try outbox.row("pacs")

@@ -45,7 +45,8 @@ import Testing
 
   /// A daemon's delivery, as after its start, for as long as something is done.
   private func daemon(
-    _ outbox: Outbox, _ peers: [String: Peer], while work: () async throws -> Void
+    _ outbox: Outbox, _ peers: [String: Peer], timeout: Int = 900,
+    while work: () async throws -> Void
   ) async throws {
     let clock = outbox.clock
     let ledger = try Ledger(path: outbox.state.ledger.path, clock: TimeSource { clock.now })
@@ -53,7 +54,7 @@ import Testing
     let delivery = Delivery(
       state: outbox.state, ledger: ledger,
       destinations: peers.mapValues {
-        DIMSEDestination(peer: $0, callingAETitle: "SEGMENTD", timeout: 2)
+        DIMSEDestination(peer: $0, callingAETitle: "SEGMENTD", timeout: timeout)
       }, logger: logger)
     let group = ServiceGroup(configuration: .init(services: [delivery], logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -106,7 +107,7 @@ import Testing
         while True: peers.append(server.accept())
         """,
       ], log: outbox.folder.url.appendingPathComponent("silent.log"))
-    try await daemon(outbox, peers) { try await pass(hours: 20, outbox.clock) }
+    try await daemon(outbox, peers, timeout: 2) { try await pass(hours: 20, outbox.clock) }
     try await silent.end(SIGKILL)
     let sunday = try outbox.row("pacs")
     #expect(sunday.attempts > saturday.attempts && sunday.deliveredAt == nil, "\(sunday)")
