@@ -45,6 +45,7 @@ public enum ModelTraining {
     let origin = try complete(
       &model, cases: cases, split: split, batch: configuration.options.batch)
     let draft = try model.withOpenLimits().bundle(in: folder.candidate)
+    try BundleWriting.checkIsFree(draft.name, in: folder.models)
     if let initial, initial.network != draft.network {
       throw TrainingError.differentNetwork(initialModel: initial.directory.path)
     }

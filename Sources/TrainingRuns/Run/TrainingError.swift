@@ -55,9 +55,11 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unknownHeldOut(let names):
       "--held-out: there is no case called \(names.prefix(10).joined(separator: ", "))"
     case .tooFewCorrections(let count):
-      "\(count) corrected case: one is held out to see whether the training helps, so that at least "
-        + "two are needed"
-    case .bundleExists(let path): "\(path): is there already, and a bundle is never replaced"
+      TrainingText.count(count, "corrected case")
+        + ": one is held out to see whether the training helps, so that at least two are needed"
+    case .bundleExists(let path):
+      "\(path): is there already, and a bundle is never replaced; move it away, or train in another "
+        + "folder"
     }
   }
 }

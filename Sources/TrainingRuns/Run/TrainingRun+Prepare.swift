@@ -1,7 +1,7 @@
 import Training
 
 extension TrainingRun {
-  /// Reads and checks the training cases, and makes the run ready.
+  /// Reads and checks all cases, and makes the run ready.
   ///
   /// - Throws: ``TrainingDataErrors`` with every case that is at fault, `AugmentationError`, and what
   ///   `TrainingRun.init` throws.
@@ -12,10 +12,7 @@ extension TrainingRun {
     let draft = request.draft
     try request.augmentation.validate()
     let reader = CaseReader(draft)
-    let cases = try PreparedCases(
-      request.training, reader: reader, preprocessing: draft.preprocessing,
-      memoryBytes: request.caseBytes, folder: folder.prepared, threads: request.threads)
-    try cases.checkClasses()
+    let cases = try prepareCases(request, reader, in: folder)
     let patches = PatchSource(
       cases, drawing: PatchDrawing(request.augmentation, patch: draft.network.patch),
       channels: draft.network.inputChannels, batch: request.options.batch,
@@ -28,5 +25,24 @@ extension TrainingRun {
         try reader.read($0)
       }, weights: request.weights)
     return try TrainingRun(plan, in: folder, resume: resume, report: report)
+  }
+
+  /// The training cases, made ready for the network. The held-out ones are checked too: a training may
+  /// go on for hours before it validates.
+  private static func prepareCases(
+    _ request: RunRequest, _ reader: CaseReader, in folder: RunFolder
+  ) throws -> PreparedCases {
+    let heldOutFaults = reader.faults(in: request.heldOut, threads: request.threads)
+    let cases: PreparedCases
+    do {
+      cases = try PreparedCases(
+        request.training, reader: reader, preprocessing: request.draft.preprocessing,
+        memoryBytes: request.caseBytes, folder: folder.prepared, threads: request.threads)
+    } catch let found as TrainingDataErrors {
+      throw TrainingDataErrors(errors: found.errors + heldOutFaults)
+    }
+    guard heldOutFaults.isEmpty else { throw TrainingDataErrors(errors: heldOutFaults) }
+    try cases.checkClasses()
+    return cases
   }
 }

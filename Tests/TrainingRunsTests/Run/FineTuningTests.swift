@@ -112,6 +112,28 @@ import Volumes
     }
   }
 
+  @Test func heldOutCasesAreCheckedBeforeAnythingIsTrained() async throws {
+    var tuning = tuning(try cases(0..<3, "new"))
+    tuning.heldOut = ["1"]
+    // Values that the model does not have, in a held-out case and in one to train with.
+    for seed in UInt64(1)...2 {
+      let (_, labels) = BallPhantom(seed: seed).volumes
+      let path = folder.url.appendingPathComponent("new/labels/\(seed).nii").path
+      try FileManager.default.removeItem(atPath: path)
+      try NIfTIFile.write(
+        LabelVolume(grid: labels.grid, labels: labels.labels.map { $0 == 2 ? 9 : $0 }), to: path)
+    }
+    let log = EventLog()
+    await #expect {
+      try await tuning.run(resume: false, stop: StopRequest()) { log.add($0) }
+    } throws: { error in
+      let errors = (error as? TrainingDataErrors)?.errors ?? []
+      return errors.map { "\($0)".contains("the value 9") } == [true, true]
+        && zip(errors, ["2.nii", "1.nii"]).allSatisfy { "\($0)".contains("new/labels/\($1)") }
+    }
+    #expect(log.losses.isEmpty && log.dice.isEmpty)
+  }
+
   @Test func oneCorrectionIsNotEnough() async throws {
     let tuning = tuning(try cases(0..<1, "new"))
     await #expect(throws: TrainingError.tooFewCorrections(count: 1)) {

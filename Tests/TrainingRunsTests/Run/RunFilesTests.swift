@@ -37,6 +37,31 @@ import Testing
     }
   }
 
+  @Test func aBundleThatIsThereIsNeverReplaced() async throws {
+    let models = folder.url.appendingPathComponent("models")
+    try BundleWriting.checkIsFree("balls", in: models)
+    try await BundleWriting.publish("balls", in: models) {
+      try Data("first".utf8).write(to: $0.appendingPathComponent("CARD.md"))
+    }
+    let bundle = models.appendingPathComponent("balls")
+    let exists = TrainingError.bundleExists(path: bundle.path)
+    #expect(throws: exists) { try BundleWriting.checkIsFree("balls", in: models) }
+    await #expect(throws: exists) {
+      try await BundleWriting.publish("balls", in: models) {
+        try Data("second".utf8).write(to: $0.appendingPathComponent("CARD.md"))
+      }
+    }
+    #expect(
+      try Data(contentsOf: bundle.appendingPathComponent("CARD.md")) == Data("first".utf8))
+    // What fails leaves nothing behind.
+    await #expect(throws: CancellationError.self) {
+      try await BundleWriting.publish("other", in: models) { (_: URL) -> Void in
+        throw CancellationError()
+      }
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: models.path) == ["balls"])
+  }
+
   @Test func rowsAfterTheCheckpointAndHalfRowsAreRemoved() throws {
     var rows: RowLog? = try RowLog(log, header: ["step", "loss"], after: 0)
     for step in 1...4 { #expect(rows?.add(["\(step)", "0.\(step)"]) == nil) }

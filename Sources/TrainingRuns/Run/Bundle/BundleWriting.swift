@@ -60,6 +60,14 @@ enum BundleWriting {
     chmod(url.path, 0o644)
   }
 
+  /// Checks that there is no bundle of the name yet.
+  ///
+  /// - Throws: ``TrainingError/bundleExists(path:)``.
+  static func checkIsFree(_ name: String, in folder: URL) throws(TrainingError) {
+    let path = folder.appendingPathComponent(name).path
+    guard !FileManager.default.fileExists(atPath: path) else { throw .bundleExists(path: path) }
+  }
+
   /// Makes a bundle in a hidden folder and gives it its name once it is whole: it is there complete
   /// or not at all, and no other is replaced.
   ///
@@ -67,10 +75,8 @@ enum BundleWriting {
   static func publish<Result>(
     _ name: String, in folder: URL, _ fill: (URL) async throws -> Result
   ) async throws -> Result {
+    try checkIsFree(name, in: folder)
     let target = folder.appendingPathComponent(name)
-    guard !FileManager.default.fileExists(atPath: target.path) else {
-      throw TrainingError.bundleExists(path: target.path)
-    }
     let hidden = folder.appendingPathComponent(".\(name).new")
     // What a kill has left.
     try? FileManager.default.removeItem(at: hidden)
