@@ -1,6 +1,7 @@
 import ConfigurationFile
 import FileSystem
 import Foundation
+import SeriesProcessing
 
 extension Diagnosis {
   /// The cluster, where it computes jobs. Nothing is submitted.
@@ -10,6 +11,9 @@ extension Diagnosis {
     }
     let commands = SlurmCommands(folder: slurm.commands)
     var findings = [SlurmFindings.folder(slurm.folder)]
+    if slurm.sameProgram, let build = try? ProgramBuild.own() {
+      findings.append(.good("the nodes' segmentd", "has to be this build, \(build)"))
+    }
     let missing = ["sbatch", "squeue", "scancel", "scontrol", "sinfo"]
       .filter { commands.file($0) == nil }
     guard missing.isEmpty else {
