@@ -109,14 +109,17 @@ struct PrescribedSlurm {
   /// - Parameters:
   ///   - states: of its submissions, one after the other.
   ///   - build: that the nodes' program has to be; nil for any.
-  func executor(_ states: [String], build: String? = nil) throws -> SlurmExecutor {
+  ///   - memory: that is asked for where nothing is known, in bytes.
+  func executor(
+    _ states: [String], build: String? = nil, memory: Int = 1 << 30
+  ) throws -> SlurmExecutor {
     try (states.joined(separator: "\n") + "\n").write(
       to: commands.appendingPathComponent("states"), atomically: true, encoding: .utf8)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let models = TestFiles.fixtures.appendingPathComponent("models")
     var settings = SlurmSettings(
       folder: folder, program: Bundle.main.bundleURL.appendingPathComponent("segmentd").path,
-      models: [models.path], threads: 1, memory: 1 << 30, minutes: 10)
+      models: [models.path], threads: 1, memory: memory, minutes: 10)
     settings.confirmation = .milliseconds(200)
     settings.pause = .milliseconds(20)
     settings.visibility = .milliseconds(200)

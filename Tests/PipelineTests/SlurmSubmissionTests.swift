@@ -123,6 +123,23 @@ import Testing
     #expect(settings.leastMemory([submission]) == nil)
   }
 
+  /// A node says what the first job of a model needs, and is asked for more; the next one asks for that at once.
+  @Test func whatAJobNeededIsAskedForByTheNext() async throws {
+    let (small, memory) = (slurm.small, 1 << 20)
+    let first = try slurm.executor(["COMPLETED", "COMPLETED"], memory: memory)
+    #expect(try await small.runner(first).runNext(id: small.id) { _ in })
+    let next = try await small.addJob(priority: 0)
+    let second = try slurm.executor(["COMPLETED"], memory: memory)
+    #expect(try await small.runner(second).runNext(id: next) { _ in })
+    for id in [small.id, next] {
+      let job = try small.ledger.job(id).job
+      #expect(job.state == "completed", "\(job.reason ?? "")")
+    }
+    let asked = try slurm.submissions().map(\.asked)
+    #expect(asked.map { $0[0] } == ["1", "2", "1"] && asked[0][1] == "1M", "\(asked)")
+    #expect(asked.count == 3 && asked[2][1] != "1M")
+  }
+
   /// Where no node has what is only predicted, the job is not held for it.
   @Test func aPredictionThatIsTooMuchIsNotInsistedOn() async throws {
     let sbatch = slurm.commands.appendingPathComponent("sbatch")
