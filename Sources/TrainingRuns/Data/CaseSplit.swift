@@ -1,3 +1,4 @@
+import FileSystem
 import Foundation
 import Training
 
@@ -24,12 +25,14 @@ public struct CaseSplit: Sendable, Equatable {
       var training: [String]
       var heldOut: [String]
     }
-    let lists: Lists
+    let data: Data
     do {
-      lists = try JSONDecoder().decode(Lists.self, from: Data(contentsOf: file))
-    } catch {
+      data = try Data(contentsOf: file)
+    } catch { throw .unreadable(path: file.path, reason: SystemError.text(of: error)) }
+    guard let lists = try? JSONDecoder().decode(Lists.self, from: data) else {
       throw .unreadable(
-        path: file.path, reason: "is no JSON object with the lists training and heldOut: \(error)")
+        path: file.path,
+        reason: "is not a JSON object with the lists training and heldOut of names")
     }
     func matching(_ entries: [String]) throws(CaseSplitError) -> [String] {
       var names: Set<String> = []

@@ -23,7 +23,8 @@ struct CaseSplitTests {
   }
 
   @Test(arguments: [
-    (#"{"training": ["p1"]}"#, "heldOut"), (#"{"training": ["p77"], "heldOut": []}"#, "p77"),
+    (#"{"training": ["p1"]}"#, "heldOut"), (#"{"training": "p1", "heldOut": []}"#, "the lists"),
+    ("[", "JSON"), (#"{"training": ["p77"], "heldOut": []}"#, "p77"),
     (#"{"training": ["p1"], "heldOut": ["p1_b"]}"#, "p1_b"),
     (#"{"training": [], "heldOut": ["p1_b"]}"#, "training is empty"),
   ])
@@ -34,6 +35,13 @@ struct CaseSplitTests {
       try CaseSplit(file: url, cases: cases)
     }
     #expect(error.description.contains(url.path) && error.description.contains(named))
+  }
+
+  @Test func aFileThatIsNotThereIsNamed() {
+    let url = URL(fileURLWithPath: "/nowhere/split.json")
+    let error = CaseSplitError.unreadable(
+      path: "/nowhere/split.json", reason: "No such file or directory")
+    #expect(throws: error) { try CaseSplit(file: url, cases: cases) }
   }
 
   @Test func foldsKeepPatientsTogetherAndGroupsBalanced() throws {
