@@ -88,6 +88,17 @@ extension CaseFiles {
     }
   }
 
+  /// Checks that no image is taken for its own labels, as one of a folder of both is where the file
+  /// with the labels is missing.
+  ///
+  /// - Throws: ``CaseListError/unmatched(images:labels:)``.
+  public static func checkLabelsAreApart(_ cases: [CaseFiles]) throws(CaseListError) {
+    let own = cases.filter { item in
+      item.images.contains { $0.standardizedFileURL.path == item.labels.standardizedFileURL.path }
+    }
+    guard own.isEmpty else { throw .unmatched(images: own.map(\.name), labels: []) }
+  }
+
   /// Names from `a,b,c`, or from a JSON file: a list, or an object whose `heldOut` is one.
   public static func names(from text: String) throws(CaseListError) -> [String] {
     guard text.hasSuffix(".json") else {

@@ -91,6 +91,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     let files = try CaseFiles.match(
       images: URL(fileURLWithPath: images ?? predictions ?? ""),
       labels: URL(fileURLWithPath: labels), names: names)
+    if predictions == nil { try CaseFiles.checkLabelsAreApart(files) }
     let scoring = try Scoring(files, bundle: bundle, benchmark: benchmark, geometry: config.rules())
     let start = ContinuousClock.now
     let outcomes: [CaseOutcome]

@@ -53,6 +53,17 @@ import Testing
     #expect(try match("img", "label") == ["0035": ["img0035.nii.gz", "label0035.nii.gz"]])
   }
 
+  @Test func anImageIsNotItsOwnLabels() throws {
+    try make("heart/p1.nii.gz", "heart/p1_gt.nii.gz", "heart/p2.nii.gz")
+    let cases = try CaseFiles.match(
+      images: folder.url.appendingPathComponent("heart"),
+      labels: folder.url.appendingPathComponent("heart"), names: nil)
+    #expect(throws: CaseListError.unmatched(images: ["p2"], labels: [])) {
+      try CaseFiles.checkLabelsAreApart(cases)
+    }
+    try CaseFiles.checkLabelsAreApart(cases.filter { $0.name == "p1" })
+  }
+
   @Test func labelsNextToImagesMatch() throws {
     try make(
       "heart/p1_frame01.nii.gz", "heart/p1_frame01_gt.nii.gz", "series/one/1.dcm",

@@ -22,6 +22,7 @@ struct RunCases {
       let found = try CaseFiles.match(
         images: URL(fileURLWithPath: place.images), labels: URL(fileURLWithPath: place.labels),
         names: nil)
+      try CaseFiles.checkLabelsAreApart(found)
       for item in found {
         if let first = source[item.name], !laterWins {
           throw TrainingError.sameCase(
