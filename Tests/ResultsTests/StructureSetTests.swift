@@ -243,11 +243,7 @@ import Volumes
   ]
 
   @Test(arguments: faults) func aFaultIsFound(fault: WrittenFault) throws {
-    let object = series.structures(labels)
-    #expect(try object.write(to: path) == .written)
-    try fault.inject(into: path)
-    let error = #expect(throws: ProofError.self) { try object.prove(path) }
-    #expect(error?.reason.contains(fault.says) == true, "\(error as Any)")
+    try fault.expectFound(in: series.structures(labels), at: path)
   }
 
   // MARK: plastimatch

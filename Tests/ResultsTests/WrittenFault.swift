@@ -54,6 +54,28 @@ struct WrittenFault: CustomTestStringConvertible, Sendable {
     .at(tag, "another \(tag)") { $0.set(tag, vr, text) }
   }
 
+  /// What may be wrong in pixels of a byte each, of frames of 45.
+  static let ofBytes: [WrittenFault] = [
+    .bits("two frames swapped", says: "voxels differ") { _, pixels in
+      let (first, second) = (Array(pixels[0..<45]), Array(pixels[45..<90]))
+      pixels.replaceSubrange(0..<90, with: second + first)
+    },
+    .bits("pixel data that is cut off", says: "\(DICOM.Tag.pixelData)") { _, pixels in
+      pixels.removeLast(2)
+    },
+    .bits("a frame more", says: "\(DICOM.Tag.pixelData)") { _, pixels in
+      pixels += [UInt8](repeating: 0, count: 46)
+    },
+  ]
+
+  /// Expects that an object does not prove once the fault is in it, and that the error names it.
+  func expectFound(in object: some ResultObject, at path: String) throws {
+    #expect(try object.write(to: path) == .written)
+    try inject(into: path)
+    let error = #expect(throws: ProofError.self) { try object.prove(path) }
+    #expect(error?.reason.contains(says) == true, "\(error as Any)")
+  }
+
   func inject(into path: String) throws {
     switch change {
     case .object(let change) where !Self.hasPixels(path):
