@@ -51,6 +51,13 @@ struct CapturePhantom {
   /// As whoever makes a page knows them.
   let millilitres = ["Right kidney": 4.5, "Œsophagus": 12.25, "Spleen": 0.0028]
 
+  /// The page of the captures, as it is laid out without words.
+  var page: KeyPage {
+    KeyPage(
+      captures.volume, captures.palette,
+      KeyPage.Content(title: "", warnings: [], millilitres: [:]))
+  }
+
   /// Writes and proves an object.
   ///
   /// - Returns: its path.

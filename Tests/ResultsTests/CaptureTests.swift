@@ -147,10 +147,7 @@ import Volumes
     _ = try phantom.write(phantom.captures.frames())
     _ = try phantom.write(phantom.captures.page(millilitres: [:]))
     for object in phantom.captures.singleFrames() { _ = try phantom.write(object) }
-    let page = KeyPage(
-      phantom.captures.volume, phantom.captures.palette,
-      KeyPage.Content(title: "", warnings: [], millilitres: [:]))
-    let sides = page.tiles.prefix(3).map {
+    let sides = phantom.page.tiles.prefix(3).map {
       PatientLetters.text(-$0.geometry.across) + PatientLetters.text(-$0.geometry.down)
     }
     #expect(Set(sides) == ["RA", "RH", "AH"])
@@ -187,10 +184,7 @@ import Volumes
       _ = try phantom.write(phantom.captures.frames())
       _ = try phantom.write(phantom.captures.page(millilitres: [:]))
       for object in phantom.captures.singleFrames() { _ = try phantom.write(object) }
-      let page = KeyPage(
-        phantom.captures.volume, phantom.captures.palette,
-        KeyPage.Content(title: "", warnings: [], millilitres: [:]))
-      #expect(page.tiles.count == tiles)
+      #expect(phantom.page.tiles.count == tiles)
     }
   }
 
@@ -280,16 +274,8 @@ import Volumes
 
   /// Thirteen labels far from each other, of which three planes show some.
   @Test func everyLabelIsOnThePage() throws {
-    let segments = (1...13).map { value -> SegmentDescription in
-      var segment = PhantomLabels.segments[0]
-      segment.value = UInt8(value)
-      segment.labels = [segment.value]
-      segment.name = "Structure \(value)"
-      segment.color = [UInt8(250 - 15 * value), UInt8(15 * value), 200]
-      return segment
-    }
     let phantom = try CapturePhantom(
-      .init(rows: 40, columns: 40, slices: 26), segments: segments,
+      .init(rows: 40, columns: 40, slices: 26), segments: PhantomLabels.thirteen,
       labels: { grid in
         var labels = LabelVolume(
           grid: grid, labels: [UInt8](repeating: 0, count: grid.voxelCount))

@@ -72,14 +72,7 @@ import Volumes
 
   /// Thirteen labels, each in a few slices: of each there is a contour.
   @Test func eachLabelHasAContour() throws {
-    let segments = (1...13).map { value -> SegmentDescription in
-      var segment = PhantomLabels.segments[0]
-      segment.value = UInt8(value)
-      segment.labels = [segment.value]
-      segment.name = "Structure \(value)"
-      segment.color = [UInt8(250 - 15 * value), UInt8(15 * value), 200]
-      return segment
-    }
+    let segments = PhantomLabels.thirteen
     var labels = empty(grid)
     for value in 1...13 {
       labels.labels[(2 * value * 10 + value % 7 + 1) * 20 + value + 2] = UInt8(value)

@@ -199,6 +199,31 @@ enum PhantomLabels {
       color: [211, 171, 143]),
   ]
 
+  /// Thirteen structures, each of a colour of its own.
+  static let thirteen = (1...13).map { value -> SegmentDescription in
+    var segment = segments[0]
+    segment.value = UInt8(value)
+    segment.labels = [segment.value]
+    segment.name = "Structure \(value)"
+    segment.color = [UInt8(250 - 15 * value), UInt8(15 * value), 200]
+    return segment
+  }
+
+  /// A ball of label 5 with a hollow, in which there is another structure, label 1; for 40 rows, 32 columns and 12
+  /// slices.
+  static func hollowBall(on grid: VolumeGrid) -> LabelVolume {
+    LabelVolume(
+      grid: grid,
+      labels: (0..<grid.voxelCount).map { voxel in
+        let column = Double(voxel % grid.columns) - 15.3
+        let row = Double(voxel / grid.columns % grid.rows) - 19.6
+        let slice = Double(voxel / (grid.columns * grid.rows)) - 5.4
+        let radius = (column * column * 0.56 + row * row * 0.25 + slice * slice * 6.25)
+          .squareRoot()
+        return radius < 2.6 ? 1 : (4..<8.2).contains(radius) ? 5 : 0
+      })
+  }
+
   /// More than half where the label is; less than half of label 1 everywhere else, and of label 5 in slices that
   /// have it.
   static func probabilities(of labels: LabelVolume) -> ProbabilityVolume {

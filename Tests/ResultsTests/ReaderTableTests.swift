@@ -94,15 +94,26 @@ import Volumes
   ///
   /// With `SEGMENTD_READERS_TABLE` the sources and objects stay in that folder.
   @Test func otherProgramsReadEverySource() async throws {
-    let temporary = try TemporaryFolder()
     let kept = ProcessInfo.processInfo.environment["SEGMENTD_READERS_TABLE"]
-    let root = kept.map { URL(fileURLWithPath: $0) } ?? temporary.url
+    _ = try await checkedTable(in: kept.map { URL(fileURLWithPath: $0) })
+  }
+
+  /// Writes all sources and has the script compare what programs read of them.
+  ///
+  /// - Parameters:
+  ///   - options: which programs; none for those that need no option.
+  ///   - kept: where the sources stay.
+  /// - Returns: the table.
+  private func checkedTable(_ options: [String] = [], in kept: URL? = nil) async throws -> String {
+    let temporary = try TemporaryFolder()
+    let root = kept ?? temporary.url
     for source in Self.sources { try Self.write(source, below: root) }
     let script = TestFiles.package
       .appendingPathComponent("Scripts/test-support/readers/readers_table.py").path
     let result = try await runProcess(
-      testPython, ["-W", "ignore", script, root.path, "--check"])
+      testPython, ["-W", "ignore", script, root.path, "--check"] + options)
     #expect(result.status == 0, "\(result.output)")
+    return result.output
   }
 
   /// The packages that `Scripts/test.sh` installs.
@@ -116,18 +127,9 @@ import Volumes
   /// With the pydicom of its time.
   @Test(.enabled(if: hasPydicomSeg, Comment(rawValue: pydicomSegIsMissing)))
   func pydicomSegReadsEverySource() async throws {
-    let folder = try TemporaryFolder()
-    for source in Self.sources { try Self.write(source, below: folder.url) }
-    let script = TestFiles.package
-      .appendingPathComponent("Scripts/test-support/readers/readers_table.py").path
-    let result = try await runProcess(
-      testPython,
-      [
-        "-W", "ignore", script, folder.url.path, "--check", "--pydicom-seg", Self.pydicomSeg.path,
-        "--only", "pydicom-seg",
-      ])
-    #expect(result.status == 0, "\(result.output)")
-    #expect(result.output.components(separatedBy: "| exact |").count == Self.sources.count)
+    let table = try await checkedTable(
+      ["--pydicom-seg", Self.pydicomSeg.path, "--only", "pydicom-seg"])
+    #expect(table.components(separatedBy: "| exact |").count == Self.sources.count)
   }
 
   /// The environment that `Scripts/readers-table.sh --slicer` makes.
@@ -141,19 +143,9 @@ import Volumes
       if: FileManager.default.isExecutableFile(atPath: slicer.path),
       Comment(rawValue: slicerIsMissing)))
   func slicersCoreReadsEverySource() async throws {
-    let folder = try TemporaryFolder()
-    for source in Self.sources { try Self.write(source, below: folder.url) }
-    let script = TestFiles.package
-      .appendingPathComponent("Scripts/test-support/readers/readers_table.py").path
-    let result = try await runProcess(
-      testPython,
-      [
-        "-W", "ignore", script, folder.url.path, "--check", "--slicer", Self.slicer.path, "--only",
-        "Slicer's core",
-      ])
-    #expect(result.status == 0, "\(result.output)")
+    let table = try await checkedTable(["--slicer", Self.slicer.path, "--only", "Slicer's core"])
     for source in Self.sources {
-      #expect(result.output.contains("| \(source.name) | "), "\(result.output)")
+      #expect(table.contains("| \(source.name) | "), "\(table)")
     }
   }
 

@@ -73,14 +73,15 @@ import Volumes
     #expect(try object.write(to: url.path) == .written)
     try object.prove(url.path)
     // Values of the source that break the rules of their VR are copied nevertheless.
-    let complaints = try errors(url.path).subtracting(errors(series.stack.frames[0].file))
+    let complaints = try await errors(url.path)
+      .subtracting(errors(series.stack.frames[0].file))
     #expect(complaints == [])
     // Patient, study, equipment and place are the same in the object and its images.
     let images = Set(series.stack.frames.map(\.file)).sorted()
-    let contradictions = try errors([url.path] + images, of: "/usr/bin/dcentvfy")
+    let contradictions = try await errors([url.path] + images, of: "/usr/bin/dcentvfy")
       .subtracting(errors(images, of: "/usr/bin/dcentvfy"))
     #expect(contradictions == [])
-    let others = try writeOthers(series, labels)
+    let others = try await writeOthers(series, labels)
     let expected = try ReaderExpectation(of: object).write(to: series.folder.url)
     let script = TestFiles.package.appendingPathComponent(
       "Scripts/test-support/readers/read_segmentation.py")
@@ -92,8 +93,10 @@ import Volumes
   /// The same labels as a label map and, but for tiles of a mosaic, as a structure set.
   ///
   /// - Returns: options for the script.
-  private func writeOthers(_ series: PhantomSeries, _ labels: LabelVolume) throws -> [String] {
-    let known = try errors(series.stack.frames[0].file, tool: Self.validator)
+  private func writeOthers(
+    _ series: PhantomSeries, _ labels: LabelVolume
+  ) async throws -> [String] {
+    let known = try await errors(series.stack.frames[0].file, tool: Self.validator)
     let labelMap = series.folder.url.appendingPathComponent("labelmap.dcm").path
     let object = series.segmentation(
       labels,
@@ -101,7 +104,7 @@ import Volumes
       form: .labelMap)
     #expect(try object.write(to: labelMap) == .written)
     try object.prove(labelMap)
-    #expect(try errors(labelMap, tool: Self.validator).subtracting(known) == [])
+    #expect(try await errors(labelMap, tool: Self.validator).subtracting(known) == [])
     // Noise on large images is tens of thousands of contours, which take a minute to fill in Python.
     let isLarge = series.stack.grid.rows * series.stack.grid.columns > 10_000
     let structures = series.structures(isLarge ? PhantomLabels.blocks(labels) : labels)
@@ -112,7 +115,7 @@ import Volumes
     }
     #expect(try structures.write(to: path) == .written)
     try structures.prove(path)
-    #expect(try errors(path, tool: Self.validator).subtracting(known) == [])
+    #expect(try await errors(path, tool: Self.validator).subtracting(known) == [])
     return ["--label-map", labelMap] + (isLarge ? [] : ["--structures", path])
   }
 
@@ -126,30 +129,15 @@ import Volumes
 
   private func errors(
     _ path: String, tool: String = "/usr/bin/dciodvfy"
-  ) throws -> Set<Substring> {
-    try errors([path], of: tool)
+  ) async throws -> Set<Substring> {
+    try await errors([path], of: tool)
   }
 
-  private func errors(_ paths: [String], of tool: String) throws -> Set<Substring> {
+  private func errors(_ paths: [String], of tool: String) async throws -> Set<Substring> {
     // It counts the bytes of a Series Description in UTF-8, not its characters.
     Set(
-      try run(tool, paths).output.split(separator: "\n").filter {
+      try await runProcess(tool, paths).output.split(separator: "\n").filter {
         $0.hasPrefix("Error") && !$0.contains("(0x0008,0x103e)")
       })
-  }
-
-  private func run(_ tool: String, _ arguments: [String]) throws -> (status: Int32, output: String)
-  {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: tool)
-    process.arguments = arguments
-    let pipe = Pipe()
-    defer { try? pipe.fileHandleForReading.close() }
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (process.terminationStatus, output)
   }
 }

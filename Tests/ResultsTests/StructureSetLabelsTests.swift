@@ -11,20 +11,6 @@ import Volumes
 @Suite struct StructureSetLabelsTests {
   private static let plastimatch = "/usr/bin/plastimatch"
 
-  /// A ball with a hollow, in which there is another structure.
-  private static func hollowBall(on grid: VolumeGrid) -> LabelVolume {
-    LabelVolume(
-      grid: grid,
-      labels: (0..<grid.voxelCount).map { voxel in
-        let column = Double(voxel % grid.columns) - 15.3
-        let row = Double(voxel / grid.columns % grid.rows) - 19.6
-        let slice = Double(voxel / (grid.columns * grid.rows)) - 5.4
-        let radius = (column * column * 0.56 + row * row * 0.25 + slice * slice * 6.25)
-          .squareRoot()
-        return radius < 2.6 ? 1 : (4..<8.2).contains(radius) ? 5 : 0
-      })
-  }
-
   /// A structure set of a hollow ball as we write it.
   private struct Written {
     let series: PhantomSeries
@@ -34,7 +20,7 @@ import Volumes
     init(_ orientation: [String] = ["1", "0", "0", "0", "1", "0"]) throws {
       series = try PhantomSeries(
         .init(rows: 40, columns: 32, slices: 12, orientation: orientation))
-      labels = StructureSetLabelsTests.hollowBall(on: series.stack.grid)
+      labels = PhantomLabels.hollowBall(on: series.stack.grid)
       path = series.folder.url.appendingPathComponent("structures.dcm").path
       #expect(try series.structures(labels).write(to: path) == .written)
     }
@@ -201,7 +187,7 @@ import Volumes
       "plastimatch is not installed (Debian package plastimatch)"))
   func whatPlastimatchOutlinesIsFilledExactly() async throws {
     let series = try PhantomSeries(.init(rows: 40, columns: 32, slices: 12))
-    let labels = Self.hollowBall(on: series.stack.grid)
+    let labels = PhantomLabels.hollowBall(on: series.stack.grid)
     let path = try await outline(labels, ["Ring": 5, "Core": 1], of: series)
     #expect(
       try SegmentationLabels.read(path, onto: labels.grid) { $0.name == "Ring" ? 5 : 1 } == labels)

@@ -255,19 +255,10 @@ import Volumes
     .enabled(
       if: FileManager.default.isExecutableFile(atPath: plastimatch),
       "plastimatch is not installed (Debian package plastimatch)"))
-  func plastimatchFillsTheSameVoxels() throws {
+  func plastimatchFillsTheSameVoxels() async throws {
     let series = try PhantomSeries(.init(rows: 40, columns: 32, slices: 12))
     let grid = series.stack.grid
-    let labels = LabelVolume(
-      grid: grid,
-      labels: (0..<grid.voxelCount).map { voxel in
-        let column = Double(voxel % grid.columns) - 15.3
-        let row = Double(voxel / grid.columns % grid.rows) - 19.6
-        let slice = Double(voxel / (grid.columns * grid.rows)) - 5.4
-        let radius = (column * column * 0.56 + row * row * 0.25 + slice * slice * 6.25)
-          .squareRoot()
-        return radius < 2.6 ? 1 : (4..<8.2).contains(radius) ? 5 : 0
-      })
+    let labels = PhantomLabels.hollowBall(on: grid)
     var segments = PhantomLabels.segments
     segments[2].name = "Esophagus"
     let path = series.folder.url.appendingPathComponent("structures.dcm").path
@@ -282,20 +273,13 @@ import Volumes
         toPath: images.appendingPathComponent((file as NSString).lastPathComponent).path)
     }
     let masks = series.folder.url.appendingPathComponent("masks")
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.plastimatch)
-    process.arguments = [
-      "convert", "--input", path, "--referenced-ct", images.path, "--output-prefix", masks.path,
-      "--prefix-format", "mha",
-    ]
-    let pipe = Pipe()
-    defer { try? pipe.fileHandleForReading.close() }
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(output)")
+    let result = try await runProcess(
+      Self.plastimatch,
+      [
+        "convert", "--input", path, "--referenced-ct", images.path, "--output-prefix", masks.path,
+        "--prefix-format", "mha",
+      ])
+    #expect(result.status == 0, "\(result.output)")
     for (name, label) in [("Right kidney", UInt8(5)), ("Esophagus", 1)] {
       let found = try mask(masks.appendingPathComponent("\(name).mha"))
       try #require(found.count == grid.voxelCount)
