@@ -32,6 +32,9 @@ import Testing
     var viewerButtons: Int
     var viewerPost: Int
     var wide: Int
+    /// Numbers in tables on a phone, with and without what they are.
+    var named: Int
+    var unnamed: Int
   }
 
   private static func daemon() async throws -> WebStore {
@@ -78,7 +81,7 @@ import Testing
     #expect(seen.turned && seen.measured > 0)
     #expect(seen.trial.contains("selected"))
     #expect(seen.viewerButtons == 0 && seen.viewerPost == 403)
-    #expect(seen.wide <= 390)
+    #expect(seen.wide <= 390 && seen.named > 5 && seen.unnamed == 0)
     #expect(seen.console.isEmpty && seen.axe.isEmpty, "\(seen.console) \(seen.axe)")
     let log = daemon.output
     #expect(log.contains("logged in") && !log.contains("Eve"))

@@ -37,6 +37,10 @@ CANVAS = """async () => {
   return {index: Number(canvas.dataset.index), columns: canvas.width, rows: canvas.height, numbers};
 }"""
 
+# What is written before each number of a table that has heads of columns.
+LABELS = """() => [...document.querySelectorAll("table:not(.narrow) td.number")]
+  .map((cell) => getComputedStyle(cell, "::before").content)"""
+
 
 def accessibility_faults(page):
     """Rules of axe-core of serious or critical impact that the page breaks, with the elements."""
@@ -203,6 +207,14 @@ def watch(url, password, port, series, results, screenshots):
         found["viewerButtons"] = dark.locator("main button").count()
         found["wide"] = max(found["wide"], dark.evaluate("document.documentElement.scrollWidth"))
         found["axe"] += accessibility_faults(dark)
+        # On a narrow screen the heads of columns are out of sight: each number says itself what it is.
+        found["named"] = found["unnamed"] = 0
+        for name in ["", "destinations", "system", "rules"]:
+            dark.goto(f"{url}/{name}")
+            found["wide"] = max(found["wide"], dark.evaluate("document.documentElement.scrollWidth"))
+            labels = dark.evaluate(LABELS)
+            found["named"] += sum(label not in ("", "none") for label in labels)
+            found["unnamed"] += sum(label in ("", "none") for label in labels)
         status = dark.evaluate(
             "async () => (await fetch('/jobs/1/cancel', {method: 'POST', headers: {'X-CSRF-Token': "
             "document.querySelector('input[name=csrf]').value}})).status"

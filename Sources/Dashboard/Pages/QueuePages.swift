@@ -84,7 +84,8 @@ struct DestinationsPage: Page {
 
   struct Destination {
     var name: String
-    var counts: [Int]
+    /// How many results are in each state, by its name.
+    var counts: [Fact]
     var oldest: String
   }
 
@@ -201,7 +202,8 @@ extension Dashboard {
       DestinationsPage.Destination(
         name: name,
         counts: states.map {
-          numbers.deliveries[.init(destination: name, state: $0.rawValue)] ?? 0
+          let count = numbers.deliveries[.init(destination: name, state: $0.rawValue)] ?? 0
+          return Fact(name: $0.rawValue, value: "\(count)")
         },
         oldest: numbers.oldestUndelivered[name].map { ShownTime($0).text } ?? "")
     }
