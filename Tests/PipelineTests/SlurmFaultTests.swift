@@ -55,10 +55,12 @@ import Testing
   @Test func whatSbatchRefusesIsToldApart() async throws {
     _ = try await run("REFUSED")
     #expect(try slurm.outcomes() == ["released"])
-    let large = SlurmCommandError(
-      command: "sbatch", status: 1,
-      message: "Batch job submission failed: Requested node configuration is not available")
-    #expect(SlurmFailure(refusing: large).kind == .job)
+    for words in ["Requested node configuration", "Memory required by task"] {
+      let large = SlurmCommandError(
+        command: "sbatch", status: 1,
+        message: "sbatch: error: Batch job submission failed: \(words) is not available")
+      #expect(SlurmFailure(refusing: large).kind == .job, "\(words)")
+    }
   }
 
   /// The shared folder cannot be written: nothing is begun until it can.

@@ -70,6 +70,9 @@ import Testing
     #expect(failed.number == 2 && failed.submitted == 1_795_800_892 && !failed.isActive)
     #expect(job(["exit": "0:9"])?.exit == .signal(9))
     #expect(job(["node": "(null)"])?.nodes == "" && job(["exit": "x"])?.exit == nil)
+    // Of a script that cannot tell whose it is the name counts.
+    #expect(job(["user": "\(getuid())"]) == failed && job(["user": ""]) == failed)
+    #expect(job(["user": "\(getuid() + 1)"]) == nil)
     // It was put back, or is not complete.
     #expect(job(["state": "PENDING"]) == nil && job(["ended": String?.none]) == nil)
     #expect(job(["name": String?.none]) == nil && SlurmEndedJobs.job("") == nil)
@@ -84,6 +87,36 @@ import Testing
     ])
   func theControllersScriptKeepsEnds(name: String, state: String, isKept: Bool) async throws {
     let folder = try TemporaryFolder()
+    let kept = try await keep(name, state, of: getuid(), in: folder)
+    let job = SlurmEndedJobs(folder: kept).job(named: name)
+    #expect((job != nil) == isKept && (job == nil || job?.exit == .signal(15)))
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: kept.path)
+        == (isKept ? ["\(name).17"] : []))
+  }
+
+  /// Anyone in a cluster may give a job the name of one of ours: neither how it is nor how it ended is taken for ours.
+  @Test func aJobOfAnotherUserIsNotOurs() async throws {
+    let folder = try TemporaryFolder()
+    let kept = try await keep("segmentd-ab-2-cd-1", "FAILED", of: getuid() + 1, in: folder)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: kept.path).count == 1)
+    #expect(SlurmEndedJobs(folder: kept).job(named: "segmentd-ab-2-cd-1") == nil)
+    func row(_ state: String, _ user: Int) -> String {
+      #"{"name": "a", "job_state": "\#(state)", "user_id": \#(user), "submit_time": 1}"#
+    }
+    let all = Data(#"{"jobs": [\#(row("FAILED", 7)), \#(row("RUNNING", 8))]}"#.utf8)
+    #expect(try SlurmQueueListing.jobs(all, of: 7)["a"]?.state == "FAILED")
+    #expect(try SlurmQueueListing.jobs(all, of: 9).isEmpty)
+    // doctor may be another user's.
+    #expect(try SlurmQueueListing.jobs(all)["a"]?.state == "RUNNING")
+  }
+
+  /// Runs the script that is shipped, as Slurm's controller does.
+  ///
+  /// - Returns: the folder that it keeps ends in.
+  private func keep(
+    _ name: String, _ state: String, of user: uid_t, in folder: TemporaryFolder
+  ) async throws -> URL {
     let shipped = TestFiles.package.appendingPathComponent("Config/slurm/segmentd-jobcomp")
     let text = try String(contentsOf: shipped, encoding: .utf8)
     let line = "folder=/shared/segmentd-ended\n"
@@ -97,14 +130,11 @@ import Testing
       "/usr/bin/env",
       [
         "-i", "JOBNAME=\(name)", "JOBID=17", "JOBSTATE=\(state)", "EXITCODE=0:15", "NODES=w1",
+        "UID=\(user)",
         "PARTITION=batch", "SUBMIT=5", "END=6", "PATH=/usr/bin:/bin", "/bin/sh", script.path,
       ])
     #expect(result.status == 0, "\(result.output)")
-    let job = SlurmEndedJobs(folder: kept).job(named: name)
-    #expect((job != nil) == isKept && (job == nil || job?.exit == .signal(15)))
-    #expect(
-      try FileManager.default.contentsOfDirectory(atPath: kept.path)
-        == (isKept ? ["\(name).17"] : []))
+    return kept
   }
 
   @Test func whetherTheControllerKeepsEndsIsTold() throws {

@@ -157,6 +157,56 @@ import Testing
     await #expect(throws: SlurmCommandError.self) { try await cluster.submit(request) }
   }
 
+  /// What is given in place of a prediction is what counts from then on: twice as much is asked for where it is too little.
+  @Test func whatIsGivenInPlaceOfAPredictionCounts() async throws {
+    let sbatch = slurm.commands.appendingPathComponent("sbatch")
+    let prescribed = slurm.commands.appendingPathComponent("sbatch.prescribed")
+    try FileManager.default.moveItem(at: sbatch, to: prescribed)
+    try (Self.refusing + "exec \"$0.prescribed\" \"$@\"\n")
+      .write(to: sbatch, atomically: true, encoding: .utf8)
+    chmod(sbatch.path, 0o700)
+    let executor = Predicted(inner: try slurm.executor(["OUT_OF_MEMORY", "COMPLETED"]))
+    #expect(try await slurm.small.runner(executor).runNext(id: slurm.small.id) { _ in })
+    let job = try slurm.small.ledger.job(slurm.small.id).job
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    let asked = try slurm.submissions().map(\.asked)
+    #expect(asked == [["1", "1024M", "10"], ["2", "2048M", "10"]])
+  }
+
+  /// Of the model's jobs before, each needed 8 GiB.
+  private struct Predicted: JobExecutor {
+    let inner: SlurmExecutor
+
+    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
+      try await inner.dependencies(of: input, model: model)
+    }
+
+    func execute(
+      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    ) async throws -> JobOutcome {
+      var request = request
+      request.memoryForecast = 8 << 30
+      return try await inner.execute(request, progress: progress)
+    }
+  }
+
+  /// A pack that Slurm has forgotten, and does not take again, says so.
+  @Test func aPackThatIsRefusedWhenItIsMadeAgainSaysWhy() async throws {
+    _ = try await slurm.run(Array(repeating: "NODE_FAIL", count: 6))
+    let executor = try slurm.executor(["REFUSED"])
+    let folder = try #require(executor.folders.all().first?.folder)
+    var submission = try #require(try folder.submission())
+    submission.pack = executor.folders.nameOfPack()
+    try folder.record(submission)
+    let pack = try #require(submission.pack)
+    let refusal = SlurmFailure(
+      refusing: SlurmCommandError(
+        command: "sbatch", status: 1,
+        message: "sbatch: error: invalid partition specified"))
+    await #expect(throws: refusal) { try await executor.packs.submitAgain(pack) }
+    #expect(refusal.kind == .machine)
+  }
+
   /// It has no node with 9 GiB.
   private static let refusing = """
     #!/bin/sh

@@ -269,6 +269,12 @@ import Testing
     let program = try await reason(description)
     #expect(program.0.contains("0.0.1") && program.0.contains(SegmentdVersion.results))
     #expect(program.1)
+    let named = try make()
+    job = try named.description()
+    job.resultSeriesInstanceUID = "1.2.3"
+    try JobFolder.write(job, to: named.job)
+    let uid = try await reason(named)
+    #expect(uid.0.contains("in place of 1.2.3") && uid.1)
     let build = try await reason(make { $0.build = "build-id:00" })
     #expect(build.0.contains("build-id:00") && build.1)
     let own = try ProgramBuild.own()

@@ -41,7 +41,7 @@ actor SlurmCluster {
       do {
         return .success(
           try SlurmQueueListing.jobs(
-            try await commands.run("squeue", ["--json", "--states=all"])))
+            try await commands.run("squeue", ["--json", "--states=all"]), of: getuid()))
       } catch {
         return .failure(error)
       }
@@ -91,22 +91,38 @@ actor SlurmCluster {
     var refusedBy: [String] = []
     /// The batch script and its arguments.
     var command: [String]
+
+    /// The same without what need not be, one thing after the other: another node may have failed before, and what was only
+    /// predicted may be too much. Nil where there is nothing of that kind any more.
+    var withLess: Request? {
+      var less = self
+      if !excluded.isEmpty {
+        less.excluded = []
+      } else if let leastMemory, leastMemory != memory {
+        less.memory = leastMemory
+      } else {
+        return nil
+      }
+      return less
+    }
   }
 
   /// Submits a job. That this returns does not mean that Slurm will remember it.
   ///
+  /// - Returns: the memory that was asked for in the end, in bytes.
   /// - Throws: ``SlurmCommandError``
-  nonisolated func submit(_ request: Request) async throws(SlurmCommandError) {
-    do throws(SlurmCommandError) {
-      try await submitOnce(request)
-    } catch {
-      // No other node is large enough for it, or none at all.
-      var less = request
-      less.excluded = []
-      less.memory = request.leastMemory ?? request.memory
-      let isLess = less.memory != request.memory || !request.excluded.isEmpty
-      guard error.isTooLarge, isLess else { throw error }
-      try await submitOnce(less)
+  @discardableResult
+  nonisolated func submit(_ request: Request) async throws(SlurmCommandError) -> Int? {
+    var asked = request
+    while true {
+      do throws(SlurmCommandError) {
+        try await submitOnce(asked)
+        return asked.memory
+      } catch {
+        // No other node is large enough for it, or none at all.
+        guard error.isTooLarge, let less = asked.withLess else { throw error }
+        asked = less
+      }
     }
   }
 

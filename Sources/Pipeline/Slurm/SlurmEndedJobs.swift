@@ -36,9 +36,11 @@ struct SlurmEndedJobs: Sendable {
       .map { folder.appendingPathComponent($0) }
   }
 
-  /// - Parameter text: lines of `key=value`.
-  /// - Returns: nil of one that has not ended, as such that is put back, and of what is not complete.
-  static func job(_ text: String) -> SlurmJob? {
+  /// - Parameters:
+  ///   - text: lines of `key=value`.
+  ///   - user: whose jobs are meant, as anyone may give a job the name of another.
+  /// - Returns: nil of one that has not ended, as such that is put back, of another user's, and of what is not complete.
+  static func job(_ text: String, of user: uid_t = getuid()) -> SlurmJob? {
     let pairs = text.split(separator: "\n").compactMap { line -> (String, String)? in
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
@@ -47,6 +49,8 @@ struct SlurmEndedJobs: Sendable {
     guard let name = values["name"], let state = values["state"], !state.isEmpty,
       let submitted = values["submitted"].flatMap({ Int($0) }), values["ended"] != nil
     else { return nil }
+    // Where the script could not tell, its name alone counts.
+    if let owner = values["user"], !owner.isEmpty, owner != "\(user)" { return nil }
     let nodes = values["node"] ?? ""
     let job = SlurmJob(
       name: name, state: state, reason: nil,

@@ -44,7 +44,11 @@ struct SlurmCommandError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Whether no node of the partition is large enough for what the job asks for; anything else that keeps sbatch from
   /// taking a job is a matter of the cluster.
   var isTooLarge: Bool {
-    says(["specification can not be satisfied", "node configuration is not available", "cpu count"])
+    says([
+      "specification can not be satisfied", "node configuration is not available", "cpu count",
+      // More than the partition gives on one node (MaxMemPerNode).
+      "memory required by task is not available",
+    ])
   }
 
   var description: String {

@@ -124,6 +124,7 @@ struct SlurmFollowing {
     if let pack = submission.pack {
       watch.submissions += 1
       try await executor.packs.submitAgain(pack)
+      submission = try folder.submission() ?? submission
     } else if isNew, let member = watch.member {
       let isBusy = jobs.values.contains {
         $0.name.hasPrefix(executor.folders.ledger + "-") && $0.state == "PENDING" && !$0.isHeld
@@ -140,7 +141,7 @@ struct SlurmFollowing {
       }
       watch.submissions += 1
       try folder.record(submission)
-      try await submitAlone(submission)
+      try await submitAlone(&submission)
     }
     watch.submitted = .now
   }
@@ -155,16 +156,21 @@ struct SlurmFollowing {
       folder: folder, submission: submission, seconds: forecast, priority: request.priority)
   }
 
-  private func submitAlone(_ submission: JobSubmission) async throws {
+  private func submitAlone(_ submission: inout JobSubmission) async throws {
     var asked = try settings.request(of: folder, submission, priority: request.priority)
     asked.excluded = await executor.nodes.excluded()
+    let memory: Int?
     do throws(SlurmCommandError) {
-      try await executor.cluster.submit(asked)
+      memory = try await executor.cluster.submit(asked)
     } catch {
       guard !error.isSilence else { throw error }
       throw SlurmFailure(refusing: error)
     }
     logger.info("submitted to Slurm as \(asked.name)")
+    // Else the program would take more than Slurm gave it, and twice of that be asked for.
+    guard memory != submission.memory else { return }
+    submission.memory = memory
+    try folder.record(submission)
   }
 
   /// Has the job stopped with a checkpoint.

@@ -91,9 +91,12 @@ enum SlurmQueueListing {
     var number: Int?
     var partition: String?
     var exit: SlurmExit?
+    /// Whose it is; nil where it is not told.
+    var user: Int?
 
     private enum Keys: String, CodingKey {
       case name, nodes, partition
+      case user = "user_id"
       case number = "job_id"
       case exit = "exit_code"
       case state = "job_state"
@@ -155,6 +158,7 @@ enum SlurmQueueListing {
       nodes = (try? values.decodeIfPresent(String.self, forKey: .nodes)) ?? ""
       partition = try? values.decodeIfPresent(String.self, forKey: .partition)
       number = try? values.decodeIfPresent(Int.self, forKey: .number)
+      user = try? values.decodeIfPresent(Int.self, forKey: .user)
       if let wait = try? values.decode(Int.self, forKey: .exit) {
         exit = SlurmExit(wait: wait)
       } else {
@@ -169,7 +173,14 @@ enum SlurmQueueListing {
   }
 
   /// The jobs by their names: of several of one name that which is active, or the last.
-  static func jobs(_ data: Data) throws(SlurmCommandError) -> [String: SlurmJob] {
+  ///
+  /// - Parameters:
+  ///   - data: what the command printed.
+  ///   - user: whose jobs are meant, as anyone may give a job the name of another; nil for all.
+  /// - Throws: ``SlurmCommandError`` where it is not understood, or tells of an error.
+  static func jobs(_ data: Data, of user: uid_t? = nil)
+    throws(SlurmCommandError) -> [String: SlurmJob]
+  {
     let listing: Listing
     do { listing = try JSONDecoder().decode(Listing.self, from: data) } catch {
       throw SlurmCommandError(
@@ -183,6 +194,7 @@ enum SlurmQueueListing {
     }
     var jobs: [String: SlurmJob] = [:]
     for job in listing.jobs {
+      if let user, let owner = job.user, owner != Int(user) { continue }
       let job = SlurmJob(
         name: job.name, state: job.state, reason: job.reason, nodes: job.nodes,
         submitted: job.submitted, number: job.number, partition: job.partition, exit: job.exit)

@@ -176,14 +176,33 @@ actor SlurmPacks {
     request.excluded = await nodes.excluded()
     var state = State.submitted(request.name)
     do throws(SlurmCommandError) {
-      try await cluster.submit(request)
+      let memory = try await cluster.submit(request)
       logger.info(
         "submitted to Slurm as \(request.name): \(taken.map(\.folder.name).joined(separator: " "))")
+      note(memory, of: request, given: taken)
     } catch {
       // Of silence it is not known whether it was submitted: it is looked for by its name.
       if !error.isSilence { state = .failed(SlurmFailure(refusing: error)) }
     }
     for member in taken { states[member.folder.name] = state }
+  }
+
+  /// Has jobs take no more memory than their pack was given, where that is less than was asked for first.
+  private func note(
+    _ memory: Int?, of request: SlurmCluster.Request, given members: [Member]
+  ) {
+    guard let memory, memory != request.memory else { return }
+    for member in members {
+      // Of one that was to yield meanwhile another submission is recorded.
+      guard let known = try? member.folder.submission(), known == member.submission,
+        let asked = known.memory, asked > memory
+      else { continue }
+      var given = known
+      given.memory = memory
+      do { try member.folder.record(given) } catch {
+        logger.debug("\(member.folder.name): \(error)")
+      }
+    }
   }
 
   private func request(_ members: [Member], _ name: String) throws -> SlurmCluster.Request {
@@ -202,7 +221,8 @@ actor SlurmPacks {
 
   /// Submits a pack anew that Slurm has forgotten, under its name, with those of its jobs that have no result.
   ///
-  /// - Throws: ``SlurmCommandError``, `JobFolderError`
+  /// - Throws: ``SlurmCommandError`` where Slurm does not answer, ``SlurmFailure`` where it does not take the pack,
+  ///   `DurableFileError`
   func submitAgain(_ name: String) async throws {
     if let last = again[name], last.duration(to: .now) < settings.confirmation { return }
     again = again.filter { $0.value.duration(to: .now) < .seconds(3600) }
@@ -217,6 +237,11 @@ actor SlurmPacks {
     logger.warning("Slurm does not know \(name): it is submitted again")
     var request = try self.request(members, name)
     request.excluded = await nodes.excluded()
-    try await cluster.submit(request)
+    do throws(SlurmCommandError) {
+      note(try await cluster.submit(request), of: request, given: members)
+    } catch {
+      guard !error.isSilence else { throw error }
+      throw SlurmFailure(refusing: error)
+    }
   }
 }

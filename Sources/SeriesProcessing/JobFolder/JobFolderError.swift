@@ -15,6 +15,8 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   case otherModel(name: String, wanted: String, here: String)
   /// All that was compared is the same, and still the result would be another one.
   case otherFingerprint(file: String, wanted: String, here: String)
+  /// The Series Instance UID that the result would have is not the one that is expected.
+  case otherResultUID(file: String, wanted: String, here: String)
   case damagedInput(file: String, wanted: String, found: String)
   /// A path that leads out of the folder, or to what is no file of it.
   case forbiddenPath(file: String, path: String)
@@ -41,6 +43,9 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
         + "bundle to both"
     case .otherFingerprint(let file, let wanted, let here):
       "\(file): the result would have the fingerprint \(here) in place of \(wanted)"
+    case .otherResultUID(let file, let wanted, let here):
+      "\(file): the result would have the Series Instance UID \(here) in place of \(wanted): install the same version "
+        + "of segmentd on the head and on the nodes"
     case .damagedInput(let file, let wanted, let found):
       "\(file) has SHA-256 \(found) in place of \(wanted)"
     case .forbiddenPath(let file, let path):
@@ -53,7 +58,7 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   public var isRefusal: Bool {
     switch self {
     case .otherSchema, .otherProgram, .otherBuild, .unknownInstructionSet, .otherModel,
-      .otherFingerprint:
+      .otherFingerprint, .otherResultUID:
       true
     case .unreadable, .notWritten, .damagedInput, .damagedResult, .forbiddenPath: false
     }
@@ -63,7 +68,7 @@ public enum JobFolderError: Error, Sendable, Equatable, CustomStringConvertible 
   public var isPermanent: Bool {
     switch self {
     case .otherSchema, .otherProgram, .otherBuild, .unknownInstructionSet, .otherModel,
-      .otherFingerprint, .forbiddenPath:
+      .otherFingerprint, .otherResultUID, .forbiddenPath:
       true
     case .unreadable, .notWritten, .damagedInput, .damagedResult: false
     }

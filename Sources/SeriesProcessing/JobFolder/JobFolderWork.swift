@@ -187,6 +187,11 @@ public struct JobFolderWork: Sendable {
       throw JobFolderError.otherFingerprint(
         file: folder.job.path, wanted: description.identity.fingerprint, here: fingerprint)
     }
+    let uid = description.identity.seriesInstanceUID
+    guard uid == description.resultSeriesInstanceUID else {
+      throw JobFolderError.otherResultUID(
+        file: folder.job.path, wanted: description.resultSeriesInstanceUID, here: uid)
+    }
     let count = description.allFiles.count
     let series = description.series.seriesInstanceUID
     log.line("series \(series): \(count) files, model \(description.model.name)")
