@@ -98,6 +98,27 @@ import Testing
     }
   }
 
+  /// An executor that finds what another one does, and something unusual about it.
+  private struct FindsUnusual: JobExecutor {
+    var inner: any JobExecutor
+    var warnings: [String]
+
+    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
+      try await inner.dependencies(of: input, model: model)
+    }
+
+    func execute(
+      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    ) async throws -> JobOutcome {
+      var outcome = try await inner.execute(request, progress: progress)
+      if case .segmented(var series) = outcome.processed.outcome {
+        series.objects[0].warnings = warnings
+        outcome.processed.outcome = .segmented(series)
+      }
+      return outcome
+    }
+  }
+
   @Test func nothingFoundIsSentAsAReport() async throws {
     let runner = small.runner(destinations: destinations) { FindsNothing(inner: $0) }
     #expect(try await runner.runNext(id: small.id) { _ in })
@@ -132,17 +153,21 @@ import Testing
     }
   }
 
-  /// What is unusual is in the log and in the ledger also where nothing was found.
-  @Test func whatIsUnusualOfImagesWithoutFindingsIsLogged() async throws {
+  /// What is unusual is in the log and in the ledger, also where nothing was found.
+  @Test(arguments: [true, false]) func whatIsUnusualIsLogged(isSomethingFound: Bool) async throws {
+    let unusual = ["Spleen was not found", "brighter than any image"]
     let warnings = Warnings()
     let logger = Logger(label: "test") { _ in Handler(warnings: warnings) }
-    let runner = small.runner(destinations: destinations, logger: logger) {
-      FindsNothing(inner: $0, warnings: ["Spleen was not found", "brighter than any image"])
+    let runner = small.runner(destinations: destinations, logger: logger) { inner in
+      isSomethingFound
+        ? FindsUnusual(inner: inner, warnings: unusual)
+        : FindsNothing(inner: inner, warnings: unusual)
     }
     #expect(try await runner.runNext(id: small.id) { _ in })
     let job = try small.ledger.job(small.id).job
     #expect(job.state == "completed")
-    for warning in ["Spleen was not found", "brighter than any image"] {
+    #expect(job.objects.contains { $0.kind == .segmentation } == isSomethingFound)
+    for warning in unusual {
       let line = "\(warning) of \(small.series)"
       #expect(warnings.text.count { $0 == line } == 1, "\(warnings.text)")
       #expect(job.summary?.contains("warning: \(warning)") == true, "\(job.summary ?? "")")
