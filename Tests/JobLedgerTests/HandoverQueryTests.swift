@@ -37,11 +37,17 @@ import Testing
       try ledger.markHandedOver(upTo: last, refused: [2: "x"])
       #expect(try ledger.handoverState()?.backlog.waiting == 0)
       #expect(try ledger.handOverAgain(after: 3) > 0)
-      try ledger.markHandedOver(upTo: last)
+      try ledger.markHandedOver(after: 0, upTo: 3)
+      try ledger.markHandedOver(after: 3, upTo: last)
       _ = try ledger.handoverState()
     }
     #expect(made.contains { $0.contains("INDEXED BY handovers_waiting SET handed_at") })
     try plans.expectNoScans(made, 15)
+    // What is marked of a portion is found by its numbers, however much waits.
+    let portion = try #require(made.first { $0.contains("NOT INDEXED SET handed_at") })
+    #expect(
+      try plans.steps(portion).first
+        == "SEARCH handovers USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)")
   }
 
   @Test func atTheHead() throws {

@@ -232,6 +232,16 @@ import Testing
     #expect(try listener.ledger.handoverState()?.failingSince == nil)
   }
 
+  /// A portion is marked without a look at what else waits.
+  @Test func aPortionIsMarkedByItsNumbers() throws {
+    for number in 1...4 { try listener.receive(.test(number)) }
+    try listener.ledger.markHandedOver(after: 0, upTo: 2)
+    #expect(try listener.ledger.handoverBacklog().waiting == 2)
+    try listener.ledger.markHandedOver(after: 2, upTo: 4, refused: [3: "not an image"])
+    let state = try #require(try listener.ledger.handoverState())
+    #expect(state.backlog.waiting == 0 && state.refused == 1)
+  }
+
   /// The head's ledger is older than what it answered for.
   @Test func whatTheHeadHasLostComesAgain() throws {
     for number in 1...3 { try listener.receive(.test(number)) }

@@ -94,6 +94,20 @@ import WebServer
     }
   }
 
+  /// The listener counts all that waits only where the head has to hear of it.
+  @Test func theHeadIsToldOfASeriesBeforeItsInstances() throws {
+    let entries = try entries()
+    let told = ToldBacklog(try listener.ledger.handoverBacklog())
+    #expect(told.isEnough(for: entries) && !told.isEnough(for: []))
+    let nothing = ToldBacklog(HandoverBacklog())
+    #expect(!nothing.isEnough(for: entries) && nothing.isEnough(for: []))
+    let other = ToldBacklog(HandoverBacklog(waiting: 5, series: ["1.2.3"]))
+    #expect(!other.isEnough(for: entries))
+    var end = try #require(entries.first)
+    end.instance = nil
+    #expect(nothing.isEnough(for: [end]))
+  }
+
   @Test(arguments: [7, 4096, 1 << 20]) func aBatchIsTakenInPiecesOfAnySize(pieces: Int) throws {
     let entries = try entries()
     let answer = try send(body(entries), pieces: pieces)

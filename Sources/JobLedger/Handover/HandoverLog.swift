@@ -178,22 +178,32 @@ extension Ledger {
   /// The head has everything up to a number on disk. A series of which nothing waits any more is finished here.
   ///
   /// - Parameters:
+  ///   - first: the last that it had before, where that is known and everything up to it is marked: the entries behind it
+  ///     alone are read then. Nil for all that wait.
   ///   - number: the last that it took.
   ///   - refused: why it did not take instances, by number.
   public func markHandedOver(
-    upTo number: Int64, refused: [Int64: String] = [:]
+    after first: Int64? = nil, upTo number: Int64, refused: [Int64: String] = [:]
   ) throws(LedgerError) {
     try write { db in
       try db.execute(
         sql: "UPDATE handover SET answered_at = ?, failing_since = NULL, last_error = NULL",
         arguments: [now])
-      try db.execute(
-        // By its number SQLite would read everything that was ever handed over.
-        sql: """
-          UPDATE handovers INDEXED BY handovers_waiting SET handed_at = ?
-          WHERE handed_at IS NULL AND id <= ?
-          """,
-        arguments: [now, number])
+      if let first {
+        try db.execute(
+          // By their numbers: all that wait may be many more.
+          sql: """
+            UPDATE handovers NOT INDEXED SET handed_at = ?
+            WHERE id > ? AND id <= ? AND handed_at IS NULL
+            """, arguments: [now, first, number])
+      } else {
+        try db.execute(
+          // By its number SQLite would read everything that was ever handed over.
+          sql: """
+            UPDATE handovers INDEXED BY handovers_waiting SET handed_at = ?
+            WHERE handed_at IS NULL AND id <= ?
+            """, arguments: [now, number])
+      }
       let isNew = db.changesCount > 0
       for (number, reason) in refused.sorted(by: { $0.key < $1.key }) {
         try db.execute(

@@ -14,8 +14,7 @@ final class HandoverSending: Service {
     var run: String
     /// The last number that it has taken.
     var taken: Int64
-    /// The last number here when it was told what waits.
-    var told: Int64
+    var told: ToldBacklog
     var toldAt = ContinuousClock.now
   }
 
@@ -90,26 +89,27 @@ final class HandoverSending: Service {
 
   /// - Returns: whether nothing waits.
   private func step(_ client: DICOMwebClient, _ known: inout Known) async throws -> Bool {
-    // The head learns which series wait before it gets any of their instances.
-    if try ledger.lastHandover() != known.told || .now - known.toldAt >= Self.heartbeat {
+    // The head learns which series wait before it gets any of their instances, and at once when nothing waits any more.
+    // To tell it, everything that waits is counted.
+    let next = try ledger.handovers(after: known.taken, count: Self.entriesAtOnce)
+    guard known.told.isEnough(for: next), .now - known.toldAt < Self.heartbeat else {
       known = try await greet(client)
+      return false
     }
-    let entries = try ledger.handovers(after: known.taken, count: Self.entriesAtOnce)
-    guard !entries.isEmpty else {
+    guard !next.isEmpty else {
       try forgetOld()
       return true
     }
-    let answer = try await send(entries, known, client)
-    try ledger.markHandedOver(upTo: answer.taken, refused: answer.refused)
+    let answer = try await send(next, known, client)
+    try ledger.markHandedOver(
+      after: known.taken, upTo: answer.taken, refused: answer.refused)
     for (number, reason) in answer.refused.sorted(by: { $0.key < $1.key }) {
       logger.error("the head does not take entry \(number): \(reason)")
     }
     guard answer.taken > known.taken else {
-      throw Fault(description: "the head took nothing of \(entries.count) entries")
+      throw Fault(description: "the head took nothing of \(next.count) entries")
     }
     known.taken = answer.taken
-    // It is told at once when nothing waits any more.
-    known.told = -1
     return false
   }
 
@@ -119,8 +119,8 @@ final class HandoverSending: Service {
       guard let run = try ledger.handoverRun() else {
         throw Fault(description: "this ledger is not a listener's")
       }
-      let last = try ledger.lastHandover()
-      let greeting = HandoverMessages.Greeting(run: run, backlog: try ledger.handoverBacklog())
+      let backlog = try ledger.handoverBacklog()
+      let greeting = HandoverMessages.Greeting(run: run, backlog: backlog)
       let answer = try await post(
         [.bytes(try JSONEncoder().encode(greeting))], to: "state", client,
         as: HandoverMessages.Answer.self)
@@ -136,7 +136,8 @@ final class HandoverSending: Service {
         logger.error("the head has lost \(again) entries: they are handed over again")
       }
       try ledger.markHandedOver(upTo: answer.taken)
-      return Known(run: run, taken: answer.taken, told: last)
+      // What was handed over again waits, too: it is told of with the next greeting, before it is sent.
+      return Known(run: run, taken: answer.taken, told: ToldBacklog(backlog))
     }
   }
 
