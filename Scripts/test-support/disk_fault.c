@@ -2,9 +2,12 @@
  *
  *   DISK_FAULT_FILE=FILE LD_PRELOAD=disk_fault.so PROGRAM
  *
- * FILE has 264 bytes: errno of the fault as a 32-bit number (0: none), how many calls there are to each that fails, and
- * what the paths of the files begin with. Writing and syncing fail; of EIO, reading too. What the C library writes by
- * itself (stdio) fails when it is synced. */
+ * FILE has 264 bytes: errno of the fault as a 32-bit number (0: none), how many calls there are to each that fails, what
+ * the paths of the files begin with, in 252 bytes, and a number that this sets to 1 where a call waits. Writing and syncing
+ * fail; of EIO, reading too. What the C library writes by itself (stdio) fails when it is synced.
+ *
+ * Where the fault is -1 the calls do not fail, but wait until it is another one. Where it is -2 so do those on NAME.*.part,
+ * once there is a file NAME, which it is to replace. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,19 +25,40 @@
 struct fault {
   int32_t error;
   int32_t one_in;
-  char path[256];
+  char path[252];
+  int32_t waits;
 };
 
-static const volatile struct fault *fault;
+static volatile struct fault *fault;
 static atomic_uint calls;
 
 __attribute__((constructor)) static void map_file(void) {
   const char *path = getenv("DISK_FAULT_FILE");
-  const int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  const int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
   if (file < 0) return;
-  void *place = mmap(NULL, sizeof *fault, PROT_READ, MAP_SHARED, file, 0);
+  void *place = mmap(NULL, sizeof *fault, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   close(file);
   if (place != MAP_FAILED) fault = place;
+}
+
+/* Whether the file that this one is to replace is there. */
+static int replaces_one(const char *path) {
+  char name[512];
+  snprintf(name, sizeof name, "%s", path);
+  /* What is unique, and .part. */
+  for (int i = 0; i < 2; i++) {
+    char *dot = strrchr(name, '.');
+    if (!dot || (i == 0 && strcmp(dot, ".part") != 0)) return 0;
+    *dot = 0;
+  }
+  return access(name, F_OK) == 0;
+}
+
+static int waits(int error, const char *path) {
+  if (error == -2 && !replaces_one(path)) return 0;
+  fault->waits = 1;
+  while (fault->error == error) usleep(10000);
+  return 0;
 }
 
 /* Whether a call on a file fails; sets errno then. */
@@ -48,10 +72,11 @@ static int fails(int file, int is_read) {
   errno = saved;
   if (length < 0) return 0;
   path[length] = 0;
-  char wanted[256];
+  char wanted[sizeof fault->path];
   memcpy(wanted, (const void *)fault->path, sizeof wanted);
-  wanted[255] = 0;
+  wanted[sizeof wanted - 1] = 0;
   if (strncmp(path, wanted, strlen(wanted)) != 0) return 0;
+  if (error < 0) return waits(error, path);
   if (atomic_fetch_add(&calls, 1) % (unsigned)(fault->one_in > 0 ? fault->one_in : 1) != 0) return 0;
   errno = error;
   return 1;

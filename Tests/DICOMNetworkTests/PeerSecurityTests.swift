@@ -5,7 +5,7 @@ import Testing
 
 /// TLS to peers that we call: DCMTK's receiver and archive, with good and bad certificates.
 @Suite struct PeerSecurityTests {
-  private let scu = StorageSCU(callingAETitle: "SEGMENTD", timeout: 30)
+  private let scu = StorageSCU(callingAETitle: "SEGMENTD", timeout: 900)
 
   private func security(trusting authority: String = "ca") async throws -> PeerSecurity {
     PeerSecurity(trusted: try await Certificates.file("\(authority).pem"))

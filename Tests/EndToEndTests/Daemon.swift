@@ -227,38 +227,6 @@ final class DaemonSetup: Sendable {
     }
   }
 
-  /// Waits until a file is there, and looks often: what is done next is to happen soon.
-  func file(_ file: URL, within seconds: Double = 1800) async throws {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while access(file.path, F_OK) != 0 {
-      guard ContinuousClock.now < deadline else {
-        throw NoRunningJob(description: "there is no \(file.lastPathComponent)")
-      }
-      try await Task.sleep(for: .milliseconds(5))
-    }
-  }
-
-  /// Waits until a job runs. The ledger itself is asked, again and again: a job may be shorter than a command
-  /// takes that lists it.
-  ///
-  /// - Throws: ``NoRunningJob``, also where one has run before it was seen.
-  func runningJob() async throws {
-    let ledger = try Ledger(reading: state.appendingPathComponent("ledger.sqlite").path)
-    let deadline = ContinuousClock.now + .seconds(1800)
-    while true {
-      let jobs = try ledger.jobs()
-      if jobs.contains(where: { $0.state == "running" }) { return }
-      if let ended = jobs.first(where: { $0.attempts > 0 }) {
-        throw NoRunningJob(
-          description: "job \(ended.id) was \(ended.state) before it was seen to run")
-      }
-      guard ContinuousClock.now < deadline else {
-        throw NoRunningJob(description: "no job has been started: \(jobs)")
-      }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-  }
-
   /// Waits until there are `count` jobs and all have ended.
   func endedJobs(_ count: Int = 1, within seconds: Double = 1800) async throws -> [JobRow] {
     let ended = ["completed", "held", "cancelled"]

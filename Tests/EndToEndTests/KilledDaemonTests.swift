@@ -68,13 +68,14 @@ import Testing
   }
 
   @Test func whileInferring() async throws {
-    let setup = try DaemonSetup()
+    let setup = try DaemonSetup(more: JobGate.everyPatch)
     let pacs = try await Orthanc(dicomPort: setup.destinationPort)
-    let daemon = try await setup.start()
+    let gate = try await JobGate(setup)
+    let daemon = try await setup.start(environment: gate.environment)
     let series = setup.folder.url.appendingPathComponent("series")
     try await makeSeries(at: series, "--slices", "60", "--size", "160")
     #expect(try await setup.send(series).status == 0)
-    try await setup.runningJob()
+    try await gate.job()
     try await daemon.end(SIGKILL)
     #expect(try await setup.jobs().first?.state == "running")
     let second = try await setup.start()

@@ -43,12 +43,13 @@ import Testing
   }
 
   @Test func aDrainEndsWithTheJobThatRuns() async throws {
-    let setup = try DaemonSetup(hasDestination: false)
-    let daemon = try await setup.start()
+    let setup = try DaemonSetup(more: JobGate.everyPatch, hasDestination: false)
+    let gate = try await JobGate(setup)
+    let daemon = try await setup.start(environment: gate.environment)
     let series = setup.folder.url.appendingPathComponent("first")
     try await makeSeries(at: series, "--slices", "60", "--size", "160")
     #expect(try await setup.send(series).status == 0)
-    try await setup.runningJob()
+    try await gate.job()
     async let drained = run(setup, "drain", "--wait")
     try await waitUntil("the drain") {
       try await run(setup, "jobs").contains("processing is draining since")
@@ -57,6 +58,8 @@ import Testing
     try await makeSeries(at: other, "--seed", "7")
     #expect(try await setup.send(other).status == 0)
     try await waitUntil("the second job") { try await setup.jobs().count == 2 }
+    #expect(try await setup.jobs().map(\.state) == ["running", "available"])
+    try gate.open()
     #expect(try await drained.contains("processing is drained since"))
     #expect(try await setup.jobs().map(\.state) == ["completed", "available"])
     try await waitUntil("the log") { daemon.output.contains("processing is drained") }

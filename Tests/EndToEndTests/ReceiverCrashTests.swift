@@ -18,8 +18,9 @@ import Testing
   }
 
   @Test func inTheMiddleOfAnAssociationWhileAJobRuns() async throws {
-    let setup = try DaemonSetup(hasDestination: false)
-    let daemon = try await setup.start()
+    let setup = try DaemonSetup(more: JobGate.everyPatch, hasDestination: false)
+    let gate = try await JobGate(setup)
+    let daemon = try await setup.start(environment: gate.environment)
     let first = setup.folder.url.appendingPathComponent("first")
     let second = setup.folder.url.appendingPathComponent("second")
     try await makeSeries(at: first, "--slices", "60", "--size", "160")
@@ -29,12 +30,13 @@ import Testing
     let sender = try setup.leaving("silence", files)
     try await waitUntil("six instances") { sender.output.contains("ready") }
     #expect(try await setup.send(first).status == 0)
-    try await setup.runningJob()
+    try await gate.job()
 
     let receiver = try #require(daemon.receivingProcess)
     kill(receiver, SIGSEGV)
     _ = try await nextReceiver(of: daemon, after: receiver, setup)
     try await sender.end(SIGKILL)
+    try gate.open()
     let jobs = try await setup.endedJobs(2)
     let finished = try #require(jobs.first { $0.seriesInstanceUID != interrupted })
     #expect(finished.state == "completed" && finished.attempts == 1, "\(finished)")
