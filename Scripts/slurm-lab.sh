@@ -4,8 +4,8 @@
 #
 #   bash Scripts/slurm-lab.sh [--brief] [--only STRIKE] [--nodes N] [--lag SECONDS] [--keep]      as root
 #   bash Scripts/slurm-lab.sh --cost-curve N [FOLDER]      what N small studies cost on 1, 2 and 4 nodes of one core, packed
-#       and not, and what a large one, the controller and this disk cost; FOLDER receives it as JSON, of which
-#       Scripts/slurm/simulate.py makes its parameters
+#       (a multiple of 64, so that all nodes end together) and a quarter of them not, and what a large one, the controller and
+#       this disk cost; FOLDER receives it as JSON, of which Scripts/slurm/parameters.py makes the parameters of simulate.py
 #
 # With SEGMENTD=FILE nothing is built.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -26,10 +26,12 @@ if [ "${1:-}" = --cost-curve ]; then
   mkdir -p "$folder"
   for packed in 16 1; do
     say "$packed jobs in a pack at most"
+    # Not packed, a study takes several times as long.
+    studies=$((packed > 1 ? count : (count + 3) / 4))
     for nodes in 1 2 4; do
       # As many as there are in packs on all nodes, and as many again that wait: Slurm.md.
       jobs=$((2 * nodes * packed > 64 ? 2 * nodes * packed : 64))
-      lab --nodes "$nodes" --measure "$count" --maximum-jobs "$jobs" --pack-jobs "$packed" \
+      lab --nodes "$nodes" --measure "$studies" --maximum-jobs "$jobs" --pack-jobs "$packed" \
         --output "$folder/studies-$nodes-$packed.json"
     done
   done

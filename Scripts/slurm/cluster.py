@@ -140,12 +140,16 @@ class Cluster:
         self.processes["slurmctld"].wait()
 
     def tell_ended_jobs_for(self, seconds):
-        """Starts the controller again, which forgets jobs that have ended so long ago."""
+        """Starts the controller again, which forgets jobs that have ended so long ago, and waits until it has heard of all
+        nodes: before, none can be resumed."""
         self.processes["slurmctld"].terminate()
         self.processes["slurmctld"].wait()
         self.minimum_job_age = seconds
         self.configure()
         self.start_controller()
+        until("that all nodes answer", lambda: not any(
+            state.startswith("unk") or state.endswith("*")
+            for state in run("sinfo", "--noheader", "--Node", "--format=%T").stdout.split()), within=60)
 
     def start_node(self, node, configuration=None):
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
