@@ -32,6 +32,8 @@ public struct JobSummary: Sendable, Codable, Equatable {
   /// Jobs of a higher priority run first; 0 where neither a rule nor a person has said otherwise.
   public var priority: Int
   public var createdAt: Date
+  /// Of a job that waits, before when it does not run: the end of the pause after its last attempt.
+  public var nextAt: Date?
   public var finishedAt: Date?
   /// Why the job is held, waits for another attempt or was given up.
   public var reason: String?

@@ -54,6 +54,8 @@ import Testing
     let state = try #require(try fixture.ledger.job(job).job.deliveries.first)
     #expect(state.state == "waiting" && state.lastFailure == .unreachable)
     #expect(state.lastError == "no answer" && state.attempts == 50)
+    // It was tried last 720 s ago, and no pause is longer.
+    #expect(try #require(state.nextAt) <= fixture.clock.now)
   }
 
   @Test func aLimitEndsTheAttemptsAndSaysWhy() throws {

@@ -152,6 +152,9 @@ extension LedgerFixture {
     for attempt in 1...3 {
       #expect(try fixture.ledger.claimJob()?.attempt == attempt)
       try fixture.ledger.failJob(job, reason: "failure \(attempt)", policy: .jobs)
+      let summary = try fixture.ledger.job(job).job
+      let pause = summary.nextAt?.timeIntervalSince(fixture.clock.now)
+      #expect((pause ?? 0 > 0) == (attempt < 3), "\(summary)")
       fixture.clock.advance(600)
     }
     let detail = try fixture.ledger.job(job)

@@ -133,6 +133,7 @@ extension JobSummary {
   fileprivate var notes: [String] {
     var notes = [summary, volume?.text, reason, place?.text].compactMap(\.self)
     if priority != 0, finishedAt == nil { notes.append("priority \(priority)") }
+    if let pauseText { notes.append(pauseText) }
     if let verdict, verdict != .accepted {
       let reasons = verdictReasons.filter { why in !notes.contains { $0.contains(why) } }
       if !reasons.isEmpty { notes.append("\(verdict): " + reasons.joined(separator: "; ")) }
@@ -144,10 +145,27 @@ extension JobSummary {
     (purgedAt.map { ["its files were purged at \($0.formatted(.iso8601))"] } ?? [])
       + (sameResultAs.map { ["the result of job \($0)"] } ?? [])
       + (supersededBy.map { ["superseded by job \($0)"] } ?? [])
-      + deliveries.map { delivery in
-        "\(delivery.destination): \(delivery.state)"
-          + (delivery.state == "delivered" ? "" : delivery.lastError.map { " (\($0))" } ?? "")
-      }
+      + deliveries.map(\.text)
+  }
+
+  /// Of one that is tried again after a failure.
+  fileprivate var pauseText: String? {
+    guard state == "retryable", let nextAt else { return nil }
+    return "attempt \(attempts + 1) at \(nextAt.formatted(.iso8601))"
+  }
+}
+
+extension JobSummary.Delivery {
+  /// How far it is, with its attempts and the next one where it has not arrived.
+  fileprivate var text: String {
+    guard state != "delivered" else { return "\(destination): \(state)" }
+    var parts = [lastError].compactMap(\.self)
+    if attempts > 0 {
+      parts.append(attempts == 1 ? "1 attempt" : "\(attempts) attempts")
+      if let nextAt { parts.append("next at \(nextAt.formatted(.iso8601))") }
+    }
+    return "\(destination): \(state)"
+      + (parts.isEmpty ? "" : " (\(parts.joined(separator: "; ")))")
   }
 }
 
@@ -157,7 +175,8 @@ extension JobDetail {
     let notes =
       [job.summary, job.volume?.text, job.reason, job.place?.text].compactMap(\.self)
       + (job.reprocessing.map { ["made by reprocessing \($0)"] } ?? [])
-      + (job.priority == 0 ? [] : ["priority \(job.priority)"]) + job.outcomes
+      + (job.priority == 0 ? [] : ["priority \(job.priority)"])
+      + [job.pauseText].compactMap(\.self) + job.outcomes
     var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
     lines += notes.map { "  \($0)" }
     let advice = [job.advice] + job.deliveries.map { job.deliveryAdvice($0) }
