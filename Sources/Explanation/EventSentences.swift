@@ -21,6 +21,8 @@ extension StudyRecord.Event {
     case "volume chosen": text = "\(job) was given \(message)"
     case "asked again": text = "\(job): \(message)"
     case "alternative": text = "\(series): \(message)"
+    case "result released": text = "the suspect result of \(job) was released \(message)"
+    case "release lapsed": text = "the release of \(job) does not count any more: \(message)"
     case "resumed": text = "\(job) was released \(message)"
     case "prioritized": text = "\(job) was given \(message)"
     case "incomplete series released": text = "\(series) was released \(message)"

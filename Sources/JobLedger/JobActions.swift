@@ -9,7 +9,8 @@ public enum JobAction: Sendable, Equatable {
   case cancel
   /// Keeps waiting jobs from running.
   case hold
-  /// Lets jobs go that a person held, and series be processed although instances may be missing.
+  /// Lets jobs go that a person held, series be processed although instances may be missing, and results be sent although
+  /// they are suspect.
   case release
   /// Runs held jobs with one of the volumes of their series, of this number in the verdict on it.
   case releaseVolume(Int)
@@ -102,6 +103,7 @@ extension Ledger {
     case cancel
     case hold
     case releaseSeries
+    case releaseResult
     case takeVolume(Int, of: Int, name: String)
     case prioritize(Int)
 
@@ -115,6 +117,7 @@ extension Ledger {
       case .cancel: "is cancelled"
       case .hold: "is held until it is released"
       case .releaseSeries: "its series is processed although instances may be missing"
+      case .releaseResult: "its result is made again, and sent although it is suspect"
       case .takeVolume(let number, let count, let name):
         "waits for its turn, with volume \(number) of \(count) (\(name))"
       case .prioritize(let priority): "has priority \(priority)"
@@ -135,6 +138,7 @@ extension Ledger {
     var hasBegun: Bool
     var isHeldByPerson: Bool
     var isHeldAsIncomplete: Bool
+    var isHeldAsSuspect: Bool { state == .held && hasBegun && reason.hasPrefix(Ledger.suspectSign) }
     /// A later job of the series for the same model, or of more instances.
     var successor: Int64?
     /// The job that has the files and deliveries of the result.
@@ -223,6 +227,7 @@ extension Ledger {
     if let successor = job.successor { return .nothing("job \(successor) took its place") }
     if job.isHeldByPerson { return .makeAvailable }
     if job.isHeldAsIncomplete { return .releaseSeries }
+    if job.isHeldAsSuspect { return .releaseResult }
     return .nothing("is not held for want of instances: \(job.reason)")
   }
 
@@ -290,6 +295,7 @@ extension Ledger {
       try event(
         db, "held", by: .person, series: job.series, job: job.id, person: person, reason)
     case .releaseSeries: try releaseSeries(of: job, order, db)
+    case .releaseResult: try makeAvailable(job, order, as: "result released", db)
     case .takeVolume(let number, let count, let name):
       try db.execute(
         sql: "UPDATE jobs SET volume = ?, volume_cause = 'person' WHERE id = ?",
@@ -307,14 +313,16 @@ extension Ledger {
     }
   }
 
-  private func makeAvailable(_ job: AskedJob, _ order: Order, _ db: Database) throws {
+  private func makeAvailable(
+    _ job: AskedJob, _ order: Order, as kind: String? = nil, _ db: Database
+  ) throws {
     try db.execute(
       sql: """
         UPDATE jobs SET state = 'available', finished_at = NULL, reason = NULL, scheduled_at = ?,
           forgiven_attempts = attempt_count, is_held_by_person = 0
         WHERE id = ?
         """, arguments: [now, job.id])
-    let kind = job.isHeldByPerson ? "resumed" : "retried"
+    let kind = kind ?? (job.isHeldByPerson ? "resumed" : "retried")
     try event(
       db, kind, by: .person, series: job.series, job: job.id, person: order.person,
       "by an administrator\(order.why)")

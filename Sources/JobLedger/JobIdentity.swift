@@ -89,7 +89,8 @@ extension Ledger {
     return EarlierResults.Series(studyInstanceUID: study, seriesInstanceUID: series)
   }
 
-  /// Notes what the result of a running job will be.
+  /// Notes what the result of a running job will be. Where that is another one than a person has released as suspect, the
+  /// release does not count any more.
   ///
   /// - Parameters:
   ///   - id: the job's number.
@@ -101,6 +102,7 @@ extension Ledger {
     replaced: EarlierResults.Series?
   ) throws(LedgerError) {
     try write { db in
+      try lapseRelease(ofJob: id, for: identity, db)
       try db.execute(
         sql: """
           UPDATE jobs SET fingerprint = ?, model_sha256 = ?, result_series_uid = ?,

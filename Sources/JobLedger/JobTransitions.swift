@@ -120,7 +120,10 @@ extension Ledger {
     _ id: Int64, from states: [String], reason: String, by cause: EventCause,
     person: String? = nil, _ db: Database
   ) throws {
+    let wasSuspect = try isHeldAsSuspect(job: id, db)
     let job = try end(id, from: states, as: "cancelled", message: reason, db)
+    // Its pictures and segmentations were kept for whoever decides.
+    if wasSuspect { try listForRemoval(["results/\(id)"], db) }
     try event(db, "cancelled", by: cause, series: job.series, job: id, person: person, reason)
   }
 

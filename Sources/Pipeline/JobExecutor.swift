@@ -37,6 +37,8 @@ public struct JobRequest: Sendable {
   public var job: Int64
   /// Jobs of a higher one come first.
   public var priority: Int
+  /// Whether a person has released its result although it is suspect: it is not held for that.
+  public var isReleased: Bool
   /// The seconds that computing it will take, by what others of the model took; nil where none has been computed yet.
   public var forecast: Double?
   /// The bytes of memory that a process needs for it, by what others of the model needed; nil where none has been computed
@@ -50,7 +52,8 @@ public struct JobRequest: Sendable {
   public init(
     model: String, input: ModelInput, identity: ResultIdentity, output: URL,
     control: SegmentationControl = SegmentationControl(), job: Int64 = 0, priority: Int = 0,
-    forecast: Double? = nil, memoryForecast: Int? = nil, submission: RecordedSubmission,
+    isReleased: Bool = false, forecast: Double? = nil, memoryForecast: Int? = nil,
+    submission: RecordedSubmission,
     placed: @escaping @Sendable (JobPlace) -> Void = { _ in }
   ) {
     self.forecast = forecast
@@ -59,6 +62,7 @@ public struct JobRequest: Sendable {
     self.placed = placed
     self.job = job
     self.priority = priority
+    self.isReleased = isReleased
     self.model = model
     self.input = input
     self.identity = identity

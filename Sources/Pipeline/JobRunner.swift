@@ -130,7 +130,8 @@ public struct JobRunner: Service {
         control: SegmentationControl(
           interruption: yielding.interruption,
           checkpoints: checkpoints.settings(for: job, fingerprint: identity.fingerprint)),
-        job: job.id, priority: job.priority, forecast: forecast?.seconds,
+        job: job.id, priority: job.priority,
+        isReleased: try ledger.isResultReleased(job: job.id), forecast: forecast?.seconds,
         memoryForecast: forecast?.memory, submission: recordedSubmission(of: job)
       ) { note($0, of: job) }
       let outcome = try await executor.execute(request, progress: progress)

@@ -30,6 +30,7 @@ public struct LocalExecutor: JobExecutor {
     try await former?.bringHome(request)
     let segmenter = try await models.segmenter(request.model)
     let times = StageTimes()
+    let processor = request.isReleased ? self.processor.releasingResults : self.processor
     let processed = try await processor.process(
       request.input, segmenter: segmenter, identity: request.identity,
       output: request.output, times: times, control: request.control, progress: progress)

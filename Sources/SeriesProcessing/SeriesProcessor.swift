@@ -45,7 +45,7 @@ public struct SeriesProcessor: Sendable {
   /// What tells this installation from others, written as Device Serial Number (0018,1000).
   public let installation: String
   private let memory: MemoryBudget
-  public let options: ResultOptions
+  public private(set) var options: ResultOptions
   /// That results are promised for, on whatever machine; nil for the fastest of each.
   public let instructionSet: InstructionSet?
   /// Whether `labels.nii.gz` is written next to the segmentation.
@@ -62,6 +62,13 @@ public struct SeriesProcessor: Sendable {
     self.memory = memory
     self.options = options
     self.writesNIfTI = writesNIfTI
+  }
+
+  /// The same for a job whose result a person has released although it is suspect: it holds none for that.
+  public var releasingResults: SeriesProcessor {
+    var processor = self
+    processor.options.holdsSuspect = false
+    return processor
   }
 
   /// Assesses, segments, writes and proves.

@@ -89,6 +89,59 @@ import Testing
     #expect(try !apply(.release, job).isChanged, "the gate held it")
   }
 
+  /// A person's word counts for the result that was looked at, and until the job is held again.
+  @Test func aSuspectResultIsReleased() throws {
+    let job = try fixture.makeJob()
+    let suspect = "suspect: liver 200.0 ml, usual are 800 to 3000"
+    /// - Returns: whether the result may be sent although it is suspect.
+    func run(_ digit: String) throws -> Bool {
+      fixture.clock.advance(3600)
+      _ = try #require(try ledger.claimJob())
+      let identity = JobIdentity(
+        fingerprint: String(repeating: digit, count: 64),
+        modelSHA256: String(repeating: "e", count: 64))
+      try ledger.identifyJob(job, identity, seriesInstanceUID: "2.25.101", replaced: nil)
+      return try ledger.isResultReleased(job: job)
+    }
+    #expect(try !run("a"))
+    try ledger.holdJob(job, reason: suspect)
+    // To try it again says nothing of the result.
+    #expect(try apply(.retry, job).isChanged)
+    #expect(try !run("a"))
+    try ledger.holdJob(job, reason: suspect)
+    let change = try apply(.release, job)
+    #expect(
+      change.isChanged
+        && change.outcome == "its result is made again, and sent although it is suspect")
+    #expect(try run("a"))
+    try ledger.failJob(job, reason: "no luck", policy: .jobs)
+    #expect(try run("a"), "a failure takes nothing back")
+    try ledger.failJob(job, reason: "no luck", policy: .jobs)
+    #expect(try !run("b"), "with another model it is another result")
+    try ledger.holdJob(job, reason: suspect)
+    #expect(try apply(.release, job).isChanged)
+    #expect(try run("b"))
+    try ledger.holdJob(job, reason: "slices are missing")
+    #expect(try apply(.retry, job).isChanged)
+    #expect(try !run("b"), "it was held since")
+    let told = try ledger.job(job).events.filter {
+      $0.kind == "result released" || $0.kind == "release lapsed"
+    }
+    #expect(told.map(\.kind) == ["result released", "release lapsed", "result released"])
+    #expect(told.first?.cause == .person)
+    #expect(told.first?.message == "by an administrator: because")
+  }
+
+  /// What was kept for whoever decides is not needed any more.
+  @Test func theFilesOfASuspectResultGoWithItsJob() throws {
+    let job = try fixture.makeJob()
+    _ = try ledger.claimJob()
+    try ledger.holdJob(job, reason: "suspect: liver 200.0 ml, usual are 800 to 3000")
+    #expect(try ledger.filesToRemove().isEmpty)
+    #expect(try apply(.cancel, job).isChanged)
+    #expect(try ledger.filesToRemove() == ["results/\(job)"])
+  }
+
   @Test func jobsOfHigherPriorityRunFirst() throws {
     let first = try fixture.makeJob(series: "1.1")
     let second = try fixture.makeJob(series: "1.5")

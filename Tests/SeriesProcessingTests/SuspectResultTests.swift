@@ -41,5 +41,21 @@ import Testing
     let objects = names.filter { $0.hasSuffix(".dcm") }
     #expect(!objects.isEmpty && objects.allSatisfy { $0.hasPrefix("segmentation") }, "\(objects)")
     #expect(names.contains { $0.hasSuffix(".png") })
+
+    // A person has released it: the same segmentation, and what is sent besides.
+    let held = try objects.map {
+      try hexadecimalSHA256(ofFile: folder.url.appendingPathComponent($0))
+    }
+    let other = try TemporaryFolder()
+    let released = try await processor.releasingResults.process(
+      input, segmenter: try Segmenter(bundle: bundle, threads: 1),
+      identity: ResultIdentity(fingerprint: fingerprint), output: other.url
+    ) { _ in }.outcome
+    guard case .segmented(let result) = released else {
+      Issue.record("\(released)")
+      return
+    }
+    #expect(result.objects.map(\.sha256).sorted() == held.sorted())
+    #expect(!result.warnings.isEmpty && result.report != nil && !result.captures.isEmpty)
   }
 }

@@ -81,7 +81,7 @@ extension HeldReason {
           "the result is outside of what the model calls usual, and `results.suspect` is `hold`",
         signs: ["suspect: "],
         advice:
-          "look at its picture and its slices, on its page; where it may be sent: `results.suspect: deliver`, restart the daemon, `segmentd jobs retry --job NUMBER`, which sends it with the warning; else `segmentd jobs cancel --job NUMBER`"
+          "look at its picture and its slices, on its page; where it may be sent: `segmentd jobs release --job NUMBER`, which makes the same once more and sends it with the warning; else `segmentd jobs cancel --job NUMBER`"
       ),
       Row(
         "the job never fits into memory",

@@ -63,7 +63,7 @@ struct SlurmExecutor: JobExecutor {
     var settings = JobSettings(
       model: JobDescription.Model(bundle, named: request.model), identity: request.identity,
       installation: processor.installation, geometry: processor.geometry,
-      options: processor.options,
+      options: (request.isReleased ? processor.releasingResults : processor).options,
       checkpointInterval: request.control.checkpoints?.interval,
       instructionSet: processor.instructionSet)
     settings.build = build

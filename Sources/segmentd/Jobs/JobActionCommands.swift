@@ -44,11 +44,15 @@ struct HoldJobsCommand: AsyncParsableCommand {
 struct ReleaseJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "release",
-    abstract: "Let held jobs go, also where instances of their series may be missing.",
+    abstract: "Let held jobs go, also where instances are missing or a result is suspect.",
     discussion: """
       For jobs that were held by hold, and for series that are held because instances may be missing. \
       Such a series is processed as it is, and the verdict on it names what is known to be missing; what \
       is found to be missing after that holds it again.
+
+      A result that is held as suspect (results.suspect: hold) is made once more and sent with its warnings. \
+      That holds for the result that was looked at: another one, as of another version of the model, is held \
+      again.
 
       A job whose series has several volumes, and no rule that chooses one, is held and lists them by \
       number. --volume runs it with one of them; later jobs of the series for the model take the same one.
