@@ -263,3 +263,7 @@ exec "$@"
 
     def events(self, uid):
         return self.detail(uid)["events"]
+
+    def resumed(self, uid):
+        """What the ledger says of each time that a job resumed from its checkpoint."""
+        return [event["message"] for event in self.events(uid) if "its checkpoint" in event["message"]]

@@ -291,12 +291,18 @@ class Strikes(Lab):
         self.check(uids)
 
     def node_is_killed(self):
+        """Another one resumes from its checkpoint."""
         uids = self.send(1, slices=400, size=256)
         name, node = until("a checkpoint", lambda: self.has_checkpoint(uids[0]) and self.computing(uids[0]))
         self.cluster.kill_node(node)
         print(f"  {name} ran on {node}", flush=True)
         self.wait_for(uids)
         self.cluster.start_node(node)
+        place = self.detail(uids[0])["attempts"][-1]["place"]
+        assert place["node"] in self.cluster.nodes and place["node"] != node, place
+        told = self.resumed(uids[0])
+        print(f"  {place['node']}: {'; '.join(told)}", flush=True)
+        assert told and int(told[-1].split("after ")[1].split()[0]) > 0, self.events(uids[0])
         self.check(uids)
 
     def cable_is_cut(self):
@@ -356,7 +362,7 @@ class Strikes(Lab):
             self.wait_for(uids)
             until("that the cluster has nothing of it", lambda: not self.cluster.running())
             assert not list(self.jobs_folder.glob(f"*-*-{job}-*")), list(self.jobs_folder.iterdir())
-            told = [event["message"] for event in self.events(uids[0]) if "its checkpoint" in event["message"]]
+            told = self.resumed(uids[0])
             print(f"  {'; '.join(told)}", flush=True)
             patches = [int(text.split("after ")[1].split()[0]) for text in told]
             assert patches and patches == sorted(patches) and patches[0] > 0, told

@@ -36,6 +36,48 @@ import Testing
     #expect(try slurm.small.ledger.submission(ofJob: slurm.small.id) == recorded)
   }
 
+  /// A ledger of a version before knows no submissions: what such a version had computed, or has yet, is computed anew.
+  @Test func whatIsNotRecordedIsComputedAnew() async throws {
+    _ = try await slurm.run(Array(repeating: "NODE_FAIL", count: 6))
+    let there = try #require(
+      try SlurmJobFolders(slurm.folder, state: slurm.small.state).all().first?.folder)
+    try FileManager.default.createDirectory(
+      at: there.result(7), withIntermediateDirectories: false)
+    let executor = Unknowing(inner: try slurm.executor(["COMPLETED"]), of: there.name)
+    #expect(try await slurm.small.runner(executor).runNext(id: slurm.small.id) { _ in })
+    let job = try slurm.small.ledger.job(slurm.small.id).job
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    let last = try #require(try slurm.submissions().last)
+    #expect(last.asked.first == "1" && !last.name.hasPrefix(there.name))
+    #expect(!FileManager.default.fileExists(atPath: there.url.path))
+  }
+
+  /// Its ledger does not know the submissions of a folder.
+  private struct Unknowing: JobExecutor {
+    let inner: SlurmExecutor
+    let folder: String
+
+    init(inner: SlurmExecutor, of folder: String) {
+      self.inner = inner
+      self.folder = folder
+    }
+
+    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
+      try await inner.dependencies(of: input, model: model)
+    }
+
+    func execute(
+      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    ) async throws -> JobOutcome {
+      var request = request
+      let last = request.submission.last
+      request.submission.last = { [folder] in
+        try last().flatMap { $0.hasPrefix(folder) ? nil : $0 }
+      }
+      return try await inner.execute(request, progress: progress)
+    }
+  }
+
   /// What is recorded meanwhile counts: the result in hand is not taken.
   @Test func aResultOfAnotherSubmissionThanTheRecordedOneIsNotTaken() async throws {
     let executor = TakenOver(inner: try slurm.executor(["COMPLETED"]))
@@ -84,6 +126,9 @@ import Testing
     try keep(name, 2, "OUT_OF_MEMORY", "0:125")
     let stranger = "\(name.dropLast())99"
     try keep(stranger, 3, "FAILED", "1:0")
+    // The controller was killed while it wrote.
+    try "name=\(name)\nstate=FAIL".write(
+      to: slurm.ended.appendingPathComponent("\(name).4.part"), atomically: true, encoding: .utf8)
     let (job, submissions) = try await slurm.run(["COMPLETED"])
     #expect(job.state == "completed", "\(job.reason ?? "")")
     // Not made again, but once more with twice the memory.

@@ -9,7 +9,7 @@ struct SlurmEndedJobs: Sendable {
   /// - Parameter name: in Slurm.
   /// - Returns: nil of a job that has not ended, or that nothing was kept of.
   func job(named name: String) -> SlurmJob? {
-    files { $0.hasPrefix("\(name).") }.compactMap { file -> SlurmJob? in
+    files { $0.hasPrefix("\(name).") && !$0.hasSuffix(".part") }.compactMap { file -> SlurmJob? in
       // Of a few hundred bytes; it is whole, as it was renamed.
       guard let data = try? Data(contentsOf: file, options: .uncached), data.count < 1 << 16,
         let job = Self.job(String(decoding: data, as: UTF8.self)), job.name == name
@@ -18,7 +18,7 @@ struct SlurmEndedJobs: Sendable {
     }.max { ($0.submitted, $0.number ?? 0) < ($1.submitted, $1.number ?? 0) }
   }
 
-  /// Removes what is kept of others, as far as this user may.
+  /// Removes what is kept of others, whole or not, as far as this user may.
   ///
   /// - Parameters:
   ///   - ledger: whose jobs are meant.
@@ -32,8 +32,7 @@ struct SlurmEndedJobs: Sendable {
 
   private func files(_ isMeant: (String) -> Bool) -> [URL] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.filter { isMeant($0) && !$0.hasSuffix(".part") }
-      .map { folder.appendingPathComponent($0) }
+    return names.filter(isMeant).map { folder.appendingPathComponent($0) }
   }
 
   /// - Parameters:
