@@ -184,6 +184,19 @@ import Testing
     #expect(throws: SlurmCommandError.self) { try SlurmQueueListing.jobs(Data("no JSON".utf8)) }
   }
 
+  /// As the commands of Slurm 22.05 and munge say it.
+  @Test(arguments: [
+    ("Rewound credential", "chronyc makestep"), ("Expired credential", "chronyc makestep"),
+    ("slurm_load_jobs error: Zero Bytes were transmitted or received", "munge.key"),
+    ("Protocol authentication error", "munge.key"),
+    ("Unable to contact slurm controller (connect failure)", "scontrol ping"),
+  ]) func whyTheControllerDoesNotAnswerIsTold(words: String, command: String) {
+    let finding = SlurmFindings.silence(
+      SlurmCommandError(command: "squeue", status: 1, message: words))
+    #expect(finding.level == .fault && finding.text.contains(words))
+    #expect(finding.advice?.contains(command) == true, "\(finding.advice ?? "")")
+  }
+
   @Test func whatNeedsAHandIsNamedWithItsCommand() {
     let nodes = SlurmFindings.nodes(
       "w1|drained|Duplicate jobid|batch\nw1|drained|Duplicate jobid|urgent\nw2|idle|none|batch\n"

@@ -130,8 +130,9 @@ enum SlurmFindings {
       }
       return .warning(
         subject, text,
-        "start slurmd there; if it runs, its munge key and its clock are those of the head? On the head: "
-          + "munge -n | ssh \(name) unmunge")
+        "start slurmd there; if it runs, its munge key or its clock may be another one than the head's, as munge -n | ssh "
+          + "\(name) unmunge tells on the head. The key: scp /etc/munge/munge.key \(name):/etc/munge/, then ssh \(name) systemctl "
+          + "restart munge slurmd. The clock: ssh \(name) chronyc makestep")
     }
     guard faults.count < nodes.count || nodes.isEmpty else {
       return faults + [.fault("Slurm", "no node can take a job", "see the nodes above")]
@@ -166,8 +167,8 @@ enum SlurmFindings {
     if ["rewound", "expired credential", "clock"].contains(where: words.contains) {
       return .fault(
         "Slurm", text,
-        "the clocks of this machine and of the controller differ: let chrony keep both; chronyc "
-          + "tracking tells how far they are")
+        "this machine and the controller need the same time: chronyc makestep on the one that chronyc tracking says is "
+          + "wrong")
     }
     if ["munge", "authentication", "credential", "zero bytes"].contains(where: words.contains) {
       return .fault(
