@@ -301,7 +301,8 @@ def hostile(address, password):
     found["fixation"] = -1 if given in ("", fixed, cookie) else ask(address, "GET", "/queue", headers={"Cookie": fixed})[0]
     ask(address, "POST", "/logout", "csrf=" + token, form)
     found["afterLogout"] = ask(address, "GET", "/queue", headers=session)[0]
-    statuses = [log_in_plain(address, "wrong")[0] for _ in range(12)]
+    # The same wrong password counts once: whoever guesses shows others.
+    statuses = [log_in_plain(address, f"wrong {number}")[0] for number in range(12)]
     found["guessing"] = statuses[-1]
     print(json.dumps(found))
 
