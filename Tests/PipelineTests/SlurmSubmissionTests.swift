@@ -185,6 +185,37 @@ import Testing
     #expect(asked.count == 3 && asked[2][1] != "1M")
   }
 
+  /// Two partitions, and what is segmented again after all else; one name never runs twice at once.
+  @Test func whatSbatchIsTold() async throws {
+    let sbatch = slurm.commands.appendingPathComponent("sbatch")
+    try Self.refusing.write(to: sbatch, atomically: true, encoding: .utf8)
+    chmod(sbatch.path, 0o700)
+    let executor = try slurm.executor([])
+    var settings = executor.settings
+    (settings.partition, settings.urgentPartition) = ("batch", "urgent")
+    let submission = JobSubmission(number: 4, memory: 3 << 20, threads: 3, minutes: 7)
+    func told(_ priority: Int) async throws -> Set<String> {
+      let request = try settings.request(
+        of: JobFolder(slurm.folder), submission, priority: priority)
+      try await executor.cluster.submit(request)
+      let asked = try String(
+        contentsOf: slurm.commands.appendingPathComponent("sbatch.asked"), encoding: .utf8)
+      return Set((asked.split(separator: "\n").last ?? "").split(separator: " ").map(String.init))
+    }
+    let name = slurm.folder.lastPathComponent
+    let patient = try await told(-1)
+    #expect(
+      patient.isSuperset(of: [
+        "--job-name=\(name)-4", "--dependency=singleton", "--requeue", "--cpus-per-task=3",
+        "--mem=3M", "--time=7", "--partition=batch", "--nice=1000",
+      ]), "\(patient)")
+    let usual = try await told(0)
+    #expect(usual.contains("--partition=batch") && !usual.contains("--nice=1000"))
+    #expect(try await told(1).contains("--partition=urgent"))
+    settings.urgentPriority = 0
+    #expect(try await told(0).contains("--partition=urgent"))
+  }
+
   /// Where no node has what is only predicted, the job is not held for it.
   @Test func aPredictionThatIsTooMuchIsNotInsistedOn() async throws {
     let sbatch = slurm.commands.appendingPathComponent("sbatch")
