@@ -33,7 +33,11 @@ struct DoctorCommand: AsyncParsableCommand {
     if json { print(try encodeJSON(findings)) }
     let faults = findings.filter { $0.level == .fault }.count
     let warnings = findings.filter { $0.level == .warning }.count
-    if !json { print("\(findings.count) looked at: \(faults) faults, \(warnings) warnings") }
+    if !json {
+      print(
+        "\(findings.count) looked at: \(faults) fault\(faults == 1 ? "" : "s"), "
+          + "\(warnings) warning\(warnings == 1 ? "" : "s")")
+    }
     guard faults == 0 else { throw ExitCode.findings }
   }
 }

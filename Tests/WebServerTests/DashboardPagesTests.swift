@@ -152,6 +152,7 @@ import WebServer
     try await withDashboard {
       let reader = "Authorization: Bearer reader"
       let page = try await ask("/studies/1.2", "-H", reader).body
+      #expect(page.contains("href=\"/rules?uid=1.2\""))
       #expect(page.contains("suspect: dark &lt;liver&gt;"))
       #expect(page.contains("What to do:</strong> Look at its picture and its slices"))
       #expect(page.contains("segmentd jobs release --job \(id),"))

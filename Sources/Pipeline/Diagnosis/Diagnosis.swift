@@ -65,7 +65,8 @@ public struct Diagnosis: Sendable {
       return [
         sound,
         .warning(
-          "held jobs", "\(held) jobs need a person", "segmentd jobs --state held says why"),
+          "held jobs", held == 1 ? "1 job needs a person" : "\(held) jobs need a person",
+          "segmentd jobs --state held says why"),
       ]
     } catch {
       return [
