@@ -92,8 +92,7 @@ struct BenchCommand: AsyncParsableCommand {
       return try .random(name, networkDescription(name))
     }
     let library = ModelLibrary(
-      directories: modelDirectories.map { URL(fileURLWithPath: $0) },
-      threads: threadCount(threads))
+      directories: try foldersOfModels(modelDirectories), threads: threadCount(threads))
     let bundle = try await library.segmenter(model).bundle
     return BenchSubject(
       name: bundle.name, description: bundle.network, inference: bundle.inference,

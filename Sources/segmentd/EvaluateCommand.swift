@@ -84,8 +84,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let library = ModelLibrary(
-      directories: modelDirectories.map { URL(fileURLWithPath: $0) }, threads: 1)
+    let library = ModelLibrary(directories: try foldersOfModels(modelDirectories), threads: 1)
     let bundle = try model.map { try library.bundle($0) }
     let names = try cases.map { text throws(CaseListError) in try CaseFiles.names(from: text) }
     let files = try CaseFiles.match(

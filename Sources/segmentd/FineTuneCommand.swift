@@ -80,8 +80,7 @@ struct FineTuneCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let library = ModelLibrary(
-      directories: modelDirectories.map { URL(fileURLWithPath: $0) }, threads: 1)
+    let library = ModelLibrary(directories: try foldersOfModels(modelDirectories), threads: 1)
     var tuning = FineTuning(
       parent: try library.bundle(model), corrections: DataSource(folder: corrections),
       output: output)

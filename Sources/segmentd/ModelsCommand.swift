@@ -17,7 +17,7 @@ struct ModelsCommand: AsyncParsableCommand {
     var directories: [String] = []
 
     var library: ModelLibrary {
-      ModelLibrary(directories: directories.map { URL(fileURLWithPath: $0) }, threads: 1)
+      get throws { ModelLibrary(directories: try foldersOfModels(directories), threads: 1) }
     }
   }
 
@@ -39,7 +39,7 @@ struct ModelsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      let rows = options.library.bundles.sorted { $0.key < $1.key }.map { name, url in
+      let rows = try options.library.bundles.sorted { $0.key < $1.key }.map { name, url in
         do throws(ModelBundleError) {
           let bundle = try ModelBundle.load(at: url)
           return Row(
@@ -80,7 +80,7 @@ struct ModelsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      let library = options.library
+      let library = try options.library
       var rows: [Row] = []
       for name in names.isEmpty ? library.bundles.keys.sorted() : names {
         let row: Row

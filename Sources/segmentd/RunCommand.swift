@@ -127,8 +127,7 @@ struct RunCommand: AsyncParsableCommand {
     let site = try config.load()
     let geometry = site.geometryRules
     let library = ModelLibrary(
-      directories: modelDirectories.map { URL(fileURLWithPath: $0) },
-      threads: threadCount(threads))
+      directories: try foldersOfModels(modelDirectories), threads: threadCount(threads))
     var bundle = try library.bundle(model)
     if let throughPlane { bundle.inference.throughPlane = throughPlane }
     let export = try deidentification.export(to: URL(fileURLWithPath: output))

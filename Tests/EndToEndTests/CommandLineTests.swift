@@ -117,6 +117,20 @@ import Testing
     }
   }
 
+  @Test func aFolderOfModelsThatIsNotThereIsNamed() async throws {
+    let folder = try TemporaryFolder()
+    let none = folder.url.path + "/none"
+    for command in [
+      ["models", "list"], ["models", "verify"],
+      ["run", folder.url.path, "--model", "hippocampus", "--output", none],
+      ["bench", "--model", "hippocampus"],
+    ] {
+      let result = try await runProcess(segmentdBinary, command + ["--models", none])
+      #expect(result.status == 1, "\(command): \(result.output)")
+      #expect(result.output.contains("--models: \(none) is not a folder"), "\(result.output)")
+    }
+  }
+
   @Test func aConfigurationIsMadeAndChecked() async throws {
     let folder = try TemporaryFolder()
     let file = folder.url.path + "/segmentd.yaml"
