@@ -86,6 +86,8 @@ import Testing
     #expect(seen.console.isEmpty && seen.axe.isEmpty, "\(seen.console) \(seen.axe)")
     let log = daemon.output
     #expect(log.contains("logged in") && !log.contains("Eve"))
+    let changes = log.split(separator: "\n").filter { $0.contains("job changed") }
+    #expect(!changes.isEmpty && changes.allSatisfy { $0.contains(#""study":"#) }, "\(changes)")
     #expect(try await daemon.end() == 0)
   }
 

@@ -32,12 +32,15 @@ extension Dashboard {
     let reason = values["reason"].map(\.trimmed).flatMap {
       $0.isEmpty ? nil : String($0.prefix(200))
     }
-    let changes = try await offPool {
-      _ = try job(id)
-      return try ledger.apply(action, to: wanted, reason: reason, by: person)
+    let (study, changes) = try await offPool {
+      let study = try job(id).studyInstanceUID
+      return (study, try ledger.apply(action, to: wanted, reason: reason, by: person))
     }
     logger.notice(
-      "job changed", metadata: ["job": "\(id)", "user": "\(person)", "action": "\(action)"])
+      "job changed",
+      metadata: [
+        "job": "\(id)", "study": "\(study)", "user": "\(person)", "action": "\(action)",
+      ])
     return changes
   }
 
