@@ -10,7 +10,7 @@ public enum JobAction: Sendable, Equatable {
   /// Keeps waiting jobs from running.
   case hold
   /// Lets jobs go that a person held, series be processed although instances may be missing, and results be sent although
-  /// they are suspect.
+  /// they are suspect; the last only of jobs that are named by number, as somebody has to have looked at each.
   case release
   /// Runs held jobs with one of the volumes of their series, of this number in the verdict on it.
   case releaseVolume(Int)
@@ -131,6 +131,8 @@ extension Ledger {
 
   private struct AskedJob {
     var id: Int64
+    /// Whether it was asked for by its number.
+    var isNamed: Bool
     var series: String
     var model: String
     var state: JobState
@@ -184,7 +186,7 @@ extension Ledger {
       }
       let (id, series): (Int64, String) = (try row.value("id"), try row.value("series_uid"))
       return AskedJob(
-        id: id, series: series,
+        id: id, isNamed: !selection.jobs.isEmpty, series: series,
         model: try row.value("model"), state: known, reason: try row.value("reason") ?? "",
         hasBegun: try row.value("attempt_count") > 0,
         isHeldByPerson: try row.value("is_held_by_person"),
@@ -227,7 +229,12 @@ extension Ledger {
     if let successor = job.successor { return .nothing("job \(successor) took its place") }
     if job.isHeldByPerson { return .makeAvailable }
     if job.isHeldAsIncomplete { return .releaseSeries }
-    if job.isHeldAsSuspect { return .releaseResult }
+    if job.isHeldAsSuspect {
+      guard job.isNamed else {
+        return .nothing("its result is suspect: look at it, and release it by its number")
+      }
+      return .releaseResult
+    }
     return .nothing("is not held for want of instances: \(job.reason)")
   }
 

@@ -109,6 +109,11 @@ import Testing
     #expect(try apply(.retry, job).isChanged)
     #expect(try !run("a"))
     try ledger.holdJob(job, reason: suspect)
+    // Nobody has looked at every result of a study.
+    var study = JobSelection()
+    study.study = "1.2"
+    let unseen = try ledger.apply(.release, to: study)
+    #expect(unseen.map(\.job) == [job] && unseen.allSatisfy { !$0.isChanged })
     let change = try apply(.release, job)
     #expect(
       change.isChanged

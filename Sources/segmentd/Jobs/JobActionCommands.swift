@@ -50,9 +50,9 @@ struct ReleaseJobsCommand: AsyncParsableCommand {
       Such a series is processed as it is, and the verdict on it names what is known to be missing; what \
       is found to be missing after that holds it again.
 
-      A result that is held as suspect (results.suspect: hold) is made once more and sent with its warnings. \
-      That holds for the result that was looked at: another one, as of another version of the model, is held \
-      again.
+      A result that is held as suspect (results.suspect: hold) is made once more and sent with its warnings, \
+      where its job is named by --job. That holds for the result that was looked at: another \
+      one, as of another version of the model, is held again.
 
       A job whose series has several volumes, and no rule that chooses one, is held and lists them by \
       number. --volume runs it with one of them; later jobs of the series for the model take the same one.
