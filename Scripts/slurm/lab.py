@@ -57,6 +57,7 @@ def main():
             print(strike.__name__.replace("_", " "), flush=True)
             try:
                 lab.readmit()
+                lab.follow_doctor()
                 strike(lab)
                 print(f"  as it has to be, {time.monotonic() - began:.0f} s", flush=True)
             except (AssertionError, RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:

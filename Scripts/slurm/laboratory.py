@@ -162,20 +162,26 @@ slurm:
 
     def wait_for(self, uids, states=("completed",), within=600):
         """Waits until the jobs have ended, as an administrator who does what doctor says."""
-        told = [time.monotonic() + 20]
-
         def are_done():
-            if time.monotonic() > told[0]:
-                self.follow_doctor()
-                told[0] = time.monotonic() + 20
             rows = [self.row(uid) for uid in uids]
             return all(row and row["state"] in states for row in rows)
         try:
-            until(f"{uids}", are_done, within)
+            self.until(f"{uids}", are_done, within)
         except TimeoutError as error:
             rows = [self.row(uid) for uid in uids]
             states = [(row["state"], row.get("reason")) if row else None for row in rows]
             raise RuntimeError(f"{error}: {states}; {self.cluster.running()}\n{self.log.read_text()[-4000:]}") from error
+
+    def until(self, what, condition, within=300):
+        """Waits for a condition, as an administrator who does what doctor says, and returns what it gives."""
+        told = [time.monotonic() + 20]
+
+        def holds():
+            if time.monotonic() > told[0]:
+                self.follow_doctor()
+                told[0] = time.monotonic() + 20
+            return condition()
+        return until(what, holds, within)
 
     def follow_doctor(self):
         for finding in findings(self.command("doctor", "--json", check=False).stdout):

@@ -22,7 +22,7 @@ class Strikes(Lab):
     def shared_disk_is_full(self):
         """For longer than three attempts take; then there is space again."""
         uids = self.send(1, slices=120, size=256)
-        until("that it is computed", lambda: self.computing(uids[0]))
+        self.until("that it is computed", lambda: self.computing(uids[0]))
         filler = self.jobs_folder / "filler"
         run("dd", "if=/dev/zero", f"of={filler}", "bs=1M", check=False)
         run("dd", "if=/dev/zero", f"of={filler}.rest", "bs=1k", check=False)
@@ -210,7 +210,7 @@ class Strikes(Lab):
     def urgent_study_preempts(self):
         """A job of the urgent partition starts at once on nodes that are all busy; the other resumes, or ends in time."""
         uids = self.send(len(self.cluster.nodes), slices=400, size=256)
-        until("checkpoints on all nodes", lambda: all(self.has_checkpoint(uid) for uid in uids)
+        self.until("checkpoints on all nodes", lambda: all(self.has_checkpoint(uid) for uid in uids)
               and len({self.computing(uid) for uid in uids} - {None}) == len(self.cluster.nodes))
         self.command("pause")
         urgent = self.send(1)
@@ -221,8 +221,8 @@ class Strikes(Lab):
         self.wait_for(urgent)
         print(f"  the urgent one was done after {time.monotonic() - began:.0f} s", flush=True)
         self.wait_for(uids)
-        assert "preempted JobId" in (self.folder / "slurm/log/slurmctld").read_text()
-        assert all("failed" not in self.attempts(uid) for uid in uids)
+        assert "preempted JobId" in (self.folder / "slurm/log/slurmctld").read_text(), "no job was preempted"
+        assert all("failed" not in self.attempts(uid) for uid in uids), [self.attempts(uid) for uid in uids]
         self.check(urgent + uids)
 
     def clock_of_a_node_is_wrong(self):
@@ -260,7 +260,7 @@ class Strikes(Lab):
     def controller_is_killed_after_a_start(self):
         """It forgets that it has started the job, and then refuses the node: a hand is needed."""
         uids = self.send(1, slices=120, size=256)
-        until("that it is computed", lambda: self.computing(uids[0]))
+        self.until("that it is computed", lambda: self.computing(uids[0]))
         self.cluster.kill_controller()
         time.sleep(1)
         self.cluster.start_controller()
@@ -293,7 +293,7 @@ class Strikes(Lab):
     def node_is_killed(self):
         """Another one resumes from its checkpoint."""
         uids = self.send(1, slices=400, size=256)
-        name, node = until("a checkpoint", lambda: self.has_checkpoint(uids[0]) and self.computing(uids[0]))
+        name, node = self.until("a checkpoint", lambda: self.has_checkpoint(uids[0]) and self.computing(uids[0]))
         self.cluster.kill_node(node)
         print(f"  {name} ran on {node}", flush=True)
         self.wait_for(uids)
@@ -307,7 +307,7 @@ class Strikes(Lab):
 
     def cable_is_cut(self):
         uids = self.send(1, slices=120, size=256)
-        node = until("that it is computed", lambda: self.computing(uids[0]))[1]
+        node = self.until("that it is computed", lambda: self.computing(uids[0]))[1]
         self.cluster.cut(node)
         self.wait_for(uids)
         self.cluster.mend(node)
@@ -315,7 +315,7 @@ class Strikes(Lab):
 
     def daemon_is_killed(self):
         uids = self.send(1, slices=120, size=256)
-        name = until("that it is computed", lambda: self.computing(uids[0]))[0]
+        name = self.until("that it is computed", lambda: self.computing(uids[0]))[0]
         self.stop(signal.SIGKILL)
         self.start()
         self.wait_for(uids)
@@ -326,7 +326,7 @@ class Strikes(Lab):
     def processing_is_paused(self):
         since = len(self.log.read_text())
         uids = self.send(1, slices=120, size=256)
-        until("a checkpoint", lambda: self.has_checkpoint(uids[0]))
+        self.until("a checkpoint", lambda: self.has_checkpoint(uids[0]))
         self.command("pause", "--running")
         until("that the job yields", lambda: self.logged("job yields", since))
         until("that no job runs", lambda: not self.cluster.running())
@@ -356,8 +356,8 @@ class Strikes(Lab):
             self.compute_by("slurm")
             job = self.row(uids[0])["id"]
             # Written when the daemon was stopped; a node has it by now, or will have.
-            until("that a node resumes", lambda: any("resumes from its checkpoint" in file.read_text() for file in
-                                                     self.jobs_folder.glob(f"*-*-{job}-*/log.*")))
+            self.until("that a node resumes", lambda: any("resumes from its checkpoint" in file.read_text() for file in
+                                                          self.jobs_folder.glob(f"*-*-{job}-*/log.*")))
             self.compute_by("local")
             self.wait_for(uids)
             until("that the cluster has nothing of it", lambda: not self.cluster.running())
