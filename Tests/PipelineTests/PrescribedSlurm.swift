@@ -38,6 +38,9 @@ struct PrescribedSlurm {
     case $state in
     FORGOTTEN) exit 0 ;;
     REFUSED) echo "sbatch: error: invalid partition specified" >&2; exit 1 ;;
+    # There is a job of the name nevertheless, which failed.
+    TOO_LARGE) state=FAILED; status=1
+      echo "sbatch: error: Requested node configuration is not available" >&2 ;;
     COMPLETED) SLURMD_NODENAME=w1 sh "$@" > /dev/null 2>&1 ;;
     # On another node, whose model is the head's.
     OTHER) state=COMPLETED; SLURMD_NODENAME=w2 sh "$@" > /dev/null 2>&1 ;;
@@ -52,6 +55,7 @@ struct PrescribedSlurm {
       "$name" "$state" "$(wc -l < calls)" > "jobs/$name.part"
     printf '"nodes": "w1", "exit_code": %s}\\n' "$exit" >> "jobs/$name.part"
     mv "jobs/$name.part" "jobs/$name"
+    exit ${status:-0}
 
     """
 

@@ -172,6 +172,11 @@ import Testing
     #expect(try jobs(all.reversed().joined(separator: ","))["a"]?.state == "RUNNING")
     #expect(try jobs(all.dropFirst().joined(separator: ","))["a"]?.state == "PENDING")
     #expect(try jobs(all.suffix(2).joined(separator: ","))["a"]?.state == "FAILED")
+    // Of one second: the first was refused, and the next one taken.
+    let refused = #"{"name": "a", "job_state": "FAILED", "submit_time": 1, "job_id": 2}"#
+    let taken = #"{"name": "a", "job_state": "TIMEOUT", "submit_time": 1, "job_id": 3}"#
+    #expect(try jobs("\(refused), \(taken)")["a"]?.state == "TIMEOUT")
+    #expect(try jobs("\(taken), \(refused)")["a"]?.state == "TIMEOUT")
   }
 
   /// With status 0, and with no jobs, as 22.05 does without its controller.

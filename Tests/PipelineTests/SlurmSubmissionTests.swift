@@ -185,6 +185,16 @@ import Testing
     #expect(asked.count == 3 && asked[2][1] != "1M")
   }
 
+  /// Slurm shows a job that it did not take as one that failed (seen of 22.05): that is not taken for an end of the next one.
+  @Test func whatIsLeftOfARefusedSubmissionIsNoEnd() async throws {
+    let (refused, _) = try await slurm.run(["TOO_LARGE"])
+    #expect(refused.state == "retryable")
+    #expect(refused.reason?.contains("Slurm does not take the job") == true)
+    let (job, submissions) = try await slurm.run(["COMPLETED"])
+    #expect(job.state == "completed", "\(job.reason ?? "")")
+    #expect(submissions.map(\.first) == ["1", "2"])
+  }
+
   /// Two partitions, and what is segmented again after all else; one name never runs twice at once.
   @Test func whatSbatchIsTold() async throws {
     let sbatch = slurm.commands.appendingPathComponent("sbatch")

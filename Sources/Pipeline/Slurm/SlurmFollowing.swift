@@ -164,6 +164,8 @@ struct SlurmFollowing {
       memory = try await executor.cluster.submit(asked)
     } catch {
       guard !error.isSilence else { throw error }
+      // Of a job that is too large for it Slurm keeps one of the name that failed: the next one has another name.
+      try supersede(submission)
       throw SlurmFailure(refusing: error)
     }
     logger.info("submitted to Slurm as \(asked.name)")

@@ -200,7 +200,8 @@ enum SlurmQueueListing {
         submitted: job.submitted, number: job.number, partition: job.partition, exit: job.exit)
       if let known = jobs[job.name] {
         let rank = { (job: SlurmJob) in (job.state == "PENDING" ? 1 : job.isActive ? 2 : 0) }
-        if (rank(known), known.submitted) > (rank(job), job.submitted) { continue }
+        let order = { (job: SlurmJob) in (rank(job), job.submitted, job.number ?? 0) }
+        if order(known) > order(job) { continue }
       }
       jobs[job.name] = job
     }
