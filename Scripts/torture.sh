@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Strikes a daemon at random while it receives, segments and delivers, and checks after each round that nothing was lost,
-# nothing is there twice and every study came to its end:
+# nothing is there twice and every study came to its end. Jobs are computed by the daemon or by a cluster (commands that
+# do as Slurm's, and `segmentd work`), as chance has it at each start of the daemon, and change over while they run:
 #
 #   bash Scripts/torture.sh [ROUNDS] [--seed N] [--longest SECONDS]      20 rounds by default
 #

@@ -160,6 +160,25 @@ def check_destination(daemon, orthanc, db):
             yield f"{uid} in {orthanc.name} is not what was proved"
 
 
+def check_cluster(daemon, seconds=180):
+    """No folder of a job is left, as all have ended: they are removed within a minute, or two where Slurm is asked first."""
+    deadline = time.monotonic() + seconds
+    while daemon.cluster.folders() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return [f"{place} is of a job that has ended" for place in daemon.cluster.folders()]
+
+
+def executors(daemon):
+    """How many jobs were computed by whom, and how many went on from a checkpoint."""
+    with ledger(daemon) as db:
+        cluster, moved, resumed = (db.execute(query).fetchone()[0] for query in (
+            "SELECT count(DISTINCT job_id) FROM attempts WHERE submission IS NOT NULL",
+            "SELECT count(*) FROM (SELECT job_id FROM attempts GROUP BY job_id "
+            "HAVING count(submission) BETWEEN 1 AND count(*) - 1)",
+            "SELECT count(*) FROM events WHERE kind = 'checkpoint' AND message LIKE 'resumes%'"))
+    return f"{cluster} jobs with the cluster, {moved} of them with the daemon too, {resumed} resumed from a checkpoint"
+
+
 def check_ledger(daemon):
     """The ledger's own check, which also looks at the chain of events and the hash of every file."""
     checked = subprocess.run([daemon.program, "ledger", "check", "--config", daemon.configuration], capture_output=True,

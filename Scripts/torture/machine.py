@@ -1,19 +1,19 @@
-"""The daemon, the PACS and the disks that are struck, and the strikes."""
+"""The daemon, the PACS and the disks that are struck."""
 
-import errno
+import contextlib
 import glob
 import json
 import os
 import pathlib
 import signal
 import socket
-import sqlite3
 import struct
 import subprocess
 import threading
 import time
 import urllib.request
 
+from cluster import Cluster
 
 SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "test-support"
 
@@ -24,9 +24,15 @@ def free_port():
         return s.getsockname()[1]
 
 
-def children(pid):
-    return [int(child) for task in glob.glob(f"/proc/{pid}/task/*/children")
-            for child in pathlib.Path(task).read_text().split()]
+def receivers(pid):
+    """The children of a daemon that receive; others are commands that it runs."""
+    found = []
+    for task in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError):
+            for child in pathlib.Path(task).read_text().split():
+                if b"receive" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    found.append(int(child))
+    return found
 
 
 class Orthanc:
@@ -74,9 +80,13 @@ class Orthanc:
 
 
 class Daemon:
-    """segmentd on a state directory that lives through all rounds; it is started again whenever it ends."""
+    """segmentd on a state directory that lives through all rounds; it is started again whenever it ends, and then computes
+    jobs by itself or has a cluster compute them."""
 
-    def __init__(self, program, folder, models, port, executors, generator, pacs, archive):
+    EXECUTORS = ["local", "slurm"]
+
+    def __init__(self, program, folder, models, port, executor, generator, pacs, archive):
+        """executor: of every start; None for one by chance."""
         self.program, self.folder, self.port = program, folder, port
         self.state, self.watch = folder / "state", folder / "watch"
         self.clock, self.fault = folder / "clock", folder / "fault"
@@ -87,13 +97,17 @@ class Daemon:
                            check=True)
         self.group = memory_group(folder.name)
         self.watch.mkdir()
-        self.executors, self.random = executors, generator
+        self.fixed_executor, self.random = executor, generator
+        self.executor = executor or generator.choice(self.EXECUTORS)
+        self.cluster = Cluster(folder, self.environment("disk_fault"))
         self.configuration = folder / "segmentd.yaml"
         self.text = (
             f"stateDirectory: {self.state}\n"
             f"listener: {{aeTitle: SEGMENTD, address: 127.0.0.1, port: {self.port}}}\n"
             "assembly: {quietSeconds: 3, incompleteSeconds: 3}\n"
-            f"inference: {{threads: 2, concurrentJobs: EXECUTORS}}\n"
+            "inference: {threads: 2, concurrentJobs: JOBS, executor: EXECUTOR, checkpointSeconds: 0.001}\n"
+            f'slurm: {{folder: "{self.cluster.jobs_folder}", commands: "{self.cluster.commands}", program: "{program}", '
+            "threads: 1, memoryGB: 1, packJobs: 3}\n"
             f'models: {{directories: ["{models}"]}}\n'
             "rules:\n  - {model: untrained-tiny, modalities: [CT]}\n"
             f'watch:\n  - {{folder: "{self.watch}", settleSeconds: 0.5}}\n'
@@ -104,6 +118,8 @@ class Daemon:
         self.is_wanted = True
         self.is_struck = False
         self.is_starved = False
+        # Whether the next executor is known.
+        self.is_changing = False
         self.process = None
         self.keeper = threading.Thread(target=self.keep, daemon=True)
         self.keeper.start()
@@ -112,17 +128,29 @@ class Daemon:
     def log(self):
         return self.folder / "segmentd.log"
 
-    def environment(self):
+    def environment(self, *libraries):
         kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-        return kept | {"LD_PRELOAD": f"{self.folder}/clock_step.so {self.folder}/disk_fault.so",
+        return kept | {"LD_PRELOAD": " ".join(f"{self.folder}/{name}.so" for name in libraries),
                        "CLOCK_STEP_FILE": str(self.clock), "DISK_FAULT_FILE": str(self.fault)}
 
     def set_fault(self, error=0, one_in=1, path=""):
         """Has the disk fail under what begins with a path."""
         with open(self.fault, "r+b", buffering=0) as file:
-            file.write(struct.pack("=ii256s", 0, one_in, str(path).encode()))
+            file.write(struct.pack("=ii252si", 0, one_in, str(path).encode(), 0))
             file.seek(0)
             file.write(struct.pack("=i", error))
+
+    def hold_job(self, seconds):
+        """Has the next job stand still in its middle, until the fault is another one: when it writes its second checkpoint.
+
+        Returns: whether one does in time."""
+        self.set_fault(-2, path=f"{self.state}/checkpoints/" if self.executor == "local" else self.cluster.jobs_folder)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(self.fault.read_bytes()[-4:]):
+                return True
+            time.sleep(0.02)
+        return False
 
     def set_clock(self, seconds):
         with open(self.clock, "r+b", buffering=0) as file:
@@ -132,21 +160,34 @@ class Daemon:
         while self.is_wanted:
             # Not in place: a command may read it at any time.
             new = self.configuration.with_suffix(".new")
-            new.write_text(self.text.replace("EXECUTORS", str(self.executors or self.random.randint(1, 2))))
+            text = self.text.replace("JOBS", str(self.random.randint(1, 2))).replace("EXECUTOR", self.executor)
+            new.write_text(text)
             new.replace(self.configuration)
             enter = f"echo $$ > {self.group}/cgroup.procs; " if self.group else ""
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", enter + 'exec "$@"', "sh", self.program, "serve", "--config", self.configuration],
-                stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.environment())
+                stdout=open(self.log, "ab"), stderr=subprocess.STDOUT,
+                env=self.environment("clock_step", "disk_fault"))
             status = self.process.wait()
+            if not self.is_changing:
+                self.executor = self.fixed_executor or self.random.choice(self.EXECUTORS)
+            self.is_changing = False
             if self.is_wanted and not self.is_struck and not self.is_starved:
                 self.ends.append(status)
             self.is_struck = False
             time.sleep(0.5)
 
     def processes(self):
+        """The daemon and its receiving process."""
         process = self.process
-        return [process.pid, *children(process.pid)] if process and process.poll() is None else []
+        return [process.pid, *receivers(process.pid)] if process and process.poll() is None else []
+
+    def change_executor(self, how):
+        """Ends the daemon; the next one has the other executor."""
+        if not self.fixed_executor:
+            self.executor = next(name for name in self.EXECUTORS if name != self.executor)
+            self.is_changing = True
+        self.signal(how)
 
     def signal(self, how, process=0):
         """Strikes the daemon, or its receiving process (1)."""
@@ -223,139 +264,3 @@ class Disk:
     def unmount(self):
         if self.is_own:
             subprocess.run(["umount", "-l", self.place], capture_output=True)
-
-
-def lock_ledger(path, seconds):
-    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-    connection.execute("BEGIN IMMEDIATE")
-    time.sleep(seconds)
-    connection.execute("ROLLBACK")
-    connection.close()
-
-
-class Strikes:
-    """What is done to a machine. Each takes as long as it lasts; afterwards the machine is as it was."""
-
-    def __init__(self, daemon, destinations, state, results, generator, longest):
-        self.daemon, self.destinations, self.state, self.results = daemon, destinations, state, results
-        self.random, self.longest = generator, longest
-
-    def names(self):
-        own = ["full_state"] * self.state.is_own + ["full_results", "read_only_results"] * self.results.is_own
-        group = ["out_of_memory"] if self.daemon.group else []
-        return [*group, "no_space_for_spool", "no_space_for_ledger", "no_space_for_results", "faulty_spool",
-                "faulty_ledger", "faulty_results", "kill", "kill_receiver", "terminate", "suspend",
-                "suspend_receiver", "suspend_for_a_minute", "lock_ledger", "read_only_state", "destination_down",
-                "destination_hangs", "clock_forward", "clock_back", *own]
-
-    def strike(self, name):
-        return getattr(self, name)()
-
-    def wait(self):
-        time.sleep(self.random.uniform(0.5, self.longest))
-
-    def kill(self):
-        self.daemon.signal(signal.SIGKILL)
-
-    def kill_receiver(self):
-        self.daemon.signal(signal.SIGKILL, process=1)
-
-    def terminate(self):
-        self.daemon.signal(signal.SIGTERM)
-
-    def suspend(self, process=0, seconds=None):
-        if self.daemon.signal(signal.SIGSTOP, process):
-            time.sleep(seconds) if seconds else self.wait()
-            self.daemon.signal(signal.SIGCONT, process)
-
-    def suspend_receiver(self):
-        self.suspend(process=1)
-
-    def suspend_for_a_minute(self):
-        self.suspend(self.random.randint(0, 1), 60)
-
-    def lock_ledger(self):
-        lock_ledger(self.daemon.state / "ledger.sqlite", self.random.uniform(0.5, self.longest))
-
-    def destination_down(self):
-        destination = self.random.choice(self.destinations)
-        destination.kill()
-        self.wait()
-        destination.start()
-
-    def destination_hangs(self):
-        destination = self.random.choice(self.destinations)
-        destination.process.send_signal(signal.SIGSTOP)
-        self.wait()
-        destination.process.send_signal(signal.SIGCONT)
-
-    def full(self, disk):
-        disk.fill()
-        self.wait()
-        disk.free()
-
-    def full_state(self):
-        self.full(self.state)
-
-    def full_results(self):
-        self.full(self.results)
-
-    def read_only_results(self):
-        if self.results.remount("ro"):
-            self.wait()
-            self.results.remount("rw")
-        else:
-            print("(results were being written: not made read-only)", end=" ")
-
-    def out_of_memory(self):
-        """The group has what it uses and no more: who asks for more is killed."""
-        limit = memory_limit(self.daemon.group)
-        before = limit.read_text()
-        self.daemon.is_starved = True
-        try:
-            limit.write_text(str(memory_usage(self.daemon.group) + (1 << 20)))
-            self.wait()
-        except OSError:
-            pass
-        finally:
-            limit.write_text("max" if limit.name == "memory.max" else before)
-            # One that begins meanwhile has had too little, too.
-            time.sleep(2)
-            self.daemon.is_starved = False
-            # What does not fit into the limit is held, until somebody has raised it.
-            self.daemon.retry_held()
-
-    def fail(self, error, path, one_in=1):
-        self.daemon.set_fault(error, one_in, path)
-        self.wait()
-        self.daemon.set_fault()
-
-    def read_only_state(self):
-        """As the kernel remounts a file system with errors."""
-        self.fail(errno.EROFS, self.daemon.state)
-
-    def no_space_for_spool(self):
-        self.fail(errno.ENOSPC, self.daemon.state / self.random.choice(["incoming", "spool"]))
-
-    def no_space_for_ledger(self):
-        self.fail(errno.ENOSPC, self.daemon.state / "ledger.sqlite")
-
-    def no_space_for_results(self):
-        self.fail(errno.ENOSPC, self.daemon.state / "results")
-
-    def faulty_spool(self):
-        self.fail(errno.EIO, self.daemon.state / self.random.choice(["incoming", "spool"]), self.random.randint(1, 8))
-
-    def faulty_ledger(self):
-        self.fail(errno.EIO, self.daemon.state / "ledger.sqlite", self.random.randint(1, 8))
-
-    def faulty_results(self):
-        self.fail(errno.EIO, self.daemon.state / "results", self.random.randint(1, 8))
-
-    def clock_forward(self):
-        self.daemon.set_clock(3600)
-        self.wait()
-
-    def clock_back(self):
-        self.daemon.set_clock(-3600)
-        self.wait()
