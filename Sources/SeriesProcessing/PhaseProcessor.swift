@@ -190,11 +190,18 @@ struct PhaseProcessor {
     let (diastole, systole) = (
       try await segmented(cycle.diastole), try await segmented(cycle.systole)
     )
+    let names = [("end-diastole", cycle.diastole), ("end-systole", cycle.systole)]
+      .map { name, phase in
+        SegmentedPhase(
+          number: phase + 1, count: phases.count, triggerTime: phases[phase].triggerTime,
+          name: name
+        ).text
+      }
     return try export.writeCyclePicture(
       [
         (diastole.labels, phases[cycle.diastole].stack),
         (systole.labels, phases[cycle.systole].stack),
-      ],
+      ], names: names,
       remarks: diastole.warnings
         + systole.warnings.filter { !diastole.warnings.contains($0) })
   }

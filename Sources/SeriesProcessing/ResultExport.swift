@@ -281,16 +281,18 @@ struct ResultExport {
   ///
   /// - Parameters:
   ///   - phases: each with its images.
+  ///   - names: of the phases.
   ///   - remarks: what is unusual about them.
   func writeCyclePicture(
-    _ phases: [(labels: LabelVolume, stack: SliceStack)], remarks: [String]
+    _ phases: [(labels: LabelVolume, stack: SliceStack)], names: [String], remarks: [String]
   ) throws -> URL? {
     guard !phases.isEmpty else { return nil }
     let picture = output.appendingPathComponent("contours.png")
     try times.measure(.picture) {
       try draw { () throws(SegmentationError) in
         try ContourMontage.write(
-          phases: phases, segments: bundle.labels, remarks: remarks, to: picture.path)
+          phases: phases, names: names, segments: bundle.labels, remarks: remarks,
+          to: picture.path)
       }
     }
     return picture

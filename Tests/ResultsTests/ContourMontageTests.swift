@@ -232,6 +232,32 @@ import Volumes
     #expect(attributes[.posixPermissions] as? Int == 0o600)
   }
 
+  /// Each tile has the number of its image above it, and each row the name of its phase, where there is one: in
+  /// lines that are there for it.
+  @Test func tilesAndRowsAreNamed() throws {
+    let series = try PhantomSeries(.init(rows: 60, columns: 60, slices: 5))
+    let grid = series.stack.sourceGrid
+    var labels = empty(grid)
+    for voxel in 0..<3600 where (21..<40).contains(voxel % 60) {
+      labels.labels[2 * 3600 + voxel] = 5
+    }
+    let phases = [(labels: labels, stack: series.stack), (labels: labels, stack: series.stack)]
+    let plain = try ContourMontage.montage(phases: phases, segments: PhantomLabels.segments)
+    let named = try ContourMontage.montage(
+      phases: phases, names: ["end-diastole", "end-systole"], segments: PhantomLabels.segments)
+    #expect(named.rows == plain.rows + 2 * 18 && named.tiles.map(\.index) == [2, 2])
+    let canvas = named.draw()
+    func isDrawn(_ columns: Range<Int>, _ rows: Range<Int>) -> Bool {
+      rows.contains { y in columns.contains { x in (canvas[x, y]?.red ?? 0) > 80 } }
+    }
+    for tile in named.tiles {
+      // Left of the letter in the middle, and in the line above that.
+      #expect(isDrawn(tile.left..<tile.left + 40, tile.top - 15..<tile.top - 4))
+      #expect(isDrawn(8..<70, tile.top - 35..<tile.top - 18))
+      #expect(!isDrawn(tile.left + 200..<tile.left + 230, tile.top - 35..<tile.top - 18))
+    }
+  }
+
   /// In as many lines as it takes, below the legend.
   @Test func whatIsUnusualIsSaid() throws {
     func montage(_ remarks: [String]) throws -> Montage {

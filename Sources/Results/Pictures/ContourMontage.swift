@@ -50,15 +50,17 @@ public enum ContourMontage {
   ///
   /// - Parameters:
   ///   - phases: labels on the images of their stacks, all of one shape.
+  ///   - names: of the phases, each above its row; none, or as many as phases.
   ///   - segments: what each label means, with its colour.
   ///   - remarks: what is unusual about the result.
   ///   - path: the PNG, as above.
   /// - Throws: ``SegmentationError``.
   public static func write(
-    phases: [(labels: LabelVolume, stack: SliceStack)], segments: [SegmentDescription],
-    remarks: [String] = [], to path: String
+    phases: [(labels: LabelVolume, stack: SliceStack)], names: [String] = [],
+    segments: [SegmentDescription], remarks: [String] = [], to path: String
   ) throws(SegmentationError) {
-    try write(montage(phases: phases, segments: segments, remarks: remarks), to: path)
+    try write(
+      montage(phases: phases, names: names, segments: segments, remarks: remarks), to: path)
   }
 
   private static func write(_ montage: Montage, to path: String) throws(SegmentationError) {
@@ -95,8 +97,8 @@ public enum ContourMontage {
   }
 
   static func montage(
-    phases: [(labels: LabelVolume, stack: SliceStack)], segments: [SegmentDescription],
-    remarks: [String] = []
+    phases: [(labels: LabelVolume, stack: SliceStack)], names: [String] = [],
+    segments: [SegmentDescription], remarks: [String] = []
   ) throws(SegmentationError) -> Montage {
     guard let first = phases.first,
       phases.allSatisfy({ $0.labels.grid.shape == first.labels.grid.shape })
@@ -115,7 +117,8 @@ public enum ContourMontage {
       low: windows.map(\.low).min() ?? 0, high: windows.map(\.high).max() ?? 1,
       isInverted: windows.allSatisfy(\.isInverted))
     return Montage(
-      volumes, across: chosen.count, window: window, segments: segments, remarks: remarks)
+      volumes, across: chosen.count, window: window, segments: segments, remarks: remarks,
+      names: names)
   }
 
   private static func check(

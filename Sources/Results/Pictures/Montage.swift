@@ -2,8 +2,8 @@ import Foundation
 import Terminology
 import Volumes
 
-/// Slices of one or several volumes side by side, each cut to where something was found, with contours, the
-/// patient's directions, a scale bar, the legend and what the picture is.
+/// Slices of one or several volumes side by side, each cut to where something was found, with its number, contours,
+/// the patient's directions, a scale bar, the legend and what the picture is.
 struct Montage {
   let columns: Int
   let rows: Int
@@ -15,13 +15,17 @@ struct Montage {
   /// That it is for research use only, and what is unusual, in lines.
   let notice: [String]
   private let window: GrayWindow
+  /// What each row of tiles is of; empty where that goes without saying.
+  private let names: [String]
+  private let rowHeight: Int
   private let footer: Int
 
   private static let margin = 8
   private static let size = 13.0
   private static let lineHeight = 18.0
   /// Letters beside, above and below a tile.
-  private static let around = (across: 24, above: 17, below: 18)
+  private static let around = (across: 30, above: 17, below: 18)
+  private static let letterSize = 12.0
   private static let leastWidth = 300
   /// Longer side of a slice in pixels, as far as voxels are not smaller than pixels.
   private static let longestSide = 280.0
@@ -32,24 +36,27 @@ struct Montage {
   ///   - window: of all of them.
   ///   - segments: what each label means, with its colour.
   ///   - remarks: what is unusual about the result.
+  ///   - names: of the volumes, where each has a row of its own.
   init(
     _ volumes: [ShownSlices], across: Int, window: GrayWindow, segments: [SegmentDescription],
-    remarks: [String] = []
+    remarks: [String] = [], names: [String] = []
   ) {
     self.window = window
+    self.names = names
     let palette = CapturePalette(segments, of: volumes.map(\.labels))
     self.palette = palette
     images = Self.images(volumes, window)
     let scale = Self.scale(images)
     let geometries = images.map { TileGeometry($0, scale: scale) }
     let width = (geometries.map(\.columns).max() ?? 1) + 2 * Self.around.across
-    let height =
-      (geometries.map(\.rows).max() ?? 1) + Self.around.above + Self.around.below
+    let above = Self.around.above + (names.isEmpty ? 0 : Int(Self.lineHeight))
+    let height = (geometries.map(\.rows).max() ?? 1) + above + Self.around.below
+    rowHeight = height
     let places = volumes.flatMap(\.indices)
     tiles = geometries.indices.map { index in
       PlacedTile(
         left: Self.margin + index % across * width + Self.around.across,
-        top: Self.margin + index / across * height + Self.around.above,
+        top: Self.margin + index / across * height + above,
         geometry: geometries[index], normal: 0, index: places[index])
     }
     columns = max(across * width, Self.leastWidth) + 2 * Self.margin
@@ -94,14 +101,24 @@ struct Montage {
     let canvas = Canvas(columns: columns, rows: rows, fill: CaptureText.background)
     // Before any text: without a font there are at least the images.
     for (tile, image) in zip(tiles, images) { canvas.draw(image, at: tile, palette) }
-    for tile in tiles { CaptureText.drawLetters(around: tile, size: 12, on: canvas) }
+    for tile in tiles {
+      CaptureText.drawLetters(around: tile, size: Self.letterSize, on: canvas)
+      drawNumber(of: tile, on: canvas)
+    }
     let (start, end) = (Double(Self.margin), Double(columns - Self.margin))
+    for (row, name) in names.enumerated() {
+      canvas.text(
+        CaptureText.fitted(name, size: Self.size, width: end - start, on: canvas),
+        at: (start, Double(Self.margin + row * rowHeight) + Self.size), CaptureText.bright,
+        size: Self.size)
+    }
     var y = Double(footer)
     canvas.text(
       window.text, at: (start, y + Self.size), CaptureText.bright, size: Self.size)
     CaptureText.drawScaleBar(
       endingAt: (end, y + 8), scale: tiles.first?.geometry.scale ?? 1,
-      longest: (end - start) / 3, size: Self.size, on: canvas)
+      longest: min((end - start) / 3, Double(tiles.map(\.geometry.columns).max() ?? 1)),
+      size: Self.size, on: canvas)
     y += 20
     legend.draw(left: start, top: y, on: canvas)
     y += legend.height + Self.size
@@ -110,6 +127,19 @@ struct Montage {
       y += Self.lineHeight
     }
     return canvas
+  }
+
+  /// Which image a tile shows, above its upper left corner and beside the letter there; without a word where there is
+  /// little room.
+  private func drawNumber(of tile: PlacedTile, on canvas: Canvas) {
+    let letters = canvas.width(of: PatientLetters.text(-tile.geometry.down), size: Self.letterSize)
+    let room = Double(tile.geometry.columns) / 2 - letters / 2 - 6
+    let number = "\(tile.index + 1)"
+    let size = Self.letterSize - 1
+    let text = "image \(number)"
+    let shown = canvas.width(of: text, size: size) <= room ? text : number
+    let left = Double(tile.left) + min(0, room - canvas.width(of: shown, size: size))
+    canvas.text(shown, at: (left, Double(tile.top) - 5), CaptureText.dim, size: size)
   }
 }
 
