@@ -160,7 +160,7 @@ import Testing
     let logger = Logger(label: "test") { _ in Handler(warnings: warnings) }
     let runner = small.runner(destinations: destinations, logger: logger) { inner in
       isSomethingFound
-        ? FindsUnusual(inner: inner, warnings: unusual)
+        ? FindsUnusual(inner: inner, warnings: unusual) as any JobExecutor
         : FindsNothing(inner: inner, warnings: unusual)
     }
     #expect(try await runner.runNext(id: small.id) { _ in })
