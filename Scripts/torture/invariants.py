@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import pathlib
 import sqlite3
 import subprocess
+import tempfile
 import time
 
 from pydicom import dcmread
@@ -168,6 +170,28 @@ def check_cluster(daemon, seconds=180):
     return [f"{place} is of a job that has ended" for place in daemon.cluster.folders()]
 
 
+def check_moved(daemon, series, db):
+    """What daemon and cluster computed together has the bytes that `segmentd run` makes of the images."""
+    folders = {one.uid: one.files for one in series}
+    moved = db.execute(
+        "SELECT jobs.id, series_uid, path FROM jobs JOIN result_objects ON job_id = jobs.id AND kind = 'seg' "
+        "WHERE jobs.id IN (SELECT job_id FROM attempts GROUP BY job_id "
+        "HAVING count(submission) BETWEEN 1 AND count(*) - 1)").fetchall()
+    for job, uid, path in moved:
+        if job in daemon.compared:
+            continue
+        daemon.compared.add(job)
+        with tempfile.TemporaryDirectory() as output:
+            made = subprocess.run(
+                [daemon.program, "run", "--models", daemon.models, "--model", "untrained-tiny", "--threads", "1",
+                 "--output", output, folders[uid]], capture_output=True, text=True)
+            files = list(pathlib.Path(output).rglob("segmentation.dcm"))
+            if made.returncode != 0 or len(files) != 1:
+                yield f"segmentd run on {uid}: {made.stdout}{made.stderr}"
+            elif files[0].read_bytes() != (daemon.state / path).read_bytes():
+                yield f"job {job} changed over and {path} is not what segmentd run makes"
+
+
 def executors(daemon):
     """How many jobs were computed by whom, and how many went on from a checkpoint."""
     with ledger(daemon) as db:
@@ -189,7 +213,7 @@ def check_ledger(daemon):
 def check(daemon, destinations, record, series):
     with ledger(daemon) as db:
         findings = [*check_reception(daemon, record, db), *check_orphans(daemon, db), *check_results(daemon, db),
-                    *check_ledger(daemon)]
+                    *check_moved(daemon, series, db), *check_ledger(daemon)]
         for destination in destinations:
             findings += check_destination(daemon, destination, db)
         states = dict(db.execute(

@@ -97,7 +97,9 @@ class Daemon:
                            check=True)
         self.group = memory_group(folder.name)
         self.watch.mkdir()
-        self.fixed_executor, self.random = executor, generator
+        self.fixed_executor, self.random, self.models = executor, generator, models
+        # Jobs that changed over and were compared.
+        self.compared = set()
         self.executor = executor or generator.choice(self.EXECUTORS)
         self.cluster = Cluster(folder, self.environment("disk_fault"))
         self.configuration = folder / "segmentd.yaml"
