@@ -29,7 +29,7 @@ class Strikes:
         return [*group, "no_space_for_spool", "no_space_for_ledger", "no_space_for_results", "faulty_spool",
                 "faulty_ledger", "faulty_results", "kill", "kill_receiver", "terminate", "suspend",
                 "suspend_receiver", "suspend_for_a_minute", "lock_ledger", "read_only_state", "destination_down",
-                "destination_hangs", "clock_forward", "clock_back", "change_executor", "change_executor", "node_fails",
+                "destination_hangs", "clock_forward", "clock_back", "change_executor", "node_fails",
                 "no_space_for_jobs", "faulty_jobs", *own]
 
     def strike(self, name):

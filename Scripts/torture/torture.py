@@ -31,6 +31,9 @@ def play_round(number, arguments, generator, folder, daemon, strikes, record):
         drop(one, daemon.watch)
     possible = arguments.only or strikes.names()
     names = [generator.choice(possible) for _ in range(generator.randint(1, 3))]
+    # Half of the rounds have two executors at least.
+    if "change_executor" in possible and generator.random() < 0.5:
+        names.insert(generator.randint(0, len(names)), "change_executor")
     print(f"round {number}: {len(series)} series, {len(watched)} of them by folder, executor {daemon.executor};",
           ", ".join(names), end=" ", flush=True)
     for name in names:
