@@ -25,8 +25,9 @@ import Volumes
   }
 
   /// dciodvfy finds no error that the source does not have, and pydicom reads the pixels that were drawn.
-  @Test func othersReadEveryForm() async throws {
+  @Test(arguments: ["", "BRAIN"]) func othersReadEveryForm(bodyPart: String) async throws {
     let phantom = try CapturePhantom { dataset in
+      if !bodyPart.isEmpty { dataset.set(.bodyPartExamined, .CS, bodyPart) }
       dataset.set(.lossyImageCompression, .CS, "01")
       dataset.set(.lossyImageCompressionRatio, .DS, "12.5")
       dataset.set(.lossyImageCompressionMethod, .CS, "ISO_10918_1")
@@ -53,6 +54,15 @@ import Volumes
       let digest = SHA256.hash(data: Data(pixels.prefix(count)))
       #expect(digest.map { String(format: "%02x", $0) }.joined() == read.sha256)
     }
+  }
+
+  /// PS3.3 C.7.3.1: Laterality is due for paired organs, and has no value where the side is not known.
+  @Test(arguments: [("KNEE", true), ("HEART", false)])
+  func onlyWhatMayBePairedHasASide(bodyPart: String, isPaired: Bool) throws {
+    let phantom = try CapturePhantom { $0.set(.bodyPartExamined, .CS, bodyPart) }
+    let path = try phantom.write(phantom.captures.frames(), "captures.dcm")
+    let laterality = try DICOMFile(path: path).dataset[.laterality]
+    #expect(laterality?.isEmpty == (isPaired ? true : nil))
   }
 
   @Test func framesSayWhereTheyAreAndOfWhichImage() throws {

@@ -88,7 +88,7 @@ import Volumes
     }
     #expect(
       rule.check(labels, names: names)
-        == .dissimilar(name: "Liver", other: "Spleen", ratio: 4, usual: 2))
+        == .dissimilar(name: "Spleen", other: "Liver", ratio: 4, usual: 2))
   }
 
   private static let folder = TestFiles.fixtures.appendingPathComponent("models/untrained-tiny")

@@ -26,8 +26,10 @@ struct CaptureBuilder {
         ? CaptureStorage.multiFrameSOPClassUID : CaptureStorage.singleFrameSOPClassUID,
       modality: "OT", studyInstanceUID: object.stack.frames[0].studyInstanceUID,
       kind: "contours")
-    // Type 2C, of paired organs (PS3.3 C.7.3.1).
-    if dataset[.laterality] == nil { dataset[.laterality] = DataElement(.CS, .text([])) }
+    // Type 2C, of paired organs (PS3.3 C.7.3.1): without a value where it is not known of which side.
+    if dataset[.laterality] == nil, !dataset.isOfUnpairedBodyPart {
+      dataset[.laterality] = DataElement(.CS, .text([]))
+    }
     addImage(&dataset)
     switch object.content {
     case .frames(let images, let slices): addFrames(images, slices, to: &dataset)

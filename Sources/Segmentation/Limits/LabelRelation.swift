@@ -104,10 +104,13 @@ extension LabelRelation {
       return part >= least
         ? nil : .notEnclosed(name: name, by: otherName, part: part, usual: least)
     case .similar(let ratio):
-      let volumes = [own.voxels, others.voxels].map(Double.init)
-      let found = max(volumes[0], volumes[1]) / min(volumes[0], volumes[1])
-      return found <= ratio
-        ? nil : .dissimilar(name: name, other: otherName, ratio: found, usual: ratio)
+      let isLarger = own.voxels >= others.voxels
+      let (larger, smaller) = isLarger ? (own.voxels, others.voxels) : (others.voxels, own.voxels)
+      let found = Double(larger) / Double(smaller)
+      guard found > ratio else { return nil }
+      return .dissimilar(
+        name: isLarger ? name : otherName, other: isLarger ? otherName : name, ratio: found,
+        usual: ratio)
     }
   }
 }
