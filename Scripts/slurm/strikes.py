@@ -325,12 +325,15 @@ class Strikes(Lab):
 
     def processing_is_paused(self):
         since = len(self.log.read_text())
-        uids = self.send(1, slices=120, size=256)
+        # Long enough that patches are left when it has its first checkpoint.
+        uids = self.send(1, slices=400, size=256)
         self.until("a checkpoint", lambda: self.has_checkpoint(uids[0]))
         self.command("pause", "--running")
-        until("that the job yields", lambda: self.logged("job yields", since))
-        until("that no job runs", lambda: not self.cluster.running())
-        self.command("resume")
+        try:
+            until("that the job yields", lambda: self.logged("job yields", since))
+            until("that no job runs", lambda: not self.cluster.running())
+        finally:
+            self.command("resume")
         self.wait_for(uids)
         job = self.row(uids[0])["id"]
         logs = "".join(file.read_text() for file in self.jobs_folder.glob(f"*-*-{job}-*/log.*"))
