@@ -36,9 +36,9 @@ public struct Dashboard: WebRoutes {
   let viewer: VolumeViewer
   let patients: PatientIndex
   /// Planes of volumes: someone who turns a wheel over three views stays below it.
-  let planes = RequestBudget(burst: 600, perSecond: 120)
+  var planes = RequestBudget(burst: 600, perSecond: 120)
   /// Trials of rules read every header of a study.
-  let trials = RequestBudget(burst: 6, perSecond: 0.2)
+  var trials = RequestBudget(burst: 6, perSecond: 0.2)
   let trial = OneAtATime()
   let version: String
   let logger: Logger

@@ -64,6 +64,8 @@ struct TestedDashboard {
   let ledger: Ledger
   let told = Told()
   var source = TestedSource()
+  /// Of costly requests, in place of those that a dashboard has.
+  var budget: RequestBudget?
 
   init() throws {
     folder = try TemporaryFolder()
@@ -104,9 +106,13 @@ struct TestedDashboard {
     }
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let authenticator = Authenticator(configuration.access)
-    let dashboard = try Dashboard(
+    var dashboard = try Dashboard(
       settings, ledger: ledger, state: folder.url.path, source: source,
       authenticator: authenticator, version: "1.0", logger: logger)
+    if let budget {
+      dashboard.planes = budget
+      dashboard.trials = budget
+    }
     let server = try HTTPServer(
       configuration, authenticator: authenticator, routes: [dashboard], logger: logger)
     try await server.run(at: port, while: body)
