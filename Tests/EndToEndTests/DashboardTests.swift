@@ -87,7 +87,7 @@ import Testing
     let log = daemon.output
     #expect(log.contains("logged in") && !log.contains("Eve"))
     let changes = log.split(separator: "\n").filter { $0.contains("job changed") }
-    #expect(!changes.isEmpty && changes.allSatisfy { $0.contains(#""study":"#) }, "\(changes)")
+    #expect(!changes.isEmpty && changes.allSatisfy { $0.contains(" study=") }, "\(changes)")
     #expect(try await daemon.end() == 0)
   }
 
