@@ -28,7 +28,21 @@ extension Canvas {
     cairo_transform(context, &matrix)
     draw(image)
     let voxel = geometry.scale * min(length(image.across), length(image.down))
-    drawContours(RegionBorders(image), palette, width: voxel < 5.999 ? 1 : 2)
+    let width = voxel < 5.999 ? 1.0 : 2.0
+    // A contour and the pixel that it begins in, in voxels.
+    let reach =
+      (width + 1) * (1 + abs(geometry.xy / geometry.yy)) / min(abs(geometry.xx), abs(geometry.yy))
+    drawContours(
+      RegionBorders(image), palette,
+      Pen(width: width, reach: reach < 10_000 ? Int(reach) + 1 : 10_000))
+  }
+
+  /// How contours are drawn.
+  private struct Pen {
+    /// In pixels.
+    var width: Double
+    /// How many voxels beyond its line a contour may be seen.
+    var reach: Int
   }
 
   private func draw(_ image: PlaneImage) {
@@ -56,37 +70,44 @@ extension Canvas {
     cairo_fill(context)
   }
 
-  private func drawContours(_ borders: RegionBorders, _ palette: CapturePalette, width: Double) {
-    draw(borders.outer, within: 0, borders, palette, width)
+  private func drawContours(_ borders: RegionBorders, _ palette: CapturePalette, _ pen: Pen) {
+    cairo_set_line_cap(context, CAIRO_LINE_CAP_SQUARE)
+    // Half of it is beyond the clip.
+    cairo_set_line_width(context, 2 * pen.width)
+    for (label, lines) in borders.outer.sorted(by: { $0.key < $1.key }) {
+      set(palette.color(label))
+      draw(lines, within: 0, borders, pen)
+    }
     for (label, lines) in borders.inner.sorted(by: { $0.key < $1.key }) {
-      draw([label: lines], within: label, borders, palette, width)
+      set(palette.color(label))
+      draw(lines, within: label, borders, pen)
     }
   }
 
-  /// Draws borders on one side of them.
+  /// Draws borders on one side of them, a part of the plane at a time: Cairo's time grows with the square of the
+  /// lines of a path and of its clip, which took minutes for labels like noise.
   ///
   /// - Parameter region: the label, 0 for none, whose voxels are drawn upon.
   private func draw(
-    _ lines: [UInt8: [RegionBorders.Line]], within region: UInt8,
-    _ borders: RegionBorders, _ palette: CapturePalette, _ width: Double
+    _ lines: [RegionBorders.Line], within region: UInt8, _ borders: RegionBorders, _ pen: Pen
   ) {
-    cairo_save(context)
-    defer { cairo_restore(context) }
-    for run in borders.runs[region] ?? [] {
-      cairo_rectangle(context, Double(run.x), Double(run.y), Double(run.width), 1)
-    }
-    cairo_clip(context)
-    cairo_set_line_cap(context, CAIRO_LINE_CAP_SQUARE)
-    for (label, lines) in lines.sorted(by: { $0.key < $1.key }) {
+    for lines in RegionBorders.blocks(lines) {
+      let (xs, ys) = (lines.flatMap { [$0.x0, $0.x1] }, lines.flatMap { [$0.y0, $0.y1] })
+      guard let left = xs.min(), let right = xs.max(), let top = ys.min(), let bottom = ys.max()
+      else { continue }
+      cairo_save(context)
+      let runs = borders.runs(
+        of: region, x: left - pen.reach...right + pen.reach, y: top - pen.reach...bottom + pen.reach
+      )
+      for run in runs {
+        cairo_rectangle(context, Double(run.x), Double(run.y), Double(run.width), 1)
+      }
+      cairo_clip(context)
       for line in lines {
         cairo_move_to(context, Double(line.x0), Double(line.y0))
         cairo_line_to(context, Double(line.x1), Double(line.y1))
       }
-      set(palette.color(label))
-      cairo_save(context)
       cairo_identity_matrix(context)
-      // Half of it is beyond the clip.
-      cairo_set_line_width(context, 2 * width)
       cairo_stroke(context)
       cairo_restore(context)
     }
