@@ -230,12 +230,12 @@ import WebServer
     let admitted = path.hasPrefix("/rules") ? 200 : 404
     try await dashboard.running {
       for status in [admitted, admitted, admitted, 429, 429] {
-        #expect(
-          try await dashboard.ask(path, "-H", "Authorization: Bearer reader").status == status)
+        let answer = try await dashboard.ask(path, "-H", "Authorization: Bearer reader")
+        #expect(answer.status == status)
       }
       // Another visitor has a budget of its own.
-      #expect(
-        try await dashboard.ask(path, "-H", "Authorization: Bearer script").status == admitted)
+      let other = try await dashboard.ask(path, "-H", "Authorization: Bearer script")
+      #expect(other.status == admitted)
     }
   }
 
