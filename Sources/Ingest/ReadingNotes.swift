@@ -62,7 +62,7 @@ public final class ReadingNotes: Sendable {
   public init(_ file: URL) throws(StateDirectoryError) {
     descriptor = open(file.path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
-      throw .notWritable(path: file.path, reason: SystemError().description)
+      throw StateDirectoryError(path: file.path)
     }
   }
 

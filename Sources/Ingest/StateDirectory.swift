@@ -6,19 +6,33 @@ import Glibc
 /// Why the state directory cannot be used.
 public enum StateDirectoryError: Error, CustomStringConvertible, Equatable {
   case notWritable(path: String, reason: String)
+  /// The machine is at fault, and the directory can be used once that has passed: a full disk, a file system that became
+  /// read-only, a disk that fails.
+  case unavailable(path: String, reason: String)
   /// - holder: what uses it; nil where that is not known.
   case inUse(path: String, holder: StateDirectoryHolder?)
   case writeFailed(path: String, reason: String)
 
   public var description: String {
     switch self {
-    case .notWritable(let path, let reason):
+    case .notWritable(let path, let reason), .unavailable(let path, let reason):
       "\(path): the state directory cannot be written: \(reason)"
     case .inUse(let path, let holder):
       "\(path): \(holder.map { "\($0)" } ?? "another segmentd") is using this state directory"
     case .writeFailed(let path, let reason):
       "\(path): \(reason)"
     }
+  }
+
+  /// Why a folder or file of the state directory cannot be written.
+  init(path: String, _ error: any Error = SystemError()) {
+    let reason = SystemError.text(of: error)
+    let isOfMachine = SystemError(behind: error).map {
+      [ENOSPC, EDQUOT, EROFS, EIO].contains($0.number)
+    }
+    self =
+      isOfMachine == true
+      ? .unavailable(path: path, reason: reason) : .notWritable(path: path, reason: reason)
   }
 }
 
@@ -39,10 +53,10 @@ public struct StateDirectory: Sendable {
         try FileManager.default.setAttributes(
           [.posixPermissions: 0o700], ofItemAtPath: folder.path)
       } catch {
-        throw .notWritable(path: folder.path, reason: SystemError.text(of: error))
+        throw StateDirectoryError(path: folder.path, error)
       }
       guard access(folder.path, W_OK | X_OK) == 0 else {
-        throw .notWritable(path: folder.path, reason: String(cString: strerror(errno)))
+        throw StateDirectoryError(path: folder.path)
       }
     }
     try Self.sync(url.path)
@@ -192,7 +206,7 @@ public final class StateDirectoryLock: Sendable {
   fileprivate init(path: String, holder: StateDirectoryHolder? = nil) throws(StateDirectoryError) {
     descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
-      throw .notWritable(path: path, reason: String(cString: strerror(errno)))
+      throw StateDirectoryError(path: path)
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let text = try? String(contentsOfFile: path, encoding: .utf8)

@@ -14,13 +14,13 @@ public struct Daemon {
   private let parts: ConfiguredParts
 
   /// Opens the state directory and the ledger, which needs a few pages of disk for itself: while there are
-  /// none, it waits for space. Nobody is answered meanwhile, as nothing could be written down.
+  /// none, or a file system is read-only, it waits. Nobody is answered meanwhile, as nothing could be written down.
   ///
   /// - Throws: `ConfigurationError`, or `StateDirectoryError` or `LedgerError` where waiting is of no use.
   public static func opening(_ source: ConfigurationSource) async throws -> Daemon {
     let configuration = try source.configuration()
     return Daemon(
-      source: source, parts: try await waitingForSpace { try ConfiguredParts(configuration) })
+      source: source, parts: try await waitingForDisk { try ConfiguredParts(configuration) })
   }
 
   /// Runs until SIGTERM or SIGINT.
@@ -164,15 +164,21 @@ public struct Daemon {
   }
 }
 
-/// Tries again while a disk is too full to open the ledger.
-func waitingForSpace(_ open: () throws -> ConfiguredParts) async throws -> ConfiguredParts {
+/// Tries again while the machine is at fault that state directory or ledger cannot be opened, as with a full disk or a
+/// file system that became read-only.
+func waitingForDisk(_ open: () throws -> ConfiguredParts) async throws -> ConfiguredParts {
   while true {
+    let fault: any Error
     do {
       return try open()
     } catch let error as LedgerError {
       guard case .unavailable = error else { throw error }
-      Logger(label: "segmentd").error("\(error); trying again")
-      try await Task.sleep(for: .seconds(5))
+      fault = error
+    } catch let error as StateDirectoryError {
+      guard case .unavailable = error else { throw error }
+      fault = error
     }
+    Logger(label: "segmentd").error("\(fault); trying again")
+    try await Task.sleep(for: .seconds(5))
   }
 }

@@ -140,4 +140,15 @@ extension StateDirectory {
     return (walk?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".dcm") }
       .map { "spool/" + $0 }.filter { FileStatus(file($0).path)?.size != 0 }.sorted()
   }
+
+  /// What passes by itself is waited for at a start; a wrong owner is said at once.
+  @Test(arguments: [(ENOSPC, true), (EROFS, true), (EIO, true), (EACCES, false), (ENOTDIR, false)])
+  func aFaultOfTheMachineIsWaitedFor(number: Int32, isWaitedFor: Bool) {
+    let reason = SystemError(number).description
+    let expected =
+      isWaitedFor
+      ? StateDirectoryError.unavailable(path: "/state", reason: reason)
+      : .notWritable(path: "/state", reason: reason)
+    #expect(StateDirectoryError(path: "/state", SystemError(number)) == expected)
+  }
 }

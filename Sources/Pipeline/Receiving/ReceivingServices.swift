@@ -85,7 +85,7 @@ public struct ReceivingProcess: Sendable {
       let state = StateDirectory(existing: configuration.stateDirectory)
       lock = try state.receiverLock()
       let notes = try ReadingNotes(state.readingNotes)
-      parts = try await waitingForSpace {
+      parts = try await waitingForDisk {
         try ConfiguredParts(configuration, mustExist: true, session: session, notes: notes)
       }
       orders.receptions = parts.receptions
