@@ -33,6 +33,17 @@ import Testing
 
   private func folder(of path: String) -> String { (path as NSString).deletingLastPathComponent }
 
+  /// What passes by itself is waited for at a start; a wrong owner is said at once.
+  @Test(arguments: [(ENOSPC, true), (EROFS, true), (EIO, true), (EACCES, false), (ENOTDIR, false)])
+  func aFaultOfTheMachineIsWaitedFor(number: Int32, isWaitedFor: Bool) {
+    let reason = SystemError(number).description
+    let expected =
+      isWaitedFor
+      ? StateDirectoryError.unavailable(path: "/state", reason: reason)
+      : .notWritable(path: "/state", reason: reason)
+    #expect(StateDirectoryError(path: "/state", SystemError(number)) == expected)
+  }
+
   @Test func filesShareFoldersOfALimitedSize() throws {
     let paths = try (0..<600).map { try fill("\($0)") }
     #expect(state.filledFiles == paths.sorted())
@@ -139,16 +150,5 @@ extension StateDirectory {
     let walk = FileManager.default.enumerator(atPath: spool.path)
     return (walk?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".dcm") }
       .map { "spool/" + $0 }.filter { FileStatus(file($0).path)?.size != 0 }.sorted()
-  }
-
-  /// What passes by itself is waited for at a start; a wrong owner is said at once.
-  @Test(arguments: [(ENOSPC, true), (EROFS, true), (EIO, true), (EACCES, false), (ENOTDIR, false)])
-  func aFaultOfTheMachineIsWaitedFor(number: Int32, isWaitedFor: Bool) {
-    let reason = SystemError(number).description
-    let expected =
-      isWaitedFor
-      ? StateDirectoryError.unavailable(path: "/state", reason: reason)
-      : .notWritable(path: "/state", reason: reason)
-    #expect(StateDirectoryError(path: "/state", SystemError(number)) == expected)
   }
 }
