@@ -59,7 +59,9 @@ public struct StateDirectory: Sendable {
         throw StateDirectoryError(path: folder.path)
       }
     }
-    try Self.sync(url.path)
+    do throws(DurableFileError) { try DurableFile.sync(url.path) } catch {
+      throw StateDirectoryError(path: url.path, error.system ?? SystemError(EIO))
+    }
   }
 
   /// The state directory that a daemon has made, as it is now: a command that looks at it needs no
