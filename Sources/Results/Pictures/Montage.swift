@@ -129,8 +129,8 @@ struct Montage {
     return canvas
   }
 
-  /// Which image a tile shows, above its upper left corner and beside the letter there; without a word where there is
-  /// little room.
+  /// Which image a tile shows, above its upper left corner and beside the letter there: "image 12", or the number alone
+  /// where there is little room.
   private func drawNumber(of tile: PlacedTile, on canvas: Canvas) {
     let letters = canvas.width(of: PatientLetters.text(-tile.geometry.down), size: Self.letterSize)
     let room = Double(tile.geometry.columns) / 2 - letters / 2 - 6
