@@ -16,13 +16,16 @@ if [ $# -gt 0 ]; then
   say "running the tests chosen"
   in_test_build swift test "${test_build[@]}" --skip-build "$@"
 else
-  # One part after the other: full-size networks would starve the servers, daemons and peers of the others.
+  # One part after the other: full-size networks would starve the servers, daemons and peers of the others. A part
+  # that fails does not keep the next ones from being run.
   networks='^(TensorsTests|UNETRPPTests|SegmentationTests|TrainingTests|TrainingRunsTests)\.'
   daemons='^(EndToEndTests|WebServerTests)\.'
+  status=0
   say "running the tests of networks and training"
-  in_test_build swift test "${test_build[@]}" --skip-build --filter "$networks"
+  in_test_build swift test "${test_build[@]}" --skip-build --filter "$networks" || status=$?
   say "running the tests of the other modules"
-  in_test_build swift test "${test_build[@]}" --skip-build --skip "$networks" --skip "$daemons"
+  in_test_build swift test "${test_build[@]}" --skip-build --skip "$networks" --skip "$daemons" || status=$?
   say "running the tests of servers, and from end to end"
-  in_test_build swift test "${test_build[@]}" --skip-build --filter "$daemons"
+  in_test_build swift test "${test_build[@]}" --skip-build --filter "$daemons" || status=$?
+  exit "$status"
 fi
