@@ -241,7 +241,10 @@ let package = Package(
       ]),
 
     // Tests mirror the modules; TestSupport finds fixtures and runs peers.
-    .target(name: "TestSupport", dependencies: ["Volumes"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport",
+      dependencies: ["Volumes", .product(name: "Logging", package: "swift-log")],
+      path: "Tests/TestSupport"),
     .testTarget(name: "FileSystemTests", dependencies: ["FileSystem", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "FileSystem"]),
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "GeometryGate", "TestSupport"]),

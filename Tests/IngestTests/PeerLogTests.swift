@@ -2,35 +2,13 @@ import DICOMNetwork
 import Foundation
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Ingest
 
 /// No peer can bury the log, and what is left out is counted. The time is the test's.
 @Suite struct PeerLogTests {
-  /// Keeps what was logged.
-  private final class Lines: Sendable {
-    private let all = Mutex<[String]>([])
-    var text: [String] { all.withLock { $0 } }
-    func append(_ line: String) { all.withLock { $0.append(line) } }
-  }
-
-  private struct Handler: LogHandler {
-    let lines: Lines
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-      let peer = event.metadata?["peer"].map { " of \($0)" } ?? ""
-      lines.append("\(event.level): \(event.message)\(peer)")
-    }
-  }
-
   private final class Time: Sendable {
     private let seconds = Mutex(0.0)
     private let start = ContinuousClock.now
@@ -38,14 +16,13 @@ import Testing
     func advance(_ by: Double) { seconds.withLock { $0 += by } }
   }
 
-  private let lines = Lines()
+  private let lines = LoggedLines()
   private let time = Time()
   private let log: PeerLog
 
   init() {
     let (lines, time) = (lines, time)
-    log = PeerLog(
-      Logger(label: "test") { _ in Handler(lines: lines) }, lines: 3, now: { time.now })
+    log = PeerLog(lines.logger(naming: "peer"), lines: 3, now: { time.now })
   }
 
   private func peer(_ address: String) -> Association {

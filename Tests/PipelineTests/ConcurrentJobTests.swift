@@ -22,13 +22,9 @@ import Testing
     }
   }
 
-  private struct MeetingExecutor: JobExecutor {
+  private struct MeetingExecutor: WrappingExecutor {
     var inner: any JobExecutor
     var meeting: Meeting
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
 
     func execute(
       _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void

@@ -13,13 +13,9 @@ import Testing
 /// A result that is not proved is held at once: it is neither made again nor sent.
 @Suite struct FailedProofTests {
   /// An executor whose proofs fail as a test says.
-  private struct Failing: JobExecutor {
+  private struct Failing: WrappingExecutor {
     var inner: any JobExecutor
     var error: ProofError
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
 
     func execute(
       _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void

@@ -9,13 +9,9 @@ import Testing
 @testable import Pipeline
 
 /// Looks at each patch, on the segmenter's thread.
-struct WatchedExecutor: JobExecutor {
-  var inner: LocalExecutor
+struct WatchedExecutor: WrappingExecutor {
+  var inner: any JobExecutor
   var patchDone: @Sendable (JobRequest, SegmentationProgress) -> Void
-
-  func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-    try await inner.dependencies(of: input, model: model)
-  }
 
   func execute(
     _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void

@@ -1,11 +1,9 @@
 import FileSystem
 import Foundation
 import JobLedger
-import Logging
 import Results
 import Segmentation
 import SeriesReading
-import Synchronization
 import TestSupport
 import Testing
 
@@ -73,13 +71,9 @@ import Testing
   }
 
   /// An executor that finds nothing, and writes a report that says so.
-  private struct FindsNothing: JobExecutor {
+  private struct FindsNothing: WrappingExecutor {
     var inner: any JobExecutor
     var warnings: [String] = []
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
 
     func execute(
       _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
@@ -99,13 +93,9 @@ import Testing
   }
 
   /// An executor that finds what another one does, and something unusual about it.
-  private struct FindsUnusual: JobExecutor {
+  private struct FindsUnusual: WrappingExecutor {
     var inner: any JobExecutor
     var warnings: [String]
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
 
     func execute(
       _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
@@ -129,36 +119,13 @@ import Testing
     #expect(try kinds(sentTo: "viewer") == nil)
   }
 
-  /// Keeps what is logged at level warning, with the series that it is about.
-  private final class Warnings: Sendable {
-    private let all = Mutex<[String]>([])
-    var text: [String] { all.withLock { $0 } }
-    func append(_ line: String) { all.withLock { $0.append(line) } }
-  }
-
-  private struct Handler: LogHandler {
-    let warnings: Warnings
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-      guard event.level == .warning else { return }
-      let series = event.metadata?["series"].map { " of \($0)" } ?? ""
-      warnings.append("\(event.message)\(series)")
-    }
-  }
-
   /// What is unusual is in the log and in the ledger, also where nothing was found.
   @Test(arguments: [true, false]) func whatIsUnusualIsLogged(isSomethingFound: Bool) async throws {
     let unusual = ["Spleen was not found", "brighter than any image"]
-    let warnings = Warnings()
-    let logger = Logger(label: "test") { _ in Handler(warnings: warnings) }
-    let runner = small.runner(destinations: destinations, logger: logger) { inner in
+    let lines = LoggedLines()
+    let runner = small.runner(
+      destinations: destinations, logger: lines.logger(naming: "series")
+    ) { inner in
       isSomethingFound
         ? FindsUnusual(inner: inner, warnings: unusual) as any JobExecutor
         : FindsNothing(inner: inner, warnings: unusual)
@@ -168,8 +135,8 @@ import Testing
     #expect(job.state == "completed")
     #expect(job.objects.contains { $0.kind == .segmentation } == isSomethingFound)
     for warning in unusual {
-      let line = "\(warning) of \(small.series)"
-      #expect(warnings.text.count { $0 == line } == 1, "\(warnings.text)")
+      let line = "warning: \(warning) of \(small.series)"
+      #expect(lines.text.count { $0 == line } == 1, "\(lines.text)")
       #expect(job.summary?.contains("warning: \(warning)") == true, "\(job.summary ?? "")")
     }
   }

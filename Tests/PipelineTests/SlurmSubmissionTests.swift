@@ -13,6 +13,20 @@ import Testing
 
   init() async throws { slurm = try await PrescribedSlurm() }
 
+  /// Another executor, asked for something else than it would be.
+  private struct Changing: WrappingExecutor {
+    let inner: any JobExecutor
+    let change: @Sendable (inout JobRequest) -> Void
+
+    func execute(
+      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
+    ) async throws -> JobOutcome {
+      var request = request
+      change(&request)
+      return try await inner.execute(request, progress: progress)
+    }
+  }
+
   /// Whoever wrote another one, and whatever the folder says.
   @Test func onlyTheResultOfTheSubmissionThatTheLedgerRecordedIsTaken() async throws {
     _ = try await slurm.run(Array(repeating: "NODE_FAIL", count: 6))
@@ -43,7 +57,11 @@ import Testing
       try SlurmJobFolders(slurm.folder, state: slurm.small.state).all().first?.folder)
     try FileManager.default.createDirectory(
       at: there.result(7), withIntermediateDirectories: false)
-    let executor = Unknowing(inner: try slurm.executor(["COMPLETED"]), of: there.name)
+    // The ledger does not know the submissions of the folder.
+    let executor = Changing(inner: try slurm.executor(["COMPLETED"])) { [name = there.name] in
+      let last = $0.submission.last
+      $0.submission.last = { try last().flatMap { $0.hasPrefix(name) ? nil : $0 } }
+    }
     #expect(try await slurm.small.runner(executor).runNext(id: slurm.small.id) { _ in })
     let job = try slurm.small.ledger.job(slurm.small.id).job
     #expect(job.state == "completed", "\(job.reason ?? "")")
@@ -52,61 +70,21 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: there.url.path))
   }
 
-  /// Its ledger does not know the submissions of a folder.
-  private struct Unknowing: JobExecutor {
-    let inner: SlurmExecutor
-    let folder: String
-
-    init(inner: SlurmExecutor, of folder: String) {
-      self.inner = inner
-      self.folder = folder
-    }
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
-
-    func execute(
-      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
-    ) async throws -> JobOutcome {
-      var request = request
-      let last = request.submission.last
-      request.submission.last = { [folder] in
-        try last().flatMap { $0.hasPrefix(folder) ? nil : $0 }
-      }
-      return try await inner.execute(request, progress: progress)
-    }
-  }
-
   /// What is recorded meanwhile counts: the result in hand is not taken.
   @Test func aResultOfAnotherSubmissionThanTheRecordedOneIsNotTaken() async throws {
-    let executor = TakenOver(inner: try slurm.executor(["COMPLETED"]))
+    // While the job is with the cluster, another head records a submission of its own.
+    let executor = Changing(inner: try slurm.executor(["COMPLETED"])) {
+      let record = $0.submission.record
+      $0.submission.record = { name in
+        try record(name)
+        try record("another-1-2-1")
+      }
+    }
     #expect(try await slurm.small.runner(executor).runNext(id: slurm.small.id) { _ in })
     let job = try slurm.small.ledger.job(slurm.small.id)
     #expect(job.job.state == "retryable" && job.job.objects == [])
     #expect(job.job.reason?.contains("the ledger has recorded another-1-2-1") == true)
     #expect(try slurm.outcomes() == ["released"])
-  }
-
-  /// While a job is with the cluster, another head has one of its own recorded.
-  private struct TakenOver: JobExecutor {
-    let inner: SlurmExecutor
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
-
-    func execute(
-      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
-    ) async throws -> JobOutcome {
-      var request = request
-      let record = request.submission.record
-      request.submission.record = { name in
-        try record(name)
-        try record("another-1-2-1")
-      }
-      return try await inner.execute(request, progress: progress)
-    }
   }
 
   /// Of a job that squeue tells of no more when the daemon comes back, the controller has kept how it ended.
@@ -251,29 +229,15 @@ import Testing
     try (Self.refusing + "exec \"$0.prescribed\" \"$@\"\n")
       .write(to: sbatch, atomically: true, encoding: .utf8)
     chmod(sbatch.path, 0o700)
-    let executor = Predicted(inner: try slurm.executor(["OUT_OF_MEMORY", "COMPLETED"]))
+    // Each earlier job of the model needed 8 GiB.
+    let executor = Changing(inner: try slurm.executor(["OUT_OF_MEMORY", "COMPLETED"])) {
+      $0.memoryForecast = 8 << 30
+    }
     #expect(try await slurm.small.runner(executor).runNext(id: slurm.small.id) { _ in })
     let job = try slurm.small.ledger.job(slurm.small.id).job
     #expect(job.state == "completed", "\(job.reason ?? "")")
     let asked = try slurm.submissions().map(\.asked)
     #expect(asked == [["1", "1024M", "10"], ["2", "2048M", "10"]])
-  }
-
-  /// Of the model's jobs before, each needed 8 GiB.
-  private struct Predicted: JobExecutor {
-    let inner: SlurmExecutor
-
-    func dependencies(of input: ModelInput, model: String) async throws -> ResultDependencies {
-      try await inner.dependencies(of: input, model: model)
-    }
-
-    func execute(
-      _ request: JobRequest, progress: @escaping @Sendable (SegmentationProgress) -> Void
-    ) async throws -> JobOutcome {
-      var request = request
-      request.memoryForecast = 8 << 30
-      return try await inner.execute(request, progress: progress)
-    }
   }
 
   /// A pack that Slurm has forgotten, and does not take again, says so.

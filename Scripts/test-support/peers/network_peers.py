@@ -30,84 +30,19 @@ import contextlib
 import pathlib
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 
-import numpy
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, UID
-from pydicom.uid import HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
-from pydicom.uid import JPEG2000, JPEG2000Lossless, MRImageStorage, SecondaryCaptureImageStorage
-from pydicom.uid import SegmentationStorage, generate_uid
+from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian, UID
+
+from network_phantom import phantom
 
 APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
-
-
-def image(sop_class, size=64, bits=12):
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class
-    meta.MediaStorageSOPInstanceUID = generate_uid(prefix="2.25.")
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    d = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-    d.SOPClassUID, d.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
-    d.StudyInstanceUID = d.SeriesInstanceUID = generate_uid(prefix="2.25.")
-    d.PatientID, d.PatientName, d.Modality = "PHANTOM", "Phantom", "CT"
-    d.Rows = d.Columns = size
-    d.SamplesPerPixel, d.PhotometricInterpretation = 1, "MONOCHROME2"
-    d.BitsAllocated = 8 if bits == 8 else 16
-    d.BitsStored, d.HighBit, d.PixelRepresentation = bits, bits - 1, 0
-    y, x = numpy.mgrid[0:size, 0:size]
-    values = (x * 7 + y * 13) % (1 << bits)
-    d.PixelData = values.astype(numpy.uint8 if bits == 8 else numpy.uint16).tobytes()
-    return d
-
-
-def phantom(folder, size="64"):
-    folder, size = pathlib.Path(folder), int(size)
-    folder.mkdir(parents=True, exist_ok=True)
-    names = {
-        "mr": MRImageStorage,
-        "secondary-capture": SecondaryCaptureImageStorage,
-        "segmentation": SegmentationStorage,
-        "explicit-little": CTImageStorage,
-    }
-    for name, sop_class in names.items():
-        image(sop_class, size).save_as(folder / f"{name}.dcm", enforce_file_format=True)
-    image(CTImageStorage, size, 8).save_as(folder / "eight-bits.dcm", enforce_file_format=True)
-    twelve, eight = str(folder / "explicit-little.dcm"), str(folder / "eight-bits.dcm")
-    for name, command, source in [
-        ("implicit-little", ["dcmconv", "+ti"], twelve),
-        ("explicit-big", ["dcmconv", "+tb"], twelve),
-        ("deflated", ["dcmconv", "+td"], twelve),
-        ("rle", ["dcmcrle"], twelve),
-        ("jpeg-baseline", ["dcmcjpeg", "+eb"], eight),
-        ("jpeg-extended", ["dcmcjpeg", "+ee"], twelve),
-        ("jpeg-lossless", ["dcmcjpeg", "+el"], twelve),
-        ("jpeg-lossless-first-order", ["dcmcjpeg", "+e1"], twelve),
-        ("jpeg-ls-lossless", ["dcmcjpls", "+el"], twelve),
-        ("jpeg-ls-near-lossless", ["dcmcjpls", "+en"], twelve),
-    ]:
-        target = str(folder / f"{name}.dcm")
-        subprocess.run(["/usr/bin/" + command[0], *command[1:], source, target], check=True)
-    # The network layer carries codestreams and never looks into them, so any bytes will do.
-    for name, syntax in [
-        ("jpeg-2000-lossless", JPEG2000Lossless),
-        ("jpeg-2000", JPEG2000),
-        ("htj2k-lossless", HTJ2KLossless),
-        ("htj2k-lossless-rpcl", HTJ2KLosslessRPCL),
-        ("htj2k", HTJ2K),
-    ]:
-        d = dcmread(twelve)
-        d.file_meta.TransferSyntaxUID = syntax
-        d.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(range(256)) * 8])
-        d["PixelData"].VR, d["PixelData"].is_undefined_length = "OB", True
-        d.save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
 class Gate:
@@ -259,9 +194,9 @@ def drop(port, called, file):
     connection.close()
 
 
-def stored(connection, d, content):
-    """Sends a dataset and returns the status."""
-    connection.sendall(data(3, store_command(d.SOPClassUID, d.SOPInstanceUID)))
+def stored(connection, d, content, instance=None):
+    """Sends a dataset, as an instance of another UID where one is given, and returns the status."""
+    connection.sendall(data(3, store_command(d.SOPClassUID, instance or d.SOPInstanceUID)))
     for start in range(0, len(content), 8000):
         part = content[start : start + 8000]
         connection.sendall(data(2 if start + 8000 >= len(content) else 0, part))
@@ -316,16 +251,8 @@ def cut(port, called, count, *files):
 def badly_named(port, called, file, instance):
     d = dcmread(file)
     connection = associated(port, called, d)
-    connection.sendall(data(3, store_command(d.SOPClassUID, UID(instance))))
     content = encoded(d, d.file_meta.TransferSyntaxUID)
-    for start in range(0, len(content), 8000):
-        part = content[start : start + 8000]
-        connection.sendall(data(2 if start + 8000 >= len(content) else 0, part))
-    kind, answer = receive(connection)
-    if kind != 4:
-        sys.exit(f"answered with PDU {kind}")
-    status = answer.index(struct.pack("<HHI", 0, 0x0900, 2)) + 8
-    print(f"{struct.unpack('<H', answer[status:status + 2])[0]:#06x}")
+    print(f"{stored(connection, d, content, UID(instance)):#06x}")
 
 
 def idle(port, count):
