@@ -85,23 +85,33 @@ enum CaptureText {
     let width: Double
     let columns: Int
     let rows: Int
+    /// From one column to the next.
+    private let cell: Double
     private static let swatch = 12.0
 
-    init(_ entries: [Entry], size: Double, width: Double, on canvas: Canvas) {
+    /// - Parameters:
+    ///   - width: of the whole, in pixels.
+    ///   - isSpread: whether columns share the whole width; else they are as wide as the longest entry.
+    ///   - canvas: to measure text on.
+    init(
+      _ entries: [Entry], size: Double, width: Double, isSpread: Bool = true, on canvas: Canvas
+    ) {
       self.entries = entries
       self.size = size
       self.width = width
       let widest = entries.map { canvas.width(of: $0.text, size: size) }.max() ?? 0
-      let fitting = Int(width / (widest + Self.swatch + 6 + 18))
+      let needed = widest + Self.swatch + 6 + 18
+      let fitting = Int(width / needed)
       columns = max(1, min(max(fitting, 1), max(entries.count, 1)))
       rows = (entries.count + columns - 1) / columns
+      let share = width / Double(columns)
+      cell = isSpread ? share : min(share, needed)
     }
 
     var lineHeight: Double { size + 6 }
     var height: Double { Double(rows) * lineHeight }
 
     func draw(left: Double, top: Double, on canvas: Canvas) {
-      let cell = width / Double(columns)
       for (index, entry) in entries.enumerated() {
         let x = left + Double(index % columns) * cell
         let baseline = top + Double(index / columns) * lineHeight + size

@@ -65,7 +65,7 @@ struct Montage {
     let wide = Double(columns - 2 * Self.margin)
     legend = CaptureText.Legend(
       palette.found.map { .init(text: $0.name, color: palette.color($0.value)) },
-      size: Self.size, width: wide, on: measuring)
+      size: Self.size, width: wide, isSpread: false, on: measuring)
     let said = (palette.found.isEmpty ? "Nothing found - " : "") + CaptureText.notice
     notice = ([said] + remarks.map { "Unusual: \($0)" }).flatMap {
       CaptureText.lines($0, size: Self.size, width: wide, on: measuring)
