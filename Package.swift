@@ -284,9 +284,8 @@ let package = Package(
     .testTarget(
       name: "WebServerTests",
       dependencies: [
-        "WebServer", "Clocks", "Credentials", "Dashboard", "DICOMNetwork", "FileSystem",
-        "JobLedger",
-        "TestSupport", "Volumes",
+        "WebServer", "Clocks", "Credentials", "Dashboard", "DICOMNetwork", "Explanation",
+        "FileSystem", "JobLedger", "TestSupport", "Volumes",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -5,6 +5,9 @@ public struct StatedMoment: Sendable, Equatable, Comparable {
   /// TM in whole seconds: `HHMMSS`.
   public let time: String
 
+  /// The date as `YYYY-MM-DD`.
+  public var day: String { "\(date.prefix(4))-\(date.dropFirst(4).prefix(2))-\(date.suffix(2))" }
+
   /// - Parameters:
   ///   - date: DA, also in the form `YYYY.MM.DD` of ACR-NEMA and with dashes.
   ///   - time: TM, also with colons; what it does not state is zero.

@@ -14,6 +14,7 @@ import Testing
   ) throws {
     let moment = try #require(StatedMoment(date: date, time: time))
     #expect(moment.date == expectedDate && moment.time == expectedTime)
+    #expect(moment.day == "2026-03-08")
   }
 
   @Test(arguments: ["", "2026", "20261301", "20260100", "00000000", "today", "20260101-20260102"])

@@ -156,7 +156,7 @@ import WebServer
       #expect(page.contains("href=\"/rules?uid=1.2\""))
       #expect(page.contains("suspect: dark &lt;liver&gt;"))
       #expect(page.contains("What to do:</strong> Look at its picture and its slices"))
-      #expect(page.contains("segmentd jobs release --job \(id),"))
+      #expect(page.contains("segmentd jobs release <span class=\"whole\">--job</span> \(id),"))
       #expect(page.contains("/jobs/\(id)/pictures/1\"") && page.contains("/jobs/\(id)/viewer\""))
       #expect(try await ask("/studies", "-H", reader).body.contains("/jobs/\(id)/pictures/1\""))
       let picture = try await ask("/jobs/\(id)/pictures/1", "-H", reader)

@@ -27,8 +27,8 @@ struct JobView {
     var destination: String
     var state: String
     var attempts: Int
-    var error: String
-    var advice: String?
+    var error: ShownText
+    var advice: ShownText?
   }
 
   var id: Int64
@@ -38,8 +38,8 @@ struct JobView {
   var short: String
   var priority: Int?
   var at: ShownTime
-  var reason: String?
-  var advice: String?
+  var reason: ShownText?
+  var advice: ShownText?
   /// Where a cluster computes it.
   var place: String?
   var summary: String?
@@ -66,8 +66,8 @@ struct JobView {
     short = shortened(job.studyInstanceUID)
     priority = job.priority == 0 ? nil : job.priority
     at = ShownTime(job.finishedAt ?? job.createdAt)
-    reason = job.reason
-    advice = job.advice
+    reason = job.reason.map(ShownText.init)
+    advice = job.advice.map(ShownText.init)
     place = job.place?.text
     summary = job.summary
     isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
@@ -78,7 +78,8 @@ struct JobView {
     deliveries = job.deliveries.map {
       Delivery(
         destination: $0.destination, state: $0.state, attempts: $0.attempts,
-        error: $0.state == "delivered" ? "" : $0.lastError ?? "", advice: job.deliveryAdvice($0))
+        error: ShownText($0.state == "delivered" ? "" : $0.lastError ?? ""),
+        advice: job.deliveryAdvice($0).map(ShownText.init))
     }
     hasDeliveries = !deliveries.isEmpty
     actions = possible.actions(for: job)

@@ -14,7 +14,7 @@ struct PageRenderer: Sendable {
       ("studies", PackageResources.studies_mustache), ("study", PackageResources.study_mustache),
       ("actions", PackageResources.actions_mustache), ("queue", PackageResources.queue_mustache),
       ("jobs", PackageResources.jobs_mustache), ("held", PackageResources.held_mustache),
-      ("reasons", PackageResources.reasons_mustache),
+      ("reasons", PackageResources.reasons_mustache), ("text", PackageResources.text_mustache),
       ("refused", PackageResources.refused_mustache),
       ("destinations", PackageResources.destinations_mustache),
       ("models", PackageResources.models_mustache), ("rules", PackageResources.rules_mustache),

@@ -212,11 +212,12 @@ extension Dashboard {
       query.isDescending = true
     }
     for (index, job) in found.jobs.enumerated() {
-      found.views[index].reason = job.deliveries.filter { $0.state != "delivered" }.map {
+      let open = job.deliveries.filter { $0.state != "delivered" }.map {
         "\($0.destination): \($0.state)" + ($0.lastError.map { " (\($0))" } ?? "")
-      }.joined(separator: "; ")
+      }
+      found.views[index].reason = ShownText(open.joined(separator: "; "))
       let advice = job.deliveries.compactMap { job.deliveryAdvice($0) }
-      found.views[index].advice = advice.isEmpty ? nil : advice.joined(separator: " ")
+      found.views[index].advice = advice.isEmpty ? nil : ShownText(advice.joined(separator: " "))
     }
     let page = DestinationsPage(
       destinations: destinations, hasDestinations: !destinations.isEmpty,

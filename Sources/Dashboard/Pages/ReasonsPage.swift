@@ -7,6 +7,7 @@ struct ReasonsPage: Page {
   static let template = "reasons"
 
   struct Part {
+    /// An anchor of the page that other pages may point to.
     var id: String
     var title: String
     var hasMeanings: Bool
@@ -17,18 +18,19 @@ struct ReasonsPage: Page {
     var name: String
     /// Whether its table has a column for the meaning: a row sees its own values first.
     var hasMeanings: Bool
-    var meaning: String
-    var advice: String
+    var meaning: ShownText
+    var advice: ShownText
   }
 
-  var parts: [Part] = HeldReason.Part.allCases.enumerated().map { number, part in
+  var parts: [Part] = HeldReason.Part.allCases.map { part in
     let hasMeanings = part.reasons.contains { $0.meaning != nil }
     return Part(
-      id: "part-\(number + 1)", title: part.rawValue, hasMeanings: hasMeanings,
+      id: "\(part)", title: part.rawValue, hasMeanings: hasMeanings,
       reasons: part.reasons.map { reason in
         Reason(
           name: HeldReason.plain(reason.name), hasMeanings: hasMeanings,
-          meaning: HeldReason.plain(reason.meaning ?? ""), advice: HeldReason.plain(reason.advice))
+          meaning: ShownText(HeldReason.plain(reason.meaning ?? "")),
+          advice: ShownText(HeldReason.plain(reason.advice)))
       })
   }
 }

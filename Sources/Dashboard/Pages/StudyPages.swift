@@ -12,7 +12,7 @@ struct StudiesPage: Page {
     var short: String
     var patient: String?
     var state: String
-    var reason: String?
+    var reason: CompactText?
     var models: String
     var series: Int
     var modalities: String
@@ -123,7 +123,8 @@ extension Dashboard {
     return StudiesPage.Row(
       uid: study.studyInstanceUID, short: shortened(study.studyInstanceUID),
       patient: showsPatients ? patient(study.studyInstanceUID)?.name : nil, state: study.state,
-      reason: study.state == "held" ? study.jobs.last { $0.state == "held" }?.reason : nil,
+      reason: study.state == "held"
+        ? study.jobs.last { $0.state == "held" }?.reason.map(CompactText.init) : nil,
       models: Set(study.jobs.map(\.model)).filter { !$0.isEmpty }.sorted().joined(separator: ", "),
       series: study.series, modalities: study.modalities.joined(separator: ", "),
       at: ShownTime(study.lastReceivedAt),

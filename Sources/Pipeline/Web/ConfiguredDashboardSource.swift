@@ -108,8 +108,12 @@ struct ConfiguredDashboardSource: DashboardSource {
     ]
     return DashboardPatient(
       name: header.text(.patientName) ?? "(no name)",
-      facts: facts.compactMap { name, tag in
-        header.text(tag).flatMap { $0.isEmpty ? nil : (name, $0) }
+      facts: facts.compactMap { name, tag -> (name: String, value: String)? in
+        guard let value = header.text(tag), !value.isEmpty else { return nil }
+        // A Patient ID of eight digits is no date.
+        let isDate = tag == .patientBirthDate || tag == .studyDate
+        let day = isDate ? StatedMoment(date: value, time: nil)?.day : nil
+        return (name, day ?? value)
       })
   }
 
