@@ -1,8 +1,32 @@
 """What keeps an accelerator busy: patches drawn by worker processes, and the optimiser's step as a CUDA graph."""
 
+import multiprocessing
+import pickle
+from functools import partial
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+
+def prepare_case(kind, recipe, data, name):
+    return kind.prepare(recipe, *recipe.read(data, name))
+
+
+def pickled_case(*arguments):
+    """As bytes, which need no shared memory."""
+    return pickle.dumps(prepare_case(*arguments))
+
+
+def prepare_cases(kind, recipe, data, names, workers):
+    """The training cases, read and resampled by so many processes, or by this one where `workers` is 0.
+
+    It comes before the accelerator is used, which a forked process could not use.
+    """
+    if not workers:
+        return [prepare_case(kind, recipe, data, name) for name in names]
+    with multiprocessing.get_context("fork").Pool(workers, torch.set_num_threads, (1,)) as pool:
+        return [pickle.loads(case) for case in pool.imap(partial(pickled_case, kind, recipe, data), names)]
 
 
 class Batches(Dataset):

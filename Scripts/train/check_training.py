@@ -1,4 +1,4 @@
-"""Checks the training scripts on made-up stacks of slices: split, resampling, loss, augmentation, stop and resume.
+"""Checks the training scripts on made-up stacks: split, resampling, loss, augmentation, U-Net, labels, stop and resume.
 
     python check_training.py            # about a minute; no data of patients
 
@@ -19,8 +19,10 @@ import torch
 import torch.nn.functional as F
 import yaml
 
+from accelerator import prepare_cases
 from augmentation import Stack, StackAugmentation
-from pipeline import case_names
+from networks import network_class
+from pipeline import case_names, keep_largest, read_volume, write_labels
 from recipe import HERE, Recipe, patient_of
 from resampling import resample, resample_labels
 from train import loss_of
@@ -75,6 +77,7 @@ def write_recipe(folder):
     model["labels"] = model["labels"][:2]
     options = yaml.safe_load((HERE / "cardiac.training.yaml").read_text())
     options |= {"split": str(folder / "split.json"), "columns": ["cavity", "wall"]}
+    options["unet"] = {"width": 4, "widest": 12, "strides": [[1, 2, 2], [2, 2, 2], [2, 2, 2]]}
     (folder / "small.yaml").write_text(yaml.safe_dump(model))
     (folder / "small.training.yaml").write_text(yaml.safe_dump(options))
     return Recipe(folder / "small")
@@ -163,6 +166,52 @@ def check_bad_input(recipe, data):
         path[kind].write_bytes(whole)
 
 
+def check_unet(recipe):
+    """The plain U-Net of the recipes: sizes, kernels, levels; the small one's logits fit the loss."""
+    for name, millions, grid in (("cardiac", 16.110, (4, 5, 5)), ("hippocampus", 8.821, (2, 3, 2))):
+        described = Recipe(name)
+        with torch.device("meta"):
+            model = network_class("unet", described.options.get("unet"))(described.network)
+        count = sum(p.numel() for p in model.parameters()) / 1e6
+        check(f"size of the {name} U-Net", abs(count - millions) < 0.001 and model.grids[-1] == grid,
+              f"{count:.3f} million parameters, coarsest grid {model.grids[-1]}")
+    model = network_class("unet", recipe.options["unet"])(recipe.network, deep_supervision=True)
+    check("slices are not mixed at full resolution", [level[0].kernel_size for level in model.down]
+          == [(1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3)])
+    check("channels double up to the widest", [level[0].out_channels for level in model.down] == [4, 8, 12, 12])
+    logits = model(torch.randn(1, 1, *recipe.network.patch))
+    check("three levels in training", [tuple(level.shape[2:]) for level in logits] == model.grids[:3])
+    loss_of(logits, torch.zeros(1, *recipe.network.patch, dtype=torch.long)).backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None]
+    check("every weight has a gradient", not without, without)
+
+
+def check_labels(recipe, data, folder):
+    """The largest part stays, and what is written comes back on the same voxels."""
+    labels = np.zeros((4, 6, 7), np.uint8)
+    labels[:2, :3, :3], labels[2, 3, 3], labels[3, 5, 5:] = 1, 2, 2  # 18 voxels; one that touches a corner; two
+    together, each = ([{"labels": group} for group in groups] for groups in ([[1, 2]], [[1], [2]]))
+    check("the largest part of labels taken together",
+          np.array_equal(keep_largest(labels, together, 1), labels * (labels == 1)))
+    check("of each label", keep_largest(labels, each, 1).sum() == 18 + 2 * 2)
+    check("parts of some volume may stay", keep_largest(labels, [{**together[0], "removeBelow": 6}], 3).sum() == 18 + 2 * 2)
+    check("nothing stays nothing", not keep_largest(labels * 0, together, 1).any())
+    name = case_names(data)[0]
+    _, known, spacing = recipe.read(data, name)
+    write_labels(folder / "written.nii.gz", known, data / "images" / f"{name}.nii.gz")
+    found, written = read_volume(folder / "written.nii.gz", recipe.acquired)
+    affines = [nibabel.load(path).affine for path in (folder / "written.nii.gz", data / "images" / f"{name}.nii.gz")]
+    check("labels written are read as they were", np.array_equal(found, known) and written == spacing
+          and np.array_equal(*affines))
+
+
+def check_processes(recipe, data):
+    names = recipe.cases(data)[0][:3]
+    alone, by_two = (prepare_cases(StackAugmentation, recipe, data, names, workers) for workers in (0, 2))
+    check("cases prepared by processes are the same, in order", all(
+        torch.equal(a.image, b.image) and torch.equal(a.labels, b.labels) and a.step == b.step for a, b in zip(alone, by_two)))
+
+
 def train(recipe, data, folder, *options, **keywords):
     command = [sys.executable, HERE / "train.py", "--recipe", recipe, "--data", data, "--folder", folder, "--steps", "40",
                "--evaluate-steps", "20", "--evaluate-cases", "1", *options]
@@ -200,6 +249,21 @@ def check_training(recipe, data, folder):
           logs(whole) == logs(killed))
 
 
+def check_unet_training(recipe, data, folder):
+    """The U-Net stops and resumes, too; a checkpoint of other sizes is refused and stays."""
+    whole, parts = folder / "unet", folder / "unet-parts"
+    train(recipe, data, whole, "--network", "unet").wait()
+    for stop in ("25", "40"):
+        train(recipe, data, parts, "--network", "unet", "--stop", stop).wait()
+    check("a stopped U-Net continues as if it had not stopped", same(state(whole), state(parts)) and logs(whole) == logs(parts))
+    before = (whole / "checkpoint.pt").read_bytes()
+    for options in ((), ("--network", "unet", "--width", "6")):
+        process = train(recipe, data, whole, *options, stderr=subprocess.PIPE, text=True)
+        message = process.communicate()[1]
+        check(f"another network is refused: {' '.join(options) or 'unetrpp'}", process.returncode == 1
+              and "checkpoint.pt is of unet" in message and (whole / "checkpoint.pt").read_bytes() == before, message.strip())
+
+
 def logs(folder):
     """Step and loss of every row, and the evaluations without their seconds."""
     return [[(row["step"], *(value for key, value in row.items() if key != "seconds"))
@@ -217,7 +281,11 @@ def main():
         check_loss()
         check_augmentation(recipe, folder / "data")
         check_bad_input(recipe, folder / "data")
+        check_unet(recipe)
+        check_labels(recipe, folder / "data", folder)
+        check_processes(recipe, folder / "data")
         check_training(folder / "small", folder / "data", folder)
+        check_unet_training(folder / "small", folder / "data", folder)
     sys.exit(f"failed: {', '.join(failures)}" if failures else 0)
 
 

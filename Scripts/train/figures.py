@@ -3,6 +3,7 @@
     segmentd evaluate --model BUNDLE --images DATA/images --labels DATA/labels --cases held-out.json --json > evaluation.json
     python figures.py --evaluation evaluation.json --data DATA [--json figures.json] > figures.md
     python figures.py --names --recipe cardiac --data DATA > held-out.json      # the cases for --cases
+    python figures.py --data DATA --beside UNETR++=evaluation.json U-Net=unet.json     # one row for each network
 
 Dice and HD95 (mm) per phase and structure; end-diastolic and end-systolic volume, ejection fraction and left ventricular mass
 against the labels: bias and limits of agreement (1.96 standard deviations of the differences; Bland and Altman, Lancet 1986);
@@ -12,6 +13,7 @@ Dice and the ejection fraction's error per group of DATA/cases.csv.
 import argparse
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,23 +104,52 @@ def groups(people):
     return table(["group", "patients", *(f"Dice {name}" for name in NAMES.values()), "LVEF bias (points)"], rows)
 
 
+def beside(evaluations):
+    """A row for each network: Dice (HD95 in mm) per phase and structure, mean Dice, the LV ejection fraction's agreement."""
+    rows = []
+    for name, people in evaluations.items():
+        row = [name]
+        for phase in ("ED", "ES"):
+            for label in NAMES:
+                found = [person.phases[phase]["labels"][label] for person in people]
+                distance = np.mean([np.inf if one["hd95"] is None else one["hd95"] for one in found])
+                row.append(f"{np.mean([one['dice'] for one in found]):.3f} ({distance:.1f})")
+        fraction = agreement(people)[1]["LV EF"]
+        rows.append([*row, f"{np.mean([person.mean_dice() for person in people]):.4f}",
+                     f"{fraction['bias']:+.1f} ({fraction['low']:+.1f} to {fraction['high']:+.1f})"])
+    structures = [f"{name} {phase}" for phase in ("ED", "ES") for name in NAMES.values()]
+    return table(["network", *structures, "mean Dice", "LVEF bias (limits)"], rows)
+
+
+def people_of(a, path):
+    """The held-out patients of an evaluation; both phases of all of them where networks are compared."""
+    held_out = {patient_of(name) for name in Recipe(a.recipe).cases(a.data)[1]}
+    with open(a.data / "cases.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["patient"] in held_out]
+    people = patients(json.loads(Path(path).read_text()), rows)
+    if a.beside and (absent := held_out - {person.name for person in people}):
+        sys.exit(f"{path}: {', '.join(sorted(absent))} not scored in both phases, so that no comparison is fair")
+    return people
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="cardiac")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--names", action="store_true", help="print the held-out cases and nothing else")
     parser.add_argument("--evaluation", type=Path)
+    parser.add_argument("--beside", nargs="+", metavar="NAME=EVALUATION", help="networks to compare, each by its evaluation")
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     if a.names:
         print(json.dumps(Recipe(a.recipe).cases(a.data)[1]))
         return
+    if a.beside:
+        print(beside({name: people_of(a, path) for name, path in (entry.rsplit("=", 1) for entry in a.beside)}))
+        return
     if not a.evaluation:
-        parser.error("--evaluation is needed")
-    evaluation = json.loads(a.evaluation.read_text())
-    held_out = {patient_of(name) for name in Recipe(a.recipe).cases(a.data)[1]}
-    with open(a.data / "cases.csv") as file:
-        people = patients(evaluation, [row for row in csv.DictReader(file) if row["patient"] in held_out])
+        parser.error("--evaluation or --beside is needed")
+    evaluation, people = json.loads(a.evaluation.read_text()), people_of(a, a.evaluation)
     text, kept = agreement(people)
     print(f"{len(people)} patients, both phases, by `segmentd evaluate`"
           + (f"; {len(evaluation['failed'])} volumes were refused" if evaluation["failed"] else "") + ":\n")

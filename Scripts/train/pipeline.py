@@ -111,3 +111,31 @@ def segment(model, image, patch, mirror_axes=(), autocast=False, spacing=None, t
     labels = np.zeros(image.shape, np.uint8)
     labels[box] = probability.argmax(0)
     return labels
+
+
+def keep_largest(labels, rules, voxel_volume):
+    """What a bundle's `largestComponents` leave of the labels; `voxel_volume` in mm3.
+
+    The labels of a rule are one structure, of which the largest part (voxels joined by faces) stays, and those as large; with
+    `removeBelow` the parts of that volume or more stay, too.
+    """
+    for rule in rules:
+        parts, _ = ndimage.label(np.isin(labels, rule["labels"]))
+        sizes = np.bincount(parts.ravel())[1:]
+        if not len(sizes):
+            continue
+        small = sizes * voxel_volume < rule["removeBelow"] if "removeBelow" in rule else True
+        removed = np.flatnonzero((sizes < sizes.max()) & small) + 1
+        labels = np.where(np.isin(parts, removed), 0, labels).astype(labels.dtype)
+    return labels
+
+
+def write_labels(path, labels, like):
+    """Labels (z, y, x) as NIfTI on the voxels of the file `like`, from which they came."""
+    reference = nibabel.load(like)
+    volume = labels.transpose(2, 1, 0)
+    if volume.shape != reference.shape:
+        raise ValueError(f"{path}: labels {volume.shape} do not fit {like}, {reference.shape}")
+    image = nibabel.Nifti1Image(volume.astype(np.uint8), reference.affine)
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, path)

@@ -17,7 +17,7 @@ class Recipe:
     """`name` is one of this folder's recipes or a path without `.yaml`.
 
     `network` (Description), `spacing` (mm, z y x), `mirror_axes` of inference, `labels` (values), `columns` (their short
-    names), `options`.
+    names), `largest_components` (the rules of postprocessing), `options`.
     """
 
     def __init__(self, name):
@@ -28,6 +28,7 @@ class Recipe:
         self.network = Description.from_yaml(model["network"])
         self.spacing = model["preprocessing"]["spacing"]
         self.mirror_axes = model["inference"]["mirrorAxes"]
+        self.largest_components = model.get("postprocessing", {}).get("largestComponents", [])
         self.acquired = model["preprocessing"]["orientation"] == "acquired"
         self.labels = [label["value"] for label in model["labels"]]
         self.columns = self.options["columns"]

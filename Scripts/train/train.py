@@ -2,7 +2,7 @@
 
     python train.py --data ../../../shared/hippocampus --folder ~/hippocampus-training [--steps 9000]
                     [--network unet] [--deadline 2026-11-23T14:14]
-    python train.py --recipe cardiac --data ../../../shared/cardiac --folder ~/cardiac-training
+    python train.py --recipe cardiac --data ../../../shared/cardiac --folder ~/cardiac-training [--network unet [--width 32]]
 
 Split: the recipe's file names what is held out; it was drawn once (recipe.py). Every step seeds its own random numbers,
 so a run that was stopped, at whatever moment, continues from `checkpoint.pt` in the folder as if nothing had happened: the
@@ -27,14 +27,12 @@ import torch
 import torch.nn.functional as F
 
 import augmentation
-from accelerator import Batches, GraphedStep
+from accelerator import Batches, GraphedStep, prepare_cases
 from metrics import dice
+from networks import NAMES, network_class
 from pipeline import segment
 from recipe import Recipe
-from unet import UNet
 from unetrpp import UNETRPP
-
-NETWORKS = {"unetrpp": UNETRPP, "unet": UNet}
 
 
 def loss_of(logits, labels):
@@ -130,7 +128,8 @@ def arguments():
     parser.add_argument("--recipe", default="hippocampus", help="NAME of NAME.yaml and NAME.training.yaml")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="checkpoints and logs, outside the repository")
-    parser.add_argument("--network", choices=NETWORKS, default="unetrpp")
+    parser.add_argument("--network", choices=NAMES, default="unetrpp")
+    parser.add_argument("--width", type=int, help="channels of the plain U-Net at full resolution, if not the recipe's")
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--deadline", type=datetime.fromisoformat, help="local time at which the rate reaches zero")
     parser.add_argument("--batch", type=int, default=4)
@@ -150,8 +149,12 @@ def arguments():
     names = {"evaluateSeconds": "evaluate_seconds", "evaluateSteps": "evaluate_steps", "evaluateCases": "evaluate_cases",
              "storeSeconds": "store_seconds"}
     parser.set_defaults(**{names.get(key, key): value for key, value in recipe.options.items()
-                           if key not in ("split", "splitSeed", "splitByPatient", "columns", "cases", "augmentation")})
-    return parser.parse_args(), recipe
+                           if key not in ("split", "splitSeed", "splitByPatient", "columns", "cases", "augmentation", "unet")})
+    a = parser.parse_args()
+    if a.width is not None and (a.network != "unet" or a.width < 1):
+        parser.error("--width is of --network unet and at least 1")
+    a.unet = {**recipe.options.get("unet", {}), **({"width": a.width} if a.width else {})} if a.network == "unet" else None
+    return a, recipe
 
 
 def bfloat16_helps(device):
@@ -166,12 +169,13 @@ def on_small_grids(model, description):
     """The modules whose grid measures three voxels or fewer along an axis."""
     if isinstance(model, UNETRPP):
         return [stage for i, stage in enumerate(model.unetr_pp_encoder.stages) if min(description.grid(i)) <= 3]
-    small = [i for i in range(len(model.down)) if min(description.patch) // 2**i <= 3]
+    small = [i for i, grid in enumerate(model.grids) if min(grid) <= 3]
     return [module for i in small for module in (model.down[i], model.up[i - 1], *model.merge[i : i + 1])]
 
 
 def make_model(network, description, device):
-    model = NETWORKS[network](description, deep_supervision=True).to(device)
+    """`network`: what makes the network from a description (network_class)."""
+    model = network(description, deep_supervision=True).to(device)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout3d):
             module.p = 0.0  # a short training on a small network has no use for it
@@ -189,7 +193,7 @@ class Training:
 
     def __init__(self, a, description, device):
         self.a, self.device, self.half = a, device, bfloat16_helps(device)
-        self.model = make_model(a.network, description, device)
+        self.model = make_model(network_class(a.network, a.unet), description, device)
         rate = a.rate if device == "cpu" else torch.tensor(a.rate, device=device)  # one that a graph reads anew
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, a.decay), rate, fused=True,
                                            capturable=device != "cpu")
@@ -202,6 +206,9 @@ class Training:
 
     def restore(self):
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if saved.get("network", "unetrpp") != self.a.network or (saved.get("unet") or {}) != (self.a.unet or {}):
+            sys.exit(f"{self.checkpoint} is of {saved.get('network', 'unetrpp')} {saved.get('unet') or ''}, "
+                     f"not of {self.a.network} {self.a.unet or ''}")
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.average.state = saved["average"]
@@ -224,7 +231,7 @@ class Training:
     def write(self):
         save(self.checkpoint, {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                                "step": self.step, "average": self.average.state, "used": self.used,
-                               "started": self.started, "network": self.a.network,
+                               "started": self.started, "network": self.a.network, "unet": self.a.unet,
                                "losses": [float(loss) for loss in self.losses]})
 
     def progress(self):
@@ -286,9 +293,9 @@ class Run:
     def __init__(self, a, recipe):
         self.a, self.recipe = a, recipe
         self.training_names, self.held_out = recipe.cases(a.data)
-        self.training = Training(a, recipe.network, "cuda" if torch.cuda.is_available() else "cpu")
         kind = augmentation.KINDS[recipe.options["cases"]]
-        cases = [kind.prepare(recipe, *recipe.read(a.data, name)) for name in self.training_names]
+        cases = prepare_cases(kind, recipe, a.data, self.training_names, a.workers)
+        self.training = Training(a, recipe.network, "cuda" if torch.cuda.is_available() else "cpu")
         self.batches = Batches(cases, kind(recipe), a.batch, a.seed)
         self.asked_to_stop = False
         signal.signal(signal.SIGTERM, self.stop)
@@ -330,7 +337,7 @@ class Run:
     def evaluate(self):
         """Dice of the averaged weights on the first held-out cases (of a fixed random order)."""
         a, training, recipe = self.a, self.training, self.recipe
-        model = NETWORKS[a.network](recipe.network).to(training.device)
+        model = network_class(a.network, a.unet)(recipe.network).to(training.device)
         model.load_state_dict(training.average.state, strict=False)
         model.eval()
         names = np.random.default_rng(0).permutation(self.held_out)[: a.evaluate_cases]
