@@ -218,7 +218,7 @@ import Testing
     #expect(
       waits == [
         "the result of job 1 is held for pacs, and waits for a person: refused with 0xA900. "
-          + "What to do: The destination does not take such an object: see its log; allow SEG, "
+          + "What to do: The destination does not accept such an object: see its log; allow SEG, "
           + "Comprehensive 3D SR and Multi-frame True Color Secondary Capture there, or leave one out "
           + "with takes; singleFrames: true sends captures as objects of one frame."
       ])

@@ -18,7 +18,7 @@ extension HeldReason {
     if advice.isEmpty {
       let cancel = isDelivery ? "" : ", or `segmentd jobs cancel --job NUMBER`"
       advice = [
-        "mend what the reason names, then `segmentd jobs retry --job NUMBER`\(cancel)"
+        "fix what the reason names, then `segmentd jobs retry --job NUMBER`\(cancel)"
       ]
     }
     return advice.prefix(mostAdvice).map { plain(sentence($0)) }.joined(separator: " ")

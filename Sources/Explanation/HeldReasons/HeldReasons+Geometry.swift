@@ -5,17 +5,17 @@ extension HeldReason {
     [
       Row(
         "`noImages`",
-        meaning: "no image of a kind that is segmented",
+        meaning: "the series has no image of a kind that can be segmented",
         signs: ["the series has no images"],
         advice: "send the images themselves, not results or pages"),
       Row(
         "`blankUID`",
-        meaning: "an instance has no UID where one is demanded",
+        meaning: "a mandatory UID is missing or invalid",
         signs: ["is (blank):", "is (not a UID):"],
-        advice: "have the sender corrected"),
+        advice: "have the sending system corrected"),
       Row(
         "`notMeasured`",
-        meaning: "localizers, projections, reformats or computed maps alone",
+        meaning: "the series has only localizers, projections, reformats or computed maps",
         signs: [
           "is not a measured image", "is not an image:", "is not a plain slice",
           "is not an original image", "a mosaic whose header", "is a protocol page",
@@ -25,7 +25,7 @@ extension HeldReason {
       ),
       Row(
         "`pixelFormat`",
-        meaning: "pixels in a form that is no measured image, as colour",
+        meaning: "a pixel format that measured images do not have, such as colour",
         signs: [
           "Rows (0028,0010) …, Columns (0028,0011)", "Samples per Pixel (0028,0002) is",
           "Photometric Interpretation (0028,0004)", "Bits Allocated (0028,0100) is",
@@ -42,18 +42,18 @@ extension HeldReason {
         "`missingGeometry`",
         meaning: "an attribute of position, orientation or spacing is absent",
         signs: ["is absent or holds no number"],
-        advice: "send the original series, not one from which it was removed"),
+        advice: "send the original series, not a copy from which it was removed"),
       Row(
         "`invalidGeometry`",
-        meaning: "such an attribute holds what it cannot",
+        meaning: "such an attribute has an impossible value",
         signs: [
           "usable numbers", "is not positive", "is not two perpendicular unit vectors",
           "gives no normal",
         ],
-        advice: "send the original series, not one in which it was changed"),
+        advice: "send the original series, not a copy in which it was changed"),
       Row(
         "`severalSeries`",
-        meaning: "instances of several series where one is expected",
+        meaning: "instances of several series where one series is expected",
         signs: [
           "Study Instance UID (0020,000D) differs", "Series Instance UID (0020,000E) differs",
           "Accession Number (0008,0050) differs", "Study ID (0020,0010) differs",
@@ -71,21 +71,21 @@ extension HeldReason {
         advice: "send the whole series again with one identity; see <doc:Operation#Corrections>"),
       Row(
         "`severalFramesOfReference`",
-        meaning: "parts that share no coordinate system",
+        meaning: "the parts do not share a coordinate system",
         signs: ["Frame of Reference UID (0020,0052) differs"],
         advice:
-          "set `geometry.splitFramesOfReference: true`, where each is a volume, then `segmentd jobs retry --job NUMBER`"
+          "if each part is a volume of its own, set `geometry.splitFramesOfReference: true`, then `segmentd jobs retry --job NUMBER`"
       ),
       Row(
         "`severalModalities`",
         meaning: "images of several modalities in one series",
         signs: ["Modality (0008,0060) differs"],
-        advice: "send them as series of their own"),
+        advice: "send them as separate series"),
       Row(
         "`severalLateralities`",
         meaning: "left and right in one series",
         signs: ["Laterality (0020,0060) differs"],
-        advice: "send them as series of their own"),
+        advice: "send them as separate series"),
       Row(
         "`severalRescaleTypes`",
         meaning: "values in several units",
@@ -96,45 +96,47 @@ extension HeldReason {
         meaning: "rows or columns differ",
         signs: ["Rows (0028,0010) differs", "Columns (0028,0011) differs"],
         advice:
-          "set `geometry.excludeMismatchedImages: true`, where the odd ones may go, then `segmentd jobs retry --job NUMBER`"
+          "if the odd images may be left out, set `geometry.excludeMismatchedImages: true`, then `segmentd jobs retry --job NUMBER`"
       ),
       Row(
         "`severalPixelSpacings`",
         meaning: "pixel spacing differs",
         signs: ["Pixel Spacing (0028,0030) differs"],
         advice:
-          "set `geometry.excludeMismatchedImages: true`, where the odd ones may go, then `segmentd jobs retry --job NUMBER`"
+          "if the odd images may be left out, set `geometry.excludeMismatchedImages: true`, then `segmentd jobs retry --job NUMBER`"
       ),
       Row(
         "`severalOrientations`",
-        meaning: "planes that are not parallel, with no part large enough",
+        meaning: "the planes are not parallel, and no group of parallel ones is large enough",
         signs: ["Image Orientation (Patient) (0020,0037) differs"],
-        advice: "send one orientation as one series"),
+        advice: "send each orientation as a series of its own"),
       Row(
         "`severalVolumes`",
         meaning:
-          "the series splits into several volumes, as by echo, phase or b-value, and the model takes one",
+          "the series contains several volumes, such as echoes, phases or b-values, and the model takes one",
         signs: ["the series holds … volumes:"],
-        advice: "`segmentd jobs release --job NUMBER --volume N`, or `volume:` in the rule"),
+        advice: "`segmentd jobs release --job NUMBER --volume N`, or set `volume:` in the rule"),
       Row(
         "`noFrameOfReference`",
-        meaning: "series of a stack without a frame of reference",
+        meaning: "the series of a stack have no frame of reference",
         signs: ["is absent, so that nothing says that their positions"],
         advice: "send the stack as one series"),
       Row(
         "`duplicateInstance`",
-        meaning: "one SOP Instance UID with different pixels or places",
+        meaning: "one SOP Instance UID with different pixels or positions",
         signs: ["more than once with pixels or a place that"],
         advice: "find out which is right, and send the whole series under new UIDs"),
       Row(
         "`duplicatePositions`",
         meaning:
-          "several images at one position with different pixels, and nothing tells them apart",
+          "several images with different pixels at the same position, and no attribute tells them apart",
         signs: [
           "nothing tells volumes apart", "no attribute tells the volumes apart",
           "nothing tells the stacks apart",
         ],
-        advice: "have the source state echo, phase or b-value, or send one volume as a series"),
+        advice:
+          "have the source write echo, phase or b-value, or send each volume as a series of its own"
+      ),
       Row(
         "`tooFewSlices`",
         meaning: "fewer slices than `geometry.minimumSlices`",
@@ -152,16 +154,16 @@ extension HeldReason {
       ),
       Row(
         "`unevenSpacing`",
-        meaning: "steps between slices differ",
+        meaning: "the distances between slices differ",
         signs: ["steps between slices by Image Position"],
         advice:
-          "set `geometry.resampleUnevenSpacing: true`, where that is acceptable, then `segmentd jobs retry --job NUMBER`"
+          "if resampling is acceptable, set `geometry.resampleUnevenSpacing: true`, then `segmentd jobs retry --job NUMBER`"
       ),
       Row(
         "`slicesOffLine`",
         meaning: "slices are shifted against each other",
         signs: ["off the line through first and last"],
-        advice: "nothing here: the volume would be sheared in an unknown way"),
+        advice: "nothing can be done here: the volume would be sheared by an unknown amount"),
       Row(
         "`tilted`",
         meaning: "the gantry was tilted by more than 45°, or `resampleTilt` is off",
@@ -169,28 +171,28 @@ extension HeldReason {
         advice: "set `geometry.resampleTilt: true`, then `segmentd jobs retry --job NUMBER`"),
       Row(
         "`stackOfSeries`",
-        meaning: "series that look like one stack do not fit each other",
+        meaning: "series that look like one stack do not fit together",
         signs: ["they are no longer the slices of one stack", "series that look like one stack"],
-        advice: "the reason says what differs: send the missing or right slice"),
+        advice: "the reason says what differs: send the slice that is missing, or the right one"),
       Row(
         "`incomplete`",
-        meaning: "another number of instances than expected",
+        meaning: "fewer or more instances than expected",
         signs: ["instances where … are due"],
         advice: "send the rest"),
       Row(
         "`incompleteCorrection`",
-        meaning: "only a part came again with another identity",
+        meaning: "only part of the series was sent again with a corrected identity",
         signs: ["only some images were received again with a corrected header"],
         advice: "send the whole series again"),
       Row(
         "`unreadable`",
-        meaning: "a file cannot be read or its pixels not be decoded",
+        meaning: "a file cannot be read, or its pixels cannot be decoded",
         signs: [
           "cannot be read:", "not a DICOM file", "ends within (", "malformed at (",
           "sequences nested more than", "too large:", "transfer syntax … is not supported",
           "is not a CT, MR or PET image", "is missing or empty", "has the invalid value",
           "pixels not supported:", ": damaged (7FE0", "is …, but ",
         ],
-        advice: "send it again; where the same happens, the sender writes it wrongly"),
+        advice: "send it again; if that fails too, the sending system writes it incorrectly"),
     ])
 }

@@ -5,7 +5,7 @@ extension HeldReason {
     [
       Row(
         "a node has too little memory for the job",
-        meaning: "it was asked for more once, and that is not enough either",
+        meaning: "the job was submitted again with more memory, and that is not enough either",
         signs: ["a node has too little memory for the job"],
         advice:
           "raise `slurm.memoryGB`, or give the nodes more memory; then `segmentd jobs retry --job NUMBER`"
@@ -13,19 +13,19 @@ extension HeldReason {
       Row(
         "on node X: …",
         meaning:
-          "two nodes refuse the job, or the only one does, as their program or model is another one than here: both builds, versions or hashes are named",
+          "two nodes, or the only one, refuse the job because their program or model differs from the head's: the reason names both builds, versions or hashes",
         signs: ["on node …: "],
         advice:
-          "install the program and the model of the head there, then `segmentd jobs retry --job NUMBER`"
+          "install the head's program and model there, then `segmentd jobs retry --job NUMBER`"
       ),
       Row(
         "Slurm ended the job for its memory",
-        meaning: "the same, seen by Slurm",
+        meaning: "the same, reported by Slurm",
         signs: ["Slurm ended the job for its memory"],
         advice: "raise `slurm.memoryGB`, then `segmentd jobs retry --job NUMBER`"),
       Row(
         "Slurm ended the job after so many minutes",
-        meaning: "it was given more time once, and that is not enough either",
+        meaning: "the job was submitted again with more time, and that is not enough either",
         signs: ["Slurm ended the job after"],
         advice: "raise `slurm.wallTimeMinutes`, then `segmentd jobs retry --job NUMBER`"),
     ])
@@ -34,7 +34,7 @@ extension HeldReason {
     .faults,
     [
       Row(
-        "the model is not there, is excluded, or its checksum is another one",
+        "the model is not there, is excluded, or its checksum does not match",
         signs: [
           "there is no model \"", "is excluded by models.exclude", "model.yaml", ".safetensors: ",
         ],
@@ -50,13 +50,13 @@ extension HeldReason {
         "failed three times",
         signs: ["failed … times,"],
         advice:
-          "mend it, then `segmentd jobs retry --job NUMBER`; the reason is that of the last attempt, `segmentd jobs list --job NUMBER` shows all"
+          "fix the cause, then `segmentd jobs retry --job NUMBER`; the reason is that of the last attempt, and `segmentd jobs list --job NUMBER` shows all attempts"
       ),
       Row(
         "ended the process six times",
         signs: ["the process ended … times during this job"],
         advice:
-          "a crash: report it (<doc:Security#Reporting>); the series is not tried again by itself. `segmentd jobs retry --job NUMBER` tries it once more"
+          "a crash: report it (<doc:Security#Reporting>). The job is not tried again by itself; `segmentd jobs retry --job NUMBER` tries it once more"
       ),
     ])
 }
