@@ -28,7 +28,7 @@ def submit(folder, count, prefix):
     for number in range(count):
         run("sbatch", "--parsable", f"--job-name={prefix}-{number}", "--dependency=singleton", "--requeue",
             "--open-mode=append", "--nodes=1", "--ntasks=1", "--cpus-per-task=1", "--time=5", "--mem=100M",
-            f"--chdir={folder}", "--output=/dev/null", "--export=PATH,HOME,LANG", script)
+            f"--chdir={folder}", "--output=/dev/null", "--export=ALL", script)
     return (time.monotonic() - began) / count
 
 

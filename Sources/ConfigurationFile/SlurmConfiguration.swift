@@ -25,7 +25,7 @@ extension SiteConfiguration {
     public var maximumJobs = 8
     /// Short jobs that are submitted as one job of Slurm; 1 for none.
     public var packJobs = 16
-    /// Worker threads and processors of a job.
+    /// Worker threads and processors of a job, at most: a short one asks for fewer.
     public var threads = 1
     /// Memory in GB (10⁹ bytes) that is asked for first.
     public var memoryGB = 4.0

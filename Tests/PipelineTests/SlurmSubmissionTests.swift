@@ -146,6 +146,24 @@ import Testing
     #expect(settings.leastMemory([submission]) == nil)
   }
 
+  /// One for each five seconds; with fewer than the configuration says a job has as much longer.
+  @Test func threadsAreAskedForAsPredicted() throws {
+    var settings = try slurm.executor([]).settings
+    settings.threads = 4
+    func threads(_ forecast: Double?) -> Int { settings.threads(forecast: forecast) }
+    #expect(threads(nil) == 4 && threads(0) == 1 && threads(9.9) == 1)
+    #expect(threads(10) == 2 && threads(19) == 3 && threads(20) == 4 && threads(1e300) == 4)
+    #expect(threads(.infinity) == 4)
+    let short = settings.submission(seconds: 6, memory: nil)
+    #expect(short.threads == 1 && short.minutes == 3 && short.memory == 1 << 30)
+    let long = settings.submission(seconds: 60, memory: nil)
+    #expect(long.threads == 4 && long.minutes == 5)
+    let unknown = settings.submission(seconds: nil, memory: nil)
+    #expect(unknown.threads == 4 && unknown.minutes == settings.minutes)
+    settings.threads = 1
+    #expect(threads(60) == 1)
+  }
+
   /// A node says what the first job of a model needs, and is asked for more; the next one asks for that at once.
   @Test func whatAJobNeededIsAskedForByTheNext() async throws {
     let (small, memory) = (slurm.small, 1 << 20)
@@ -195,6 +213,7 @@ import Testing
     #expect(
       patient.isSuperset(of: [
         "--job-name=\(name)-4", "--dependency=singleton", "--requeue", "--cpus-per-task=3",
+        "--export=ALL",
         "--mem=3M", "--time=7", "--partition=batch", "--nice=1000",
       ]), "\(patient)")
     let usual = try await told(0)
@@ -202,6 +221,30 @@ import Testing
     #expect(try await told(1).contains("--partition=urgent"))
     settings.urgentPriority = 0
     #expect(try await told(0).contains("--partition=urgent"))
+  }
+
+  /// The job has what sbatch has, and that is not all that the daemon has.
+  @Test func theJobHasNotTheEnvironmentOfTheDaemon() async throws {
+    let all = [
+      "PATH": "/bin", "HOME": "/", "LANG": "C", "LC_ALL": "C", "SLURM_CONF": "/a",
+      "SBATCH_ACCOUNT": "b", "NOTIFY_SOCKET": "/c", "SECRET": "d", "SLURMX": "e",
+    ]
+    #expect(
+      Set(SlurmCluster.environment(of: all).keys) == [
+        "PATH", "HOME", "LANG", "LC_ALL", "SLURM_CONF", "SBATCH_ACCOUNT",
+      ])
+    let sbatch = slurm.commands.appendingPathComponent("sbatch")
+    try "#!/bin/sh\nexec env -u _ -u PWD -u SHLVL -u OLDPWD > \"$0.has\"\n"
+      .write(to: sbatch, atomically: true, encoding: .utf8)
+    chmod(sbatch.path, 0o700)
+    try await slurm.executor([]).cluster.submit(
+      SlurmCluster.Request(
+        name: "a", folder: "/", log: "/dev/null", threads: 1, minutes: 1, command: ["true"]))
+    let has = try String(contentsOfFile: "\(sbatch.path).has", encoding: .utf8)
+    let own = SlurmCluster.environment(of: ProcessInfo.processInfo.environment)
+    let lines = Set(has.split(separator: "\n").map(String.init))
+    #expect(lines.isSuperset(of: own.map { "\($0.key)=\($0.value)" }))
+    #expect(lines.count == own.count, "\(lines)")
   }
 
   /// Where no node has what is only predicted, the job is not held for it.

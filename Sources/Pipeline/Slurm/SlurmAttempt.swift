@@ -29,10 +29,8 @@ struct SlurmAttempt {
     self.description = description
     submission =
       try folder.submission()
-      ?? JobSubmission(
-        memory: executor.settings.memory(forecast: request.memoryForecast),
-        threads: executor.settings.threads,
-        minutes: executor.settings.minutes(forecast: request.forecast))
+      ?? executor.settings.submission(
+        seconds: request.forecast, memory: request.memoryForecast)
     guard let number = folder.number(recordedAs: recorded) else { return }
     if number != submission.number { (submission.number, submission.pack) = (number, nil) }
     // Of this attempt as well.
@@ -189,6 +187,7 @@ struct SlurmAttempt {
             + "first: raise slurm.wallTimeMinutes", .permanent)
       }
       submission.hasMoreTime = true
+      submission.threads = settings.threads
       submission.minutes = max(2 * submission.minutes, settings.minutes)
     case "FAILED": try await considerFailure(job)
     case "NODE_FAIL", "BOOT_FAIL":

@@ -131,7 +131,7 @@ actor SlurmCluster {
       "--parsable", "--job-name=\(request.name)", "--dependency=singleton", "--requeue",
       "--open-mode=append", "--nodes=1", "--ntasks=1", "--cpus-per-task=\(request.threads)",
       "--time=\(request.minutes)", "--chdir=\(request.folder)",
-      "--output=\(request.log)", "--export=PATH,HOME,LANG",
+      "--output=\(request.log)", "--export=ALL",
     ]
     if let memory = request.memory {
       arguments.append("--mem=\(max(1, (memory + (1 << 20) - 1) >> 20))M")
@@ -140,7 +140,22 @@ actor SlurmCluster {
     if let partition = request.partition { arguments.append("--partition=\(partition)") }
     let kept = Set(request.excluded + request.refusedBy).sorted()
     if !kept.isEmpty { arguments.append("--exclude=\(kept.joined(separator: ","))") }
-    _ = try await commands.run("sbatch", arguments + request.command)
+    _ = try await commands.run(
+      "sbatch", arguments + request.command,
+      environment: Self.environment(of: ProcessInfo.processInfo.environment))
+  }
+
+  /// What sbatch is given of the environment of this process, and all of which it gives to the job. Were sbatch told which
+  /// variables to give (`--export=NAMES`), it would imply `--get-user-env`: the node runs the user's login shell before each
+  /// job and waits for it, two minutes at most (seen of 22.05).
+  ///
+  /// - Parameter all: of this process.
+  /// - Returns: what programs need to run, and what is meant for Slurm's commands.
+  static func environment(of all: [String: String]) -> [String: String] {
+    let names: Set = ["PATH", "HOME", "LANG", "USER", "LOGNAME", "TZ", "LD_LIBRARY_PATH"]
+    return all.filter { name, _ in
+      names.contains(name) || ["LC_", "SLURM_", "SBATCH_"].contains { name.hasPrefix($0) }
+    }
   }
 
   /// Processors that no job has.

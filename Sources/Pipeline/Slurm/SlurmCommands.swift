@@ -23,9 +23,12 @@ struct SlurmCommands: Sendable {
     folders.map { "\($0)/\(command)" }.first { access($0, X_OK) == 0 }
   }
 
+  /// - Parameter environment: that it has; nil for that of this process.
   /// - Returns: its standard output.
   /// - Throws: ``SlurmCommandError`` where it cannot be run or ends with another status than 0.
-  func run(_ command: String, _ arguments: [String]) async throws(SlurmCommandError) -> Data {
+  func run(
+    _ command: String, _ arguments: [String], environment: [String: String]? = nil
+  ) async throws(SlurmCommandError) -> Data {
     guard let file = file(command) else {
       throw SlurmCommandError(
         command: command, status: nil,
@@ -34,6 +37,7 @@ struct SlurmCommands: Sendable {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: file)
     process.arguments = arguments
+    if let environment { process.environment = environment }
     let (output, errors) = (Pipe(), Pipe())
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output

@@ -72,7 +72,7 @@ actor SlurmPacks {
       ? settings.gathering
       : isPatient ? settings.longestPatientGathering : settings.longestGathering
     guard isFull || pack.begun.duration(to: .now) >= longest else { return .gathering }
-    let places = isBusy ? 1 : await freePlaces()
+    let places = isBusy ? 1 : await freePlaces(threads: Self.threads(pack.members))
     // Another one may have had it submitted meanwhile.
     if let pack = gathered[isPatient], pack.members.contains(where: { $0.folder.name == name }) {
       gathered[isPatient] = nil
@@ -91,11 +91,16 @@ actor SlurmPacks {
     return state
   }
 
-  /// Jobs that the cluster can begin at once; 1 where that is not known.
-  private func freePlaces() async -> Int {
+  /// Of all jobs of a pack, so that the model is loaded once: what one of them asks for at most.
+  private static func threads(_ members: [Member]) -> Int {
+    members.map(\.submission.threads).max() ?? 1
+  }
+
+  /// Jobs of so many threads that the cluster can begin at once; 1 where that is not known.
+  private func freePlaces(threads: Int) async -> Int {
     do throws(SlurmCommandError) {
       let idle = try await cluster.idleProcessors(partition: settings.partition)
-      return max(1, idle / max(1, settings.threads))
+      return max(1, idle / max(1, threads))
     } catch {
       logger.debug("\(error)")
       return 1
@@ -148,9 +153,11 @@ actor SlurmPacks {
   /// - Returns: the name of their pack, nil of one alone, and those that could be recorded.
   private func recorded(_ members: [Member]) -> (name: String?, members: [Member]) {
     let name = members.count > 1 ? folders.nameOfPack() : nil
+    let threads = Self.threads(members)
     var taken: [Member] = []
     for var member in members {
       member.submission.pack = name
+      member.submission.threads = threads
       do {
         try member.folder.record(member.submission)
         states[member.folder.name] = .gathering
@@ -212,7 +219,8 @@ actor SlurmPacks {
       name: name, folder: folders.parent.path,
       log: folders.log(ofPack: name).path,
       memory: members.compactMap(\.submission.memory).max(),
-      leastMemory: settings.leastMemory(members.map(\.submission)), threads: settings.threads,
+      leastMemory: settings.leastMemory(members.map(\.submission)),
+      threads: Self.threads(members),
       minutes: members.map(\.submission.minutes).reduce(0, +), partition: settings.partition,
       isPatient: members.allSatisfy { $0.priority < 0 },
       command: [script.path, settings.program, "work"] + settings.modelArguments + ["--pack", name]
