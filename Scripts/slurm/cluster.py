@@ -7,11 +7,14 @@ of it is gone with them. Nothing is bound on the host.
 import json
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import subprocess
 import time
 
 SWITCH = "10.213.0"
+GROUPS = pathlib.Path("/sys/fs/cgroup/memory")
 JOBCOMP = pathlib.Path(__file__).resolve().parents[2] / "Config/slurm/segmentd-jobcomp"
 
 
@@ -27,12 +30,13 @@ class Cluster:
     - KillWait: the time that a job has for its checkpoint.
     - MinJobAge: how long a job that has ended is told of.
     - JobCompType: the script that segmentd ships keeps how jobs ended, where there is a folder for it.
+    - Epilog: with one the controller gives a node its next job at once (Slurm.md).
     """
 
     def __init__(self, folder, nodes, ended=None, share=None):
         """ended: the folder that receives how jobs ended, None for no such; share: what each node mounts before it starts, as a command of the
         shell; None where all see the same."""
-        self.share, self.ended, self.minimum_job_age = share, ended, 300
+        self.share, self.ended, self.minimum_job_age, self.constrains_memory = share, ended, 300, False
         self.folder, self.nodes = pathlib.Path(folder), [f"w{number}" for number in range(1, nodes + 1)]
         self.processes = {}
         for name in ("state", "run", "log"):
@@ -55,6 +59,7 @@ class Cluster:
         self.start_controller()
         for node in self.nodes:
             self.start_node(node)
+        self.wait_for_nodes()
 
     def configure(self):
         folder = self.folder
@@ -71,7 +76,8 @@ class Cluster:
             SlurmctldLogFile={folder}/log/slurmctld
             SlurmdLogFile={folder}/log/slurmd.%n
             ProctrackType=proctrack/linuxproc
-            TaskPlugin=task/none
+            TaskPlugin={'task/cgroup' if self.constrains_memory else 'task/none'}
+            Epilog={shutil.which('true')}
             SwitchType=switch/none
             MpiDefault=none
             ReturnToService=2
@@ -139,17 +145,47 @@ class Cluster:
         self.processes["slurmctld"].kill()
         self.processes["slurmctld"].wait()
 
-    def tell_ended_jobs_for(self, seconds):
-        """Starts the controller again, which forgets jobs that have ended so long ago, and waits until it has heard of all
-        nodes: before, none can be resumed."""
-        self.processes["slurmctld"].terminate()
-        self.processes["slurmctld"].wait()
-        self.minimum_job_age = seconds
-        self.configure()
-        self.start_controller()
+    def wait_for_nodes(self):
+        """Until the controller has heard of all: before, none can be drained or resumed, and a job that one of them refuses
+        finds no other."""
         until("that all nodes answer", lambda: not any(
             state.startswith("unk") or state.endswith("*")
             for state in run("sinfo", "--noheader", "--Node", "--format=%T").stdout.split()), within=60)
+
+    def restart_controller(self):
+        """With the configuration as it is by now."""
+        self.processes["slurmctld"].terminate()
+        self.processes["slurmctld"].wait()
+        self.configure()
+        self.start_controller()
+
+    def tell_ended_jobs_for(self, seconds):
+        """Starts the controller again, which forgets jobs that have ended so long ago."""
+        self.minimum_job_age = seconds
+        self.restart_controller()
+        self.wait_for_nodes()
+
+    def constrain_memory(self, constrains):
+        """Has the kernel hold each job to its memory from now on, by a control group of version 1, or no more. No job may
+        be there."""
+        for node in self.nodes:
+            self.stop_node(node)
+        if not constrains:
+            self.remove_groups()
+        self.constrains_memory = constrains
+        (self.folder / "cgroup.conf").write_text(
+            f"CgroupPlugin=cgroup/v1\nCgroupMountpoint={GROUPS.parent}\nConstrainRAMSpace=yes\n")
+        self.restart_controller()
+        for number, node in enumerate(self.nodes, 2):
+            self.start_node(node)
+            until(f"slurmd on {node}", lambda: listens(f"{SWITCH}.{number}", 6818))
+        self.wait_for_nodes()
+
+    def remove_groups(self):
+        """Those that slurmd has made, which are not of our namespaces."""
+        for node in self.nodes:
+            for folder, _, _ in os.walk(GROUPS / f"slurm_{node}", topdown=False):
+                os.rmdir(folder)
 
     def start_node(self, node, configuration=None):
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
@@ -194,6 +230,21 @@ class Cluster:
                 process.wait(max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
+        if self.constrains_memory:
+            self.remove_groups()
+
+
+def can_constrain_memory():
+    """Whether control groups of version 1 can be made here."""
+    return (GROUPS / "release_agent").exists() and os.access(GROUPS, os.W_OK)
+
+
+def listens(address, port):
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def until(what, condition, within=300):

@@ -204,12 +204,14 @@ slurm:
             run(*command.split())
 
     @contextlib.contextmanager
-    def program_on(self, node, words):
-        """Has one node run something else in place of the program: words of the shell."""
+    def program_on(self, nodes, words):
+        """Has nodes run something else in place of the program: words of the shell."""
         self.program.unlink()
         self.program.write_text(f"""#!/bin/sh
 set -- "{self.segmentd}" "$@"
-[ "$SLURMD_NODENAME" != {node} ] || {words}
+case $SLURMD_NODENAME in {'|'.join(nodes)})
+{words}
+esac
 exec "$@"
 """)
         self.program.chmod(0o700)

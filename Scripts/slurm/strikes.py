@@ -2,15 +2,15 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 
 from cluster import run, until
-from laboratory import Lab, findings
+from laboratory import findings
+from strikes_at_nodes import StrikesAtNodes
 
 
-class Strikes(Lab):
+class Strikes(StrikesAtNodes):
     def nothing_happens(self):
         uids = self.send(1, slices=120, size=256) + self.send(2)
         self.wait_for(uids)
@@ -40,99 +40,6 @@ class Strikes(Lab):
         for uid in uids + others:
             assert "failed" not in self.attempts(uid), self.attempts(uid)
         self.check(uids + others)
-
-    def program_is_missing_on_the_nodes(self):
-        """The nodes are at fault, and no job is held."""
-        moved = self.program.with_name("moved")
-        self.program.rename(moved)
-        try:
-            uids = self.send(1)
-            waiting = until("that the job waits", lambda: [row for row in [self.row(uids[0])]
-                                                           if row and row["state"] == "retryable"])[0]
-            print(f"  {waiting['reason']}", flush=True)
-            assert "cannot be run there" in waiting["reason"], waiting["reason"]
-        finally:
-            moved.rename(self.program)
-        self.wait_for(uids)
-        assert "failed" not in self.attempts(uids[0]), self.attempts(uids[0])
-        self.check(uids)
-
-    def one_node_keeps_failing(self):
-        """It is given no jobs any more; doctor names it, and the command that ends that."""
-        node = self.cluster.nodes[0]
-        since = len(self.log.read_text())
-        with self.program_on(node, "exec /nowhere/segmentd"):
-            # The others take none until that one has had its chances.
-            for other in self.cluster.nodes[1:]:
-                run("scontrol", "update", f"nodename={other}", "state=drain", "reason=trial")
-            uids = self.send(1)
-            until("a fault", lambda: self.logged("cannot be run there", since))
-            for other in self.cluster.nodes[1:]:
-                run("scontrol", "update", f"nodename={other}", "state=resume")
-            self.wait_for(uids)
-            # Those that Slurm gives the node first fail there, until it is excluded.
-            deadline = time.monotonic() + 240
-            while not self.excluded():
-                assert time.monotonic() < deadline, f"{node} is not excluded\n{self.log.read_text()[since:]}"
-                uids += self.send(1)
-                self.wait_for(uids)
-            assert list(self.excluded()) == [node], self.excluded()
-            told = [event for uid in uids for event in self.events(uid) if event["kind"] == "node excluded"]
-            assert told and node in told[0]["message"], told
-            print(f"  {told[0]['message']}", flush=True)
-            more = self.send(3)
-            self.wait_for(more)
-            assert all(self.attempts(uid) == ["completed"] for uid in more), [self.attempts(uid) for uid in more]
-        for uid in uids:
-            assert "failed" not in self.attempts(uid), self.attempts(uid)
-        self.readmit()
-        assert not self.excluded()
-        self.check(uids + more)
-
-    def model_of_one_node_is_another(self):
-        """It refuses, and another node computes."""
-        others = self.folder / "other-models"
-        shutil.copytree(self.node_models, others)
-        document = others / "untrained-tiny/model.yaml"
-        document.write_text(document.read_text().replace("version: 1.0.0", "version: 1.0.1"))
-        since = len(self.log.read_text())
-        with self.program_on(self.cluster.nodes[0], f'exec "$@" --models "{others}"'):
-            uids = self.send(1)
-            while not self.logged("another node is asked", since):
-                self.wait_for(uids)
-                uids += self.send(1)
-                assert len(uids) < 10, "Slurm gives the node no job"
-            self.wait_for(uids)
-        shutil.rmtree(others)
-        assert all(self.attempts(uid) == ["completed"] for uid in uids), [self.attempts(uid) for uid in uids]
-        self.check(uids)
-
-    def program_of_one_node_is_another(self):
-        """Another build that gives the same results by its version: it refuses by the hash, and another node computes."""
-        other = self.folder / "other-segmentd"
-        data = bytearray(self.segmentd.read_bytes())
-        # A note of the type 3 of GNU with 20 bytes: the build ID of the linker.
-        note = data.find(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0")
-        if note < 0:
-            data.append(0)
-        else:
-            data[note + 16] ^= 0xFF
-        other.write_bytes(data)
-        other.chmod(0o700)
-        since = len(self.log.read_text())
-        with self.program_on(self.cluster.nodes[0], f'{{ shift; set -- "{other}" "$@"; }}'):
-            uids = self.send(1)
-            while not self.logged("another node is asked", since):
-                self.wait_for(uids)
-                uids += self.send(1)
-                assert len(uids) < 10, "Slurm gives the node no job"
-            self.wait_for(uids)
-        other.unlink()
-        told = [line for line in self.log.read_text()[since:].splitlines() if "another node is asked" in line]
-        print(f"  {told[0]}", flush=True)
-        assert "asks for the head's build of segmentd" in told[0], told
-        assert all(self.attempts(uid) == ["completed"] for uid in uids), [self.attempts(uid) for uid in uids]
-        self.check(uids)
 
     def an_end_is_known_that_squeue_forgot(self):
         """A job ends while the daemon is down, and squeue forgets it: what the controller's script has kept says how."""
@@ -392,6 +299,7 @@ STRIKES = [Strikes.nothing_happens, Strikes.controller_is_killed_after_a_submit,
            Strikes.model_of_the_nodes_is_another, Strikes.short_studies_are_packed, Strikes.shared_disk_is_full,
            Strikes.program_is_missing_on_the_nodes, Strikes.one_node_keeps_failing,
            Strikes.model_of_one_node_is_another, Strikes.program_of_one_node_is_another,
+           Strikes.memory_is_too_little,
            Strikes.an_end_is_known_that_squeue_forgot, Strikes.a_hand_is_needed, Strikes.munge_key_is_another,
            Strikes.controller_is_killed_after_a_start, Strikes.node_is_killed, Strikes.daemon_is_killed,
            Strikes.processing_is_paused, Strikes.executor_is_changed_and_changed_back,
