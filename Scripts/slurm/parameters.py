@@ -114,6 +114,13 @@ def of_controller(measured):
                   "a node from the end of a job of Slurm to the start of the next: ofAJobOfSlurm.medianGapOfANode")
 
 
+def without_processor(cost):
+    """Seconds of a study in which the program of its node had no processor, as others had them all, or waited for a disk: of
+    nodes with processors of their own only the latter is left."""
+    there = sum(seconds for stage, seconds in cost["stages"].items() if stage != "total") + cost["nodeBesidesComputing"]
+    return round(max(0, there - cost["processorOfNode"]), 4)
+
+
 def cost_curve(measured):
     """What was measured of 1, 2 and 4 nodes, with packs and without."""
     rows = []
@@ -123,7 +130,10 @@ def cost_curve(measured):
             cost = document["ofAStudy"]
             rows.append({"nodes": nodes, "packJobs": packed, "studies": document["studies"],
                          "studiesAnHour": document["studiesAnHour"], "nodeBesidesComputing": cost["nodeBesidesComputing"],
-                         "nodeWithoutProgram": cost["nodeWithoutProgram"]})
+                         "nodeWithoutProcessor": without_processor(cost),
+                         "nodeWithoutProgram": cost["nodeWithoutProgram"],
+                         # Not known where it was measured before that was kept.
+                         "nodeBetweenPrograms": document.get("nodeWithoutProgram", {}).get("betweenPrograms")})
     return rows
 
 

@@ -139,11 +139,14 @@ HEADER = ("| study | studies | nodes | time | studies an hour | busy: nodes | he
 
 
 def cost_curve(parameters):
-    lines = ["| nodes | studies in a pack, at most | studies | studies an hour | node besides computing, s a study |"
-             " node without a program, s a study |", "|---|---|---|---|---|---|"]
+    lines = ["| nodes | studies in a pack, at most | studies | studies an hour | program without a processor, s a study |"
+             " node besides computing, s a study | node without a program, s a study | of that between two jobs of Slurm |",
+             "|---|---|---|---|---|---|---|---|"]
     for one in parameters.cost_curve:
+        between = one.get("nodeBetweenPrograms")
         lines.append(f"| {one['nodes']} | {one['packJobs']} | {one['studies']} | {one['studiesAnHour']:,} | "
-                     f"{one['nodeBesidesComputing']:.3f} | {one['nodeWithoutProgram']:.3f} |")
+                     f"{one['nodeWithoutProcessor']:.3f} | {one['nodeBesidesComputing']:.3f} | "
+                     f"{one['nodeWithoutProgram']:.3f} | {'' if between is None else f'{between:.3f}'} |")
     return lines
 
 

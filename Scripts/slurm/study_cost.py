@@ -98,7 +98,7 @@ def measure(lab, count, slices, size, counts_syncs=False):
     controller = lab.cluster.processes["slurmctld"].pid
     tracer = follow_syncs(lab) if counts_syncs else None
     before = (commits(ledger), processor_seconds(lab.daemon.pid), processor_seconds(controller))
-    began = time.monotonic()
+    began, start = time.monotonic(), time.time()
     lab.command("resume")
     until("that all are done", lambda: count_jobs(lab, "completed") == known + count, within=3600)
     wall = time.monotonic() - began
@@ -109,7 +109,8 @@ def measure(lab, count, slices, size, counts_syncs=False):
     if tracer:
         tracer.terminate()
         tracer.wait()
-    return report(lab, count, wall, [b - a for a, b in zip(before, after)], processes, stages, names) | {
+    used = [b - a for a, b in zip(before, after)]
+    return report(lab, count, start, wall, used, processes, stages, names) | {
         "images": {"files": slices, "bytes": bytes_of(lab.series[uids[0]])}, "resultBytes": result} | (
             syncs_of(lab, processes, count) if counts_syncs else {})
 
@@ -129,15 +130,24 @@ def syncs_of(lab, processes, count):
         "node, shared file system": round(processes.syncs(lab.jobs_folder) / count, 2)}}
 
 
-def report(lab, count, wall, used, processes, stages, names):
+def idle(lab, ran, start, wall):
+    """Seconds in which nodes had no program: before their first one, between two, each by itself, and after their last one."""
+    before, gaps, after = 0, [], 0
+    for node in lab.cluster.nodes:
+        mine = sorted((one["began"], one["ended"]) for one in ran if one["node"] == node)
+        before += mine[0][0] - start if mine else wall
+        gaps += [later[0] - earlier[1] for earlier, later in zip(mine, mine[1:])]
+        after += start + wall - mine[-1][1] if mine else 0
+    return before, gaps, after
+
+
+def report(lab, count, start, wall, used, processes, stages, names):
+    """start: seconds since 1970; wall: how long it took until all were done."""
     ran = processes.all()
     nodes = len(lab.cluster.nodes)
     programs = sum(one["ended"] - one["began"] for one in ran)
     computed = count * sum(seconds for stage, seconds in stages.items() if stage != "total")
-    gaps = []
-    for node in lab.cluster.nodes:
-        mine = sorted((one["began"], one["ended"]) for one in ran if one["node"] == node)
-        gaps += [later[0] - earlier[1] for earlier, later in zip(mine, mine[1:])]
+    before, gaps, after = idle(lab, ran, start, wall)
     transactions, head, controller = used
     return {
         "nodes": nodes, "studies": count, "packJobs": lab.packed, "maximumJobs": lab.maximum,
@@ -149,6 +159,10 @@ def report(lab, count, wall, used, processes, stages, names):
             "nodeWithoutProgram": round((wall * nodes - programs) / count, 4),
             "processorOfNode": round(sum(one["used"] for one in ran) / count, 4),
             "processorOfHead": round(head / count, 4), "transactions": round(transactions / count, 2)},
+        # Seconds of a study.
+        "nodeWithoutProgram": {
+            "beforeTheFirst": round(before / count, 4), "betweenPrograms": round(sum(gaps) / count, 4),
+            "afterTheLast": round(after / count, 4)},
         "ofAJobOfSlurm": {
             "processorOfController": round(controller / max(1, len(ran)), 4),
             "medianGapOfANode": round(sorted(gaps)[len(gaps) // 2], 3) if gaps else None}}
