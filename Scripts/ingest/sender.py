@@ -1,7 +1,9 @@
 """A storage SCU that takes as little of the processor as it can: what it sends is in memory before it begins.
 
 Each association has a process. An image is one C-STORE-RQ (PS3.7 9.3.1.1) in PDUs as long as the receiver takes
-(PS3.8 9.3.2, D.1), and the next follows the answer, as every modality does it.
+(PS3.8 9.3.2, D.1), and the next follows the answer, as every modality does it. Pixels are the same in all images and
+are sent from the page cache without a copy: a real sender has a processor of its own, while this one takes from what
+the receiver could have.
 """
 
 import multiprocessing
@@ -79,6 +81,10 @@ def fragments(control, body, longest):
 class Association:
     def __init__(self, port, called, nagle):
         self.socket = socket.create_connection(("127.0.0.1", port), 30)
+        # Blocking, with the kernel's timeouts: Python's own cost a poll for each call.
+        self.socket.settimeout(None)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", 30, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0 if nagle else 1)
         user = item(0x51, struct.pack(">I", 131072)) + item(0x52, b"2.25.13")
         context = item(0x20, bytes([1, 0, 0, 0]) + item(0x30, CT_IMAGE) + item(0x40, EXPLICIT))
@@ -89,7 +95,7 @@ class Association:
             raise RuntimeError(f"association refused by PDU {kind}")
         longest = struct.unpack(">I", accepted[(at := accepted.index(b"\x51\0\0\4") + 4):at + 4])[0] or 131072
         self.longest = min(longest, 131072) - 6
-        self.rest = None
+        self.rest, self.rest_size = None, 0
 
     def receive(self):
         header = self.exactly(6)
@@ -105,16 +111,22 @@ class Association:
         return parts
 
     def prepared(self, instance, header, pixels, message):
-        """The PDUs of a C-STORE: command, and dataset of a header and the pixels that all have."""
+        """The PDUs of a C-STORE that are of this image: command, and the first of the dataset. The rest, which is pixels
+        alone, is the same for all."""
         command = fragments(1, store_command(instance, message), self.longest)
         if self.rest is None:
-            self.rest = list(fragments(0, header + pixels, self.longest))[1:]
+            rest = b"".join(list(fragments(0, header + pixels, self.longest))[1:])
+            self.rest, self.rest_size = os.fdopen(os.memfd_create("pixels"), "wb", buffering=0), len(rest)
+            self.rest.write(rest)
         first = header + pixels[:self.longest - len(header)]
-        return [*command, pdu(4, struct.pack(">IBB", len(first) + 2, 1, 0) + first), *self.rest]
+        return [*command, pdu(4, struct.pack(">IBB", len(first) + 2, 1, 0) + first)]
 
     def store(self, pdus):
         for part in pdus:
             self.socket.sendall(part)
+        sent = 0
+        while sent < self.rest_size:
+            sent += os.sendfile(self.socket.fileno(), self.rest.fileno(), sent, self.rest_size - sent)
         kind, answer = self.receive()
         if kind != 4 or (status := self.status(answer)):
             raise RuntimeError(f"answered with PDU {kind}" + (f", status {status:#06x}" if kind == 4 else ""))

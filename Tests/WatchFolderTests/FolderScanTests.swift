@@ -214,9 +214,11 @@ private final class ScanFixture {
     for name in ["a", "b"] { try fixture.write("x", name) }
     for number in 0...events { chmod(fixture.path(number % 2 == 0 ? "a" : "b"), 0o600) }
     try fixture.write("x", "unannounced")
-    let changes = fixture.notifier.takeChanges()
-    #expect(changes.overflowed && !changes.paths.contains(fixture.path("unannounced")))
-    fixture.look(changes)
+    let overflowed = fixture.notifier.takeChanges().overflowed
+    #expect(overflowed)
+    // Without the paths that the queue held: where another test starts a process at this moment, that has a copy of the
+    // descriptor of `unannounced` until its exec, and the file's IN_CLOSE_WRITE comes while the queue is being read.
+    fixture.look(Changes(overflowed: overflowed))
     #expect(fixture.settled(after: 10) == ["a", "b", "unannounced"])
   }
 
