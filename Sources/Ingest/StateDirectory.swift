@@ -221,5 +221,9 @@ public final class StateDirectoryLock: Sendable {
     if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, bytes, bytes.count, 0) }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // By hand: a child that is being started has a copy of the descriptor until its exec.
+    _ = flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

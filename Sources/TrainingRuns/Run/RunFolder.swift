@@ -40,7 +40,11 @@ public final class RunFolder: Sendable {
     self.descriptor = descriptor
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // By hand: a child that is being started has a copy of the descriptor until its exec.
+    _ = flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 
   /// Checks that there is something to resume, or nothing that would be lost.
   ///
