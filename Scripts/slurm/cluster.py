@@ -4,6 +4,7 @@ It has to run as root in network, mount, host name and process namespaces of its
 of it is gone with them. Nothing is bound on the host.
 """
 
+import errno
 import json
 import os
 import pathlib
@@ -182,10 +183,11 @@ class Cluster:
         self.wait_for_nodes()
 
     def remove_groups(self):
-        """Those that slurmd has made, which are not of our namespaces."""
+        """Those that slurmd has made, which are not of our namespaces, with what jobs have left in them."""
         for node in self.nodes:
+            self.kill_processes(node)
             for folder, _, _ in os.walk(GROUPS / f"slurm_{node}", topdown=False):
-                os.rmdir(folder)
+                until(f"that {folder} is empty", lambda: is_removed(folder), within=10)
 
     def start_node(self, node, configuration=None):
         (self.folder / f"spool.{node}").mkdir(exist_ok=True)
@@ -199,12 +201,15 @@ class Cluster:
 
     def kill_node(self, node):
         """Its processes end at once, as where the power fails."""
+        self.kill_processes(node)
+        self.processes[node].wait()
+
+    def kill_processes(self, node):
         for pid in run("ip", "netns", "pids", node).stdout.split():
             try:
                 os.kill(int(pid), signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.processes[node].wait()
 
     def cut(self, node):
         run("ip", "link", "set", f"to-{node}", "down")
@@ -237,6 +242,14 @@ class Cluster:
 def can_constrain_memory():
     """Whether control groups of version 1 can be made here."""
     return (GROUPS / "release_agent").exists() and os.access(GROUPS, os.W_OK)
+
+
+def is_removed(folder):
+    try:
+        os.rmdir(folder)
+    except OSError as error:
+        return error.errno == errno.ENOENT
+    return True
 
 
 def listens(address, port):
