@@ -145,9 +145,9 @@ actor SlurmCluster {
       environment: Self.environment(of: ProcessInfo.processInfo.environment))
   }
 
-  /// What sbatch is given of the environment of this process, and all of which it gives to the job. Were sbatch told which
-  /// variables to give (`--export=NAMES`), it would imply `--get-user-env`: the node runs the user's login shell before each
-  /// job and waits for it, two minutes at most (seen of 22.05).
+  /// What sbatch is given of the environment of this process, and all of which it gives to the job. To tell sbatch which
+  /// variables to give (`--export=NAMES`) is `--get-user-env` as well: the node runs the user's login shell before each job,
+  /// and waits for it (seen of 22.05: 0.2 s, and more than a minute where a profile waited for a lock).
   ///
   /// - Parameter all: of this process.
   /// - Returns: what programs need to run, and what is meant for Slurm's commands.
