@@ -25,9 +25,11 @@ struct PrescribedSlurm {
       --mem=*) memory=${word#*=} ;;
       --time=*) minutes=${word#*=} ;;
       --exclude=*) excluded=${word#*=} ;;
+      --cpus-per-task=*) threads=${word#*=} ;;
       esac
     done
     echo "$excluded" >> excluded
+    echo "$threads" >> threads
     while case $1 in --*) true ;; *) false ;; esac do shift; done
     echo "$name $memory $minutes" >> calls
     line=$(head -n 1 states)
@@ -114,8 +116,9 @@ struct PrescribedSlurm {
   ///   - states: of its submissions, one after the other.
   ///   - build: that the nodes' program has to be; nil for any.
   ///   - memory: that is asked for where nothing is known, in bytes.
+  ///   - threads: that are asked for where nothing is known; no job takes so long that it is worth more than one.
   func executor(
-    _ states: [String], build: String? = nil, memory: Int = 1 << 30
+    _ states: [String], build: String? = nil, memory: Int = 1 << 30, threads: Int = 1
   ) throws -> SlurmExecutor {
     try (states.joined(separator: "\n") + "\n").write(
       to: commands.appendingPathComponent("states"), atomically: true, encoding: .utf8)
@@ -123,7 +126,8 @@ struct PrescribedSlurm {
     let models = TestFiles.fixtures.appendingPathComponent("models")
     var settings = SlurmSettings(
       folder: folder, program: Bundle.main.bundleURL.appendingPathComponent("segmentd").path,
-      models: [models.path], threads: 1, memory: memory, minutes: 10)
+      models: [models.path], threads: threads, memory: memory, minutes: 10)
+    settings.threadSeconds = 1e9
     settings.confirmation = .milliseconds(200)
     settings.pause = .milliseconds(20)
     settings.visibility = .milliseconds(200)
@@ -168,6 +172,12 @@ struct PrescribedSlurm {
   func excluded() throws -> [String] {
     try String(contentsOf: commands.appendingPathComponent("excluded"), encoding: .utf8)
       .dropLast().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  }
+
+  /// The threads that each submission asked for.
+  func threads() throws -> [String] {
+    try String(contentsOf: commands.appendingPathComponent("threads"), encoding: .utf8)
+      .split(separator: "\n").map(String.init)
   }
 
   func exclusions() throws -> [SlurmExclusion] {

@@ -163,15 +163,16 @@ import Testing
     #expect(place.name.hasSuffix("-2"), "\(place)")
   }
 
-  /// Two short jobs are one of Slurm; each has its own result.
+  /// Two short jobs are one of Slurm, with one thread; each has its own result.
   @Test func shortJobsAreSubmittedTogether() async throws {
-    _ = try await run("COMPLETED")
+    let first = try slurm.executor(["COMPLETED"], threads: 3)
+    #expect(try await small.runner(first).runNext(id: small.id) { _ in })
     let other = try await SmallJob()
     _ = try await other.addJob(priority: 0)
     let others = [
       try await small.addJob(priority: 0), try await small.addJob(priority: 0, of: other),
     ]
-    let executor = try slurm.executor(["COMPLETED"])
+    let executor = try slurm.executor(["COMPLETED"], threads: 3)
     let runner = small.runner(executor)
     try await withThrowingTaskGroup(of: Bool.self) { group in
       for id in others { group.addTask { try await runner.runNext(id: id) { _ in } } }
@@ -179,6 +180,7 @@ import Testing
     }
     let names = try slurm.submissions().map(\.name)
     #expect(names.count == 2 && names.last?.contains("-pack-") == true, "\(names)")
+    #expect(try slurm.threads() == ["3", "1"])
     for id in others {
       let job = try small.ledger.job(id)
       #expect(job.job.state == "completed", "\(job.job.reason ?? "")")

@@ -149,7 +149,7 @@ import Testing
   /// One for each five seconds; with fewer than the configuration says a job has as much longer.
   @Test func threadsAreAskedForAsPredicted() throws {
     var settings = try slurm.executor([]).settings
-    settings.threads = 4
+    (settings.threads, settings.threadSeconds) = (4, 5)
     func threads(_ forecast: Double?) -> Int { settings.threads(forecast: forecast) }
     #expect(threads(nil) == 4 && threads(0) == 1 && threads(9.9) == 1)
     #expect(threads(10) == 2 && threads(19) == 3 && threads(20) == 4 && threads(1e300) == 4)
