@@ -12,11 +12,10 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench",
     abstract: "Time one patch of a network on this machine.",
     discussion: """
-      Without a model, a published network is built with random weights, which take as long as \
-      trained ones. The estimate is for a study of 150 slices of 512 x 512 whose pixels are 3 % \
-      larger than the model's (0.78 mm for 0.758), with its overlap and mirrorings (published \
-      networks: half a patch, all three axes) and all resampling; files read and written come on \
-      top.
+      Without a model, a published network is built with random weights, which take as long as trained ones. The \
+      estimate is for a study of 150 slices of 512 x 512 whose pixels are 3 % larger than the model's (0.78 mm for \
+      0.758), with its overlap and mirrorings (published networks: half a patch, all three axes) and all resampling; \
+      reading and writing files takes additional time.
       """
         + examples("segmentd bench --variant synapse", "segmentd bench --model cardiac --profile"))
 
@@ -24,7 +23,7 @@ struct BenchCommand: AsyncParsableCommand {
   var variant: String?
 
   @Option(
-    help: "The model's name, or the path of its bundle, in place of a variant.", completion: .model)
+    help: "The model's name, or the path of its bundle, instead of a variant.", completion: .model)
   var model: String?
 
   @Option(
@@ -32,13 +31,14 @@ struct BenchCommand: AsyncParsableCommand {
     completion: .directory)
   var modelDirectories: [String] = []
 
-  @Option(help: "Worker threads; 0 takes one for each processor.")
+  @Option(help: "Worker threads; 0 for one per processor.")
   var threads = 0
 
-  @Option(name: .customLong("repeat"), help: "How often to run, after a first time not counted.")
+  @Option(
+    name: .customLong("repeat"), help: "How often to run, after a first run that is not counted.")
   var repetitions = 7
 
-  @Flag(help: "Show the time of each kind of layer, compared with what the machine's peak allows.")
+  @Flag(help: "Show the time of each kind of layer, compared with the machine's peak performance.")
   var profile = false
 
   @Flag(help: "Print the figures as JSON.")

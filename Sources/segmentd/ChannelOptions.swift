@@ -5,7 +5,7 @@ struct ChannelOptions: ParsableArguments {
   @Option(
     name: .customLong("channel"),
     help: ArgumentHelp(
-      "For a model of several channels: the series that is this channel, whatever the criteria say.",
+      "For a model with several channels: the series to use for this channel, whatever the criteria say.",
       valueName: "name=uid"))
   var channels: [String] = []
 

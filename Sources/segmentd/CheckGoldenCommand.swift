@@ -7,16 +7,15 @@ import Pipeline
 struct CheckGoldenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check-golden",
-    abstract: "Have the daemon check models with the cases that come with them.",
+    abstract: "Have the daemon check models with their golden cases.",
     discussion: """
-      The daemon, which has to run, sends the golden case of each model to its own listener, and has it \
-      received, assembled, segmented and proved as any study, apart from patients' studies and without a \
-      destination. The labels have to be those whose SHA-256 the model's bundle records. Waits while jobs \
-      are to be done. The same is done each night where the configuration has nightlyCheck. Checks the \
-      models that rules name, or one.
+      The daemon, which has to be running, sends the golden case of each model to its own listener; the case is \
+      received, assembled, segmented and proved like any study, separately from patients' studies and without a \
+      destination. The SHA-256 of the labels has to be the one in the model's bundle. Waits while there are jobs to \
+      do. The same is done each night if the configuration has nightlyCheck. Checks the models that are named by \
+      rules, or one.
 
-      Exit status: 0 where every check passed, 2 where one failed or could not be made, 1 where no daemon \
-      runs.
+      Exit status: 0 if every check passed, 2 if one failed or could not be made, 1 if no daemon is running.
       """
         + examples(
           "segmentd check-golden",

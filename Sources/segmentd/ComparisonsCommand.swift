@@ -9,16 +9,16 @@ struct ComparisonsCommand: AsyncParsableCommand {
     commandName: "comparisons",
     abstract: "Show how far results agree with segmentations that others made of the same series.",
     discussion: """
-      Segmentation objects and structure sets of others that reach the listener, STOW-RS or a watch folder \
-      are stored, never segmented, and compared with the results of the series that they name, structure by \
-      structure, matched by their codes, and regions without codes by their names: Dice, HD95 in mm, both volumes in ml. Objects of segmentd that come back are \
-      ignored.
+      Segmentation objects and structure sets made by others that arrive by C-STORE, STOW-RS or in a watch folder \
+      are stored, never segmented, and compared with the results of the series that they reference, structure by \
+      structure, matched by their codes, or, for regions without codes, by their names: Dice, HD95 in mm, both \
+      volumes in ml. segmentd's own objects that come back are ignored.
 
-      By default one line for each model, version, scanner, month and structure; with --list one for each \
-      comparison and structure. --export writes images and labels as `segmentd fine-tune --corrections` \
-      takes them: FOLDER/images/SERIES-UID/ and FOLDER/labels/SERIES-UID.dcm, the newest of each series.
+      By default one line for each model, version, scanner, month and structure; with --list one for each comparison \
+      and structure. --export writes images and labels for `segmentd fine-tune --corrections`: \
+      FOLDER/images/SERIES-UID/ and FOLDER/labels/SERIES-UID.dcm, the newest of each series.
 
-      Reads the ledger alone; --export copies files of the spool.
+      Only reads the ledger; --export copies files from the spool.
       """
         + examples(
           "segmentd comparisons --model liver --newer-than 90d",
@@ -31,10 +31,10 @@ struct ComparisonsCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("newer-than"),
-    help: ArgumentHelp("Made since, as in 12h, 2d or 90d.", valueName: "age"))
+    help: ArgumentHelp("Newer than this, such as 12h, 2d or 90d.", valueName: "age"))
   var newerThan: Age?
 
-  @Flag(help: "Each comparison by itself.")
+  @Flag(help: "List each comparison.")
   var list = false
 
   @Option(

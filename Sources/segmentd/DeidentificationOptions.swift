@@ -14,8 +14,8 @@ struct DeidentificationOptions: ParsableArguments {
   @Option(
     name: .customLong("uid-key"),
     help: ArgumentHelp(
-      "With --deidentify: the file of the secret behind the new UIDs; it is made where there is none. Without "
-        + "it the UIDs of another run differ.", valueName: "file"), completion: .file())
+      "With --deidentify: the file with the secret key for the new UIDs; it is created if it does not exist. "
+        + "Without it, another run gives different UIDs.", valueName: "file"), completion: .file())
   var keyFile: String?
 
   func validate() throws {

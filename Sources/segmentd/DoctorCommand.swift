@@ -6,15 +6,14 @@ import Pipeline
 struct DoctorCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Look at all that the daemon needs of this machine and its peers.",
+    abstract: "Check everything that the daemon needs of this machine and its peers.",
     discussion: """
-      Looks at the configuration, processor, memory, clock, disk (space, kind and speed), ledger, models \
-      and their hashes, certificates, ports, and at each peer: its name, C-ECHO, and whether it takes \
-      results; a DICOMweb service is asked by QIDO-RS. Says of each fault what to do. Works with the daemon \
-      up or down, and leaves nothing behind. Run it as the daemon's user.
+      Checks the configuration, processor, memory, clock, disk (space, type and speed), ledger, models and their \
+      hashes, certificates, ports, and each peer: its name, C-ECHO, and whether it accepts results; a DICOMweb \
+      service is queried by QIDO-RS. Says what to do about each fault. Works with or without a running daemon, and \
+      leaves nothing behind. Run it as the daemon's user.
 
-      Exit status: 0 where nothing is wrong, 2 where there is a fault, 1 where the configuration cannot be \
-      read.
+      Exit status: 0 if nothing is wrong, 2 if there is a fault, 1 if the configuration cannot be read.
       """
         + examples("segmentd doctor", "sudo -u segmentd segmentd doctor --json"))
 

@@ -11,7 +11,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     commandName: "evaluate",
     abstract: "Score a model, or existing segmentations, against known labels.",
     discussion: """
-      Segments every image with --model, or takes the segmentations of --predictions, and prints \
+      Segments every image with --model, or reads the segmentations of --predictions, and prints \
       Dice, HD95 and the difference of volumes for each structure: mean and worst case.
 
       Images are NIfTI files (.nii, .nii.gz; CASE_0000, CASE_0001 … for several channels, or one \
@@ -22,7 +22,7 @@ struct EvaluateCommand: AsyncParsableCommand {
       --benchmark takes the classes, groups and conventions of one of the five published \
       benchmarks. Without it, distances are in millimetres, HD95 is the larger of both directions.
 
-      The exit status is 2 where the model refused a case; such cases are named and not scored.
+      The exit status is 2 if the model refused a case; such cases are named and not scored.
       """
         + examples(
           "segmentd evaluate --model hippocampus --images images --labels labels",
@@ -42,7 +42,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   @Option(help: "The folder of known labels, or one file.", completion: .file())
   var labels: String
 
-  @Option(help: "Only these cases: names with commas, or a JSON file (a list, or its heldOut).")
+  @Option(help: "Only these cases: comma-separated names, or a JSON file (a list, or its heldOut).")
   var cases: String?
 
   @Option(
@@ -60,12 +60,11 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   @Option(
     help: """
-      Cases that are segmented in parallel; 0 takes one for each processor where the model is \
-      small, else 1.
+      Cases that are segmented in parallel; 0 for one per processor if the model is small, otherwise 1.
       """)
   var jobs = 0
 
-  @Option(help: "Worker threads of each; 0 shares the processors out.")
+  @Option(help: "Worker threads of each; 0 to share the processors equally.")
   var threads = 0
 
   @Flag(help: "Print JSON.")

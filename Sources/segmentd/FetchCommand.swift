@@ -8,10 +8,9 @@ struct FetchCommand: AsyncParsableCommand {
     commandName: "fetch",
     abstract: "Retrieve a study from the query source.",
     discussion: """
-      Asks querySource of the configuration which images the study has, and retrieves those that are \
-      not here into spool and ledger. They are checked, refused and recorded as if they had been sent. \
-      A daemon on the same state directory assembles them; without one, the next that starts does, or \
-      segmentd reprocess.
+      Queries querySource of the configuration for the images of the study, and retrieves the missing ones into \
+      spool and ledger. They are checked, refused and recorded as if they had been sent. A daemon on the same state \
+      directory assembles them; without one, the next that starts does, or segmentd reprocess.
       """
         + examples("segmentd fetch --study 1.2.3"))
 
@@ -23,7 +22,7 @@ struct FetchCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Only this series of the study.", valueName: "uid"))
   var series: String?
 
-  @Flag(help: "Print what came as JSON.")
+  @Flag(help: "Print what arrived as JSON.")
   var json = false
 
   func run() async throws {

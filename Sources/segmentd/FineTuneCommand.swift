@@ -10,13 +10,13 @@ struct FineTuneCommand: AsyncParsableCommand {
     commandName: "fine-tune",
     abstract: "Train a shipped or imported model further on corrected cases.",
     discussion: """
-      CORRECTIONS holds images and labels, as for evaluate: NIfTI files or DICOM series with SEG or RTSTRUCT. A \
+      CORRECTIONS contains images and labels, as for evaluate: NIfTI files or DICOM series with SEG or RTSTRUCT. A \
       part of them is held out and scored before and after. With --data, cases of an older data set \
       take part in training and scoring, so that the model does not forget them.
 
-      OUTPUT/models receives a new version of the bundle, NAME-VERSION; the model that it comes from \
-      is not changed, and its checksum is in the new card. SIGTERM or Ctrl-C ends after the step in \
-      hand; --resume continues.
+      A new version of the bundle, NAME-VERSION, is written to OUTPUT/models; the original model is not changed, and \
+      its checksum is in the new card. SIGTERM or Ctrl-C ends the training after the current step; --resume \
+      continues it.
       """
         + examples("segmentd fine-tune --model hippocampus --corrections corrections --output run"))
 
@@ -46,8 +46,8 @@ struct FineTuneCommand: AsyncParsableCommand {
   @Option(
     name: .customLong("held-out"),
     help: """
-      The cases that are held out: names with commas, or a JSON file (a list, or its heldOut); \
-      without it a fifth, at least one, drawn by the seed.
+      The cases to hold out: comma-separated names, or a JSON file (a list, or its heldOut); \
+      without it a fifth, at least one, chosen by the seed.
       """)
   var heldOut: String?
 
@@ -60,10 +60,10 @@ struct FineTuneCommand: AsyncParsableCommand {
   @Option(help: "Patches of a step.")
   var batch = 2
 
-  @Option(help: "The seed of all that is drawn.")
+  @Option(help: "The random seed.")
   var seed: UInt64 = 1
 
-  @Option(help: "Worker threads; 0 takes one for each processor.")
+  @Option(help: "Worker threads; 0 for one per processor.")
   var threads = 0
 
   @Flag(help: "Continue the training in the output folder.")

@@ -10,12 +10,11 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Assess the geometry of DICOM files or folders; segments nothing.",
     discussion: """
-      Every series gets a verdict: accepted, repaired (and how), or held (and why). Each volume \
-      that it splits into is listed with its size, its affine in mm (LPS) and what it was split \
-      by, by the number that --volume of run and of jobs release takes. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each file \
-      and folder is read once, and what is passed over is counted on standard error. Exits with 0 \
-      when the images of at least one series could be read, whatever the verdicts, and with 2 when \
-      none could.
+      Every series gets a verdict: accepted, repaired (and how), or held (and why). Each of its volumes is listed \
+      with its size, its affine in mm (LPS), the attributes by which it was split, and its number for --volume of \
+      run and jobs release. Needs no daemon and no model, and changes nothing. Symbolic links are followed, each \
+      file and folder is read once, and the number of skipped files is reported on standard error. Exits with 0 if \
+      the images of at least one series could be read, whatever the verdicts, and with 2 if none could.
       """
         + examples(
           "segmentd inspect FOLDER", "segmentd inspect --config segmentd.yaml --json FOLDER"))
@@ -26,7 +25,7 @@ struct InspectCommand: ParsableCommand {
     help: ArgumentHelp("Hold a series that does not have this many instances.", valueName: "n"))
   var expectedInstances: Int?
 
-  @Flag(help: "Assess by headers alone: pixels that cannot be decoded go unnoticed.")
+  @Flag(help: "Only read the headers: pixels that cannot be decoded go unnoticed.")
   var headersOnly = false
 
   @Flag(help: "Print JSON.")

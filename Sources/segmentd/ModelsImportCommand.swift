@@ -7,17 +7,17 @@ import Volumes
 struct ModelsImportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
-    abstract: "Make a model bundle of a UNETR++ checkpoint, published or of your own.",
+    abstract: "Make a model bundle from a UNETR++ checkpoint, published or your own.",
     discussion: """
-      Reads PyTorch files (zip container and legacy stream) and safetensors, without Python and \
-      without running anything of the file. Writes FOLDER/NAME with model.yaml, the weights and \
-      CARD.md, which tells where each number comes from and which are to be confirmed.
+      Reads PyTorch files (zip container and legacy stream) and safetensors, without Python and without running any \
+      code in the file. Writes FOLDER/NAME with model.yaml, the weights and CARD.md, which says where each number \
+      comes from and which have to be confirmed.
 
-      The sizes of a network of your own are read from the checkpoint's tensors: classes, channels, \
-      stem, dims, depths, heads, projections. Where the patch does not follow from them, where you \
-      want names for the labels, or another preprocessing than the preset's, give nnU-Net's \
-      plans and dataset.json, or a YAML file (--architecture) with any of these sections of \
-      model.yaml: network, preprocessing, labels, input, summary, trainingData. For example:
+      The sizes of a network of your own are read from the checkpoint's tensors: classes, channels, stem, dims, \
+      depths, heads, projections. If they do not determine the patch, or if you want names for the labels or \
+      different preprocessing from the preset's, give nnU-Net's plans and dataset.json, or a YAML file \
+      (--architecture) with any of these sections of model.yaml: network, preprocessing, labels, input, summary, \
+      trainingData. For example:
 
         network: {patch: [64, 160, 160]}
         preprocessing: {spacing: [2.0, 0.8, 0.8]}
@@ -49,11 +49,11 @@ struct ModelsImportCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "nnU-Net's plans.json (version 2), plans.pkl (version 1) or the .model.pkl next to a "
-        + "checkpoint: spacing, intensities and transposes in place of the preset's, and the patch "
-        + "where the tensors leave it open.", valueName: "file"))
+        + "checkpoint: spacing, intensities and transposes instead of the preset's, and the patch "
+        + "if the tensors do not determine it.", valueName: "file"))
   var plans: String?
 
-  @Option(help: "The configuration that is read of plans.json.")
+  @Option(help: "The configuration to read from plans.json.")
   var configuration = "3d_fullres"
 
   @Option(
@@ -63,24 +63,24 @@ struct ModelsImportCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "nnU-Net's postprocessing.json: labels that keep their largest component alone.",
+      "nnU-Net's postprocessing.json: labels of which only the largest component is kept.",
       valueName: "file"))
   var postprocessing: String?
 
   @Option(
     help: ArgumentHelp(
-      "Directions in which z, y, x of the training arrays grow, such as SAL, or 'acquired'; in "
-        + "place of the preset's.", valueName: "directions"))
+      "Directions in which z, y, x of the training arrays grow, such as SAL, or 'acquired'; "
+        + "overrides the preset's.", valueName: "directions"))
   var orientation: String?
 
   @Flag(
-    help: "Predict each patch also mirrored along all axes, as published: eight times the work.")
+    help: "Also predict each patch mirrored along all axes, as published: eight times the work.")
   var mirror = false
 
   @Flag(
     help: ArgumentHelp(
       "Write the benchmark's groupings (brats: whole tumour, core, enhancing) as overlapping "
-        + "segments in place of the labels."))
+        + "segments instead of the labels."))
   var groupings = false
 
   @Option(help: "The new model's name.")

@@ -4,18 +4,18 @@ import Pipeline
 
 struct NotificationsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "notifications", abstract: "Try out who is told of what needs a person.",
+    commandName: "notifications", abstract: "Test the notifications.",
     discussion: examples("segmentd notifications test --config /etc/segmentd.yaml"),
     subcommands: [Test.self])
 
   struct Test: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Send a message that says that it is a test to each recipient, or to one.",
+      abstract: "Send a test message to each recipient, or to one.",
       discussion: """
-        Works with the daemon up or down; a test counts for no limit. segmentd doctor connects and logs in \
+        Works with or without a running daemon; a test message does not count towards any limit. segmentd doctor connects and logs in \
         without sending anything.
 
-        Exit status: 0 where every recipient took it, 2 where one did not.
+        Exit status: 0 if every recipient accepted it, 2 if one did not.
         """
           + examples(
             "segmentd notifications test --config /etc/segmentd.yaml",

@@ -10,21 +10,21 @@ struct PurgeCommand: AsyncParsableCommand {
     commandName: "purge",
     abstract: "Remove originals, results and events that the retention rules no longer keep.",
     discussion: """
-      Does at once what the daemon does in every retention.intervalMinutes, with the daemon up or down: \
-      removes what is older than retention: in the configuration says, and the oldest that is finished \
-      where too much is kept or too little is free on the disk. Without that section nothing is removed.
+      Does immediately what the daemon does every retention.intervalMinutes, with or without a running daemon: \
+      removes what is older than retention: in the configuration allows, and the oldest finished series and results \
+      if too much is kept or too little disk space is free. Without that section nothing is removed.
 
-      Never removed is what is not over: originals of a study of which a series is on its way, incomplete, \
-      or has a job that waits or runs; of held jobs, unless retention.originals.heldDays says when; and \
-      what a destination does not have, or has not proved to keep where it is asked to. The ledger \
-      remembers what was removed, when and by which rule: see segmentd explain. --dry-run says what would be removed, \
-      and writes nothing.
+      Nothing that is still in use is removed: originals of a study with a series that is arriving, incomplete, or \
+      has a waiting or running job; originals of held jobs, unless retention.originals.heldDays is set; and anything \
+      that a destination does not have, or has not proved to keep if that is required. The ledger remembers what was \
+      removed, when and by which rule: see segmentd explain. --dry-run says what would be removed, and changes \
+      nothing.
       """
         + examples("segmentd purge --dry-run --list"))
 
   @OptionGroup var config: ConfigurationOption
 
-  @Flag(name: .customLong("dry-run"), help: "Only say what would be removed.")
+  @Flag(name: .customLong("dry-run"), help: "Only report what would be removed.")
   var isDryRun = false
 
   @Flag(help: "Name each series and each result.")

@@ -4,7 +4,8 @@ import Pipeline
 /// The receiving process of `segmentd serve` and `segmentd watch`, which start it; not for people.
 struct ReceiveCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "receive", abstract: "Receive for segmentd serve, which starts this by itself.",
+    commandName: "receive",
+    abstract: "Receive data for segmentd serve, which starts this command itself.",
     shouldDisplay: false)
 
   func run() async throws {

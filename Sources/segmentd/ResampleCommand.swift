@@ -9,7 +9,7 @@ struct ResampleCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "resample",
     abstract: "Resample an array of 16-bit integers and write it as 32-bit floats.",
-    discussion: "Files hold bare numbers in little-endian order, axes z, y, x with x fastest."
+    discussion: "Files contain raw little-endian numbers, axes z, y, x with x fastest."
       + examples(
         "segmentd resample --input a.raw --output b.raw --shape 10 64 64 \\",
         "    --new-shape 20 64 64"),

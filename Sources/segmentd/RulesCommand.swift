@@ -14,10 +14,10 @@ struct RulesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show what each rule makes of each series of a study; change nothing.",
       discussion: """
-        Reads the headers below STUDY_FOLDER and assesses every series by the geometry gate and by \
-        every rule of the configuration, as the daemon would if the study arrived now. A series \
-        that misses a rule by one criterion is called a near miss. For a model that is shown \
-        several series together, the series of each channel follows, or why there is none.
+        Reads the headers in STUDY_FOLDER and assesses every series by the geometry gate and every rule of the \
+        configuration, as the daemon would if the study arrived now. A series that fails a single criterion of a \
+        rule is called a near miss. For a model with several channels, the series of each channel is listed, or why \
+        there is none.
         """
           + examples(
             "segmentd rules test FOLDER", "segmentd rules test --config new.yaml --json FOLDER"))

@@ -15,21 +15,19 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Segment files or folders of DICOM or NIfTI once, without a daemon.",
     discussion: """
-      Every DICOM series of the input is assessed by itself. For each one that forms a regular \
-      volume, OUTPUT/SERIES-UID/ receives segmentation.dcm and contours.png, with --nifti also \
-      labels.nii.gz, with --report also report.dcm, with --labelmap labelmap.dcm, with --fractional \
-      fractional.dcm, with --rtstruct structures.dcm; each other one is held, with the reason. \
-      Where the model finds nothing, report.dcm says so.
+      Every DICOM series of the input is assessed separately. For each one that forms a regular volume, \
+      segmentation.dcm and contours.png are written to OUTPUT/SERIES-UID/, with --nifti also labels.nii.gz, with \
+      --report also report.dcm, with --labelmap labelmap.dcm, with --fractional fractional.dcm, with --rtstruct \
+      structures.dcm; all others are held, with the reason. If the model finds nothing, report.dcm says so.
 
-      For each NIfTI file (.nii, .nii.gz) OUTPUT/NAME/ receives labels.nii.gz, 8-bit labels with \
-      the geometry of the file, and contours.png. NAME_0000, NAME_0001 … are the channels of one \
-      input.
+      For each NIfTI file (.nii, .nii.gz) labels.nii.gz, 8-bit labels with the geometry of the file, and \
+      contours.png are written to OUTPUT/NAME/. NAME_0000, NAME_0001 … are the channels of one input.
 
       The same input gives the same segmentation.dcm, byte for byte, as by the daemon with the same \
       configuration.
 
-      With --deidentify all that is written of a DICOM series is de-identified by the basic profile of PS3.15 \
-      Annex E: OUTPUT/NEW-SERIES-UID/. The same --uid-key gives the same new UIDs and patients again.
+      With --deidentify everything that is written for a DICOM series is de-identified by the basic profile of \
+      PS3.15 Annex E, in OUTPUT/NEW-SERIES-UID/. The same --uid-key gives the same new UIDs and pseudonyms again.
 
       The exit status is 0 when nothing was held or failed and no DICOM file was damaged.
       """
@@ -49,7 +47,7 @@ struct RunCommand: AsyncParsableCommand {
     completion: .directory)
   var modelDirectories: [String] = []
 
-  @Option(help: "Worker threads; 0 takes one for each processor.")
+  @Option(help: "Worker threads; 0 for one per processor.")
   var threads = 0
 
   @OptionGroup var config: GeometryOption
@@ -58,29 +56,29 @@ struct RunCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For a model of cine series: all, ed-es, or numbers of phases from 1 with commas.",
+      "For a model of cine series: all, ed-es, or comma-separated numbers of phases, from 1.",
       valueName: "phases"))
   var phases: PhaseChoice?
 
   @Option(
     help: ArgumentHelp(
-      "Of a series of several volumes the one of this number, as inspect lists them.",
+      "For a series with several volumes: the number of the one to use, as listed by inspect.",
       valueName: "number"))
   var volume: Int?
 
   @Option(
     name: .customLong("through-plane"),
     help: ArgumentHelp(
-      "nearest or linear: how labels reach the image's slices where the network's are further "
-        + "apart; in place of the model's own inference.throughPlane.", valueName: "interpolation"))
+      "nearest or linear: how labels are mapped to the image's slices if the network's are further "
+        + "apart; overrides the model's own inference.throughPlane.", valueName: "interpolation"))
   var throughPlane: ThroughPlaneInterpolation?
 
   @Option(
     name: .customLong("memory-limit-gb"),
-    help: "Memory for the whole process in GB; 0 takes what the system has.")
+    help: "Memory for the whole process in GB; 0 for what the system has.")
   var memoryLimitGB = 0.0
 
-  @Flag(help: "Give each structure a frame for each image, also where it is not found.")
+  @Flag(help: "Write a frame for each image for each structure, even if it is empty.")
   var keepEmptyFrames = false
 
   @Flag(help: "Write a DICOM report with the measurements of each structure too (report.dcm).")

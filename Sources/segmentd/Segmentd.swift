@@ -7,8 +7,8 @@ struct Segmentd: AsyncParsableCommand {
     commandName: "segmentd",
     abstract: "Segments DICOM series with UNETR++ next to a PACS. Not for clinical use.",
     discussion: """
-      Exit status: 0 where it was done and nothing is wrong; 1 where it could not be done; 2 where it was done and \
-      something needs a person, such as held series or faults; 64 where the command line is wrong.
+      Exit status: 0 for success; 1 for failure; 2 if the command has finished but something needs attention, such \
+      as held series or faults; 64 if the command line is invalid.
       """
         + examples(
           "segmentd config init", "segmentd serve",

@@ -7,12 +7,12 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Receive, segment and deliver until told to stop.",
     discussion: """
-      The listener, the web server and the watch folders of the configuration, in one daemon. All that \
-      receives is in a second process, segmentd receive, which is started again where it crashes.
+      The listener, the web server and the watch folders of the configuration, in one daemon. Everything that \
+      receives data is in a second process, segmentd receive, which is restarted if it crashes.
 
-      Several listeners can receive for one head: a listener receives, keeps and acknowledges by itself, also \
-      while the head is away, and hands over what it has received. The section handover says which a daemon is; \
-      --role makes sure of it.
+      Several listeners can receive for one head: a listener receives, stores and acknowledges on its own, even \
+      while the head is away, and hands over what it has received. The section handover gives a daemon its role; \
+      --role verifies it.
       """
         + examples(
           "segmentd serve", "segmentd serve --config segmentd.yaml",
@@ -23,7 +23,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What the daemon has to be: all, listener or head; any other one does not start.",
+      "The role that the daemon must have: all, listener or head; with another one it does not start.",
       valueName: "role"))
   var role: SiteConfiguration.Role?
 

@@ -7,16 +7,15 @@ struct TrainCommand: AsyncParsableCommand {
     commandName: "train",
     abstract: "Train a model on the CPU: from images and labels to a verified bundle.",
     discussion: """
-      The configuration names the data, the held-out cases, the model's labels and how it is \
-      trained; sizes of the network, spacing and normalisation are derived from the data where it \
-      does not state them. Config/train.yaml is an example, the guide Training explains every key.
+      The configuration names the data, the held-out cases, the model's labels and how it is trained; sizes of the \
+      network, spacing and normalisation are derived from the data unless they are given. Config/train.yaml is an \
+      example, the guide Training explains every key.
 
-      OUTPUT receives log.csv, validation.csv and curves.png while the training runs, and at the end \
-      models/NAME, a bundle with measured limits, its Dice and a card: \
-      segmentd run --models OUTPUT/models --model NAME …
+      log.csv, validation.csv and curves.png are written to OUTPUT during training, and at the end models/NAME, a \
+      bundle with measured limits, its Dice and a card: segmentd run --models OUTPUT/models --model NAME …
 
-      SIGTERM or Ctrl-C ends the training after the step in hand. It continues with --resume, as if \
-      it had not stopped, also after kill -9, then from the last checkpoint.
+      SIGTERM or Ctrl-C ends the training after the current step. --resume continues it as if it had not stopped; \
+      after kill -9, from the last checkpoint.
       """
         + examples(
           "segmentd train --config train.yaml", "segmentd train --config train.yaml --resume"))
@@ -28,7 +27,7 @@ struct TrainCommand: AsyncParsableCommand {
   @Flag(help: "Continue the training in the configuration's output folder.")
   var resume = false
 
-  @Option(help: "Worker threads in place of the configuration's; 0 takes one for each processor.")
+  @Option(help: "Worker threads instead of the configuration's; 0 for one per processor.")
   var threads: Int?
 
   @Flag(help: "Print the outcome as JSON.")

@@ -47,7 +47,7 @@ struct TrainStepCommand: AsyncParsableCommand {
   @Option(help: "Worker threads.")
   var threads = ProcessInfo.processInfo.activeProcessorCount
 
-  @Flag(help: "Show the time of each kind of layer, compared with what the machine's peak allows.")
+  @Flag(help: "Show the time of each kind of layer, compared with the machine's peak performance.")
   var profile = false
 
   @Flag(help: "Print the figures as JSON.")

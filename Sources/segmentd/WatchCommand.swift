@@ -6,10 +6,10 @@ import Pipeline
 struct WatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch",
-    abstract: "Segment what appears in a folder, until told to stop.",
+    abstract: "Segment what arrives in a folder, until told to stop.",
     discussion: """
-      Files are copied once they have stopped growing; nothing in the folder is changed. Rules, \
-      destinations and, where one is set, the listener are those of the configuration.
+      Files are copied once they have stopped growing; nothing in the folder is changed. Rules, destinations and the \
+      listener, if any, are those of the configuration.
       """
         + examples("segmentd watch /srv/dicom/incoming"))
 

@@ -9,24 +9,24 @@ struct WorkCommand: AsyncParsableCommand {
     commandName: "work",
     abstract: "Compute the jobs of folders, as a cluster does for segmentd serve.",
     discussion: """
-      Each FOLDER was made by a daemon with inference.executor: slurm. It holds the instances, all settings and the \
-      hash of the model: the result has the same bytes as one that the daemon computes by itself. Neither a \
-      configuration nor a ledger nor a network is needed.
+      Each FOLDER was made by a daemon with inference.executor: slurm. It contains the instances, all settings and \
+      the hash of the model: the result has the same bytes as one computed by the daemon itself. No configuration, \
+      ledger or network is needed.
 
-      Several folders are computed one after the other with the model loaded once; what goes wrong with one does not \
-      keep the others from being computed.
+      Several folders are computed one after the other with the model loaded once; if one fails, the others are \
+      still computed.
 
-      The result is written to FOLDER/result.N/, whole or not at all, what is wrong with the series included. A \
-      program that is another build than the daemon's (unless slurm.sameProgram is false) or gives other results, \
-      another model and damaged instances are refused with the reason. For a fault of this machine, such as a full disk, there is no result, and FOLDER/node.N.json says what \
-      it is.
+      The result is written to FOLDER/result.N/, completely or not at all, including what is wrong with the series. \
+      If the program is another build than the daemon's (unless slurm.sameProgram is false) or gives other results, \
+      the model differs, or instances are damaged, the job is refused with the reason. If this machine is at fault, \
+      for example because of a full disk, there is no result, and FOLDER/node.N.json says why.
 
       SIGTERM and SIGINT stop it with a checkpoint in the folder, from which the next run resumes.
 
-      The exit status is 0 where the results are there, 2 where one says that its job could not be computed or its \
-      series was held, 75 where it was stopped and is to be run again, 74 where this machine is at fault and another \
-      one, or the same later, comes to a result, 1 where a folder is not what it should be. Of several folders that \
-      which is later in this list counts, but 75 before all.
+      The exit status is 0 if all results are there, 2 if a job could not be computed or its series was held, 75 if \
+      the command was stopped and should be run again, 74 if this machine is at fault and another one, or the same \
+      one later, can compute the job, 1 if a folder is invalid. With several folders the last in this list that \
+      applies is used, but 75 takes precedence.
       """
         + examples(
           "segmentd work FOLDER", "segmentd work --models /shared/models FOLDER FOLDER"))
@@ -36,18 +36,18 @@ struct WorkCommand: AsyncParsableCommand {
     completion: .directory)
   var modelDirectories: [String] = []
 
-  @Option(help: "Worker threads; as the folder says where it is left out.")
+  @Option(help: "Worker threads; by default as the folder says.")
   var threads: Int?
 
   @Option(
     help: ArgumentHelp(
-      "The submission that this is: it ends at once where the folder asks for another one.",
+      "The number of this submission; the command ends immediately if the folder requests another one.",
       valueName: "number"))
   var submission: Int?
 
   @Option(
     help: ArgumentHelp(
-      "The pack that the folders are of: those that are not are passed over.", valueName: "name"))
+      "The pack that the folders belong to; others are skipped.", valueName: "name"))
   var pack: String?
 
   @Argument(help: "The jobs' folders.", completion: .directory)

@@ -15,7 +15,7 @@ struct WriteSegmentationCommand: AsyncParsableCommand {
     commandName: "write-segmentation",
     abstract: "Write labels as a DICOM segmentation, prove it, and print the times as JSON.",
     discussion: """
-      The labels are a file of bare bytes, a label each, in the order of the series' slices along their normal, rows \
+      The labels are a file of raw bytes, one per label, in the order of the series' slices along their normal, rows \
       and columns, with columns fastest.
       """
         + examples(

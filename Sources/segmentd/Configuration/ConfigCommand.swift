@@ -15,7 +15,7 @@ struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Check a configuration file and the models that it names; change nothing.",
       discussion: """
-        Names the line of a key that is unknown, with the nearest known one, or of a wrong value.
+        Names the line of an unknown key, with the nearest known one, or of a wrong value.
         """ + examples("segmentd config check --config segmentd.yaml"))
 
     @OptionGroup var config: ConfigurationOption

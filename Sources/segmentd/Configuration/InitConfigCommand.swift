@@ -10,9 +10,9 @@ struct InitConfigCommand: AsyncParsableCommand {
     commandName: "init",
     abstract: "Write a first configuration file, with comments.",
     discussion: """
-      Takes what has to be decided from options; on a terminal it asks for the rest, with the default in \
-      brackets, and elsewhere it takes the defaults. What is written is checked first, as by config check. A file that \
-      is there is not replaced without --force. --config - writes to standard output.
+      The settings are taken from options; on a terminal the command asks for the rest, with the default in \
+      brackets, and otherwise uses the defaults. The file is checked before it is written, as by config check. An \
+      existing file is not replaced without --force. --config - writes to standard output.
       """
         + examples(
           "segmentd config init",
@@ -35,7 +35,7 @@ struct InitConfigCommand: AsyncParsableCommand {
   @Option(
     name: .customLong("calling-ae-title"),
     help: ArgumentHelp(
-      "An AE title that may send; may be repeated (default: every one).", valueName: "title"))
+      "An AE title that may send; may be repeated (default: any).", valueName: "title"))
   var callingAETitles: [String] = []
 
   @Option(
@@ -64,10 +64,10 @@ struct InitConfigCommand: AsyncParsableCommand {
     completion: .directory)
   var modelDirectories: [String] = []
 
-  @Flag(help: "Replace a file that is there.")
+  @Flag(help: "Replace an existing file.")
   var force = false
 
-  @Flag(help: "Take the defaults, and ask for nothing.")
+  @Flag(help: "Use the defaults, and ask for nothing.")
   var defaults = false
 
   func run() async throws {

@@ -13,7 +13,7 @@ struct ConformanceCommand: ParsableCommand {
     shouldDisplay: false)
 
   @Option(
-    help: ArgumentHelp("The page whose tables are written anew.", valueName: "file"),
+    help: ArgumentHelp("The page whose tables are updated.", valueName: "file"),
     completion: .file(extensions: ["md"]))
   var page: String?
 

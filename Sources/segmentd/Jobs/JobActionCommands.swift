@@ -6,10 +6,10 @@ struct RetryJobsCommand: AsyncParsableCommand {
     commandName: "retry",
     abstract: "Run held and failed jobs again, and send what was not delivered.",
     discussion: """
-      A job that waits after a failure runs next; one that was held while it ran gets as many attempts \
-      as a new one. The series of a job that was held before it ran, as for want of a rule, is assembled \
-      anew by the present configuration. Of a completed job, deliveries that wait or are held are made \
-      now. A series of which instances are missing is held again: see release.
+      A job that is waiting after a failure runs next; one that was held while it ran gets as many attempts as a new \
+      one. The series of a job that was held before it ran, for example because no rule matched, is assembled again \
+      with the current configuration. For a completed job, waiting and held deliveries are tried now. A series with \
+      missing instances is held again: see release.
       """
         + examples(
           "segmentd jobs retry --job 17", "segmentd jobs retry --state held --model liver --dry-run"
@@ -22,8 +22,8 @@ struct RetryJobsCommand: AsyncParsableCommand {
 
 struct CancelJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cancel", abstract: "End jobs that wait, run or are held, without a result.",
-    discussion: "reprocess makes a new job. The result of a job that runs is not kept."
+    commandName: "cancel", abstract: "Cancel jobs that are waiting, running or held.",
+    discussion: "There will be no result; reprocess creates a new job."
       + examples("segmentd jobs cancel --study 1.2.3 --reason \"sent by mistake\""))
 
   @OptionGroup var options: JobSelectionOptions
@@ -44,18 +44,18 @@ struct HoldJobsCommand: AsyncParsableCommand {
 struct ReleaseJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "release",
-    abstract: "Let held jobs go, also where instances are missing or a result is suspect.",
+    abstract: "Release held jobs, even if instances are missing or a result is suspect.",
     discussion: """
-      For jobs that were held by hold, and for series that are held because instances may be missing. \
-      Such a series is processed as it is, and the verdict on it names what is known to be missing; what \
-      is found to be missing after that holds it again.
+      For jobs that were held by hold, and for series that are held because instances may be missing. Such a series \
+      is processed as it is, and the verdict on it names what is known to be missing; if more turns out to be \
+      missing later, it is held again.
 
-      A result that is held as suspect (results.suspect: hold) is made once more and sent with its warnings, \
-      where its job is named by --job. That holds for the result that was looked at: another \
-      one, as of another version of the model, is held again.
+      A result that is held as suspect (results.suspect: hold) is computed once more and sent with its warnings, if \
+      its job is named with --job. This applies to the result that was looked at: a different one, for example from \
+      another version of the model, is held again.
 
-      A job whose series has several volumes, and no rule that chooses one, is held and lists them by \
-      number. --volume runs it with one of them; later jobs of the series for the model take the same one.
+      If a series has several volumes and no rule chooses one, its job is held, and the reason lists them by number. \
+      --volume runs the job with one of them; later jobs of the series for the model use the same one.
       """
         + examples("segmentd jobs release --job 17", "segmentd jobs release --job 17 --volume 2"))
 
@@ -63,7 +63,7 @@ struct ReleaseJobsCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Run the job with the volume of this number, of those that its reason lists.",
+      "Run the job with this volume, by its number in the reason.",
       valueName: "number"))
   var volume: Int?
 
@@ -72,10 +72,10 @@ struct ReleaseJobsCommand: AsyncParsableCommand {
 
 struct PrioritizeJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "prioritize", abstract: "Have waiting jobs run before others.",
+    commandName: "prioritize", abstract: "Change the priority of waiting jobs.",
     discussion: """
-      A job of a lower priority that runs yields to the first of them within seconds, and resumes from \
-      where it was afterwards, with the same result.
+      A running job of lower priority yields to the first of them within seconds, and resumes where it stopped \
+      afterwards, with the same result.
       """
         + examples("segmentd jobs prioritize --study 1.2.3 --priority 100"))
 

@@ -20,12 +20,12 @@ struct JobFilterOptions: ParsableArguments {
 
   @Option(
     name: .customLong("older-than"),
-    help: ArgumentHelp("Jobs made longer ago, as in 90m, 12h or 2d.", valueName: "age"))
+    help: ArgumentHelp("Jobs older than this, such as 90m, 12h or 2d.", valueName: "age"))
   var olderThan: Age?
 
   @Option(
     name: .customLong("newer-than"),
-    help: ArgumentHelp("Jobs made since, as in 90m, 12h or 2d.", valueName: "age"))
+    help: ArgumentHelp("Jobs newer than this, such as 90m, 12h or 2d.", valueName: "age"))
   var newerThan: Age?
 
   @Option(help: ArgumentHelp("Jobs whose result goes to this destination.", valueName: "name"))
@@ -34,12 +34,13 @@ struct JobFilterOptions: ParsableArguments {
   @Option(
     name: .customLong("delivery"),
     help: ArgumentHelp(
-      "Jobs whose result is in this state on its way to a destination, or to the one named; may be "
+      "Jobs whose result has a delivery in this state, to any destination or the one named; may be "
         + "repeated.", valueName: "state"))
   var deliveries: [DeliveryState] = []
 
   @Option(
-    help: ArgumentHelp("Jobs that this reprocessing made, as reprocess tells.", valueName: "number")
+    help: ArgumentHelp(
+      "Jobs of this reprocessing, by the number that reprocess printed.", valueName: "number")
   )
   var reprocessing: Int64?
 

@@ -12,18 +12,19 @@ struct JobPageOptions: ParsableArguments {
       valueName: "key"))
   var sort: JobQuery.Order?
 
-  @Flag(help: "The other way round: the newest, last or highest first.")
+  @Flag(help: "Reverse the order: the newest, last or highest first.")
   var reverse = false
 
   @Option(
     help: ArgumentHelp(
-      "List so many jobs at most, without --sort, --reverse and --after the last ones; 0 for all.",
+      "List at most this many jobs, the last ones unless --sort, --reverse or --after is given; 0 for all.",
       valueName: "count"))
   var limit: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Leave out so many; without --sort, --reverse and --after the last ones.", valueName: "count")
+      "Skip this many, from the end unless --sort, --reverse or --after is given.",
+      valueName: "count")
   )
   var offset = 0
 

@@ -17,7 +17,7 @@ struct JobSelectionOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Why, for the job's events; no patient data.", valueName: "text"))
   var reason: String?
 
-  @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+  @Flag(name: .customLong("dry-run"), help: "Only report what would be done.")
   var isDryRun = false
 
   @Flag(help: "Print JSON.")

@@ -2,10 +2,10 @@ import ArgumentParser
 
 struct JobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "jobs", abstract: "List jobs, and change what becomes of them.",
+    commandName: "jobs", abstract: "List and manage jobs.",
     discussion: """
-      Without a subcommand jobs are listed. The others change jobs that meet every condition given; a \
-      daemon on the same state directory takes it up at once.
+      Without a subcommand jobs are listed. The other subcommands act on jobs that meet every condition given; a \
+      daemon on the same state directory responds immediately.
       """
         + examples(
           "segmentd jobs", "segmentd jobs --state held --newer-than 7d",

@@ -11,22 +11,21 @@ struct ListJobsCommand: AsyncParsableCommand {
     commandName: "list", abstract: "List jobs.",
     discussion: """
       One line for each job that meets every condition given: its state, the verdict of the geometry gate \
-      on its series (accepted, repaired or held; "-" where it was not assessed), and what came of it. \
-      Without --limit a table has the last hundred jobs, and JSON has all.
+      on its series (accepted, repaired or held; "-" if it was not assessed), and its outcome. \
+      Without --limit the table shows the last hundred jobs, and JSON all of them.
 
-      With --job everything about one job: why the verdict is what it is, in the words of `segmentd \
-      inspect`, what to do where it is held, the volumes, each attempt, each event, the associations over which the series came and \
-      how they ended, and the instances that were refused. With --pending the series that are arriving \
-      or wait to be assembled, and what each waits for. With --refused the instances that were refused \
-      and have not arrived since, those included of which it cannot be told which series lacks them; of a \
-      file of a watch folder the table has the path, which may name a patient, and the hash by which \
-      logs, events and JSON name it. \
-      Of a job that a cluster computes the note says where it is: the cluster's name and number of it, its state, \
-      the node, the partition, and why it waits.
+      With --job everything about one job: the reasons of the verdict, in the words of `segmentd inspect`, what to \
+      do if it is held, the volumes, each attempt, each event, the associations over which the series arrived and \
+      how they ended, and the instances that were refused. With --pending the series that are arriving or waiting to \
+      be assembled, and what each is waiting for. With --refused the instances that were refused and have not \
+      arrived since, including those that cannot be attributed to a series; for a file of a watch folder the table \
+      has the path, which may contain a patient's name, and the hash that logs, events and JSON have instead. For a \
+      job that a cluster computes the note says where it is: its name and number in the cluster, its state, the \
+      node, the partition, and why it is waiting.
 
-      Where processing is paused, standard error says since when and by whom.
+      If processing is paused, standard error says since when and by whom.
 
-      Reads the ledger alone, and works on a read-only or full disk too.
+      Only reads the ledger, and works on a read-only or full disk too.
       """
         + examples(
           "segmentd jobs list --state held", "segmentd jobs list --job 17",
@@ -38,7 +37,7 @@ struct ListJobsCommand: AsyncParsableCommand {
 
   @OptionGroup var page: JobPageOptions
 
-  @Option(help: ArgumentHelp("All about this job.", valueName: "number"))
+  @Option(help: ArgumentHelp("Everything about this job.", valueName: "number"))
   var job: Int64?
 
   @Flag(help: "List series that are arriving or wait to be assembled, not jobs.")

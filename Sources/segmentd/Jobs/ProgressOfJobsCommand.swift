@@ -5,13 +5,14 @@ import JobLedger
 
 struct ProgressOfJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "progress", abstract: "How far jobs are, and when they will have ended.",
+    commandName: "progress", abstract: "Show the progress of jobs, and when they will be finished.",
     discussion: """
       Counts the jobs that meet every condition given by their states, and says how many an hour were completed \
-      lately (in the last hour, or since the first of these was made) and when the rest will have ended at that pace.
+      recently (in the last hour, or since the first of these was created) and when the rest will be finished at \
+      that rate.
 
-      What reprocess made is stopped by `segmentd jobs hold --reprocessing N`, which lets the jobs end that run, and \
-      resumed by `segmentd jobs release --reprocessing N`.
+      The jobs of a reprocessing are stopped by `segmentd jobs hold --reprocessing N`, which lets running jobs \
+      finish, and resumed by `segmentd jobs release --reprocessing N`.
       """
         + examples(
           "segmentd jobs progress --reprocessing 3", "segmentd jobs progress --model liver --json"))

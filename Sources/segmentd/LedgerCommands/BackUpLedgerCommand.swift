@@ -8,16 +8,16 @@ struct BackUpLedgerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup", abstract: "Copy the ledger into a new file while it is in use.",
     discussion: """
-      The copy has mode 0600, is as the ledger was at one moment, and is checked before it has its name; \
-      a file that is there is not replaced. Copy spool/ and results/ after it: then every file that \
-      it names is among them, and what is newer is recorded when the copy is used.
+      The copy is a consistent snapshot with mode 0600, and is checked before it gets its name; an existing file is \
+      not replaced. Copy spool/ and results/ afterwards: they then contain every file that the copy names, and newer \
+      ones are recorded when the copy is used.
       """
         + examples("segmentd ledger backup /srv/backup"))
 
   @OptionGroup var config: ConfigurationOption
 
   @Argument(
-    help: "The new file, or a folder for a file named by the time.", completion: .file())
+    help: "The new file, or a folder in which it is named after the time.", completion: .file())
   var file: String
 
   @Flag(help: "Print JSON.")

@@ -9,23 +9,23 @@ struct CheckLedgerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Compare ledger, spool and results, and change nothing.",
     discussion: """
-      Finds damage of the ledger; rows that refer to none; states that cannot be; several results that \
-      count; events that were changed, removed or added, by their number; instances and results \
-      whose file is missing or has another SHA-256; files that the ledger does not know. Works with \
-      the daemon up or down, on a ledger that cannot be written too. What is on its way in is no finding.
+      Finds damage to the ledger; dangling references; impossible states; several current results; events that were \
+      changed, removed or added, by their number; instances and results whose file is missing or has another \
+      SHA-256; files that the ledger does not know. Works with or without a running daemon, also on a read-only \
+      ledger. Files that are just arriving are not findings.
 
-      Exit status: 0 where all is as it has to be, 2 where it is not, 1 where it cannot be found out.
+      Exit status: 0 if nothing is found, 2 if something is, 1 if the check could not be made.
       """
         + examples("segmentd ledger check", "segmentd ledger check --quick --json"))
 
   @OptionGroup var config: ConfigurationOption
 
-  @Flag(help: "Look whether each file is there and at its size, and do not read it.")
+  @Flag(help: "Only check that each file exists and has the right size, without reading it.")
   var quick = false
 
   @Option(
     help: ArgumentHelp(
-      "An event that is to be in the history, as an earlier check printed it.",
+      "An event that must be in the history, as printed by an earlier check.",
       valueName: "number:sha256"))
   var head: EventMark?
 

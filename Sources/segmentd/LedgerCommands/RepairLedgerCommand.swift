@@ -7,28 +7,27 @@ import Pipeline
 
 struct RepairLedgerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "repair", abstract: "Mend what can be mended of ledger, spool and results.",
+    commandName: "repair", abstract: "Repair what can be repaired of ledger, spool and results.",
     discussion: """
-      Stop the daemon first. Files of the spool that the ledger does not know are recorded. Instances \
-      whose file is lost or damaged are marked: their series is held until they are sent again. \
-      Results that count and whose file is lost are made again, and results on disk that the ledger \
-      does not know are taken up; what arrived is not sent again. Files that belong to no result of \
-      their job are removed.
+      Stop the daemon first. Files of the spool that the ledger does not know are recorded. Instances whose file is \
+      lost or damaged are marked: their series is held until they are sent again. Current results whose file is lost \
+      are made again, and results on disk that the ledger does not know are added to it; what has arrived is not \
+      sent again. Files that belong to no result of their job are removed.
 
-      A ledger that is gone is rebuilt from spool and results, as by a daemon that starts without one. \
-      With --rebuild so is one that is there: it is kept as ledger.sqlite.replaced-TIME.
+      A missing ledger is rebuilt from spool and results, as by a daemon that starts without one. With --rebuild an \
+      existing one is replaced in the same way, and kept as ledger.sqlite.replaced-TIME.
 
-      Exit status: 0 where all is as it has to be afterwards, 2 where something is left, as files that \
-      have to be sent again, 1 where it could not be done.
+      Exit status: 0 if everything is in order afterwards, 2 if something is left, such as files that have to be \
+      sent again, 1 for failure.
       """
         + examples("segmentd ledger repair --dry-run", "segmentd ledger repair --rebuild"))
 
   @OptionGroup var config: ConfigurationOption
 
-  @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+  @Flag(name: .customLong("dry-run"), help: "Only report what would be done.")
   var isDryRun = false
 
-  @Flag(help: "Look whether each file is there and at its size, and do not read it.")
+  @Flag(help: "Only check that each file exists and has the right size, without reading it.")
   var quick = false
 
   @Flag(help: "Rebuild the ledger from spool and results, and keep the old file next to it.")
@@ -36,7 +35,7 @@ struct RepairLedgerCommand: AsyncParsableCommand {
 
   @Flag(
     name: .customLong("remove-unknown-results"),
-    help: "Remove files of results also where the ledger has no job of their number.")
+    help: "Also remove files of results whose job number the ledger does not know.")
   var removesUnknownResults = false
 
   @Flag(help: "Print JSON.")

@@ -6,9 +6,9 @@ import Pipeline
 
 struct VacuumLedgerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "vacuum", abstract: "Give space of removed rows back to the file system.",
+    commandName: "vacuum", abstract: "Return the space of removed rows to the file system.",
     discussion: """
-      Nothing can be received meanwhile: stop the daemon first. The disk needs up to twice the \
+      Nothing can be received in the meantime: stop the daemon first. The disk needs up to twice the \
       size of the ledger.
       """
         + examples("segmentd ledger vacuum"))

@@ -4,11 +4,11 @@ import Pipeline
 
 struct DrainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "drain", abstract: "Let running jobs end, and begin no further one until resume.",
+    commandName: "drain", abstract: "Let running jobs finish, and start no more until resume.",
     discussion: """
-      As pause, for an administrator who waits for the end of what runs, as before maintenance: once no \
-      job is running, processing is drained, which the log and segmentd jobs say. What is sent is still \
-      received, series are assembled, results delivered.
+      Like pause, for an administrator who waits until running jobs have ended, for example before maintenance: once \
+      no job is running, processing is drained, as the log and segmentd jobs then say. Images are still received, \
+      series assembled and results delivered.
       """
         + examples("segmentd drain --wait"))
 

@@ -2,18 +2,18 @@ import ArgumentParser
 
 struct PauseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pause", abstract: "Begin no further job until resume.",
+    commandName: "pause", abstract: "Start no more jobs until resume.",
     discussion: """
-      Kept in the ledger, so that it outlasts restarts, with who said so and when; a daemon on the same \
-      state directory obeys at once. What is sent is received, series are assembled, results delivered. \
-      A job that runs continues to its end; with --running it yields within seconds, and resumes from \
-      where it was after resume, with the same result. segmentd jobs and explain say that processing is paused.
+      Recorded in the ledger with who did it and when, so that it survives restarts; a daemon on the same state \
+      directory obeys immediately. Images are still received, series assembled and results delivered. Running jobs \
+      are completed; with --running they yield within seconds, and continue where they stopped after resume, with \
+      the same result. segmentd jobs and explain say that processing is paused.
       """
         + examples("segmentd pause --reason \"PACS upgrade\"", "segmentd pause --running"))
 
   @OptionGroup var options: ProcessingOptions
 
-  @Flag(name: .customLong("running"), help: "Have the job that runs yield, too.")
+  @Flag(name: .customLong("running"), help: "Make running jobs yield, too.")
   var interruptsRunning = false
 
   func run() async throws {

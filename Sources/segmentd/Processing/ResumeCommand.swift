@@ -2,7 +2,7 @@ import ArgumentParser
 
 struct ResumeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "resume", abstract: "Begin jobs again after pause or drain.",
+    commandName: "resume", abstract: "Start jobs again after pause or drain.",
     discussion: examples("segmentd resume"))
 
   @OptionGroup var options: ProcessingOptions

@@ -8,16 +8,17 @@ import Pipeline
 struct ReplayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
-    abstract: "Show which studies another configuration would treat otherwise; change nothing.",
+    abstract: "Show which studies another configuration would treat differently; change nothing.",
     discussion: """
-      Reads the ledger and the originals in the spool, and lists every series that the rules of --config would \
-      route to another model or none, or to one now, of which they would take another volume, that its geometry \
-      section would judge otherwise, or that a model would not take any more (what model.yaml demands of the \
-      headers: attributes, modality, body part, spacing, extent). Intensities are not read, and memory and \
-      destinations are not considered. A series that was held for its pixels is read with them.
+      Reads the ledger and the originals in the spool, and lists every series that --config would treat differently: \
+      that its rules would route to another model, to none, or to one where there was none; of which they would \
+      choose another volume; that its geometry section would judge differently; or that a model would no longer \
+      accept (by the conditions of model.yaml on the headers: attributes, modality, body part, spacing, extent). \
+      Intensities, memory and destinations are not considered. Pixels are read only for a series that was held for \
+      them.
 
-      Series whose originals were purged, and those that have not been assembled yet, are named: of them nothing \
-      is said. Works while the daemon runs, and opens the ledger for reading alone.
+      Series whose originals were purged, and those that have not been assembled yet, are only named. Works while \
+      the daemon is running, and only reads the ledger.
       """
         + examples(
           "segmentd replay --config new.yaml --since 2026-11-01",
@@ -30,7 +31,7 @@ struct ReplayCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Studies of which an image came since: 2026-11-26, 2026-11-26T08:30, or an age as 12h or 2d.",
+      "Studies that received an image since then: 2026-11-26, 2026-11-26T08:30, or an age such as 12h or 2d.",
       valueName: "date"))
   var since: Moment?
 
@@ -41,7 +42,7 @@ struct ReplayCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The state directory, in place of the one that the configuration names.", valueName: "folder"),
+      "The state directory, instead of the one in the configuration.", valueName: "folder"),
     completion: .directory)
   var stateDirectory: String?
 

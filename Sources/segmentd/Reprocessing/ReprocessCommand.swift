@@ -10,30 +10,28 @@ struct ReprocessCommand: AsyncParsableCommand {
     commandName: "reprocess",
     abstract: "Segment studies again.",
     discussion: """
-      Makes a new job for each series and model; where such a job waits already, it is that one. A daemon \
-      on the same state directory runs them, and the command returns; without one the command runs them \
-      and sends the results, until a daemon starts, to which it leaves the rest. With --wait it returns \
-      once they have ended in any case. Another reprocess is waited for.
+      Creates a new job for each series and model, unless such a job is already waiting. A daemon on the same state \
+      directory runs them, and the command returns; without one the command runs them and sends the results, until a \
+      daemon starts, to which it leaves the rest. With --wait it always returns only when they have ended. If \
+      another reprocess is running, it waits for that one.
 
-      --study, --series and --from name studies and series; --since and --all-failed leave out those that \
-      do not meet them. Without names every series counts that does. Jobs of series that are not named in \
-      the command have the lowest priority, -1000: new studies never wait for them. --rate spreads them \
-      over time, also through a restart.
+      --study, --series and --from name studies and series; --since and --all-failed narrow them down, or, if none \
+      are named, apply to all series. Jobs for series that are not named in the command have the lowest priority, \
+      -1000: new studies never wait for them. --rate spreads them over time, across restarts.
 
-      A series of which instances may be missing is held, unless assembly.incompleteSeries is process. \
+      A series that may have missing instances is held, unless assembly.incompleteSeries is process. \
       Originals that are no longer on disk are retrieved from querySource.
 
-      What is made by one command is a reprocessing with a number: `segmentd jobs progress --reprocessing N` says \
-      how far it is and when it will have ended, `segmentd jobs hold --reprocessing N` stops it and `segmentd jobs \
-      release --reprocessing N` resumes it. --dry-run says how long it will compute, by what the last jobs of the \
-      models took.
+      The jobs of one command are a reprocessing with a number: `segmentd jobs progress --reprocessing N` shows its \
+      progress and when it will be finished, `segmentd jobs hold --reprocessing N` stops it and `segmentd jobs \
+      release --reprocessing N` resumes it. --dry-run predicts how long it will take, from the last jobs of the \
+      models.
 
-      A job whose images, model and settings are those of the last result comes to that result: \
-      nothing is computed, and nothing is sent that arrived. Another version of the model gives a \
-      new series that names the one it replaces, and so does --force in any case. --dry-run says which \
-      it would be.
+      A job with the same images, model and settings as the last result gives that result: nothing is computed, and \
+      nothing that has arrived is sent again. A different version of the model gives a new series that names the one \
+      it replaces, and so does --force in any case. --dry-run says which it would be.
 
-      The exit status is 2 where a job could not be made or did not come to a delivered result.
+      The exit status is 2 if a job could not be created or has no delivered result.
       """
         + examples(
           "segmentd reprocess --study 1.2.3",
@@ -44,18 +42,18 @@ struct ReprocessCommand: AsyncParsableCommand {
 
   @OptionGroup var selection: ReprocessSelectionOptions
 
-  @Flag(help: "Make a new result where there is the same one, as a series of its own.")
+  @Flag(help: "Make a new result, as a new series, even if the same one exists.")
   var force = false
 
   @Option(
     help: ArgumentHelp(
-      "Jobs of a higher priority run first; 0 of series named in the command, else -1000.",
+      "Jobs of a higher priority run first; 0 for series named in the command, otherwise -1000.",
       valueName: "number"))
   var priority: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Run at most so many new jobs: 20/hour, 100/day or 1/minute.", valueName: "number/unit"))
+      "Run at most this many new jobs: 20/hour, 100/day or 1/minute.", valueName: "number/unit"))
   var rate: Rate?
 
   @Option(

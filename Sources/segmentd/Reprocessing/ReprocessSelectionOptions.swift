@@ -18,25 +18,25 @@ struct ReprocessSelectionOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The studies and series of a file, one UID a line; - for standard input. Blank lines and what "
-        + "follows # are passed over.", valueName: "file"), completion: .file())
+      "The studies and series listed in a file, one UID per line; - for standard input. Blank lines and "
+        + "anything after # are ignored.", valueName: "file"), completion: .file())
   var from: String?
 
   @Option(
     help: ArgumentHelp(
-      "Series of which an image came since: 2026-11-26, 2026-11-26T08:30, or an age as 12h or 2d.",
+      "Series that received an image since then: 2026-11-26, 2026-11-26T08:30, or an age such as 12h or 2d.",
       valueName: "date"))
   var since: Moment?
 
   @Option(
     help: ArgumentHelp(
-      "Use this model, not those of the earlier jobs; alone, on every series that had a job for it.",
+      "Use this model instead of those of the earlier jobs; on its own, for every series that had a job for it.",
       valueName: "name"), completion: .model)
   var model: String?
 
   @Flag(
     name: .customLong("all-failed"),
-    help: "Series whose last job for a model is held, other than by a person; only these models.")
+    help: "Series whose last job for a model is held, but not by a person; for these models only.")
   var onlyFailed = false
 
   func validate() throws {
