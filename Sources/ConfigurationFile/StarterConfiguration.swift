@@ -56,45 +56,45 @@ public struct StarterConfiguration: Sendable, Equatable {
   /// The YAML file.
   public var text: String {
     """
-    # segmentd, made by segmentd config init. Research use only: not for clinical use.
+    # segmentd, written by segmentd config init. Research use only: not for clinical use.
     # Check a change with: segmentd config check --config THIS_FILE
-    # What is left out has its default; Config/segmentd.yaml of the sources shows every key.
-    # Relative paths are taken from the folder of this file.
+    # Keys that are left out have their defaults; Config/segmentd.yaml in the sources shows every key.
+    # Relative paths are relative to the folder of this file.
 
-    # Received instances, results and the ledger. Mode 0700: it holds patient data.
+    # Received instances, results and the ledger. Mode 0700: it contains patient data.
     stateDirectory: \(quoted(stateDirectory))
 
-    # What sends to segmentd: allow there this AE title, this machine's address and this port.
+    # Senders need this AE title, this machine's address and this port.
     listener:
       aeTitle: \(quoted(aeTitle))
-      address: \(quoted(address))  # 127.0.0.1: this machine alone; 0.0.0.0 or "::": all networks
+      address: \(quoted(address))  # 127.0.0.1: this machine only; 0.0.0.0 or "::": all networks
       port: \(port)
-      # AE titles that may send; with none every caller is admitted
+      # AE titles that may send; with none every caller is accepted
       callingAETitles: [\(callingAETitles.map(quoted).joined(separator: ", "))]
       # peers:              # the same by address, in CIDR notation
       #   - {aeTitle: CT1, addresses: [10.1.0.0/16]}
 
-    # A series is complete when nothing has arrived for so long.
+    # A series is complete when nothing has arrived for this long.
     assembly:
       quietSeconds: 30
 
     models:
       directories: [\(modelDirectories.map(quoted).joined(separator: ", "))]  # folders of further models
 
-    # Which model segments which series: see the guide Rules; try a change with
-    # segmentd rules test STUDY_FOLDER, and on what has been received with segmentd replay.
+    # Which model segments which series: see the guide Rules. Try a change on files with
+    # segmentd rules test STUDY_FOLDER, and on received studies with segmentd replay.
     rules:\(rules)
 
-    # Where results are sent, again and again until they are delivered. Allow there the AE title above as a sender of
-    # Segmentation Storage.
+    # Where results are sent, with retries until they are delivered. The destination has to allow the AE title above to
+    # store Segmentation objects.
     destinations:\(places)
 
-    # What is removed, and when; without it nothing ever is. "segmentd purge --dry-run" shows the effect.
+    # What is removed, and when; without this section nothing is removed. "segmentd purge --dry-run" shows the effect.
     # retention:
     #   originals: {completedDays: 30, unusedDays: 30}
     #   minimumFreeGB: 50
 
-    # At night each model that comes with a golden case is checked with it; segmentd check-golden does so at once.
+    # Every night each model that has a golden case is checked with it; segmentd check-golden does so immediately.
     nightlyCheck: {hour: 2}
 
     """
@@ -170,11 +170,11 @@ extension StarterConfiguration {
           - {seriesDescription: "(^|[^a-z])(sax|sa|short|kurz|ksa|petit.?axe|eje.?corto)([^a-z]|$)", weight: 4}
           - {imagesPerSlice: {min: 12}, weight: 2}
           - {orientation: OBLIQUE}
-        tieOrder: [mostSlices, highestSeriesNumber]     # of repeated stacks the last
+        tieOrder: [mostSlices, highestSeriesNumber]     # the last of repeated stacks
     """#,
     "hippocampus": #"""
       - model: hippocampus
-        # priority: 10              # its jobs run before those of a lower one; 0 where it is left out
+        # priority: 10              # its jobs run before those of lower priority; 0 by default
         require:
           modality: MR
           imageType: {exclude: [LOCALIZER, DERIVED]}
