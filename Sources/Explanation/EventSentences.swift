@@ -27,7 +27,7 @@ extension StudyRecord.Event {
     case "prioritized": text = "\(job) was given \(message)"
     case "incomplete series released": text = "\(series) was released \(message)"
     case "retryable": text = "\(job) failed and is tried again: \(message)"
-    case "postponed": text = "\(job) was put off: \(message)"
+    case "postponed": text = "\(job) was postponed: \(message)"
     case "released": text = "\(job) was given back: \(message)"
     case "preempted": text = "\(job) yielded: \(message)"
     case "checkpoint": text = "\(job) \(message)"
@@ -39,7 +39,7 @@ extension StudyRecord.Event {
     case "delivery superseded": text = "the result of \(job) is not sent \(message)"
     case "sent":
       text =
-        "the result of \(job) was sent \(message); proof that it is kept there is waited for"
+        "the result of \(job) was sent \(message); waiting for proof that it is kept there"
     case "not proved":
       text = "it was not proved that the result of \(job) is kept there; it was sent \(message)"
     case "commitment asked":

@@ -71,7 +71,7 @@ public struct StudyExplanation: Sendable, Codable, Equatable {
     var lines = ["study \(record.studyInstanceUID)"] + states.map { "  \($0)" }
     lines += ["", "what happened"]
     lines += story.map { "  \($0.at.formatted(.iso8601))  \($0.text)" }
-    lines += ["", waits.isEmpty ? "nothing is waited for" : "what is waited for"]
+    lines += ["", waits.isEmpty ? "nothing to wait for" : "waiting for"]
     lines += waits.map { wait in
       "  \(wait.text)" + (wait.until.map { ", until \($0.formatted(.iso8601))" } ?? "")
     }

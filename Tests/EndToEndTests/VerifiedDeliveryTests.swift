@@ -37,7 +37,7 @@ import Testing
     try await setup.delivered()
     #expect(try await pacs.segmentations().count == 1)
     let story = try await segmentd("explain", "--config", setup.configuration, "--study", study)
-    #expect(story.output.contains("was sent to pacs; proof that it is kept there is waited for"))
+    #expect(story.output.contains("was sent to pacs; waiting for proof that it is kept there"))
     #expect(story.output.contains("was delivered to pacs, which committed itself to keep it"))
     try await daemon.end()
     try await pacs.stop()

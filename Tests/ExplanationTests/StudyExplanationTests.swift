@@ -155,7 +155,7 @@ import Testing
         "job 1, model liver: completed; pacs: delivered",
       ])
     for sentence in expected { #expect(explanation.text.contains("  \(sentence)\n")) }
-    #expect(explanation.text.hasSuffix("nothing is waited for"))
+    #expect(explanation.text.hasSuffix("nothing to wait for"))
     let coded = try JSONEncoder().encode(explanation)
     #expect(try JSONDecoder().decode(StudyExplanation.self, from: coded) == explanation)
   }

@@ -149,7 +149,7 @@ extension Dashboard {
       return .notShown("Rules compare what the headers say of the study: log in to see it.")
     }
     let files = try await offPool { try ledger.files(ofStudy: uid, everyInstance: true) }
-    guard !files.isEmpty else { return .noImages("No images of a study of this UID are here.") }
+    guard !files.isEmpty else { return .noImages("There are no images of a study with this UID.") }
     do {
       let text = try await trial.run { try await source.ruleTrial(files: files) }
       return text.map { .made($0) } ?? .busy("Another study is being tested: try again.")

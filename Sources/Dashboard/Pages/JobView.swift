@@ -70,7 +70,7 @@ struct JobView {
     advice = job.advice.map(ShownText.init)
     place = job.place?.text
     summary = job.summary
-    isReplaced = job.supersededBy.map { "Job \($0) took the place of its result." }
+    isReplaced = job.supersededBy.map { "Its result was replaced by that of job \($0)." }
     measurements = job.shownMeasurements
     hasMeasurements = !measurements.isEmpty
     pictures = (result?.pictures ?? []).map { "/jobs/\(job.id)/pictures/\($0.number)" }

@@ -21,7 +21,7 @@ struct QueuePage: Page {
   var isActive: Bool
   var jobs: [JobView]
   var hasJobs: Bool
-  var nothing = "No job runs or waits."
+  var nothing = "No job is running or waiting."
   var noteTitle = "Note"
   var more: String?
   var pending: [Series]

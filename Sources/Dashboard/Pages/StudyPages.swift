@@ -74,9 +74,9 @@ extension Dashboard {
       since: Date(timeIntervalSinceNow: -24 * 3600), limit: Self.studiesOnPage + 1)
     var page = studiesPage(
       Array(studies.prefix(Self.studiesOnPage)), context, isToday: true,
-      nothing: "Nothing has come in the last 24 hours.")
+      nothing: "Nothing has arrived in the last 24 hours.")
     if studies.count > Self.studiesOnPage {
-      page.more = "These are the last \(Self.studiesOnPage); All studies has the others."
+      page.more = "These are the last \(Self.studiesOnPage); the others are under All studies."
     }
     return renderer.page(page, in: try frame("Today", request, context))
   }
@@ -92,7 +92,7 @@ extension Dashboard {
     var page = studiesPage(
       studies, context, uid: uid, isToday: false,
       nothing: uid.isEmpty
-        ? "No study has come yet." : "No study or series of this UID has come.")
+        ? "No study has arrived yet." : "There is no study or series with this UID.")
     if uid.isEmpty {
       page.pages = StudiesPage.Pages(
         previous: number > 0 ? "/studies?page=\(number - 1)" : nil,
@@ -169,7 +169,7 @@ extension Dashboard {
     do throws(LedgerError) {
       return StudyExplanation(try ledger.record(ofStudy: uid), waiting: settings.waiting)
     } catch .unknownStudy {
-      throw DashboardRefusal(.notFound, "no study of this UID has come")
+      throw DashboardRefusal(.notFound, "there is no study with this UID")
     }
   }
 }

@@ -40,10 +40,10 @@ struct ListJobsCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Everything about this job.", valueName: "number"))
   var job: Int64?
 
-  @Flag(help: "List series that are arriving or wait to be assembled, not jobs.")
+  @Flag(help: "List series that are arriving or waiting to be assembled, instead of jobs.")
   var pending = false
 
-  @Flag(help: "List refused instances, not jobs.")
+  @Flag(help: "List refused instances, instead of jobs.")
   var refused = false
 
   @Flag(help: "Print JSON.")
