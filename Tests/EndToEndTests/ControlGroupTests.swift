@@ -6,19 +6,9 @@ import Testing
 /// Within the limit of its control group segmentd segments or says that it cannot; the kernel never has to
 /// end it.
 @Suite(.serialized, .limitedConcurrency) struct ControlGroupTests {
-  private struct Report: Decodable {
-    struct Memory: Decodable {
-      var predicted: Int
-      var peak: Int
-    }
-    var state: String
-    var reasons: [String]
-    var memory: Memory?
-  }
-
-  private func report(_ result: ProcessResult) throws -> Report {
+  private func report(_ result: ProcessResult) throws -> RunMemoryReport {
     let start = try #require(result.output.range(of: "[\n"), "\(result)").lowerBound
-    let reports = try JSONDecoder().decode([Report].self, from: Data(result.output[start...].utf8))
+    let reports = try JSONDecoder().decode([RunMemoryReport].self, from: Data(result.output[start...].utf8))
     return try #require(reports.first)
   }
 

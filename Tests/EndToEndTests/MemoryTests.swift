@@ -3,17 +3,7 @@ import TestSupport
 import Testing
 
 @Suite(.serialized, .limitedConcurrency) struct MemoryTests {
-  private struct Report: Decodable {
-    struct Memory: Decodable {
-      var predicted: Int
-      var peak: Int
-    }
-    var state: String
-    var reasons: [String]
-    var memory: Memory?
-  }
-
-  private func run(_ series: URL, _ options: String...) async throws -> Report {
+  private func run(_ series: URL, _ options: String...) async throws -> RunMemoryReport {
     let models = TestFiles.fixtures.appendingPathComponent("models").path
     let result = try await runProcess(
       segmentdBinary,
@@ -23,7 +13,7 @@ import Testing
       ] + options)
     let json = result.output[try #require(result.output.range(of: "[\n")).lowerBound...]
     return try #require(
-      try JSONDecoder().decode([Report].self, from: Data(json.utf8)).first)
+      try JSONDecoder().decode([RunMemoryReport].self, from: Data(json.utf8)).first)
   }
 
   /// A few voxels and some twenty million: the first shows what the process takes anyway, the second
