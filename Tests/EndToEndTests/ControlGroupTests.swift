@@ -8,7 +8,8 @@ import Testing
 @Suite(.serialized, .limitedConcurrency) struct ControlGroupTests {
   private func report(_ result: ProcessResult) throws -> RunMemoryReport {
     let start = try #require(result.output.range(of: "[\n"), "\(result)").lowerBound
-    let reports = try JSONDecoder().decode([RunMemoryReport].self, from: Data(result.output[start...].utf8))
+    let reports = try JSONDecoder().decode(
+      [RunMemoryReport].self, from: Data(result.output[start...].utf8))
     return try #require(reports.first)
   }
 
