@@ -27,8 +27,8 @@ import Testing
     let (status, findings) = try await diagnosed(setup)
     #expect(findings.values.filter { $0.level == "fault" }.map(\.text).isEmpty)
     #expect(status == 0)
-    #expect(findings["destination pacs"]?.text.contains("takes SegmentationStorage") == true)
-    #expect(findings["listener SEGMENTD"]?.text.contains("the daemon works") == true)
+    #expect(findings["destination pacs"]?.text.contains("accepts SegmentationStorage") == true)
+    #expect(findings["listener SEGMENTD"]?.text.contains("the daemon is running") == true)
     #expect(findings["model untrained-tiny"]?.level == "good")
     #expect(findings["ledger"]?.level == "good")
     for subject in ["processor", "memory", "clock", "disk", "file system", "disk speed"] {
@@ -86,7 +86,7 @@ import Testing
     let (status, findings) = try await diagnosed(setup)
     #expect(status == 2)
     #expect(
-      findings["destination pacs"]?.text.contains("does not take SegmentationStorage")
+      findings["destination pacs"]?.text.contains("does not accept SegmentationStorage")
         == true)
     try await archive.end(SIGKILL)
   }

@@ -13,7 +13,7 @@ extension Diagnosis {
     return configuration.routedModels.map { model in
       let subject = "golden check \(model)"
       guard checked.contains(model) else {
-        return .good(subject, "the model comes with no case to check it by")
+        return .good(subject, "the model has no golden case")
       }
       return finding(subject, checks.first { $0.model == model })
     }
@@ -23,8 +23,8 @@ extension Diagnosis {
     let advice = "segmentd check-golden makes one now"
     guard let check, let outcome = check.outcome, let end = check.finishedAt else {
       return configuration.nightlyCheck == nil
-        ? .good(subject, "never made; nightlyCheck: is not set")
-        : .warning(subject, "not made yet", advice)
+        ? .good(subject, "never run; nightlyCheck: is not set")
+        : .warning(subject, "not run yet", advice)
     }
     let text = "\(outcome.rawValue) on \(end.formatted(.iso8601)): \(check.message ?? "")"
     switch outcome {
@@ -36,7 +36,8 @@ extension Diagnosis {
     case .passed:
       let isOld = Date().timeIntervalSince(end) > 2 * 86_400
       return configuration.nightlyCheck != nil && isOld
-        ? .warning(subject, text + "; none since", "see whether there is ever a time without jobs")
+        ? .warning(
+          subject, text + "; none since", "check whether there is ever a time without jobs")
         : .good(subject, text)
     }
   }

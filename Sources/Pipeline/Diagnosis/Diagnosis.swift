@@ -43,7 +43,7 @@ public struct Diagnosis: Sendable {
   private func ledgerFindings() -> [Finding] {
     let subject = "ledger"
     guard FileManager.default.fileExists(atPath: state.ledger.path) else {
-      return [.good(subject, "none yet: the daemon makes it at its first start")]
+      return [.good(subject, "none yet: the daemon creates it when it is first started")]
     }
     do {
       let ledger = try Ledger(reading: state.ledger.path)
@@ -87,7 +87,7 @@ public struct Diagnosis: Sendable {
         findings.append(
           .good(
             subject,
-            "version \(bundle.version), SHA-256 \(bundle.sha256.prefix(12))… as it has to be"))
+            "version \(bundle.version), SHA-256 \(bundle.sha256.prefix(12))… is correct"))
       } catch {
         findings.append(
           .fault(
@@ -131,9 +131,11 @@ public struct Diagnosis: Sendable {
     }
     faults += peers.compactMap { name, tls in tls.map { (name, $0.fault(), $0.fault(at: month)) } }
     return faults.map { name, now, later in
-      if let now { return .fault("TLS of \(name)", now, "renew or mend the files that it names") }
+      if let now {
+        return .fault("TLS of \(name)", now, "renew or correct the files that it names")
+      }
       if let later { return .warning("TLS of \(name)", "within 30 days: \(later)", "renew it") }
-      return .good("TLS of \(name)", "valid for 30 days at least")
+      return .good("TLS of \(name)", "valid for at least 30 days")
     }
   }
 }

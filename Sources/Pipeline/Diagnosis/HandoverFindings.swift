@@ -46,8 +46,8 @@ extension Diagnosis {
     if handover.refused > 0 {
       findings.append(
         .fault(
-          "handover", "the head did not take \(handover.refused) instances, which are kept here",
-          "the log says why; send them again once the reason is gone"))
+          "handover", "the head did not accept \(handover.refused) instances, which are kept here",
+          "the log says why; send them again once the cause is fixed"))
     }
     return findings
   }
@@ -59,14 +59,15 @@ extension Diagnosis {
       guard let listener = known.first(where: { $0.name == sender.name }) else {
         return .warning(
           subject, "it has not handed over anything yet",
-          "start it, and look at what segmentd doctor says there")
+          "start it, and run segmentd doctor there")
       }
       let seen =
         "heard at \(listener.lastSeenAt.formatted(.iso8601)), \(listener.waiting) entries wait"
       guard let since = listener.awaySince else { return .good(subject, seen) }
       return .fault(
-        subject, "away since \(since.formatted(.iso8601)); \(listener.waiting) entries wait there",
-        "look at that machine; what it has taken from peers is safe on its disk")
+        subject,
+        "away since \(since.formatted(.iso8601)); \(listener.waiting) entries are waiting there",
+        "check that machine; what it has received from peers is safe on its disk")
     }
   }
 }

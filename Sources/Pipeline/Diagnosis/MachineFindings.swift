@@ -12,14 +12,15 @@ extension Diagnosis {
     do throws(MissingInstructionSet) { try configuration.instructionSet?.check() } catch {
       guard configuration.inference.executor == .slurm else {
         return .fault(
-          "processor", "\(error)", "ask for one that every machine of the site has, or for fastest")
+          "processor", "\(error)",
+          "configure one that every machine of the site supports, or fastest")
       }
     }
     let fastest = InstructionSet.allCases.first(where: \.isAvailable) ?? .portable
     guard fastest != .portable else {
       return .warning(
         "processor", "neither AVX2 nor AVX-512: networks run several times slower",
-        "let the virtual machine have the host's processor type, or take a newer one")
+        "give the virtual machine the host's processor type, or use a newer processor")
     }
     let used = configuration.instructionSet ?? fastest
     return .good("processor", "\(threads) threads, \(used.rawValue)")
@@ -47,7 +48,7 @@ extension Diagnosis {
     }
     guard let name = names.first(where: known.contains) else {
       return .warning(
-        "clock", "nothing that synchronises it is running here: times in the history may be wrong",
+        "clock", "it is not synchronised on this machine: times in the history may be wrong",
         "install chrony or systemd-timesyncd; a container has the clock of its host")
     }
     return .good("clock", "kept by \(name)")
@@ -58,8 +59,8 @@ extension Diagnosis {
     guard let status = FileStatus(folder) else {
       return [
         .warning(
-          "state directory", "\(folder) is not there yet",
-          "the daemon makes it; its user needs the right to, or make it with mode 700")
+          "state directory", "\(folder) does not exist yet",
+          "the daemon creates it if its user may do so; or create it with mode 700")
       ]
     }
     guard access(folder, W_OK | X_OK) == 0 else {
@@ -73,7 +74,7 @@ extension Diagnosis {
     if status.mode & 0o077 != 0 {
       findings.append(
         .warning(
-          "state directory", "\(folder) is open to others", "chmod 700: it holds patient data"))
+          "state directory", "\(folder) is open to others", "chmod 700: it contains patient data"))
     }
     findings += [spaceFinding, kindFinding, speedFinding()].compactMap(\.self)
     return findings
@@ -86,10 +87,12 @@ extension Diagnosis {
       format: "%.1f of %.1f GB free", Double(disk.available) / 1e9, Double(disk.size) / 1e9)
     if disk.available < reserve {
       return .fault(
-        "disk", "\(text), less than the reserve: nothing is taken", "make space, or a larger disk")
+        "disk", "\(text), less than the reserve: no images are accepted",
+        "free some space, or use a larger disk")
     }
     if disk.available < 5 * reserve {
-      return .warning("disk", text, "make space, or a larger disk: a CT has about 0.3 GB")
+      return .warning(
+        "disk", text, "free some space, or use a larger disk: a CT takes about 0.3 GB")
     }
     return .good("disk", text)
   }
@@ -101,7 +104,7 @@ extension Diagnosis {
     if mount.isInMemory {
       return .fault(
         "file system", "the state directory is in memory (\(mount.kind))",
-        "put it on a disk: what was acknowledged is lost with the power")
+        "put it on a disk: acknowledged images would be lost in a power failure")
     }
     guard !mount.isNetwork else {
       return .warning(
@@ -129,11 +132,12 @@ extension Diagnosis {
       let median = seconds.sorted()[seconds.count / 2]
       let text = String(format: "a slice of 525 kB is written and synced in %.1f ms", 1000 * median)
       guard median < 0.1 else {
-        return .warning("disk speed", text, "a faster disk: images come faster than it takes them")
+        return .warning(
+          "disk speed", text, "use a faster disk: images arrive faster than it can store them")
       }
       return .good("disk speed", text)
     } catch {
-      return .fault("disk speed", SystemError.text(of: error), "mend the disk")
+      return .fault("disk speed", SystemError.text(of: error), "check or replace the disk")
     }
   }
 }

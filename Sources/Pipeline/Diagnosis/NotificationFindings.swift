@@ -13,7 +13,7 @@ extension Diagnosis {
       } catch let error as ServiceError {
         findings.append(.fault(subject, error.description, error.advice))
       } catch {
-        findings.append(.fault(subject, "\(error)", "see whether the server works"))
+        findings.append(.fault(subject, "\(error)", "check whether the server is running"))
       }
     }
     return findings
@@ -24,9 +24,9 @@ extension ServiceError {
   /// What to do about it.
   var advice: String {
     switch self {
-    case .unreachable: "mend host, port, security or tls, or see whether the server works"
+    case .unreachable: "correct host, port, security or tls, or check whether the server is running"
     case .refused(_, let code, _) where [401, 403, 530, 534, 535].contains(code):
-      "mend user, passwordFile or tokenFile, or the rights there"
+      "correct user, passwordFile or tokenFile, or the access rights there"
     case .refused: "see what the server's log says of it"
     case .unusableFile: "mend the file"
     }

@@ -60,7 +60,8 @@ extension Diagnosis {
     }
     if configuration.destinations.isEmpty {
       findings.append(
-        .warning("destinations", "none: results stay here", "add one to the configuration"))
+        .warning("destinations", "none: results are only kept here", "add one to the configuration")
+      )
     }
     return findings
   }
@@ -82,27 +83,29 @@ extension Diagnosis {
       ).accepted(classes, by: peer)
       let missing = classes.filter { !accepted.contains($0) }
       let names = missing.map(DICOMUID.described).joined(separator: ", ")
-      let text = "\(peer) answers C-ECHO, and does not take \(names)"
+      let text = "\(peer) answers C-ECHO, but does not accept \(names)"
       guard !missing.contains(where: needed.contains) else {
         return .fault(
-          subject, text, "have it accept these SOP classes from \(configuration.installation)")
+          subject, text, "make it accept these SOP classes from \(configuration.installation)")
       }
       guard missing.isEmpty else {
         return .warning(
           subject, text + ": such objects are not sent there",
-          "have it accept them, or say what it gets by takes: in the configuration")
+          "make it accept them, or restrict what it gets with takes: in the configuration")
       }
       let taken = classes.map(DICOMUID.described).joined(separator: ", ")
-      return .good(subject, "\(peer) answers C-ECHO" + (taken.isEmpty ? "" : " and takes \(taken)"))
+      return .good(
+        subject, "\(peer) answers C-ECHO" + (taken.isEmpty ? "" : " and accepts \(taken)"))
     } catch {
       guard case .rejected = error else {
         return .fault(
-          subject, error.description, "see whether it works, and whether a firewall is between")
+          subject, error.description,
+          "check whether it is running, and whether a firewall is in between")
       }
       return .fault(
         subject, error.description,
-        "make the AE title \(configuration.installation) with this machine's address known to it, and "
-          + "compare its own AE title")
+        "register the AE title \(configuration.installation) with this machine's address there, and "
+          + "check its own AE title")
     }
   }
 
@@ -118,7 +121,7 @@ extension Diagnosis {
     }
   ) async -> Finding {
     guard let url = URL(string: text), let host = url.host else {
-      return .fault(subject, "\(text) is no URL", "mend it in the configuration")
+      return .fault(subject, "\(text) is not a URL", "correct it in the configuration")
     }
     if let fault = Self.nameFault(host) { return .fault(subject, fault, Self.nameAdvice) }
     do {
@@ -134,15 +137,15 @@ extension Diagnosis {
         : "no workitem is performed unless it is"
       return .warning(
         subject, "\(text) answers 404 to \(service)",
-        "see whether the URL is that of its DICOMweb service, without /studies or /workitems; "
+        "check that the URL is that of its DICOMweb service, without /studies or /workitems; "
           + without)
     } catch DICOMwebError.refused(_, let status) where [401, 403].contains(status) {
       return .fault(
         subject, "\(text) answers \(status)",
-        "mend user, passwordFile or tokenFile, or the rights there")
+        "correct user, passwordFile or tokenFile, or the access rights there")
     } catch {
       return .fault(
-        subject, "\(error)", "see whether it works, and whether a firewall is between")
+        subject, "\(error)", "check whether it is running, and whether a firewall is in between")
     }
   }
 

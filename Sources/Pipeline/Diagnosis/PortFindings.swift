@@ -23,7 +23,8 @@ extension Diagnosis {
         access(watch.folder, R_OK | X_OK) == 0
           ? .good(subject, "can be read")
           : .fault(
-            subject, String(cString: strerror(errno)), "make it, or let the daemon's user read it"))
+            subject, String(cString: strerror(errno)),
+            "create it, or make it readable for the daemon's user"))
     }
     return findings
   }
@@ -40,7 +41,7 @@ extension Diagnosis {
         answers = true
       } catch .rejected(_, _, let reason) {
         return .good(
-          subject, "port \(listener.port) works, and does not admit this machine: \(reason)")
+          subject, "port \(listener.port) works, but does not accept this machine: \(reason)")
       } catch {
         // Not there, or something else: the port says which.
       }
@@ -50,17 +51,18 @@ extension Diagnosis {
 
   private func finding(_ subject: String, _ address: String, _ port: Int, answers: Bool) -> Finding
   {
-    if answers { return .good(subject, "port \(port) answers C-ECHO: the daemon works") }
+    if answers { return .good(subject, "port \(port) answers C-ECHO: the daemon is running") }
     do {
       _ = try PortReservation(address, port)
-      return .good(subject, "port \(port) is free: no daemon works")
+      return .good(subject, "port \(port) is free: no daemon is running")
     } catch {
       let isDaemon = (try? state.receiverLock()) == nil
       return isDaemon
-        ? .good(subject, "port \(port) is open, and the daemon works")
+        ? .good(subject, "port \(port) is open, and the daemon is running")
         : .fault(
           subject, "port \(port) of \(address): \(error)",
-          "find out with ss -tlnp which program has it, or configure another port or address")
+          "use ss -tlnp to find out which program is using it, or configure another port or address"
+        )
     }
   }
 }

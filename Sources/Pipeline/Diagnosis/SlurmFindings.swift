@@ -64,18 +64,18 @@ enum SlurmFindings {
     guard let status = FileStatus(path), status.isFolder, access(path, W_OK | X_OK) == 0 else {
       return .fault(
         subject, "\(path) cannot be written by this user",
-        "mount it, and give it to the daemon's user, which has to have the same number on the nodes"
+        "mount it, and make the daemon's user its owner, with the same UID on the nodes"
       )
     }
     guard status.mode & 0o077 == 0 else {
-      return .warning(subject, "\(path) is open to others", "chmod 700: it holds patient data")
+      return .warning(subject, "\(path) is open to others", "chmod 700: it contains patient data")
     }
     let place = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     guard let mount = MountPoint(of: place, in: mounts) else { return .good(subject, path) }
     guard !mount.isNetwork || !mount.options.contains("soft") else {
       return .warning(
         subject,
-        "\(path) is on \(mount.kind), mounted soft: writing fails while its server is away",
+        "\(path) is on \(mount.kind), mounted soft: writing fails while its server is down",
         "mount it with the option hard, here and on the nodes")
     }
     return .good(subject, "\(path) (\(mount.kind))")
@@ -91,7 +91,7 @@ enum SlurmFindings {
     guard FileStatus(path)?.isFolder == true, access(path, R_OK | X_OK) == 0 else {
       return .warning(
         subject, "\(path) cannot be read by this user",
-        "make the folder of slurm.endedJobs, of Slurm's user and a group that the daemon's user is in, "
+        "create the folder of slurm.endedJobs, owned by Slurm's user and a group that the daemon's user is in, "
           + "with mode 2770")
     }
     let kind = settings.split(separator: "\n").first { $0.hasPrefix("JobCompType") }
@@ -99,7 +99,7 @@ enum SlurmFindings {
       .map { $0.trimmingCharacters(in: .whitespaces) }
     guard kind == "jobcomp/script" else {
       return .warning(
-        subject, "Slurm keeps none: its JobCompType is \(kind ?? "not known")",
+        subject, "Slurm keeps no records: its JobCompType is \(kind ?? "not known")",
         "in slurm.conf: JobCompType=jobcomp/script and JobCompLoc=, the path of segmentd-jobcomp")
     }
     return .good(subject, path)
@@ -126,7 +126,7 @@ enum SlurmFindings {
       if isDrained {
         return .warning(
           subject, text,
-          "mend what the reason says, then: scontrol update nodename=\(name) state=resume")
+          "fix what the reason says, then: scontrol update nodename=\(name) state=resume")
       }
       return .warning(
         subject, text,
@@ -148,7 +148,7 @@ enum SlurmFindings {
     exclusions.filter { $0.0.isActive(at: time) }.map { exclusion, file in
       .warning(
         "node \(exclusion.node)", exclusion.text,
-        "mend what the fault says there, then: rm \(file.path)")
+        "fix the fault there, then: rm \(file.path)")
     }
   }
 
@@ -178,6 +178,7 @@ enum SlurmFindings {
     }
     return .fault(
       "Slurm", text,
-      "start slurmctld, or mend the network to it; jobs wait until it answers: scontrol ping")
+      "start slurmctld, or repair the network connection to it; jobs wait until it answers: scontrol ping"
+    )
   }
 }

@@ -20,7 +20,7 @@ extension Diagnosis {
       // Nothing else depends on it.
       return [.warning(subject, error.description, advice)]
     } catch {
-      return [.warning(subject, "\(error)", "see whether the receiver works")]
+      return [.warning(subject, "\(error)", "check whether the receiver is running")]
     }
   }
 }
