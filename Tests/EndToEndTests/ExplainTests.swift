@@ -45,7 +45,7 @@ import Testing
       "job 1 used model untrained-tiny 1.0.0 (SHA-256 ",
       "proved equal to the labels and to the source images: 1 segmentation "
         + "(\(try #require(job.sopInstanceUID)))",
-      "the result of job 1 was delivered to pacs", "nothing is waited for",
+      "the result of job 1 was delivered to pacs", "nothing to wait for",
     ] { #expect(told.output.contains(sentence), "\(sentence)\n\(told.output)") }
     #expect(!told.output.contains("PHANTOM"), "no patient name or ID")
 

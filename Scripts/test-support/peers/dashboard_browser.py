@@ -284,7 +284,7 @@ def hostile(address, password):
     found["wrongHost"] = ask(address, "GET", "/", headers={"Host": "evil.example", **session}, skip_host=True)[0]
     query = "/studies?uid=" + urllib.parse.quote("' OR 1=1 --\"><script>alert(1)</script>")
     status, _, text = ask(address, "GET", query, headers=session)
-    found["injection"] = status if "<script>alert" not in text and "No study or series" in text else -1
+    found["injection"] = status if "<script>alert" not in text and "no study or series" in text else -1
     found["openRedirect"] = -1
     body = urllib.parse.urlencode({"csrf": token, "page": "//evil.example/"})
     host, port = address.rsplit(":", 1)
