@@ -79,6 +79,7 @@ void PeerConnection::set_deadline(Clock::time_point deadline, const char *what) 
 }
 
 std::string PeerConnection::late() const {
+  if (command_deadline_ < std::min(deadline_, pdu_deadline_)) return "a command set took too long";
   return deadline_ <= pdu_deadline_ ? std::string(deadline_of_) + " took too long"
                                     : "a PDU took too long";
 }
@@ -256,10 +257,18 @@ bool PeerConnection::check_header() {
                               : AbortReason::invalid_parameter);
 }
 
+void PeerConnection::follow_command() {
+  if (!framing_.is_within_command()) {
+    command_deadline_ = Clock::time_point::max();
+  } else if (command_deadline_ == Clock::time_point::max()) {
+    command_deadline_ = Clock::now() + pdu_time_;
+  }
+}
+
 Incoming PeerConnection::incoming(int timeout) {
   if (end_ != ConnectionEnd::open || is_interrupted()) return Incoming::closed;
-  if (Clock::now() > deadline_) {
-    fail(ConnectionEnd::timed_out, std::string(deadline_of_) + " took too long");
+  if (Clock::now() > message_deadline()) {
+    fail(ConnectionEnd::timed_out, late());
     return Incoming::closed;
   }
   if (request_given_ < request_.size() || framing_.rest() > 0) return Incoming::data;
@@ -327,6 +336,7 @@ ssize_t PeerConnection::read(void *buffer, size_t count) {
           return 0;
         }
         if (framing_.rest() == 0) pdu_deadline_ = Clock::time_point::max();
+        follow_command();
         return ssize_t(received);
       case Transfer::again:
         if (!wait(pdu_deadline())) return 0;

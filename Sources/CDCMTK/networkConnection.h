@@ -39,8 +39,9 @@ enum class AbortReason : uint8_t {
 
 /// A connection that hands DCMTK nothing but whole and well-formed PDUs, each within its time.
 ///
-/// DCMTK reads through it, so that limits are the same with TLS and without. Used by one thread;
-/// `interrupt` may be called by any.
+/// A command set has the time of one PDU too, however many fragments it comes in. DCMTK reads through
+/// it, so that limits are the same with TLS and without. Used by one thread; `interrupt` may be called
+/// by any.
 class PeerConnection {
 public:
   /// Takes over the socket of a peer that called us. `tls` is null for plain TCP.
@@ -116,7 +117,9 @@ private:
   bool check_header();
   bool send(const void *bytes, size_t count, Clock::time_point deadline, bool is_last);
   void finish(const uint8_t *pdu, size_t count);
-  Clock::time_point pdu_deadline() const { return std::min(deadline_, pdu_deadline_); }
+  Clock::time_point message_deadline() const { return std::min(deadline_, command_deadline_); }
+  Clock::time_point pdu_deadline() const { return std::min(message_deadline(), pdu_deadline_); }
+  void follow_command();
   std::string late() const;
 
   std::mutex closing_;
@@ -128,8 +131,9 @@ private:
   short wanted_;
   const std::chrono::seconds pdu_time_;
   PDUFraming framing_;
-  /// Of the PDU that is being read, and of all that is.
+  /// Of the PDU that is being read, of the command set, and of all that is.
   Clock::time_point pdu_deadline_ = Clock::time_point::max();
+  Clock::time_point command_deadline_ = Clock::time_point::max();
   Clock::time_point deadline_ = Clock::time_point::max();
   const char *deadline_of_ = "";
   /// The header of the next PDU as far as it came, and how much of it DCMTK has.

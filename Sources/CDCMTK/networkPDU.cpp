@@ -68,5 +68,7 @@ const char *PDUFraming::take_pdv_header() {
   // Presentation context and message control header count to it.
   if (length < 2) return "a PDV has no data";
   pdv_rest_ = length - 2;
+  // Bit 0: of a command set; bit 1: its last fragment (PS3.8 E.2).
+  if (pdv_header_[5] & 1) is_within_command_ = !(pdv_header_[5] & 2);
   return nullptr;
 }

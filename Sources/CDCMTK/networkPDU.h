@@ -42,6 +42,8 @@ public:
   /// How much of the body is still to come.
   size_t rest() const { return rest_; }
   void begin_message() { command_length_ = 0; }
+  /// Whether a command set has begun, and its last fragment has not.
+  bool is_within_command() const { return is_within_command_; }
 
 private:
   const char *take_pdv_header();
@@ -54,6 +56,7 @@ private:
   size_t pdv_header_count_ = 0;
   size_t pdv_rest_ = 0;
   size_t command_length_ = 0;
+  bool is_within_command_ = false;
 };
 
 #endif

@@ -14,7 +14,7 @@ public struct PeerLimits: Sendable, Equatable {
   public var requestSeconds = 5
   /// Seconds of silence after which an association is aborted.
   public var idleSeconds = 120
-  /// Seconds for one PDU, from its first byte to its last.
+  /// Seconds for one PDU, from its first byte to its last, and for a command set, from its first fragment.
   public var pduSeconds = 30
   /// Seconds for one object, from its request to its last byte.
   public var objectSeconds = 900

@@ -80,6 +80,18 @@ import Testing
     #expect(listener.receivedFiles.isEmpty)
   }
 
+  /// Fragments of a command set cost time even where they have no content.
+  @Test func aSlowCommandSetIsCutOff() async throws {
+    let listener = try Listener { $0.policy.limits.pduSeconds = 2 }
+    let fragments = try start(listener, "fragments", Listener.aeTitle)
+    try await waitUntil("the end of the association", within: 900) {
+      listener.events.contains { $0.kind == .ended(.timedOut) }
+    }
+    try await waitUntil("the answer", within: 900) { fragments.output.contains("ABORT 0 0") }
+    await listener.stop()
+    #expect(listener.events.last?.message == "a command set took too long")
+  }
+
   @Test func anEndlessObjectIsCutOff() async throws {
     let listener = try Listener { $0.policy.limits.objectBytes = 5_000_000 }
     let endless = try start(listener, "endless", Listener.aeTitle)

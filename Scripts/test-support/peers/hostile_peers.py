@@ -9,6 +9,8 @@ usage: hostile_peers.py probe NAME PORT CALLED    sends one malformed exchange, 
        hostile_peers.py bombs PORT CALLED COUNT   COUNT deflated images that unfold to 1 GiB of
                                                   pixels or half of it of header each, at the
                                                   same time; prints their statuses
+       hostile_peers.py fragments PORT CALLED     a command set in fragments without content, two a
+                                                  second, the last of which never comes
        hostile_peers.py deaf PORT CALLED COUNT    C-ECHO requests, COUNT of them, whose answers are
                                                   never read
 """
@@ -220,6 +222,20 @@ def drip(port, called, file):
     print(answer(connection), flush=True)
 
 
+def fragments(port, called):
+    connection = associated(port, called)
+    print("ready", flush=True)
+    connection.settimeout(0.5)
+    said = "silence"
+    while said == "silence":
+        try:
+            connection.sendall(data(1, b""))
+        except OSError:
+            pass
+        said = answer(connection)
+    print(said, flush=True)
+
+
 def endless(port, called):
     connection = associated(port, called, CT, IMPLICIT)
     connection.sendall(data(3, command(0x0001, CT, b"1.2.3", True)))
@@ -297,5 +313,5 @@ def deaf(port, called, count):
 
 
 if __name__ == "__main__":
-    functions = [probe, idle, silent, drip, endless, bombs, deaf]
+    functions = [probe, idle, silent, drip, fragments, endless, bombs, deaf]
     {function.__name__: function for function in functions}[sys.argv[1]](*sys.argv[2:])

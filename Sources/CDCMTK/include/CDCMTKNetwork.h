@@ -136,7 +136,7 @@ typedef struct {
   unsigned request_seconds;
   /// Seconds of silence after which an association is aborted.
   unsigned idle_seconds;
-  /// Seconds for one PDU, and for one object from its request to its end.
+  /// Seconds for one PDU or command set, and for one object from its request to its end.
   unsigned pdu_seconds;
   unsigned object_seconds;
   /// Bytes of one dataset.

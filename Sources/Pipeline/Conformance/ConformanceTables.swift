@@ -168,7 +168,7 @@ extension ConformanceTables {
           "`listener.limits.requestSeconds`",
         ],
         ["silence", "\(limits.idleSeconds) s", "`listener.limits.idleSeconds`"],
-        ["one PDU", "\(limits.pduSeconds) s", "`listener.limits.pduSeconds`"],
+        ["one PDU or command set", "\(limits.pduSeconds) s", "`listener.limits.pduSeconds`"],
         ["one object", "\(limits.objectSeconds) s", "`listener.limits.objectSeconds`"],
         [
           "size of one object", "\(SiteConfiguration.Limits().objectGB) GB",
