@@ -150,7 +150,7 @@ extension SiteConfiguration {
     public var headerSeconds = 5
     /// Without a request.
     public var idleSeconds = 60
-    /// Without a byte of a body that has begun.
+    /// For every 4 KiB of a body that has begun.
     public var bodySeconds = 30
     public var objectSeconds = 900
     /// In GB (10⁹ bytes), as the reserve.

@@ -24,6 +24,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private var closesAfterAnswer = false
   private var deadline: NIODeadline?
   private var timer: (task: Scheduled<Void>, fires: NIODeadline)?
+  /// What was left of the time for a portion of the body when we became busy with what had come.
+  private var timeLeft: TimeAmount?
+  private var portion = 0
+  /// A body gets its time anew with so many bytes, so that a byte now and then does not keep a connection.
+  private static let portionSize = 4096
   /// A body that nobody wants any more is thrown away for so long, so that the client reads the answer.
   private static let drainTime = TimeAmount.seconds(5)
 
@@ -79,7 +84,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     if deadline == nil {
       switch phase {
       case .sendingBody:
-        expect(within: .seconds(Int64(connections.limits.bodySeconds)), context)
+        expect(within: timeLeft ?? .seconds(Int64(connections.limits.bodySeconds)), context)
       case .sendingHead:
         expect(within: .seconds(Int64(connections.limits.idleSeconds)), context)
       case .waiting: break
@@ -92,7 +97,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     let part = unwrapInboundIn(data)
     if isRejected { return reject(part, context) }
     // A body that is being thrown away does not get more time.
-    if !hasAnswered { deadline = nil }
+    if !hasAnswered { stopClock(part) }
     switch part {
     case .head: begin()
     case .body: break
@@ -105,6 +110,18 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
       }
     }
     context.fireChannelRead(data)
+  }
+
+  /// Until more is wanted.
+  private func stopClock(_ part: HTTPRequestPart) {
+    if let deadline { timeLeft = max(.zero, deadline - .now()) }
+    deadline = nil
+    if case .body(let buffer) = part {
+      portion += buffer.readableBytes
+      guard portion >= Self.portionSize else { return }
+    }
+    portion = 0
+    timeLeft = nil
   }
 
   private func begin() {

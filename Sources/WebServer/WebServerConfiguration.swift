@@ -78,7 +78,7 @@ public struct ConnectionLimits: Sendable, Equatable {
   public var headerSeconds = 5
   /// Seconds until a connection without a request is closed.
   public var idleSeconds = 60
-  /// Seconds without a byte of a body that has begun.
+  /// Seconds for every 4 KiB of a body that has begun; time in which we do not read does not count.
   public var bodySeconds = 30
 
   public init() {}

@@ -282,6 +282,25 @@ private final class Echo: WebRoutes {
         print(rest(c))
         """)
       #expect(body.contains("408"), "\(body)")
+      // Each byte comes in time, and together they are too few.
+      let drip = try await raw(
+        """
+        c = connect()
+        c.sendall(b'POST /echo HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 100000\\r\\n\\r\\n')
+        c.settimeout(0.1)
+        data = b""
+        try:
+            while True:
+                try:
+                    more = c.recv(65536)
+                    if not more: break
+                    data += more
+                except TimeoutError:
+                    c.sendall(b"x")
+        except ConnectionError: pass
+        print(data.decode())
+        """)
+      #expect(drip.contains("408"), "\(drip)")
     }
     // A connection without a further request ends; its first one has time, however busy the machine is.
     try await withServer(
