@@ -62,7 +62,7 @@ extension CaseFiles {
   /// - Parameters:
   ///   - images: a NIfTI file, or a folder of NIfTI files or of DICOM series.
   ///   - labels: a file of labels, or a folder of them.
-  ///   - names: the cases wanted; nil for all.
+  ///   - names: the cases wanted, or their patients (``called(_:among:)``); nil for all.
   /// - Throws: ``CaseListError``: nothing is left out silently.
   public static func match(images: URL, labels: URL, names: [String]?) throws(CaseListError)
     -> [CaseFiles]
@@ -73,9 +73,13 @@ extension CaseFiles {
     }
     let found = try CaseFolder(images, kind: .images).files
     let known = try CaseFolder(labels, kind: .labels).files
-    let wanted = names ?? Set(found.keys).union(known.keys).sorted()
-    let unknown = wanted.filter { found[$0] == nil && known[$0] == nil }
-    guard unknown.isEmpty else { throw .unknownCases(names: unknown) }
+    let all = Set(found.keys).union(known.keys).sorted()
+    var wanted = all
+    if let names {
+      let chosen = called(names, among: all)
+      guard chosen.unknown.isEmpty else { throw .unknownCases(names: chosen.unknown) }
+      wanted = chosen.cases
+    }
     let unmatched = (
       images: wanted.filter { known[$0] == nil }, labels: wanted.filter { found[$0] == nil }
     )
@@ -86,6 +90,26 @@ extension CaseFiles {
       guard let images = found[name], let label = known[name]?.first else { return nil }
       return CaseFiles(name: name, images: images, labels: label)
     }
+  }
+
+  /// The cases that entries of a list name, each once, in the order of the entries. An entry that is no case's
+  /// name is that of a patient: every case whose name is the entry, an underscore and more.
+  ///
+  /// - Parameters:
+  ///   - entries: names of cases or patients.
+  ///   - names: of the cases there are.
+  /// - Returns: the cases, and the entries that name none.
+  public static func called(_ entries: [String], among names: [String]) -> (
+    cases: [String], unknown: [String]
+  ) {
+    let known = Set(names)
+    var (cases, unknown, taken): ([String], [String], Set<String>) = ([], [], [])
+    for entry in entries {
+      let found = known.contains(entry) ? [entry] : names.filter { $0.hasPrefix(entry + "_") }
+      if found.isEmpty { unknown.append(entry) }
+      cases += found.filter { taken.insert($0).inserted }
+    }
+    return (cases, unknown)
   }
 
   /// Checks that no image is taken for its own labels, as one of a folder of both is where the file

@@ -42,7 +42,10 @@ struct EvaluateCommand: AsyncParsableCommand {
   @Option(help: "The folder of known labels, or one file.", completion: .file())
   var labels: String
 
-  @Option(help: "Only these cases: comma-separated names, or a JSON file (a list, or its heldOut).")
+  @Option(
+    help: """
+      Only these cases or patients: comma-separated names, or a JSON file (a list, or its heldOut).
+      """)
   var cases: String?
 
   @Option(

@@ -46,10 +46,14 @@ struct FineTuneCommand: AsyncParsableCommand {
   @Option(
     name: .customLong("held-out"),
     help: """
-      The cases to hold out: comma-separated names, or a JSON file (a list, or its heldOut); \
+      The cases or patients to hold out: comma-separated names, or a JSON file (a list, or its heldOut); \
       without it a fifth, at least one, chosen by the seed.
       """)
   var heldOut: String?
+
+  @Flag(
+    help: "Hold out whole patients: cases whose names are the same up to the first underscore.")
+  var byPatient = false
 
   @Option(help: "Steps of training.")
   var steps = FineTuning.defaultSteps
@@ -73,8 +77,11 @@ struct FineTuneCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    guard steps > 0, batch > 0, threads >= 0 else {
-      throw ValidationError("--steps and --batch are above 0, --threads is not below 0")
+    guard steps > 0, batch > 0 else {
+      throw ValidationError("--steps and --batch are above 0")
+    }
+    guard TrainingConfiguration.threadCounts.contains(threads) else {
+      throw ValidationError("--threads must be from 0 to 1024")
     }
     guard rate > 0, rate.isFinite else { throw ValidationError("--rate is above 0") }
   }
@@ -87,6 +94,7 @@ struct FineTuneCommand: AsyncParsableCommand {
     tuning.older = data.map { DataSource(folder: $0) }
     tuning.heldOut = try heldOut.map { text throws(CaseListError) in try CaseFiles.names(from: text)
     }
+    tuning.byPatient = byPatient
     tuning.options.steps = steps
     tuning.options.batch = batch
     tuning.options.optimiser.rate = rate

@@ -33,6 +33,12 @@ struct TrainCommand: AsyncParsableCommand {
   @Flag(help: "Print the outcome as JSON.")
   var json = false
 
+  func validate() throws {
+    guard threads.map({ TrainingConfiguration.threadCounts.contains($0) }) ?? true else {
+      throw ValidationError("--threads must be from 0 to 1024")
+    }
+  }
+
   func run() async throws {
     var configuration = try TrainingConfiguration.load(config)
     if let threads { configuration.threads = threads }

@@ -323,6 +323,19 @@ import Volumes
     #expect(model.contains("orientation: [S, P, L]"), "\(model)")
     let card = try text(URL(fileURLWithPath: try #require(derived.bundle)), "CARD.md")
     #expect(card.contains("preprocessing derived from them"), "\(card)")
+    // Faults are named at one go, those of held-out cases too.
+    for seed in UInt64(0)..<5 {
+      let (_, labels) = BallPhantom(seed: seed).volumes
+      try NIfTIFile.write(
+        LabelVolume(grid: labels.grid, labels: labels.labels.map { $0 == 2 ? 9 : $0 }),
+        to: file("labels", seed, in: data))
+    }
+    try configure(steps: 1, without: "preprocessing", output: "other")
+    let faulty = try await train()
+    #expect(faulty.status != 0)
+    for seed in UInt64(0)..<5 {
+      #expect(faulty.output.contains(file("labels", seed, in: data)), "\(faulty.output)")
+    }
   }
 
   @Test func badDataAreNamedBeforeAnythingIsTrained() async throws {

@@ -53,6 +53,19 @@ import Testing
     #expect(try match("img", "label") == ["0035": ["img0035.nii.gz", "label0035.nii.gz"]])
   }
 
+  @Test func aPatientIsAllItsCases() throws {
+    try make("images/p1_a.nii", "images/p1_b.nii", "images/p10_a.nii", "images/p2.nii")
+    try make("labels/p1_a.nii", "labels/p1_b.nii", "labels/p10_a.nii", "labels/p2.nii")
+    #expect(try match("images", "labels", names: ["p1"]).keys.sorted() == ["p1_a", "p1_b"])
+    #expect(try match("images", "labels", names: ["p2", "p1_b", "p1"]).count == 3)
+    #expect(throws: CaseListError.unknownCases(names: ["p", "p1_"])) {
+      try match("images", "labels", names: ["p", "p1_", "p2"])
+    }
+    // A case of the name is that case alone.
+    let called = CaseFiles.called(["b", "c"], among: ["b", "b_1", "c_2", "c_1"])
+    #expect(called.cases == ["b", "c_2", "c_1"] && called.unknown.isEmpty)
+  }
+
   @Test func anImageIsNotItsOwnLabels() throws {
     try make("heart/p1.nii.gz", "heart/p1_gt.nii.gz", "heart/p2.nii.gz")
     let cases = try CaseFiles.match(

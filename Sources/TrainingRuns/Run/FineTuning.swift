@@ -30,8 +30,12 @@ public struct FineTuning {
   public var older: DataSource?
   /// The folder of the run.
   public var output: String
-  /// The cases that are held out; nil for a fifth of the corrections and of the older cases.
+  /// The cases or patients that are held out (`CaseFiles.called`); nil for a fifth of the corrections and of the
+  /// older cases.
   public var heldOut: [String]?
+  /// Whether cases whose names are the same up to the first underscore, such as two phases of a heart, are held
+  /// out or trained with together.
+  public var byPatient = false
   public var options: TrainingOptions
   /// 0: one for each processor.
   public var threads = 0
@@ -122,32 +126,53 @@ public struct FineTuning {
     cases.source[name] == (older == nil ? 0 : 1)
   }
 
-  private func split(_ cases: RunCases) throws -> CaseSplit {
+  /// Which cases are trained with and which are held out.
+  func split(_ cases: RunCases) throws -> CaseSplit {
     if let heldOut {
-      let unknown = heldOut.filter { cases.files[$0] == nil }
-      guard unknown.isEmpty else { throw TrainingError.unknownHeldOut(names: unknown) }
-      guard !heldOut.isEmpty else { throw TrainingError.noHeldOutCases }
-      let held = Set(heldOut)
+      let called = CaseFiles.called(heldOut, among: cases.names)
+      guard called.unknown.isEmpty else {
+        throw TrainingError.unknownHeldOut(names: called.unknown)
+      }
+      guard !called.cases.isEmpty else { throw TrainingError.noHeldOutCases }
+      let held = Set(called.cases)
       return CaseSplit(
         training: cases.names.filter { !held.contains($0) }, heldOut: held.sorted())
     }
     let new = cases.names.filter { isNew($0, cases) }
-    let old = cases.names.filter { !isNew($0, cases) }
-    guard new.count >= 2 else { throw TrainingError.tooFewCorrections(count: new.count) }
-    var split = try fold(of: new)
-    if old.count >= 2 {
-      let more = try fold(of: old)
-      split.training += more.training
-      split.heldOut += more.heldOut
-    } else {
-      split.training += old
+    let patients = Set(new.map(patient))
+    guard patients.count >= 2 else {
+      throw byPatient && new.count >= 2
+        ? TrainingError.tooFewPatients(count: patients.count)
+        : TrainingError.tooFewCorrections(count: new.count)
     }
-    return CaseSplit(training: split.training.sorted(), heldOut: split.heldOut.sorted())
+    var split = try fold(of: new)
+    let held = Set(split.heldOut.map(patient))
+    let old = cases.names.filter { !isNew($0, cases) }
+    // An older case of a patient with corrections is on their side.
+    let others = old.filter { !patients.contains(patient($0)) }
+    let more =
+      Set(others.map(patient)).count >= 2
+      ? try fold(of: others) : CaseSplit(training: others, heldOut: [])
+    for name in old where patients.contains(patient(name)) {
+      if held.contains(patient(name)) {
+        split.heldOut.append(name)
+      } else {
+        split.training.append(name)
+      }
+    }
+    return CaseSplit(
+      training: (split.training + more.training).sorted(),
+      heldOut: (split.heldOut + more.heldOut).sorted())
+  }
+
+  private func patient(_ name: String) -> String {
+    byPatient ? CaseSplit.prefixBeforeUnderscore(name) : name
   }
 
   private func fold(of names: [String]) throws(CaseSplitError) -> CaseSplit {
     try CaseSplit(
-      fold: 0, of: min(Self.heldOutEvery, names.count), cases: names, seed: options.seed)
+      fold: 0, of: min(Self.heldOutEvery, Set(names.map(patient)).count), cases: names,
+      seed: options.seed, patient: patient)
   }
 
   /// How often each training case is drawn: corrections and older cases have a part of all patches

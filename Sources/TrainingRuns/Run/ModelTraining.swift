@@ -107,17 +107,23 @@ public enum ModelTraining {
       let channels = try network?.inputChannels ?? cases.channelCount()
       let stated = try model.preprocessing(channels: channels)
       let reader = CaseReader(channels: channels, labels: try model.labels())
-      let (fingerprint, orientation) = try measured(
-        cases.named(split.training), reader, orientation: stated?.orientation)
+      let measured: (fingerprint: DataFingerprint, orientation: [PatientDirection])
+      do {
+        measured = try Self.measured(
+          cases.named(split.training), reader, orientation: stated?.orientation)
+      } catch let found as TrainingDataErrors {
+        let heldOut = reader.faults(in: cases.named(split.heldOut), threads: threadCount(0))
+        throw TrainingDataErrors(errors: found.errors + heldOut)
+      }
       let classes = try network?.classes ?? model.labelCount() + 1
       // Half of the machine's memory, free or not: a resumed run derives the same.
       let memory = DerivedPlan.Request.Memory(
         bytes: Int(clamping: ProcessInfo.processInfo.physicalMemory / 2), batch: batch, threads: 1)
       let derived = try DerivedPlan(
-        fingerprint,
+        measured.fingerprint,
         DerivedPlan.Request(
           modalities: try model.modalities(), channels: channels, classes: classes,
-          orientation: orientation, preprocessing: stated, memory: memory))
+          orientation: measured.orientation, preprocessing: stated, memory: memory))
       let parts = [network == nil ? "network" : nil, stated == nil ? "preprocessing" : nil]
       origin = "\(parts.compactMap(\.self).joined(separator: " and ")) derived from them"
       try model.complete(network: derived.network)
@@ -132,7 +138,7 @@ public enum ModelTraining {
   /// axes in one order, so that a model that says nothing of orientation would fit one kind alone.
   private static func measured(
     _ files: [CaseFiles], _ reader: CaseReader, orientation stated: [PatientDirection]?
-  ) throws -> (DataFingerprint, orientation: [PatientDirection]) {
+  ) throws -> (fingerprint: DataFingerprint, orientation: [PatientDirection]) {
     var orientation = stated
     var measurement: FingerprintMeasurement?
     var errors: [TrainingDataError] = []

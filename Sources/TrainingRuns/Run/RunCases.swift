@@ -10,6 +10,11 @@ struct RunCases {
   /// Of which source each case is, by its number.
   private(set) var source: [String: Int] = [:]
 
+  init(files: [String: CaseFiles], source: [String: Int]) {
+    self.files = files
+    self.source = source
+  }
+
   /// Puts the cases of all sources together.
   ///
   /// - Parameters:
@@ -48,23 +53,33 @@ struct RunCases {
 
   func named(_ names: [String]) -> [CaseFiles] { names.compactMap { files[$0] } }
 
-  /// SHA-256 over the names of cases and their files' sizes: a run resumes only with the same data.
+  /// SHA-256 over the names of cases and what their files hold: a run resumes only with the same data,
+  /// wherever they are.
   func digest(_ names: [String]) -> String {
     var hash = SHA256()
     for item in named(names) {
-      let sizes = (item.images + [item.labels]).map { "\(Self.bytes($0))" }
-      hash.update(data: Data("\(item.name)\t\(sizes.joined(separator: "\t"))\n".utf8))
+      let contents = (item.images + [item.labels]).map { Self.digest(of: $0) }
+      hash.update(data: Data("\(item.name)\t\(contents.joined(separator: "\t"))\n".utf8))
     }
     return hexadecimal(hash.finalize())
   }
 
-  /// Of a file, or of all files within a folder.
-  private static func bytes(_ url: URL) -> Int {
-    guard let status = FileStatus(url.path), status.isFolder else {
-      return FileStatus(url.path)?.size ?? 0
+  /// Of a file, or of all files within a folder and their names. What cannot be read counts as empty: reading
+  /// the case names it.
+  private static func digest(of url: URL) -> String {
+    var hash = SHA256()
+    let url = url.resolvingSymlinksInPath()
+    if FileStatus(url.path)?.isFolder == true {
+      let items =
+        FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []
+      for item in items.sorted() {
+        let file = url.appendingPathComponent(item)
+        guard FileStatus(file.path)?.isFolder == false else { continue }
+        hash.update(data: Data("\(item)\t\(digest(of: file))\n".utf8))
+      }
+    } else if let data = try? Data(contentsOf: url, options: .mappedIfSafe) {
+      hash.update(data: data)
     }
-    let items = FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []
-    return items.compactMap { FileStatus(url.appendingPathComponent($0).path) }
-      .reduce(0) { $0 + ($1.isFolder ? 0 : $1.size) }
+    return hexadecimal(hash.finalize())
   }
 }

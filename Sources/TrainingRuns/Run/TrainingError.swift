@@ -25,6 +25,7 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownHeldOut(names: [String])
   /// Corrections of too few patients to hold one out.
   case tooFewCorrections(count: Int)
+  case tooFewPatients(count: Int)
 
   init(_ error: DurableFileError) { self = .unwritable(path: error.file, reason: error.reason) }
 
@@ -35,6 +36,10 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
       "\(folder): holds a training already; continue it with --resume, or name another folder"
     case .nothingToResume(let folder):
       "\(folder): holds no checkpoint.safetensors to resume from; start without --resume"
+    case .differentSetting(let key, _, _) where key.hasPrefix("data."):
+      "the \(key == "data.heldOut" ? "held-out" : "training") cases, their images or labels are not those "
+        + "that the run was started with: it resumes only with the same; undo the change, or start anew in "
+        + "another folder"
     case .differentSetting(let key, let started, let now):
       "\(key) is \(now ?? "not set"), but the run was started with \(started ?? "none"): it resumes "
         + "only with the settings it was started with; undo the change, or start anew in another folder"
@@ -57,6 +62,9 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case .tooFewCorrections(let count):
       TrainingText.count(count, "corrected case")
         + ": one is held out to see whether the training helps, so that at least two are needed"
+    case .tooFewPatients(let count):
+      "corrected cases of \(TrainingText.count(count, "patient")): one is held out to see whether the training "
+        + "helps, so that at least two are needed; without --by-patient, cases are held out one by one"
     case .bundleExists(let path):
       "\(path): is there already, and a bundle is never replaced; move it away, or train in another "
         + "folder"

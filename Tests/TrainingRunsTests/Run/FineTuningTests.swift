@@ -153,6 +153,50 @@ import Volumes
     #expect(found.digest(["0", "1"]) == found.digest(["0", "1"]))
   }
 
+  @Test func otherContentsAreOtherDataWhereverTheyAre() throws {
+    let found = try RunCases([try cases(0..<2, "one")])
+    let digest = found.digest(["0", "1"])
+    #expect(try RunCases([try cases(0..<2, "two")]).digest(["0", "1"]) == digest)
+    // Another label, and not a byte more.
+    let labels = try #require(found.files["1"]?.labels)
+    var data = try Data(contentsOf: labels)
+    data[data.count - 1] ^= 1
+    try data.write(to: labels)
+    #expect(found.digest(["0", "1"]) != digest)
+    let error = TrainingError.differentSetting(key: "data.training", started: "a", now: "b")
+    #expect("\(error)".contains("the training cases, their images or labels"))
+  }
+
+  @Test func aPatientIsOnOneSide() throws {
+    var tuning = tuning(DataSource(folder: folder.url.path))
+    func cases(_ names: [String: Int]) -> RunCases {
+      RunCases(
+        files: Dictionary(
+          uniqueKeysWithValues: names.keys.map {
+            ($0, CaseFiles(name: $0, images: [], labels: folder.url))
+          }), source: names)
+    }
+    tuning.older = DataSource(folder: folder.url.path)
+    tuning.byPatient = true
+    // Ten patients of two phases each; six have one corrected phase, and the older other one.
+    var names: [String: Int] = [:]
+    for patient in 0..<10 {
+      names["p\(patient)_ed"] = 0
+      names["p\(patient)_es"] = patient < 6 ? 1 : 0
+    }
+    let split = try tuning.split(cases(names))
+    #expect((split.training + split.heldOut).sorted() == names.keys.sorted())
+    let sides = [split.training, split.heldOut].map { Set($0.map { $0.prefix(2) }) }
+    #expect(sides[0].isDisjoint(with: sides[1]))
+    #expect(split.heldOut.count { names[$0] == 1 } == 2)
+    #expect(sides[1].count == 3)
+    #expect(throws: TrainingError.tooFewPatients(count: 1)) {
+      try tuning.split(cases(["p1_ed": 1, "p1_es": 1]))
+    }
+    tuning.heldOut = ["p1", "p2_es"]
+    #expect(try tuning.split(cases(names)).heldOut == ["p1_ed", "p1_es", "p2_es"])
+  }
+
   @Test(arguments: [
     ("1.0.0", "1.1.0"), ("1.9.3", "1.10.0"), ("2", "2.1.0"), ("1.0.0+0a1b2c3d", "1.1.0"),
     ("0.3-rc1", "0.4.0"), ("draft", "0.1.0"),

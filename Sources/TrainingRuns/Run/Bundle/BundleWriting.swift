@@ -33,7 +33,10 @@ enum BundleWriting {
         failure: { (error) -> SafetensorsError in error },
         values: { (index) throws(SafetensorsError) in ordered[index].values })
     } catch {
-      throw .unwritable(path: url.path, reason: "\(error)")
+      guard case .unwritable(let path, let reason) = error else {
+        throw .unwritable(path: url.path, reason: "\(error)")
+      }
+      throw .unwritable(path: path, reason: reason)
     }
     chmod(url.path, 0o644)
   }

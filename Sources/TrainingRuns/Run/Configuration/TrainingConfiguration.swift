@@ -22,6 +22,8 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
   public var options: TrainingOptions
   public var augmentation: AugmentationSettings
 
+  /// What `threads` may be.
+  public static let threadCounts = 0...1024
   static let defaultCaseMemoryGB = 4.0
 
   private enum Keys: String, CodingKey, CaseIterable {
@@ -35,7 +37,7 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
     data = try values.decode([DataSource].self, forKey: .data)
     split = try values.decode(SplitSettings.self, forKey: .split)
     initialModel = try values.decodeIfPresent(String.self, forKey: .initialModel)
-    threads = try values.number(.threads, in: 0...1024, or: 0)
+    threads = try values.number(.threads, in: Self.threadCounts, or: 0)
     caseMemoryGB = try values.number(.caseMemoryGB, in: 0...1e6, or: Self.defaultCaseMemoryGB)
     options = try TrainingOptions(from: decoder)
     augmentation =
