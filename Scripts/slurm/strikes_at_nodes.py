@@ -75,6 +75,8 @@ class StrikesAtNodes(Lab):
             finally:
                 for other in others:
                     run("scontrol", "update", f"nodename={other}", "state=resume")
+            # Silent until they have been asked: the study would be held, as no other node could take it.
+            self.cluster.wait_for_nodes()
             go.touch()
             self.wait_for(uids)
         told = [line for line in self.log.read_text()[since:].splitlines() if "another node is asked" in line]
