@@ -76,14 +76,14 @@ import Testing
 
   /// What comes at once is for all free nodes; a start has to be worth it.
   @Test func aPackIsDividedAmongFreeNodes() {
-    func counts(_ seconds: [Double], among places: Int) -> [Int] {
+    func counts(_ seconds: [Double], among places: Int, most: Int = 16) -> [Int] {
       let members = seconds.enumerated().map { number, seconds in
         SlurmPacks.Member(
           folder: JobFolder(URL(fileURLWithPath: "/\(number)")),
           submission: JobSubmission(memory: nil, threads: 1, minutes: 1), seconds: seconds,
           priority: 0)
       }
-      let parts = SlurmPacks.divided(members, among: places)
+      let parts = SlurmPacks.divided(members, among: places, most: most)
       #expect(Set(parts.flatMap { $0.map(\.folder.url) }).count == seconds.count)
       return parts.map(\.count)
     }
@@ -93,6 +93,9 @@ import Testing
     #expect(counts([30, 1, 1, 1], among: 2) == [1, 3])
     #expect(counts([50, 50], among: 1000) == [1, 1])
     #expect(counts([0], among: 5) == [1])
+    #expect(counts(Array(repeating: 0.1, count: 33), among: 1) == [11, 11, 11])
+    #expect(counts([30, 1, 1, 1], among: 1, most: 2) == [2, 2])
+    #expect(counts([1, 1], among: 1, most: 0) == [1, 1])
   }
 
   @Test func processorsThatNoJobHas() {

@@ -77,7 +77,9 @@ actor SlurmPacks {
     if let pack = gathered[isPatient], pack.members.contains(where: { $0.folder.name == name }) {
       gathered[isPatient] = nil
       // Before any is made: whoever comes after a crash, or is to yield, finds how it is submitted.
-      let parts = Self.divided(pack.members, among: places).map { recorded($0) }
+      // More may have joined while the cluster was asked.
+      let parts = Self.divided(pack.members, among: places, most: settings.packJobs)
+        .map { recorded($0) }
       for (name, members) in parts { await submit(members, as: name) }
     }
     return takeState(of: name) ?? .gathering
@@ -112,17 +114,18 @@ actor SlurmPacks {
   /// - Parameters:
   ///   - members: the jobs; one at least.
   ///   - places: free ones.
-  static func divided(_ members: [Member], among places: Int) -> [[Member]] {
+  ///   - most: jobs of a pack; there are more packs than places where it takes them.
+  static func divided(_ members: [Member], among places: Int, most: Int) -> [[Member]] {
     /// The start of a job of Slurm takes about as long.
     let worthwhile = 2.0
     let seconds = members.map(\.seconds).reduce(0, +)
     let wanted = Int(min(seconds / worthwhile, Double(members.count)).rounded(.up))
-    let count = max(1, min(places, members.count, wanted))
+    let most = max(1, most)
+    let count = max((members.count + most - 1) / most, min(places, members.count, wanted), 1)
     var parts = Array(repeating: (seconds: 0.0, members: [Member]()), count: count)
     for member in members.sorted(by: { $0.seconds > $1.seconds }) {
-      guard let least = parts.indices.min(by: { parts[$0].seconds < parts[$1].seconds }) else {
-        continue
-      }
+      let open = parts.indices.filter { parts[$0].members.count < most }
+      guard let least = open.min(by: { parts[$0].seconds < parts[$1].seconds }) else { continue }
       parts[least].seconds += member.seconds
       parts[least].members.append(member)
     }
