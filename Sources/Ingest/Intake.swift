@@ -102,6 +102,9 @@ public struct Intake: StoreHandler {
   public func record(_ event: AssociationEvent) {
     switch event.kind {
     case .accepted: notes?.began(receptions.association(event.association))
+    case .ended(.released) where event.stored == 0 && event.refused == 0:
+      // The ledger knows nothing of it, and the peer does not wait for one that is locked.
+      notes?.ended(receptions.association(event.association))
     case .ended(let end): ended(event.association, end, message: event.message)
     case .rejected, .noAssociation: break
     }

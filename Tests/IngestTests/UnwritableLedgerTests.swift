@@ -106,6 +106,22 @@ import Testing
         == ["a refused instance could not be recorded"])
   }
 
+  /// Of an association without instances, as of C-ECHO, the ledger is told nothing.
+  @Test(arguments: [0, 1]) func anAssociationThatBroughtNothingDoesNotWait(stored: Int) throws {
+    try whileLocked {
+      intake.record(
+        AssociationEvent(
+          kind: .ended(.released), association: .test, message: "", stored: stored, refused: 0))
+      // What waits for the ledger is written first.
+      let waits: Bool
+      do throws(LedgerError) {
+        try receptions.flush()
+        waits = false
+      } catch { waits = true }
+      #expect(waits == (stored > 0))
+    }
+  }
+
   /// All associations are answered after the time of one. A busy machine may be slower, now and then; one after the
   /// other would never take less than twelve seconds.
   @Test func aLockedLedgerRefusesAllInTheTimeOfOne() throws {
