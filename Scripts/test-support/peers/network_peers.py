@@ -196,7 +196,7 @@ def drop(port, called, file):
 
 def stored(connection, d, content, instance=None):
     """Sends a dataset, as an instance of another UID where one is given, and returns the status."""
-    connection.sendall(data(3, store_command(d.SOPClassUID, instance or d.SOPInstanceUID)))
+    connection.sendall(data(3, store_command(d.SOPClassUID, d.SOPInstanceUID if instance is None else instance)))
     for start in range(0, len(content), 8000):
         part = content[start : start + 8000]
         connection.sendall(data(2 if start + 8000 >= len(content) else 0, part))
