@@ -6,6 +6,7 @@
 #   AnswerFuzz       answers of DICOMweb servers: matches, workitems, what became of stored instances
 #   CheckpointFuzz   zip, legacy stream, safetensors, pickled plans
 #   InstanceFuzz     DICOM files: identity, damaged headers, deflate, series facts, geometry, pixels
+#   LabelFuzz        segmentations, label maps and structure sets of others
 #   MultipartFuzz    bodies and header fields of STOW-RS
 #   VolumeFuzz       NIfTI
 #   FramingFuzz      PDUs and PDVs of an association
@@ -19,7 +20,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 seconds=${1:-600}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(AnswerFuzz CheckpointFuzz InstanceFuzz MultipartFuzz VolumeFuzz FramingFuzz associations)
+[ ${#targets[@]} -gt 0 ] || targets=(AnswerFuzz CheckpointFuzz InstanceFuzz LabelFuzz MultipartFuzz VolumeFuzz FramingFuzz associations)
 folder=.build/fuzz
 # Swift's own signal handler interferes with the sanitizer. DCMTK's and libzip's memory is not ours.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
@@ -52,6 +53,17 @@ instance_seeds() {
   dcmcrle "$slice" "$seeds/rle.dcm"
   dcmcjpeg +e1 "$slice" "$seeds/jpeg-lossless.dcm"
   dcmcjpls "$slice" "$seeds/jpeg-ls.dcm"
+}
+
+# A segmentation and a label map of two slices of 8 × 8 pixels with two segments, and a structure set on them.
+label_seeds() {
+  local folder=$folder/seeds/LabelFuzz kind
+  mkdir -p "$folder"
+  for kind in segmentation labelmap structures; do
+    python3 Scripts/fuzz/label_seeds.py "$kind" > "$folder/$kind.dump"
+    dump2dcm --write-xfer-little "$folder/$kind.dump" "$folder/$kind.dcm"
+    rm "$folder/$kind.dump"
+  done
 }
 
 # Labels as they are without compression.
@@ -133,6 +145,7 @@ for target in "${targets[@]}"; do
         AnswerFuzz) answer_seeds; seeds=() ;;
         CheckpointFuzz) seeds=(Fixtures/checkpoints) ;;
         InstanceFuzz) instance_seeds; seeds=(Fixtures/series/synthetic-1) ;;
+        LabelFuzz) label_seeds; seeds=() ;;
         MultipartFuzz) multipart_seeds; seeds=() ;;
         VolumeFuzz) volume_seeds; seeds=(Fixtures/series -name '*.nii.gz') ;;
       esac

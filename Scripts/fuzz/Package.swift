@@ -28,6 +28,7 @@ let package = Package(
     .target(
       name: "CNIFTI", cSettings: [.unsafeFlags(["-isystem", "/usr/include/nifti"])],
       linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
+    .systemLibrary(name: "CCairo"),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CZip"),
     .target(name: "Cryptography", dependencies: ["COpenSSL"]),
@@ -52,6 +53,12 @@ let package = Package(
         "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
         "Cryptography",
       ]),
+    .target(
+      name: "Results",
+      dependencies: [
+        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "Cryptography",
+        .product(name: "Yams", package: "Yams"),
+      ]),
 
     // Without the client and its HTTP library, which read nothing by themselves.
     .target(
@@ -65,6 +72,7 @@ let package = Package(
     fuzz("AnswerFuzz", "DICOM", "DICOMweb"),
     fuzz("CheckpointFuzz", "Checkpoints"),
     fuzz("InstanceFuzz", "DICOM", "SeriesReading", "GeometryGate"),
+    fuzz("LabelFuzz", "Results", "Volumes"),
     fuzz("MultipartFuzz", "DICOMweb"),
     fuzz("VolumeFuzz", "NIfTI"),
   ],

@@ -44,6 +44,24 @@ import Volumes
     }
   }
 
+  /// Whoever sends a segmentation decides what is in it; `Scripts/fuzz.sh` does this for longer.
+  @Test func randomDamageIsSurvived() throws {
+    let phantom = try PhantomSeries(.init(rows: 7, columns: 5))
+    let (path, labels) = try write(phantom) { [0, 1, 7, 0, 7][$0 % 5] }
+    let whole = try Array(Data(contentsOf: URL(fileURLWithPath: path)))
+    var damage = RandomDamage()
+    var read = 0
+    for _ in 0..<300 {
+      try Data(damage.damaged(whole)).write(to: URL(fileURLWithPath: path))
+      guard let found = try? SegmentationLabels.read(path, onto: labels.grid, label: byType) else {
+        continue
+      }
+      read += 1
+      #expect(found.labels.count == labels.labels.count)
+    }
+    #expect(read > 0 && read < 300)
+  }
+
   /// Of 8 bits as we write them, and of 16 as others may.
   @Test func aLabelMapIsReadToo() throws {
     let phantom = try PhantomSeries(.init(rows: 7, columns: 5))

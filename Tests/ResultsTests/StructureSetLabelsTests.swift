@@ -74,6 +74,21 @@ import Volumes
     #expect(segments.allSatisfy { $0.isRegion && $0.frameOfReferenceUID == "2.25.7003" })
   }
 
+  /// Whoever sends a structure set decides what is in it; `Scripts/fuzz.sh` does this for longer.
+  @Test func randomDamageIsSurvived() throws {
+    let written = try Written()
+    let whole = try Array(Data(contentsOf: URL(fileURLWithPath: written.path)))
+    var damage = RandomDamage()
+    var read = 0
+    for _ in 0..<300 {
+      try Data(damage.damaged(whole)).write(to: URL(fileURLWithPath: written.path))
+      guard let found = try? written.read() else { continue }
+      read += 1
+      #expect(found.labels.count == written.labels.labels.count)
+    }
+    #expect(read > 0 && read < 300)
+  }
+
   /// A hole that is a contour of its own, and an island in it, whichever comes first.
   @Test func contoursWithinContoursAreHoles() throws {
     let written = try Written()
