@@ -22,7 +22,7 @@ int main(int argc, char **argv) {
 
   const Convolution3 direct = {
     .input = input, .weights = taps, .output = output, .outputRow = SIDE * CHANNELS,
-    .outputPlane = SIDE * SIDE * CHANNELS, .height = SIDE, .width = SIDE,
+    .outputPlane = SIDE * SIDE * CHANNELS, .depth = DEPTH, .height = SIDE, .width = SIDE,
     .inputChannels = CHANNELS, .outputChannels = CHANNELS, .lanes = lanes};
   kernels->convolve3(&direct, 0, DEPTH * SIDE, 0, blocks);
 

@@ -30,21 +30,28 @@ static void KERNEL(headProducts)(
   }
 }
 
+OUTLINE void loadSomeColumns(
+  const float *rows, int64_t stride, int tokens, int count, Floats *columns) {
+  Floats block[LANES];
+  for (int i = 0; i < LANES; i++)
+    block[i] = i < tokens ? loadSome(rows + i * stride, count) : splat(0);
+  transpose(block);
+  for (int i = 0; i < count; i++) columns[i] = block[i];
+}
+
 // `tokens` <= 16 rows of `channels` values, a token in each lane: columns[c].
 INLINE void loadColumns(
   const float *rows, int64_t stride, int tokens, int32_t channels, Floats *columns) {
   for (int32_t c = 0; c < channels; c += LANES) {
     const int count = channels - c < LANES ? channels - c : LANES;
-    Floats block[LANES];
-    if (tokens == LANES && count == LANES) {
-      UNROLL for (int i = 0; i < LANES; i++) block[i] = LOAD(rows + i * stride + c);
-    } else {
-      for (int i = 0; i < LANES; i++)
-        block[i] = i < tokens ? loadSome(rows + i * stride + c, count) : splat(0);
+    if (tokens < LANES || count < LANES) {
+      loadSomeColumns(rows + c, stride, tokens, count, columns + c);
+      continue;
     }
+    Floats block[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) block[i] = LOAD(rows + i * stride + c);
     transpose(block);
-    UNROLL for (int i = 0; i < LANES; i++)
-      if (i < count) columns[c + i] = block[i];
+    UNROLL for (int i = 0; i < LANES; i++) columns[c + i] = block[i];
   }
 }
 
@@ -112,6 +119,25 @@ static void KERNEL(attend)(
   }
 }
 
+// LeakyReLU(affine(values) + residual) of `count` <= 16 voxels, of channels [c, c + some).
+INLINE void activateRows(
+  const float *values, const float *residual, ChannelAffine a, int count, int32_t channels,
+  int32_t c, int some, float *rows) {
+  const Floats mean = loadSome(a.mean + c, some), scale = loadSome(a.scale + c, some);
+  const Floats shift = loadSome(a.shift + c, some);
+  for (int i = 0; i < count; i++) {
+    const int64_t place = i * channels + c;
+    Floats x = (loadSome(values + place, some) - mean) * scale + shift
+               + loadSome(residual + place, some);
+    storeSome(rows + place, leakyVector(x), some);
+  }
+}
+OUTLINE void activateSomeRows(
+  const float *values, const float *residual, ChannelAffine a, int count, int32_t channels,
+  int32_t c, int some, float *rows) {
+  activateRows(values, residual, a, count, channels, c, some, rows);
+}
+
 // planar[k*plane + voxel] = bias[k] + weights[k] · LeakyReLU(affine(values) + residual), n voxels, or
 // of the values themselves.
 static void KERNEL(head)(
@@ -121,15 +147,10 @@ static void KERNEL(head)(
   for (int64_t first = 0; first < n; first += LANES) {
     const int count = n - first < LANES ? (int)(n - first) : LANES;
     float rows[LANES * MOST_CHANNELS];
-    for (int i = 0; residual && i < count; i++) {
-      for (int32_t c = 0; c < channels; c += LANES) {
-        const int some = channels - c < LANES ? channels - c : LANES;
-        const int64_t place = (first + i) * channels + c;
-        Floats x = (loadSome(values + place, some) - loadSome(a.mean + c, some))
-                     * loadSome(a.scale + c, some)
-                   + loadSome(a.shift + c, some) + loadSome(residual + place, some);
-        storeSome(rows + i * channels + c, leakyVector(x), some);
-      }
+    for (int32_t c = 0; residual && c < channels; c += LANES) {
+      const float *x = values + first * channels, *add = residual + first * channels;
+      if (channels - c >= LANES) activateRows(x, add, a, count, channels, c, LANES, rows);
+      else activateSomeRows(x, add, a, count, channels, c, channels - c, rows);
     }
     loadColumns(
       residual ? rows : values + first * channels, channels, count, channels, columns);

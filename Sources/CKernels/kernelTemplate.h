@@ -12,18 +12,19 @@
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
-// Sums of 27 taps for `voxels` voxels and `vectors` x 16 channels, kept in registers. The three
-// taps along x of all input channels are contiguous. Voxel v begins at offset[v], or at v*stride
-// where a constant stride is given.
+// Sums of the taps of slices [z0, z1) of three for `voxels` voxels and `vectors` x 16 channels, kept
+// in registers. The three taps along x of all input channels are contiguous. Voxel v begins at
+// offset[v], or at v*stride where a constant stride is given.
 INLINE void convolveTile(
   const int voxels, const int vectors, const int stride, const float *input,
   const int64_t *offset, const float *weights, int64_t channels, int64_t row, int64_t plane,
-  Floats sums[][2]) {
+  int z0, int z1, Floats sums[][2]) {
   Floats sum[TILE16][2];
   UNROLL for (int v = 0; v < voxels; v++)
     UNROLL for (int k = 0; k < vectors; k++) sum[v][k] = splat(0);
   const int64_t taps = 3 * channels;
-  for (int z = 0; z < 3; z++) {
+  weights += z0 * 3 * taps * vectors * LANES;
+  for (int z = z0; z < z1; z++) {
     for (int y = 0; y < 3; y++) {
       const float *line = input + z * plane + y * row;
       for (int64_t j = 0; j < taps; j++) {
@@ -67,6 +68,7 @@ INLINE void convolveVoxels(
   int64_t offset[TILE16], output[TILE16], residual[TILE16];
   const int64_t line = first / c->width;
   int64_t x = first % c->width, y = line % c->height, z = line / c->height;
+  const int z1 = z == c->depth - 1 ? 2 : 3;
   for (int v = 0; v < tile; v++) {
     if (v >= count) {  // the rest of the tile repeats the last voxel
       offset[v] = offset[count - 1];
@@ -83,9 +85,10 @@ INLINE void convolveVoxels(
   }
   Floats sums[TILE16][2];
   const int64_t size = (int64_t)27 * c->inputChannels * c->lanes;
+  // What is before the first slice and behind the last is zero, for all voxels of the tile alike.
   convolveTile(
     tile, vectors, stride, stride ? c->input + offset[0] : c->input, offset,
-    c->weights + block * size, c->inputChannels, row, plane, sums);
+    c->weights + block * size, c->inputChannels, row, plane, z == 0 ? 1 : 0, z1, sums);
   for (int v = 0; v < count; v++) {
     for (int k = 0; k < vectors; k++) {
       int channel = block * c->lanes + k * LANES;
@@ -103,9 +106,17 @@ static void KERNEL(convolve3)(
   const int64_t first = row0 * c->width, end = row1 * c->width;
   const int wide = WIDEST == 32 && c->lanes == 32;
   const int tile = wide ? TILE32 : TILE16;
+  // Tiles end with the slice where two thirds of the taps of the first and the last are worth more
+  // than the registers that the last tile of a slice leaves unused.
+  const int64_t slice = (int64_t)c->height * c->width, all = c->depth * slice;
+  const bool bySlice =
+    (slice + tile - 1) / tile * (3 * c->depth - 2) < (all + tile - 1) / tile * 3;
   for (int32_t block = block0; block < block1; block++) {
-    for (int64_t voxel = first; voxel < end; voxel += tile) {
-      const int count = end - voxel < tile ? (int)(end - voxel) : tile;
+    int count = 0;
+    for (int64_t voxel = first; voxel < end; voxel += count) {
+      int64_t most = end - voxel;
+      if (bySlice && most > slice - voxel % slice) most = slice - voxel % slice;
+      count = most < tile ? (int)most : tile;
       if (wide) convolveVoxels(c, TILE32, 2, 0, voxel, count, block);
       else if (c->inputChannels == 16 && c->width % TILE16 == 0)
         convolveVoxels(c, TILE16, 1, 16, voxel, count, block);
@@ -125,22 +136,23 @@ static void KERNEL(convolve3)(
 #include "optimiser.h"
 #include "probabilities.h"
 
-static void KERNEL(layerNorm)(
-  const float *tokens, const float *position, const float *weight, const float *bias, float *sum,
-  float *normalised, int64_t n, int64_t channels) {
+// `whole`: the channels are whole vectors.
+INLINE void layerNormOf(
+  const bool whole, const float *tokens, const float *position, const float *weight,
+  const float *bias, float *sum, float *normalised, int64_t n, int64_t channels) {
   for (int64_t t = 0; t < n; t++) {
     const float *x = tokens + t * channels, *p = position + t * channels;
     float *placed = sum + t * channels, *y = normalised + t * channels;
     Floats total = {0}, squares = {0};
     for (int64_t c = 0; c < channels; c += LANES) {
-      const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+      const int count = whole || channels - c >= LANES ? LANES : (int)(channels - c);
       Floats value = loadSome(x + c, count) + loadSome(p + c, count);
       storeSome(placed + c, value, count);
       total += value;
     }
     const Floats mean = sumOfLanes(total) / (float)channels;
     for (int64_t c = 0; c < channels; c += LANES) {
-      const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+      const int count = whole || channels - c >= LANES ? LANES : (int)(channels - c);
       Floats d = loadSome(placed + c, count) - mean;
       if (count < LANES)
         for (int k = count; k < LANES; k++) d[k] = 0;
@@ -149,12 +161,20 @@ static void KERNEL(layerNorm)(
     const Floats variance = sumOfLanes(squares) / (float)channels;
     const float scale = 1 / sqrtf(variance[0] + epsilon);
     for (int64_t c = 0; c < channels; c += LANES) {
-      const int count = channels - c < LANES ? (int)(channels - c) : LANES;
+      const int count = whole || channels - c >= LANES ? LANES : (int)(channels - c);
       Floats d = loadSome(placed + c, count) - mean;
       storeSome(
         y + c, d * scale * loadSome(weight + c, count) + loadSome(bias + c, count), count);
     }
   }
+}
+
+static void KERNEL(layerNorm)(
+  const float *tokens, const float *position, const float *weight, const float *bias, float *sum,
+  float *normalised, int64_t n, int64_t channels) {
+  if (channels % LANES == 0)
+    layerNormOf(true, tokens, position, weight, bias, sum, normalised, n, channels);
+  else layerNormOf(false, tokens, position, weight, bias, sum, normalised, n, channels);
 }
 
 static void KERNEL(softmax)(float *values, int64_t rows, int64_t columns) {

@@ -6,9 +6,12 @@
 typedef float Floats __attribute__((vector_size(64), aligned(4), may_alias));
 typedef float Aligned __attribute__((vector_size(64), may_alias));
 typedef int32_t Ints __attribute__((vector_size(64), aligned(4), may_alias));
-typedef double Doubles __attribute__((vector_size(128), aligned(8)));
+typedef double Doubles __attribute__((vector_size(128), aligned(8), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+// A case of a loop as a function of its own: beside many others the compiler would keep the addresses
+// of all of them up to date, in memory, for each turn.
+#define OUTLINE static __attribute__((noinline))
 #define LOAD(pointer) (*(const Floats *)(pointer))
 #define STORE(pointer, value) (*(Floats *)(pointer) = (value))
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -37,45 +37,81 @@ INLINE void tapTransform(const int tile, const Floats *t, Floats *g) {
   g[2] = t[5] - (2 / 3.0f * P2) * sum + (1 / 6.0f * Q2) * sum2;
 }
 
+// The transform of a tile of 16 channels, of which `count` exist, from its columns.
+INLINE void transformGradient(
+  const int tile, const Floats *d, int count, float *target, int64_t stride) {
+  const int size = tile + 2;
+  Floats columns[24];
+  UNROLL for (int x = 0; x < tile; x++) {
+    Floats u[6];
+    gradientTransform(tile, d + x * tile, u);
+    UNROLL for (int y = 0; y < size; y++) columns[y * tile + x] = u[y];
+  }
+  UNROLL for (int y = 0; y < size; y++) {
+    Floats u[6];
+    gradientTransform(tile, columns + y * tile, u);
+    UNROLL for (int x = 0; x < size; x++)
+      storeSome(target + (y * size + x) * stride, u[x], count);
+  }
+}
+
+INLINE void wholeGradient(
+  const Winograd *w, const int tile, const float *samples, int64_t ahead, float *target,
+  int64_t stride) {
+  Floats d[16];
+  UNROLL for (int y = 0; y < tile; y++)
+    UNROLL for (int x = 0; x < tile; x++) {
+      const float *sample = samples + y * w->outputRow + x * w->outputChannels;
+      d[x * tile + y] = LOAD(sample);
+      __builtin_prefetch(sample + ahead, 0, 2);
+    }
+  transformGradient(tile, d, LANES, target, stride);
+}
+
+INLINE void edgeGradient(
+  const Winograd *w, const int tile, const float *samples, int y0, int x0, int count,
+  float *target, int64_t stride) {
+  Floats d[16];
+  for (int y = 0; y < tile; y++)
+    for (int x = 0; x < tile; x++)
+      d[x * tile + y] = y0 + y < w->height && x0 + x < w->width
+                          ? loadSome(samples + y * w->outputRow + x * w->outputChannels, count)
+                          : splat(0);
+  transformGradient(tile, d, count, target, stride);
+}
+
+#define GRADIENT_TILES(tile)                                                                     \
+  OUTLINE void KERNEL(wholeGradient##tile)(                                                      \
+    const Winograd *w, const float *samples, int64_t ahead, float *target, int64_t stride) {     \
+    wholeGradient(w, tile, samples, ahead, target, stride);                                      \
+  }                                                                                              \
+  OUTLINE void KERNEL(edgeGradient##tile)(                                                       \
+    const Winograd *w, const float *samples, int y0, int x0, int count, float *target,           \
+    int64_t stride) {                                                                            \
+    edgeGradient(w, tile, samples, y0, x0, count, target, stride);                               \
+  }
+GRADIENT_TILES(2)
+GRADIENT_TILES(4)
+#undef GRADIENT_TILES
+
 INLINE void winogradGradientOf(
   const Winograd *w, const int tile, int32_t z, int32_t tile0, int32_t tile1, float *target,
   int64_t stride) {
-  const int size = tile + 2, tiles = (w->width + tile - 1) / tile;
-  const int64_t step = w->outputChannels;
+  const int tiles = (w->width + tile - 1) / tile;
   const float *plane = w->output + z * w->outputPlane;
   const int64_t ahead = z + 1 < w->depth ? w->outputPlane : 0;
-  for (int32_t index = tile0; index < tile1; index++, target += step) {
+  for (int32_t index = tile0; index < tile1; index++, target += w->outputChannels) {
     const int y0 = index / tiles * tile, x0 = index % tiles * tile;
     const bool inside = y0 + tile <= w->height && x0 + tile <= w->width;
+    const float *samples = plane + y0 * w->outputRow + (int64_t)x0 * w->outputChannels;
     for (int c = 0; c < w->outputChannels; c += LANES) {
       const int count = w->outputChannels - c;
-      const float *samples = plane + y0 * w->outputRow + x0 * step + c;
-      Floats d[16], columns[24];
       if (inside && count >= LANES) {
-        UNROLL for (int y = 0; y < tile; y++)
-          UNROLL for (int x = 0; x < tile; x++) {
-            const float *sample = samples + y * w->outputRow + x * step;
-            d[x * tile + y] = LOAD(sample);
-            __builtin_prefetch(sample + ahead, 0, 2);
-          }
-      } else {
-        for (int y = 0; y < tile; y++)
-          for (int x = 0; x < tile; x++)
-            d[x * tile + y] = y0 + y < w->height && x0 + x < w->width
-                                ? loadSome(samples + y * w->outputRow + x * step, count)
-                                : splat(0);
-      }
-      UNROLL for (int x = 0; x < tile; x++) {
-        Floats u[6];
-        gradientTransform(tile, d + x * tile, u);
-        UNROLL for (int y = 0; y < size; y++) columns[y * tile + x] = u[y];
-      }
-      UNROLL for (int y = 0; y < size; y++) {
-        Floats u[6];
-        gradientTransform(tile, columns + y * tile, u);
-        UNROLL for (int x = 0; x < size; x++)
-          storeSome(target + c + (y * size + x) * stride, u[x], count);
-      }
+        if (tile == 4) KERNEL(wholeGradient4)(w, samples + c, ahead, target + c, stride);
+        else KERNEL(wholeGradient2)(w, samples + c, ahead, target + c, stride);
+      } else if (tile == 4)
+        KERNEL(edgeGradient4)(w, samples + c, y0, x0, count, target + c, stride);
+      else KERNEL(edgeGradient2)(w, samples + c, y0, x0, count, target + c, stride);
     }
   }
 }

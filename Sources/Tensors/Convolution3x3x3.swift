@@ -199,6 +199,7 @@ public final class Convolution3x3x3 {
     parameters.outputPlane = Int64(output.plane)
     parameters.residualRow = Int64(residual?.row ?? 0)
     parameters.residualPlane = Int64(residual?.plane ?? 0)
+    parameters.depth = Int32(input.grid.depth)
     parameters.height = Int32(input.grid.height)
     parameters.width = Int32(input.grid.width)
     parameters.inputChannels = Int32(inputChannels)

@@ -16,6 +16,9 @@ struct Convolution3x3x3Tests {
     Shape(inputs: 5, outputs: 33, grid: Grid(1, 1, 1)),
     Shape(inputs: 64, outputs: 64, grid: Grid(4, 4, 8)),
     Shape(inputs: 32, outputs: 16, grid: Grid(5, 10, 11)),
+    // Direct tiles that end with their slice, and 25 rows of products: one tile takes 13.
+    Shape(inputs: 8, outputs: 40, grid: Grid(2, 5, 5)),
+    Shape(inputs: 4, outputs: 20, grid: Grid(4, 10, 10)),
   ]
 
   /// Convolution by its definition, in double: planar in, planar out.

@@ -16,7 +16,7 @@ typedef struct {
   float *output;          // voxel (z,y,x) at z*outputPlane + y*outputRow + x*outputChannels
   int64_t outputRow, outputPlane;
   int64_t residualRow, residualPlane;
-  int32_t height, width, inputChannels, outputChannels;
+  int32_t depth, height, width, inputChannels, outputChannels;
   int32_t lanes;          // output channels of a weight block: 16 or 32
   bool leaky;             // LeakyReLU, slope 0.01
 } Convolution3;

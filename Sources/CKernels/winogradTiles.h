@@ -1,0 +1,219 @@
+// The transforms of minimal filtering of a tile of 16 channels: of its samples, and of its products
+// with what follows them.
+
+// One tile's samples of 16 channels (of which `count` exist), zero outside the volume, with the
+// input's normalisation where there is one.
+INLINE void gatherTile(
+  const Winograd *w, const int size, const float *plane, int y0, int x0, int channel, int count,
+  Floats *samples) {
+  Floats mean = {0}, scale = {0}, shift = {0};
+  const bool normalised = w->affine.scale != 0;
+  if (normalised) {
+    mean = loadSome(w->affine.mean + channel, count);
+    scale = loadSome(w->affine.scale + channel, count);
+    shift = loadSome(w->affine.shift + channel, count);
+  }
+  for (int y = 0; y < size; y++) {
+    for (int x = 0; x < size; x++) {
+      Floats value = {0};
+      if (y0 + y >= 0 && y0 + y < w->height && x0 + x >= 0 && x0 + x < w->width) {
+        value = loadSome(
+          plane + (y0 + y) * w->inputRow + (int64_t)(x0 + x) * w->inputChannels + channel, count);
+        if (normalised) value = leakyVector((value - mean) * scale + shift);
+      }
+      samples[y * size + x] = value;
+    }
+  }
+}
+
+// The transform of one tile of 16 channels, whose samples are row by row at `samples`.
+INLINE void transformTile(
+  const int tile, const float *samples, int64_t row, int64_t step, int count, float *target,
+  int64_t stride) {
+  const int size = tile + 2;
+  UNROLL for (int pair = 0; pair < size / 2; pair++) {
+    const int first = pair == 0 ? 0 : 2 * pair - 1, second = pair == 0 ? size - 1 : 2 * pair;
+    Floats columns[2][6], t[6];
+    UNROLL for (int x = 0; x < size; x++) {
+      Floats d[6];
+      UNROLL for (int y = 0; y < size; y++) d[y] = LOAD(samples + y * row + x * step);
+      inputPair(tile, pair, d, &columns[0][x], &columns[1][x]);
+    }
+    inputTransform(tile, columns[0], t);
+    UNROLL for (int x = 0; x < size; x++)
+      storeSome(target + (first * size + x) * stride, t[x], count);
+    inputTransform(tile, columns[1], t);
+    UNROLL for (int x = 0; x < size; x++)
+      storeSome(target + (second * size + x) * stride, t[x], count);
+  }
+}
+
+// A tile that reaches beyond the volume, or has fewer channels.
+INLINE void edgeTile(
+  const Winograd *w, const int tile, const float *plane, int y0, int x0, int channel, int count,
+  float *target, int64_t stride) {
+  const int size = tile + 2;
+  Floats samples[36];
+  gatherTile(w, size, plane, y0, x0, channel, count, samples);
+  transformTile(
+    tile, (const float *)samples, size * LANES, LANES, count, target, stride);
+}
+
+// A whole tile of 16 channels that are normalised as they are read, once each: what is between the
+// axes goes through memory.
+INLINE void normaliseTile(
+  const Winograd *w, const int tile, const float *samples, int channel, float *target,
+  int64_t stride) {
+  const int size = tile + 2;
+  const Floats mean = LOAD(w->affine.mean + channel), scale = LOAD(w->affine.scale + channel);
+  const Floats shift = LOAD(w->affine.shift + channel) - mean * scale;
+  Floats columns[36], t[6];
+  for (int x = 0; x < size; x++) {
+    Floats d[6];
+    UNROLL for (int y = 0; y < size; y++)
+      d[y] =
+        leakyVector(LOAD(samples + y * w->inputRow + x * w->inputChannels) * scale + shift);
+    inputTransform(tile, d, t);
+    UNROLL for (int y = 0; y < size; y++) columns[y * size + x] = t[y];
+  }
+  for (int y = 0; y < size; y++) {
+    inputTransform(tile, columns + y * size, t);
+    UNROLL for (int x = 0; x < size; x++) STORE(target + (y * size + x) * stride, t[x]);
+  }
+}
+
+// A tile within the volume or its halo, the same normalised, and any other.
+#define INPUT_TILES(tile)                                                                        \
+  OUTLINE void KERNEL(insideTile##tile)(                                                         \
+    const Winograd *w, const float *samples, float *target, int64_t stride) {                    \
+    transformTile(tile, samples, w->inputRow, w->inputChannels, LANES, target, stride);          \
+  }                                                                                              \
+  OUTLINE void KERNEL(normalisedTile##tile)(                                                     \
+    const Winograd *w, const float *samples, int channel, float *target, int64_t stride) {       \
+    normaliseTile(w, tile, samples, channel, target, stride);                                    \
+  }                                                                                              \
+  OUTLINE void KERNEL(edgeTile##tile)(                                                           \
+    const Winograd *w, const float *plane, int y0, int x0, int channel, float *target,           \
+    int64_t stride) {                                                                            \
+    const int count = w->inputChannels - channel;                                                \
+    if (count >= LANES) edgeTile(w, tile, plane, y0, x0, channel, LANES, target, stride);        \
+    else edgeTile(w, tile, plane, y0, x0, channel, count, target, stride);                       \
+  }
+INPUT_TILES(2)
+INPUT_TILES(4)
+#undef INPUT_TILES
+
+// Has a tile's samples fetched.
+INLINE void fetchTile(const Winograd *w, const int size, const float *samples) {
+  UNROLL for (int y = 0; y < size; y++)
+    UNROLL for (int x = 2; x < size; x++)
+      __builtin_prefetch(samples + y * w->inputRow + x * w->inputChannels, 0, 2);
+}
+
+// Where a tile of 16 output channels goes, of which `count` exist, and what is added to it.
+typedef struct {
+  const float *residual;  // the first of the tile's, or NULL
+  float *output;
+  int channel, count;
+  int rows, columns;      // of the tile, inside the volume
+  Floats bias, sum, squares;
+} OutputTile;
+
+// Row y of a tile, whose columns are still to be transformed.
+INLINE void finishRow(
+  const Winograd *w, const int tile, const bool measured, const Floats *row, int y,
+  OutputTile *f) {
+  if (y >= f->rows) return;
+  Floats values[4];
+  outputTransform(tile, row, values);
+  UNROLL for (int x = 0; x < tile; x++) values[x] += f->bias;
+  if (f->residual) {
+    const float *residual = f->residual + y * w->residualRow;
+    UNROLL for (int x = 0; x < tile; x++)
+      if (x < f->columns) values[x] += loadSome(residual + x * w->outputChannels, f->count);
+  }
+  if (w->leaky) {
+    UNROLL for (int x = 0; x < tile; x++) values[x] = leakyVector(values[x]);
+  }
+  float *output = f->output + y * w->outputRow;
+  if (w->streams) {
+    UNROLL for (int x = 0; x < tile; x++)
+      if (x < f->columns)
+        __builtin_nontemporal_store(values[x], (Aligned *)(output + x * w->outputChannels));
+  } else {
+    UNROLL for (int x = 0; x < tile; x++)
+      if (x < f->columns) storeSome(output + x * w->outputChannels, values[x], f->count);
+  }
+  if (!measured) return;
+  UNROLL for (int x = 0; x < tile; x++) {
+    if (x < f->columns) {
+      f->sum += values[x];
+      f->squares += values[x] * values[x];
+    }
+  }
+}
+
+// The transform of a tile's products, and what follows. Rows are finished in order, which their sums
+// depend on.
+INLINE void finishTile(
+  const Winograd *w, const int tile, const bool measured, const float *products, int64_t stride,
+  OutputTile *f, double *moments) {
+  const int size = tile + 2;
+  Floats rows[4][6];
+  UNROLL for (int pair = 0; pair < tile / 2; pair++) {
+    UNROLL for (int x = 0; x < size; x++) {
+      Floats m[6];
+      UNROLL for (int i = 0; i < size; i++)
+        m[i] = loadSome(products + (i * size + x) * stride, f->count);
+      outputPair(tile, pair, m, &rows[pair][x], &rows[pair + tile / 2][x]);
+    }
+    finishRow(w, tile, measured, rows[pair], pair, f);
+  }
+  UNROLL for (int y = tile / 2; y < tile; y++) finishRow(w, tile, measured, rows[y], y, f);
+  if (!measured) return;
+  // At most 16 values are added in single precision, the rest in double.
+  double *sums = moments + f->channel, *squares = sums + w->outputChannels;
+  if (f->count >= LANES) {
+    *(Doubles *)sums += widen(f->sum);
+    *(Doubles *)squares += widen(f->squares);
+    return;
+  }
+  for (int k = 0; k < f->count; k++) {
+    sums[k] += f->sum[k];
+    squares[k] += f->squares[k];
+  }
+}
+
+// One tile of 16 output channels, of which `count` exist: the part inside the volume.
+INLINE void outputTile(
+  const Winograd *w, const int tile, const bool whole, const float *products, int64_t stride, int z,
+  int y0, int x0, int channel, double *moments) {
+  const int64_t place = (int64_t)x0 * w->outputChannels + channel;
+  const int count = w->outputChannels - channel;
+  OutputTile f = {
+    .residual =
+      w->residual ? w->residual + z * w->residualPlane + y0 * w->residualRow + place : 0,
+    .output = w->output + z * w->outputPlane + y0 * w->outputRow + place,
+    .channel = channel,
+    .count = whole || count > LANES ? LANES : count,
+    .rows = whole || w->height - y0 > tile ? tile : w->height - y0,
+    .columns = whole || w->width - x0 > tile ? tile : w->width - x0};
+  f.bias = w->bias ? loadSome(w->bias + channel, f.count) : splat(0);
+  if (moments) finishTile(w, tile, true, products, stride, &f, moments);
+  else finishTile(w, tile, false, products, stride, &f, moments);
+}
+
+#define OUTPUT_TILES(tile)                                                                       \
+  OUTLINE void KERNEL(wholeOutput##tile)(                                                        \
+    const Winograd *w, const float *products, int64_t stride, int z, int y0, int x0,             \
+    int channel, double *moments) {                                                              \
+    outputTile(w, tile, true, products, stride, z, y0, x0, channel, moments);                    \
+  }                                                                                              \
+  OUTLINE void KERNEL(edgeOutput##tile)(                                                         \
+    const Winograd *w, const float *products, int64_t stride, int z, int y0, int x0,             \
+    int channel, double *moments) {                                                              \
+    outputTile(w, tile, false, products, stride, z, y0, x0, channel, moments);                   \
+  }
+OUTPUT_TILES(2)
+OUTPUT_TILES(4)
+#undef OUTPUT_TILES
