@@ -19,6 +19,50 @@ std::string trimmed(const std::string &text) {
   return kept.find('\0') == std::string::npos ? kept : "";
 }
 
+// Items of a request (PS3.8 9.3.2) and of its user information (PS3.7 D.3.3.5).
+constexpr uint8_t presentation_context = 0x20, abstract_syntax = 0x30, transfer_syntax = 0x40,
+                  user_information = 0x50, extended_negotiation = 0x56;
+constexpr size_t longest_uid = 64;
+
+size_t number_at(const std::string &bytes, size_t place) {
+  return size_t(uint8_t(bytes[place])) << 8 | uint8_t(bytes[place + 1]);
+}
+
+/// Calls back with type, beginning and end of each item; false where one is cut off, or is not wanted.
+template <typename Check>
+bool check_items(const std::string &bytes, size_t place, size_t end, Check check) {
+  while (place < end) {
+    if (end - place < 4 || end - place - 4 < number_at(bytes, place + 2)) return false;
+    const size_t next = place + 4 + number_at(bytes, place + 2);
+    if (!check(uint8_t(bytes[place]), place + 4, next)) return false;
+    place = next;
+  }
+  return true;
+}
+
+/// Whether DCMTK can read the items of a request. It refuses the others too, but 3.6.7 then loses the
+/// memory of what it has read of them.
+bool is_readable(const std::string &request) {
+  const auto is_of_context = [](uint8_t type, size_t begin, size_t end) {
+    return (type == abstract_syntax || type == transfer_syntax) && end - begin <= longest_uid;
+  };
+  const auto is_of_user = [&](uint8_t type, size_t begin, size_t end) {
+    return type != extended_negotiation ||
+           (end - begin >= 2 && number_at(request, begin) <= end - begin - 2);
+  };
+  return check_items(request, fixed_length, request.size(), [&](uint8_t type, size_t begin, size_t end) {
+    if (type == user_information) return check_items(request, begin, end, is_of_user);
+    if (type != presentation_context) return true;
+    size_t syntaxes = 0;
+    return end - begin >= 4 && check_items(request, begin + 4, end,
+                                           [&](uint8_t type, size_t begin, size_t end) {
+                                             syntaxes += type == transfer_syntax;
+                                             return is_of_context(type, begin, end);
+                                           }) &&
+           syntaxes > 0;
+  });
+}
+
 constexpr Rejection unsupported_protocol = {1, 2, 2};
 constexpr Rejection unknown_calling = {1, 1, 3};
 constexpr Rejection unknown_called = {1, 1, 7};
@@ -64,6 +108,11 @@ bool admit(AssociationSettings &settings, const std::string &request,
   }
   const std::string fault = free_space_fault(settings);
   if (!fault.empty()) return reject(limit_exceeded, fault);
+  if (!is_readable(request)) {
+    report(settings, identity, CDCMTK_EVENT_NO_ASSOCIATION, "the association request cannot be read");
+    connection.abort(AbortSource::provider, AbortReason::invalid_parameter);
+    return false;
+  }
   return peer.associate() || reject(limit_exceeded, "too many associations");
 }
 
