@@ -50,7 +50,7 @@ bool is_readable(const std::string &request) {
     return type != extended_negotiation ||
            (end - begin >= 2 && number_at(request, begin) <= end - begin - 2);
   };
-  return check_items(request, fixed_length, request.size(), [&](uint8_t type, size_t begin, size_t end) {
+  const auto is_item = [&](uint8_t type, size_t begin, size_t end) {
     if (type == user_information) return check_items(request, begin, end, is_of_user);
     if (type != presentation_context) return true;
     size_t syntaxes = 0;
@@ -60,7 +60,8 @@ bool is_readable(const std::string &request) {
                                              return is_of_context(type, begin, end);
                                            }) &&
            syntaxes > 0;
-  });
+  };
+  return check_items(request, fixed_length, request.size(), is_item);
 }
 
 constexpr Rejection unsupported_protocol = {1, 2, 2};

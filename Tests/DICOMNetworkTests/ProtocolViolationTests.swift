@@ -34,6 +34,8 @@ import Testing
     Violation("short-request", "ABORT 2 6", "the association request is cut off"),
     Violation("long-version-name", "ABORT 2 6", "the association request cannot be read"),
     Violation("item-beyond-its-pdu", "ABORT 2 6", "the association request cannot be read"),
+    Violation("long-uid", "ABORT 2 6", "the association request cannot be read"),
+    Violation("short-context", "ABORT 2 6", "the association request cannot be read"),
   ]
 
   static let inAnAssociation = [

@@ -135,6 +135,8 @@ def probes(called):
         "short-request": [pdu(1, bytes(10))],
         "long-version-name": [request(called, name=b"V" * 60000)],
         "item-beyond-its-pdu": [request(called, tail=b"\x20\x00\xff\xff")],
+        "long-uid": [request(called, sop_class=b"1." * 150)],
+        "short-context": [request(called, tail=item(0x20, b"\3\0"))],
         "no-context": [request(called, contexts=0)],
         "second-request": [rq, rq],
         "accept-from-the-caller": [rq, b"\x02" + rq[1:]],
