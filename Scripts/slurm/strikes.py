@@ -260,9 +260,9 @@ class Strikes(StrikesAtNodes):
         """What one has computed of a job is not computed again by the other."""
         self.compute_by("local")
         try:
-            uids = self.send(1, slices=120, size=256)
-            until("a running job", lambda: [row for row in [self.row(uids[0])] if row and row["state"] == "running"])
-            time.sleep(1)
+            # Long enough that patches are left, both when the daemon has a checkpoint of it and when a node has.
+            uids = self.send(1, slices=400, size=256)
+            until("a checkpoint", lambda: list((self.folder / "state/checkpoints").iterdir()))
             self.compute_by("slurm")
             job = self.row(uids[0])["id"]
             # Written when the daemon was stopped; a node has it by now, or will have.
