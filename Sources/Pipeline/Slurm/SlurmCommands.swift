@@ -23,7 +23,10 @@ struct SlurmCommands: Sendable {
     folders.map { "\($0)/\(command)" }.first { access($0, X_OK) == 0 }
   }
 
-  /// - Parameter environment: that it has; nil for that of this process.
+  /// - Parameters:
+  ///   - command: its name or path.
+  ///   - arguments: of the command.
+  ///   - environment: that it has; nil for that of this process.
   /// - Returns: its standard output.
   /// - Throws: ``SlurmCommandError`` where it cannot be run or ends with another status than 0.
   func run(

@@ -90,6 +90,8 @@ enum CaptureText {
     private static let swatch = 12.0
 
     /// - Parameters:
+    ///   - entries: in order.
+    ///   - size: of the text, in pixels.
     ///   - width: of the whole, in pixels.
     ///   - isSpread: whether columns share the whole width; else they are as wide as the longest entry.
     ///   - canvas: to measure text on.
