@@ -50,10 +50,11 @@ let package = Package(
     .target(name: "FileSystem"),
     .target(name: "Cryptography", dependencies: ["COpenSSL"]),
     .target(name: "Volumes"),
-    .target(name: "GeometryGate", dependencies: ["Volumes"]),
+    .target(name: "Wording"),
+    .target(name: "GeometryGate", dependencies: ["Volumes", "Wording"]),
     .target(name: "Evaluation", dependencies: ["FileSystem", "Volumes"]),
-    .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes"]),
-    .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem"]),
+    .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes", "Wording"]),
+    .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem", "Wording"]),
     .target(name: "Terminology"),
     .target(
       name: "StrictYAML", dependencies: ["FileSystem", .product(name: "Yams", package: "Yams")]),
@@ -71,7 +72,7 @@ let package = Package(
       name: "Segmentation",
       dependencies: [
         "UNETRPP", "Tensors", "Checkpoints", "FileSystem", "SeriesSelection", "StrictYAML",
-        "Terminology", "Volumes", "Cryptography",
+        "Terminology", "Volumes", "Cryptography", "Wording",
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [.copy("Models")]),
@@ -80,7 +81,7 @@ let package = Package(
       name: "DICOM",
       dependencies: [
         "CDCMTK", "CCodecs", "FileSystem", "Terminology", "Volumes",
-        "Cryptography",
+        "Cryptography", "Wording",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
@@ -131,13 +132,13 @@ let package = Package(
     .target(
       name: "Results",
       dependencies: [
-        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "Cryptography",
+        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "Cryptography", "Wording",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "JobLedger",
       dependencies: [
-        "Clocks", "FileSystem", "Cryptography",
+        "Clocks", "FileSystem", "Cryptography", "Wording",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(
@@ -152,33 +153,33 @@ let package = Package(
     .target(
       name: "Notifications",
       dependencies: [
-        "CCurl", "FileSystem", "JobLedger", "WebClient",
+        "CCurl", "FileSystem", "JobLedger", "WebClient", "Wording",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .target(
       name: "Traces",
       dependencies: [
-        "Cryptography", "JobLedger", "WebClient",
+        "Cryptography", "JobLedger", "WebClient", "Wording",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .target(
       name: "AuditLog",
       dependencies: [
-        "FileSystem",
+        "FileSystem", "Wording",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
       ]),
-    .target(name: "Explanation", dependencies: ["JobLedger"]),
+    .target(name: "Explanation", dependencies: ["JobLedger", "Wording"]),
     .target(
       name: "Dashboard",
       dependencies: [
         "Clocks", "CPNG", "Credentials", "Cryptography", "DICOM", "DICOMNetwork", "Explanation",
-        "JobLedger", "Results", "Volumes", "WebServer",
+        "JobLedger", "Results", "Volumes", "WebServer", "Wording",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
@@ -189,28 +190,28 @@ let package = Package(
       name: "SeriesReading",
       dependencies: [
         "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
-        "Cryptography",
+        "Cryptography", "Wording",
       ]),
     .target(
       name: "SeriesProcessing",
       dependencies: [
         "SeriesReading", "Segmentation", "Results", "Checkpoints", "DICOM", "FileSystem",
         "GeometryGate", "NIfTI",
-        "SeriesSelection", "Tensors", "Terminology", "UNETRPP", "Volumes",
+        "SeriesSelection", "Tensors", "Terminology", "UNETRPP", "Volumes", "Wording",
       ]),
     .target(
       name: "TrainingRuns",
       dependencies: [
         "Training", "SeriesProcessing", "SeriesReading", "Segmentation", "Results", "Evaluation",
         "NIfTI", "StrictYAML", "DICOM", "FileSystem", "GeometryGate", "Checkpoints", "Tensors",
-        "UNETRPP", "Terminology", "Volumes", "Cryptography",
+        "UNETRPP", "Terminology", "Volumes", "Cryptography", "Wording",
       ]),
     .target(
       name: "Ingest",
       dependencies: [
         "Clocks", "Cryptography", "SeriesReading", "DICOM", "DICOMNetwork", "FileSystem",
         "JobLedger",
-        "WatchFolder",
+        "WatchFolder", "Wording",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -222,7 +223,7 @@ let package = Package(
         "Evaluation",
         "Explanation", "FileSystem", "GeometryGate", "JobLedger", "Notifications", "Results",
         "Segmentation", "SeriesSelection", "Tensors", "Traces", "Volumes",
-        "WebClient", "WebServer",
+        "WebClient", "WebServer", "Wording",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
@@ -235,7 +236,7 @@ let package = Package(
         "Notifications", "Results", "Segmentation", "SeriesSelection",
         "Terminology",
         "Training", "TrainingRuns", "UNETRPP",
-        "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI",
+        "Tensors", "Checkpoints", "Volumes", "Evaluation", "NIfTI", "Wording",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -248,6 +249,7 @@ let package = Package(
     .testTarget(name: "FileSystemTests", dependencies: ["FileSystem", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "FileSystem"]),
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "GeometryGate", "TestSupport"]),
+    .testTarget(name: "WordingTests", dependencies: ["Wording"]),
     .testTarget(name: "GeometryGateTests", dependencies: ["GeometryGate", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
     .testTarget(name: "NIfTITests", dependencies: ["NIfTI", "Volumes", "TestSupport"]),

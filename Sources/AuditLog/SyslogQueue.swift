@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Synchronization
+import Wording
 
 /// Entries on their way to a syslog server. Nobody waits for it: what it does not take is kept within bounds,
 /// then the oldest is lost, counted and said in the log.
@@ -51,7 +52,9 @@ final class SyslogQueue: Sendable {
     }
     task.withLock { $0?.cancel() }
     let left = state.withLock { $0.entries.count + $0.lost }
-    if left > 0 { logger.warning("\(left) entries of the audit log did not reach \(place)") }
+    if left > 0 {
+      logger.warning("\(counted(left, "entry", "entries")) of the audit log did not reach \(place)")
+    }
   }
 
   private var place: String { "the syslog server \(server.host):\(server.port)" }
@@ -98,7 +101,8 @@ final class SyslogQueue: Sendable {
       return state.lost
     }
     guard lost > 0 else { return }
-    logger.error("\(lost) entries of the audit log were lost to \(place); the files have them")
+    let what = counted(lost, "entry of the audit log was", "entries of the audit log were")
+    logger.error("\(what) lost to \(place), not to the files")
   }
 
   private static func words(_ error: any Error) -> String {

@@ -1,3 +1,5 @@
+import Wording
+
 /// Why a pickle is not read. `file` is the path, with the archive's entry where it has one.
 public enum PickleError: Error, Equatable, Sendable, CustomStringConvertible {
   case truncated(file: String, offset: Int, wanted: Int)
@@ -14,7 +16,7 @@ public enum PickleError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .truncated(let file, let offset, let wanted):
-      "\(file): the pickle ends too early: \(wanted) bytes are wanted at byte \(offset)"
+      "\(file): the pickle ends too early: \(counted(wanted, "byte is", "bytes are")) wanted at byte \(offset)"
     case .unsupportedProtocol(let file, let offset, let version):
       "\(file): pickle protocol \(version) at byte \(offset) is not one of 2 to 5"
     case .unknownOpcode(let file, let offset, let opcode):
@@ -30,7 +32,7 @@ public enum PickleError: Error, Equatable, Sendable, CustomStringConvertible {
     case .limit(let file, let offset, let what, let limit):
       "\(file): the pickle has more \(what) than the \(limit) allowed, at byte \(offset)"
     case .bytesAfterEnd(let file, let offset, let count):
-      "\(file): \(count) bytes follow the end of the pickle at byte \(offset)"
+      "\(file): \(counted(count, "byte follows", "bytes follow")) the end of the pickle at byte \(offset)"
     }
   }
 

@@ -1,3 +1,5 @@
+import Wording
+
 /// What the opcodes make: numbers, text, mappings, calls kept as data, and storages.
 extension PickleReader {
   mutating func pushLong(_ digits: UnsafeRawBufferPointer) throws(PickleError) {
@@ -66,7 +68,7 @@ extension PickleReader {
       throw malformed("the arguments are not a tuple")
     }
     guard let counts = global.argumentCounts, counts.contains(items.count) else {
-      throw refusedCall(global, "not with \(items.count) arguments")
+      throw refusedCall(global, "not with \(counted(items.count, "argument"))")
     }
     switch global {
     case .orderedDictionary: try pushDictionary(items.first)
@@ -83,7 +85,7 @@ extension PickleReader {
     guard case .global(let global) = document[callee], case .tuple(let items) = document[arguments]
     else { throw malformed("what is made is not a named object, or its arguments are no tuple") }
     guard case .inert = global, let counts = global.argumentCounts, counts.contains(items.count)
-    else { throw refusedCall(global, "not as a new object of \(items.count) arguments") }
+    else { throw refusedCall(global, "not as a new object of \(counted(items.count, "argument"))") }
     try push(.call(global, arguments: arguments, state: nil))
   }
 

@@ -1,3 +1,5 @@
+import Wording
+
 /// A checkpoint that `torch.save` wrote, in the zip container or the older stream of pickles.
 ///
 /// Nothing of the file is run: its pickle is read by ``PickleError``'s strict reader, which knows
@@ -128,7 +130,8 @@ public final class PyTorchFile {
     let folders = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }.map { $0.dropLast(9) }
     guard folders.count == 1 else {
       throw .unknownFormat(
-        path: archive.path, found: "a zip archive with \(folders.count) entries named data.pkl")
+        path: archive.path,
+        found: "a zip archive with \(counted(folders.count, "entry", "entries")) named data.pkl")
     }
     return String(folders[0])
   }

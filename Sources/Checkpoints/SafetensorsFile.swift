@@ -1,4 +1,5 @@
 import Foundation
+import Wording
 
 /// A safetensors file, memory-mapped and checked in full before any tensor is handed out.
 ///
@@ -34,7 +35,7 @@ public final class SafetensorsFile: Sendable {
       throw .unreadable(path: path, reason: error.reason)
     }
     guard mapping.bytes.count >= 8 else {
-      throw .unreadable(path: path, reason: "it has only \(mapping.bytes.count) bytes")
+      throw .unreadable(path: path, reason: "it has only \(counted(mapping.bytes.count, "byte"))")
     }
     let (header, dataStart) = try Self.readHeader(mapping.bytes, path: path)
     self.path = path

@@ -1,3 +1,5 @@
+import Wording
+
 /// A tensor of a PyTorch checkpoint: a strided view of a storage.
 struct TensorView: Equatable {
   var storage: PickleDocument.Storage
@@ -19,7 +21,9 @@ struct TensorView: Equatable {
     self.shape = shape
     self.strides = strides
     guard shape.count == strides.count, shape.count <= 16 else {
-      throw Fault(reason: "has \(shape.count) axes and \(strides.count) strides")
+      throw Fault(
+        reason:
+          "has \(counted(shape.count, "axis", "axes")) and \(counted(strides.count, "stride"))")
     }
     guard offset >= 0, shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 }) else {
       throw Fault(reason: "has a negative size, stride or offset")

@@ -1,3 +1,5 @@
+import Wording
+
 /// What nnU-Net's plans say of the preprocessing that a network was trained with: `plans.pkl` or a
 /// checkpoint's `.model.pkl` of version 1, `plans.json` of version 2.
 ///
@@ -49,7 +51,7 @@ public enum TrainingPlansError: Error, Equatable, Sendable, CustomStringConverti
     case .unreadable(let path, let reason): "\(path): cannot be read: \(reason)"
     case .pickle(let error): error.description
     case .textReplaced(let path, let count):
-      "\(path): is damaged: somebody replaced the text nnUNet by nnFormer, \(count) times, but "
+      "\(path): is damaged: somebody replaced the text nnUNet by nnFormer, \(counted(count, "time")), but "
         + "not the lengths before it. This restores it: LC_ALL=C sed s/nnFormer/nnUNet/g"
     case .missing(let path, let key): "\(path): the plans have no \(key)"
     case .invalid(let path, let key, let reason): "\(path): the plans' \(key) \(reason)"
@@ -72,7 +74,7 @@ extension TrainingPlans {
     do throws(MappedFile.Failure) {
       let mapping = try MappedFile(path: path)
       guard mapping.bytes.count <= PickleReader.byteLimit else {
-        throw MappedFile.Failure(reason: "it has \(mapping.bytes.count) bytes")
+        throw MappedFile.Failure(reason: "it has \(counted(mapping.bytes.count, "byte"))")
       }
       bytes = mapping.copy()
     } catch {

@@ -1,4 +1,5 @@
 import CZip
+import Wording
 
 /// The entries of a zip archive in memory, stored or deflated, read by libzip.
 ///
@@ -59,7 +60,8 @@ final class ZipArchive {
   ) throws(CheckpointError) -> [String: Entry] {
     let count = Int(zip_get_num_entries(archive, 0))
     guard count <= entryLimit else {
-      throw .damagedArchive(path: path, entry: "", reason: "it has \(count) entries")
+      throw .damagedArchive(
+        path: path, entry: "", reason: "it has \(counted(count, "entry", "entries"))")
     }
     var entries: [String: Entry] = [:]
     for index in 0..<UInt64(max(count, 0)) {

@@ -1,6 +1,7 @@
 import CCodecs
 import CDCMTK
 import Foundation
+import Wording
 
 /// Decodes the frames of one file into stored values.
 struct FrameDecoder {
@@ -50,15 +51,15 @@ struct FrameDecoder {
       {
         "photometric interpretation is not MONOCHROME1 or MONOCHROME2"
       } else if ![8, 16].contains(allocated) {
-        "\(allocated) bits allocated"
+        "\(counted(allocated, "bit")) allocated"
       } else if !(1...allocated).contains(bitsStored) {
-        "\(bitsStored) bits stored of \(allocated)"
+        "\(counted(bitsStored, "bit")) stored of \(allocated)"
       } else if !(bitsStored - 1..<allocated).contains(highBit) {
-        "high bit \(highBit) with \(bitsStored) bits stored of \(allocated)"
+        "high bit \(highBit) with \(counted(bitsStored, "bit")) stored of \(allocated)"
       } else if !(1...65_535).contains(rows) || !(1...65_535).contains(columns)
         || rows * columns > Self.maximumPixels
       {
-        "\(rows) rows and \(columns) columns"
+        "\(counted(rows, "row")) and \(counted(columns, "column"))"
       } else {
         nil
       }
@@ -94,7 +95,7 @@ struct FrameDecoder {
   func storedValues(frame number: Int) throws(DICOMError) -> [Int32] {
     do throws(DecodingFailure) {
       guard (1...frames).contains(number) else {
-        throw "the file has \(frames) frames"
+        throw "the file has \(counted(frames, "frame"))"
       }
       if file.structure.pixelData?.native != nil {
         return stored(try nativeSamples(number), bytesPerSample: bytesPerSample)
@@ -126,7 +127,8 @@ struct FrameDecoder {
       let stated = file.structure.contradictedUID.map {
         ", and \(Tag.transferSyntaxUID) is \($0)"
       }
-      throw "\(value.count) bytes of pixel data where \(expected) are due\(stated ?? "")"
+      throw
+        "\(counted(value.count, "byte")) of pixel data where \(counted(expected, "is", "are")) due\(stated ?? "")"
     }
     let start = value.lowerBound + (number - 1) * frameLength
     // In big endian files OW is stored as swapped 16-bit words, whatever a sample is.
@@ -153,7 +155,10 @@ struct FrameDecoder {
     }
     guard (2...16).contains(header.precision),
       !isSigned || header.precision >= bitsStored || file.transferSyntax.coding == .jpegLS
-    else { throw "codestream has \(header.precision) bits, \(bitsStored) are stored" }
+    else {
+      throw
+        "codestream has \(counted(header.precision, "bit")), \(counted(bitsStored, "is", "are")) stored"
+    }
     try checkAlignment(precision: header.precision)
     let width = header.precision > 8 ? 2 : 1
     var samples = [UInt8](repeating: 0, count: rows * columns * width)

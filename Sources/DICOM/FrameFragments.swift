@@ -1,3 +1,5 @@
+import Wording
+
 /// Which fragments of encapsulated pixel data belong to which frame (PS3.5 A.4).
 enum FrameFragments {
   /// The fragments of each frame, in order.
@@ -18,15 +20,15 @@ enum FrameFragments {
   ) throws(DecodingFailure) -> [[Range<Int>]] {
     let fragments = pixelData.fragments
     guard fragments.count >= frames else {
-      throw "\(fragments.count) fragments for \(frames) frames"
+      throw "\(counted(fragments.count, "fragment")) for \(counted(frames, "frame"))"
     }
     let codestreams = fragments.indices.filter { beginsFrame(bytes[fragments[$0]], coding) }
     guard codestreams.count <= frames else {
-      throw "\(codestreams.count) codestreams for \(frames) frames"
+      throw "\(counted(codestreams.count, "codestream")) for \(counted(frames, "frame"))"
     }
     if frames == 1 {
       guard coding != .runLength || fragments.count == 1 else {
-        throw "\(fragments.count) fragments for 1 frame"
+        throw "\(counted(fragments.count, "fragment")) for 1 frame"
       }
       return [fragments]
     }
@@ -34,7 +36,8 @@ enum FrameFragments {
     let offsets = offsets(pixelData, extendedOffsetTable: extendedOffsetTable, bytes: bytes)
     let starts = offsets.isEmpty ? codestreams : starts(pixelData, at: offsets)
     guard starts.count == frames, starts.first == 0 else {
-      throw "\(fragments.count) fragments cannot be assigned to \(frames) frames"
+      throw
+        "\(counted(fragments.count, "fragment")) cannot be assigned to \(counted(frames, "frame"))"
     }
     return starts.indices.map { index in
       let end = index + 1 < starts.count ? starts[index + 1] : fragments.count

@@ -1,3 +1,5 @@
+import Wording
+
 /// A table from stored values to modality units (PS3.3 C.11.1.1), which replaces slope
 /// and intercept.
 struct ModalityLUT {
@@ -17,7 +19,7 @@ struct ModalityLUT {
       .invalidAttribute(file: file.path, tag: tag, value: value)
     }
     guard items.count == 1 else {
-      throw invalid(.modalityLUTSequence, "\(items.count) items")
+      throw invalid(.modalityLUTSequence, "\(counted(items.count, "item"))")
     }
     // Exactly one of the two may be there (PS3.3 C.11.1).
     if let slope = file.dataset.text(.rescaleSlope), !slope.isEmpty {
@@ -36,7 +38,9 @@ struct ModalityLUT {
     first = isSigned ? Int(Int16(bitPattern: word)) : Int(word)
     let words = Self.words(item, count: count)
     guard words.count == count else {
-      throw invalid(.lutData, "\(words.count) entries where \(count) are due")
+      throw invalid(
+        .lutData,
+        "\(counted(words.count, "entry", "entries")) where \(counted(count, "is", "are")) due")
     }
     let most = descriptor[2] == 8 ? 255 : 65_535
     guard words.allSatisfy({ (0...most).contains($0) }) else {

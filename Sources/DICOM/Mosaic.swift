@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Why the slices of a mosaic cannot be told.
 struct MosaicDefect: Error {
@@ -43,7 +44,8 @@ extension DICOMFile {
       mosaic.columns % perSide == 0
     else {
       throw MosaicDefect(
-        reason: "\(count) tiles do not fit its \(mosaic.columns) columns and \(mosaic.rows) rows")
+        reason: "\(count) tiles do not fit its \(counted(mosaic.columns, "column")) and "
+          + "\(counted(mosaic.rows, "row"))")
     }
     guard let plane = Plane(mosaic) else {
       throw MosaicDefect(
@@ -89,7 +91,8 @@ extension DICOMFile {
     guard grid.rows > 0, grid.columns > 0, grid.rows % perColumn == 0, grid.columns % perRow == 0
     else {
       throw MosaicDefect(
-        reason: "\(count) tiles do not fit its \(grid.columns) columns and \(grid.rows) rows")
+        reason: "\(count) tiles do not fit its \(counted(grid.columns, "column")) and "
+          + "\(counted(grid.rows, "row"))")
     }
     let items = dataset.tag(.uihSlices).map { dataset.items($0) } ?? []
     guard items.count == count else {

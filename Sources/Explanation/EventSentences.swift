@@ -1,5 +1,6 @@
 import Foundation
 import JobLedger
+import Wording
 
 extension StudyRecord.Event {
   /// Nil for what other entries tell in more detail.
@@ -109,8 +110,6 @@ extension StudyRecord.Commitment {
     return [StudyExplanation.Wait(until: state == "ready" ? nextAt : nil, text: text)]
   }
 }
-
-func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
 func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
 

@@ -1,5 +1,6 @@
 import Foundation
 import JobLedger
+import Wording
 
 extension StudyRecord.Series {
   private func entry(_ kind: String, at: Date, _ text: String) -> StudyExplanation.Entry {

@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// What may be done with a series, or with one of its volumes.
 public enum Verdict: String, Sendable, Equatable, Codable {

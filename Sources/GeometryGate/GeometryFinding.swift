@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Something that the gate found in a series: a problem that holds it, a repair, or a note.
 public struct GeometryFinding: Error, Sendable, Equatable, Codable, CustomStringConvertible {

@@ -31,11 +31,6 @@ func formatted(hidden value: String) -> String {
     ? "(blank)" : "hash " + String(UInt32(truncatingIfNeeded: value.hashValue), radix: 16)
 }
 
-/// "1 image", "2 images".
-func counted(_ count: Int, _ noun: String) -> String {
-  count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
-}
-
 /// A number in mm or degrees with at most four decimals.
 func formatted(_ number: Double) -> String {
   formatted(number, decimals: 4)

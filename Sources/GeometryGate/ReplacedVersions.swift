@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Images that were received again with other content, as after a correction in an archive: the
 /// version received last counts, and is compared with those that it replaces.

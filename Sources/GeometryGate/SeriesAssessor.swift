@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// The steps of ``assess(frames:replacing:rules:expectedInstances:pixelHash:)`` and what they found so far.
 struct SeriesAssessor {
@@ -48,7 +49,9 @@ struct SeriesAssessor {
     let difference = found < expected ? "\(expected - found) are missing" : "more than there are"
     problems.append(
       GeometryFinding(
-        .incomplete, "the series has \(found) instances where \(expected) are due: \(difference)"))
+        .incomplete,
+        "the series has \(counted(found, "instance")) where \(counted(expected, "is", "are")) due: "
+          + difference))
   }
 
   /// Adds a finding that holds the series unless such images may be excluded.

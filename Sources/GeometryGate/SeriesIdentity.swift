@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Attributes in which all images of one series must agree.
 extension SeriesAssessor {

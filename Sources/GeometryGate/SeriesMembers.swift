@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Which of the frames of a series can be slices of its volumes.
 extension SeriesAssessor {

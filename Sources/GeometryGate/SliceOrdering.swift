@@ -1,5 +1,6 @@
 import Foundation
 import Volumes
+import Wording
 
 /// The outcome for the frames of one volume.
 struct StackAssessment {

@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// The volumes of a series: first by what no volume can mix, then by what tells repeats apart.
 extension SeriesAssessor {

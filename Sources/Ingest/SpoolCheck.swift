@@ -4,6 +4,7 @@ import Foundation
 import JobLedger
 import SeriesReading
 import Synchronization
+import Wording
 
 /// Files of the spool that are not what was received.
 package struct DamagedSpool: Error, CustomStringConvertible {
@@ -18,7 +19,8 @@ package struct DamagedSpool: Error, CustomStringConvertible {
     let first = findings.prefix(3).joined(separator: "; ")
     let more = findings.count > 3 ? " and \(findings.count - 3) more" : ""
     return
-      "\(findings.count) of \(count) files in the spool are not as they were received, send the "
+      "\(findings.count) of \(counted(count, "file")) in the spool \(findings.count == 1 ? "is" : "are") not "
+      + "as received, send the "
       + "series again: \(first)\(more)"
   }
 }

@@ -3,6 +3,7 @@ import FileSystem
 import Foundation
 import JobLedger
 import Synchronization
+import Wording
 
 /// Compares all files of the spool with the ledger, in both directions, also while a daemon receives.
 ///
@@ -117,7 +118,7 @@ package struct SpoolComparison: Sendable {
       return text(record, "is missing")
     }
     guard status.size == record.byteCount else {
-      return text(record, "has \(status.size) bytes in place of \(record.byteCount)")
+      return text(record, "has \(counted(status.size, "byte")) in place of \(record.byteCount)")
     }
     return comparesHashes ? try SpoolCheck(state: state).finding(record) : nil
   }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// A request for storage commitment, and what is to be reported on it.
 public struct CommitmentRecord: Sendable, Equatable {
@@ -52,7 +53,7 @@ extension Ledger {
             """, arguments: [id, position, reference.sopClassUID, reference.sopInstanceUID])
       }
       try tell(id, "commitment requested", by: .peer, db) {
-        "\(callingAETitle) at \(peerAddress) asks about \($0.objects) objects"
+        "\(callingAETitle) at \(peerAddress) asks about \(counted($0.objects, "object"))"
       }
       return id
     }
@@ -91,7 +92,7 @@ extension Ledger {
         sql: "UPDATE commitments SET state = 'ready', scheduled_at = ? WHERE id = ?",
         arguments: [now, id])
       try tell(id, "commitment decided", by: .program, db) {
-        "\($0.objects - $0.failed) of \($0.objects) objects are held as they came"
+        "held as sent: \($0.objects - $0.failed) of \(counted($0.objects, "object"))"
       }
     }
   }
@@ -159,7 +160,7 @@ extension Ledger {
       let known: String? = try row.value("last_error")
       if state == .discarded {
         try tell(id, "commitment given up", by: .fault, db) { _ in
-          "the report did not arrive in \(attempts) attempts, at last: \(error)"
+          "the report did not arrive in \(counted(attempts, "attempt")), at last: \(error)"
         }
       } else if known != error {
         // A modality that is off all night is told once.

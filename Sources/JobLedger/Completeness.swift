@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// A series about which the query source is to be asked.
 public struct CompletenessQuestion: Sendable, Equatable {
@@ -168,7 +169,8 @@ extension Ledger {
     if listed < here {
       check.postpone(
         .incomplete,
-        reason: "the query source lists \(listed) instances of the series and \(here) are here, so "
+        reason: "the query source lists \(counted(listed, "instance")) of the series and "
+          + "\(counted(here, "is", "are")) here, so "
           + "that it cannot tell what was lost with the association", policy, now: now)
     } else if check.listed == listed, now >= check.scheduledAt {
       check.confirm()
@@ -179,9 +181,10 @@ extension Ledger {
 
   private func confirm(_ question: CompletenessQuestion, listed: Int, _ db: Database) throws {
     let series = question.seriesInstanceUID
+    let here = try instanceCount(series, db)
     try event(
       db, "completeness", by: .peer, series: series,
-      "the query source lists \(listed) instances, \(try instanceCount(series, db)) are here")
+      "the query source lists \(counted(listed, "instance")), \(counted(here, "is", "are")) here")
     try db.execute(
       sql: """
         UPDATE association_series SET confirmed_at = ?1

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// Why instances of a series may be missing: what was refused and has not arrived since, interrupted
 /// associations that no later one has made up for, and what the query source says.
@@ -50,7 +51,9 @@ public struct SeriesIncompleteness: Sendable, Codable, Equatable {
       return "instance \(refusal.instance.line)\(peer ?? "")"
     }
     if refused.count > Self.named {
-      reasons.append("\(refused.count - Self.named) more instances were refused")
+      reasons.append(
+        counted(
+          refused.count - Self.named, "more instance was refused", "more instances were refused"))
     }
     let away = awayListeners.map {
       "instances of the series wait at listener \($0), which is away: they come once it is back"
@@ -74,18 +77,19 @@ extension AssociationRecord {
       }
     if outcome == nil, let message {
       return
-        "the association of \(callingAETitle) at \(peerAddress) is open \(message) after \(stored) "
-        + "instances of the series: the rest comes once the listener is back"
+        "the association of \(callingAETitle) at \(peerAddress) is open \(message) after "
+        + "\(counted(stored, "instance")) of the series: the rest comes once the listener is back"
     }
     if callingAETitle.isEmpty, peerAddress.isEmpty {
       // Of a ledger that was rebuilt.
       return
-        "\(message ?? end): whether more than \(stored) instances of the series came is not known, "
+        "\(message ?? end): whether more than \(counted(stored, "instance")) of the series came is not known, "
         + "send it again"
     }
     let peer = callingAETitle.isEmpty ? peerAddress : "\(callingAETitle) at \(peerAddress)"
-    return "the association of \(peer) \(end) after \(stored) instances of the series: more may be "
-      + "missing, send the series again"
+    return
+      "the association of \(peer) \(end) after \(counted(stored, "instance")) of the series: more may "
+      + "be missing, send the series again"
   }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// What an administrator has done with jobs.
 public enum JobAction: Sendable, Equatable {
@@ -252,8 +253,8 @@ extension Ledger {
     }
     let names = verdict.volumes.map(\.name)
     guard names.count > 1, names.indices.contains(number - 1) else {
-      let count = names.count == 1 ? "1 volume" : "\(names.count) volumes"
-      return .nothing("there is no choice of volume \(number): its series has \(count)")
+      return .nothing(
+        "there is no choice of volume \(number): its series has \(counted(names.count, "volume"))")
     }
     let name = names[number - 1]
     guard !name.isEmpty, names.count(where: { $0 == name }) == 1 else {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 extension Ledger {
   static let waitingStates = ["available", "retryable"]
@@ -32,7 +33,7 @@ extension Ledger {
       let failures = try attempts(id, outcome: "failed", db) + 1
       let pause = policy.pause(after: failures)
       let state = pause == nil ? "held" : "retryable"
-      let reason = pause == nil ? "failed \(failures) times, at last: \(reason)" : reason
+      let reason = pause == nil ? "failed \(counted(failures, "time")), at last: \(reason)" : reason
       let job = try end(id, as: state, attempt: "failed", message: reason, db)
       if let pause { try schedule(id, at: now + pause, db) }
       try event(db, state, by: .fault, series: job.series, job: id, reason)
@@ -101,7 +102,7 @@ extension Ledger {
           try event(db, "rescued", by: .fault, series: job.series, job: id, message)
           rescued += 1
         } else {
-          let reason = "the process ended \(rescues + 1) times during this job"
+          let reason = "the process ended \(counted(rescues + 1, "time")) during this job"
           let job = try end(id, as: "held", attempt: "rescued", message: reason, db)
           try event(db, "held", by: .fault, series: job.series, job: id, reason)
         }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 extension Schema {
   /// Whether jobs are begun: `segmentd pause`, `drain` and `resume`.
@@ -57,7 +58,7 @@ public struct ProcessingState: Sendable, Codable, Equatable {
       ? ""
       : runningJobs == 0
         ? "; no job is running"
-        : "; \(runningJobs) job\(runningJobs == 1 ? " is" : "s are") running"
+        : "; \(counted(runningJobs, "job is", "jobs are")) running"
     return (pauseText ?? "processing is active") + running
   }
 

@@ -1,3 +1,5 @@
+import Wording
+
 /// The fields of a NIfTI header that say how to read the voxels and where they are, checked.
 ///
 /// NIfTI-1: 348 bytes (nifti1.h); NIfTI-2: 540 bytes (nifti2.h). Only single files (magic "n+1"
@@ -42,7 +44,8 @@ struct NIfTIHeader: Equatable {
   /// Finds version and byte order.
   private static func fields(_ bytes: [UInt8], path: String) throws(NIfTIError) -> HeaderBytes {
     guard bytes.count >= 348 else {
-      throw .notNIfTI(path: path, reason: "it has only \(bytes.count) bytes, a header has 348")
+      throw .notNIfTI(
+        path: path, reason: "it has only \(counted(bytes.count, "byte")), a header has 348")
     }
     if bytes[0] == 0x1f, bytes[1] == 0x8b {
       throw .notNIfTI(
@@ -63,7 +66,7 @@ struct NIfTIHeader: Equatable {
         return fields
       case 540:
         guard bytes.count >= 540 else {
-          throw .notNIfTI(path: path, reason: "it has only \(bytes.count) bytes of 540")
+          throw .notNIfTI(path: path, reason: "it has only \(counted(bytes.count, "byte")) of 540")
         }
         guard Array(bytes[4..<12]) == Array("n+2\0\r\n\u{1a}\n".utf8) else {
           throw .notNIfTI(path: path, reason: "the header field magic is not n+2")

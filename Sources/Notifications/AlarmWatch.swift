@@ -3,6 +3,7 @@ import Foundation
 import JobLedger
 import Logging
 import ServiceLifecycle
+import Wording
 
 /// Notes in the ledger when a destination has taken nothing for a while, when the disk is short, and when that
 /// is over.
@@ -53,8 +54,7 @@ public struct AlarmWatch: Service {
     try look(freeBytes: DiskSpace(of: folder)?.available)
     let failing = try ledger.failingDestinations()
     for destination in failing {
-      let results =
-        destination.waiting == 1 ? "1 result waits" : "\(destination.waiting) results wait"
+      let results = counted(destination.waiting, "result waits", "results wait")
       try ledger.watch(
         .destination, destination.name, fault: "\(results): \(destination.error)",
         patience: destinationPatience)

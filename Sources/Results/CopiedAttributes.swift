@@ -1,4 +1,5 @@
 import DICOM
+import Wording
 
 /// An attribute of a source image that a result cannot carry, so that the result could not be told
 /// to be of the same patient and study. Its value is never shown.
@@ -97,7 +98,8 @@ enum CopiedAttributes {
     // Some writers and routers give UN to what they do not know.
     case .text(let bytes), .bytes(let bytes):
       guard bytes.count <= maximumLength else {
-        throw refusal("\(bytes.count) bytes, of which VR \(vr) can hold \(maximumLength)")
+        throw refusal(
+          "\(counted(bytes.count, "byte")), of which VR \(vr) can hold \(maximumLength)")
       }
       return DataElement(vr, .text(bytes)).withinDecimalStrings
     case .integers, .reals, .items:

@@ -4,6 +4,7 @@ import Results
 import Segmentation
 import SeriesReading
 import Volumes
+import Wording
 
 /// Segments phases of a cine series, one object for each.
 struct PhaseProcessor {
@@ -231,7 +232,8 @@ struct PhaseProcessor {
     case .list(let numbers):
       if let number = numbers.first(where: { !phases.indices.contains($0 - 1) }) {
         throw HeldSeries(
-          reasons: ["there is no phase \(number): the series has \(phases.count) phases"])
+          reasons: ["there is no phase \(number): the series has \(counted(phases.count, "phase"))"]
+        )
       }
       return numbers.map { $0 - 1 }
     }

@@ -1,5 +1,6 @@
 import GeometryGate
 import Volumes
+import Wording
 
 /// A series whose geometry was not accepted.
 public struct HeldSeries: Error, Sendable {
@@ -45,7 +46,7 @@ extension SourceSeries {
   public func volume(numbered number: Int) throws(HeldSeries) -> SliceStack {
     let volumes = assessment.usableStacks
     guard volumes.indices.contains(number - 1) else {
-      let count = volumes.count == 1 ? "1 volume" : "\(volumes.count) volumes"
+      let count = counted(volumes.count, "volume")
       throw HeldSeries(
         reasons: (volumes.isEmpty
           ? [] : ["there is no volume \(number): the series has \(count)"])

@@ -1,3 +1,5 @@
+import Wording
+
 /// Refused files for people: those with one reason are counted, with the first few of them.
 public struct RefusalSummary: Sendable {
   /// Most reasons that are told; of a folder of damaged files each may have its own.
@@ -21,11 +23,12 @@ public struct RefusalSummary: Sendable {
       }
       let named = group.prefix(Self.namedFiles).compactMap(\.name).joined(separator: ", ")
       lines.append(
-        "\(group.count) files not taken: \(reason) (\(named) and "
+        "\(counted(group.count, "file")) not taken: \(reason) (\(named) and "
           + "\(group.count - Self.namedFiles) more)")
     }
     guard lines.count > Self.maximumLines else { return }
     let rest = lines.count - Self.maximumLines
-    lines = lines.prefix(Self.maximumLines) + ["\(rest) more lines about files not taken"]
+    lines =
+      lines.prefix(Self.maximumLines) + ["\(counted(rest, "more line")) about files not taken"]
   }
 }

@@ -4,6 +4,7 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 import WebClient
+import Wording
 
 /// How many spans were sent and left out since the process began, and how many events wait.
 public struct TraceCounts: Sendable, Equatable {
@@ -132,7 +133,7 @@ public final class TraceExporter: Service {
     let rejected = min(spans.count, max(0, partial.rejectedSpans))
     if rejected > 0 || !partial.message.isEmpty {
       logger.warning(
-        "\(receiver.place) took \(spans.count - rejected) of \(spans.count) spans: \(partial.message)"
+        "\(receiver.place) took \(spans.count - rejected) of \(counted(spans.count, "span")): \(partial.message)"
       )
     }
     return spans.count - rejected

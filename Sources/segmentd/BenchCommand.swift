@@ -5,6 +5,7 @@ import Segmentation
 import SeriesProcessing
 import Tensors
 import UNETRPP
+import Wording
 
 /// `segmentd bench`: how fast this machine computes a network.
 struct BenchCommand: AsyncParsableCommand {
@@ -221,12 +222,12 @@ struct BenchReport: Encodable {
       String(format: "%.\(digits)f", value)
     }
     var lines = [
-      "\(network), \(threads) threads, \(isa), OpenBLAS core \(blasCore)",
+      "\(network), \(counted(threads, "thread")), \(isa), OpenBLAS core \(blasCore)",
       "patch: median \(number(medianSeconds, 4)) s, minimum \(number(minSeconds, 4)) s",
       "\(number(gflop)) GFLOP per patch, \(number(gflops, 0)) GFLOP/s, "
         + "\(number(shareOfPeak * 100, 0)) % of the measured peak of \(number(peakGflops, 0))",
       "peak memory \(number(peakMB, 0)) MB; bandwidth \(number(bandwidthGBs, 0)) GB/s",
-      "a study of 150 x 512 x 512 voxels: \(study.patches) patches, "
+      "a study of 150 x 512 x 512 voxels: \(counted(study.patches, "patch", "patches")), "
         + "\(number(study.seconds / 60)) min, and its files",
     ]
     if let layers { lines += ["", Self.table(layers)] }

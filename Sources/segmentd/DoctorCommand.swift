@@ -2,6 +2,7 @@ import ArgumentParser
 import ConfigurationFile
 import Foundation
 import Pipeline
+import Wording
 
 struct DoctorCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,8 +35,8 @@ struct DoctorCommand: AsyncParsableCommand {
     let warnings = findings.filter { $0.level == .warning }.count
     if !json {
       print(
-        "\(findings.count) looked at: \(faults) fault\(faults == 1 ? "" : "s"), "
-          + "\(warnings) warning\(warnings == 1 ? "" : "s")")
+        "\(findings.count) looked at: \(counted(faults, "fault")), "
+          + counted(warnings, "warning"))
     }
     guard faults == 0 else { throw ExitCode.findings }
   }

@@ -1,6 +1,7 @@
 import Evaluation
 import Foundation
 import Segmentation
+import Wording
 
 /// What `evaluate` prints: a table, or JSON with infinite distances as null.
 struct EvaluationReport: Encodable {
@@ -118,7 +119,7 @@ struct EvaluationReport: Encodable {
     let median = secondsPerCase.map { String(format: ", %.2f s a case (median)", $0) } ?? ""
     let total = String(format: ", %.1f s in all", seconds)
     let rule = benchmark.map { "; classes and convention of \($0.rawValue)" } ?? ""
-    return "\(cases.count) cases\(median)\(total)\(rule)"
+    return "\(counted(cases.count, "case"))\(median)\(total)\(rule)"
   }
 
   private func number(_ value: Double?, _ decimals: Int) -> String {

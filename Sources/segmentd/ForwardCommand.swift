@@ -3,6 +3,7 @@ import Checkpoints
 import Foundation
 import Tensors
 import UNETRPP
+import Wording
 
 /// `segmentd forward`: the bare network on one patch, for comparison with other implementations and
 /// for timing.
@@ -102,7 +103,7 @@ struct ForwardCommand: AsyncParsableCommand {
     } else {
       print("median \(report.medianSeconds) s, minimum \(report.minSeconds) s of \(seconds.count)")
       print(
-        "\(report.threads) threads, \(report.isa), OpenBLAS core \(report.blasCore), "
+        "\(counted(report.threads, "thread")), \(report.isa), OpenBLAS core \(report.blasCore), "
           + "peak memory \(Int(report.peakMB)) MB")
     }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Segmentation
 import Volumes
+import Wording
 
 /// `segmentd models import`: a bundle from a UNETR++ checkpoint, published or of one's own.
 struct ModelsImportCommand: AsyncParsableCommand {
@@ -138,8 +139,8 @@ struct ModelsImportCommand: AsyncParsableCommand {
 
   private func text(_ report: ModelImport.Report) -> String {
     var lines = [
-      "\(report.bundle): \(report.taken.count) tensors taken from \(report.format)",
-      "left, \(report.left.count) entries:",
+      "\(report.bundle): \(counted(report.taken.count, "tensor")) taken from \(report.format)",
+      "left, \(counted(report.left.count, "entry", "entries")):",
     ]
     let groups = Dictionary(grouping: report.left, by: \.reason).sorted { $0.key < $1.key }
     for (reason, entries) in groups {

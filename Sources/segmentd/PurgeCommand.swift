@@ -4,6 +4,7 @@ import Foundation
 import Ingest
 import JobLedger
 import Pipeline
+import Wording
 
 struct PurgeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -111,7 +112,7 @@ struct PurgeReport: Encodable {
       lines += items.map { item in
         let name = item.job.map { "the result of job \($0)" } ?? "series \(item.seriesInstanceUID)"
         return "\(verb): \(name) (\(item.state) since \(item.since.formatted(.iso8601))), "
-          + "\(item.files) files, \(megabytes(item.bytes)) MB, by retention.\(item.rule)"
+          + "\(counted(item.files, "file")), \(megabytes(item.bytes)) MB, by retention.\(item.rule)"
       }
     }
     if let kept = events?.kept { lines.append("older events are kept: \(kept)") }

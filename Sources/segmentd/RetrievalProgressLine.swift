@@ -1,5 +1,6 @@
 import DICOMNetwork
 import Foundation
+import Wording
 
 /// Shows how far a retrieval is on standard error: a line rewritten on a terminal, else one a series.
 final class RetrievalProgressLine: Sendable {
@@ -11,7 +12,8 @@ final class RetrievalProgressLine: Sendable {
   ///   - count: of series.
   func show(_ progress: RetrievalProgress, series number: Int, of count: Int) {
     let total = progress.completed + progress.remaining
-    let text = "series \(number) of \(count): \(progress.completed) of \(total) instances"
+    let text =
+      "series \(number) of \(count): \(progress.completed) of \(counted(total, "instance"))"
     if onTerminal {
       let end = progress.remaining == 0 ? "\n" : ""
       FileHandle.standardError.write(Data(("\r\u{1b}[K" + text + end).utf8))

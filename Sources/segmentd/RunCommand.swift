@@ -9,6 +9,7 @@ import Segmentation
 import SeriesProcessing
 import SeriesReading
 import Volumes
+import Wording
 
 struct RunCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -188,7 +189,7 @@ struct RunCommand: AsyncParsableCommand {
     do {
       var input = try input.get()
       if let volume { input = try input.choosing(volume: volume, geometry: site.geometryRules) }
-      warn("series \(series): \(input.series.allFiles.count) files")
+      warn("series \(series): \(counted(input.series.allFiles.count, "file"))")
       let dependencies = try processor.dependencies(of: input, model: segmenter.bundle)
       let processed = try await processor.process(
         input, segmenter: segmenter,
@@ -210,7 +211,7 @@ struct RunCommand: AsyncParsableCommand {
   private func segment(
     _ volume: VolumeFiles, _ segmenter: Segmenter, _ geometry: GeometryRules
   ) async throws -> RunReport {
-    warn("volume \(volume.name): \(volume.files.count) files")
+    warn("volume \(volume.name): \(counted(volume.files.count, "file"))")
     let folder = try makeFolder(volume.name)
     let line = ProgressLine()
     let times = StageTimes()

@@ -4,6 +4,7 @@ import Foundation
 import Tensors
 import Training
 import UNETRPP
+import Wording
 
 /// `segmentd train-step`: training steps of the bare network on one batch, for comparison with other
 /// implementations and for timing.
@@ -66,7 +67,7 @@ struct TrainStepCommand: AsyncParsableCommand {
   func run() async throws {
     let description = try networkDescription(variant)
     guard let compute = Compute(threads: threads) else {
-      throw ValidationError("\(threads) threads cannot be started")
+      throw ValidationError("\(counted(threads, "thread")) cannot be started")
     }
     let samples = try TrainingSamples(path: batch, description)
     let trial = try TrainingTrial(
@@ -204,9 +205,9 @@ struct TrainStepReport: Encodable {
   var text: String {
     var lines = [
       String(format: "median %.3f s, minimum %.3f s of ", median(seconds), seconds.min() ?? 0)
-        + "\(seconds.count) steps; losses "
+        + "\(counted(seconds.count, "step")); losses "
         + losses.map { String(format: "%.4f", $0) }.joined(separator: " "),
-      "\(threads) threads, \(isa), OpenBLAS core \(blasCore), "
+      "\(counted(threads, "thread")), \(isa), OpenBLAS core \(blasCore), "
         + "peak memory \(Int(peakMB)) MB, of it the network \(Int(networkMB)) MB",
     ]
     if let layers { lines += ["", BenchReport.table(layers)] }

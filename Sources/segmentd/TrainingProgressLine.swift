@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import TrainingRuns
+import Wording
 
 /// Shows a training on standard error: on a terminal one line that is rewritten, else a line each
 /// minute; everything else gets a line of its own.
@@ -16,7 +17,8 @@ final class TrainingProgressLine: Sendable {
     case .step(let progress): show(progress)
     case .prepared(let training, let heldOut, let bytes):
       line(
-        "\(training) training cases, \(heldOut) held out; the network takes \(bytes >> 20) MiB")
+        "\(counted(training, "training case")), \(heldOut) held out; the network takes \(bytes >> 20) MiB"
+      )
     case .resumed(let step): line("resumed at step \(step)")
     case .note(let text): line(text)
     case .problem(let text): line("warning: \(text)")

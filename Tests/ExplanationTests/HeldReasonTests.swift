@@ -244,6 +244,31 @@ import Testing
     }
   }
 
+  /// One of something is told in the singular, and is known as well; so is what an earlier version told.
+  @Test func oneOfSomethingIsKnown() {
+    let texts = [
+      "the query source lists more":
+        "ARCHIVE lists 1 instance of the series, of which 1 is not here (1.2)",
+      "files are lost": "1 of 5 files in the spool is not as received, send the series again: 1.2",
+      "`incomplete`": "the series has 1 instance where 10 are due: 9 are missing",
+      "`channelCount`": "1 image channel, the model takes 4",
+      "`tooFewPhases`": "1 cardiac phase by Trigger Time (0018,1060): end-diastole and end-systole",
+      "an instance was refused": "1 more instance was refused",
+      "failed three times": "failed 1 time, at last: something broke",
+      "ended the process six times": "the process ended 1 time during this job",
+    ]
+    for (name, text) in texts {
+      let found = HeldReason.reasons(in: text).map(\.name)
+      #expect(found.count == 1 && found[0].hasPrefix(name), "\(text): \(found)")
+    }
+    let earlier =
+      "2 of 5 files in the spool are not as they were received, send the series again: 1.2"
+    #expect(HeldReason.reasons(in: earlier).map(\.name).first?.hasPrefix("files are lost") == true)
+    let given = HeldReason.reasons(
+      in: "it took an object 1 time and does not have it: it lost 1.2", ofDelivery: true)
+    #expect(given.count == 1)
+  }
+
   /// The gravest comes first, and what was repaired is none.
   @Test func aTextMayGiveSeveralReasons() {
     let text =

@@ -57,6 +57,16 @@ import Testing
     #expect(try fixture.ledger.job(1).associations.map(\.isUnresolved) == [false, false])
   }
 
+  @Test func oneInstanceIsToldInTheSingular() throws {
+    let fixture = try LedgerFixture()
+    let broken = fixture.association()
+    try fixture.receive(1...1, over: broken)
+    try fixture.ledger.endAssociation(broken, .connectionLost)
+    let reasons = try fixture.ledger.incompleteness(series: "1.2.3").reasons
+    #expect(
+      reasons.count == 1 && reasons[0].contains(" after 1 instance of the series: more may be"))
+  }
+
   /// Everything had come before the association was interrupted: nothing new arrives.
   @Test func theSameInstancesAgainMakeUpForItToo() throws {
     let fixture = try LedgerFixture()

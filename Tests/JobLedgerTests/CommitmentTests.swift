@@ -74,9 +74,9 @@ import Testing
     #expect(
       try events("commitment").map { "\($0.kind) \($0.cause?.rawValue ?? ""): \($0.message)" } == [
         "commitment requested peer: transaction 1.9: CT1 at 10.0.0.5 asks about 2 objects",
-        "commitment requested peer: transaction 1.9: CT1 at 10.0.0.5 asks about 1 objects",
-        "commitment decided program: transaction 1.9: 1 of 2 objects are held as they came",
-        "commitment decided program: transaction 1.9: 1 of 1 objects are held as they came",
+        "commitment requested peer: transaction 1.9: CT1 at 10.0.0.5 asks about 1 object",
+        "commitment decided program: transaction 1.9: held as sent: 1 of 2 objects",
+        "commitment decided program: transaction 1.9: held as sent: 1 of 1 object",
         "commitment not reported fault: transaction 1.9: no association",
         "commitment not reported fault: transaction 1.9: no association",
         "commitment not reported fault: transaction 1.9: rejected",
@@ -101,8 +101,8 @@ import Testing
     }
     #expect(
       messages == [
-        "commitment requested: transaction 1.9: CT1 at 10.0.0.5 asks about 1 objects",
-        "commitment decided: transaction 1.9: 0 of 1 objects are held as they came",
+        "commitment requested: transaction 1.9: CT1 at 10.0.0.5 asks about 1 object",
+        "commitment decided: transaction 1.9: held as sent: 0 of 1 object",
         "commitment given up: transaction 1.9: the report did not arrive in 1 attempts, at last: x",
       ])
   }

@@ -31,7 +31,7 @@ import Testing
     let held = try job.ledger.job(job.id).job
     let reason = try #require(held.reason)
     #expect(held.state == "held" && held.objects.isEmpty)
-    #expect(reason.hasPrefix("1 of 5 files in the spool are not as they were received"))
+    #expect(reason.hasPrefix("1 of 5 files in the spool is not as received"))
     #expect(reason.contains(instance.sopInstanceUID) && reason.contains(file.path), "\(reason)")
     #expect(reason.contains(damage == "gone" ? "is missing" : "was changed"), "\(reason)")
 

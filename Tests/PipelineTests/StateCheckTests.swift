@@ -74,7 +74,7 @@ import Testing
     let quick = try report(comparesHashes: false)
     #expect(try quick.findings.map(\.path) == [instance(1).spoolPath])
     try Data("x".utf8).write(to: state.file(instance(4).spoolPath))
-    #expect(try report(comparesHashes: false).findings.last?.text.contains("has 1 bytes") == true)
+    #expect(try report(comparesHashes: false).findings.last?.text.contains("has 1 byte ") == true)
   }
 
   @Test func aLostAndAChangedResultAreFound() throws {
@@ -100,7 +100,7 @@ import Testing
     let report = try report()
     #expect(report.findings.map(\.kind) == [.unknownSpoolFile])
     #expect(report.findings.map(\.path) == ["spool/00/00/sealed.dcm"])
-    #expect(report.notes.count == 1 && report.notes[0].hasPrefix("1 files of the spool"))
+    #expect(report.notes.count == 1 && report.notes[0].hasPrefix("1 file of the spool"))
   }
 
   /// A file that is recorded while the check waits is no finding.

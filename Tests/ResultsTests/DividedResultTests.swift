@@ -65,7 +65,7 @@ import Volumes
   @Test func theObjectsAsWrittenAreProved() throws { try prove() }
 
   @Test func anObjectThatIsMissingIsFound() throws {
-    try expectFault("1 segments in 1 objects where 2 are due", [paths[0]])
+    try expectFault("1 segment in 1 object where 2 are due", [paths[0]])
     try expectFault("out of its order", [paths[1]])
     try expectFault("0 segments in 0 objects", [])
   }

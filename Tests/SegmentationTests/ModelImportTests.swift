@@ -112,7 +112,7 @@ import Volumes
           + $0.name.replacing(
             ".epa_block.E.", with: ".epa_block.F.") && $0.type == "F16"
       })
-    #expect(report.notes == ["\(report.taken.count) tensors of type F16 were converted to float32"])
+    #expect(report.notes == ["converted to float32: \(report.taken.count) tensors of type F16"])
     let name = "out1.conv.conv.weight"
     let full = try SafetensorsFile(
       path: Self.fixtures.appendingPathComponent("tiny-synapse.safetensors").path

@@ -116,7 +116,7 @@ extension TestedDashboard {
       #expect(page.components(separatedBy: "class=\"here\"").count == 3)
       #expect(page.components(separatedBy: "<circle").count == 9)
       #expect(page.contains("/studies/1.9.2\"") && page.contains("not found"))
-      #expect(page.contains("1 results are left out") && page.contains("different versions"))
+      #expect(page.contains("1 result is left out") && page.contains("different versions"))
       #expect(!page.contains("1001.0") && !page.contains("1002.0") && !page.contains("style="))
       // The others are alone, each of a patient of its own.
       for study in ["1.9.4", "1.9.5"] {

@@ -1,4 +1,5 @@
 import Foundation
+import Wording
 
 /// A course as a study's page shows it: a curve for each measurement, and a table of all values.
 struct HistoryView {
@@ -69,7 +70,8 @@ struct HistoryView {
     }
     if history.omitted > 0 {
       notes.append(
-        "\(history.omitted) results are left out: their images state no date, or no volumes were kept of them."
+        counted(history.omitted, "result is", "results are")
+          + " left out: no date in the images, or no volumes were kept."
       )
     }
     if !history.isWhole {

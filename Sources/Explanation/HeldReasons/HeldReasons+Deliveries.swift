@@ -39,7 +39,7 @@ extension HeldReason {
       ),
       Row(
         "took an object 5 times and does not have it",
-        signs: ["it took an object … times and does not have it"],
+        signs: ["it took an object … and does not have it"],
         advice: "it answers with success but loses the object: see its log and its routing rules"),
       Row(
         "answered 401 or 403",

@@ -177,7 +177,7 @@ extension HeldReason {
       Row(
         "`incomplete`",
         meaning: "fewer or more instances than expected",
-        signs: ["instances where … are due"],
+        signs: ["the series has … where … due: "],
         advice: "send the rest"),
       Row(
         "`incompleteCorrection`",

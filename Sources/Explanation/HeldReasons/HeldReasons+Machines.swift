@@ -48,13 +48,13 @@ extension HeldReason {
       ),
       Row(
         "failed three times",
-        signs: ["failed … times,"],
+        signs: ["failed … times,", "failed 1 time,"],
         advice:
           "fix the cause, then `segmentd jobs retry --job NUMBER`; the reason is that of the last attempt, and `segmentd jobs list --job NUMBER` shows all attempts"
       ),
       Row(
         "ended the process six times",
-        signs: ["the process ended … times during this job"],
+        signs: ["the process ended … during this job"],
         advice:
           "a crash: report it (<doc:Security#Reporting>). The job is not tried again by itself; `segmentd jobs retry --job NUMBER` tries it once more"
       ),

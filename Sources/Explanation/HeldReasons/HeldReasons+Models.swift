@@ -18,7 +18,7 @@ extension HeldReason {
       Row(
         "`channelCount`",
         meaning: "the model takes a different number of images",
-        signs: ["image channels, the model takes"],
+        signs: ["image channels, the model takes", "image channel, the model takes"],
         advice:
           "add `channels:` to the model (<doc:SeveralInputs>), then `segmentd jobs retry --job NUMBER`"
       ),
@@ -146,7 +146,7 @@ extension HeldReason {
       Row(
         "`tooFewPhases`",
         meaning: "too few phases for a cardiac cycle",
-        signs: ["cardiac phases by Trigger Time"],
+        signs: ["cardiac phases by Trigger Time", "cardiac phase by Trigger Time"],
         advice: "send all phases"),
       Row(
         "`noContraction`",

@@ -5,7 +5,10 @@ extension HeldReason {
     [
       Row(
         "an instance was refused, with status and peer",
-        signs: [" refused with 0x", " refused: ", "more instances were refused"],
+        signs: [
+          " refused with 0x", " refused: ", "more instances were refused",
+          "more instance was refused",
+        ],
         advice:
           "send it again; the status says why it was refused (<doc:Operation#Status-of-a-C-STORE>). If the instances that are here suffice: `segmentd jobs release --job NUMBER`"
       ),
@@ -25,7 +28,7 @@ extension HeldReason {
       Row(
         "the query source lists more than has come, or does not answer",
         signs: [
-          "instances of the series, of which … are not here", "the query source lists",
+          " of the series, of which … not here", "the query source lists",
           "no answer:", "no association with", "the server answered",
         ],
         advice:
@@ -33,7 +36,10 @@ extension HeldReason {
       ),
       Row(
         "files are lost or damaged here, or are not as they were received",
-        signs: ["lost or damaged here", "files in the spool are not as they were received"],
+        signs: [
+          "lost or damaged here", "in the spool … not as received",
+          "files in the spool are not as they were received",
+        ],
         advice:
           "send the series again; `segmentd ledger check` lists what else is damaged. Check the disk"
       ),

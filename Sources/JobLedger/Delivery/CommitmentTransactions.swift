@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 extension Ledger {
   /// Notes that a destination is about to be asked for storage commitment: its report may come before
@@ -19,7 +20,7 @@ extension Ledger {
           """, arguments: [transactionUID, claim.id, now])
       try event(
         db, "commitment asked", by: .program, job: claim.job,
-        "of \(claim.destination) for \(claim.objects.count) objects (transaction \(transactionUID))"
+        "of \(claim.destination) for \(counted(claim.objects.count, "object")) (transaction \(transactionUID))"
       )
     }
   }
@@ -57,7 +58,7 @@ extension Ledger {
         let destination: String = try row.value("destination")
         try event(
           db, "commitment answered", by: .peer, job: try row.value("job_id"),
-          "by \(destination): it keeps \(kept.count) objects and does not keep \(missing.count) "
+          "by \(destination): it keeps \(counted(kept.count, "object")) and does not keep \(missing.count) "
             + "(transaction \(transactionUID))")
       }
       try prove(kept, by: .commitment, delivery: delivery, db)

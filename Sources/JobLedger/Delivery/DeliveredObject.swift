@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// What a destination answered about one object.
 public struct ObjectAnswer: Sendable, Equatable {
@@ -170,7 +171,7 @@ extension Ledger {
     guard let note = declined.compactMap(\.note).first else { return }
     try event(
       db, "declined", by: .peer, job: delivery.job,
-      "to \(delivery.destination), \(declined.count) object\(declined.count == 1 ? "" : "s"): \(note)"
+      "to \(delivery.destination), \(counted(declined.count, "object")): \(note)"
     )
   }
 }

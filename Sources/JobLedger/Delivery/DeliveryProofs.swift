@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// A result that was sent, and whose destination is to be asked whether it keeps it.
 public struct ClaimedProof: Sendable, Equatable {
@@ -213,7 +214,9 @@ extension Ledger {
     let state = try isSuperseded(job: job, db) ? "superseded" : isHeld ? "held" : "waiting"
     var reason = missing.first { $0.isPermanent }?.reason ?? missing[0].reason
     if missing.count > 1 { reason += " (and \(missing.count - 1) more)" }
-    if isGivenUp { reason = "it took an object \(takes) times and does not have it: \(reason)" }
+    if isGivenUp {
+      reason = "it took an object \(counted(takes, "time")) and does not have it: \(reason)"
+    }
     let pause = RetryPolicy.deliveries.pause(after: max(takes, 1)) ?? 0
     try db.execute(
       sql: """

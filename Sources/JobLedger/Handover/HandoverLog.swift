@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import GRDB
+import Wording
 
 /// The listener's side: what is to be handed over is written in the transaction that records it, and marked in
 /// one after the head has answered.
@@ -362,7 +363,8 @@ extension Ledger {
         """, arguments: [series])
     let count: Int = try own?.value("n") ?? 0
     if count > 0, let since = try own.flatMap({ try optionalDate($0, "oldest") }) {
-      return "the head, to which \(count) entries are to be handed over since "
+      return
+        "the head, to which \(counted(count, "entry is", "entries are")) to be handed over since "
         + since.formatted(.iso8601)
     }
     let listeners = try String.fetchAll(

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 extension Ledger {
   /// What is wrong in the ledger itself: damage, rows that refer to none, states that cannot be, several
@@ -33,7 +34,8 @@ extension Ledger {
     if events.findingCount > events.findings.count {
       findings.append(
         LedgerFinding(
-          .event, "\(events.findingCount - events.findings.count) more findings of the events"))
+          .event,
+          counted(events.findingCount - events.findings.count, "more finding") + " of the events"))
     }
     return (findings, events)
   }

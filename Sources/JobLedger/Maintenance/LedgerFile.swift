@@ -1,6 +1,7 @@
 import FileSystem
 import Foundation
 import GRDB
+import Wording
 
 /// A copy of a ledger that was made and compared with it.
 public struct LedgerBackup: Sendable, Codable, Equatable {
@@ -43,7 +44,9 @@ extension Ledger {
     if faults.isEmpty {
       if let reason = try Schema.incompatibility(db) { faults.append(reason) }
       let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count
-      if dangling > 0 { faults.append("\(dangling) rows refer to rows that are not there") }
+      if dangling > 0 {
+        faults.append("\(counted(dangling, "row refers", "rows refer")) to rows that are not there")
+      }
       faults += try EventChain.check(db).findings.prefix(3)
     }
     guard faults.isEmpty else {

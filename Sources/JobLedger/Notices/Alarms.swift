@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// What can be wrong for a while.
 public enum AlarmKind: String, Sendable, Codable, CaseIterable {
@@ -95,7 +96,7 @@ extension Ledger {
     guard known.isRaised else { return }
     let minutes = Int(((now - known.since) / 60).rounded())
     try event(
-      db, kind.end, by: .program, "\(subject), after \(minutes) minute\(minutes == 1 ? "" : "s")")
+      db, kind.end, by: .program, "\(subject), after \(counted(minutes, "minute"))")
   }
 
   private static func alarm(_ kind: AlarmKind, _ subject: String, _ db: Database) throws -> (

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Wording
 
 /// What one purge did, or would do.
 public struct PurgedFiles: Sendable, Equatable {
@@ -73,7 +74,7 @@ extension Ledger {
     try listForRemoval(paths, db)
     try event(
       db, "purged", by: purger, series: series,
-      "its originals were purged, \(Self.counted(paths.count)), \(Self.megabytes(bytes)): \(reason)"
+      "its originals were purged, \(counted(paths.count, "file")), \(Self.megabytes(bytes)): \(reason)"
     )
     return PurgedFiles(files: paths.count, bytes: bytes, paths: paths)
   }
@@ -91,7 +92,7 @@ extension Ledger {
     try listForRemoval(paths, db)
     try event(
       db, "purged", by: purger, series: kept.seriesInstanceUID, job: job,
-      "the files of its result were purged, \(Self.counted(objects.count)): \(reason)")
+      "the files of its result were purged, \(counted(objects.count, "file")): \(reason)")
     return PurgedFiles(files: objects.count, bytes: 0, paths: paths)
   }
 
@@ -118,8 +119,6 @@ extension Ledger {
     }
     return places.sorted()
   }
-
-  private static func counted(_ count: Int) -> String { "\(count) file\(count == 1 ? "" : "s")" }
 
   private static func megabytes(_ bytes: Int) -> String {
     String(format: "%.1f MB", Double(bytes) / 1e6)

@@ -9,6 +9,7 @@ import Results
 import Segmentation
 import SeriesProcessing
 import SeriesSelection
+import Wording
 
 /// What came of a check.
 struct GoldenCheckResult: Sendable, Equatable {
@@ -75,7 +76,7 @@ struct GoldenCheckRun {
     }
     return GoldenCheckResult(
       outcome: .passed,
-      message: "\(golden.files.count) images gave the labels that are recorded, in "
+      message: "\(counted(golden.files.count, "image")) gave the labels that are recorded, in "
         + "\(time.components.seconds) s")
   }
 

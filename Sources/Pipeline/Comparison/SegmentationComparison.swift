@@ -9,6 +9,7 @@ import SeriesReading
 import ServiceLifecycle
 import Synchronization
 import Volumes
+import Wording
 
 /// Compares segmentations and structure sets that others made, and sent to us, with our results on the same series. Nothing is
 /// segmented by them, and no result is changed.
@@ -204,7 +205,7 @@ enum SegmentationPairError: Error, Equatable, CustomStringConvertible {
   var description: String {
     switch self {
     case .nothingInCommon(let segments):
-      "none of its \(segments) segments has the codes of a structure of the result, and no region its name"
+      "none of its \(counted(segments, "segment")) has the codes of a structure of the result, and no region its name"
     case .otherFrameOfReference(let uid):
       "\(DICOM.Tag.frameOfReferenceUID) \(DICOMUID.isValid(uid) ? uid : "") is not that of the images"
     }

@@ -4,6 +4,7 @@ import Ingest
 import JobLedger
 import Logging
 import Results
+import Wording
 
 /// Takes reports on storage commitment that we asked for, in whichever process they arrive: the ledger is
 /// all that has to know.
@@ -41,7 +42,7 @@ struct CommitmentReports: Sendable {
         return .invalidArgumentValue
       }
       logger.info(
-        "storage commitment: \(report.kept.count) objects are kept, \(report.failures.count) are not",
+        "storage commitment: \(counted(report.kept.count, "object")) kept, \(report.failures.count) not",
         metadata: metadata)
       return .success
     } catch {

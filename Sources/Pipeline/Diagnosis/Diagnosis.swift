@@ -4,6 +4,7 @@ import Foundation
 import Ingest
 import JobLedger
 import SeriesProcessing
+import Wording
 
 /// Looks at everything that a daemon needs on this machine and of its peers. It sends nothing but C-ECHO and
 /// queries, and leaves nothing behind.
@@ -53,19 +54,20 @@ public struct Diagnosis: Sendable {
         return [
           .fault(
             subject,
-            "\(report.findings.count) findings; the first: "
+            "\(counted(report.findings.count, "finding")); the first: "
               + (report.findings.first.map { "\($0.kind.rawValue): \($0.text)" } ?? ""),
             "segmentd ledger check tells all of them, and segmentd ledger repair what can be mended"
           )
         ]
       }
       let sound = Finding.good(
-        subject, "agrees with spool and results in \(report.instances) instances, by their size")
+        subject,
+        "agrees with spool and results in \(counted(report.instances, "instance")), by their size")
       guard held > 0 else { return [sound] }
       return [
         sound,
         .warning(
-          "held jobs", held == 1 ? "1 job needs a person" : "\(held) jobs need a person",
+          "held jobs", counted(held, "job needs a person", "jobs need a person"),
           "segmentd jobs --state held says why"),
       ]
     } catch {

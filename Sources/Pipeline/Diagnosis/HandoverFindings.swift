@@ -1,6 +1,7 @@
 import DICOMweb
 import Foundation
 import JobLedger
+import Wording
 
 extension Diagnosis {
   /// Of a listener what waits for the head and why, and of a head which listeners are away.
@@ -46,7 +47,7 @@ extension Diagnosis {
     if handover.refused > 0 {
       findings.append(
         .fault(
-          "handover", "the head did not accept \(handover.refused) instances, which are kept here",
+          "handover", "the head did not accept \(counted(handover.refused, "instance")), kept here",
           "the log says why; send them again once the cause is fixed"))
     }
     return findings
@@ -62,11 +63,11 @@ extension Diagnosis {
           "start it, and run segmentd doctor there")
       }
       let seen =
-        "heard at \(listener.lastSeenAt.formatted(.iso8601)), \(listener.waiting) entries wait"
+        "heard at \(listener.lastSeenAt.formatted(.iso8601)), \(counted(listener.waiting, "entry waits", "entries wait"))"
       guard let since = listener.awaySince else { return .good(subject, seen) }
       return .fault(
         subject,
-        "away since \(since.formatted(.iso8601)); \(listener.waiting) entries are waiting there",
+        "away since \(since.formatted(.iso8601)); \(counted(listener.waiting, "entry waits", "entries wait")) there",
         "check that machine; what it has received from peers is safe on its disk")
     }
   }

@@ -3,6 +3,7 @@ import Foundation
 import Ingest
 import SeriesProcessing
 import Tensors
+import Wording
 
 extension Diagnosis {
   func machineFindings() -> [Finding] { [processorFinding, memoryFinding, clockFinding] }
@@ -23,7 +24,7 @@ extension Diagnosis {
         "give the virtual machine the host's processor type, or use a newer processor")
     }
     let used = configuration.instructionSet ?? fastest
-    return .good("processor", "\(threads) threads, \(used.rawValue)")
+    return .good("processor", "\(counted(threads, "thread")), \(used.rawValue)")
   }
 
   private var memoryFinding: Finding {

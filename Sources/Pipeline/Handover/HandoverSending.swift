@@ -5,6 +5,7 @@ import JobLedger
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Wording
 
 /// The listener's side: tells the head what waits, hands it over in order, and marks it once the head has it on
 /// disk. What was on its way when an answer was lost comes again, and the head knows it by its number.
@@ -107,7 +108,8 @@ final class HandoverSending: Service {
       logger.error("the head does not take entry \(number): \(reason)")
     }
     guard answer.taken > known.taken else {
-      throw Fault(description: "the head took nothing of \(next.count) entries")
+      throw Fault(
+        description: "the head took nothing of \(counted(next.count, "entry", "entries"))")
     }
     known.taken = answer.taken
     return false
@@ -133,7 +135,8 @@ final class HandoverSending: Service {
       }
       let again = try ledger.handOverAgain(after: answer.taken)
       if again > 0 {
-        logger.error("the head has lost \(again) entries: they are handed over again")
+        logger.error(
+          "handed over again, for the head has lost them: \(counted(again, "entry", "entries"))")
       }
       try ledger.markHandedOver(upTo: answer.taken)
       // What was handed over again waits, too: it is told of with the next greeting, before it is sent.

@@ -1,6 +1,7 @@
 import Foundation
 import Ingest
 import JobLedger
+import Wording
 
 /// What is found of a state directory: its ledger, its spool and its results.
 public struct StateReport: Sendable, Codable, Equatable {
@@ -113,25 +114,30 @@ struct StateComparison {
     var notes: [String] = []
     if !spool.found.isEmpty {
       notes.append(
-        "\(spool.found.count) files that were lost are there again: segmentd ledger repair notes it"
+        counted(spool.found.count, "file that was lost is", "files that were lost are")
+          + " there again: segmentd ledger repair notes it"
       )
     }
     if !spool.unacknowledged.isEmpty {
       notes.append(
-        "\(spool.unacknowledged.count) instances were not acknowledged and have no whole file: they "
-          + "are withdrawn when their association ends, or at the next start")
+        counted(spool.unacknowledged.count, "instance")
+          + " without an acknowledgement and a whole file, withdrawn when the association ends, or at the "
+          + "next start")
     }
     if spool.unfinished > 0 {
       notes.append(
-        "\(spool.unfinished) files of the spool are on their way in, or are removed at the next start"
+        counted(spool.unfinished, "file")
+          + " of the spool on the way in, or removed at the next start"
       )
     }
     if filesToRemove > 0 {
       notes.append(
-        "\(filesToRemove) purged files are being removed, or are by the next start at the latest")
+        counted(filesToRemove, "purged file")
+          + " being removed, by the next start at the latest")
     }
     if results.ofAttempts > 0 {
-      notes.append("\(results.ofAttempts) files are of jobs that have not ended, or are held")
+      notes.append(
+        counted(results.ofAttempts, "file") + " of jobs that have not ended, or are held")
     }
     return notes
   }

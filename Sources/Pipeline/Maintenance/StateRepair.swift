@@ -1,6 +1,7 @@
 import Foundation
 import Ingest
 import JobLedger
+import Wording
 
 /// What a repair does, or would do.
 public struct StateRepairReport: Sendable, Codable, Equatable {
@@ -105,7 +106,8 @@ public struct StateRepair: Sendable {
     }
     for (uid, records) in series.sorted(by: { $0.key < $1.key }) {
       steps.append(
-        "\(records.count) instance(s) of series \(uid) marked as lost: it is held until they are sent again"
+        "\(counted(records.count, "instance")) of series \(uid) marked as lost: it is held until "
+          + "\(records.count == 1 ? "that is" : "they are") sent again"
       )
     }
     steps += spool.found.map { "the file of instance \($0.sopInstanceUID) is there again" }

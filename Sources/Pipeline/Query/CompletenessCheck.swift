@@ -3,6 +3,7 @@ import JobLedger
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Wording
 
 /// Asks the query source about each series before it is assembled, and retrieves what is missing.
 ///
@@ -75,7 +76,8 @@ public struct CompletenessCheck: Service {
     ]
     switch finding {
     case .complete(let listed):
-      logger.info("the query source lists \(listed) instances, all are here", metadata: metadata)
+      logger.info(
+        "the query source lists \(counted(listed, "instance")), all here", metadata: metadata)
     case .missing(_, let reason): logger.warning("\(reason)", metadata: metadata)
     case .unreachable(let reason):
       logger.warning("the query source does not answer: \(reason)", metadata: metadata)

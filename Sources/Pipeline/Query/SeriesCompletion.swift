@@ -3,6 +3,7 @@ import DICOMNetwork
 import Foundation
 import Ingest
 import JobLedger
+import Wording
 
 /// Asks a query source what a series has, and brings what is missing here.
 public struct SeriesCompletion: Sendable {
@@ -121,7 +122,8 @@ public struct SeriesCompletion: Sendable {
     let named = missing.prefix(3).joined(separator: ", ")
     let more = missing.count > 3 ? " and \(missing.count - 3) more" : ""
     return
-      "\(source) lists \(count) instances of the series, of which \(missing.count) are not here "
+      "\(source) lists \(counted(count, "instance")) of the series, of which "
+      + "\(counted(missing.count, "is", "are")) not here "
       + "(\(named)\(more))"
   }
 

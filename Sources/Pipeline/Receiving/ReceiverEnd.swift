@@ -3,6 +3,7 @@ import DICOM
 import Ingest
 import JobLedger
 import Logging
+import Wording
 
 /// A receiving process that ended by itself, and what it was doing.
 struct ReceiverEnd: Sendable {
@@ -39,7 +40,8 @@ struct ReceiverEnd: Sendable {
       logger.error("association interrupted", metadata: Self.metadata(association))
     }
     if associations.count > Self.named {
-      logger.error("\(associations.count - Self.named) more associations interrupted")
+      logger.error(
+        "\(counted(associations.count - Self.named, "more association")) interrupted")
     }
   }
 

@@ -8,6 +8,7 @@ import Segmentation
 import SeriesProcessing
 import SeriesReading
 import SeriesSelection
+import Wording
 
 /// Compares what became of the studies in the ledger with what another configuration would make of them. Nothing
 /// is changed.
@@ -96,9 +97,8 @@ public struct Replay {
       let purged = instances.count(where: \.isPurged)
       guard count > 0 else { continue }
       absent[series.seriesInstanceUID] =
-        "\(count) of \(instances.count) originals "
-        + (purged == count
-          ? "were purged" : purged == 0 ? "are missing" : "were purged or are missing")
+        "\(count) of \(counted(instances.count, "original")) "
+        + (purged == count ? "purged" : purged == 0 ? "missing" : "purged or missing")
     }
     return absent
   }

@@ -4,6 +4,7 @@ import JobLedger
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Wording
 
 /// Has ``Retention`` run: when the daemon has started, then once in every interval, and as soon as the disk
 /// has less free than it should. Events are removed once a day.
@@ -56,11 +57,12 @@ final class RetentionService: Service {
   private func log(_ done: PurgePlan) {
     for total in done.totals {
       logger.notice(
-        "purged \(total.kind.rawValue): \(total.files) files, \(total.bytes / 1_000_000) MB",
+        "purged \(total.kind.rawValue): \(counted(total.files, "file")), \(total.bytes / 1_000_000) MB",
         metadata: ["rule": "retention.\(total.rule)", "count": "\(total.items)"])
     }
     if let events = done.events, events.count > 0 {
-      logger.notice("\(events.count) events removed", metadata: ["rule": "retention.events.days"])
+      logger.notice(
+        "\(counted(events.count, "event")) removed", metadata: ["rule": "retention.events.days"])
     }
     for (rule, bytes) in done.shortfalls.sorted(by: { $0.key < $1.key }) {
       logger.warning(

@@ -2,6 +2,7 @@ import GeometryGate
 import SeriesProcessing
 import SeriesReading
 import SeriesSelection
+import Wording
 
 /// What the rules make of one study.
 public struct RuleTrial: Encodable, Sendable {
@@ -31,7 +32,7 @@ public struct RuleTrial: Encodable, Sendable {
 
     var text: String {
       let verdict = ([verdict.rawValue] + reasons).joined(separator: "; ")
-      return "  series \(seriesInstanceUID): \(images) images, \(verdict)"
+      return "  series \(seriesInstanceUID): \(counted(images, "image")), \(verdict)"
     }
   }
 

@@ -3,6 +3,7 @@ import JobLedger
 import Logging
 import Segmentation
 import SeriesProcessing
+import Wording
 
 /// An attempt at a job: its submissions, one after the other, until there is a result.
 struct SlurmAttempt {
@@ -66,7 +67,7 @@ struct SlurmAttempt {
       endings += 1
       guard endings <= settings.resubmissions else {
         throw await ended(
-          "Slurm's jobs of \(folder.name) ended \(endings) times without a result, at last \(last)",
+          "Slurm's jobs of \(folder.name) ended \(counted(endings, "time")) without a result, at last \(last)",
           .machine)
       }
       submission.number += 1
@@ -183,7 +184,7 @@ struct SlurmAttempt {
     case "TIMEOUT", "DEADLINE":
       guard !submission.hasMoreTime else {
         throw await ended(
-          "Slurm ended the job after \(submission.minutes) minutes, more than was asked for at "
+          "Slurm ended the job after \(counted(submission.minutes, "minute")), more than was asked for at "
             + "first: raise slurm.wallTimeMinutes", .permanent)
       }
       submission.hasMoreTime = true

@@ -1,6 +1,7 @@
 import DICOM
 import FileSystem
 import Foundation
+import Wording
 
 /// Compares a de-identified object, as it is on disk, with the object that it was made from. It shares no rule
 /// with ``Deidentifier``: it goes by value representations and by the values themselves.
@@ -86,7 +87,8 @@ struct DeidentificationProof {
       case .SQ:
         let (items, due) = (dataset.items(tag), original.items(tag))
         if items.isEmpty { continue }
-        try object.expect(items.count == due.count, tag, "has \(items.count) items of \(due.count)")
+        try object.expect(
+          items.count == due.count, tag, "has \(items.count) of \(counted(due.count, "item"))")
         for (item, due) in zip(items, due) { try prove(item, due, in: object) }
       case .UI: try proveUIDs(tag, dataset.texts(tag), original.texts(tag), in: object)
       case .DA, .TM, .DT, .AS:

@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Terminology
 import Volumes
+import Wording
 
 /// The proof of what a segmentation object says as a whole: kind, UIDs, image and references, with what
 /// ``HeaderProof`` proves.
@@ -130,7 +131,8 @@ struct AttributeProof {
     var due = [(0x0020_0032, 0x0020_9113, "Image position")]
     if !isLabelMap { due.insert((0x0062_000B, 0x0062_000A, "Segment number"), at: 0) }
     try written.expect(
-      indices.count == due.count, .dimensionIndexSequence, "does not have \(due.count) dimensions")
+      indices.count == due.count, .dimensionIndexSequence,
+      "does not have \(counted(due.count, "dimension"))")
     for (index, pointers) in zip(indices, due) {
       try written.expect(
         only: [

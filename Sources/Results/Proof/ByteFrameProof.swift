@@ -1,6 +1,7 @@
 import DICOM
 import Foundation
 import Volumes
+import Wording
 
 /// The proof of pixels of a byte each, as of label maps and fractional segmentations: frame by frame, so that no
 /// second volume is in memory.
@@ -28,7 +29,7 @@ struct ByteFrameProof {
     let bytes = plane * wanted.frames.count
     try written.expect(
       pixels.count == bytes + bytes % 2, .pixelData,
-      "\(pixels.count) bytes where \(bytes + bytes % 2) are due")
+      "\(counted(pixels.count, "byte")) where \(counted(bytes + bytes % 2, "is", "are")) due")
     let reader: NativePixels.Reader
     do { reader = try pixels.open() } catch { throw .unreadable(error) }
     var (count, first): (Int, (slice: Int, pixel: Int, written: UInt8, due: UInt8)?) = (0, nil)

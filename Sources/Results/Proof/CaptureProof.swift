@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Terminology
 import Volumes
+import Wording
 
 /// The proof of a secondary capture: it is read back from disk and compared, attribute by attribute and pixel by
 /// pixel, with the labels and the files of the source images, which are read anew.
@@ -200,7 +201,8 @@ struct CaptureProof {
     let size = columns * rows * 3
     let due = size * tiles.count
     try written.expect(
-      pixels.count == due + due % 2, .pixelData, "\(pixels.count) bytes where \(due) are due")
+      pixels.count == due + due % 2, .pixelData,
+      "\(counted(pixels.count, "byte")) where \(counted(due, "is", "are")) due")
     let images = try ShownSource(object)
     do {
       let reader = try pixels.open()
@@ -269,7 +271,7 @@ struct CaptureFrameProof {
     let groups = dataset.items(.perFrameFunctionalGroups)
     try written.expect(
       groups.count == slices.count, .perFrameFunctionalGroups,
-      "\(groups.count) frames where \(slices.count) are due")
+      "\(counted(groups.count, "frame")) where \(counted(slices.count, "is", "are")) due")
     var tiles: [PlacedTile] = []
     for (index, (group, slice)) in zip(groups, slices).enumerated() {
       try written.expect(
@@ -349,7 +351,8 @@ struct CaptureFrameProof {
     let references = item.items(.sourceImageSequence)
     if references.count != images.count {
       throw written.differs(
-        .sourceImageSequence, "\(references.count) items for \(images.count)", frame: frame)
+        .sourceImageSequence, "\(counted(references.count, "item")) for \(images.count)",
+        frame: frame)
     }
     for (reference, image) in zip(references, images) {
       try prove(reference, image, frame: frame)

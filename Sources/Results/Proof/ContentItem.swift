@@ -1,5 +1,6 @@
 import DICOM
 import Terminology
+import Wording
 
 /// An item of a report's content tree as it has to be.
 struct DueItem {
@@ -47,7 +48,7 @@ struct ContentProof {
     }
     try written.expect(
       found.count == due.count, .contentSequence,
-      "\(found.count) items under \"\(name)\" for \(due.count)")
+      "\(counted(found.count, "item")) under \"\(name)\" for \(due.count)")
   }
 
   private func prove(_ item: Dataset, _ due: DueItem) throws(ProofError) {

@@ -1,6 +1,7 @@
 import DICOM
 import Terminology
 import Volumes
+import Wording
 
 /// The proof across the objects of a result that is divided (``ResultOptions/maximumFrames``): together they have every
 /// frame that the labels demand exactly once, and they say of themselves that they are one series of one place.
@@ -48,8 +49,8 @@ public struct DividedResultProof {
     guard seen.segments == wanted.segments.count else {
       throw .differs(
         file: last, tag: .segmentSequence, frame: nil,
-        reason: "\(seen.segments) segments in \(paths.count) objects where "
-          + "\(wanted.segments.count) are due")
+        reason: "\(counted(seen.segments, "segment")) in \(counted(paths.count, "object")) where "
+          + "\(counted(wanted.segments.count, "is", "are")) due")
     }
     for frame in wanted.frames {
       let place = Place(segment: frame.segment, slice: frame.slice)
@@ -63,7 +64,7 @@ public struct DividedResultProof {
     .differs(
       file: path, tag: .perFrameFunctionalGroups, frame: nil,
       reason:
-        "the objects have \(count) frames of segment \(place.segment + 1) of the result on slice "
+        "the objects have \(counted(count, "frame")) of segment \(place.segment + 1) of the result on slice "
         + "\(place.slice + 1)")
   }
 

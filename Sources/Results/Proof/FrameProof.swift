@@ -1,6 +1,7 @@
 import DICOM
 import Terminology
 import Volumes
+import Wording
 
 /// The proof of the functional groups: that each frame is of the segment, at the place and from the image that
 /// it has to be.
@@ -26,7 +27,7 @@ struct FrameProof {
     let frames = written.dataset.items(.perFrameFunctionalGroups)
     try written.expect(
       frames.count == wanted.frames.count, .numberOfFrames,
-      "\(frames.count) frames where \(wanted.frames.count) are due")
+      "\(counted(frames.count, "frame")) where \(counted(wanted.frames.count, "is", "are")) due")
     var ranks: [Int: Int] = [:]
     for slice in Set(wanted.frames.map(\.slice)).sorted() { ranks[slice] = ranks.count + 1 }
     for (index, frame) in frames.enumerated() {

@@ -1,5 +1,6 @@
 import DICOM
 import Terminology
+import Wording
 
 /// The proof that an object was made from the model as its bundle describes it on disk: what the writer was
 /// given is compared with `model.yaml`, read anew. What it wrote of that is compared by the other proofs.
@@ -47,7 +48,7 @@ struct ModelProof {
     if content == .disjoint, shared > 0 { due = record.labels }
     try expect(
       segments.count == due.count, .segmentSequence,
-      "is of \(segments.count) structures, of which model.yaml has \(due.count)")
+      "is of \(counted(segments.count, "structure")), of which model.yaml has \(due.count)")
     for segment in due {
       let given = segments.filter { $0.labels == segment.labels }
       try expect(

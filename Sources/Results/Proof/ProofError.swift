@@ -1,4 +1,5 @@
 import DICOM
+import Wording
 
 /// Why a written object does not prove to be what it was made from.
 public enum ProofError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -23,7 +24,7 @@ public enum ProofError: Error, Equatable, Sendable, CustomStringConvertible {
     case .modelUnreadable(let path, let reason): "proof failed: \(path): cannot be read: \(reason)"
     case .modelChanged(let path, let reason): "proof failed: \(path): \(reason)"
     case .voxels(_, let slice, let row, let column, let written, let labels, let count):
-      "proof failed: \(count) voxels differ, first slice \(slice) row \(row) column "
+      "proof failed: \(counted(count, "voxel differs", "voxels differ")), first slice \(slice) row \(row) column "
         + "\(column): \(written) written, \(labels) segmented"
     }
   }

@@ -1,6 +1,7 @@
 import DICOM
 import Foundation
 import Terminology
+import Wording
 
 /// The proof of Segment Sequence (0062,0002): that each segment is described as the model's bundle describes it.
 /// The descriptions are those that ``ModelProof`` found in the bundle.
@@ -21,7 +22,7 @@ struct SegmentProof {
     if object.form == .labelMap { try proveBackground(items.popFirst() ?? Dataset()) }
     try written.expect(
       items.count == segments.count, .segmentSequence,
-      "\(items.count) segments for \(segments.count)")
+      "\(counted(items.count, "segment")) for \(segments.count)")
     for (index, pair) in zip(items, segments).enumerated() {
       try prove(pair.0, number: index + 1, pair.1)
     }

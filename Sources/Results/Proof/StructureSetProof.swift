@@ -1,6 +1,7 @@
 import DICOM
 import Terminology
 import Volumes
+import Wording
 
 /// The proof of a structure set: it is read back from disk and compared with the labels, the model and the
 /// files of the source images, and its contours are filled again and compared voxel by voxel.
@@ -133,7 +134,8 @@ struct StructureSetProof {
       (.rtROIObservationsSequence, observations.count),
     ] {
       try written.expect(
-        count == segments.count, tag, "\(count) regions for \(segments.count) segments")
+        count == segments.count, tag,
+        "\(counted(count, "region")) for \(counted(segments.count, "segment"))")
     }
     for (index, segment) in segments.enumerated() {
       let number = index + 1

@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Terminology
 import Volumes
+import Wording
 
 /// The proof of the pixels: slice by slice, so that no second volume is in memory.
 struct VoxelProof {
@@ -35,7 +36,7 @@ struct VoxelProof {
     let bytes = (bits + 7) / 8
     try written.expect(
       pixels.count == bytes + bytes % 2, .pixelData,
-      "\(pixels.count) bytes where \(bytes + bytes % 2) are due")
+      "\(counted(pixels.count, "byte")) where \(counted(bytes + bytes % 2, "is", "are")) due")
     let reader: NativePixels.Reader
     do { reader = try pixels.open() } catch { throw .unreadable(error) }
     // Frames follow each other without a gap; what is behind the last one is padding.

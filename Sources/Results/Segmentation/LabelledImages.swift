@@ -1,6 +1,7 @@
 import DICOM
 import Terminology
 import Volumes
+import Wording
 
 /// Labels and the images that they are on: what objects of several kinds are made from, and checked first.
 struct LabelledImages {
@@ -20,8 +21,9 @@ struct LabelledImages {
     guard labels.grid == grid else { throw .gridsDiffer(reason: "other grid") }
     guard labels.labels.count == grid.voxelCount, stack.frames.count == grid.slices else {
       throw .gridsDiffer(
-        reason: "\(labels.labels.count) labels and \(stack.frames.count) images for "
-          + "\(grid.voxelCount) voxels in \(grid.slices) slices")
+        reason:
+          "\(counted(labels.labels.count, "label")) and \(counted(stack.frames.count, "image")) for "
+          + "\(counted(grid.voxelCount, "voxel")) in \(counted(grid.slices, "slice"))")
     }
     for uid in [identifiers.seriesInstanceUID, identifiers.sopInstanceUID]
     where !DICOMUID.isValid(uid) { throw .invalidIdentifier(uid: uid) }

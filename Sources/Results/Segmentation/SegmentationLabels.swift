@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Terminology
 import Volumes
+import Wording
 
 /// Why a segmentation object does not give labels on a grid.
 public enum SegmentationLabelsError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -191,7 +192,9 @@ private struct Reader {
     else {
       throw .attribute(
         file: path, tag: .pixelData, frame: nil,
-        reason: "\(pixels.count) bytes for \(frames) frames of \(rows)×\(columns) pixels")
+        reason:
+          "\(counted(pixels.count, "byte")) for \(counted(frames, "frame")) of \(rows)×\(columns) pixels"
+      )
     }
   }
 

@@ -1,6 +1,7 @@
 import DICOM
 import Terminology
 import Volumes
+import Wording
 
 /// A DICOM segmentation object (PS3.3 A.51, C.8.20): one object for all segments, binary, a label map or of
 /// probabilities, frames on the planes of the source images.
@@ -115,7 +116,8 @@ public struct SegmentationObject: ResultObject {
   private func refuseTooLarge(_ frames: Int) throws(SegmentationError) {
     let bytes = frames * labels.grid.rows * labels.grid.columns
     guard frames > ResultOptions.mostFrames || bytes >= Int(UInt32.max) - 1 else { return }
-    throw .inexpressible(reason: "\(frames) frames of \(bytes) bytes do not fit in one object")
+    throw .inexpressible(
+      reason: "\(counted(frames, "frame")) of \(bytes) bytes do not fit in one object")
   }
 
   /// Proves every voxel and the identity; see ``SegmentationProof``.

@@ -1,5 +1,6 @@
 import SeriesSelection
 import StrictYAML
+import Wording
 
 extension ModelChannel {
   /// The channels in the network's order; exactly one becomes the reference.
@@ -11,7 +12,7 @@ extension ModelChannel {
       channels.append(try item.decode(ModelChannel.self))
     }
     guard channels.count == inputChannels else {
-      throw node.invalid("has not one entry for each of \(inputChannels) channels")
+      throw node.invalid("has not one entry for each of \(counted(inputChannels, "channel"))")
     }
     guard Set(channels.map(\.name)).count == channels.count else {
       throw node.invalid("gives a name to two channels")

@@ -4,6 +4,7 @@ import FileSystem
 import Foundation
 import UNETRPP
 import Volumes
+import Wording
 
 /// Makes a bundle of a checkpoint: a published one, or one of a network of the user's own.
 ///
@@ -208,7 +209,7 @@ public struct ModelImport {
     chmod(url.path, 0o644)
     let converted = selection.taken.filter { $0.type != TensorType.float32.rawValue }
     guard let first = converted.first else { return [] }
-    return ["\(converted.count) tensors of type \(first.type) were converted to float32"]
+    return ["converted to float32: \(counted(converted.count, "tensor")) of type \(first.type)"]
   }
 
   private static func write(_ text: String, to url: URL) throws(ModelImportError) {

@@ -1,5 +1,6 @@
 import Checkpoints
 import UNETRPP
+import Wording
 
 /// Why a checkpoint does not become a bundle.
 public enum ModelImportError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -42,7 +43,7 @@ public enum ModelImportError: Error, Equatable, Sendable, CustomStringConvertibl
     case .postprocessing(let path, let reason): "\(path): \(reason)"
     case .dataset(let path, let reason): "\(path): \(reason)"
     case .otherArchitecture(let path, let names, let count):
-      "\(path): is no UNETR++ network: none of its \(count) tensors is named unetr_pp_encoder.…; the "
+      "\(path): is no UNETR++ network: none of its \(counted(count, "tensor")) is named unetr_pp_encoder.…; the "
         + "first are \(names.joined(separator: ", ")). Only networks of UNETR++ can be imported"
     case .otherPreset(let path, let preset, let fits):
       "\(path): the network is the one of the preset \(fits), not \(preset): import it with "

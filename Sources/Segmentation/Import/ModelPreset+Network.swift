@@ -1,6 +1,7 @@
 import Checkpoints
 import Terminology
 import UNETRPP
+import Wording
 
 /// Networks of a user's own: what a checkpoint's shapes, the architecture file and nnU-Net's files
 /// say in place of the preset.
@@ -82,7 +83,8 @@ extension ModelPreset {
 
   /// The preset's numbers are no longer those of a published network.
   private mutating func takeOwnership(_ file: ArchitectureFile?) {
-    summary = "A network of \(network.classes - 1) labels, imported with the preset \(name)"
+    summary =
+      "A network of \(counted(network.classes - 1, "label")), imported with the preset \(name)"
     trainingData = "not stated; not the data of the preset \(name)"
     sources = sources.map {
       Source(
@@ -150,7 +152,8 @@ extension ModelPreset {
     let count = network.inputChannels
     if let dataset, !dataset.channels.isEmpty, dataset.channels.count != count {
       throw .plansMismatch(
-        path: "dataset.json", reason: "\(dataset.channels.count) channels, the network has \(count)"
+        path: "dataset.json",
+        reason: "\(counted(dataset.channels.count, "channel")), the network has \(count)"
       )
     }
     if preprocessing.normalization.count != count {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import UNETRPP
+import Wording
 
 extension ModelPreset {
   /// The preset with spacing, transposes and intensities of the plans that the network was trained
@@ -17,10 +18,11 @@ extension ModelPreset {
       .plansMismatch(path: path, reason: reason)
     }
     guard plans.channels.count == network.inputChannels else {
-      throw mismatch("\(plans.channels.count) channels, the network has \(network.inputChannels)")
+      throw mismatch(
+        "\(counted(plans.channels.count, "channel")), the network has \(network.inputChannels)")
     }
     if let classes = plans.classes, classes + 1 != network.classes {
-      throw mismatch("\(classes) labels, the network has \(network.classes - 1)")
+      throw mismatch("\(counted(classes, "label")), the network has \(network.classes - 1)")
     }
     guard ["GenericPreprocessor", "DefaultPreprocessor"].contains(plans.preprocessor) else {
       throw mismatch(

@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Why a model does not take an input.
 public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
@@ -27,7 +28,7 @@ public enum InputRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .bodyPart(let found, let accepted):
       "Body Part Examined (0018,0015) is \(found.prefix(16)), the model takes \(listed(accepted))"
     case .channelCount(let found, let expected):
-      "\(found) image channels, the model takes \(expected)"
+      "\(counted(found, "image channel")), the model takes \(expected)"
     case .channelsOnDifferentGrids(let channel):
       "channel \(channel) is not on the voxels of channel 0"
     case .voxelCount(let channel, let found, let expected):

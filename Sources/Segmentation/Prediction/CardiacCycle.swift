@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// Why the two extremes of a heart's cycle are not to be had.
 public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -11,7 +12,7 @@ public enum CardiacCycleError: Error, Sendable, Equatable, CustomStringConvertib
   public var description: String {
     switch self {
     case .tooFewPhases(let count):
-      "\(count) cardiac phases by Trigger Time (0018,1060): end-diastole and end-systole need at "
+      "\(counted(count, "cardiac phase")) by Trigger Time (0018,1060): end-diastole and end-systole need at "
         + "least 2"
     case .noContraction(let endDiastolic, let endSystolic):
       "the cavity does not contract: \(formatted(endDiastolic)) ml at the phase taken as end-diastole, "

@@ -1,4 +1,5 @@
 import Volumes
+import Wording
 
 /// How a series becomes the network's input: reordering of axes, crop, resampling, intensities.
 public struct Preprocessing: Sendable, Equatable, Codable {
@@ -44,7 +45,8 @@ public struct Preprocessing: Sendable, Equatable, Codable {
     normalization = []
     for item in try normalizationNode.items() { normalization.append(try Normalization(item)) }
     guard normalization.count == channels else {
-      throw normalizationNode.invalid("has not one entry for each of \(channels) channels")
+      throw normalizationNode.invalid(
+        "has not one entry for each of \(counted(channels, "channel"))")
     }
   }
 

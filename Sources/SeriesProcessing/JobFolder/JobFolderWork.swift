@@ -3,6 +3,7 @@ import Foundation
 import Results
 import Segmentation
 import Synchronization
+import Wording
 
 /// Computes the job of a ``JobFolder``, on any machine: no ledger, no network.
 ///
@@ -194,7 +195,7 @@ public struct JobFolderWork: Sendable {
     }
     let count = description.allFiles.count
     let series = description.series.seriesInstanceUID
-    log.line("series \(series): \(count) files, model \(description.model.name)")
+    log.line("series \(series): \(counted(count, "file")), model \(description.model.name)")
     let control = SegmentationControl(
       interruption: interruption,
       checkpoints: PredictionCheckpoints(

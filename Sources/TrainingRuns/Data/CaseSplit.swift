@@ -1,6 +1,7 @@
 import FileSystem
 import Foundation
 import Training
+import Wording
 
 /// Which cases a network is trained with and which are held out to validate it.
 public struct CaseSplit: Sendable, Equatable {
@@ -105,7 +106,7 @@ public enum CaseSplitError: Error, Sendable, Equatable, CustomStringConvertible 
         + "leave each in one list"
     case .noTrainingCases(let path): "\(path): the list training is empty"
     case .fold(let index, let count, let patients):
-      "fold \(index) of \(count) cannot be made from \(patients) patients: folds are numbered from 0, "
+      "fold \(index) of \(count) cannot be made from \(counted(patients, "patient")): folds are numbered from 0, "
         + "there are at least 2, and each needs a patient"
     }
   }

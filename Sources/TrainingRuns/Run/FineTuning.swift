@@ -5,6 +5,7 @@ import Foundation
 import Segmentation
 import SeriesProcessing
 import Training
+import Wording
 
 /// Trains a model that is there further, on corrected cases: `segmentd fine-tune`.
 ///
@@ -83,7 +84,7 @@ public struct FineTuning {
         shares: shares(split.training, cases),
         weights: try SafetensorsFile(path: parent.weights.path)),
       in: folder, resume: resume, report: report)
-    let heldOut = TrainingText.count(split.heldOut.count, "held-out case")
+    let heldOut = counted(split.heldOut.count, "held-out case")
     report(.note("scoring \(heldOut) with \(parent.name) as it is"))
     let before = try await run.plan.validation.score(parent, stop: stop)
     if let before {
@@ -203,7 +204,7 @@ public struct FineTuning {
     document.replace(
       "trainingData",
       by: "\(parent.trainingData); fine-tuned on "
-        + "\(TrainingText.count(corrections, "corrected case")) of the site's own")
+        + "\(counted(corrections, "corrected case")) of the site's own")
     return (name(), document)
   }
 }

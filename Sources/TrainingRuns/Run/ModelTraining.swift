@@ -7,6 +7,7 @@ import SeriesProcessing
 import Training
 import UNETRPP
 import Volumes
+import Wording
 
 /// Trains a model from random weights, or from those of another: `segmentd train`.
 ///
@@ -41,7 +42,7 @@ public enum ModelTraining {
     let initial = try configuration.initialModel.map {
       try ModelBundle.load(at: URL(fileURLWithPath: $0))
     }
-    report(.note("reading \(TrainingText.count(split.training.count, "training case"))"))
+    report(.note("reading \(counted(split.training.count, "training case"))"))
     let origin = try complete(
       &model, cases: cases, split: split, batch: configuration.options.batch)
     let draft = try model.withOpenLimits().bundle(in: folder.candidate)
@@ -57,7 +58,7 @@ public enum ModelTraining {
 
     report(
       .note(
-        "measuring limits, then scoring \(TrainingText.count(split.heldOut.count, "held-out case"))"
+        "measuring limits, then scoring \(counted(split.heldOut.count, "held-out case"))"
       ))
     try measure(&model, draft: draft, cases: cases.named(split.training), reader: CaseReader(draft))
     let end = RunEnd(

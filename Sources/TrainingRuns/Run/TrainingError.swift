@@ -1,4 +1,5 @@
 import FileSystem
+import Wording
 
 /// Why a training cannot begin, resume or go on.
 public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -60,10 +61,10 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unknownHeldOut(let names):
       "--held-out: there is no case called \(names.prefix(10).joined(separator: ", "))"
     case .tooFewCorrections(let count):
-      TrainingText.count(count, "corrected case")
+      counted(count, "corrected case")
         + ": one is held out to see whether the training helps, so that at least two are needed"
     case .tooFewPatients(let count):
-      "corrected cases of \(TrainingText.count(count, "patient")): one is held out to see whether the training "
+      "corrected cases of \(counted(count, "patient")): one is held out to see whether the training "
         + "helps, so that at least two are needed; without --by-patient, cases are held out one by one"
     case .bundleExists(let path):
       "\(path): is there already, and a bundle is never replaced; move it away, or train in another "

@@ -38,11 +38,6 @@ public enum TrainingText {
     String(format: "%.\(count)f", value)
   }
 
-  /// "1 case", "2 cases".
-  static func count(_ number: Int, _ noun: String) -> String {
-    "\(number) \(noun)\(number == 1 ? "" : "s")"
-  }
-
   public static func duration(_ duration: Duration) -> String {
     let seconds = max(0, Int(duration.components.seconds))
     switch seconds {

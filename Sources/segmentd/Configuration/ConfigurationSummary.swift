@@ -1,6 +1,7 @@
 import ConfigurationFile
 import Foundation
 import SeriesProcessing
+import Wording
 
 /// What `config check` says of a configuration in which nothing is wrong.
 struct ConfigurationSummary: Encodable {
@@ -98,7 +99,9 @@ struct ConfigurationSummary: Encodable {
       parts.append(
         Part(
           kind: "audit log",
-          text: "\(configuration.stateDirectory)/audit, \(configuration.audit.keepDays) days"))
+          text:
+            "\(configuration.stateDirectory)/audit, \(counted(configuration.audit.keepDays, "day"))"
+        ))
     }
     if let syslog = configuration.audit.syslog {
       parts.append(

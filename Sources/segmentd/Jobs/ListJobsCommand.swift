@@ -5,6 +5,7 @@ import Foundation
 import Ingest
 import JobLedger
 import Pipeline
+import Wording
 
 struct ListJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -96,7 +97,8 @@ struct ListJobsCommand: AsyncParsableCommand {
     let all = try ledger.jobCount(filter.selection)
     if all > listed {
       warn(
-        "\(listed) of \(all) jobs: see --limit, --offset and --after in segmentd jobs list --help")
+        "\(listed) of \(counted(all, "job")): see --limit, --offset and --after in segmentd jobs list --help"
+      )
     }
     if let pause = try ledger.processingState().pauseText { warn(pause) }
     let pending = try ledger.pendingSeriesCount()
@@ -160,7 +162,7 @@ extension JobSummary.Delivery {
     guard state != "delivered" else { return "\(destination): \(state)" }
     var parts = [lastError].compactMap(\.self)
     if attempts > 0 {
-      parts.append(attempts == 1 ? "1 attempt" : "\(attempts) attempts")
+      parts.append(counted(attempts, "attempt"))
       if let nextAt { parts.append("next at \(nextAt.formatted(.iso8601))") }
     }
     return "\(destination): \(state)"
@@ -176,7 +178,9 @@ extension JobDetail {
       + (job.reprocessing.map { ["made by reprocessing \($0)"] } ?? [])
       + (job.priority == 0 ? [] : ["priority \(job.priority)"])
       + [job.pauseText].compactMap(\.self) + job.outcomes
-    var lines = ["job \(job.id): \(job.state), model \(job.modelName), \(job.instances) images"]
+    var lines = [
+      "job \(job.id): \(job.state), model \(job.modelName), \(counted(job.instances, "image"))"
+    ]
     lines += notes.map { "  \($0)" }
     let advice = [job.advice] + job.deliveries.map { job.deliveryAdvice($0) }
     lines += advice.compactMap(\.self).map { "  what to do: \($0)" }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Ingest
 import JobLedger
+import Wording
 
 struct ProgressOfJobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -63,7 +64,7 @@ struct ProgressOfJobsCommand: AsyncParsableCommand {
       let counts = JobState.allCases.compactMap { state in
         states[state.rawValue].map { "\($0) \(state.rawValue)" }
       }.joined(separator: ", ")
-      var lines = ["\(jobs) jobs: \(counts)"]
+      var lines = ["\(counted(jobs, "job")): \(counts)"]
       if let madeAt { lines.append("the first was made at \(madeAt.formatted(.iso8601))") }
       if let lastEndAt { lines.append("the last end was at \(lastEndAt.formatted(.iso8601))") }
       if let jobsAnHour {

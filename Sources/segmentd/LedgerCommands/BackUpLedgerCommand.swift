@@ -3,6 +3,7 @@ import ConfigurationFile
 import Foundation
 import Ingest
 import JobLedger
+import Wording
 
 struct BackUpLedgerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,7 +37,7 @@ struct BackUpLedgerCommand: AsyncParsableCommand {
     print(
       json
         ? try encodeJSON(backup)
-        : "\(backup.path): \(backup.byteCount) bytes, \(backup.instances) instances, \(backup.jobs) "
-          + "jobs; the last event is \(backup.head.text)")
+        : "\(backup.path): \(backup.byteCount) bytes, \(counted(backup.instances, "instance")), "
+          + "\(counted(backup.jobs, "job")); the last event is \(backup.head.text)")
   }
 }

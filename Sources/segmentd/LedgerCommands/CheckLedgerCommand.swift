@@ -4,6 +4,7 @@ import Foundation
 import Ingest
 import JobLedger
 import Pipeline
+import Wording
 
 struct CheckLedgerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -65,12 +66,13 @@ extension StateReport {
       lines += events.removals.map {
         "note: events up to \($0.upTo.event) were removed \($0.at.formatted(.iso8601)): \($0.reason)"
       }
-      lines.append("\(events.events) events; the last is \(events.head.text)")
+      lines.append("\(counted(events.events, "event")); the last is \(events.head.text)")
     }
     let how = comparesHashes ? "their SHA-256" : "their size alone"
-    lines.append("\(instances) instances and \(resultFiles) files of results compared by \(how)")
-    let count = findings.count == 1 ? "1 finding" : "\(findings.count) findings"
-    lines.append(findings.isEmpty ? "nothing is wrong" : count)
+    lines.append(
+      "\(counted(instances, "instance")) and \(counted(resultFiles, "file")) of results compared by \(how)"
+    )
+    lines.append(findings.isEmpty ? "nothing is wrong" : counted(findings.count, "finding"))
     return lines.joined(separator: "\n")
   }
 }

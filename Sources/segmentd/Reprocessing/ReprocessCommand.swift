@@ -4,6 +4,7 @@ import Foundation
 import Ingest
 import JobLedger
 import Pipeline
+import Wording
 
 struct ReprocessCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -252,7 +253,7 @@ struct MadeJobs {
   func tell(isMany: Bool) {
     if waitingCount > 0 {
       warn(
-        "\(waitingCount == 1 ? "1 job waits" : "\(waitingCount) jobs wait") for the same already: no "
+        "\(counted(waitingCount, "job waits", "jobs wait")) for the same already: no "
           + "second one was made")
     }
     if needlessCount > 0 {
@@ -260,7 +261,7 @@ struct MadeJobs {
         "\(needlessCount) series need no job: their results are the same, and originals are not here"
       )
     }
-    if isMany { warn("\(newCount) new jobs") }
+    if isMany { warn(counted(newCount, "new job")) }
     if isMany, let number {
       warn("reprocessing \(number): segmentd jobs progress --reprocessing \(number)")
     }

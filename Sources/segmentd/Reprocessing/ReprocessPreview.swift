@@ -1,6 +1,7 @@
 import Foundation
 import JobLedger
 import Pipeline
+import Wording
 
 /// What `reprocess --dry-run` prints.
 struct ReprocessPreview: Encodable {
@@ -57,10 +58,11 @@ struct ReprocessPreview: Encodable {
       }
       if let volume { words.append("volume \(volume)") }
       if isNeedless {
-        words.append("nothing is done: \(missingOriginals) originals are not here")
+        words.append(
+          "nothing is done: \(counted(missingOriginals, "original is", "originals are")) not here")
       } else if missingOriginals > 0 {
         words.append(
-          "\(missingOriginals) originals are not here"
+          "\(counted(missingOriginals, "original is", "originals are")) not here"
             + (source.map { ", and retrieved from \($0)" } ?? ", and no querySource is set"))
       }
       return words.joined(separator: "; ")
@@ -146,7 +148,7 @@ struct ReprocessPreview: Encodable {
       (unplanned.count + (source == nil ? unknown.count : 0), "get none"),
       (count { $0.missingOriginals > 0 && !$0.isNeedless }, "lack originals"),
     ]
-    return "\(made.count) new jobs" + (details.isEmpty ? "" : " (\(details))")
+    return counted(made.count, "new job") + (details.isEmpty ? "" : " (\(details))")
       + others.filter { $0.0 > 0 }.map { "; \($0.0) \($0.1)" }.joined() + forecastText
       + "; nothing was changed"
   }

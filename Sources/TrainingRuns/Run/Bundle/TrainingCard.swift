@@ -2,6 +2,7 @@ import Evaluation
 import Foundation
 import Segmentation
 import SeriesProcessing
+import Wording
 
 /// `CARD.md` of a model that was trained here: what it was trained with and how well it does.
 struct TrainingCard {
@@ -71,7 +72,7 @@ struct TrainingCard {
         + cell(first.reason)
     }
     return """
-      \(TrainingText.count(score.cases.count, "case")), HD95 in mm.
+      \(counted(score.cases.count, "case")), HD95 in mm.
 
       | label | mean Dice | worst Dice | mean HD95 | worst HD95 |
       |---|---|---|---|---|
