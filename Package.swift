@@ -48,7 +48,7 @@ let package = Package(
     // Modules, dependencies pointing down only (see Sources/README.md).
     .target(name: "Clocks"),
     .target(name: "FileSystem"),
-    .target(name: "Cryptography", dependencies: ["COpenSSL"]),
+    .target(name: "Cryptography", dependencies: ["COpenSSL", "FileSystem"]),
     .target(name: "Volumes"),
     .target(name: "Wording"),
     .target(name: "GeometryGate", dependencies: ["Volumes", "Wording"]),
@@ -274,7 +274,8 @@ let package = Package(
       name: "TrainingRunsTests",
       dependencies: [
         "TrainingRuns", "Training", "Segmentation", "NIfTI", "Evaluation", "Checkpoints",
-        "StrictYAML", "Tensors", "UNETRPP", "Volumes", "TestSupport",
+        "Cryptography", "FileSystem", "SeriesProcessing", "StrictYAML", "Tensors", "UNETRPP",
+        "Volumes", "TestSupport",
       ]),
     .testTarget(
       name: "DICOMTests", dependencies: ["DICOM", "FileSystem", "GeometryGate", "TestSupport"]),

@@ -13,6 +13,10 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
       self = error
       return
     }
+    if let error = error as? UnreadableFile {
+      self = error.system
+      return
+    }
     if let error = error as? POSIXError {
       self.init(error.code.rawValue)
       return

@@ -102,6 +102,14 @@ public struct MemoryBudget: Sendable {
     return process + job
   }
 
+  /// The bytes of the largest job that ``check(job:others:)`` admits now; nil where nothing bounds it, negative where
+  /// the process has more than it may.
+  public var room: Int? {
+    let resident = system.resident ?? 0
+    let lasting = [limit, system.groupLimit, system.total].compactMap(\.self).map { $0 - resident }
+    return (lasting + [system.groupFree, system.available].compactMap(\.self)).min()
+  }
+
   /// The most memory that this process has had resident since its start, in bytes; nil where the
   /// system does not say (proc(5), VmHWM).
   public static var peakResident: Int? { SystemMemory().status("VmHWM") }

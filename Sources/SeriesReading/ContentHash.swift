@@ -9,8 +9,8 @@ package func hexadecimalSHA256(of bytes: Data) -> String {
 }
 
 /// SHA-256 of a file as 64 hexadecimal digits.
-package func hexadecimalSHA256(ofFile file: URL) throws -> String {
-  hexadecimalSHA256(of: try Data(contentsOf: file, options: .alwaysMapped))
+package func hexadecimalSHA256(ofFile file: URL) throws(UnreadableFile) -> String {
+  hexadecimal(try SHA256.hash(ofFile: file))
 }
 
 /// SHA-256 of the dataset of a file, without the file meta information, which tells only who sent it,

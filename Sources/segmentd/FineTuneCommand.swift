@@ -77,13 +77,21 @@ struct FineTuneCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    guard steps > 0, batch > 0 else {
-      throw ValidationError("--steps and --batch are above 0")
+    guard TrainingOptions.stepCounts.contains(steps) else {
+      throw ValidationError(
+        "--steps \(steps) is not from 1 to \(TrainingOptions.stepCounts.upperBound)")
+    }
+    guard TrainingOptions.batches.contains(batch) else {
+      throw ValidationError(
+        "--batch \(batch) is not from 1 to \(TrainingOptions.batches.upperBound)")
     }
     guard TrainingConfiguration.threadCounts.contains(threads) else {
       throw ValidationError("--threads must be from 0 to 1024")
     }
-    guard rate > 0, rate.isFinite else { throw ValidationError("--rate is above 0") }
+    guard rate > 0, rate <= OptimiserSettings.highestRate else {
+      throw ValidationError(
+        "--rate \(rate) is not above 0, or above \(OptimiserSettings.highestRate)")
+    }
   }
 
   func run() async throws {

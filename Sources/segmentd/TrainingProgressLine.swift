@@ -15,10 +15,10 @@ final class TrainingProgressLine: Sendable {
   func show(_ event: TrainingEvent) {
     switch event {
     case .step(let progress): show(progress)
-    case .prepared(let training, let heldOut, let bytes):
+    case .prepared(let training, let heldOut, let bytes, let caseBytes):
       line(
-        "\(counted(training, "training case")), \(heldOut) held out; the network takes \(bytes >> 20) MiB"
-      )
+        "\(counted(training, "training case")), \(heldOut) held out; memory: network \(bytes >> 20) MiB, "
+          + "cases \(caseBytes >> 20) MiB")
     case .resumed(let step): line("resumed at step \(step)")
     case .note(let text): line(text)
     case .problem(let text): line("warning: \(text)")

@@ -195,16 +195,10 @@ public struct ModelBundle: Sendable, Equatable {
 
   /// SHA-256 of a file, lower-case hexadecimal.
   public static func sha256(of file: URL) throws(ModelBundleError) -> String {
-    do {
-      let handle = try FileHandle(forReadingFrom: file)
-      defer { try? handle.close() }
-      var hash = SHA256()
-      while let chunk = try handle.read(upToCount: 1 << 22), !chunk.isEmpty {
-        hash.update(data: chunk)
-      }
-      return hexadecimal(hash.finalize())
+    do throws(UnreadableFile) {
+      return hexadecimal(try SHA256.hash(ofFile: file))
     } catch {
-      throw .unreadable(path: file.path, reason: SystemError.text(of: error))
+      throw .unreadable(path: error.path, reason: error.system.description)
     }
   }
 }

@@ -49,7 +49,7 @@ public final class PreparedCases: Sendable {
           let volume = try Self.prepare(files[index], reader, preprocessing)
           let isHeld = work.withLock { $0.hold(index, volume) }
           if !isHeld, let folder {
-            try CaseStore.write(volume, Self.key(files[index], preprocessing), in: folder)
+            try CaseStore.write(volume, try Self.key(files[index], preprocessing), in: folder)
           }
         } catch {
           work.withLock { $0.failed(index, error) }
@@ -81,11 +81,13 @@ public final class PreparedCases: Sendable {
   public var count: Int { files.count }
   /// Cases that are in memory.
   public var heldCount: Int { held.count }
+  /// What they take of it.
+  public var heldBytes: Int { held.values.reduce(0) { $0 + $1.bytes } }
 
   /// A case, from memory, from the folder, or made ready anew.
   public func volume(_ index: Int) throws -> TrainingVolume {
     if let volume = held[index] { return volume }
-    let key = Self.key(files[index], preprocessing)
+    let key = try Self.key(files[index], preprocessing)
     if let folder, let volume = CaseStore.read(key, in: folder) { return volume }
     let volume = try Self.prepare(files[index], reader, preprocessing)
     if let folder { try CaseStore.write(volume, key, in: folder) }
@@ -107,7 +109,7 @@ public final class PreparedCases: Sendable {
   }
 
   /// Changes with the files' sizes and times and with the preprocessing.
-  private static func key(_ files: CaseFiles, _ preprocessing: Preprocessing) -> String {
+  private static func key(_ files: CaseFiles, _ preprocessing: Preprocessing) throws -> String {
     var hash = SHA256()
     for url in files.images + [files.labels] {
       let status = FileStatus(url.path)
@@ -116,7 +118,9 @@ public final class PreparedCases: Sendable {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    hash.update(data: (try? encoder.encode(preprocessing)) ?? Data())
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    hash.update(data: try encoder.encode(preprocessing))
     return hexadecimal(hash.finalize())
   }
 

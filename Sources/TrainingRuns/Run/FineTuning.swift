@@ -65,6 +65,13 @@ public struct FineTuning {
   ) async throws -> TrainingReport {
     let folder = try RunFolder(URL(fileURLWithPath: output).path)
     try folder.check(resume: resume)
+    if resume {
+      try folder.checkIsUnfinished(
+        bundle: { $0.hasPrefix("\(parent.name)-") },
+        further: {
+          "start another one: segmentd fine-tune --model \($0) with another folder as --output"
+        })
+    }
     let cases = try RunCases([older, corrections].compactMap(\.self), laterWins: true)
     let split = try split(cases)
     let newModel = try newVersion(
@@ -72,7 +79,8 @@ public struct FineTuning {
     let settings = try RunSettings(
       options, augmentation: augmentation,
       more: [
-        "data.training": cases.digest(split.training), "data.heldOut": cases.digest(split.heldOut),
+        "data.training": try cases.digest(split.training),
+        "data.heldOut": try cases.digest(split.heldOut),
         "parent": parent.weightsSHA256,
       ])
     let run = try TrainingRun.prepare(

@@ -35,6 +35,11 @@ public enum ModelTraining {
     let folder = try RunFolder(configuration.output)
     try folder.check(resume: resume)
     var model = try ModelDocument(file: file, key: "model")
+    if resume, let name = try model.text(of: "name") {
+      try folder.checkIsUnfinished(
+        bundle: { $0 == name },
+        further: { "start another one: another folder as output, and initialModel: \($0)" })
+    }
     let cases = try RunCases(configuration.data)
     let split = try configuration.split.split(cases.names)
     guard !split.heldOut.isEmpty else { throw TrainingError.noHeldOutCases }
@@ -82,7 +87,8 @@ public enum ModelTraining {
   ) throws -> RunRequest {
     let augmentation = configuration.augmentation.options(isAnisotropic: draft.isAnisotropic)
     var more = [
-      "data.training": cases.digest(split.training), "data.heldOut": cases.digest(split.heldOut),
+      "data.training": try cases.digest(split.training),
+      "data.heldOut": try cases.digest(split.heldOut),
     ]
     more["initialModel"] = initial?.weightsSHA256
     return RunRequest(

@@ -55,31 +55,57 @@ struct RunCases {
 
   /// SHA-256 over the names of cases and what their files hold: a run resumes only with the same data,
   /// wherever they are.
-  func digest(_ names: [String]) -> String {
+  ///
+  /// - Throws: ``TrainingError/unreadable(path:reason:)`` with the first file that cannot be read.
+  func digest(_ names: [String]) throws(TrainingError) -> String {
     var hash = SHA256()
-    for item in named(names) {
-      let contents = (item.images + [item.labels]).map { Self.digest(of: $0) }
-      hash.update(data: Data("\(item.name)\t\(contents.joined(separator: "\t"))\n".utf8))
+    do throws(UnreadableFile) {
+      for item in named(names) {
+        var contents: [String] = []
+        for url in item.images + [item.labels] { contents.append(try Self.digest(of: url)) }
+        hash.update(data: Data("\(item.name)\t\(contents.joined(separator: "\t"))\n".utf8))
+      }
+    } catch {
+      throw .unreadable(path: error.path, reason: error.system.description)
     }
     return hexadecimal(hash.finalize())
   }
 
-  /// Of a file, or of all files within a folder and their names. What cannot be read counts as empty: reading
-  /// the case names it.
-  private static func digest(of url: URL) -> String {
-    var hash = SHA256()
+  /// Of a file, or of all files within a folder and their names.
+  private static func digest(of url: URL) throws(UnreadableFile) -> String {
     let url = url.resolvingSymlinksInPath()
-    if FileStatus(url.path)?.isFolder == true {
-      let items =
-        FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []
-      for item in items.sorted() {
-        let file = url.appendingPathComponent(item)
-        guard FileStatus(file.path)?.isFolder == false else { continue }
-        hash.update(data: Data("\(item)\t\(digest(of: file))\n".utf8))
-      }
-    } else if let data = try? Data(contentsOf: url, options: .mappedIfSafe) {
-      hash.update(data: data)
+    guard FileStatus(url.path)?.isFolder == true else {
+      return hexadecimal(try SHA256.hash(ofFile: url))
+    }
+    var hash = SHA256()
+    for item in try files(in: url.path, "").sorted() {
+      let digest = try digest(of: url.appendingPathComponent(item))
+      hash.update(data: Data("\(item)\t\(digest)\n".utf8))
     }
     return hexadecimal(hash.finalize())
+  }
+
+  /// The files within a folder and the folders in it, by their paths from `prefix` on. Links to folders are not
+  /// followed.
+  private static func files(in folder: String, _ prefix: String) throws(UnreadableFile) -> [String]
+  {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    } catch {
+      throw UnreadableFile(folder, SystemError(behind: error) ?? SystemError(EIO))
+    }
+    var files: [String] = []
+    for name in names {
+      let path = "\(folder)/\(name)"
+      guard FileStatus(path)?.isFolder == true else {
+        files.append(prefix + name)
+        continue
+      }
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+      files += try Self.files(in: path, "\(prefix)\(name)/")
+    }
+    return files
   }
 }

@@ -55,6 +55,23 @@ public final class RunFolder: Sendable {
     if !resume, hasCheckpoint { throw .started(folder: url.path) }
   }
 
+  /// Checks that a run that shall be resumed has not ended and got its bundle.
+  ///
+  /// - Parameters:
+  ///   - isBundle: whether a folder of that name in ``models`` is the bundle of the run.
+  ///   - further: how a bundle is trained further, given its path.
+  /// - Throws: ``TrainingError/finished(folder:step:bundle:further:)``.
+  func checkIsUnfinished(bundle isBundle: (String) -> Bool, further: (String) -> String)
+    throws(TrainingError)
+  {
+    guard let step = TrainingCheckpoint.lastStep(checkpoint),
+      let name = (try? FileManager.default.contentsOfDirectory(atPath: models.path))?
+        .filter({ !$0.hasPrefix(".") && isBundle($0) }).sorted().last
+    else { return }
+    let bundle = models.appendingPathComponent(name).path
+    throw .finished(folder: url.path, step: step, bundle: bundle, further: further(bundle))
+  }
+
   var checkpoint: URL { url.appendingPathComponent("checkpoint.safetensors") }
   var best: URL { url.appendingPathComponent("best.safetensors") }
   var log: URL { url.appendingPathComponent("log.csv") }

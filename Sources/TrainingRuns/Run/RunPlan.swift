@@ -16,6 +16,8 @@ struct RunPlan {
   var threads: Int
   var patches: any BatchSource
   var trainingCount: Int
+  /// What the training cases take of memory.
+  var caseBytes = 0
   var validation: Validation
   /// What the training begins with; nil for random weights.
   var weights: SafetensorsFile?

@@ -12,6 +12,12 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
   case differentSetting(key: String, started: String?, now: String?)
   case damagedCheckpoint(path: String, reason: String)
   case unwritable(path: String, reason: String)
+  /// A file of a case cannot be read.
+  case unreadable(path: String, reason: String)
+  /// The training that shall be resumed has ended and has its bundle.
+  ///
+  /// - Parameter further: how the bundle is trained further, after "to train it further, ".
+  case finished(folder: String, step: Int, bundle: String, further: String)
   /// The weights to begin with are those of another network.
   case differentNetwork(initialModel: String)
   /// The loss, a gradient or a weight is infinite or not a number.
@@ -49,6 +55,10 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
         + "fit; copy the section network from its model.yaml"
     case .damagedCheckpoint(let path, let reason): "\(path): \(reason)"
     case .unwritable(let path, let reason): "\(path): cannot be written: \(reason)"
+    case .unreadable(let path, let reason): "\(path): cannot be read: \(reason)"
+    case .finished(let folder, let step, let bundle, let further):
+      "\(folder): the training is finished, at step \(step), and its bundle is \(bundle); to train it "
+        + "further, \(further)"
     case .notFinite(let step, let cases, let reason, let checkpoint):
       "step \(step), patches of \(cases.joined(separator: ", ")): \(reason); "
         + (checkpoint.map { "\($0) holds the last good weights" } ?? "nothing was stored yet")

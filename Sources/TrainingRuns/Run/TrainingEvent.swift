@@ -2,8 +2,9 @@ import Foundation
 
 /// What a training tells while it runs.
 public enum TrainingEvent: Sendable {
-  /// Cases are read; the network will take this much memory.
-  case prepared(trainingCases: Int, heldOutCases: Int, bytes: Int)
+  /// Cases are read; the network will take so many bytes of memory, and the cases that are kept there take
+  /// `caseBytes`.
+  case prepared(trainingCases: Int, heldOutCases: Int, bytes: Int, caseBytes: Int)
   case resumed(step: Int)
   /// What is done now.
   case note(String)

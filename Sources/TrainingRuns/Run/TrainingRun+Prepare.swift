@@ -1,10 +1,11 @@
+import SeriesProcessing
 import Training
 
 extension TrainingRun {
   /// Reads and checks all cases, and makes the run ready.
   ///
-  /// - Throws: ``TrainingDataErrors`` with every case that is at fault, `AugmentationError`, and what
-  ///   `TrainingRun.init` throws.
+  /// - Throws: ``TrainingDataErrors`` with every case that is at fault, `AugmentationError`, `MemoryShortage`, and
+  ///   what `TrainingRun.init` throws.
   static func prepare(
     _ request: RunRequest, in folder: RunFolder, resume: Bool,
     report: @escaping (TrainingEvent) -> Void
@@ -12,7 +13,8 @@ extension TrainingRun {
     let draft = request.draft
     try request.augmentation.validate()
     let reader = CaseReader(draft)
-    let cases = try prepareCases(request, reader, in: folder)
+    let caseBytes = try roomForCases(request, report: report)
+    let cases = try prepareCases(request, reader, memoryBytes: caseBytes, in: folder)
     let patches = PatchSource(
       cases, drawing: PatchDrawing(request.augmentation, patch: draft.network.patch),
       channels: draft.network.inputChannels, batch: request.options.batch,
@@ -20,24 +22,46 @@ extension TrainingRun {
     let plan = RunPlan(
       document: try request.model.withOpenLimits(), draft: draft, options: request.options,
       settings: request.settings, threads: request.threads, patches: patches,
-      trainingCount: cases.count,
+      trainingCount: cases.count, caseBytes: cases.heldBytes,
       validation: Validation(cases: request.heldOut, threads: request.threads) {
         try reader.read($0)
       }, weights: request.weights)
     return try TrainingRun(plan, in: folder, resume: resume, report: report)
   }
 
+  /// What prepared cases may take of memory, in bytes: what the configuration allows, or what the network leaves
+  /// where that is less. The others are read from disk, so that they are never a reason to refuse a training.
+  ///
+  /// - Throws: `MemoryShortage` where the network does not fit even without cases, before any is read.
+  static func roomForCases(
+    _ request: RunRequest, budget: MemoryBudget = MemoryBudget(limit: nil),
+    report: (TrainingEvent) -> Void
+  ) throws -> Int {
+    let network = try Trainer.bytes(
+      request.draft.network, options: request.options, threads: request.threads)
+    try budget.check(job: network)
+    guard let room = budget.room, room - network < request.caseBytes else {
+      return request.caseBytes
+    }
+    let left = max(0, room - network)
+    report(
+      .note(
+        "cases take at most \(left >> 20) MiB of memory, less than caseMemoryGB allows: the machine leaves "
+          + "no more beside the network's \(network >> 20) MiB"))
+    return left
+  }
+
   /// The training cases, made ready for the network. The held-out ones are checked too: a training may
   /// go on for hours before it validates.
   private static func prepareCases(
-    _ request: RunRequest, _ reader: CaseReader, in folder: RunFolder
+    _ request: RunRequest, _ reader: CaseReader, memoryBytes: Int, in folder: RunFolder
   ) throws -> PreparedCases {
     let heldOutFaults = reader.faults(in: request.heldOut, threads: request.threads)
     let cases: PreparedCases
     do {
       cases = try PreparedCases(
         request.training, reader: reader, preprocessing: request.draft.preprocessing,
-        memoryBytes: request.caseBytes, folder: folder.prepared, threads: request.threads)
+        memoryBytes: memoryBytes, folder: folder.prepared, threads: request.threads)
     } catch let found as TrainingDataErrors {
       throw TrainingDataErrors(errors: found.errors + heldOutFaults)
     }

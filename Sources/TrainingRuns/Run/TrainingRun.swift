@@ -41,7 +41,8 @@ final class TrainingRun {
     try MemoryBudget(limit: nil).check(job: bytes)
     report(
       .prepared(
-        trainingCases: plan.trainingCount, heldOutCases: plan.validation.cases.count, bytes: bytes))
+        trainingCases: plan.trainingCount, heldOutCases: plan.validation.cases.count, bytes: bytes,
+        caseBytes: plan.caseBytes))
     trainer = try Trainer(
       plan.draft.network, weights: plan.weights, options: plan.options, threads: plan.threads)
     if resume {

@@ -1,4 +1,6 @@
+import Cryptography
 import Evaluation
+import FileSystem
 import Foundation
 import NIfTI
 import Segmentation
@@ -81,9 +83,22 @@ import Volumes
     #expect(bundle.input == parent.input)
     #expect(bundle.trainingData.contains("2 corrected cases"))
     #expect(try Data(contentsOf: parent.weights) == before)
-    // A finished run makes the next version and leaves this one.
-    let again = try await tuning.run(resume: true, stop: StopRequest()) { _ in }
-    #expect(again.version == "1.2.0")
+    // A finished run says where its bundle is, and makes no second one, even where more steps are asked for.
+    var longer = tuning
+    longer.options.steps = 3
+    for again in [tuning, longer] {
+      await #expect {
+        try await again.run(resume: true, stop: StopRequest()) { _ in }
+      } throws: { error in
+        guard case .finished(let folder, 2, let path, let further) = error as? TrainingError else {
+          return false
+        }
+        return folder == again.output && path == report.bundle
+          && further.contains("fine-tune --model \(path)") && "\(error)".contains("at step 2")
+      }
+    }
+    let models = URL(fileURLWithPath: tuning.output).appendingPathComponent("models")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: models.path) == ["balls-1.1.0"])
     #expect(try ModelBundle.load(at: bundle.directory) == bundle)
   }
 
@@ -94,7 +109,7 @@ import Volumes
     let report = try await tuning.run(resume: false, stop: StopRequest()) { log.add($0) }
     #expect(report.state == .finished)
     let numbers = log.events.compactMap { event -> [Int]? in
-      guard case .prepared(let training, let heldOut, _) = event else { return nil }
+      guard case .prepared(let training, let heldOut, _, _) = event else { return nil }
       return [training, heldOut]
     }
     #expect(numbers == [[4, 2]])
@@ -149,22 +164,51 @@ import Volumes
     #expect(found.files["2"]?.labels.path.contains("/new/") == true)
     #expect(throws: TrainingError.self) { try RunCases(sources) }
     // Other cases are other data.
-    #expect(found.digest(["0", "1"]) != found.digest(["0"]))
-    #expect(found.digest(["0", "1"]) == found.digest(["0", "1"]))
+    #expect(try found.digest(["0", "1"]) != found.digest(["0"]))
+    #expect(try found.digest(["0", "1"]) == found.digest(["0", "1"]))
   }
 
   @Test func otherContentsAreOtherDataWhereverTheyAre() throws {
     let found = try RunCases([try cases(0..<2, "one")])
-    let digest = found.digest(["0", "1"])
+    let digest = try found.digest(["0", "1"])
     #expect(try RunCases([try cases(0..<2, "two")]).digest(["0", "1"]) == digest)
     // Another label, and not a byte more.
     let labels = try #require(found.files["1"]?.labels)
     var data = try Data(contentsOf: labels)
     data[data.count - 1] ^= 1
     try data.write(to: labels)
-    #expect(found.digest(["0", "1"]) != digest)
+    #expect(try found.digest(["0", "1"]) != digest)
+    // A file that cannot be read is not an empty one.
+    try Data().write(to: labels)
+    _ = try found.digest(["0", "1"])
+    try FileManager.default.removeItem(at: labels)
+    #expect(
+      throws: TrainingError.unreadable(
+        path: labels.resolvingSymlinksInPath().path, reason: "No such file or directory")
+    ) { try found.digest(["0", "1"]) }
     let error = TrainingError.differentSetting(key: "data.training", started: "a", now: "b")
     #expect("\(error)".contains("the training cases, their images or labels"))
+  }
+
+  /// The digest of a folder is that of its files and their names, and names a file that leads nowhere.
+  @Test func theFilesOfAFolderCountWithTheirNames() throws {
+    let series = folder.url.appendingPathComponent("series")
+    let inner = series.appendingPathComponent("inner")
+    try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
+    let labels = folder.url.appendingPathComponent("labels.nii")
+    for (file, text) in [
+      (series.appendingPathComponent("a"), "1"), (inner.appendingPathComponent("b"), "2"),
+      (labels, "3"),
+    ] { try Data(text.utf8).write(to: file) }
+    let item = CaseFiles(name: "0", images: [series], labels: labels)
+    func hash(_ text: String) -> String { hexadecimal(SHA256.hash(data: Data(text.utf8))) }
+    let content = hash("a\t\(hash("1"))\ninner/b\t\(hash("2"))\n")
+    let cases = RunCases(files: ["0": item], source: [:])
+    #expect(try cases.digest(["0"]) == hash("0\t\(content)\t\(hash("3"))\n"))
+    let dangling = series.appendingPathComponent("c")
+    try FileManager.default.createSymbolicLink(
+      at: dangling, withDestinationURL: folder.url.appendingPathComponent("none"))
+    #expect(throws: TrainingError.self) { try cases.digest(["0"]) }
   }
 
   @Test func aPatientIsOnOneSide() throws {

@@ -1,6 +1,8 @@
 import Foundation
+import SeriesProcessing
 import TestSupport
 import Testing
+import Training
 
 @testable import TrainingRuns
 
@@ -81,6 +83,26 @@ import Testing
     try Data("step,loss\n1,9\n".utf8).write(to: log)
     _ = try RowLog(log, header: ["step", "loss"], after: 0)
     #expect(try text() == "step,loss\n")
+  }
+
+  /// A network that does not fit is refused before cases are read, and cases take what it leaves at most.
+  @Test func casesTakeWhatTheNetworkLeaves() throws {
+    let plan = try PhantomTraining().plan()
+    func room(_ bytes: Int, limit: Int? = nil, _ report: (TrainingEvent) -> Void) throws -> Int {
+      let request = RunRequest(
+        model: plan.document, draft: plan.draft, options: plan.options,
+        augmentation: AugmentationOptions(), settings: plan.settings, threads: 1, caseBytes: bytes,
+        training: [], heldOut: [])
+      return try TrainingRun.roomForCases(
+        request, budget: MemoryBudget(limit: limit), report: report)
+    }
+    #expect(throws: MemoryShortage.self) { try room(0, limit: 1) { _ in } }
+    #expect(try room(0) { _ in Issue.record("nothing is less than was allowed") } == 0)
+    let more = 1 << 50
+    var notes: [String] = []
+    let left = try room(more) { if case .note(let text) = $0 { notes.append(text) } }
+    #expect(left < more && notes.count == 1)
+    #expect(notes.first?.contains("at most \(left >> 20) MiB") == true)
   }
 
   @Test func numbersAsText() {

@@ -33,10 +33,10 @@ public struct TrainingConfiguration: Decodable, Sendable, Equatable {
   public init(from decoder: any Decoder) throws {
     _ = try decoder.keys(known: Keys.allCases.map(\.rawValue) + TrainingOptions.keys)
     let values = try decoder.container(keyedBy: Keys.self)
-    output = try values.decode(String.self, forKey: .output)
+    output = try values.path(.output)
     data = try values.decode([DataSource].self, forKey: .data)
     split = try values.decode(SplitSettings.self, forKey: .split)
-    initialModel = try values.decodeIfPresent(String.self, forKey: .initialModel)
+    initialModel = try values.pathIfPresent(.initialModel)
     threads = try values.number(.threads, in: Self.threadCounts, or: 0)
     caseMemoryGB = try values.number(.caseMemoryGB, in: 0...1e6, or: Self.defaultCaseMemoryGB)
     options = try TrainingOptions(from: decoder)
@@ -93,13 +93,16 @@ public struct DataSource: Codable, Sendable, Equatable {
   /// A mapping of `images` and `labels`, or one folder that holds both.
   public init(from decoder: any Decoder) throws {
     if let folder = try? decoder.singleValueContainer().decode(String.self) {
+      guard !folder.isEmpty else {
+        throw DecodingError.dataCorrupted(
+          .init(codingPath: decoder.codingPath, debugDescription: "is empty"))
+      }
       self.init(folder: folder)
       return
     }
     let values = try decoder.strictContainer(keyedBy: Keys.self)
     self.init(
-      images: try values.decode(String.self, forKey: .images),
-      labels: try values.decode(String.self, forKey: .labels))
+      images: try values.path(.images), labels: try values.path(.labels))
   }
 }
 
@@ -118,6 +121,21 @@ extension KeyedDecodingContainer {
         debugDescription: "\(value) is not from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
+  }
+
+  /// A path, which is not empty: an empty one would be the folder of the configuration.
+  func path(_ key: Key) throws -> String { try checked(decode(String.self, forKey: key), key) }
+
+  func pathIfPresent(_ key: Key) throws -> String? {
+    try decodeIfPresent(String.self, forKey: key).map { try checked($0, key) }
+  }
+
+  private func checked(_ path: String, _ key: Key) throws -> String {
+    guard !path.isEmpty else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "is empty")
+    }
+    return path
   }
 
   /// One of a list of words.

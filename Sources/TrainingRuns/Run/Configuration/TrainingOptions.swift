@@ -22,6 +22,11 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var checkpointSeconds = 300.0
   public var weights = WeightSettings()
 
+  /// What `steps` may be.
+  public static let stepCounts = 1...100_000_000
+  /// What `batch` may be.
+  public static let batches = 1...256
+
   private enum Keys: String, CodingKey, CaseIterable {
     case steps, batch, seed, optimiser, schedule, clip, average, loss, deepSupervision, dropout
     case validation, checkpointSeconds, weights
@@ -34,8 +39,8 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   /// Of a mapping that may have other keys too.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
-    self.init(steps: try values.number(.steps, in: 1...100_000_000))
-    batch = try values.number(.batch, in: 1...256, or: batch)
+    self.init(steps: try values.number(.steps, in: Self.stepCounts))
+    batch = try values.number(.batch, in: Self.batches, or: batch)
     seed = UInt64(try values.number(.seed, in: 0...Int.max, or: 1))
     optimiser = try values.decodeIfPresent(OptimiserSettings.self, forKey: .optimiser) ?? optimiser
     schedule = try values.decodeIfPresent(ScheduleSettings.self, forKey: .schedule) ?? schedule
@@ -48,5 +53,11 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
       try values.decodeIfPresent(ValidationSettings.self, forKey: .validation) ?? validation
     checkpointSeconds = try values.number(.checkpointSeconds, in: 0...86_400, or: checkpointSeconds)
     weights = try values.decodeIfPresent(WeightSettings.self, forKey: .weights) ?? weights
+    if weights.choice == .best, validation.everySteps > steps {
+      throw DecodingError.dataCorruptedError(
+        forKey: .weights, in: values,
+        debugDescription: "choice: best needs a validation, but validation.everySteps is "
+          + "\(validation.everySteps) and steps \(steps)")
+    }
   }
 }

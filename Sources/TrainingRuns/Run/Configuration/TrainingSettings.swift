@@ -17,7 +17,7 @@ public struct SplitSettings: Codable, Sendable, Equatable {
 
   public init(from decoder: any Decoder) throws {
     let values = try decoder.strictContainer(keyedBy: Keys.self)
-    file = try values.decodeIfPresent(String.self, forKey: .file)
+    file = try values.pathIfPresent(.file)
     folds = try values.number(.folds, in: 2...1000, or: 5)
     fold = try values.number(.fold, in: 0...folds - 1, or: 0)
     seed = UInt64(try values.number(.seed, in: 0...Int.max, or: 1))
@@ -42,6 +42,8 @@ extension SplitSettings {
 /// How weights follow their gradients.
 public struct OptimiserSettings: Codable, Sendable, Equatable {
   public enum Method: String, Codable, Sendable, CaseIterable { case adamW, sgd }
+  /// The highest that `rate` may be.
+  public static let highestRate = 1e6
 
   public var method: Method
   /// The learning rate at its highest.
@@ -66,7 +68,12 @@ public struct OptimiserSettings: Codable, Sendable, Equatable {
     let values = try decoder.strictContainer(keyedBy: Keys.self)
     method = try values.word(.method, or: .adamW)
     let isSGD = method == .sgd
-    rate = try values.number(.rate, in: 0...1e6, or: isSGD ? 1e-2 : 1e-3)
+    rate = try values.number(.rate, in: 0...Self.highestRate, or: isSGD ? 1e-2 : 1e-3)
+    guard rate > 0 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .rate, in: values,
+        debugDescription: "\(rate) is not above 0: nothing would be learnt")
+    }
     decay = try values.number(.decay, in: 0...1, or: isSGD ? 3e-5 : 1e-2)
     momentum = try values.number(.momentum, in: 0...0.99999, or: 0.99)
     beta1 = try values.number(.beta1, in: 0...0.99999, or: 0.9)

@@ -36,6 +36,19 @@ enum TrainingCheckpoint {
     }
   }
 
+  /// The step at which a training has ended, by the settings that it was started with; nil where it has not ended, or
+  /// where the checkpoint cannot be read, which ``read(_:into:settings:)`` tells.
+  static func lastStep(_ url: URL) -> Int? {
+    guard let file = try? SafetensorsFile(path: url.path), file.metadata["format"] == format,
+      let step = file.metadata["step"].flatMap({ Int($0) }),
+      let settings = file.metadata["settings"].flatMap({ try? RunSettings(json: $0) }),
+      let steps = settings.values["steps"].flatMap({ Int($0) })
+    else { return nil }
+    let patience = settings.values["validation.patience"].flatMap { Int($0) } ?? 0
+    let waited = file.metadata["validationsSinceBest"].flatMap { Int($0) } ?? 0
+    return step >= steps || (patience > 0 && waited >= patience) ? step : nil
+  }
+
   /// Takes over what a checkpoint holds.
   ///
   /// - Throws: ``TrainingError/differentSetting(key:started:now:)`` where the run was started with
