@@ -148,7 +148,8 @@ import Volumes
     #expect(again.status != 0 && again.output.contains("--resume"), "\(again.output)")
     let resumed = try await train("--resume")
     #expect(
-      resumed.status != 0 && resumed.output.contains("a bundle is never replaced"),
+      resumed.status != 0 && resumed.output.contains("the training is finished, at step")
+        && resumed.output.contains("models/balls; to train it further, start another one"),
       "\(resumed.output)")
   }
 
