@@ -132,7 +132,8 @@ let package = Package(
     .target(
       name: "Results",
       dependencies: [
-        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "Cryptography", "Wording",
+        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "CPNG", "Cryptography",
+        "Wording",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
@@ -303,7 +304,7 @@ let package = Package(
       name: "ResultsTests",
       dependencies: [
         "Results", "DICOMNetwork", "DICOMweb", "Terminology", "GeometryGate", "TestSupport",
-        "Cryptography",
+        "CCairo", "Cryptography",
       ]),
     .testTarget(
       name: "JobLedgerTests", dependencies: ["Clocks", "Cryptography", "JobLedger", "TestSupport"]),
