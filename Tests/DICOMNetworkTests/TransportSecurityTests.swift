@@ -115,6 +115,9 @@ extension Certificates {
   /// BCP 195: TLS 1.2 with forward secrecy and authenticated encryption, and TLS 1.3.
   @Test(arguments: [
     (["-tls1_3"], true), (["-tls1_2"], true),
+    (["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"], true),
+    (["-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"], false),
+    (["-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305"], false),
     (["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"], true),
     (["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], false),
     (["-tls1_2", "-cipher", "AES128-GCM-SHA256"], false),
