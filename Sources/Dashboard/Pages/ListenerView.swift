@@ -1,5 +1,6 @@
 import Foundation
 import JobLedger
+import Wording
 
 /// A listener that hands over to this head, as the page System shows it.
 struct ListenerView {
@@ -38,7 +39,7 @@ extension HandoverState {
     var facts = [
       Fact(
         name: "Waits for the head",
-        value: "\(backlog.waiting) entries of \(backlog.series.count) series"
+        value: "\(counted(backlog.waiting, "entry", "entries")) of \(backlog.series.count) series"
           + (backlog.oldestAt.map { ", the first since \(ShownTime($0).text)" } ?? "")),
       Fact(
         name: "The head answered last", value: answeredAt.map { ShownTime($0).text } ?? "never"),

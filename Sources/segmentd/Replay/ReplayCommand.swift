@@ -4,6 +4,7 @@ import DICOM
 import Foundation
 import JobLedger
 import Pipeline
+import Wording
 
 struct ReplayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -102,8 +103,8 @@ extension ReplayReport {
     }
     let changed = Set(differences.map(\.studyInstanceUID)).count
     lines.append(
-      "\(series) series of \(studies) studies compared: \(differences.count) differences in \(changed) "
-        + "studies"
+      "\(series) series of \(counted(studies, "study", "studies")) compared: "
+        + "\(counted(differences.count, "difference")) in \(counted(changed, "study", "studies"))"
         + (unreplayed.isEmpty ? "" : "; \(unreplayed.count) series not known")
         + "; nothing was changed")
     return lines.joined(separator: "\n")
