@@ -91,7 +91,7 @@ import Testing
     try FileManager.default.removeItem(at: small.state.file(record.spoolPath))
     let report = try replay(small, "rules: []")
     #expect(report.differences == [] && report.series == 0)
-    #expect(report.unreplayed.map(\.reason) == ["1 of 5 originals are missing"])
+    #expect(report.unreplayed.map(\.reason) == ["1 of 5 originals missing"])
 
     let arriving = try await SmallJob(isAssembled: false)
     #expect(
