@@ -103,7 +103,7 @@ import Testing
       messages == [
         "commitment requested: transaction 1.9: CT1 at 10.0.0.5 asks about 1 object",
         "commitment decided: transaction 1.9: held as sent: 0 of 1 object",
-        "commitment given up: transaction 1.9: the report did not arrive in 1 attempts, at last: x",
+        "commitment given up: transaction 1.9: the report did not arrive in 1 attempt, at last: x",
       ])
   }
 
