@@ -3,7 +3,7 @@ import Foundation
 
 extension SHA256 {
   /// How much of a file is read at once, in bytes.
-  private static let partSize = 1 << 22
+  private static let partSize = 1 << 18
 
   /// The hash of what a file holds, read in parts.
   ///
