@@ -251,7 +251,8 @@ let package = Package(
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "FileSystem"]),
     .testTarget(name: "VolumesTests", dependencies: ["Volumes", "GeometryGate", "TestSupport"]),
     .testTarget(name: "WordingTests", dependencies: ["Wording"]),
-    .testTarget(name: "GeometryGateTests", dependencies: ["GeometryGate", "TestSupport"]),
+    .testTarget(
+      name: "GeometryGateTests", dependencies: ["GeometryGate", "TestSupport", "Wording"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Volumes", "TestSupport"]),
     .testTarget(name: "NIfTITests", dependencies: ["NIfTI", "Volumes", "TestSupport"]),
     .testTarget(

@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import Volumes
+import Wording
 
 @testable import GeometryGate
 
