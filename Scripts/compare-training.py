@@ -8,7 +8,9 @@ take turns in one run: segmentd, PyTorch in single precision (eager) and with bf
 in a process of its own. A step is the forward pass, the loss with deep supervision, the backward pass, clipping and AdamW.
 `loss` is the loss before the third step, `distance` how far the weights after two steps are from PyTorch's in single
 precision, relative to how far those moved. Peak memory is that of the whole process. --write puts the table into
-Benchmarks.md. --python and --segmentd name an interpreter with PyTorch and the program; without, both are made.
+Benchmarks.md. --distances 1 10 50 measures instead, in single precision, how far the weights are from PyTorch's after so many
+steps, and how far PyTorch's are from its own with channels_last_3d, which sums in another order; --write puts that
+table into Benchmarks.md. --python and --segmentd name an interpreter with PyTorch and the program; without, both are made.
 """
 
 import argparse
@@ -73,7 +75,7 @@ def prepare(folder, name):
     (folder / "network.yaml").write_text(yaml.safe_dump(d.to_yaml()))
 
 
-def trainer(engine, folder, name):
+def trainer(engine, folder, name, channels_last=False):
     """The network and a function that makes one step and returns the loss before it."""
     import torch
     from safetensors.torch import load_file
@@ -82,7 +84,7 @@ def trainer(engine, folder, name):
     from train import loss_of, parameter_groups
     data = load_file(folder / "batch.safetensors")
     images, labels = data["images"], data["labels"].long()
-    if engine == "torch-bf16":
+    if engine == "torch-bf16" or channels_last:
         network = network.to(memory_format=torch.channels_last_3d)
         images = images.to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(parameter_groups(network, 1e-2), 1e-4, fused=True)
@@ -131,11 +133,32 @@ def serve(engine, folder, name, threads):
         print(json.dumps({"seconds": seconds, "processor": processor, "loss": loss, "peakMB": peak / 1024}), flush=True)
 
 
+def distances(folder, name, threads):
+    """Prints how far segmentd's weights, STEPS.safetensors, and those of channels_last_3d are from PyTorch's."""
+    import torch
+    from safetensors.torch import load_file
+    torch.set_num_threads(threads)
+    first = load_file(folder / "weights.safetensors")
+    (plain, step), (other, other_step) = (trainer("torch-fp32", folder, name, last) for last in (False, True))
+    counts = {int(file.stem): file for file in folder.glob("[0-9]*.safetensors")}
+    rows = []
+    for count in range(1, max(counts) + 1):
+        losses = step(), other_step()
+        if count in counts:
+            own = {key: value for key, value in other.state_dict().items() if key in first}
+            rows.append({"steps": count, "distance": distance(load_file(counts[count]), plain, first),
+                         "torchFromItself": distance(own, plain, first), "loss": losses[0], "otherLoss": losses[1],
+                         "torch": torch.__version__})
+    print(json.dumps(rows))
+
+
 def worker(step, folder, name, threads):
     if step == "prepare":
         description(name)  # makes the folder of the recipes known
         return prepare(folder, name)
     description(name)
+    if step == "distances":
+        return distances(folder, name, threads)
     serve(step, folder, name, threads)
 
 
@@ -213,6 +236,31 @@ def compare(options, name, python):
     return rows
 
 
+def compare_weights(options, name, python):
+    """Rows of one network: distances after each number of steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder, threads = pathlib.Path(folder), max(options.threads)
+        command = [python, __file__, "--worker"]
+        subprocess.run(command + ["prepare", str(folder), name, "1"], check=True, env=clean_environment())
+        ours = Ours(options.segmentd, folder, name, threads)
+        losses = {steps: ours.run(steps, "--output", folder / f"{steps}.safetensors")["losses"][-1]
+                  for steps in options.distances}
+        found = subprocess.run(command + ["distances", str(folder), name, str(threads)], check=True,
+                               capture_output=True, env=clean_environment())
+        return [{"network": name, "version": ours.version, **row, "segmentdLoss": losses[row["steps"]]}
+                for row in json.loads(found.stdout)]
+
+
+def weights_table(rows):
+    """Markdown: for each network, the weights after each number of steps."""
+    lines = [f"{datetime.date.today()}, {processor()}. segmentd {rows[0]['version']}; PyTorch {rows[0]['torch']}.", "",
+             "| network | steps | distance of segmentd's weights | PyTorch's from itself | loss of segmentd | loss of PyTorch |",
+             "|---|---|---|---|---|---|"]
+    return "\n".join(lines + [
+        f"| {row['network']} | {row['steps']} | {row['distance']:.1e} | {row['torchFromItself']:.1e} "
+        f"| {row['segmentdLoss']:.5f} | {row['loss']:.5f} |" for row in rows])
+
+
 def table(rows):
     """Markdown: for each network and number of threads, every trainer compared with PyTorch in single precision."""
     versions = "; ".join(dict.fromkeys(f"{NAMES[row['trainer']]} {row['version']}" for row in rows))
@@ -239,6 +287,7 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--trainers", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--distances", nargs="+", type=int, metavar="STEPS", help="compare weights after so many steps")
     parser.add_argument("--segmentd", help="the program; without, it is built")
     parser.add_argument("--python", help="an interpreter that has PyTorch; without, one is set up")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
@@ -247,6 +296,11 @@ def main():
     python = options.python or environment("training", PACKAGES)
     if not options.segmentd:
         options.segmentd = build()
+    if options.distances:
+        rows = [row for name in options.networks for row in compare_weights(options, name, python)]
+        if options.write:
+            write_table("training-weights", weights_table(rows))
+        return print(json.dumps({"rows": rows}, indent=2) if options.json else weights_table(rows))
     rows = [row for name in options.networks for row in compare(options, name, python)]
     if options.write:
         write_table("training", table(rows))
