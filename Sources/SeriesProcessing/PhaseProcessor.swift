@@ -63,24 +63,38 @@ struct PhaseProcessor {
       isTimed ? phases.sorted { ($0.triggerTime ?? 0) < ($1.triggerTime ?? 0) } : phases
   }
 
-  /// - Parameter segment: the labels of a phase's stack; the phase is counted from 0.
-  func process(_ segment: (_ phase: Int, SliceStack) async throws -> SegmentedStack)
-    async throws -> SeriesOutcome
-  {
+  /// Whether the extremes are looked for in labels that take less work than those of a result. Of two phases both are
+  /// extremes: there is nothing to look for.
+  private var isSearchedApart: Bool {
+    phases.count > 2 && export.bundle.inference.isSearchedApart
+  }
+
+  /// - Parameter segment: the labels of a phase's stack, and what they are for; the phase is counted from 0.
+  func process(
+    _ segment: (_ phase: Int, SliceStack, SegmentationPurpose) async throws -> SegmentedStack
+  ) async throws -> SeriesOutcome {
     var known: [Int: SegmentedStack] = [:]
     var memory = MemoryUse(predicted: 0)
-    func segmented(_ phase: Int) async throws -> SegmentedStack {
-      if let segmented = known[phase] { return segmented }
-      var segmented = try await segment(phase, phases[phase].stack)
+    func made(_ phase: Int, for purpose: SegmentationPurpose) async throws -> SegmentedStack {
+      var segmented = try await segment(phase, phases[phase].stack, purpose)
       // Only the labels are left of what it took, and the next phase takes as much.
       segmented.reservation = nil
       memory = MemoryUse(predicted: max(memory.predicted, segmented.predictedMemory))
+      return segmented
+    }
+    func segmented(_ phase: Int) async throws -> SegmentedStack {
+      if let segmented = known[phase] { return segmented }
+      let segmented = try await made(phase, for: .result)
       known[phase] = segmented
       return segmented
     }
+    func searched(_ phase: Int) async throws -> LabelVolume {
+      guard isSearchedApart else { return try await segmented(phase).labels }
+      return try await made(phase, for: .search).labels
+    }
     var cycle: Cycle?
     if choice == .extremes {
-      let found = try await self.cycle(segmented)
+      let found = try await self.cycle(of: segmented, searching: searched)
       if let warning = found.warning { known[found.systole]?.warnings.append(warning) }
       if !isTimed {
         for phase in [found.diastole, found.systole] { known[phase]?.notes.append(Self.untimed) }
@@ -159,10 +173,16 @@ struct PhaseProcessor {
     return times.count == phases.count && Set(times).count == times.count
   }
 
-  /// - Throws: `CardiacCycleError`, or what `segmented` throws.
-  private func cycle(_ segmented: (Int) async throws -> SegmentedStack) async throws -> Cycle {
+  /// - Parameters:
+  ///   - segmented: a phase as it is written; asked for the two extremes.
+  ///   - searched: the labels of a phase among which they are looked for; asked once for each phase.
+  /// - Throws: `CardiacCycleError`, or what `segmented` and `searched` throw.
+  private func cycle(
+    of segmented: (Int) async throws -> SegmentedStack,
+    searching searched: (Int) async throws -> LabelVolume
+  ) async throws -> Cycle {
     func cavity(_ phase: Int) async throws -> Double {
-      millilitres(try await segmented(phase).labels, rule.cavities[0], phase)
+      millilitres(try await searched(phase), rule.cavities[0], phase)
     }
     let extremes =
       isTimed
@@ -173,6 +193,7 @@ struct PhaseProcessor {
     let diastolic = try await segmented(diastole).labels
     let function = cardiacFunction(
       diastole: (diastolic, diastole), systole: (try await segmented(systole).labels, systole))
+    try function.first?.checkContraction()
     var cycle = Cycle(diastole: diastole, systole: systole, function: function)
     if let limit = rule.ejectionFraction {
       cycle.warning = try function.first?.check(limit)?.description

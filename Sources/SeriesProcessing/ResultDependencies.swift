@@ -30,12 +30,22 @@ public struct ResultDependencies: Sendable, Equatable {
     var channels: [Channel]
     var geometry: [String]
     var phases: String?
+    /// How the extremes of a heartbeat are looked for, where that takes other labels than the result has.
+    var search: String?
     var volume: String?
     var throughPlane: String
     var installation: String
     var objects: [String]?
     /// Only where it was asked for.
     var instructionSet: String?
+  }
+
+  /// Before, the extremes were looked for in mirrored labels, and may have been others.
+  private static func search(_ input: ModelInput, _ bundle: ModelBundle) -> String? {
+    guard let phases = input.phases ?? bundle.cine?.phases, phases == .extremes,
+      bundle.cine != nil, bundle.inference.isSearchedApart
+    else { return nil }
+    return "unmirrored"
   }
 
   /// - Throws: `DICOMError`, or an error of Foundation, where a file cannot be read.
@@ -53,7 +63,8 @@ public struct ResultDependencies: Sendable, Equatable {
       },
       geometry: geometry.changes,
       phases: input.phases.flatMap { $0 == bundle.cine?.phases ? nil : $0.text },
-      volume: input.volume, throughPlane: bundle.inference.throughPlane.rawValue,
+      search: Self.search(input, bundle), volume: input.volume,
+      throughPlane: bundle.inference.throughPlane.rawValue,
       installation: installation,
       objects: options.changes.isEmpty ? nil : options.changes,
       instructionSet: instructionSet?.rawValue)

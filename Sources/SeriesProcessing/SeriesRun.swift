@@ -33,7 +33,12 @@ struct SeriesRun {
     if let cine {
       return try await PhaseProcessor(
         source: source, rule: cine, choice: phases ?? cine.phases, export: export
-      ).process { try await segment([$1], control.volume(named: "phase-\($0 + 1)")) }
+      ).process { phase, stack, purpose in
+        // A checkpoint of one purpose is not one of the other.
+        let name = purpose == .search ? "search" : "phase"
+        return try await segment(
+          [stack], control.volume(named: "\(name)-\(phase + 1)"), purpose: purpose)
+      }
     }
     guard phases == nil else {
       throw HeldSeries(reasons: ["model \(bundle.name) is not for cine series: no phases"])
@@ -92,7 +97,8 @@ struct SeriesRun {
   /// Labels on the images of the first stack; the others, where there are any, are the model's
   /// channels.
   private func segment(
-    _ stacks: [SliceStack], _ control: SegmentationControl, keepsProbabilities: Bool = false
+    _ stacks: [SliceStack], _ control: SegmentationControl,
+    purpose: SegmentationPurpose = .result, keepsProbabilities: Bool = false
   ) async throws -> SegmentedStack {
     let reference = UprightVolume(stacks[0], geometry: geometry)
     let channels =
@@ -113,8 +119,9 @@ struct SeriesRun {
     let warnings = ModelWarnings()
     let probabilities = keepsProbabilities ? ModelProbabilities() : nil
     let labels = try await segmenter.segment(
-      reading: { try channels.map { try $0.read(on: grid) } }, warnings: warnings,
-      probabilities: probabilities, times: times, control: control, progress: progress)
+      reading: { try channels.map { try $0.read(on: grid) } }, purpose: purpose,
+      warnings: warnings, probabilities: probabilities, times: times, control: control,
+      progress: progress)
     return SegmentedStack(
       labels: reference.sourceLabels(labels),
       probabilities: probabilities?.take().map(reference.sourceProbabilities),

@@ -40,7 +40,8 @@ import Volumes
   /// - Returns: nil where it was interrupted.
   private func run(
     _ item: StreamedLabelsTests.Case, _ control: SegmentationControl = SegmentationControl(),
-    stopAfter stop: Int? = nil, arithmetic: String = "", passes: inout Int
+    purpose: SegmentationPurpose = .result, stopAfter stop: Int? = nil, arithmetic: String = "",
+    passes: inout Int
   ) throws -> LabelVolume? {
     let bundle = try StreamedLabelsTests.bundle(item)
     let volume = StreamedLabelsTests.volume(item)
@@ -48,8 +49,8 @@ import Volumes
     defer { passes += done }
     do {
       return try segmentation(
-        of: { [volume] }, bundle: bundle, control: control, arithmetic: arithmetic,
-        progress: { _ in },
+        of: { [volume] }, bundle: bundle, purpose: purpose, control: control,
+        arithmetic: arithmetic, progress: { _ in },
         forward: { input, logits in
           StreamedLabelsTests.classify(input, logits)
           done += 1
@@ -175,6 +176,28 @@ import Volumes
       let labels = try run(item, control, passes: &passes)
       if item.mirrorAxes.isEmpty { #expect(labels == expected && passes == all) }
       #expect(passes >= all)
+    }
+  }
+
+  /// A search sees each patch once, as a model that does not mirror; its sums are not those of a result.
+  @Test func aSearchIsNotMirroredAndItsCheckpointNotUsedForAResult() throws {
+    var mirrored = Self.item
+    mirrored.mirrorAxes = [1, 2]
+    var (plain, all, passes) = (0, 0, 0)
+    let expected = try run(Self.item, passes: &plain)
+    let result = try run(mirrored, passes: &all)
+    #expect(try run(mirrored, purpose: .search, passes: &passes) == expected)
+    #expect(passes == plain && all > plain && plain > 2)
+    for (first, second) in [(SegmentationPurpose.search, .result), (.result, .search)] {
+      let stopped = try run(
+        mirrored, control(), purpose: first, stopAfter: plain / 2, passes: &passes)
+      #expect(stopped == nil)
+      let reports = Reports()
+      passes = 0
+      #expect(
+        try run(mirrored, control(reports), purpose: second, passes: &passes)
+          == (second == .search ? expected : result))
+      #expect(passes == (second == .search ? plain : all) && reports.discarded == 1)
     }
   }
 

@@ -35,7 +35,7 @@ import Volumes
     return try await PhaseProcessor(
       source: series.source,
       rule: CineRule(phases: .all, cavities: [2, 1]), choice: .all, export: export
-    ).process { _, stack in
+    ).process { _, stack, _ in
       var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
       for index in 0..<(voxels[stack.frames[0].triggerTime ?? -1] ?? 0) { labels[index] = 2 }
       return SegmentedStack(

@@ -23,10 +23,12 @@ import Volumes
   }
 
   private func processor(
-    _ source: SourceSeries, _ choice: PhaseChoice, rule change: (inout CineRule) -> Void = { _ in }
+    _ source: SourceSeries, _ choice: PhaseChoice, mirrorAxes: [Int] = [],
+    rule change: (inout CineRule) -> Void = { _ in }
   ) throws -> PhaseProcessor {
-    var rule = rule
+    var (rule, bundle) = (rule, bundle)
     change(&rule)
+    bundle.inference.mirrorAxes = mirrorAxes
     return try PhaseProcessor(
       source: source, rule: rule, choice: choice,
       export: ResultExport(
@@ -38,18 +40,24 @@ import Volumes
   /// Which phases were segmented, by Trigger Time in the order of the calls.
   private final class Calls {
     var times: [Double] = []
+    var searched: [Double] = []
   }
 
-  /// - Parameter voxels: of label 2 by Trigger Time; label 1 has half as many.
+  /// - Parameters:
+  ///   - voxels: of label 2 by Trigger Time; label 1 has half as many.
+  ///   - mirrorAxes: of the model.
+  ///   - searched: `voxels` in a search, where they are others.
   private func process(
     _ series: CineSeries, _ choice: PhaseChoice, voxels: [Double: Int], calls: Calls = Calls(),
+    mirrorAxes: [Int] = [], searched: [Double: Int]? = nil,
     rule change: (inout CineRule) -> Void = { _ in }
   ) async throws -> SeriesOutcome {
-    try await processor(series.source, choice, rule: change).process { _, stack in
+    try await processor(series.source, choice, mirrorAxes: mirrorAxes, rule: change).process {
+      _, stack, purpose in
       let time = stack.frames[0].triggerTime ?? -1
-      calls.times.append(time)
+      if purpose == .search { calls.searched.append(time) } else { calls.times.append(time) }
       var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
-      let count = voxels[time] ?? 0
+      let count = (purpose == .search ? searched ?? voxels : voxels)[time] ?? 0
       for index in 0..<count { labels[index] = 2 }
       for index in 0..<count / 2 { labels[labels.count - 1 - index] = 1 }
       return SegmentedStack(
@@ -112,6 +120,61 @@ import Volumes
     #expect(abs((function.ejectionFraction ?? 0) - 0.75) < 1e-9)
   }
 
+  /// A model that mirrors takes several times the work: only for what is written.
+  @Test func extremesAreLookedForWithoutMirroring() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    let calls = Calls()
+    // By the labels of the results phase 4 would be end-diastole.
+    let result = try segmented(
+      try await process(
+        series, .extremes, voxels: [0: 36, 100: 18, 200: 9, 300: 38], calls: calls,
+        mirrorAxes: [1, 2], searched: voxels))
+    #expect(calls.searched.count == Set(calls.searched).count && calls.searched.count >= 3)
+    #expect(calls.times == [0, 200])
+    #expect(result.objects.map(\.phase?.name) == ["end-diastole", "end-systole"])
+    #expect(result.objects.map(\.phase?.number) == [1, 3])
+    let function = try #require(result.function.first)
+    #expect(abs(function.endDiastolicVolume - 36 * voxelMillilitres) < 1e-9)
+    #expect(abs(function.endSystolicVolume - 9 * voxelMillilitres) < 1e-9)
+    #expect(
+      result.warnings == [
+        "end-diastole, phase 1 of 4 at 0 ms: at 0", "end-systole, phase 3 of 4 at 200 ms: at 200",
+      ])
+  }
+
+  /// Without mirroring, of two phases, and where the phases are chosen, there is nothing to look for.
+  @Test(
+    arguments: [
+      ([], [0, 100, 200, 300], .extremes), ([1, 2], [0, 200], .extremes),
+      ([1, 2], [0, 100, 200], .all), ([1, 2], [0, 100, 200], .list([3, 1])),
+    ] as [([Int], [Double], PhaseChoice)])
+  func whatIsWrittenIsNotSearched(_ mirrorAxes: [Int], _ times: [Double], _ choice: PhaseChoice)
+    async throws
+  {
+    let calls = Calls()
+    let result = try segmented(
+      try await process(
+        try CineSeries(triggerTimes: times), choice, voxels: voxels, calls: calls,
+        mirrorAxes: mirrorAxes))
+    #expect(calls.searched.isEmpty && calls.times.count == Set(calls.times).count)
+    #expect(result.objects.count >= 2)
+  }
+
+  /// Where the order of the two turns around there is no ejection fraction to report.
+  @Test func aResultWhoseExtremesAreTurnedAroundIsHeld() async throws {
+    let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
+    let error = await #expect(throws: CardiacCycleError.self) {
+      try await process(
+        series, .extremes, voxels: [0: 10, 200: 12], mirrorAxes: [1, 2], searched: voxels)
+    }
+    guard case .noContraction(let diastolic, let systolic) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(abs(diastolic - 10 * voxelMillilitres) < 1e-9)
+    #expect(abs(systolic - 12 * voxelMillilitres) < 1e-9)
+  }
+
   @Test func aHeartThatDoesNotContractHasNoExtremes() async throws {
     let series = try CineSeries(triggerTimes: [0, 100, 200, 300])
     await #expect(throws: CardiacCycleError.self) {
@@ -161,7 +224,7 @@ import Volumes
     // The stacks carry no time: the first call gets most voxels, the second least.
     var counts = [40, 10, 20]
     let result = try segmented(
-      try await processor(series.source, .extremes).process { _, stack in
+      try await processor(series.source, .extremes).process { _, stack, _ in
         var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
         for index in 0..<counts.removeFirst() { labels[index] = 2 }
         return SegmentedStack(

@@ -36,7 +36,7 @@ import Volumes
     try await PhaseProcessor(
       source: series.source, rule: CineRule(phases: .extremes, cavities: [2, 1]),
       choice: voxels.isEmpty ? .all : .extremes, export: export
-    ).process { _, stack in
+    ).process { _, stack, _ in
       var labels = [UInt8](repeating: 0, count: stack.sourceGrid.voxelCount)
       let count = voxels[stack.frames[0].triggerTime ?? -1] ?? 0
       for index in 0..<count { labels[index] = 2 }

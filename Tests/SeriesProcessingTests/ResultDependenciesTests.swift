@@ -107,6 +107,19 @@ import Testing
     #expect(try chosen == fingerprint(bundle: cardiac))
   }
 
+  /// The extremes of a mirrored heartbeat were looked for in mirrored labels before: only such results have other UIDs.
+  @Test func theSearchForExtremesMattersWhereItIsAnother() throws {
+    var cardiac = bundle
+    cardiac.cine = CineRule(phases: .extremes, cavities: [1])
+    #expect(try fingerprint(bundle: cardiac) == fingerprint())
+    cardiac.inference.mirrorAxes = [1, 2]
+    #expect(try fingerprint(bundle: cardiac) != fingerprint())
+    cardiac.cine?.phases = .all
+    #expect(try fingerprint(bundle: cardiac) == fingerprint())
+    cardiac.cine = nil
+    #expect(try fingerprint(bundle: cardiac) == fingerprint())
+  }
+
   /// A result is dated by the latest image of its series, and never by a clock.
   @Test func theDateIsThatOfTheLatestImage() throws {
     let dated = try CineSeries(triggerTimes: [0, 100]) { image, phase, slice in

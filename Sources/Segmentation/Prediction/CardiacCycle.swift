@@ -60,10 +60,17 @@ public struct CardiacCycle: Sendable, Equatable {
     public var endSystolicVolume: Double
 
     fileprivate func checked() throws(CardiacCycleError) -> Extremes {
-      guard endDiastolicVolume > endSystolicVolume else {
-        throw .noContraction(endDiastolic: endDiastolicVolume, endSystolic: endSystolicVolume)
-      }
+      try CardiacCycle.checkContraction(from: endDiastolicVolume, to: endSystolicVolume)
       return self
+    }
+  }
+
+  /// - Throws: ``CardiacCycleError/noContraction(endDiastolic:endSystolic:)``
+  static func checkContraction(
+    from endDiastolic: Double, to endSystolic: Double
+  ) throws(CardiacCycleError) {
+    guard endDiastolic > endSystolic else {
+      throw .noContraction(endDiastolic: endDiastolic, endSystolic: endSystolic)
     }
   }
 

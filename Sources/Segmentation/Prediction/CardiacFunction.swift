@@ -21,6 +21,13 @@ public struct CardiacFunction: Sendable, Equatable, Codable {
 }
 
 extension CardiacFunction {
+  /// The volumes of a result are not always those by which its phases were chosen (``SegmentationPurpose``).
+  ///
+  /// - Throws: ``CardiacCycleError/noContraction(endDiastolic:endSystolic:)``
+  public func checkContraction() throws(CardiacCycleError) {
+    try CardiacCycle.checkContraction(from: endDiastolicVolume, to: endSystolicVolume)
+  }
+
   /// - Returns: what is unusual about the ejection fraction; nil where it is as in training.
   /// - Throws: ``CardiacCycleError/implausibleFraction(cavity:found:accepted:)``
   public func check(_ limit: EjectionFractionLimit) throws(CardiacCycleError) -> ModelWarning? {

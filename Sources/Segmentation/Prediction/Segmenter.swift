@@ -49,6 +49,7 @@ public actor Segmenter {
   /// - Parameters:
   ///   - read: gives volumes on one grid, in the order the model was trained with; they are released
   ///     as soon as the network's input is made of them.
+  ///   - purpose: what the labels are for.
   ///   - warnings: receives what is unusual about the input and the result.
   ///   - probabilities: receives the network's probabilities; nil where nobody wants them.
   ///   - times: receives the time of each stage.
@@ -58,14 +59,16 @@ public actor Segmenter {
   ///   between passes of the network once the task is cancelled, ``SegmentationInterrupted`` where
   ///   `control` asks for it, what `read` throws, or the network's error.
   public func segment(
-    reading read: @Sendable () throws -> [Volume], warnings: ModelWarnings? = nil,
-    probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
+    reading read: @Sendable () throws -> [Volume], purpose: SegmentationPurpose = .result,
+    warnings: ModelWarnings? = nil, probabilities: ModelProbabilities? = nil,
+    times: StageTimes = StageTimes(),
     control: SegmentationControl = SegmentationControl(),
     progress: @Sendable (SegmentationProgress) -> Void = { _ in }
   ) throws -> LabelVolume {
     try segmentation(
-      of: read, bundle: bundle, warnings: warnings, probabilities: probabilities, times: times,
-      control: control, arithmetic: network.arithmetic, instructionSet: instructionSet,
+      of: read, bundle: bundle, purpose: purpose, warnings: warnings, probabilities: probabilities,
+      times: times, control: control, arithmetic: network.arithmetic,
+      instructionSet: instructionSet,
       progress: progress
     ) { input, logits in
       try network.forward(input, logits: logits)
@@ -87,8 +90,9 @@ public actor Segmenter {
 /// From volumes to labels, whatever computes the patches. `arithmetic` is what the last digits of the patches depend on,
 /// `instructionSet` that of the sums of probabilities; nil for the fastest of this machine.
 func segmentation(
-  of read: () throws -> [Volume], bundle: ModelBundle, warnings: ModelWarnings? = nil,
-  probabilities: ModelProbabilities? = nil, times: StageTimes = StageTimes(),
+  of read: () throws -> [Volume], bundle: ModelBundle, purpose: SegmentationPurpose = .result,
+  warnings: ModelWarnings? = nil, probabilities: ModelProbabilities? = nil,
+  times: StageTimes = StageTimes(),
   control: SegmentationControl = SegmentationControl(), arithmetic: String = "",
   instructionSet: InstructionSet? = nil, progress: (SegmentationProgress) -> Void,
   forward: SlidingWindow.Forward
@@ -102,7 +106,7 @@ func segmentation(
     plan = image.plan
     let throughPlane = bundle.inference.throughPlane
     if let note = plan.note(throughPlane) { warnings?.add(note) }
-    var window = SlidingWindow(bundle)
+    var window = SlidingWindow(bundle, purpose)
     window.instructionSet = instructionSet
     let subject =
       probabilities == nil
@@ -144,10 +148,10 @@ private func preprocessed(
 }
 
 extension SlidingWindow {
-  init(_ bundle: ModelBundle) {
+  init(_ bundle: ModelBundle, _ purpose: SegmentationPurpose = .result) {
     self.init(
       patch: bundle.network.patch, channels: bundle.network.inputChannels,
       classes: bundle.network.classes, step: bundle.inference.step,
-      mirrorAxes: bundle.inference.mirrorAxes)
+      mirrorAxes: bundle.inference.mirrorAxes(for: purpose))
   }
 }
