@@ -149,7 +149,12 @@ def write_card(a, recipe, checkpoint, tensors, result, single, found):
         baseline=baseline_text(a, recipe.columns), single=single, half=result["mean"]["dice"], cases=result["cases"],
         note=fill(a.note, 120), history=fill(a.history, 120), synthetic=synthetic_text(found.get("synthetic")),
         other_side=other_side,
-        parameters=sum(v.numel() for k, v in tensors.items() if "running" not in k and ".F." not in k) / 1e6))
+        parameters=sum(v.numel() for k, v in tensors.items() if "running" not in k and not shared(k, tensors)) / 1e6))
+
+
+def shared(key, tensors):
+    """Whether a tensor is another one by a second name: some blocks project keys and values by the same weights."""
+    return ".F." in key and tensors[key].equal(tensors[key.replace(".F.", ".E.")])
 
 
 def curves(folder, recipe, prefix):
