@@ -188,7 +188,8 @@ import Volumes
     let result = try run(mirrored, passes: &all)
     #expect(try run(mirrored, purpose: .search, passes: &passes) == expected)
     #expect(passes == plain && all > plain && plain > 2)
-    for (first, second) in [(SegmentationPurpose.search, .result), (.result, .search)] {
+    for second in SegmentationPurpose.allCases {
+      let first = second == .result ? SegmentationPurpose.search : .result
       let stopped = try run(
         mirrored, control(), purpose: first, stopAfter: plain / 2, passes: &passes)
       #expect(stopped == nil)
