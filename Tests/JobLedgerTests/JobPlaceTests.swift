@@ -115,6 +115,22 @@ import Testing
     #expect(try ledger.byteCount(series: ["1.2.1", "9"]) == ["1.2.1": 3000])
   }
 
+  /// A new version of a model may take several times the work of the one before.
+  @Test func aPaceIsThatOfTheVersionThatRanLast() throws {
+    for (number, (seconds, version)) in zip(1..., [(1.0, "a"), (1, "a"), (4, "b"), (8, "b")]) {
+      let job = try fixture.makeJob(series: "1.2.\(number)", instances: 0..<3)
+      _ = try ledger.claimJob(id: job)
+      let identity = JobIdentity(
+        fingerprint: String(repeating: "\(number)", count: 64),
+        modelSHA256: String(repeating: version, count: 64))
+      try ledger.identifyJob(
+        job, identity, seriesInstanceUID: "2.25.\(number)", replaced: nil)
+      try ledger.completeJob(
+        job, result: .test(job), destinations: [], run: JobRun(seconds: ["total": seconds]))
+    }
+    #expect(try ledger.pace(model: "m").jobs.map(\.seconds) == [8, 4])
+  }
+
   @Test func howFarAReprocessingIs() throws {
     for number in 1...4 {
       let job = try fixture.makeJob(series: "1.2.\(number)")

@@ -75,22 +75,28 @@ public struct SelectionProgress: Sendable, Codable, Equatable {
 }
 
 extension Ledger {
-  /// Of a model: the last 25 jobs that were computed, of the last 500 attempts of all models.
+  /// Of a model: the last 25 jobs that were computed, of the last 500 attempts of all models, by the version of it that was
+  /// used last: another one may take several times the work.
   public func pace(model: String) throws(LedgerError) -> JobPace {
     try read { db in
       let rows = try Row.fetchAll(
         db,
         sql: """
-          SELECT json_extract(last.seconds, '$.total') AS seconds, memory,
-            (SELECT sum(byte_count) FROM instances WHERE instances.series_uid = jobs.series_uid
-              AND instances.revision <= jobs.revision) AS bytes
-          FROM (SELECT id, job_id, seconds,
-              iif(place IS NULL, NULL,
-                nullif(max(ifnull(predicted_memory, 0), ifnull(peak_memory, 0)), 0)) AS memory
-            FROM attempts ORDER BY id DESC LIMIT 500) AS last
-            JOIN jobs ON jobs.id = last.job_id
-          WHERE last.seconds IS NOT NULL AND jobs.model = ? AND jobs.state = 'completed'
-          ORDER BY last.id DESC LIMIT 25
+          WITH last AS MATERIALIZED (
+            SELECT recent.id AS id, json_extract(recent.seconds, '$.total') AS seconds, memory,
+              series_uid, revision, model_sha256
+            FROM (SELECT id, job_id, seconds,
+                iif(place IS NULL, NULL,
+                  nullif(max(ifnull(predicted_memory, 0), ifnull(peak_memory, 0)), 0)) AS memory
+              FROM attempts ORDER BY id DESC LIMIT 500) AS recent
+              JOIN jobs ON jobs.id = recent.job_id
+            WHERE recent.seconds IS NOT NULL AND jobs.model = ? AND jobs.state = 'completed')
+          SELECT seconds, memory,
+            (SELECT sum(byte_count) FROM instances WHERE instances.series_uid = last.series_uid
+              AND instances.revision <= last.revision) AS bytes
+          FROM last
+          WHERE model_sha256 IS (SELECT model_sha256 FROM last ORDER BY id DESC LIMIT 1)
+          ORDER BY id DESC LIMIT 25
           """, arguments: [model])
       return JobPace(
         jobs: try rows.compactMap { row in
