@@ -69,7 +69,7 @@ import Wording
         pixelHash: \.sopInstanceUID)
       #expect(assessment.problems.map(\.kind) == [.incompleteCorrection])
       let message = try #require(assessment.problems.first?.message)
-      #expect(message.contains(count == 1 ? "1 image" : "\(count) images"), "\(message)")
+      #expect(message.contains("\(counted(count, "image"))"), "\(message)")
       #expect(!message.contains("NEW") && !message.contains("secret"), "\(message)")
     }
   }
