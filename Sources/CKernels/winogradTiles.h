@@ -1,34 +1,9 @@
 // The transforms of minimal filtering of a tile of 16 channels: of its samples, and of its products
 // with what follows them.
 
-// One tile's samples of 16 channels (of which `count` exist), zero outside the volume, with the
-// input's normalisation where there is one.
-INLINE void gatherTile(
-  const Winograd *w, const int size, const float *plane, int y0, int x0, int channel, int count,
-  Floats *samples) {
-  Floats mean = {0}, scale = {0}, shift = {0};
-  const bool normalised = w->affine.scale != 0;
-  if (normalised) {
-    mean = loadSome(w->affine.mean + channel, count);
-    scale = loadSome(w->affine.scale + channel, count);
-    shift = loadSome(w->affine.shift + channel, count);
-  }
-  for (int y = 0; y < size; y++) {
-    for (int x = 0; x < size; x++) {
-      Floats value = {0};
-      if (y0 + y >= 0 && y0 + y < w->height && x0 + x >= 0 && x0 + x < w->width) {
-        value = loadSome(
-          plane + (y0 + y) * w->inputRow + (int64_t)(x0 + x) * w->inputChannels + channel, count);
-        if (normalised) value = leakyVector((value - mean) * scale + shift);
-      }
-      samples[y * size + x] = value;
-    }
-  }
-}
-
 // The transform of one tile of 16 channels, whose samples are row by row at `samples`.
 INLINE void transformTile(
-  const int tile, const float *samples, int64_t row, int64_t step, int count, float *target,
+  const int tile, const float *samples, int64_t row, int64_t step, float *target,
   int64_t stride) {
   const int size = tile + 2;
   UNROLL for (int pair = 0; pair < size / 2; pair++) {
@@ -41,22 +16,54 @@ INLINE void transformTile(
     }
     inputTransform(tile, columns[0], t);
     UNROLL for (int x = 0; x < size; x++)
-      storeSome(target + (first * size + x) * stride, t[x], count);
+      STORE(target + (first * size + x) * stride, t[x]);
     inputTransform(tile, columns[1], t);
     UNROLL for (int x = 0; x < size; x++)
-      storeSome(target + (second * size + x) * stride, t[x], count);
+      STORE(target + (second * size + x) * stride, t[x]);
   }
 }
 
-// A tile that reaches beyond the volume, or has fewer channels.
+// A tile of 16 channels (of which `count` exist) that reaches beyond the volume: samples outside are zero,
+// with the input's normalisation where there is one. Rows outside are read within and masked, columns
+// outside are passed over.
 INLINE void edgeTile(
-  const Winograd *w, const int tile, const float *plane, int y0, int x0, int channel, int count,
-  float *target, int64_t stride) {
+  const Winograd *w, const int tile, const bool normalised, const float *plane, int y0, int x0,
+  int channel, const int count, float *target, int64_t stride) {
   const int size = tile + 2;
-  Floats samples[36];
-  gatherTile(w, size, plane, y0, x0, channel, count, samples);
-  transformTile(
-    tile, (const float *)samples, size * LANES, LANES, count, target, stride);
+  Floats mean = {0}, scale = {0}, shift = {0};
+  if (normalised) {
+    mean = loadSome(w->affine.mean + channel, count);
+    scale = loadSome(w->affine.scale + channel, count);
+    shift = loadSome(w->affine.shift + channel, count);
+  }
+  const float *rows[6];
+  Ints within[6];
+  UNROLL for (int y = 0; y < size; y++) {
+    const bool inside = y0 + y >= 0 && y0 + y < w->height;
+    within[y] = (Ints){0} - (inside ? 1 : 0);
+    rows[y] = plane + (inside ? y0 + y : 0) * w->inputRow + channel;
+  }
+  Floats columns[36], t[6];
+  for (int x = 0; x < size; x++) {
+    if (x0 + x < 0 || x0 + x >= w->width) {
+      UNROLL for (int y = 0; y < size; y++) columns[y * size + x] = splat(0);
+      continue;
+    }
+    const int64_t place = (int64_t)(x0 + x) * w->inputChannels;
+    Floats d[6];
+    UNROLL for (int y = 0; y < size; y++) {
+      Floats value = loadSome(rows[y] + place, count);
+      if (normalised) value = leakyVector((value - mean) * scale + shift);
+      d[y] = (Floats)((Ints)value & within[y]);
+    }
+    inputTransform(tile, d, t);
+    UNROLL for (int y = 0; y < size; y++) columns[y * size + x] = t[y];
+  }
+  for (int y = 0; y < size; y++) {
+    inputTransform(tile, columns + y * size, t);
+    UNROLL for (int x = 0; x < size; x++)
+      storeSome(target + (y * size + x) * stride, t[x], count);
+  }
 }
 
 // A whole tile of 16 channels that are normalised as they are read, once each: what is between the
@@ -86,7 +93,7 @@ INLINE void normaliseTile(
 #define INPUT_TILES(tile)                                                                        \
   OUTLINE void KERNEL(insideTile##tile)(                                                         \
     const Winograd *w, const float *samples, float *target, int64_t stride) {                    \
-    transformTile(tile, samples, w->inputRow, w->inputChannels, LANES, target, stride);          \
+    transformTile(tile, samples, w->inputRow, w->inputChannels, target, stride);                 \
   }                                                                                              \
   OUTLINE void KERNEL(normalisedTile##tile)(                                                     \
     const Winograd *w, const float *samples, int channel, float *target, int64_t stride) {       \
@@ -96,8 +103,12 @@ INLINE void normaliseTile(
     const Winograd *w, const float *plane, int y0, int x0, int channel, float *target,           \
     int64_t stride) {                                                                            \
     const int count = w->inputChannels - channel;                                                \
-    if (count >= LANES) edgeTile(w, tile, plane, y0, x0, channel, LANES, target, stride);        \
-    else edgeTile(w, tile, plane, y0, x0, channel, count, target, stride);                       \
+    const bool normalised = w->affine.scale != 0;                                                \
+    if (count < LANES)                                                                           \
+      edgeTile(w, tile, normalised, plane, y0, x0, channel, count, target, stride);              \
+    else if (normalised)                                                                         \
+      edgeTile(w, tile, true, plane, y0, x0, channel, LANES, target, stride);                    \
+    else edgeTile(w, tile, false, plane, y0, x0, channel, LANES, target, stride);                \
   }
 INPUT_TILES(2)
 INPUT_TILES(4)

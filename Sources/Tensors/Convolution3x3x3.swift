@@ -6,13 +6,15 @@ public final class Convolution3x3x3 {
   public let plan: ConvolutionPlan
   private let storage: UnsafeMutablePointer<Float>?
   /// [block][27][input][lane]; none until weights are packed.
-  private var taps: Parameters?
+  var taps: Parameters?
   /// Weights that are read in place.
-  private var masters: WeightSource?
+  var masters: WeightSource?
   private let bias: Parameters?
-  private let inputChannels: Int
-  private let outputChannels: Int
-  private let lanes: Int
+  let inputChannels: Int
+  let outputChannels: Int
+  let lanes: Int
+  /// Whether weights in place are packed by each call, for a whole batch at a time.
+  private let isForBatches: Bool
 
   /// - Parameters:
   ///   - weights: [output][input][3][3][3], as PyTorch stores them.
@@ -43,12 +45,14 @@ public final class Convolution3x3x3 {
   ///   - method: how it is computed; nil for the best.
   ///   - storage: `packedCount` floats that live as long as the convolution, where its packed
   ///     weights shall be; nil for memory of its own.
+  ///   - isForBatches: whether it will be called with batches only.
   ///   - compute: the kernels and worker threads.
   public init(
     bias: [Float]? = nil, inputChannels: Int, outputChannels: Int, grid: Grid,
     method: ConvolutionPlan.Method? = nil, storage: UnsafeMutablePointer<Float>? = nil,
-    compute: Compute
+    isForBatches: Bool = false, compute: Compute
   ) {
+    self.isForBatches = isForBatches
     let best = ConvolutionPlan.best(
       grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
     plan =
@@ -72,7 +76,7 @@ public final class Convolution3x3x3 {
   /// - Parameters:
   ///   - weights: they.
   ///   - inPlace: whether they stay where they are, to be read there by each call: then they are not
-  ///     packed, unless the method is direct.
+  ///     packed, unless the method is direct and it is not for batches.
   ///   - compute: the kernels and worker threads.
   public func load(weights: UnsafePointer<Float>, inPlace: Bool = false, compute: Compute) {
     load(
@@ -97,7 +101,7 @@ public final class Convolution3x3x3 {
       inPlace: inPlace, compute)
   }
 
-  private var blocks: Int { (outputChannels + lanes - 1) / lanes }
+  var blocks: Int { (outputChannels + lanes - 1) / lanes }
 
   /// Runs `body` for every block of outputs and part of the inputs.
   private func inParts(
@@ -112,7 +116,7 @@ public final class Convolution3x3x3 {
   }
 
   private func load(_ source: WeightSource, inPlace: Bool, _ compute: Compute) {
-    masters = inPlace && plan.method != .direct ? source : nil
+    masters = inPlace && (plan.method != .direct || isForBatches) ? source : nil
     guard masters == nil else { return }
     let size = 27 * inputChannels * lanes
     let taps =
@@ -122,12 +126,20 @@ public final class Convolution3x3x3 {
       } ?? Parameters(zeros: blocks * size)
     self.taps = taps
     inParts(compute) { block, inputs in
-      compute.kernels.packTaps(
-        source.weights + block * lanes * Int(source.laneStride), source.laneStride,
-        source.inputStride, Int64(inputs.lowerBound), Int64(inputs.upperBound),
-        Int64(inputChannels), Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes),
-        source.flipped, taps.pointer + block * size)
+      pack(source, block: block, inputs: inputs, into: taps.pointer + block * size, compute)
     }
+  }
+
+  /// Packs the taps of some inputs of one block of outputs.
+  func pack(
+    _ source: WeightSource, block: Int, inputs: Range<Int>,
+    into target: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    compute.kernels.packTaps(
+      source.weights + block * lanes * Int(source.laneStride), source.laneStride,
+      source.inputStride, Int64(inputs.lowerBound), Int64(inputs.upperBound),
+      Int64(inputChannels), Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes),
+      source.flipped, target)
   }
 
   /// output = convolution(input) + bias [+ residual] [LeakyReLU].
@@ -166,7 +178,7 @@ public final class Convolution3x3x3 {
     }
   }
 
-  private func transformTaps(
+  func transformTaps(
     _ winograd: inout Winograd, _ isTransformed: Bool, _ target: UnsafeMutablePointer<Float>,
     _ compute: Compute
   ) {
@@ -189,24 +201,7 @@ public final class Convolution3x3x3 {
     _ input: Voxels, _ residual: Voxels?, _ leaky: Bool, _ output: Voxels,
     _ measured: Normalisation?, _ compute: Compute
   ) {
-    var parameters = CKernels.Convolution3()
-    parameters.input = UnsafePointer(input.data - input.plane - input.row - inputChannels)
-    parameters.weights = taps.map { UnsafePointer($0.pointer) }
-    parameters.bias = bias.map { UnsafePointer($0.pointer) }
-    parameters.residual = residual.map { UnsafePointer($0.data) }
-    parameters.output = output.data
-    parameters.outputRow = Int64(output.row)
-    parameters.outputPlane = Int64(output.plane)
-    parameters.residualRow = Int64(residual?.row ?? 0)
-    parameters.residualPlane = Int64(residual?.plane ?? 0)
-    parameters.depth = Int32(input.grid.depth)
-    parameters.height = Int32(input.grid.height)
-    parameters.width = Int32(input.grid.width)
-    parameters.inputChannels = Int32(inputChannels)
-    parameters.outputChannels = Int32(outputChannels)
-    parameters.lanes = Int32(lanes)
-    parameters.leaky = leaky
-    let convolution = parameters
+    let convolution = parameters(input, residual, leaky, output)
     let blocks = Int32(self.blocks)
     let rows = input.grid.rows
     if blocks > 1, input.grid.voxels <= 4096 {
@@ -234,8 +229,32 @@ public final class Convolution3x3x3 {
     measured?.take(blocks: strips, count: output.grid.voxels)
   }
 
+  /// What the kernel of direct summation needs.
+  func parameters(
+    _ input: Voxels, _ residual: Voxels?, _ leaky: Bool, _ output: Voxels
+  ) -> CKernels.Convolution3 {
+    var parameters = CKernels.Convolution3()
+    parameters.input = UnsafePointer(input.data - input.plane - input.row - inputChannels)
+    parameters.weights = taps.map { UnsafePointer($0.pointer) }
+    parameters.bias = bias.map { UnsafePointer($0.pointer) }
+    parameters.residual = residual.map { UnsafePointer($0.data) }
+    parameters.output = output.data
+    parameters.outputRow = Int64(output.row)
+    parameters.outputPlane = Int64(output.plane)
+    parameters.residualRow = Int64(residual?.row ?? 0)
+    parameters.residualPlane = Int64(residual?.plane ?? 0)
+    parameters.depth = Int32(input.grid.depth)
+    parameters.height = Int32(input.grid.height)
+    parameters.width = Int32(input.grid.width)
+    parameters.inputChannels = Int32(inputChannels)
+    parameters.outputChannels = Int32(outputChannels)
+    parameters.lanes = Int32(lanes)
+    parameters.leaky = leaky
+    return parameters
+  }
+
   /// Adds the sums and sums of squares of rows.
-  private func measure(
+  func measure(
     _ output: Voxels, rows: Range<Int>, into sums: UnsafeMutablePointer<Double>,
     _ compute: Compute
   ) {
@@ -247,7 +266,7 @@ public final class Convolution3x3x3 {
     }
   }
 
-  private func winograd(
+  func winograd(
     _ tile: Int, _ input: Voxels, _ normalisation: Normalisation?, _ residual: Voxels?,
     _ leaky: Bool, _ output: Voxels
   ) -> Winograd {

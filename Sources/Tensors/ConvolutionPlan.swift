@@ -53,8 +53,9 @@ public struct ConvolutionPlan: Sendable, Equatable {
     let method: Method =
       mayBeDirect && (inputChannels < 8 || direct <= filtering)
       ? .direct
-      : outputChannels <= 64
-        ? strips(grid, tile, narrow: outputChannels <= 16) : .phases(tile: tile)
+      // Slices of a few tiles leave the register tiles of strips half empty; a batch fills those of phases.
+      : outputChannels > 64 || outputChannels > 32 && (samples ?? 1) > 1 && tiles(grid, tile) < 12
+        ? .phases(tile: tile) : strips(grid, tile, narrow: outputChannels <= 16)
     return ConvolutionPlan(
       method, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
   }
@@ -84,7 +85,9 @@ public struct ConvolutionPlan: Sendable, Equatable {
 
   /// Floats between two frequencies of a whole volume's transform; not a power of two, which would
   /// crowd them into few sets of the cache.
-  func stride(_ tile: Int, channels: Int) -> Int { grid.depth * tiles(tile) * channels + 16 }
+  func stride(_ tile: Int, channels: Int, samples: Int = 1) -> Int {
+    samples * grid.depth * tiles(tile) * channels + 16
+  }
 
   /// Floats between two frequencies of the transformed weights, whose blocks have at most 32 outputs.
   var weightStride: Int { 3 * inputChannels * ((outputChannels + 31) / 32 * 32) + 16 }
@@ -92,15 +95,28 @@ public struct ConvolutionPlan: Sendable, Equatable {
   /// The floats of the transformed weights.
   func weights(_ tile: Int) -> Int { (tile + 2) * (tile + 2) * weightStride }
 
-  /// The floats of scratch that the convolution needs.
-  public func scratch(threads: Int) -> Int {
+  /// Whether a batch is convolved at once, with weights in place: where these are more than the data.
+  public var convolvesBatches: Bool {
     switch method {
-    case .direct: 0
+    case .direct: outputChannels > 32 && grid.voxels <= 512
+    case .strips: false
+    case .phases: true
+    }
+  }
+
+  /// The floats of scratch that the convolution needs.
+  /// - Parameters:
+  ///   - threads: that run.
+  ///   - samples: of a batch that is convolved at once; nil where each is by itself.
+  public func scratch(threads: Int, samples: Int? = nil) -> Int {
+    switch method {
+    case .direct: samples == nil ? 0 : threads * 27 * inputChannels * 32
     case .strips(let tile, let tiles, _): weights(tile) + threads * stripScratch(tile, tiles)
     case .phases(let tile):
       weights(tile)
         + (tile + 2) * (tile + 2)
-        * (stride(tile, channels: inputChannels) + stride(tile, channels: outputChannels))
+        * (stride(tile, channels: inputChannels, samples: samples ?? 1)
+          + stride(tile, channels: outputChannels, samples: samples ?? 1))
     }
   }
 

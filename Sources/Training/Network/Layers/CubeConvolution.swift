@@ -53,11 +53,15 @@ final class CubeConvolution {
     func size(_ inputs: Int, _ outputs: Int, _ method: ConvolutionPlan.Method) -> Int {
       let plan = ConvolutionPlan(
         method, grid: grid, inputChannels: inputs, outputChannels: outputs)
-      return method == .direct
-        ? Scratch.size(
+      let isAtOnce = plan.convolvesBatches
+      let memory = plan.scratch(threads: threads, samples: isAtOnce ? batch : nil)
+      guard method == .direct else { return Scratch.size(memory) }
+      guard isAtOnce else {
+        return Scratch.size(
           Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs),
           haloCount(inputs))
-        : Scratch.size(plan.scratch(threads: threads))
+      }
+      return batch * Scratch.size(haloCount(inputs)) + Scratch.size(memory)
     }
     let halos = weightGradient.method == .narrow ? batch * Scratch.size(haloCount(inputs)) : 0
     return max(
@@ -109,6 +113,27 @@ final class CubeConvolution {
     var scratch = scratch
     let compute = pass.compute
     let isDirect = method == .direct
+    let plan = ConvolutionPlan(method, grid: grid, inputChannels: inputs, outputChannels: outputs)
+    if plan.convolvesBatches {
+      let convolution = Convolution3x3x3(
+        inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,
+        isForBatches: true, compute: compute)
+      load(convolution)
+      let samples = (0..<batch).map { sample in
+        let norm = normalisation?.norm(of: sample)
+        return Convolution3x3x3.Sample(
+          voxels(
+            x, sample, inputs, halo: isDirect ? scratch.take(haloCount(inputs)) : nil, norm,
+            compute),
+          normalisedBy: isDirect ? nil : norm,
+          plus: residual.map { volume($0, sample, outputs).voxels },
+          into: volume(y, sample, outputs).voxels, measuredBy: measured?.measured(sample, pass))
+      }
+      return convolution(
+        batch: samples,
+        scratch: scratch.take(plan.scratch(threads: compute.threads, samples: batch)),
+        compute: compute)
+    }
     let packed = Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs)
     let convolution = Convolution3x3x3(
       inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,

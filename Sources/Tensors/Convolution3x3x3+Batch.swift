@@ -1,0 +1,146 @@
+import CKernels
+
+/// Wide convolutions of a whole batch, as in training: their weights, which are more than their data, are
+/// read once for all samples, and the samples' rows fill the register tiles of small grids.
+extension Convolution3x3x3 {
+  /// One sample of a batch.
+  public struct Sample {
+    let input: Voxels
+    let normalisation: Normalisation?
+    let residual: Voxels?
+    let output: Voxels
+    let measured: Normalisation?
+
+    /// - Parameters:
+    ///   - input: with a halo where the plan's method is direct.
+    ///   - normalisation: input = LeakyReLU(normalised input) as it is read; not for a direct one.
+    ///   - residual: may be the output.
+    ///   - output: channels-last.
+    ///   - measured: takes the statistics of the output; one and the same for all samples, or one each.
+    public init(
+      _ input: Voxels, normalisedBy normalisation: Normalisation? = nil,
+      plus residual: Voxels? = nil, into output: Voxels, measuredBy measured: Normalisation? = nil
+    ) {
+      self.input = input
+      self.normalisation = normalisation
+      self.residual = residual
+      self.output = output
+      self.measured = measured
+    }
+  }
+
+  /// Each sample's output = convolution(input) [+ residual], for plans whose `convolvesBatches` is true,
+  /// with weights that were loaded in place.
+  /// - Parameters:
+  ///   - batch: the samples.
+  ///   - scratch: `plan.scratch(threads:samples:)` floats.
+  ///   - compute: the kernels and worker threads.
+  public func callAsFunction(
+    batch: [Sample], scratch: UnsafeMutablePointer<Float>, compute: Compute
+  ) {
+    // Of the program, not of data.
+    precondition(plan.convolvesBatches && masters != nil)
+    if case .phases(let tile) = plan.method {
+      phases(batch, tile, scratch, compute)
+    } else {
+      direct(batch, scratch, compute)
+    }
+  }
+
+  /// Block of outputs after block, its weights packed by the thread that needs them.
+  private func direct(
+    _ batch: [Sample], _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    precondition(batch.allSatisfy { $0.input.hasHalo && $0.normalisation == nil })
+    guard let masters else { return }
+    let size = 27 * inputChannels * lanes
+    compute.run(blocks: blocks) { block, worker in
+      let taps = scratch + worker * size
+      pack(masters, block: block, inputs: 0..<inputChannels, into: taps, compute)
+      for sample in batch {
+        var convolution = parameters(sample.input, sample.residual, false, sample.output)
+        // The kernel looks for the block's weights behind those of the blocks before it.
+        convolution.weights = UnsafePointer(taps - block * size)
+        compute.kernels.convolve3(
+          &convolution, 0, Int64(plan.grid.rows), Int32(block), Int32(block) + 1)
+      }
+    }
+    statistics(of: batch, parts: 1, compute) { sample, _, sums in
+      guard let sums else { return }
+      measure(batch[sample].output, rows: 0..<plan.grid.rows, into: sums, compute)
+    }
+  }
+
+  /// As the phases of one volume, the slices in the order of depth, then of samples.
+  private func phases(
+    _ batch: [Sample], _ tile: Int, _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    let (count, tiles, depth) = (batch.count, plan.tiles(tile), plan.grid.depth)
+    let frequencies = (tile + 2) * (tile + 2)
+    let stride = plan.stride(tile, channels: inputChannels, samples: count)
+    let productStride = plan.stride(tile, channels: outputChannels, samples: count)
+    let (slice, productSlice) = (tiles * inputChannels, tiles * outputChannels)
+    var parameters = batch.map {
+      winograd(tile, $0.input, $0.normalisation, $0.residual, false, $0.output)
+    }
+    transformTaps(&parameters[0], false, scratch, compute)
+    let weighted = parameters[0]
+    let transforms = scratch + plan.weights(tile)
+    let products = transforms + frequencies * stride
+    compute.run(blocks: depth * count) { index, _ in
+      var winograd = parameters[index % count]
+      compute.kernels.winogradInput(
+        &winograd, Int32(index / count), 0, Int32(tiles), transforms + index * slice,
+        Int64(stride))
+    }
+    // The first and the last slice have one neighbour, those between are one run of rows.
+    let runs = depth > 1 ? [(0, 1), (1, depth - 2), (depth - 1, 1)] : [(0, 1)]
+    compute.run(blocks: frequencies) { frequency, _ in
+      for (z, some) in runs where some > 0 {
+        var winograd = weighted
+        let here = UnsafePointer(transforms + z * count * slice)
+        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 3) { slices in
+          slices[0] = z > 0 ? here - count * slice : nil
+          slices[1] = here
+          slices[2] = z + some < depth ? here + count * slice : nil
+          compute.kernels.winogradMultiply(
+            &winograd, Int32(frequency), Int32(frequency) + 1, slices.baseAddress, Int64(stride),
+            Int64(some * count * tiles), products + z * count * productSlice,
+            Int64(productStride))
+        }
+      }
+    }
+    statistics(of: batch, parts: depth, compute) { sample, z, moments in
+      var winograd = parameters[sample]
+      compute.kernels.winogradOutput(
+        &winograd, Int32(z), 0, Int32(tiles), products + (z * count + sample) * productSlice,
+        Int64(productStride), moments)
+    }
+  }
+
+  /// Runs `body` for each part of each sample, with the sums and sums of squares that are its own where
+  /// the output is measured; then takes the statistics.
+  private func statistics(
+    of batch: [Sample], parts: Int, _ compute: Compute,
+    _ body: (_ sample: Int, _ part: Int, _ sums: UnsafeMutablePointer<Double>?) -> Void
+  ) {
+    let first = batch[0].measured
+    let isShared = batch.allSatisfy { $0.measured === first }
+    let size = parts * 2 * outputChannels
+    let moments: [UnsafeMutablePointer<Double>?] =
+      isShared
+      ? {
+        let all = first?.moments(blocks: batch.count * parts)
+        return batch.indices.map { index in all.map { $0 + index * size } }
+      }() : batch.map { $0.measured?.moments(blocks: parts) }
+    compute.run(blocks: batch.count * parts) { index, _ in
+      let (sample, part) = index.quotientAndRemainder(dividingBy: parts)
+      body(sample, part, moments[sample].map { $0 + part * 2 * outputChannels })
+    }
+    if isShared {
+      first?.take(blocks: batch.count * parts, count: batch.count * plan.grid.voxels)
+    } else {
+      for sample in batch { sample.measured?.take(blocks: parts, count: plan.grid.voxels) }
+    }
+  }
+}
