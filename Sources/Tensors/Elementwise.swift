@@ -61,6 +61,14 @@ extension Compute {
       Int32(channels / heads), Int32(projection), output + first, Int64(tokens))
   }
 
+  /// As `addUp`, on the calling thread.
+  public static func addUpHere(
+    _ sums: UnsafePointer<Float>, blocks: Int, size: Int,
+    into result: UnsafeMutablePointer<Float>
+  ) {
+    CKernels.addUp(sums, Int64(blocks), Int64(size), Int64(size), result)
+  }
+
   /// result[i] = sum of `blocks` arrays of `size` floats, added in double and always in the same
   /// order.
   public func addUp(

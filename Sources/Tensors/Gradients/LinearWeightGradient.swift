@@ -74,12 +74,14 @@ extension Compute {
   ///   - count: what is summed.
   ///   - sums: the result.
   ///   - stride: between its rows.
+  ///   - accumulates: whether it is added to what the result held.
   public func outerProducts(
     _ a: UnsafePointer<Float>, stride aStride: Int, rowStride: Int = 1, rows: Int,
     _ b: UnsafePointer<Float>, stride bStride: Int, columns: Int, count: Int,
-    into sums: UnsafeMutablePointer<Float>, stride: Int
+    into sums: UnsafeMutablePointer<Float>, stride: Int, accumulates: Bool = false
   ) {
     var products = OuterProducts()
+    products.adds = accumulates
     (products.a, products.aStride, products.aRow) = (a, Int64(aStride), Int64(rowStride))
     (products.b, products.bStride) = (b, Int64(bStride))
     (products.lines, products.n) = (1, Int64(count))

@@ -7,7 +7,11 @@ extension PairedAttention {
   }
 
   private var forwardScratch: Int {
-    Scratch.size((blocks + 1) * sumCount)
+    let c = channels
+    return Scratch.size(
+      batch * (blocks + 1) * sumCount, PackedMatrix.count(inner: c, columns: c),
+      PackedMatrix.count(inner: c, columns: c), PackedMatrix.count(inner: c, columns: c / 2))
+      + batch * Scratch.size(PackedMatrix.count(inner: c, columns: channelColumns))
   }
 
   /// The floats of scratch of `forward` and `backward`.
@@ -18,73 +22,77 @@ extension PairedAttention {
     _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
     _ pass: Pass
   ) {
-    for sample in 0..<batch {
-      let first = sample * tokens * channels
-      let small = smallMatrices(sample: sample, pass)
-      let (queries, keys) = (pass.arena[queries] + first, pass.arena[keys] + first)
-      let spatial = pass.arena[spatial] + first
-      let compute = pass.compute
-      compute.timed("attention, forward: q, k and sums over tokens") {
-        sumOverTokens(x + first, queries, keys, small, scratch: scratch, pass)
+    var scratch = scratch
+    let (c, compute) = (channels, pass.compute)
+    let small = (0..<batch).map { smallMatrices(sample: $0, pass) }
+    let maps = small.map { _ in compute.matrix(inner: c, columns: channelColumns, &scratch) }
+    compute.timed("attention, forward: q, k and sums over tokens") {
+      sumOverTokens(x, small, scratch: scratch, pass)
+    }
+    compute.timed("attention, forward: matrices without tokens") {
+      compute.run(blocks: batch) { sample, _ in
+        channelAttention(small[sample], pass)
+        projectKeysAndValues(small[sample], pass)
+        maps[sample].pack(small[sample].outputMap)
       }
-      compute.timed("attention, forward: matrices without tokens") {
-        channelAttention(small, pass)
-        projectKeysAndValues(small, pass)
+    }
+    compute.timed("attention, forward: spatial") {
+      run(compute) { sample, _, first, count, _ in
+        compute.attend(
+          part(queries, sample, pass), keys: small[sample].scaledKeys, values: small[sample].values,
+          into: part(spatial, sample, pass), first: first, count: count, tokens: tokens,
+          channels: c, heads: heads, projection: projection)
       }
-      compute.timed("attention, forward: spatial") {
-        run(compute) { _, first, count, _ in
-          compute.attend(
-            queries, keys: small.scaledKeys, values: small.values, into: spatial, first: first,
-            count: count, tokens: tokens, channels: channels, heads: heads, projection: projection)
-        }
-      }
-      compute.timed("attention, forward: output") {
-        combine(x + first, spatial, small, into: output + first, pass)
-      }
+    }
+    compute.timed("attention, forward: output") {
+      combine(x, maps, into: output, scratch: scratch, pass)
     }
   }
 
   /// Queries and keys of all tokens, and what is summed over tokens.
   private func sumOverTokens(
-    _ x: UnsafePointer<Float>, _ queries: UnsafeMutablePointer<Float>,
-    _ keys: UnsafeMutablePointer<Float>, _ small: SmallMatrices, scratch: Scratch, _ pass: Pass
+    _ x: UnsafePointer<Float>, _ small: [SmallMatrices], scratch: Scratch, _ pass: Pass
   ) {
     var scratch = scratch
     let (c, p, compute) = (channels, projection, pass.compute)
     let size = sumCount
     let (square, flat) = (c * headChannels, c * p)
-    let sums = scratch.take((blocks + 1) * size)
-    run(compute) { block, first, count, _ in
-      let sum = sums + block * size
-      let rows = Matrix(x + first * c, stride: c)
-      for (s, result) in [(0, queries + first * c), (1, keys + first * c)] {
-        multiply(  // (n x C) · (C x C)
-          rows, Matrix(pass.values(weights(s)), stride: c).transposed, into: result, stride: c,
-          rows: count, columns: c, inner: c)
+    let sums = scratch.take(batch * (blocks + 1) * size)
+    let maps = (0..<2).map { _ in compute.matrix(inner: c, columns: c, &scratch) }
+    compute.run(blocks: 2) { s, _ in maps[s].pack(pass.values(weights(s))) }
+    run(compute) { sample, block, first, count, _ in
+      let sum = sums + (sample * (blocks + 1) + block) * size
+      let rows = x + (sample * tokens + first) * c
+      let results = [queries, keys].map { part($0, sample, pass) + first * c }
+      for (s, result) in results.enumerated() {
+        compute.product(maps[s], rows, into: result, stride: c, count: count)  // (n x C) · (C x C)
         compute.sumSquares(result, into: sum + square + s * c, count: count, channels: c)
       }
       compute.headProducts(
-        queries + first * c, keys + first * c, into: sum, count: count, channels: c,
-        headChannels: headChannels)
+        results[0], results[1], into: sum, count: count, channels: c, headChannels: headChannels)
       let projected = sum + square + 2 * c
       for (place, result) in [(e, projected), (f, projected + flat)] {
         if place == e, result != projected { continue }  // shared
         compute.outerProducts(  // (P x n) · (n x C)
           pass.values(place) + first * projectorStride, stride: projectorStride,
-          rowStride: kind.hasOutputProjections ? tokens : 1, rows: p, x + first * c, stride: c,
-          columns: c, count: count, into: result, stride: c)
+          rowStride: projectionStride, rows: p, rows, stride: c, columns: c, count: count,
+          into: result, stride: c)
       }
     }
-    let total = sums + blocks * size
-    compute.addUp(sums, blocks: blocks, size: size, into: total)
-    small.products.update(from: total, count: square)
-    for channel in 0..<c {
-      small.queryNorms[channel] = total[square + channel].squareRoot()
-      small.keyNorms[channel] = total[square + c + channel].squareRoot()
+    compute.run(blocks: batch) { sample, _ in
+      let parts = sums + sample * (blocks + 1) * size
+      let total = parts + blocks * size
+      Compute.addUpHere(parts, blocks: blocks, size: size, into: total)
+      let small = small[sample]
+      small.products.update(from: total, count: square)
+      for channel in 0..<c {
+        small.queryNorms[channel] = total[square + channel].squareRoot()
+        small.keyNorms[channel] = total[square + c + channel].squareRoot()
+      }
+      small.projectedE.update(from: total + square + 2 * c, count: flat)
+      small.projectedF.update(
+        from: total + square + 2 * c + (e == f ? 0 : flat), count: flat)
     }
-    small.projectedE.update(from: total + square + 2 * c, count: flat)
-    small.projectedF.update(
-      from: total + square + 2 * c + (e == f ? 0 : flat), count: flat)
   }
 
   private func channelAttention(_ small: SmallMatrices, _ pass: Pass) {
@@ -139,30 +147,27 @@ extension PairedAttention {
 
   /// Both attentions' projections side by side (C/2 channels each), or their sum.
   private func combine(
-    _ x: UnsafePointer<Float>, _ spatial: UnsafePointer<Float>, _ small: SmallMatrices,
-    into output: UnsafeMutablePointer<Float>, _ pass: Pass
+    _ x: UnsafePointer<Float>, _ maps: [PackedMatrix],
+    into output: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
-    let c = channels
-    run(pass.compute) { _, first, count, _ in
-      let output = output + first * c
-      let rows = Matrix(x + first * c, stride: c)
+    var scratch = scratch
+    let (c, compute) = (channels, pass.compute)
+    let spatialMap = compute.matrix(inner: c, columns: c / 2, &scratch)
+    if let spatialOutput { spatialMap.pack(pass.values(spatialOutput.weight)) }
+    run(compute) { sample, _, first, count, _ in
+      let output = output + (sample * tokens + first) * c
+      let rows = x + (sample * tokens + first) * c
+      let spatial = part(spatial, sample, pass) + first * c
       guard let spatialOutput, let channelOutput else {
-        output.update(from: spatial + first * c, count: count * c)
-        return multiply(  // (n x C) · (C x C)
-          rows, Matrix(small.outputMap, stride: c).transposed, into: output, stride: c,
-          rows: count, columns: c, inner: c, beta: 1)
+        return compute.product(  // (n x C) · (C x C)
+          maps[sample], rows, into: output, stride: c, count: count, residual: spatial)
       }
-      for row in 0..<count {
-        (output + row * c).update(from: pass.values(spatialOutput.bias), count: c / 2)
-        (output + row * c + c / 2).update(from: pass.values(channelOutput.bias), count: c / 2)
-      }
-      multiply(  // (n x C) · (C x C/2)
-        Matrix(spatial + first * c, stride: c),
-        Matrix(pass.values(spatialOutput.weight), stride: c).transposed, into: output, stride: c,
-        rows: count, columns: c / 2, inner: c, beta: 1)
-      multiply(  // (n x C) · (C x C/2)
-        rows, Matrix(small.outputMap, stride: c).transposed, into: output + c / 2, stride: c,
-        rows: count, columns: c / 2, inner: c, beta: 1)
+      compute.product(  // (n x C) · (C x C/2)
+        spatialMap, spatial, into: output, stride: c, count: count,
+        bias: pass.values(spatialOutput.bias))
+      compute.product(  // (n x C) · (C x C/2)
+        maps[sample], rows, into: output + c / 2, stride: c, count: count,
+        bias: pass.values(channelOutput.bias))
     }
   }
 }

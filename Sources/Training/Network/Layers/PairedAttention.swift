@@ -67,14 +67,21 @@ final class PairedAttention {
   var tokensOfBlock: Int { min(1024, max(64, tokens / 8)) }
   var blocks: Int { (tokens + tokensOfBlock - 1) / tokensOfBlock }
 
-  /// Runs `body` for every block of tokens.
+  /// Runs `body` for every block of tokens of every sample.
   func run(
-    _ compute: Compute, _ body: (_ block: Int, _ first: Int, _ count: Int, _ worker: Int) -> Void
+    _ compute: Compute,
+    _ body: (_ sample: Int, _ block: Int, _ first: Int, _ count: Int, _ worker: Int) -> Void
   ) {
-    compute.run(blocks: blocks) { block, worker in
+    compute.run(blocks: batch * blocks) { index, worker in
+      let (sample, block) = index.quotientAndRemainder(dividingBy: blocks)
       let first = block * tokensOfBlock
-      body(block, first, min(tokensOfBlock, tokens - first), worker)
+      body(sample, block, first, min(tokensOfBlock, tokens - first), worker)
     }
+  }
+
+  /// A sample's part of what has `channels` values for each token.
+  func part(_ slot: Slot, _ sample: Int, _ pass: Pass) -> UnsafeMutablePointer<Float> {
+    pass.arena[slot] + sample * tokens * channels
   }
 
   func smallMatrices(sample: Int, _ pass: Pass) -> SmallMatrices {
@@ -91,15 +98,9 @@ final class PairedAttention {
     return first..<qkvv.upperBound
   }
 
-  /// E or F, at a token: (P x tokens) as a matrix.
-  func projector(_ values: UnsafePointer<Float>, first: Int) -> Matrix {
-    kind.hasOutputProjections
-      ? Matrix(values + first, stride: tokens)
-      : Matrix(values + first * projection, stride: projection).transposed
-  }
-
-  /// From token to token of E or F.
+  /// From token to token of E or F, and from projection to projection.
   var projectorStride: Int { kind.hasOutputProjections ? 1 : projection }
+  var projectionStride: Int { kind.hasOutputProjections ? tokens : 1 }
 
   /// The norm over all tokens of a channel, at least 1e-12 (torch.nn.functional.normalize).
   static let leastNorm: Float = 1e-12

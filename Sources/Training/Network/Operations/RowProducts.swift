@@ -71,6 +71,14 @@ extension Compute {
     }
   }
 
+  /// A matrix in scratch, its values to be packed; what is beyond its columns is zero.
+  func matrix(inner: Int, columns: Int, _ scratch: inout Scratch) -> PackedMatrix {
+    let count = PackedMatrix.count(inner: inner, columns: columns)
+    let memory = scratch.take(count)
+    if columns % 32 != 0 { memory.update(repeating: 0, count: count) }
+    return PackedMatrix(memory, inner: inner, columns: columns, compute: self)
+  }
+
   /// Runs `body` for pieces of an array.
   func pieces(_ count: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
     let step = 16384
