@@ -59,36 +59,54 @@ void packColumns(
   }
 }
 
+// Sums that are taken side by side, in double.
+enum { SUMS = 16 };
+
+static void addParts(const float *sums, int64_t parts, int64_t stride, int64_t count, double *total) {
+  if (count == SUMS) {
+    for (int64_t part = 0; part < parts; part++)
+      for (int i = 0; i < SUMS; i++) total[i] += sums[part * stride + i];
+    return;
+  }
+  for (int64_t part = 0; part < parts; part++)
+    for (int64_t i = 0; i < count; i++) total[i] += sums[part * stride + i];
+}
+
 void addUp(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result) {
-  for (int64_t i = 0; i < size; i++) {
-    double sum = 0;
-    for (int64_t block = 0; block < blocks; block++) sum += sums[block * stride + i];
-    result[i] = (float)sum;
+  for (int64_t first = 0; first < size; first += SUMS) {
+    const int64_t count = size - first < SUMS ? size - first : SUMS;
+    double total[SUMS] = {0};
+    addParts(sums + first, blocks, stride, count, total);
+    for (int64_t i = 0; i < count; i++) result[first + i] = (float)total[i];
   }
 }
 
 void addTo(const float *sums, int64_t blocks, int64_t stride, int64_t size, float *result) {
-  for (int64_t i = 0; i < size; i++) {
-    double sum = result[i];
-    for (int64_t block = 0; block < blocks; block++) sum += sums[block * stride + i];
-    result[i] = (float)sum;
+  for (int64_t first = 0; first < size; first += SUMS) {
+    const int64_t count = size - first < SUMS ? size - first : SUMS;
+    double total[SUMS];
+    for (int64_t i = 0; i < count; i++) total[i] = result[first + i];
+    addParts(sums + first, blocks, stride, count, total);
+    for (int64_t i = 0; i < count; i++) result[first + i] = (float)total[i];
   }
 }
 
 void addPatchSums(
   const float *sums, int64_t parts, int64_t lines, int64_t groups, int64_t coarse, int64_t width,
   int64_t fine, int64_t first, int64_t end, float *result) {
-  const int64_t size = coarse * width * fine, taps = lines * width;
+  const int64_t size = coarse * width * fine, taps = lines * width, all = lines * groups * size;
   for (int64_t c = first; c < end; c++)
     for (int64_t line = 0; line < lines; line++)
       for (int64_t group = 0; group < groups; group++)
         for (int64_t x = 0; x < width; x++)
-          for (int64_t f = 0; f < fine; f++) {
-            const float *place = sums + (line * groups + group) * size + (c * width + x) * fine + f;
-            double sum = 0;
-            for (int64_t part = 0; part < parts; part++)
-              sum += place[part * lines * groups * size];
-            result[((c * groups + group) * fine + f) * taps + line * width + x] += (float)sum;
+          for (int64_t f = 0; f < fine; f += SUMS) {
+            const int64_t count = fine - f < SUMS ? fine - f : SUMS;
+            double total[SUMS] = {0};
+            addParts(
+              sums + (line * groups + group) * size + (c * width + x) * fine + f, parts, all, count,
+              total);
+            float *target = result + ((c * groups + group) * fine + f) * taps + line * width + x;
+            for (int64_t i = 0; i < count; i++) target[i * taps] += (float)total[i];
           }
 }
 

@@ -10,6 +10,11 @@
 
 enum { SPINS = 4000 };
 
+// The blocks that a worker has still to begin: the first in the low half, the end in the high half.
+typedef struct {
+  _Alignas(64) atomic_ullong range;
+} Share;
+
 struct WorkerPool {
   int32_t count;
   pthread_t *threads;
@@ -20,6 +25,7 @@ struct WorkerPool {
   bool stop;
   void (*body)(void *, int32_t);
   void *context;
+  Share *shares;           // of each worker
 };
 
 typedef struct {
@@ -63,7 +69,14 @@ WorkerPool *workerPoolCreate(int32_t count) {
   if (!pool) return NULL;
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->wake, NULL);
-  pool->threads = calloc(count > 1 ? count : 1, sizeof *pool->threads);
+  const size_t most = count > 1 ? count : 1;
+  pool->threads = calloc(most, sizeof *pool->threads);
+  pool->shares = aligned_alloc(_Alignof(Share), most * sizeof *pool->shares);
+  if (!pool->shares) {
+    free(pool->threads);
+    free(pool);
+    return NULL;
+  }
   pool->count = 1;
   // A thread that cannot be had leaves a smaller pool; results do not depend on its size.
   for (int32_t worker = 1; pool->threads && worker < count; worker++) {
@@ -98,6 +111,50 @@ void workerPoolRun(WorkerPool *pool, void (*body)(void *, int32_t), void *contex
   }
 }
 
+// Takes the first block of a share, or its last one; -1 where none is left.
+static int64_t take(Share *share, bool last) {
+  unsigned long long range = atomic_load(&share->range);
+  for (;;) {
+    const uint32_t first = (uint32_t)range, end = range >> 32;
+    if (first >= end) return -1;
+    const unsigned long long rest =
+      last ? (unsigned long long)(end - 1) << 32 | first : (unsigned long long)end << 32 | (first + 1);
+    if (atomic_compare_exchange_weak(&share->range, &range, rest)) return last ? end - 1 : first;
+  }
+}
+
+typedef struct {
+  WorkerPool *pool;
+  void (*body)(void *, int64_t, int32_t);
+  void *context;
+} Blocks;
+
+static void workOnBlocks(void *context, int32_t worker) {
+  const Blocks *blocks = context;
+  WorkerPool *pool = blocks->pool;
+  for (int32_t i = 0; i < pool->count; i++) {
+    const int32_t owner = (worker + i) % pool->count;
+    int64_t block;
+    while ((block = take(&pool->shares[owner], i > 0)) >= 0)
+      blocks->body(blocks->context, block, worker);
+  }
+}
+
+void workerPoolRunBlocks(
+  WorkerPool *pool, int32_t count, void (*body)(void *, int64_t, int32_t), void *context) {
+  if (pool->count == 1 || count == 1) {
+    for (int32_t block = 0; block < count; block++) body(context, block, 0);
+    return;
+  }
+  for (int32_t worker = 0; worker < pool->count; worker++) {
+    const uint64_t first = (int64_t)count * worker / pool->count;
+    const uint64_t end = (int64_t)count * (worker + 1) / pool->count;
+    atomic_store(&pool->shares[worker].range, end << 32 | first);
+  }
+  Blocks blocks = {pool, body, context};
+  workerPoolRun(pool, workOnBlocks, &blocks);
+}
+
 void workerPoolDestroy(WorkerPool *pool) {
   pool->stop = true;
   announce(pool);
@@ -106,5 +163,6 @@ void workerPoolDestroy(WorkerPool *pool) {
   pthread_mutex_destroy(&pool->lock);
   pthread_cond_destroy(&pool->wake);
   free(pool->threads);
+  free(pool->shares);
   free(pool);
 }

@@ -88,31 +88,23 @@ public final class Compute {
     isPinned ? instructionSet : "\(instructionSet), OpenBLAS \(blasCoreName())"
   }
 
-  /// Runs `body(block, worker)` for every block in 0..<count; worker w takes a contiguous share.
+  /// Runs `body(block, worker)` for every block in 0..<count; a worker has a contiguous share, of which those
+  /// that have finished theirs take the last blocks.
   public func run(blocks count: Int, _ body: (_ block: Int, _ worker: Int) -> Void) {
-    let threads = self.threads
     withoutActuallyEscaping(body) { body in
-      var job = Job(count: count, threads: threads, body: body)
+      var job = Job(body: body)
       withUnsafeMutablePointer(to: &job) { pointer in
-        workerPoolRun(
-          pool,
-          { context, worker in
+        workerPoolRunBlocks(
+          pool, Int32(count),
+          { context, block, worker in
             guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
-            job.pointee.share(of: Int(worker))
+            job.pointee.body(Int(block), Int(worker))
           }, pointer)
       }
     }
   }
 
-  private struct Job {
-    let count: Int
-    let threads: Int
-    let body: (Int, Int) -> Void
-
-    func share(of worker: Int) {
-      for block in count * worker / threads..<count * (worker + 1) / threads { body(block, worker) }
-    }
-  }
+  private struct Job { let body: (Int, Int) -> Void }
 }
 
 extension Compute {

@@ -43,10 +43,24 @@ public final class Downsampling {
   /// convolution, [its input][its output][kz][ky][kx], make this its input gradient.
   public func load(weights: UnsafePointer<Float>) {
     guard !isPlanar else { return linear.load(weights: weights) }
-    // Rows in the order of channels-last memory: [kz][ky][kx][input].
+    load(columns: 0..<outputChannels, of: weights)
+  }
+
+  /// The same, by all threads.
+  public func load(weights: UnsafePointer<Float>, compute: Compute) {
+    guard !isPlanar else { return linear.load(weights: weights) }
+    let step = 32
+    compute.run(blocks: (outputChannels + step - 1) / step) { block, _ in
+      load(columns: block * step..<min(outputChannels, (block + 1) * step), of: weights)
+    }
+  }
+
+  /// Rows in the order of channels-last memory: [kz][ky][kx][input].
+  private func load(columns: Range<Int>, of weights: UnsafePointer<Float>) {
     let taps = kernel.voxels
     linear.matrix.pack(
-      weights, columnStride: inputChannels * taps, rows: (taps, 1), (inputChannels, taps))
+      weights + columns.lowerBound * inputChannels * taps, columnStride: inputChannels * taps,
+      first: columns.lowerBound, count: columns.count, rows: (taps, 1), (inputChannels, taps))
   }
 
   private var columns: Int { kernel.voxels * inputChannels }

@@ -192,6 +192,21 @@ extension Compute {
     kernels.product(&product, 0, Int64(rows * output.grid.width))
   }
 
+  /// result += input · matrix on the calling thread, its rows in lines of `line.count`, `line.stride` apart.
+  func product(
+    _ matrix: PackedMatrix, _ input: UnsafePointer<Float>,
+    addedTo result: UnsafeMutablePointer<Float>, stride: Int, line: (count: Int, stride: Int),
+    count: Int
+  ) {
+    var product = parameters(matrix, input, nil)
+    product.output = result
+    product.residual = UnsafePointer(result)
+    product.lineLength = Int64(line.count)
+    (product.outputStride, product.residualStride) = (Int64(stride), Int64(stride))
+    (product.outputLine, product.residualLine) = (Int64(line.stride), Int64(line.stride))
+    kernels.product(&product, 0, Int64(count))
+  }
+
   private func parameters(
     _ matrix: PackedMatrix, _ input: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?
   ) -> Product {

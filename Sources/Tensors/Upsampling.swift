@@ -35,15 +35,20 @@ public final class Upsampling {
   /// Takes new weights, [input][output][kz][ky][kx]; allocates nothing. Those of a convolution whose
   /// kernel equals its stride, [its output][its input][kz][ky][kx], make this its input gradient.
   public func load(weights: UnsafePointer<Float>) {
+    for tap in 0..<kernel.voxels { load(tap, of: weights) }
+  }
+
+  /// The same, by all threads.
+  public func load(weights: UnsafePointer<Float>, compute: Compute) {
+    compute.run(blocks: kernel.voxels) { tap, _ in load(tap, of: weights) }
+  }
+
+  /// For each (kz, ky) a matrix that yields a whole output row: columns [kx][output].
+  private func load(_ tap: Int, of weights: UnsafePointer<Float>) {
     let taps = kernel.voxels
-    // For each (kz, ky) a matrix that yields a whole output row: columns [kx][output].
-    for (index, line) in lines.enumerated() {
-      for x in 0..<kernel.width {
-        line.matrix.pack(
-          weights + index * kernel.width + x, columnStride: taps, first: x * outputChannels,
-          count: outputChannels, rows: (1, 0), (inputChannels, outputChannels * taps))
-      }
-    }
+    lines[tap / kernel.width].matrix.pack(
+      weights + tap, columnStride: taps, first: tap % kernel.width * outputChannels,
+      count: outputChannels, rows: (1, 0), (inputChannels, outputChannels * taps))
   }
 
   /// output = transposed convolution of `input` + skip; the grid of both is input grid * kernel.
@@ -66,16 +71,26 @@ public final class Upsampling {
     _ input: Activation, into output: Activation, compute: Compute,
     skip: (_ z: Int, _ y: Int, _ target: UnsafeMutablePointer<Float>) -> Void
   ) {
-    compute.run(blocks: input.grid.rows) { row, _ in
-      let (z, y) = row.quotientAndRemainder(dividingBy: input.grid.height)
+    // Narrow grids: several rows at a time fill the register tiles.
+    let (height, width) = (input.grid.height, input.grid.width)
+    let most = max(1, min(height, 48 / width))
+    let pieces = (height + most - 1) / most
+    compute.run(blocks: input.grid.depth * pieces) { block, _ in
+      let (z, piece) = block.quotientAndRemainder(dividingBy: pieces)
+      let rows = piece * most..<min(height, (piece + 1) * most)
       for dz in 0..<kernel.depth {
         for dy in 0..<kernel.height {
-          let (toZ, toY) = (z * kernel.depth + dz, y * kernel.height + dy)
-          let target = output.data + toZ * output.plane + toY * output.row
-          skip(toZ, toY, target)
+          let plane = output.data + (z * kernel.depth + dz) * output.plane
+          for y in rows {
+            let toY = y * kernel.height + dy
+            skip(z * kernel.depth + dz, toY, plane + toY * output.row)
+          }
           compute.product(
-            lines[dz * kernel.height + dy].matrix, input.data + row * input.row, into: target,
-            stride: kernel.width * outputChannels, count: input.grid.width, accumulates: true)
+            lines[dz * kernel.height + dy].matrix,
+            input.data + (z * height + rows.lowerBound) * input.row,
+            addedTo: plane + (rows.lowerBound * kernel.height + dy) * output.row,
+            stride: kernel.width * outputChannels, line: (width, kernel.height * output.row),
+            count: rows.count * width)
         }
       }
     }

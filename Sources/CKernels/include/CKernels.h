@@ -352,6 +352,11 @@ typedef struct WorkerPool WorkerPool;
 WorkerPool *workerPoolCreate(int32_t count);
 int32_t workerPoolCount(const WorkerPool *pool);
 void workerPoolRun(WorkerPool *pool, void (*body)(void *context, int32_t worker), void *context);
+// Runs `body(context, block, worker)` once for each block 0..<count. A worker begins with a contiguous
+// share, in order; one that has finished takes the last blocks of another's share.
+void workerPoolRunBlocks(
+  WorkerPool *pool, int32_t count, void (*body)(void *context, int64_t block, int32_t worker),
+  void *context);
 void workerPoolDestroy(WorkerPool *pool);
 
 #endif

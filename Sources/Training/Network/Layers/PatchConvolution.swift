@@ -57,11 +57,14 @@ final class StridedConvolution {
         compute: compute)
     forwardLayer = layer
     compute.timed("strided convolution, forward", multiplyAdds: multiplyAdds) {
-      layer.load(weights: pass.values(weight))
-      for sample in 0..<batch {
+      layer.load(weights: pass.values(weight), compute: compute)
+      // Channels-last (or of one channel) the batch is one deep volume: patches do not overlap.
+      let samples = isPlanar && inputs > 1 ? 1 : batch
+      for sample in stride(from: 0, to: batch, by: samples) {
         layer(
           x + sample * fine,
-          into: Activation(y + sample * coarse, grid, channels: outputs), scratch: memory,
+          into: Activation(
+            y + sample * coarse, grid.stacked(samples), channels: outputs), scratch: memory,
           compute: compute)
       }
     }
@@ -87,14 +90,12 @@ final class StridedConvolution {
         kernel: kernel, inputChannels: outputs, outputChannels: inputs, compute: compute)
     backwardLayer = layer
     compute.timed("strided convolution, input gradient", multiplyAdds: multiplyAdds) {
-      layer.load(weights: pass.values(weight))
-      for sample in 0..<batch {
-        layer(
-          Activation(
-            UnsafeMutablePointer(mutating: dy + sample * coarse), grid, channels: outputs),
-          into: Activation(dx + sample * fine, grid * kernel, channels: inputs), compute: compute
-        ) { _, _, _ in }
-      }
+      layer.load(weights: pass.values(weight), compute: compute)
+      let coarse = grid.stacked(batch)
+      layer(
+        Activation(UnsafeMutablePointer(mutating: dy), coarse, channels: outputs),
+        into: Activation(dx, coarse * kernel, channels: inputs), compute: compute
+      ) { _, _, _ in }
     }
   }
 }
@@ -147,13 +148,12 @@ final class TransposedConvolution {
         kernel: kernel, inputChannels: inputs, outputChannels: outputs, compute: compute)
     forwardLayer = layer
     compute.timed("transposed convolution, forward", multiplyAdds: multiplyAdds) {
-      layer.load(weights: pass.values(weight))
-      for sample in 0..<batch {
-        layer(
-          Activation(UnsafeMutablePointer(mutating: x + sample * coarse), grid, channels: inputs),
-          into: Activation(y + sample * fine, grid * kernel, channels: outputs), compute: compute
-        ) { _, _, _ in }
-      }
+      layer.load(weights: pass.values(weight), compute: compute)
+      let coarse = grid.stacked(batch)
+      layer(
+        Activation(UnsafeMutablePointer(mutating: x), coarse, channels: inputs),
+        into: Activation(y, coarse * kernel, channels: outputs), compute: compute
+      ) { _, _, _ in }
     }
   }
 
@@ -178,12 +178,15 @@ final class TransposedConvolution {
         compute: compute)
     backwardLayer = layer
     compute.timed("transposed convolution, input gradient", multiplyAdds: multiplyAdds) {
-      layer.load(weights: pass.values(weight))
-      for sample in 0..<batch {
-        layer(
-          dy + sample * fine, into: Activation(dx + sample * coarse, grid, channels: inputs),
-          scratch: workers, compute: compute)
-      }
+      layer.load(weights: pass.values(weight), compute: compute)
+      layer(
+        dy, into: Activation(dx, grid.stacked(batch), channels: inputs), scratch: workers,
+        compute: compute)
     }
   }
+}
+
+extension Grid {
+  /// As many volumes behind one another.
+  fileprivate func stacked(_ count: Int) -> Grid { Grid(count * depth, height, width) }
 }
