@@ -163,31 +163,42 @@ static void KERNEL(gradientStrip)(
     w, tiles, z0, z1, 1, scratch, inputStride, gradient, stride, block, sums, true);
 }
 
+enum { PAIRS = 64, INPUTS_OF_BLOCK = 16, OUTPUTS_OF_BLOCK = 32 };
+
+// The pairs of an input and an output gradient that a tap joins are gathered from all samples: small grids
+// have lines of a few voxels, which by themselves would be sums that are loaded and stored again.
 static void KERNEL(directGradient)(
-  const Winograd *w, ChannelBlock block, float *sums, bool adds) {
+  const Winograd *samples, int64_t count, ChannelBlock block, float *sums) {
+  const int rows = block.input1 - block.input0, columns = block.output1 - block.output0;
+  float a[PAIRS * INPUTS_OF_BLOCK], b[PAIRS * OUTPUTS_OF_BLOCK];
   OuterProducts p = {
-    .aStride = w->inputChannels, .aRow = 1, .aLine = w->inputRow, .bStride = w->outputChannels,
-    .bLine = w->outputRow, .rows = block.input1 - block.input0,
-    .columns = block.output1 - block.output0, .sums = sums, .sumsStride = block.stride};
-  for (int tap = 0; tap < 27; tap++, p.sums += (int64_t)p.rows * p.sumsStride) {
+    .a = a, .aStride = INPUTS_OF_BLOCK, .aRow = 1, .b = b, .bStride = OUTPUTS_OF_BLOCK, .lines = 1,
+    .rows = rows, .columns = columns, .sums = sums, .sumsStride = block.stride};
+  for (int tap = 0; tap < 27; tap++, p.sums += (int64_t)rows * p.sumsStride) {
     const int dz = tap / 9 - 1, dy = tap / 3 % 3 - 1, dx = tap % 3 - 1;
-    // The voxels whose neighbour is in the volume.
-    const int y0 = dy < 0, x0 = dx < 0;
-    p.lines = w->height - (dy != 0);
-    p.n = w->width - (dx != 0);
-    p.adds = adds;
-    for (int z = 0; z < w->depth; z++) {
-      if (z + dz < 0 || z + dz >= w->depth) {
-        if (w->depth > 1) continue;
-        p.lines = 0;  // sums of nothing
-      }
-      p.a = w->input + (z + dz) * w->inputPlane + (y0 + dy) * w->inputRow
-            + (int64_t)(x0 + dx) * w->inputChannels + block.input0;
-      p.b = w->output + z * w->outputPlane + y0 * w->outputRow
-            + (int64_t)x0 * w->outputChannels + block.output0;
-      KERNEL(outerProducts)(&p);
-      p.adds = true;
+    p.n = 0;
+    p.adds = false;
+    for (const Winograd *w = samples; w < samples + count; w++) {
+      // The voxels whose neighbour is in the volume.
+      for (int z = dz < 0; z < w->depth - (dz > 0); z++)
+        for (int y = dy < 0; y < w->height - (dy > 0); y++)
+          for (int x = dx < 0; x < w->width - (dx > 0); x++) {
+            const float *input = w->input + (z + dz) * w->inputPlane + (y + dy) * w->inputRow
+                                 + (int64_t)(x + dx) * w->inputChannels + block.input0;
+            const float *gradient = w->output + z * w->outputPlane + y * w->outputRow
+                                    + (int64_t)x * w->outputChannels + block.output0;
+            STORE(a + p.n * INPUTS_OF_BLOCK, loadSome(input, rows));
+            STORE(b + p.n * OUTPUTS_OF_BLOCK, loadSome(gradient, columns));
+            if (columns > LANES)
+              STORE(
+                b + p.n * OUTPUTS_OF_BLOCK + LANES, loadSome(gradient + LANES, columns - LANES));
+            if (++p.n < PAIRS) continue;
+            KERNEL(outerProducts)(&p);
+            p.n = 0;
+            p.adds = true;
+          }
     }
+    if (p.n > 0 || !p.adds) KERNEL(outerProducts)(&p);
   }
 }
 

@@ -209,8 +209,10 @@ typedef struct {
     const Winograd *w, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1, float *scratch,
     float *sums);
 
-  // sums[tap][input][output] of a block of channels = (or +=) the sums over all voxels.
-  void (*directGradient)(const Winograd *w, ChannelBlock block, float *sums, bool adds);
+  // sums[tap][input][output] of a block of at most 16 inputs and 32 outputs = the sums over all voxels of
+  // all samples.
+  void (*directGradient)(
+    const Winograd *samples, int64_t count, ChannelBlock block, float *sums);
 
   // sums[tap][input][output] += the sums over rows [row0, row1) (row = z*height + y); the input has a
   // halo.

@@ -268,10 +268,10 @@ public final class ConvolutionWeightGradient {
     _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
   ) {
     precondition(batch.allSatisfy { $0.normalisation == nil })
-    inBlocks(27, tile: 0, weights, scratch, compute) { block, sums in
-      for (index, sample) in batch.enumerated() {
-        var winograd = parameters(sample)
-        compute.kernels.directGradient(&winograd, block, sums, index > 0)
+    let samples = batch.map { parameters($0) }
+    samples.withUnsafeBufferPointer { samples in
+      inBlocks(27, tile: 0, weights, scratch, compute) { block, sums in
+        compute.kernels.directGradient(samples.baseAddress, Int64(samples.count), block, sums)
       }
     }
   }

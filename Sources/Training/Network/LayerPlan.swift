@@ -8,6 +8,8 @@ final class LayerPlan {
   let batch, threads: Int
   private let table: ParameterTable
   private(set) var layout = ArenaLayout()
+  /// The tensors whose gradients need not be zero before a backward pass.
+  private(set) var written: [Range<Int>] = []
 
   init(_ description: NetworkDescription, table: ParameterTable, batch: Int, threads: Int) {
     self.description = description
@@ -21,6 +23,13 @@ final class LayerPlan {
 
   /// Where a trainable tensor, or a running statistic, is in the store.
   func place(_ name: String) -> Range<Int> { table[name] }
+
+  /// Where a tensor is whose gradient a backward pass writes, and does not add to what was there.
+  func placeOfWritten(_ name: String) -> Range<Int> {
+    let place = table[name]
+    written.append(place)
+    return place
+  }
 }
 
 /// Memory that is used for a while, taken from the front; a copy handed to a callee gives back what

@@ -35,6 +35,8 @@ public final class TrainableNetwork {
 
   private let compute: Compute
   private let layers: NetworkLayers
+  /// Where gradients are added up, which is zero before a backward pass.
+  private let accumulated: [Range<Int>]
   private let arena: Arena
   private let scratch: Scratch
   private let seed: UInt64
@@ -98,6 +100,7 @@ public final class TrainableNetwork {
       description, table: table, batch: batch, threads: compute.threads,
       deepSupervision: deepSupervision)
     layers = plan.layers
+    accumulated = plan.accumulated
     do throws(NotEnoughMemory) {
       try ArenaLayout.checkAvailable(bytes: plan.bytes)
       parameters = try ParameterStore(table)
@@ -114,6 +117,7 @@ public final class TrainableNetwork {
     let layout: ArenaLayout
     let scratch: Slot
     let bytes: Int
+    let accumulated: [Range<Int>]
 
     init(
       _ description: NetworkDescription, table: ParameterTable, batch: Int, threads: Int,
@@ -123,7 +127,22 @@ public final class TrainableNetwork {
       layers = NetworkLayers(plan, deepSupervision: deepSupervision)
       scratch = plan.keep(layers.scratch)
       layout = plan.layout
+      accumulated = Self.gaps(plan.written, of: table.count)
       bytes = layout.bytes + ParameterStore.bytes(table)
+    }
+
+    /// What is between ranges, in pieces for the threads.
+    private static func gaps(_ ranges: [Range<Int>], of count: Int) -> [Range<Int>] {
+      let ends = ranges.sorted { $0.lowerBound < $1.lowerBound } + [count..<count]
+      let step = 1 << 15
+      var start = 0
+      return ends.flatMap { next in
+        let gap = min(start, next.lowerBound)..<next.lowerBound
+        start = next.upperBound
+        return stride(from: gap.lowerBound, to: gap.upperBound, by: step).map {
+          $0..<min($0 + step, gap.upperBound)
+        }
+      }
     }
   }
 
@@ -184,8 +203,8 @@ public final class TrainableNetwork {
       preconditionFailure("backward without a forward pass in training")
     }
     precondition(logitGradients.count == (deepSupervision ? 3 : 1))
-    if let gradients = parameters.gradients.baseAddress {
-      compute.zero(gradients, count: parameters.gradients.count)
+    compute.run(blocks: accumulated.count) { block, _ in
+      parameters.gradients[accumulated[block]].update(repeating: 0)
     }
     layers.backward(logitGradients, scratch: scratch, pass)
   }

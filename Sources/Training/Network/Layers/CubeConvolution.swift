@@ -21,7 +21,7 @@ final class CubeConvolution {
     _ name: String, inputs: Int, outputs: Int, grid: Grid, readsNormalised: Bool = false,
     plan: LayerPlan
   ) {
-    weight = plan.place("\(name).weight")
+    weight = plan.placeOfWritten("\(name).weight")
     self.inputs = inputs
     self.outputs = outputs
     self.grid = grid

@@ -114,8 +114,7 @@ extension PairedAttention {
   }
 
   /// Gradients of the spatial attention's output for all tokens (their layout mixes tokens), then,
-  /// block by block: dx through the channel attention's map, dq through the spatial attention, and
-  /// the sums.
+  /// block by block: dq through the spatial attention, and the sums.
   private func firstPass(_ step: Step, _ pass: Pass) {
     let (c, half, compute) = (channels, channels / 2, pass.compute)
     packWeights(step, pass)
@@ -134,9 +133,6 @@ extension PairedAttention {
       let sums = step.sums + (sample * (blocks + 1) + block) * firstSums
       let columns = channelColumns
       let (x, gradient) = (step.x + place, step.gradient + place)
-      compute.product(  // (n x C/2) · (C/2 x C)
-        step.outputMaps[sample], gradient + (c - columns), inputStride: c, into: step.dx + place,
-        stride: c, count: count, residual: nil)
       compute.outerProducts(  // (C/2 x n) · (n x C)
         gradient + (c - columns), stride: c, rows: columns, x, stride: c, columns: c, count: count,
         into: sums, stride: c)
@@ -173,8 +169,8 @@ extension PairedAttention {
     gradients.values.update(from: rest + c * projection, count: c * projection)
   }
 
-  /// Block by block: dq and dk through q kᵀ and the norms; dx through q, k, E and F; the sums of the
-  /// gradients of q's and k's weights.
+  /// Block by block: dq and dk through q kᵀ and the norms; dx through the channel attention's map, q, k, E
+  /// and F; the sums of the gradients of q's and k's weights.
   private func secondPass(_ step: Step, _ pass: Pass) {
     let (c, p, compute) = (channels, projection, pass.compute)
     let size = secondSums
@@ -204,6 +200,9 @@ extension PairedAttention {
         keys, by: gradients.keyNorms, plus: keyGradient, into: keyGradient, rows: count,
         channels: c)
       let (x, dx) = (step.x + place, step.dx + place)
+      compute.product(  // (n x C/2) · (C/2 x C)
+        step.outputMaps[sample], step.gradient + place + (c - channelColumns), inputStride: c,
+        into: dx, stride: c, count: count, residual: nil)
       let sums = step.sums + (sample * blocks + block) * size
       for (s, gradient) in [queryGradient, keyGradient].enumerated() {
         compute.product(  // (n x C) · (C x C)
