@@ -1,7 +1,7 @@
 import CKernels
 
-/// Wide convolutions of a whole batch, as in training: their weights, which are more than their data, are
-/// read once for all samples, and the samples' rows fill the register tiles of small grids.
+/// Convolutions of a whole batch, as in training: weights are read once for all samples, the samples' rows
+/// fill the register tiles of small grids, and threads share the blocks of all samples.
 extension Convolution3x3x3 {
   /// One sample of a batch.
   public struct Sample {
@@ -29,6 +29,15 @@ extension Convolution3x3x3 {
     }
   }
 
+  /// One sample's output = convolution(input) [+ residual], as without a batch.
+  public func callAsFunction(
+    _ sample: Sample, scratch: UnsafeMutablePointer<Float>, compute: Compute
+  ) {
+    self(
+      sample.input, normalisedBy: sample.normalisation, plus: sample.residual, into: sample.output,
+      measuredBy: sample.measured, scratch: scratch, compute: compute)
+  }
+
   /// Each sample's output = convolution(input) [+ residual], for plans whose `convolvesBatches` is true,
   /// with weights that were loaded in place.
   /// - Parameters:
@@ -40,10 +49,43 @@ extension Convolution3x3x3 {
   ) {
     // Of the program, not of data.
     precondition(plan.convolvesBatches && masters != nil)
-    if case .phases(let tile) = plan.method {
-      phases(batch, tile, scratch, compute)
-    } else {
-      direct(batch, scratch, compute)
+    switch plan.method {
+    case .direct: direct(batch, scratch, compute)
+    case .strips(let tile, let tiles, let slices):
+      strips(batch, tile, tiles, slices, scratch, compute)
+    case .phases(let tile): phases(batch, tile, scratch, compute)
+    }
+  }
+
+  private func strips(
+    _ batch: [Sample], _ tile: Int, _ tiles: Int, _ slices: Int,
+    _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
+    let (all, depth) = (plan.tiles(tile), plan.grid.depth)
+    let strips = (all + tiles - 1) / tiles
+    let size = plan.stripScratch(tile, tiles)
+    let parameters = parameters(batch, tile, scratch, compute)
+    let workers = scratch + plan.weights(tile)
+    statistics(of: batch, parts: strips * ((depth + slices - 1) / slices), compute) {
+      sample, index, worker, moments in
+      var winograd = parameters[sample]
+      let (part, strip) = index.quotientAndRemainder(dividingBy: strips)
+      compute.kernels.winogradStrip(
+        &winograd, Int32(strip * tiles), Int32(min(all, (strip + 1) * tiles)),
+        Int32(part * slices), Int32(min(depth, (part + 1) * slices)), workers + worker * size,
+        moments)
+    }
+  }
+
+  /// What the kernels need of each sample, with the weights' transform, which is made here.
+  private func parameters(
+    _ batch: [Sample], _ tile: Int, _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) -> [Winograd] {
+    batch.enumerated().map { index, sample in
+      var winograd = winograd(
+        tile, sample.input, sample.normalisation, sample.residual, false, sample.output)
+      transformTaps(&winograd, index > 0, scratch, compute)
+      return winograd
     }
   }
 
@@ -65,7 +107,7 @@ extension Convolution3x3x3 {
           &convolution, 0, Int64(plan.grid.rows), Int32(block), Int32(block) + 1)
       }
     }
-    statistics(of: batch, parts: 1, compute) { sample, _, sums in
+    statistics(of: batch, parts: 1, compute) { sample, _, _, sums in
       guard let sums else { return }
       measure(batch[sample].output, rows: 0..<plan.grid.rows, into: sums, compute)
     }
@@ -80,11 +122,7 @@ extension Convolution3x3x3 {
     let stride = plan.stride(tile, channels: inputChannels, samples: count)
     let productStride = plan.stride(tile, channels: outputChannels, samples: count)
     let (slice, productSlice) = (tiles * inputChannels, tiles * outputChannels)
-    var parameters = batch.map {
-      winograd(tile, $0.input, $0.normalisation, $0.residual, false, $0.output)
-    }
-    transformTaps(&parameters[0], false, scratch, compute)
-    let weighted = parameters[0]
+    let parameters = parameters(batch, tile, scratch, compute)
     let transforms = scratch + plan.weights(tile)
     let products = transforms + frequencies * stride
     compute.run(blocks: depth * count) { index, _ in
@@ -97,7 +135,7 @@ extension Convolution3x3x3 {
     let runs = depth > 1 ? [(0, 1), (1, depth - 2), (depth - 1, 1)] : [(0, 1)]
     compute.run(blocks: frequencies) { frequency, _ in
       for (z, some) in runs where some > 0 {
-        var winograd = weighted
+        var winograd = parameters[0]
         let here = UnsafePointer(transforms + z * count * slice)
         withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 3) { slices in
           slices[0] = z > 0 ? here - count * slice : nil
@@ -110,7 +148,7 @@ extension Convolution3x3x3 {
         }
       }
     }
-    statistics(of: batch, parts: depth, compute) { sample, z, moments in
+    statistics(of: batch, parts: depth, compute) { sample, z, _, moments in
       var winograd = parameters[sample]
       compute.kernels.winogradOutput(
         &winograd, Int32(z), 0, Int32(tiles), products + (z * count + sample) * productSlice,
@@ -122,7 +160,9 @@ extension Convolution3x3x3 {
   /// the output is measured; then takes the statistics.
   private func statistics(
     of batch: [Sample], parts: Int, _ compute: Compute,
-    _ body: (_ sample: Int, _ part: Int, _ sums: UnsafeMutablePointer<Double>?) -> Void
+    _ body: (
+      _ sample: Int, _ part: Int, _ worker: Int, _ sums: UnsafeMutablePointer<Double>?
+    ) -> Void
   ) {
     let first = batch[0].measured
     let isShared = batch.allSatisfy { $0.measured === first }
@@ -133,9 +173,9 @@ extension Convolution3x3x3 {
         let all = first?.moments(blocks: batch.count * parts)
         return batch.indices.map { index in all.map { $0 + index * size } }
       }() : batch.map { $0.measured?.moments(blocks: parts) }
-    compute.run(blocks: batch.count * parts) { index, _ in
+    compute.run(blocks: batch.count * parts) { index, worker in
       let (sample, part) = index.quotientAndRemainder(dividingBy: parts)
-      body(sample, part, moments[sample].map { $0 + part * 2 * outputChannels })
+      body(sample, part, worker, moments[sample].map { $0 + part * 2 * outputChannels })
     }
     if isShared {
       first?.take(blocks: batch.count * parts, count: batch.count * plan.grid.voxels)

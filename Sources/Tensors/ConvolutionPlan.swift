@@ -95,13 +95,10 @@ public struct ConvolutionPlan: Sendable, Equatable {
   /// The floats of the transformed weights.
   func weights(_ tile: Int) -> Int { (tile + 2) * (tile + 2) * weightStride }
 
-  /// Whether a batch is convolved at once, with weights in place: where these are more than the data.
+  /// Whether a batch is convolved at once, with weights in place: always, except where the halos of large
+  /// grids would take memory.
   public var convolvesBatches: Bool {
-    switch method {
-    case .direct: outputChannels > 32 && grid.voxels <= 512
-    case .strips: false
-    case .phases: true
-    }
+    method != .direct || outputChannels > 32 && grid.voxels <= 512
   }
 
   /// The floats of scratch that the convolution needs.

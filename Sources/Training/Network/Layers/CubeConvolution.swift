@@ -114,41 +114,30 @@ final class CubeConvolution {
     let compute = pass.compute
     let isDirect = method == .direct
     let plan = ConvolutionPlan(method, grid: grid, inputChannels: inputs, outputChannels: outputs)
-    if plan.convolvesBatches {
-      let convolution = Convolution3x3x3(
-        inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,
-        isForBatches: true, compute: compute)
-      load(convolution)
-      let samples = (0..<batch).map { sample in
-        let norm = normalisation?.norm(of: sample)
-        return Convolution3x3x3.Sample(
-          voxels(
-            x, sample, inputs, halo: isDirect ? scratch.take(haloCount(inputs)) : nil, norm,
-            compute),
-          normalisedBy: isDirect ? nil : norm,
-          plus: residual.map { volume($0, sample, outputs).voxels },
-          into: volume(y, sample, outputs).voxels, measuredBy: measured?.measured(sample, pass))
-      }
-      return convolution(
-        batch: samples,
-        scratch: scratch.take(plan.scratch(threads: compute.threads, samples: batch)),
-        compute: compute)
-    }
+    let isAtOnce = plan.convolvesBatches
     let packed = Convolution3x3x3.packedCount(inputChannels: inputs, outputChannels: outputs)
     let convolution = Convolution3x3x3(
       inputChannels: inputs, outputChannels: outputs, grid: grid, method: method,
-      storage: isDirect ? scratch.take(packed) : nil, compute: compute)
+      storage: isAtOnce ? nil : scratch.take(packed), isForBatches: isAtOnce, compute: compute)
     load(convolution)
-    let halo = isDirect ? scratch.take(haloCount(inputs)) : nil
-    let memory = scratch.take(convolution.plan.scratch(threads: compute.threads))
-    for sample in 0..<batch {
-      let norm = normalisation?.norm(of: sample)
-      convolution(
-        voxels(x, sample, inputs, halo: halo, norm, compute),
-        normalisedBy: isDirect ? nil : norm,
-        plus: residual.map { volume($0, sample, outputs).voxels },
-        into: volume(y, sample, outputs).voxels, measuredBy: measured?.measured(sample, pass),
-        isTransformed: sample > 0, scratch: memory, compute: compute)
+    func sample(_ index: Int, halo: UnsafeMutablePointer<Float>?) -> Convolution3x3x3.Sample {
+      let norm = normalisation?.norm(of: index)
+      return Convolution3x3x3.Sample(
+        voxels(x, index, inputs, halo: halo, norm, compute), normalisedBy: isDirect ? nil : norm,
+        plus: residual.map { volume($0, index, outputs).voxels },
+        into: volume(y, index, outputs).voxels, measuredBy: measured?.measured(index, pass))
+    }
+    if isAtOnce {
+      let samples = (0..<batch).map {
+        sample($0, halo: isDirect ? scratch.take(haloCount(inputs)) : nil)
+      }
+      let memory = scratch.take(plan.scratch(threads: compute.threads, samples: batch))
+      return convolution(batch: samples, scratch: memory, compute: compute)
+    }
+    // Direct summation with a halo for one sample at a time.
+    let halo = scratch.take(haloCount(inputs))
+    for index in 0..<batch {
+      convolution(sample(index, halo: halo), scratch: halo, compute: compute)
     }
   }
 
