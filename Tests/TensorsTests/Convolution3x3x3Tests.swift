@@ -72,6 +72,10 @@ struct Convolution3x3x3Tests {
     #expect(method(Grid(2, 5, 5), 256, samples: nil) == .direct)
     #expect(method(Grid(2, 5, 5), 256, samples: 2) == .phases(tile: 2))
     #expect(method(Grid(2, 3, 2), 256, samples: 4) == .direct)
+    // A slice of six tiles fills no register tile of twelve rows; with the batch's others it does.
+    #expect(method(Grid(8, 12, 8), 64, samples: 4) == .phases(tile: 4))
+    #expect(method(Grid(8, 12, 8), 64, samples: nil) == .strips(tile: 4, tiles: 6, slices: 4))
+    #expect(method(Grid(8, 20, 20), 64, samples: 2) == method(Grid(8, 20, 20), 64, samples: nil))
   }
 
   private func compare(

@@ -125,8 +125,8 @@ extension PairedAttention {
         return
       }
       compute.product(  // (n x C/2) · (C/2 x C)
-        step.spatialOutput, step.gradient + place, inputStride: c, into: step.spatialGradient + place,
-        stride: c, count: count, residual: nil)
+        step.spatialOutput, step.gradient + place, inputStride: c,
+        into: step.spatialGradient + place, stride: c, count: count, residual: nil)
     }
     run(compute) { sample, block, first, count, worker in
       let place = (sample * tokens + first) * c

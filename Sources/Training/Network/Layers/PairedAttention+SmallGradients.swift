@@ -183,7 +183,9 @@ extension PairedAttention {
   func addParameters(_ step: Step, _ pass: Pass) {
     let (c, compute) = (channels, pass.compute)
     let stride = batch > 1 ? step.gradients[1].weights - step.gradients[0].weights : 0
-    func add(_ part: (SmallGradients) -> UnsafeMutablePointer<Float>, _ size: Int, to place: Range<Int>) {
+    func add(
+      _ part: (SmallGradients) -> UnsafeMutablePointer<Float>, _ size: Int, to place: Range<Int>
+    ) {
       compute.addUp(
         part(step.gradients[0]), blocks: batch, size: size, stride: stride,
         addedTo: pass.gradients(place))
