@@ -42,8 +42,9 @@ static inline void png_ignore_warning(png_structp png, png_const_charp words) {
 
 /// Writes a picture to a file as RGB of 8 bits.
 ///
-/// Each row is told from the one above it (filter Up) and deflated at level 2: of the usual filters and level 6 that
-/// takes a fourth to an eighth of the time, and 1.19 times the bytes at most, for pictures of slices with contours.
+/// Each row is told from the one above it (filter Up) and deflated at level 3. Of 38 pictures of slices with contours
+/// that took 2.6 to 5.2 times less than all filters and level 6, and 1.05 times the bytes (median); one, of a smooth
+/// phantom and 48 kB, grew to 1.79 times, all others by less than 1.3.
 ///
 /// `pixels` are numbers 0x00RRGGBB of 32 bits, rows from the top, `stride` bytes from one row to the next. Returns 0,
 /// or 1 with what is wrong in `words`, which has room for `words_size` bytes, and the system's error in `errno`.
@@ -77,7 +78,7 @@ static inline int png_write_rgb_file(const char *path, unsigned columns, unsigne
   png_init_io(png, file);
   png_set_IHDR(png, info, columns, rows, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_set_compression_level(png, 2);
+  png_set_compression_level(png, 3);
   png_set_filter(png, PNG_FILTER_TYPE_DEFAULT, PNG_FILTER_UP);
   png_write_info(png, info);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

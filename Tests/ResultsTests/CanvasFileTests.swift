@@ -26,7 +26,7 @@ import Testing
     canvas.text("A", at: (20, 60), Picture.Color(255, 0, 0), size: 40)
   }
 
-  /// Cairo, whose own writer is another, reads every pixel as it was drawn; the file is not much larger than its.
+  /// Cairo, whose own writer is another, reads every pixel as it was drawn.
   @Test func everyPixelIsAsDrawn() throws {
     let file = folder.url.appendingPathComponent("a.png").path
     try canvas.write(to: file)
@@ -50,10 +50,24 @@ import Testing
       }
     }
     #expect(different == 0)
-    let other = folder.url.appendingPathComponent("b.png").path
-    #expect(cairo_surface_write_to_png(canvas.surface, other) == CAIRO_STATUS_SUCCESS)
-    let sizes = try [file, other].map { try Data(contentsOf: URL(fileURLWithPath: $0)).count }
-    #expect(Double(sizes[0]) <= 1.3 * Double(sizes[1]))
+  }
+
+  /// Of slices, which are noisy, the file is not much larger than Cairo's own.
+  @Test func theFileIsNotMuchLarger() throws {
+    let slice = Canvas(columns: 200, rows: 150, fill: Picture.Color(gray: 0))
+    var random: UInt32 = 1
+    for row in 0..<150 {
+      for column in 0..<200 {
+        random = random &* 1_664_525 &+ 1_013_904_223
+        let gray = UInt8((row + column) / 3) + UInt8(random >> 27)
+        slice.fill(Double(column), Double(row), 1, 1, Picture.Color(gray: gray))
+      }
+    }
+    let files = ["a.png", "b.png"].map { folder.url.appendingPathComponent($0) }
+    try slice.write(to: files[0].path)
+    #expect(cairo_surface_write_to_png(slice.surface, files[1].path) == CAIRO_STATUS_SUCCESS)
+    let sizes = try files.map { try Double(Data(contentsOf: $0).count) }
+    #expect(sizes[0] <= 1.3 * sizes[1], "\(sizes)")
   }
 
   /// The same pixels are the same bytes, for a job that is made again.
