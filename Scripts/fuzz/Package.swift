@@ -29,34 +29,37 @@ let package = Package(
       name: "CNIFTI", cSettings: [.unsafeFlags(["-isystem", "/usr/include/nifti"])],
       linkerSettings: [.linkedLibrary("nifti2"), .linkedLibrary("znz")]),
     .systemLibrary(name: "CCairo"),
+    .systemLibrary(name: "CPNG"),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CZip"),
-    .target(name: "Cryptography", dependencies: ["COpenSSL"]),
+    .target(name: "Cryptography", dependencies: ["COpenSSL", "FileSystem"]),
     .target(name: "FileSystem"),
     .target(name: "Terminology"),
     .target(name: "Volumes"),
-    .target(name: "GeometryGate", dependencies: ["Volumes"]),
-    .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes"]),
-    .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem"]),
+    .target(name: "Wording"),
+    .target(name: "GeometryGate", dependencies: ["Volumes", "Wording"]),
+    .target(name: "NIfTI", dependencies: ["CNIFTI", "FileSystem", "Volumes", "Wording"]),
+    .target(name: "Checkpoints", dependencies: ["CZip", "FileSystem", "Wording"]),
     .target(
       name: "StrictYAML", dependencies: ["FileSystem", .product(name: "Yams", package: "Yams")]),
     .target(name: "SeriesSelection", dependencies: ["StrictYAML"]),
     .target(
       name: "DICOM",
       dependencies: [
-        "CDCMTK", "CCodecs", "FileSystem", "Terminology", "Volumes", "Cryptography",
+        "CDCMTK", "CCodecs", "FileSystem", "Terminology", "Volumes", "Wording", "Cryptography",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "SeriesReading",
       dependencies: [
         "DICOM", "FileSystem", "GeometryGate", "NIfTI", "SeriesSelection", "Volumes",
-        "Cryptography",
+        "Cryptography", "Wording",
       ]),
     .target(
       name: "Results",
       dependencies: [
-        "DICOM", "FileSystem", "Terminology", "Volumes", "CCairo", "Cryptography",
+        "DICOM", "FileSystem", "Terminology", "Volumes", "Wording", "CCairo", "CPNG",
+        "Cryptography",
         .product(name: "Yams", package: "Yams"),
       ]),
 

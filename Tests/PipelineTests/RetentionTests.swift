@@ -182,7 +182,7 @@ import Testing
 
     let during = try check()
     #expect(during.findings == [], "\(during.findings)")
-    #expect(during.notes.count == 1 && during.notes[0].contains("are being removed"))
+    #expect(during.notes.count == 1 && during.notes[0].contains("being removed"))
     let next = try Ledger(path: state.ledger.path)
     let recovery = Recovery(intake(next))
     let checks = StartChecks(ledger: next, recovery: recovery, logger: Logger(label: "test"))

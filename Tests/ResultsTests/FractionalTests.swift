@@ -109,7 +109,7 @@ import Volumes
 
   /// What is particular to it; the rest is proved as of every segmentation.
   static let faults: [WrittenFault] = [
-    .bits("another value", says: "voxels differ") { _, pixels in pixels[20] ^= 1 },
+    .bits("another value", says: "1 voxel differs") { _, pixels in pixels[20] ^= 1 },
     .text(.segmentationType, .CS, "BINARY"),
     .text(.segmentationFractionalType, .CS, "OCCUPANCY"),
     .at(.segmentationFractionalType, "no kind of fraction") {

@@ -96,7 +96,7 @@ import Volumes
     },
     .text(.seriesDescription, .LO, "Abdomen venous - phantom"),
     // Caught by the first proof.
-    .bits("a pixel more or less", says: "1 voxels differ") { _, pixels in pixels[10] ^= 4 },
+    .bits("a pixel more or less", says: "1 voxel differs") { _, pixels in pixels[10] ^= 4 },
     .bits("pixels of two frames swapped", says: "\(DICOM.Tag.pixelData)") { _, pixels in
       swapFrames(0, 1, in: &pixels)
     },

@@ -50,8 +50,8 @@ import Volumes
 
   /// What is particular to it; the rest is proved as of every segmentation.
   static let faults: [WrittenFault] = [
-    .bits("another value", says: "voxels differ") { _, pixels in pixels[20] = 3 },
-    .bits("background where a segment is", says: "voxels differ") { _, pixels in
+    .bits("another value", says: "1 voxel differs") { _, pixels in pixels[20] = 3 },
+    .bits("background where a segment is", says: "1 voxel differs") { _, pixels in
       if let place = pixels.firstIndex(where: { $0 > 0 }) { pixels[place] = 0 }
     },
     .text(.segmentationType, .CS, "BINARY"),

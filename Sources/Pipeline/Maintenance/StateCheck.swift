@@ -132,7 +132,7 @@ struct StateComparison {
     }
     if filesToRemove > 0 {
       notes.append(
-        counted(filesToRemove, "purged file")
+        counted(filesToRemove, "purged file is", "purged files are")
           + " being removed, by the next start at the latest")
     }
     if results.ofAttempts > 0 {
