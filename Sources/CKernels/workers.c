@@ -73,6 +73,8 @@ WorkerPool *workerPoolCreate(int32_t count) {
   pool->threads = calloc(most, sizeof *pool->threads);
   pool->shares = aligned_alloc(_Alignof(Share), most * sizeof *pool->shares);
   if (!pool->shares) {
+    pthread_mutex_destroy(&pool->lock);
+    pthread_cond_destroy(&pool->wake);
     free(pool->threads);
     free(pool);
     return NULL;

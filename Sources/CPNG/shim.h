@@ -52,7 +52,7 @@ static inline int png_write_rgb_file(const char *path, unsigned columns, unsigne
                                      const unsigned char *pixels, size_t stride, char *words,
                                      size_t words_size) {
   struct png_kept_fault fault = {words, words_size, 0};
-  FILE *file = fopen(path, "wb");
+  FILE *file = fopen(path, "wbe");
   if (!file) {
     fault.error = errno;
     snprintf(words, words_size, "%s", strerror(fault.error));

@@ -7,12 +7,19 @@ extension SHA256 {
 
   /// The hash of what a file holds, read in parts.
   ///
-  /// - Throws: `UnreadableFile` where the file is missing, a folder or not readable, and where the disk fails: a file
-  ///   that was not read has no hash.
+  /// - Throws: `UnreadableFile` where the file is missing, a folder, a pipe or a device, or not readable, and where the
+  ///   disk fails: a file that was not read has no hash.
   public static func hash(ofFile file: URL) throws(UnreadableFile) -> [UInt8] {
-    let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
+    // A pipe would be waited for.
+    let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw UnreadableFile(file.path, SystemError()) }
     defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw UnreadableFile(file.path, SystemError()) }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else {
+      throw UnreadableFile(file.path, SystemError(kind == S_IFDIR ? EISDIR : EINVAL))
+    }
     var hash = SHA256()
     var part = [UInt8](repeating: 0, count: partSize)
     while true {

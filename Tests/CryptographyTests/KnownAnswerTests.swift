@@ -20,6 +20,25 @@ import Testing
         == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
+  /// What was not read has no hash, and nobody waits for a pipe.
+  @Test func onlyFilesHaveAHash() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("segmentd-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("file")
+    try Data("abc".utf8).write(to: file)
+    #expect(try SHA256.hash(ofFile: file) == SHA256.hash(data: Data("abc".utf8)))
+    let pipe = folder.appendingPathComponent("pipe")
+    #expect(mkfifo(pipe.path, 0o600) == 0)
+    let missing = folder.appendingPathComponent("missing")
+    for (place, number) in [(pipe, EINVAL), (folder, EISDIR), (missing, ENOENT)] {
+      #expect(throws: UnreadableFile(place.path, SystemError(number))) {
+        try SHA256.hash(ofFile: place)
+      }
+    }
+  }
+
   @Test func sha1() {
     #expect(
       hexadecimal(Cryptography.sha1(Data("abc".utf8)))

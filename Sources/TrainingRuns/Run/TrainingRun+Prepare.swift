@@ -29,8 +29,9 @@ extension TrainingRun {
     return try TrainingRun(plan, in: folder, resume: resume, report: report)
   }
 
-  /// What prepared cases may take of memory, in bytes: what the configuration allows, or what the network leaves
-  /// where that is less. The others are read from disk, so that they are never a reason to refuse a training.
+  /// What prepared cases may take of memory, in bytes: what the configuration allows, or three quarters of what the
+  /// network leaves where that is less. The others are read from disk, so that they are never a reason to refuse a
+  /// training: the last quarter is for what reading them takes, and the network is checked again after it.
   ///
   /// - Throws: `MemoryShortage` where the network does not fit even without cases, before any is read.
   static func roomForCases(
@@ -40,16 +41,17 @@ extension TrainingRun {
     let network = try Trainer.bytes(
       request.draft.network, options: request.options, threads: request.threads)
     try budget.check(job: network)
-    guard let room = budget.room, room - network < request.caseBytes else {
-      return request.caseBytes
-    }
-    let left = max(0, room - network)
+    let left = share(ofCases: budget.room.map { $0 - network })
+    guard left < request.caseBytes else { return request.caseBytes }
     report(
       .note(
-        "cases take at most \(left >> 20) MiB of memory, less than caseMemoryGB allows: the machine leaves "
-          + "no more beside the network's \(network >> 20) MiB"))
+        "cases take at most \(left >> 20) MiB of memory, less than caseMemoryGB allows: the network takes "
+          + "\(network >> 20) MiB, and the rest is in use"))
     return left
   }
+
+  /// - Parameter free: the bytes that the network leaves; nil where nothing bounds them.
+  static func share(ofCases free: Int?) -> Int { free.map { max(0, $0 / 4 * 3) } ?? .max }
 
   /// The training cases, made ready for the network. The held-out ones are checked too: a training may
   /// go on for hours before it validates.

@@ -103,6 +103,9 @@ import Training
     let left = try room(more) { if case .note(let text) = $0 { notes.append(text) } }
     #expect(left < more && notes.count == 1)
     #expect(notes.first?.contains("at most \(left >> 20) MiB") == true)
+    // Not all of it: with the cases in memory the network has to fit still.
+    #expect(TrainingRun.share(ofCases: 1000) == 750)
+    #expect(TrainingRun.share(ofCases: -1) == 0 && TrainingRun.share(ofCases: nil) == .max)
   }
 
   @Test func numbersAsText() {
