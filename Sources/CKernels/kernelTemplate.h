@@ -22,7 +22,7 @@ INLINE void convolveTile(
   Floats sum[TILE16][2];
   UNROLL for (int v = 0; v < voxels; v++)
     UNROLL for (int k = 0; k < vectors; k++) sum[v][k] = splat(0);
-  const int64_t taps = 3 * channels;
+  const int64_t taps = stride ? 3 * stride : 3 * channels;
   weights += z0 * 3 * taps * vectors * LANES;
   for (int z = z0; z < z1; z++) {
     for (int y = 0; y < 3; y++) {
@@ -120,6 +120,8 @@ static void KERNEL(convolve3)(
       if (wide) convolveVoxels(c, TILE32, 2, 0, voxel, count, block);
       else if (c->inputChannels == 16 && c->width % TILE16 == 0)
         convolveVoxels(c, TILE16, 1, 16, voxel, count, block);
+      else if (c->inputChannels == 1 && c->width % TILE16 == 0)
+        convolveVoxels(c, TILE16, 1, 1, voxel, count, block);
       else convolveVoxels(c, TILE16, 1, 0, voxel, count, block);
     }
   }

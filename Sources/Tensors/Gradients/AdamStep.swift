@@ -32,4 +32,22 @@ extension Compute {
     var constants = step.constants
     kernels.adamW(&constants, Int64(count), values, gradients, first, second)
   }
+
+  /// The sum of squares of values in double precision, sixteen sums side by side, on the calling thread.
+  public func sumOfSquares(_ values: Slice<UnsafeMutableBufferPointer<Float>>) -> Double {
+    let values = UnsafeMutableBufferPointer(rebasing: values)
+    let width = 16
+    let rows = values.count / width
+    var result = 0.0
+    for index in rows * width..<values.count {
+      result += Double(values[index]) * Double(values[index])
+    }
+    guard let base = values.baseAddress else { return result }
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * width) { sums in
+      sums.initialize(repeating: 0)
+      guard let sums = sums.baseAddress else { return result }
+      kernels.channelSums(base, Int64(rows), Int64(width), sums, sums + width)
+      return (width..<2 * width).reduce(result) { $0 + sums[$1] }
+    }
+  }
 }

@@ -5,13 +5,12 @@ import Tensors
 /// buffer: whoever works on ``values`` holds it (`withExtendedLifetime`).
 public final class FlatBuffer {
   public let values: UnsafeMutableBufferPointer<Float>
+  private let memory: Parameters
 
   public init(count: Int) {
-    values = .allocate(capacity: count)
-    values.initialize(repeating: 0)
+    memory = Parameters(zeros: count)
+    values = UnsafeMutableBufferPointer(start: memory.pointer, count: count)
   }
-
-  deinit { values.deallocate() }
 }
 
 /// A stretch of the parameters.

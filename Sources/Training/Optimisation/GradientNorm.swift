@@ -30,28 +30,13 @@ public struct GradientNorm: Sendable, Equatable {
     sums.withUnsafeMutableBufferPointer { sums in
       compute.run(blocks: blocks) { block, _ in
         let start = block * Self.blockCount
-        sums[block] = Self.squares(
+        sums[block] = compute.sumOfSquares(
           gradients[start..<min(start + Self.blockCount, gradients.count)])
       }
     }
     let norm = sums.reduce(0, +).squareRoot()
     guard norm.isFinite else { throw GradientNotFinite() }
     value = norm
-  }
-
-  /// Four sums, so that one does not wait for the other.
-  private static func squares(_ values: Slice<UnsafeMutableBufferPointer<Float>>) -> Double {
-    let values = UnsafeMutableBufferPointer(rebasing: values)
-    var sums = SIMD4<Double>()
-    let whole = values.count / 4 * 4
-    for first in stride(from: 0, to: whole, by: 4) {
-      let four = SIMD4(
-        Double(values[first]), Double(values[first + 1]), Double(values[first + 2]),
-        Double(values[first + 3]))
-      sums += four * four
-    }
-    for index in whole..<values.count { sums[0] += Double(values[index]) * Double(values[index]) }
-    return sums[0] + sums[1] + sums[2] + sums[3]
   }
 
   /// The factor that brings the gradients to a norm of at most `limit`, as PyTorch's

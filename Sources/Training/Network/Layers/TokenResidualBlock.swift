@@ -51,14 +51,14 @@ final class TokenResidualBlock {
   ) {
     var scratch = scratch
     let (first, second) = (pass.arena[first], pass.arena[second])
-    let convolved = scratch.take(count)  // gradients of a convolution's output
+    let convolved = scratch.take(count)  // gradients of the second convolution's output
     let read = scratch.take(count)  // and input
     norm2.backward(
       second, gradient, output: pass.arena[output], before: gradient, into: convolved, pass)
     conv2.backwardWeights(first, normalisedBy: norm1, convolved, scratch: scratch, pass)
     conv2.backwardInput(convolved, into: read, scratch: scratch, pass)
-    norm1.backward(first, read, activated: true, into: convolved, pass)
-    conv1.backwardWeights(x, convolved, scratch: scratch, pass)
-    conv1.backwardInput(convolved, plus: gradient, into: gradient, scratch: scratch, pass)
+    norm1.backward(first, read, activated: true, into: read, pass)
+    conv1.backwardWeights(x, read, scratch: scratch, pass)
+    conv1.backwardInput(read, plus: gradient, into: gradient, scratch: scratch, pass)
   }
 }

@@ -81,8 +81,9 @@ final class VolumeResidualBlock {
   ) {
     var scratch = scratch
     let (first, second) = (pass.arena[first], pass.arena[second])
-    let sum = scratch.take(count)  // the gradient before the last LeakyReLU
-    let convolved = scratch.take(count)  // of a convolution's output
+    // The gradient before the last LeakyReLU, then of the second convolution's input.
+    let sum = scratch.take(count)
+    let convolved = scratch.take(count)  // of the second convolution's output
     let hidden = scratch.take(count)
     var result = output
     if result == nil {
@@ -95,10 +96,10 @@ final class VolumeResidualBlock {
     backwardShortcut(x, sum, pass)
     conv2.backwardWeights(first, normalisedBy: norm1, convolved, scratch: scratch, pass)
     conv2.backwardInput(convolved, into: sum, scratch: scratch, pass)
-    norm1.backward(first, sum, activated: true, into: convolved, pass)
-    conv1.backwardWeights(x, convolved, scratch: scratch, pass)
+    norm1.backward(first, sum, activated: true, into: sum, pass)
+    conv1.backwardWeights(x, sum, scratch: scratch, pass)
     guard let dx, shortcut == nil else { return }
-    conv1.backwardInput(convolved, plus: dx, into: dx, scratch: scratch, pass)
+    conv1.backwardInput(sum, plus: dx, into: dx, scratch: scratch, pass)
   }
 
   /// The block's output, from what the convolutions left.
