@@ -129,6 +129,7 @@ static void KERNEL(convolve3)(
 
 #include "product.h"
 #include "packing.h"
+#include "directBatch.h"
 #include "winograd.h"
 #include "outerProducts.h"
 #include "weightGradient.h"
@@ -289,6 +290,7 @@ const KernelTable TABLE = {
   .multiplyAdds = KERNEL(multiplyAdds),
   .multiplyAddsEach = PEAK_SUMS * LANES,
   .convolve3 = KERNEL(convolve3),
+  .convolveBatch = KERNEL(convolveBatch),
   .packTaps = KERNEL(packTaps),
   .winogradWeights = KERNEL(winogradWeights),
   .winogradMasters = KERNEL(winogradMasters),

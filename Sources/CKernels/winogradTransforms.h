@@ -130,7 +130,8 @@ INLINE void winogradMastersOf(
       Floats taps[27];
       transposeTaps(
         s->weights + output * s->laneStride + input * s->inputStride, s->laneStride,
-        w->outputChannels - output < LANES ? (int)(w->outputChannels - output) : LANES, taps);
+        w->outputChannels - output < LANES ? (int)(w->outputChannels - output) : LANES,
+        4 * s->inputStride, taps);
       for (int z = 0; z < 3; z++) {
         Floats g[9];
         UNROLL for (int t = 0; t < 9; t++) {

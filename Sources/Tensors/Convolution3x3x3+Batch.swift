@@ -95,17 +95,16 @@ extension Convolution3x3x3 {
   ) {
     precondition(batch.allSatisfy { $0.input.hasHalo && $0.normalisation == nil })
     guard let masters else { return }
-    let size = 27 * inputChannels * lanes
+    let tapStride = plan.tapStride(lanes: lanes)
+    let samples = batch.map { parameters($0.input, $0.residual, false, $0.output) }
     compute.run(blocks: blocks) { block, worker in
-      let taps = scratch + worker * size
-      pack(masters, block: block, inputs: 0..<inputChannels, into: taps, compute)
-      for sample in batch {
-        var convolution = parameters(sample.input, sample.residual, false, sample.output)
-        // The kernel looks for the block's weights behind those of the blocks before it.
-        convolution.weights = UnsafePointer(taps - block * size)
-        compute.kernels.convolve3(
-          &convolution, 0, Int64(plan.grid.rows), Int32(block), Int32(block) + 1)
-      }
+      let taps = scratch + worker * 27 * tapStride
+      pack(
+        masters, block: block, inputs: 0..<inputChannels, into: taps, tapStride: tapStride, compute)
+      var samples = samples
+      samples[0].weights = UnsafePointer(taps)
+      compute.kernels.convolveBatch(
+        samples, Int64(samples.count), Int64(tapStride), Int32(block))
     }
     statistics(of: batch, parts: 1, compute) { sample, _, _, sums in
       guard let sums else { return }

@@ -126,19 +126,21 @@ public final class Convolution3x3x3 {
       } ?? Parameters(zeros: blocks * size)
     self.taps = taps
     inParts(compute) { block, inputs in
-      pack(source, block: block, inputs: inputs, into: taps.pointer + block * size, compute)
+      pack(
+        source, block: block, inputs: inputs, into: taps.pointer + block * size,
+        tapStride: inputChannels * lanes, compute)
     }
   }
 
   /// Packs the taps of some inputs of one block of outputs.
   func pack(
     _ source: WeightSource, block: Int, inputs: Range<Int>,
-    into target: UnsafeMutablePointer<Float>, _ compute: Compute
+    into target: UnsafeMutablePointer<Float>, tapStride: Int, _ compute: Compute
   ) {
     compute.kernels.packTaps(
       source.weights + block * lanes * Int(source.laneStride), source.laneStride,
       source.inputStride, Int64(inputs.lowerBound), Int64(inputs.upperBound),
-      Int64(inputChannels), Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes),
+      Int64(tapStride), Int32(min(lanes, outputChannels - block * lanes)), Int32(lanes),
       source.flipped, target)
   }
 

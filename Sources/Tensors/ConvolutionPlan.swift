@@ -92,6 +92,10 @@ public struct ConvolutionPlan: Sendable, Equatable {
   /// Floats between two frequencies of the transformed weights, whose blocks have at most 32 outputs.
   var weightStride: Int { 3 * inputChannels * ((outputChannels + 31) / 32 * 32) + 16 }
 
+  /// Floats between two taps of a block that is packed for a batch: no multiple of a large power of two,
+  /// as the same place of all taps is written at once.
+  func tapStride(lanes: Int) -> Int { inputChannels * lanes + 16 }
+
   /// The floats of the transformed weights.
   func weights(_ tile: Int) -> Int { (tile + 2) * (tile + 2) * weightStride }
 
@@ -107,7 +111,7 @@ public struct ConvolutionPlan: Sendable, Equatable {
   ///   - samples: of a batch that is convolved at once; nil where each is by itself.
   public func scratch(threads: Int, samples: Int? = nil) -> Int {
     switch method {
-    case .direct: samples == nil ? 0 : threads * 27 * inputChannels * 32
+    case .direct: samples == nil ? 0 : threads * 27 * tapStride(lanes: 32)
     case .strips(let tile, let tiles, _): weights(tile) + threads * stripScratch(tile, tiles)
     case .phases(let tile):
       weights(tile)

@@ -151,12 +151,17 @@ typedef struct {
   void (*convolve3)(
     const Convolution3 *convolution, int64_t row0, int64_t row1, int32_t block0, int32_t block1);
 
-  // One block of a convolution's packed weights: target[tap][inputs][lanes] of inputs [input0,
-  // input1) = weights[lane*laneStride + input*inputStride + tap], `count` lanes, zero beyond;
+  // The same for one block of outputs of all samples of a batch, whose grid and channels are the same.
+  // The weights are the first one's and of this block alone, taps `tapStride` floats apart.
+  void (*convolveBatch)(
+    const Convolution3 *samples, int64_t batch, int64_t tapStride, int32_t block);
+
+  // One block of a convolution's packed weights: target[tap*tapStride + input*lanes + lane] of inputs
+  // [input0, input1) = weights[lane*laneStride + input*inputStride + tap], `count` lanes, zero beyond;
   // flipped, the taps are in the opposite order.
   void (*packTaps)(
     const float *weights, int64_t laneStride, int64_t inputStride, int64_t input0, int64_t input1,
-    int64_t inputs, int32_t count, int32_t lanes, bool flipped, float *target);
+    int64_t tapStride, int32_t count, int32_t lanes, bool flipped, float *target);
 
   // Transforms the taps of inputs [input0, input1) of one block of outputs.
   void (*winogradWeights)(
