@@ -19,8 +19,14 @@ INLINE void winogradInputOf(
     const int y0 = index / tiles * tile - 1, x0 = index % tiles * tile - 1;
     const bool inside = y0 >= -margin && y0 + size <= w->height + margin && x0 >= -margin
                         && x0 + size <= w->width + margin;
+    const bool border = !inside && y0 + size <= w->height + 1 && x0 + size <= w->width + 1;
     const float *samples = plane + y0 * w->inputRow + (int64_t)x0 * w->inputChannels;
     for (int c = 0; c < w->inputChannels; c += LANES) {
+      if (border && w->inputChannels - c >= LANES) {
+        if (tile == 4) KERNEL(borderTile4)(w, plane, y0, x0, c, target + c, stride);
+        else KERNEL(borderTile2)(w, plane, y0, x0, c, target + c, stride);
+        continue;
+      }
       if (!inside || w->inputChannels - c < LANES) {
         if (tile == 4) KERNEL(edgeTile4)(w, plane, y0, x0, c, target + c, stride);
         else KERNEL(edgeTile2)(w, plane, y0, x0, c, target + c, stride);

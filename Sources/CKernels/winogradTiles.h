@@ -66,6 +66,47 @@ INLINE void edgeTile(
   }
 }
 
+// The same where all 16 channels exist and at most one row and one column on each side is outside: their
+// samples are read next to where they would be, and masked.
+INLINE void borderTile(
+  const Winograd *w, const int tile, const bool normalised, const float *plane, int y0, int x0,
+  int channel, float *target, int64_t stride) {
+  const int size = tile + 2;
+  const int64_t row = w->inputRow, step = w->inputChannels;
+  const int top = y0 < 0, bottom = y0 + size > w->height;
+  const int left = x0 < 0, right = x0 + size > w->width;
+  const float *samples = plane + y0 * row + x0 * step + channel;
+  const float *first = samples + top * row, *last = samples + (size - 1 - bottom) * row;
+  const Ints within[4] = {
+    (Ints){0} + top - 1, (Ints){0} + bottom - 1, (Ints){0} + left - 1, (Ints){0} + right - 1};
+  Floats mean = {0}, scale = {0}, shift = {0};
+  if (normalised) {
+    mean = LOAD(w->affine.mean + channel);
+    scale = LOAD(w->affine.scale + channel);
+    shift = LOAD(w->affine.shift + channel);
+  }
+  Floats columns[36], t[6];
+  UNROLL for (int x = 0; x < size; x++) {
+    const int64_t place = (x == 0 ? left : x == size - 1 ? x - right : x) * step;
+    Floats d[6];
+    UNROLL for (int y = 0; y < size; y++) {
+      Floats value = LOAD((y == 0 ? first : y == size - 1 ? last : samples + y * row) + place);
+      if (normalised) value = leakyVector((value - mean) * scale + shift);
+      if (y == 0) value = (Floats)((Ints)value & within[0]);
+      if (y == size - 1) value = (Floats)((Ints)value & within[1]);
+      if (x == 0) value = (Floats)((Ints)value & within[2]);
+      if (x == size - 1) value = (Floats)((Ints)value & within[3]);
+      d[y] = value;
+    }
+    inputTransform(tile, d, t);
+    UNROLL for (int y = 0; y < size; y++) columns[y * size + x] = t[y];
+  }
+  UNROLL for (int y = 0; y < size; y++) {
+    inputTransform(tile, columns + y * size, t);
+    UNROLL for (int x = 0; x < size; x++) STORE(target + (y * size + x) * stride, t[x]);
+  }
+}
+
 // A whole tile of 16 channels that are normalised as they are read, once each: what is between the
 // axes goes through memory.
 INLINE void normaliseTile(
@@ -89,7 +130,7 @@ INLINE void normaliseTile(
   }
 }
 
-// A tile within the volume or its halo, the same normalised, and any other.
+// A tile within the volume or its halo, the same normalised, one at the border, and any other.
 #define INPUT_TILES(tile)                                                                        \
   OUTLINE void KERNEL(insideTile##tile)(                                                         \
     const Winograd *w, const float *samples, float *target, int64_t stride) {                    \
@@ -109,6 +150,12 @@ INLINE void normaliseTile(
     else if (normalised)                                                                         \
       edgeTile(w, tile, true, plane, y0, x0, channel, LANES, target, stride);                    \
     else edgeTile(w, tile, false, plane, y0, x0, channel, LANES, target, stride);                \
+  }                                                                                              \
+  OUTLINE void KERNEL(borderTile##tile)(                                                         \
+    const Winograd *w, const float *plane, int y0, int x0, int channel, float *target,           \
+    int64_t stride) {                                                                            \
+    if (w->affine.scale) borderTile(w, tile, true, plane, y0, x0, channel, target, stride);      \
+    else borderTile(w, tile, false, plane, y0, x0, channel, target, stride);                     \
   }
 INPUT_TILES(2)
 INPUT_TILES(4)
