@@ -10,10 +10,12 @@ static void KERNEL(toColumns)(
     for (int32_t c = 0; c < channels; c += LANES) {
       const int count = channels - c < LANES ? channels - c : LANES;
       Floats block[LANES];
-      for (int i = 0; i < LANES; i++)
-        block[i] = i < some ? loadSome(rows + (row + i) * channels + c, count) : splat(0);
-      transpose(block);
-      for (int i = 0; i < count; i++) STORE(columns + (c + i) * stride + row, block[i]);
+      loadColumns(rows + row * channels + c, channels, some, count, block);
+      if (count == LANES) {
+        UNROLL for (int i = 0; i < LANES; i++) STORE(columns + (c + i) * stride + row, block[i]);
+      } else {
+        for (int i = 0; i < count; i++) STORE(columns + (c + i) * stride + row, block[i]);
+      }
     }
   }
 }
@@ -25,6 +27,12 @@ static void KERNEL(toRows)(
     for (int32_t c = 0; c < channels; c += LANES) {
       const int count = channels - c < LANES ? channels - c : LANES;
       Floats block[LANES];
+      if (some == LANES && count == LANES) {
+        UNROLL for (int i = 0; i < LANES; i++) block[i] = LOAD(columns + (c + i) * stride + row);
+        transpose(block);
+        UNROLL for (int i = 0; i < LANES; i++) STORE(rows + (row + i) * channels + c, block[i]);
+        continue;
+      }
       for (int i = 0; i < LANES; i++)
         block[i] = i < count ? LOAD(columns + (c + i) * stride + row) : splat(0);
       transpose(block);
@@ -52,7 +60,7 @@ INLINE void attendGroup(
   for (int32_t p = 0; p < projection; p++) {
     const Floats w = weights[p] * scale;
     probabilities[p * GROUPS] = w;
-    logits[p * GROUPS] = slopes[p] = w * (slopes[p] - mean);
+    logits[p * GROUPS] = w * (slopes[p] - mean);
   }
   for (int32_t j = 0; j < d; j += 8) {
     Floats result[8];
@@ -60,22 +68,28 @@ INLINE void attendGroup(
     const int some = d - j < 8 ? d - j : 8;
     if (some == 8) {
       for (int32_t p = 0; p < projection; p++)
-        UNROLL for (int i = 0; i < 8; i++) result[i] += slopes[p] * keys[(j + i) * projection + p];
+        UNROLL for (int i = 0; i < 8; i++)
+          result[i] += logits[p * GROUPS] * keys[(j + i) * projection + p];
     } else {
       for (int32_t p = 0; p < projection; p++)
-        for (int i = 0; i < some; i++) result[i] += slopes[p] * keys[(j + i) * projection + p];
+        for (int i = 0; i < some; i++)
+          result[i] += logits[p * GROUPS] * keys[(j + i) * projection + p];
     }
     for (int i = 0; i < some; i++) STORE(queryGradient + (j + i) * stride, result[i]);
   }
 }
 
-// sums[j*columns + p] += a[j] * b[p] in each lane, over `groups` vectors of tokens.
+// sums[j*columns + p] = (or +=) a[j] * b[p] in each lane, over `groups` vectors of tokens.
 INLINE void addTile(
   const int rows, const int columns, const float *a, int64_t stride, const Floats *b,
-  int groups, Floats *sums, int64_t rowStride) {
+  int groups, bool adds, Floats *sums, int64_t rowStride) {
   Floats sum[16];
-  UNROLL for (int i = 0; i < rows * columns; i++)
-    sum[i] = sums[i / columns * rowStride + i % columns];
+  if (adds) {
+    UNROLL for (int i = 0; i < rows * columns; i++)
+      sum[i] = sums[i / columns * rowStride + i % columns];
+  } else {
+    UNROLL for (int i = 0; i < rows * columns; i++) sum[i] = splat(0);
+  }
   for (int g = 0; g < groups; g++)
     UNROLL for (int i = 0; i < rows * columns; i++)
       sum[i] += LOAD(a + i / columns * stride + g * LANES) * b[i % columns * GROUPS + g];
@@ -85,24 +99,38 @@ INLINE void addTile(
 
 INLINE void addOuter(
   const float *a, int64_t stride, int32_t d, const Floats *b, int32_t projection, int groups,
-  Floats *sums) {
+  bool adds, Floats *sums) {
   int32_t j = 0;
   for (; j + OUTER_LANES <= d; j += OUTER_LANES) {
     int32_t p = 0;
     for (; p + 4 <= projection; p += 4)
       addTile(
-        OUTER_LANES, 4, a + j * stride, stride, b + p * GROUPS, groups, sums + j * projection + p,
-        projection);
+        OUTER_LANES, 4, a + j * stride, stride, b + p * GROUPS, groups, adds,
+        sums + j * projection + p, projection);
     for (; p < projection; p++)
       addTile(
-        OUTER_LANES, 1, a + j * stride, stride, b + p * GROUPS, groups, sums + j * projection + p,
-        projection);
+        OUTER_LANES, 1, a + j * stride, stride, b + p * GROUPS, groups, adds,
+        sums + j * projection + p, projection);
   }
   for (; j < d; j++)
     for (int32_t p = 0; p < projection; p++)
       addTile(
-        1, 1, a + j * stride, stride, b + p * GROUPS, groups, sums + j * projection + p,
+        1, 1, a + j * stride, stride, b + p * GROUPS, groups, adds, sums + j * projection + p,
         projection);
+}
+
+// sums[i] = the sum of the lanes of values[i], in the order of sumOfLanes.
+INLINE void addLanes(const Floats *values, int64_t count, float *sums) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    Floats lanes[LANES];
+    UNROLL for (int k = 0; k < LANES; k++) lanes[k] = values[i + k];
+    transpose(lanes);
+    UNROLL for (int half = LANES / 2; half > 0; half /= 2)
+      UNROLL for (int k = 0; k < half; k++) lanes[k] += lanes[k + half];
+    STORE(sums + i, lanes[0]);
+  }
+  for (; i < count; i++) sums[i] = sumOfLanes(values[i])[0];
 }
 
 static void KERNEL(attendGradient)(const AttendGradient *a, int64_t n, float *scratch) {
@@ -116,7 +144,6 @@ static void KERNEL(attendGradient)(const AttendGradient *a, int64_t n, float *sc
   KERNEL(toColumns)(a->queries, n, channels, queries, padded);
   for (int32_t head = 0; head < a->heads; head++) {
     const float *keys = a->keys + head * flat, *values = a->values + head * flat;
-    for (int64_t i = 0; i < 2 * flat; i++) keySums[i] = splat(0);
     for (int64_t first = 0; first < n; first += TOKENS_OF_CHUNK) {
       const int64_t left = n - first < TOKENS_OF_CHUNK ? n - first : TOKENS_OF_CHUNK;
       const int groups = (int)((left + LANES - 1) / LANES);
@@ -134,14 +161,13 @@ static void KERNEL(attendGradient)(const AttendGradient *a, int64_t n, float *sc
           q, o, keys, values, d, projection, probabilities + g, logits + g,
           queryGradient + head * d * padded + first + g * LANES, padded);
       }
-      addOuter(here, padded, d, logits, projection, groups, keySums);
+      addOuter(here, padded, d, logits, projection, groups, first > 0, keySums);
       addOuter(
-        (const float *)gradients, GROUPS * LANES, d, probabilities, projection, groups, valueSums);
+        (const float *)gradients, GROUPS * LANES, d, probabilities, projection, groups, first > 0,
+        valueSums);
     }
-    for (int64_t i = 0; i < flat; i++) {
-      a->keySums[head * flat + i] = sumOfLanes(keySums[i])[0];
-      a->valueSums[head * flat + i] = sumOfLanes(valueSums[i])[0];
-    }
+    addLanes(keySums, flat, a->keySums + head * flat);
+    addLanes(valueSums, flat, a->valueSums + head * flat);
   }
   KERNEL(toRows)(queryGradient, padded, n, channels, a->queryGradient);
 }

@@ -32,6 +32,16 @@ public struct PackedMatrix {
     pack(weights, columnStride: 1, rows: (1, 0), (inner, columns))
   }
 
+  /// Multiplies each row (a channel of the input) by its factor.
+  public func scaleRows(by factors: UnsafePointer<Float>) {
+    for block in 0..<(columns + lanes - 1) / lanes {
+      for row in 0..<inner {
+        let values = pointer + (block * inner + row) * lanes
+        for lane in 0..<lanes { values[lane] *= factors[row] }
+      }
+    }
+  }
+
   /// Stores columns from `first` on, `count` of them or all: row (a, b) of column c is
   /// weights[(c - first) * columnStride + a * outer.stride + b * inner.stride].
   func pack(
@@ -140,18 +150,21 @@ extension Compute {
       residual: accumulates ? UnsafePointer(result) : nil)
   }
 
-  /// result (count x columns, rows `stride` apart) = input (count x inner, rows `inputStride` apart,
-  /// nil: without gaps) · matrix + bias + residual (as the result), on the calling thread.
+  /// result (count x columns, rows `stride` apart) = (input (count x inner, rows `inputStride` apart,
+  /// nil: without gaps) · matrix + bias + extra) * scale + residual, on the calling thread; extra and
+  /// residual as the result.
   public func product(
     _ matrix: PackedMatrix, _ input: UnsafePointer<Float>, inputStride: Int? = nil,
     into result: UnsafeMutablePointer<Float>, stride: Int, count: Int,
-    bias: UnsafePointer<Float>? = nil, residual: UnsafePointer<Float>?
+    bias: UnsafePointer<Float>? = nil, extra: UnsafePointer<Float>? = nil,
+    scale: UnsafePointer<Float>? = nil, residual: UnsafePointer<Float>?
   ) {
     var product = parameters(matrix, input, bias)
     if let inputStride { product.inputStride = Int64(inputStride) }
     product.output = result
     product.lineLength = Int64(max(1, count))
     product.outputStride = Int64(stride)
+    (product.extra, product.extraStride, product.scale) = (extra, Int64(stride), scale)
     product.residual = residual
     product.residualStride = Int64(stride)
     kernels.product(&product, 0, Int64(count))

@@ -75,6 +75,20 @@ extension Compute {
     }
   }
 
+  /// The sum of the products of `count` pairs, on the calling thread; sixteen sums side by side.
+  public static func dot(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int
+  ) -> Float {
+    var sums = SIMD16<Float>.zero
+    let whole = count - count % 16
+    for i in stride(from: 0, to: whole, by: 16) {
+      sums +=
+        UnsafeRawPointer(a + i).loadUnaligned(as: SIMD16<Float>.self)
+        * UnsafeRawPointer(b + i).loadUnaligned(as: SIMD16<Float>.self)
+    }
+    return (whole..<count).reduce(sums.sum()) { $0 + a[$1] * b[$1] }
+  }
+
   /// As `scale`, on the calling thread.
   public func scaleRows(
     _ x: UnsafePointer<Float>, by factors: UnsafePointer<Float>,
@@ -100,45 +114,49 @@ extension Compute {
     }
   }
 
-  /// placed = tokens + position; normalised = LayerNorm(placed), epsilon 1e-5; `rows` tokens of one
-  /// sample.
+  /// placed = tokens + position; normalised = LayerNorm(placed), epsilon 1e-5; `rows` tokens of each
+  /// of `samples`, which follow each other.
   public func layerNorm(
     _ tokens: UnsafePointer<Float>, position: UnsafePointer<Float>, weight: UnsafePointer<Float>,
     bias: UnsafePointer<Float>, placed: UnsafeMutablePointer<Float>,
-    into normalised: UnsafeMutablePointer<Float>, rows: Int, channels: Int
+    into normalised: UnsafeMutablePointer<Float>, rows: Int, samples: Int, channels: Int
   ) {
     rowBlocks(rows) { first, count in
-      let place = first * channels
-      kernels.layerNorm(
-        tokens + place, position + place, weight, bias, placed + place, normalised + place,
-        Int64(count), Int64(channels))
+      for sample in 0..<samples {
+        let place = (sample * rows + first) * channels
+        kernels.layerNorm(
+          tokens + place, position + first * channels, weight, bias, placed + place,
+          normalised + place, Int64(count), Int64(channels))
+      }
     }
   }
 
-  /// The gradient of `layerNorm`, `rows` tokens of one sample.
+  /// The gradient of `layerNorm`, `rows` tokens of each of `samples`, which follow each other.
   /// - Parameters:
   ///   - placed: what was normalised.
   ///   - gradient: of the normalised tokens.
   ///   - weight: of LayerNorm.
   ///   - result: to which the gradient of `placed` is added, which is that of the tokens too.
-  ///   - position: to which the result is added if `isFirst` is false, or which becomes the result.
-  ///   - isFirst: whether this is the first sample of the batch.
+  ///   - position: becomes the sum of the samples' results.
   ///   - weights: to which the gradient of the weight is added; so the bias's.
   ///   - biases: as `weights`.
-  ///   - rows: tokens.
+  ///   - rows: tokens of a sample.
+  ///   - samples: of the batch.
   ///   - channels: of each token.
   public func layerNormGradient(
     _ placed: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     weight: UnsafePointer<Float>, addedTo result: UnsafeMutablePointer<Float>,
-    position: UnsafeMutablePointer<Float>, isFirst: Bool,
-    addingTo weights: UnsafeMutablePointer<Float>, _ biases: UnsafeMutablePointer<Float>,
-    rows: Int, channels: Int
+    position: UnsafeMutablePointer<Float>, addingTo weights: UnsafeMutablePointer<Float>,
+    _ biases: UnsafeMutablePointer<Float>, rows: Int, samples: Int, channels: Int
   ) {
     sumOverRows(rows, count: 2 * channels) { first, count, sums in
-      let place = first * channels
-      kernels.layerNormGradient(
-        placed + place, gradient + place, weight, Int64(count), Int32(channels), result + place,
-        position + place, !isFirst, sums)
+      // The samples in turn: the block's positions stay in the cache.
+      for sample in 0..<samples {
+        let place = (sample * rows + first) * channels
+        kernels.layerNormGradient(
+          placed + place, gradient + place, weight, Int64(count), Int32(channels),
+          result + place, position + first * channels, sample > 0, sums)
+      }
     } use: { sums in
       for channel in 0..<channels {
         biases[channel] += Float(sums[channel])

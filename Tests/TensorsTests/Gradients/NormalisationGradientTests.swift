@@ -237,18 +237,15 @@ struct NormalisationGradientTests {
     let db = differences(zeros) { f(xs, ws, $0) }
     let before = memory.random(count)
     let expected = zip(dx, before).map { $0 + Double($1) }
-    let result = try memory.floats(before)
+    let result = try memory.floats(before + before)
     let position = try memory.floats([Float](repeating: .nan, count: count))
     let sums = try memory.floats(2 * channels)
-    for isFirst in [true, false] {
-      let gradients = isFirst ? result : try memory.floats(before)
-      compute.layerNormGradient(
-        try memory.floats(x), try memory.floats(r), weight: try memory.floats(w),
-        addedTo: gradients, position: position, isFirst: isFirst, addingTo: sums, sums + channels,
-        rows: rows, channels: channels)
-    }
-    let found = Array(UnsafeBufferPointer(start: result, count: count))
-    #expect(relativeError(found, expected) < 1e-5)
+    compute.layerNormGradient(  // two samples with the same values
+      try memory.floats(x + x), try memory.floats(r + r), weight: try memory.floats(w),
+      addedTo: result, position: position, addingTo: sums, sums + channels, rows: rows, samples: 2,
+      channels: channels)
+    let found = Array(UnsafeBufferPointer(start: result, count: 2 * count))
+    #expect(relativeError(found, expected + expected) < 1e-5)
     let positions = Array(UnsafeBufferPointer(start: position, count: count))
     #expect(relativeError(positions, expected.map { 2 * $0 }) < 1e-5)
     let parameters = Array(UnsafeBufferPointer(start: sums, count: 2 * channels))

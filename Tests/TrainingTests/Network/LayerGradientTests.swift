@@ -174,23 +174,30 @@ struct LayerGradientTests {
   func pairedAttention(kind: BlockKind, set: InstructionSet) throws {
     guard kind == .acdc || kind == .tumor || set == Self.sets[0] else { return }
     let bench = try LayerBench(kind, instructions: set)
+    let gamma = "unetr_pp_encoder.stages.1.0.gamma"
     let name = "unetr_pp_encoder.stages.1.0.epa_block"
     let tokens = bench.description.grid(ofStage: 1).voxels
     let layer = PairedAttention(
-      name, tokens: tokens, channels: 16, projection: 8, plan: bench.plan)
+      name, gamma: bench.plan.place(gamma), tokens: tokens, channels: 16, projection: 8,
+      plan: bench.plan)
     let (pass, scratch) = try bench.pass(scratch: layer.scratch)
     let count = LayerBench.batch * tokens * 16
     let x = SmallNetworks.numbers(count, seed: 9)
     let gradient = SmallNetworks.numbers(count, seed: 10)
+    let residual = SmallNetworks.numbers(count, seed: 20)
     let (input, dy) = (try bench.floats(x), try bench.floats(gradient))
     let (y, dx) = (try bench.floats(count), try bench.floats(count))
-    layer.forward(input, into: y, scratch: scratch, pass)
+    layer.forward(input, plus: try bench.floats(residual), into: y, scratch: scratch, pass)
     layer.backward(input, dy, into: dx, scratch: scratch, pass)
     bench.check(
       "\(kind) \(set) attention", input: x, output: bench.values(y, count),
       outputGradient: gradient,
       inputGradient: bench.values(dx, count), prefix: name
-    ) { $0.attention($1, name, channels: 16, projection: 8) }
+    ) { reference, x in
+      let factors = reference.parameter(gamma)
+      let attended = reference.attention(x, name, channels: 16, projection: 8)
+      return attended.indices.map { Double(residual[$0]) + factors[$0 % 16] * attended[$0] }
+    }
   }
 
   @Test(arguments: BlockKind.allCases)

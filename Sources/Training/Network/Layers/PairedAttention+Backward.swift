@@ -46,7 +46,8 @@ extension PairedAttention {
     let queryProducts, keyProducts: [[PackedMatrix]]
   }
 
-  /// dx (batch x N x C) from the gradient of the output; adds to the parameters' gradients.
+  /// dx (batch x N x C) from the gradient of the output; adds to the parameters' gradients. What multiplies
+  /// the gradient is multiplied by gamma instead of it, and what is summed from it afterwards.
   func backward(
     _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     into dx: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
@@ -86,6 +87,7 @@ extension PairedAttention {
     }
   }
 
+  /// The gradients of the output projections' biases, and what these add to gamma's.
   private func addOutputBiases(_ gradient: UnsafePointer<Float>, _ pass: Pass) {
     guard let spatialOutput, let channelOutput else { return }
     let (c, half) = (channels, channels / 2)
@@ -93,9 +95,13 @@ extension PairedAttention {
       guard let sums = sums.baseAddress else { return }
       sums.initialize(repeating: 0, count: c)
       pass.compute.addColumnSums(gradient, rows: batch * tokens, channels: c, to: sums)
-      for i in 0..<half {
-        pass.gradients(spatialOutput.bias)[i] += sums[i]
-        pass.gradients(channelOutput.bias)[i] += sums[half + i]
+      let (gamma, ofGamma) = (pass.values(gamma), pass.gradients(gamma))
+      for (output, first) in [(spatialOutput, 0), (channelOutput, half)] {
+        let (bias, ofBias) = (pass.values(output.bias), pass.gradients(output.bias))
+        for i in 0..<half {
+          ofBias[i] += sums[first + i] * gamma[first + i]
+          ofGamma[first + i] += sums[first + i] * bias[i]
+        }
       }
     }
   }
@@ -108,7 +114,11 @@ extension PairedAttention {
       case 2:
         guard let spatialOutput else { return }
         step.spatialOutput.pack(transposeOf: pass.values(spatialOutput.weight))
-      default: step.outputMaps[index - 3].pack(transposeOf: step.small[index - 3].outputMap)
+        step.spatialOutput.scaleRows(by: pass.values(gamma))
+      default:
+        let map = step.outputMaps[index - 3]
+        map.pack(transposeOf: step.small[index - 3].outputMap)
+        map.scaleRows(by: pass.values(gamma) + channels - channelColumns)
       }
     }
   }
@@ -118,15 +128,17 @@ extension PairedAttention {
   private func firstPass(_ step: Step, _ pass: Pass) {
     let (c, half, compute) = (channels, channels / 2, pass.compute)
     packWeights(step, pass)
-    run(compute) { sample, _, first, count, _ in
-      let place = (sample * tokens + first) * c
-      guard spatialOutput != nil else {
-        (step.spatialGradient + place).update(from: step.gradient + place, count: count * c)
-        return
+    if spatialOutput == nil {
+      compute.scaleGradient(
+        step.gradient, of: pass.arena[spatial], by: pass.values(gamma), into: step.spatialGradient,
+        addingTo: pass.gradients(gamma), rows: batch * tokens, channels: c)
+    } else {
+      run(compute) { sample, _, first, count, _ in
+        let place = (sample * tokens + first) * c
+        compute.product(  // (n x C/2) · (C/2 x C)
+          step.spatialOutput, step.gradient + place, inputStride: c,
+          into: step.spatialGradient + place, stride: c, count: count, residual: nil)
       }
-      compute.product(  // (n x C/2) · (C/2 x C)
-        step.spatialOutput, step.gradient + place, inputStride: c,
-        into: step.spatialGradient + place, stride: c, count: count, residual: nil)
     }
     run(compute) { sample, block, first, count, worker in
       let place = (sample * tokens + first) * c

@@ -17,9 +17,9 @@ extension PairedAttention {
   /// The floats of scratch of `forward` and `backward`.
   var scratch: Int { max(forwardScratch, backwardScratch) }
 
-  /// output (batch x N x C) = EPA(x).
+  /// output (batch x N x C) = residual + gamma * EPA(x).
   func forward(
-    _ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
     _ pass: Pass
   ) {
     var scratch = scratch
@@ -45,7 +45,7 @@ extension PairedAttention {
       }
     }
     compute.timed("attention, forward: output") {
-      combine(x, maps, into: output, scratch: scratch, pass)
+      combine(x, maps, plus: residual, into: output, scratch: scratch, pass)
     }
   }
 
@@ -145,9 +145,10 @@ extension PairedAttention {
     }
   }
 
-  /// Both attentions' projections side by side (C/2 channels each), or their sum.
+  /// Both attentions' projections side by side (C/2 channels each), or their sum; times gamma, with the
+  /// residual.
   private func combine(
-    _ x: UnsafePointer<Float>, _ maps: [PackedMatrix],
+    _ x: UnsafePointer<Float>, _ maps: [PackedMatrix], plus residual: UnsafePointer<Float>,
     into output: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
     var scratch = scratch
@@ -155,19 +156,21 @@ extension PairedAttention {
     let spatialMap = compute.matrix(inner: c, columns: c / 2, &scratch)
     if let spatialOutput { spatialMap.pack(pass.values(spatialOutput.weight)) }
     run(compute) { sample, _, first, count, _ in
-      let output = output + (sample * tokens + first) * c
-      let rows = x + (sample * tokens + first) * c
+      let place = (sample * tokens + first) * c
+      let (rows, output, residual) = (x + place, output + place, residual + place)
+      let gamma = UnsafePointer(pass.values(gamma))
       let spatial = part(spatial, sample, pass) + first * c
       guard let spatialOutput, let channelOutput else {
         return compute.product(  // (n x C) · (C x C)
-          maps[sample], rows, into: output, stride: c, count: count, residual: spatial)
+          maps[sample], rows, into: output, stride: c, count: count, extra: spatial, scale: gamma,
+          residual: residual)
       }
       compute.product(  // (n x C) · (C x C/2)
         spatialMap, spatial, into: output, stride: c, count: count,
-        bias: pass.values(spatialOutput.bias))
+        bias: pass.values(spatialOutput.bias), scale: gamma, residual: residual)
       compute.product(  // (n x C) · (C x C/2)
         maps[sample], rows, into: output + c / 2, stride: c, count: count,
-        bias: pass.values(channelOutput.bias))
+        bias: pass.values(channelOutput.bias), scale: gamma + c / 2, residual: residual + c / 2)
     }
   }
 }

@@ -10,16 +10,17 @@ struct SmallGradients {
   let scaledKeys, values: UnsafeMutablePointer<Float>  // C x P
   let projectedE, projectedF: UnsafeMutablePointer<Float>  // P x C
   /// The sample's part of the gradients of k's weights and both v's, of both output projections (C/2 x C),
-  /// of the temperatures (C is enough) and of the biases of E and F (P).
+  /// of the temperatures (C is enough), of the biases of E and F (P) and of gamma.
   let weights: UnsafeMutablePointer<Float>  // [3][C][C]
   let spatialOutput, channelOutput: UnsafeMutablePointer<Float>
   let temperature, temperature2, eBias, fBias: UnsafeMutablePointer<Float>
+  let gamma: UnsafeMutablePointer<Float>  // C
 
   static func count(_ channels: Int, headChannels: Int, projection: Int) -> Int {
     let (square, flat) = (channels * channels, channels * projection)
     return Scratch.size(
       square, square, channels * headChannels, channels, channels, flat, flat, flat, flat,
-      3 * square, square, square, channels, channels, projection, projection)
+      3 * square, square, square, channels, channels, projection, projection, channels)
   }
 
   init(_ scratch: inout Scratch, _ channels: Int, headChannels: Int, projection: Int) {
@@ -40,6 +41,7 @@ struct SmallGradients {
     temperature2 = scratch.take(channels)
     eBias = scratch.take(projection)
     fBias = scratch.take(projection)
+    gamma = scratch.take(channels)
   }
 }
 
@@ -54,9 +56,30 @@ extension PairedAttention {
   /// All of one sample, on the calling thread.
   func smallBackward(_ step: Step, _ sample: Int, _ pass: Pass) {
     let (small, gradients) = (step.small[sample], step.gradients[sample])
+    gammaBackward(small, gradients, pass)
     channelAttentionBackward(small, gradients, pass)
     keysAndValuesBackward(small, gradients, pass)
     packProducts(step, sample)
+  }
+
+  /// The sums of the output's gradient: their products with what multiplies the same values forward are
+  /// gamma's gradient, and gamma times them the sums of the gradient of EPA(x).
+  private func gammaBackward(_ small: SmallMatrices, _ gradients: SmallGradients, _ pass: Pass) {
+    let (c, gamma, ofGamma) = (channels, pass.values(gamma), gradients.gamma)
+    for channel in 0..<c { ofGamma[channel] = 0 }
+    func take(
+      _ sums: UnsafeMutablePointer<Float>, _ map: UnsafePointer<Float>, rows: Range<Int>
+    ) {
+      for row in rows {
+        let first = (row - rows.lowerBound) * c
+        ofGamma[row] += Compute.dot(sums + first, map + first, count: c)
+        let factor = gamma[row]
+        for place in first..<first + c { sums[place] *= factor }
+      }
+    }
+    take(gradients.products, small.outputMap, rows: c - channelColumns..<c)
+    guard let spatialOutput else { return }
+    take(gradients.spatialOutput, pass.values(spatialOutput.weight), rows: 0..<c / 2)
   }
 
   /// From G = dOᵀ X to the gradients of the output projection, of v, the temperature, and of q kᵀ.
@@ -93,22 +116,24 @@ extension PairedAttention {
   private func cosinesBackward(
     _ small: SmallMatrices, _ gradients: SmallGradients, _ pass: Pass
   ) {
-    let (c, d) = (channels, headChannels)
-    for channel in 0..<c { (gradients.queryNorms[channel], gradients.keyNorms[channel]) = (0, 0) }
+    let (c, d, temperature) = (channels, headChannels, pass.values(temperature))
+    for channel in 0..<c { gradients.keyNorms[channel] = 0 }
     for head in 0..<heads { gradients.temperature[head] = 0 }
     for row in 0..<c {
-      let head = row / d
-      let norm = max(Self.leastNorm, small.queryNorms[row])
+      let (head, first) = (row / d, row / d * d)
+      let factor = temperature[head] / max(Self.leastNorm, small.queryNorms[row])
+      let (gradient, cosines) = (gradients.attention + row * d, small.cosines + row * d)
+      let sum = Compute.dot(gradient, cosines, count: d)
+      gradients.temperature[head] += sum
+      gradients.queryNorms[row] = -sum * factor
+      let (norms, keyNorms) = (small.keyNorms + first, gradients.keyNorms + first)
       for j in 0..<d {
-        let (place, column) = (row * d + j, head * d + j)
-        let keyNorm = max(Self.leastNorm, small.keyNorms[column])
-        let gradient = gradients.attention[place]
-        gradients.temperature[head] += gradient * small.cosines[place]
-        let ofCosine = gradient * pass.values(temperature)[head]
-        gradients.queryNorms[row] -= ofCosine * small.cosines[place] / norm
-        gradients.keyNorms[column] -= ofCosine * small.cosines[place] / keyNorm
-        gradients.attention[place] = ofCosine / (norm * keyNorm)  // of q kᵀ
+        keyNorms[j] -= gradient[j] * cosines[j] * temperature[head]
+        gradient[j] *= factor / max(Self.leastNorm, norms[j])  // of q kᵀ
       }
+    }
+    for channel in 0..<c {
+      gradients.keyNorms[channel] /= max(Self.leastNorm, small.keyNorms[channel])
     }
   }
 
@@ -195,6 +220,7 @@ extension PairedAttention {
       add({ $0.spatialOutput }, c / 2 * c, to: spatialOutput.weight)
       add({ $0.channelOutput }, c / 2 * c, to: channelOutput.weight)
     }
+    add({ $0.gamma }, c, to: gamma)
     for gradients in step.gradients {
       for head in 0..<heads {
         pass.gradients(temperature)[head] += gradients.temperature[head]

@@ -7,7 +7,8 @@ import UNETRPP
 /// (N x C) of one sample. As in inference neither kind of values is formed for all tokens: the
 /// projected keys are (E X) Wkᵀ + b, the projected values (F X) Wvᵀ + b, and the channel attention's
 /// output is a linear map of X. The spatial attention's probabilities (h x N x P) are computed again
-/// in the backward pass.
+/// in the backward pass. The block's gamma belongs to the layer: its output is a residual + gamma · EPA(X),
+/// and EPA(X) itself is stored nowhere.
 final class PairedAttention {
   let kind: BlockKind
   let tokens, channels, heads, projection: Int
@@ -18,6 +19,7 @@ final class PairedAttention {
 
   let qkvv: Range<Int>  // [4][C][C]: q, k, v of channel and v of spatial attention
   let temperature, temperature2: Range<Int>  // [h]
+  let gamma: Range<Int>  // [C]
   let e, f: Range<Int>  // [P][N], tumor [N][P]; the same where they are shared
   let eBias, fBias: Range<Int>?  // [P]
   /// Weights [C/2][C] and bias [C/2] of an output projection.
@@ -29,13 +31,15 @@ final class PairedAttention {
   let small: Slot
 
   init(
-    _ prefix: String, tokens: Int, channels: Int, projection: Int, plan: LayerPlan
+    _ prefix: String, gamma: Range<Int>, tokens: Int, channels: Int, projection: Int,
+    plan: LayerPlan
   ) {
     kind = plan.description.blocks
     heads = plan.description.heads
     self.tokens = tokens
     self.channels = channels
     self.projection = projection
+    self.gamma = gamma
     (batch, threads) = (plan.batch, plan.threads)
     func place(_ name: String) -> Range<Int> { plan.place("\(prefix).\(name)") }
     qkvv = place("qkvv.weight")

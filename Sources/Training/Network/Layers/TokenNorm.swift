@@ -31,13 +31,9 @@ final class TokenNorm {
   ) {
     let size = voxels * channels
     pass.compute.timed("position and LayerNorm, forward", bytes: 16 * batch * size) {
-      for sample in 0..<batch {
-        let first = sample * size
-        pass.compute.layerNorm(
-          x + first, position: pass.values(position), weight: pass.values(weight),
-          bias: pass.values(bias), placed: placed + first, into: y + first, rows: voxels,
-          channels: channels)
-      }
+      pass.compute.layerNorm(
+        x, position: pass.values(position), weight: pass.values(weight), bias: pass.values(bias),
+        placed: placed, into: y, rows: voxels, samples: batch, channels: channels)
     }
   }
 
@@ -49,14 +45,10 @@ final class TokenNorm {
   ) {
     let size = voxels * channels
     pass.compute.timed("position and LayerNorm, gradient", bytes: 20 * batch * size) {
-      for sample in 0..<batch {
-        let first = sample * size
-        pass.compute.layerNormGradient(
-          placed + first, dy + first, weight: pass.values(weight), addedTo: dx + first,
-          position: pass.gradients(position), isFirst: sample == 0,
-          addingTo: pass.gradients(weight), pass.gradients(bias), rows: voxels,
-          channels: channels)
-      }
+      pass.compute.layerNormGradient(
+        placed, dy, weight: pass.values(weight), addedTo: dx, position: pass.gradients(position),
+        addingTo: pass.gradients(weight), pass.gradients(bias), rows: voxels, samples: batch,
+        channels: channels)
     }
   }
 }

@@ -5,7 +5,6 @@ import UNETRPP
 /// block(s) of u; out = u + conv8(dropout(r)).
 final class TransformerLayer {
   private let channels, voxels, batch: Int
-  private let gamma: Range<Int>
   private let norm: TokenNorm
   private let attention: PairedAttention
   private let residuals: [TokenResidualBlock]
@@ -13,8 +12,8 @@ final class TransformerLayer {
   private let conv8Weight, conv8Bias: Range<Int>
   /// Number of the layer, for the random numbers of its dropout.
   private let number: Int
-  /// t, LayerNorm(t), EPA's output, u; the factors of dropout (batch x channels).
-  private let placed, normalised, attended, joined, factors: Slot
+  /// t, LayerNorm(t), u; the factors of dropout (batch x channels).
+  private let placed, normalised, joined, factors: Slot
 
   init(_ prefix: String, stage: Int, projection: Int, number: Int, plan: LayerPlan) {
     let grid = plan.description.grid(ofStage: stage)
@@ -22,12 +21,12 @@ final class TransformerLayer {
     voxels = grid.voxels
     batch = plan.batch
     self.number = number
-    gamma = plan.place("\(prefix).gamma")
     norm = TokenNorm(
       "\(prefix).norm", position: "\(prefix).pos_embed", channels: channels, voxels: voxels,
       plan: plan)
     attention = PairedAttention(
-      "\(prefix).epa_block", tokens: voxels, channels: channels, projection: projection, plan: plan)
+      "\(prefix).epa_block", gamma: plan.place("\(prefix).gamma"), tokens: voxels,
+      channels: channels, projection: projection, plan: plan)
     residuals = (1...plan.description.blocks.residualBlocks).map {
       TokenResidualBlock(
         "\(prefix).conv5\($0)", grid: grid, channels: plan.description.dims[stage], plan: plan)
@@ -38,7 +37,6 @@ final class TransformerLayer {
     let count = batch * voxels * channels
     placed = plan.keep(count)
     normalised = plan.keep(count)
-    attended = plan.keep(count)
     joined = plan.keep(count)
     factors = plan.keep(batch * channels)
   }
@@ -56,11 +54,9 @@ final class TransformerLayer {
   func forward(_ x: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass) {
     let compute = pass.compute
     let (placed, normalised) = (pass.arena[placed], pass.arena[normalised])
-    let (attended, joined) = (pass.arena[attended], pass.arena[joined])
+    let joined = pass.arena[joined]
     norm.forward(x, placed: placed, into: normalised, pass)
-    attention.forward(normalised, into: attended, scratch: scratch, pass)
-    compute.scale(
-      attended, by: pass.values(gamma), plus: placed, into: joined, rows: rows, channels: channels)
+    attention.forward(normalised, plus: placed, into: joined, scratch: scratch, pass)
     var result = joined
     for residual in residuals { result = residual.forward(result, scratch: scratch, pass) }
     if let dropout = pass.dropout, pass.isTraining {
@@ -103,9 +99,8 @@ final class TransformerLayer {
         pass)
     }
     compute.add(other, to: gradient, count: count)  // of u
-    backwardGamma(gradient, into: other, pass)  // of EPA's output
     attention.backward(
-      pass.arena[self.normalised], other, into: normalised, scratch: scratch, pass)
+      pass.arena[self.normalised], gradient, into: normalised, scratch: scratch, pass)
     norm.backward(pass.arena[placed], normalised, addedTo: gradient, pass)  // of t
   }
 
@@ -129,16 +124,5 @@ final class TransformerLayer {
       gradient, weights: pass.values(conv8Weight), into: result, rows: rows, accumulates: false,
       compute: compute)
     if drops { drop(result, into: result, pass) }
-  }
-
-  /// result = gradient * gamma, the gradient of EPA's output; adds to gamma's.
-  private func backwardGamma(
-    _ gradient: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, _ pass: Pass
-  ) {
-    pass.compute.timed("gamma, gradient", bytes: 12 * count) {
-      pass.compute.scaleGradient(
-        gradient, of: pass.arena[attended], by: pass.values(gamma), into: result,
-        addingTo: pass.gradients(gamma), rows: rows, channels: channels)
-    }
   }
 }
