@@ -7,7 +7,8 @@ INLINE void outerTile(
   Floats sum[16][2];
   UNROLL for (int v = 0; v < rows; v++)
     UNROLL for (int k = 0; k < vectors; k++) sum[v][k] = splat(0);
-  for (int64_t line = 0; line < p->lines; line++, a += p->aLine, b += p->bLine) {
+  int64_t left = p->linesOfSlice;
+  for (int64_t line = 0; line < p->lines; line++) {
     const float *x = a, *y = b;
     for (int64_t i = 0; i < p->n; i++, x += p->aStride, y += p->bStride) {
       Floats y0 = whole || vectors > 1 ? LOAD(y) : loadSome(y, count), y1 = y0;
@@ -18,6 +19,9 @@ INLINE void outerTile(
         if (vectors > 1) sum[v][1] += factor * y1;
       }
     }
+    a += p->aLine;
+    b += p->bLine;
+    if (--left == 0) b += p->bJump, left = p->linesOfSlice;
   }
   UNROLL for (int v = 0; v < rows; v++) {
     UNROLL for (int k = 0; k < vectors; k++) {

@@ -261,29 +261,46 @@ INLINE void tapsOf(
   }
 }
 
+// The taps of one input and the 16 outputs from `sums` on, a line of 27 in each of the first `count` rows.
+INLINE void storeTaps(
+  const GradientSums *s, const float *sums, int64_t count, float *target, int64_t rowStride) {
+  Floats taps[27], low[LANES], high[LANES];
+  if (s->tile == 4) tapsOf(s, 4, sums, taps);
+  else if (s->tile == 2) tapsOf(s, 2, sums, taps);
+  else
+    for (int t = 0; t < 27; t++) {
+      taps[t] = LOAD(sums + t * s->tapStride);
+      for (int32_t part = 1; part < s->parts; part++)
+        taps[t] += LOAD(sums + t * s->tapStride + part * s->partStride);
+    }
+  UNROLL for (int t = 0; t < LANES; t++) low[t] = taps[t], high[t] = taps[t + 11];
+  transpose(low);
+  transpose(high);
+  for (int lane = 0; lane < LANES && lane < count; lane++, target += rowStride) {
+    STORE(target, low[lane]);
+    STORE(target + 11, high[lane]);
+  }
+}
+
+// Rows of sixteen inputs are whole cache lines, which are written once, and need not be fetched for it.
 static void KERNEL(gradientTaps)(
   const GradientSums *s, int64_t inputs, int64_t outputs, int64_t outputStride,
   float *gradient) {
-  for (int64_t input = 0; input < inputs; input++) {
-    for (int64_t output = 0; output < outputs; output += LANES) {
+  enum { ROW = INPUTS_OF_BLOCK * 27, ROW_STRIDE = ROW + LANES };
+  const bool streams = inputs == INPUTS_OF_BLOCK && ((uintptr_t)gradient & 63) == 0
+                       && outputStride % LANES == 0;
+  Aligned rows[LANES * ROW_STRIDE / LANES];
+  for (int64_t output = 0; output < outputs; output += LANES) {
+    const int64_t count = outputs - output < LANES ? outputs - output : LANES;
+    float *target = gradient + output * outputStride;
+    for (int64_t input = 0; input < inputs; input++) {
       const float *sums = s->sums + input * s->inputStride + output;
-      Floats taps[27], low[LANES], high[LANES];
-      if (s->tile == 4) tapsOf(s, 4, sums, taps);
-      else if (s->tile == 2) tapsOf(s, 2, sums, taps);
-      else
-        for (int t = 0; t < 27; t++) {
-          taps[t] = LOAD(sums + t * s->tapStride);
-          for (int32_t part = 1; part < s->parts; part++)
-            taps[t] += LOAD(sums + t * s->tapStride + part * s->partStride);
-        }
-      UNROLL for (int t = 0; t < LANES; t++) low[t] = taps[t], high[t] = taps[t + 11];
-      transpose(low);
-      transpose(high);
-      for (int lane = 0; lane < LANES && output + lane < outputs; lane++) {
-        float *target = gradient + (output + lane) * outputStride + input * 27;
-        STORE(target, low[lane]);
-        STORE(target + 11, high[lane]);
-      }
+      if (streams) storeTaps(s, sums, count, (float *)rows + input * 27, ROW_STRIDE);
+      else storeTaps(s, sums, count, target + input * 27, outputStride);
     }
+    for (int64_t lane = 0; streams && lane < count; lane++, target += outputStride)
+      for (int i = 0; i < ROW / LANES; i++)
+        __builtin_nontemporal_store(
+          rows[lane * ROW_STRIDE / LANES + i], (Aligned *)target + i);
   }
 }

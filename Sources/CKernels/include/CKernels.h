@@ -74,6 +74,7 @@ typedef struct {
   const float *a, *b;  // those of row i of a line at i*stride
   int64_t aStride, aRow, aLine;  // aRow: from row to row of the sums
   int64_t bStride, bLine, lines, n;
+  int64_t linesOfSlice, bJump;  // b goes on by bJump after each so many lines, if not 0
   int32_t rows, columns;
   float *sums;  // [rows], sumsStride apart
   int64_t sumsStride;

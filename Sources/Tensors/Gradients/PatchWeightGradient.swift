@@ -33,8 +33,13 @@ public struct PatchWeightGradient: Sendable {
   /// Planar channels are taken one by one.
   private var groups: Int { isPlanar ? fineChannels : 1 }
   private var columns: Int { kernel.width * fineChannels / groups }
-  private var parts: Int { min(16, samples * coarse.depth) }
+  /// The parts whose sums are kept apart: few where the weights are more than the voxels.
+  private var parts: Int {
+    max(1, min(16, samples * coarse.depth, (1 << 16) / (lines * groups * size)))
+  }
   private var size: Int { coarseChannels * columns }
+  /// Coarse channels of a block.
+  private static let channelsOfBlock = 32
 
   /// The floats of scratch that it needs.
   public var scratch: Int { parts * lines * groups * size }
@@ -52,47 +57,64 @@ public struct PatchWeightGradient: Sendable {
     compute: Compute
   ) {
     let (slices, units) = (samples * coarse.depth, lines * groups)
-    compute.run(blocks: parts * units) { block, _ in
+    let step = Self.channelsOfBlock
+    let pieces = (coarseChannels + step - 1) / step
+    compute.run(blocks: parts * units * pieces) { index, _ in
+      let (block, piece) = index.quotientAndRemainder(dividingBy: pieces)
       let (part, unit) = block.quotientAndRemainder(dividingBy: units)
-      for slice in slices * part / parts..<slices * (part + 1) / parts {
+      let all = slices * part / parts..<slices * (part + 1) / parts
+      // Slices of a channels-last grid are equally far apart, from sample to sample too.
+      for first in stride(from: all.lowerBound, to: all.upperBound, by: groups == 1 ? all.count : 1)
+      {
         add(
-          slice, line: unit / groups, group: unit % groups, values, fine,
-          isFirst: slice == slices * part / parts, to: scratch + block * size, compute)
+          first..<(groups == 1 ? all.upperBound : first + 1), line: unit / groups,
+          group: unit % groups, channels: piece * step..<min(coarseChannels, (piece + 1) * step),
+          values, fine, isFirst: first == all.lowerBound, to: scratch + block * size, compute)
       }
     }
+    gather(scratch, addedTo: weights, compute)
+  }
+
+  private func gather(
+    _ sums: UnsafePointer<Float>, addedTo weights: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
     let step = 8
     compute.run(blocks: (coarseChannels + step - 1) / step) { block, _ in
       addPatchSums(
-        scratch, Int64(parts), Int64(lines), Int64(groups), Int64(coarseChannels),
+        sums, Int64(parts), Int64(lines), Int64(groups), Int64(coarseChannels),
         Int64(kernel.width), Int64(fineChannels / groups), Int64(block * step),
         Int64(min(coarseChannels, (block + 1) * step)), weights)
     }
   }
 
-  /// One slice of the coarse grid, and line (dz, dy) of its patches.
+  /// Slices of the coarse grid, of all samples, and line (dz, dy) of their patches.
   private func add(
-    _ slice: Int, line: Int, group: Int, _ values: UnsafePointer<Float>,
-    _ fine: UnsafePointer<Float>, isFirst: Bool, to sums: UnsafeMutablePointer<Float>,
-    _ compute: Compute
+    _ slices: Range<Int>, line: Int, group: Int, channels: Range<Int>,
+    _ values: UnsafePointer<Float>, _ fine: UnsafePointer<Float>, isFirst: Bool,
+    to sums: UnsafeMutablePointer<Float>, _ compute: Compute
   ) {
-    let (sample, z) = slice.quotientAndRemainder(dividingBy: coarse.depth)
+    let (sample, z) = slices.lowerBound.quotientAndRemainder(dividingBy: coarse.depth)
     let (dz, dy) = line.quotientAndRemainder(dividingBy: kernel.height)
     let grid = coarse * kernel
     let row = grid.width * fineChannels / groups
     let first = (z * kernel.depth + dz) * grid.height + dy
     var products = OuterProducts()
     products.aRow = 1
-    products.a = values + slice * coarse.height * coarse.width * coarseChannels
+    products.a =
+      values + slices.lowerBound * coarse.height * coarse.width * coarseChannels
+      + channels.lowerBound
     products.aStride = Int64(coarseChannels)
     products.aLine = Int64(coarse.width * coarseChannels)
     products.b = fine + (sample * groups + group) * grid.rows * row + first * row
     products.bStride = Int64(columns)
     products.bLine = Int64(kernel.height * row)
-    products.lines = Int64(coarse.height)
+    products.lines = Int64(slices.count * coarse.height)
+    products.linesOfSlice = Int64(coarse.height)
+    products.bJump = Int64((kernel.depth - 1) * grid.height * row)
     products.n = Int64(coarse.width)
-    products.rows = Int32(coarseChannels)
+    products.rows = Int32(channels.count)
     products.columns = Int32(columns)
-    products.sums = sums
+    products.sums = sums + channels.lowerBound * columns
     products.sumsStride = Int64(columns)
     products.adds = !isFirst
     compute.kernels.outerProducts(&products)
