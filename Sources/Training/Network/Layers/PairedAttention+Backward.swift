@@ -2,13 +2,17 @@ import Tensors
 
 extension PairedAttention {
   /// What the first pass over tokens sums: G = dOᵀ X of the channel part ([C/2 or C] x C), the
-  /// gradient of the spatial output projection (C/2 x C), of scaled keys and of values (C x P).
+  /// gradient of the spatial output projection (C/2 x C), of scaled keys and of values (C x P); Xᵀ X.
   private var firstSums: Int {
     channelColumns * channels + (spatialOutput == nil ? 0 : channels / 2 * channels)
-      + 2 * channels * projection
+      + 2 * channels * projection + covarianceCount
   }
-  /// What the second one sums: the gradients of the weights of q and k (C x C).
-  private var secondSums: Int { 2 * channels * channels }
+  /// Whether the products of queries and keys and the norms give one linear map of X to dX, and the weights
+  /// of q and k their gradients through Xᵀ X: with few tokens these matrices would be the larger work.
+  var usesCovariance: Bool { tokens >= 8 * channels }
+  var covarianceCount: Int { usesCovariance ? channels * channels : 0 }
+  /// What the second one sums: the gradients of the weights of q and (without Xᵀ X) k (C x C).
+  private var secondSums: Int { (usesCovariance ? 1 : 2) * channels * channels }
   private var workerCount: Int {
     max(
       tokensOfBlock * channels,
@@ -20,13 +24,16 @@ extension PairedAttention {
     let (c, count) = (channels, batch * tokens * channels)
     let square = PackedMatrix.count(inner: c, columns: c)
     let ofHeads =
-      2 * heads / headsOfGroup * Scratch.size(PackedMatrix.count(inner: group, columns: group))
+      usesCovariance
+      ? Scratch.size(square)
+      : 2 * heads / headsOfGroup * Scratch.size(PackedMatrix.count(inner: group, columns: group))
     return Scratch.size(
       count, count, batch * (blocks + 1) * max(firstSums, secondSums), threads * workerCount,
       square, square, square)
       + batch
       * (Scratch.size(square) + ofHeads
-        + SmallGradients.count(c, headChannels: headChannels, projection: projection))
+        + SmallGradients.count(
+          c, headChannels: headChannels, projection: projection, covariance: covarianceCount))
   }
 
   /// What one backward pass works on; all of it for the whole batch.
@@ -44,6 +51,8 @@ extension PairedAttention {
     /// For each sample: the channel attention's map, and what the gradients of q and of k are of k and q.
     let outputMaps: [PackedMatrix]
     let queryProducts, keyProducts: [[PackedMatrix]]
+    /// Instead of these, for each sample: what X itself is multiplied by.
+    let tokenMaps: [PackedMatrix]
   }
 
   /// dx (batch x N x C) from the gradient of the output; adds to the parameters' gradients. What multiplies
@@ -58,7 +67,7 @@ extension PairedAttention {
     func matrices(_ count: Int, _ inner: Int, _ columns: Int) -> [PackedMatrix] {
       (0..<count).map { _ in compute.matrix(inner: inner, columns: columns, &scratch) }
     }
-    let groups = heads / headsOfGroup
+    let groups = usesCovariance ? 0 : heads / headsOfGroup
     let step = Step(
       x: x, gradient: gradient, dx: dx,
       spatialGradient: scratch.take(batch * tokens * c),
@@ -67,12 +76,15 @@ extension PairedAttention {
       workers: scratch.take(threads * workerCount),
       small: (0..<batch).map { smallMatrices(sample: $0, pass) },
       gradients: (0..<batch).map { _ in
-        SmallGradients(&scratch, c, headChannels: headChannels, projection: projection)
+        SmallGradients(
+          &scratch, c, headChannels: headChannels, projection: projection,
+          covariance: covarianceCount)
       },
       weights: matrices(2, c, c), spatialOutput: matrices(1, c / 2, c)[0],
       outputMaps: matrices(batch, channelColumns, c),
       queryProducts: (0..<batch).map { _ in matrices(groups, group, group) },
-      keyProducts: (0..<batch).map { _ in matrices(groups, group, group) })
+      keyProducts: (0..<batch).map { _ in matrices(groups, group, group) },
+      tokenMaps: matrices(usesCovariance ? batch : 0, c, c))
     compute.timed("attention, gradient: spatial and sums") { firstPass(step, pass) }
     compute.timed("attention, gradient: matrices without tokens") {
       compute.run(blocks: batch) { sample, _ in
@@ -155,6 +167,11 @@ extension PairedAttention {
           columns: c, count: count, into: rest, stride: c)
         rest += half * c
       }
+      if usesCovariance {
+        compute.outerProducts(  // (C x n) · (n x C)
+          x, stride: c, rows: c, x, stride: c, columns: c, count: count, into: rest, stride: c)
+        rest += covarianceCount
+      }
       let all = sample * tokens * c
       compute.attendGradient(
         part(queries, sample, pass), keys: step.small[sample].scaledKeys,
@@ -177,6 +194,8 @@ extension PairedAttention {
       gradients.spatialOutput.update(from: rest, count: c / 2 * c)
       rest += c / 2 * c
     }
+    gradients.covariance.update(from: rest, count: covarianceCount)
+    rest += covarianceCount
     gradients.scaledKeys.update(from: rest, count: c * projection)
     gradients.values.update(from: rest + c * projection, count: c * projection)
   }
@@ -191,32 +210,20 @@ extension PairedAttention {
       let gradients = step.gradients[sample]
       let queryGradient = step.queryGradient + place
       let keyGradient = step.workers + worker * workerCount
-      let (queries, keys) = (
-        UnsafePointer(part(queries, sample, pass) + first * c),
-        UnsafePointer(part(keys, sample, pass) + first * c)
-      )
-      for index in 0..<heads / headsOfGroup {  // (n x d) · (d x d)
-        let head = index * group
-        compute.product(
-          step.queryProducts[sample][index], keys + head, inputStride: c,
-          into: queryGradient + head, stride: c, count: count,
-          residual: UnsafePointer(queryGradient + head))
-        compute.product(
-          step.keyProducts[sample][index], queries + head, inputStride: c, into: keyGradient + head,
-          stride: c, count: count, residual: nil)
+      if !usesCovariance {
+        completeGradients(
+          step, sample, first: first, count: count, queryGradient, keyGradient, pass)
       }
-      compute.scaleRows(
-        queries, by: gradients.queryNorms, plus: queryGradient, into: queryGradient, rows: count,
-        channels: c)
-      compute.scaleRows(
-        keys, by: gradients.keyNorms, plus: keyGradient, into: keyGradient, rows: count,
-        channels: c)
       let (x, dx) = (step.x + place, step.dx + place)
       compute.product(  // (n x C/2) · (C/2 x C)
         step.outputMaps[sample], step.gradient + place + (c - channelColumns), inputStride: c,
         into: dx, stride: c, count: count, residual: nil)
       let sums = step.sums + (sample * blocks + block) * size
-      for (s, gradient) in [queryGradient, keyGradient].enumerated() {
+      if usesCovariance {
+        compute.product(  // (n x C) · (C x C)
+          step.tokenMaps[sample], x, into: dx, stride: c, count: count, accumulates: true)
+      }
+      for (s, gradient) in [queryGradient, keyGradient].prefix(size / (c * c)).enumerated() {
         compute.product(  // (n x C) · (C x C)
           step.weights[s], gradient, into: dx, stride: c, count: count, accumulates: true)
         compute.outerProducts(  // (C x n) · (n x C)
@@ -233,6 +240,35 @@ extension PairedAttention {
     compute.addUp(
       step.sums, blocks: batch * blocks, size: size,
       addedTo: pass.gradients(weights(0)))  // q's weights, then k's
+  }
+
+  /// dq (of which the part through the spatial attention is there) and dk of a block, through q kᵀ and the
+  /// norms.
+  private func completeGradients(
+    _ step: Step, _ sample: Int, first: Int, count: Int,
+    _ queryGradient: UnsafeMutablePointer<Float>, _ keyGradient: UnsafeMutablePointer<Float>,
+    _ pass: Pass
+  ) {
+    let (c, compute, gradients) = (channels, pass.compute, step.gradients[sample])
+    let (queries, keys) = (
+      UnsafePointer(part(queries, sample, pass) + first * c),
+      UnsafePointer(part(keys, sample, pass) + first * c)
+    )
+    for index in 0..<heads / headsOfGroup {  // (n x d) · (d x d)
+      let head = index * group
+      compute.product(
+        step.queryProducts[sample][index], keys + head, inputStride: c,
+        into: queryGradient + head, stride: c, count: count,
+        residual: UnsafePointer(queryGradient + head))
+      compute.product(
+        step.keyProducts[sample][index], queries + head, inputStride: c, into: keyGradient + head,
+        stride: c, count: count, residual: nil)
+    }
+    compute.scaleRows(
+      queries, by: gradients.queryNorms, plus: queryGradient, into: queryGradient, rows: count,
+      channels: c)
+    compute.scaleRows(
+      keys, by: gradients.keyNorms, plus: keyGradient, into: keyGradient, rows: count, channels: c)
   }
 
   /// E and F with the gradients of E X and F X; both in one where they share their weights.

@@ -19,8 +19,8 @@ extension PairedAttention {
 
   /// output (batch x N x C) = residual + gamma * EPA(x).
   func forward(
-    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, scratch: Scratch,
-    _ pass: Pass
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, scratch: Scratch, _ pass: Pass
   ) {
     var scratch = scratch
     let (c, compute) = (channels, pass.compute)

@@ -15,15 +15,22 @@ struct SmallGradients {
   let spatialOutput, channelOutput: UnsafeMutablePointer<Float>
   let temperature, temperature2, eBias, fBias: UnsafeMutablePointer<Float>
   let gamma: UnsafeMutablePointer<Float>  // C
+  /// C x C, if they are used: Xᵀ X, then the map of X to its gradient; the part of q's weights through it.
+  let covariance, queryWeights: UnsafeMutablePointer<Float>
 
-  static func count(_ channels: Int, headChannels: Int, projection: Int) -> Int {
+  static func count(
+    _ channels: Int, headChannels: Int, projection: Int, covariance: Int
+  ) -> Int {
     let (square, flat) = (channels * channels, channels * projection)
     return Scratch.size(
       square, square, channels * headChannels, channels, channels, flat, flat, flat, flat,
-      3 * square, square, square, channels, channels, projection, projection, channels)
+      3 * square, square, square, channels, channels, projection, projection, channels, covariance,
+      covariance)
   }
 
-  init(_ scratch: inout Scratch, _ channels: Int, headChannels: Int, projection: Int) {
+  init(
+    _ scratch: inout Scratch, _ channels: Int, headChannels: Int, projection: Int, covariance: Int
+  ) {
     let (square, flat) = (channels * channels, channels * projection)
     products = scratch.take(square)
     channelMap = scratch.take(square)
@@ -42,6 +49,8 @@ struct SmallGradients {
     eBias = scratch.take(projection)
     fBias = scratch.take(projection)
     gamma = scratch.take(channels)
+    self.covariance = scratch.take(covariance)
+    queryWeights = scratch.take(covariance)
   }
 }
 
@@ -59,7 +68,12 @@ extension PairedAttention {
     gammaBackward(small, gradients, pass)
     channelAttentionBackward(small, gradients, pass)
     keysAndValuesBackward(small, gradients, pass)
-    packProducts(step, sample)
+    if usesCovariance {
+      mapTokens(small, gradients, pass)
+      step.tokenMaps[sample].pack(transposeOf: gradients.covariance)
+    } else {
+      packProducts(step, sample)
+    }
   }
 
   /// The sums of the output's gradient: their products with what multiplies the same values forward are
@@ -180,6 +194,43 @@ extension PairedAttention {
     }
   }
 
+  /// With A the gradient of q kᵀ and n, m those of the norms, dq = dq of the spatial attention + U x with
+  /// U = A Wk + n Wq, and dk = V x with V = Aᵀ Wq + m Wk: dx gets Uᵀ Wq + Vᵀ Wk, and the weights of q and k
+  /// get U Xᵀ X and V Xᵀ X.
+  private func mapTokens(_ small: SmallMatrices, _ gradients: SmallGradients, _ pass: Pass) {
+    let (c, d) = (channels, headChannels)
+    let (u, v) = (gradients.channelMap, gradients.products)  // free by now
+    let (ofQueries, ofKeys) = (pass.values(weights(0)), pass.values(weights(1)))
+    for head in 0..<heads {
+      let (a, first) = (Matrix(gradients.attention + head * d * d, stride: d), head * d * c)
+      multiply(  // (d x d) · (d x C)
+        a, Matrix(ofKeys + first, stride: c), into: u + first, stride: c, rows: d, columns: c,
+        inner: d)
+      multiply(
+        a.transposed, Matrix(ofQueries + first, stride: c), into: v + first, stride: c, rows: d,
+        columns: c, inner: d)
+    }
+    for row in 0..<c {
+      let (n, m) = (gradients.queryNorms[row], gradients.keyNorms[row])
+      for place in row * c..<(row + 1) * c {
+        u[place] += n * ofQueries[place]
+        v[place] += m * ofKeys[place]
+      }
+    }
+    for (map, weights, beta) in [
+      (u, gradients.queryWeights, Float(0)), (v, gradients.weights, 1),
+    ] {
+      multiply(  // (C x C) · (C x C)
+        Matrix(map, stride: c), Matrix(gradients.covariance, stride: c), into: weights, stride: c,
+        rows: c, columns: c, inner: c, beta: beta)
+    }
+    for (map, weights, beta) in [(u, ofQueries, Float(0)), (v, ofKeys, 1)] {
+      multiply(  // (C x C) · (C x C)
+        Matrix(map, stride: c).transposed, Matrix(weights, stride: c), into: gradients.covariance,
+        stride: c, rows: c, columns: c, inner: c, beta: beta)
+    }
+  }
+
   /// The gradient of a norm becomes the factor of the vector in the vector's gradient.
   private func scaleNormGradient(_ gradient: UnsafeMutablePointer<Float>, norm: Float) {
     gradient.pointee = norm > Self.leastNorm ? gradient.pointee / norm : 0
@@ -216,6 +267,7 @@ extension PairedAttention {
         addedTo: pass.gradients(place))
     }
     add({ $0.weights }, 3 * c * c, to: weights(1))
+    if usesCovariance { add({ $0.queryWeights }, c * c, to: weights(0)) }
     if let spatialOutput, let channelOutput {
       add({ $0.spatialOutput }, c / 2 * c, to: spatialOutput.weight)
       add({ $0.channelOutput }, c / 2 * c, to: channelOutput.weight)
