@@ -55,7 +55,8 @@ public struct ConvolutionPlan: Sendable, Equatable {
       ? .direct
       // Slices of a few tiles leave the register tiles of strips half empty; a batch fills those of phases.
       : outputChannels > 64 || outputChannels > 32 && (samples ?? 1) > 1 && tiles(grid, tile) < 12
-        ? .phases(tile: tile) : strips(grid, tile, narrow: outputChannels <= 16)
+        ? .phases(tile: tile)
+        : strips(grid, tile, narrow: outputChannels <= 16, samples: samples ?? 1)
     return ConvolutionPlan(
       method, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
   }
@@ -66,13 +67,14 @@ public struct ConvolutionPlan: Sendable, Equatable {
   }
 
   /// Strips whose tiles fill the register tiles of 16 (narrow) or 12 rows, and at least eight blocks
-  /// of work where the volume has them.
-  private static func strips(_ grid: Grid, _ tile: Int, narrow: Bool) -> Method {
+  /// of work where the volume has them, sixteen of a batch: each transforms two slices more than it has.
+  private static func strips(_ grid: Grid, _ tile: Int, narrow: Bool, samples: Int) -> Method {
     let all = tiles(grid, tile)
     let sizes = narrow ? [32, 48, 16, 64] : [24, 36, 16, 20, 32, 12]
     let tiles = sizes.first { $0 < all && all % $0 == 0 } ?? (all <= 40 ? all : 24)
     let strips = (all + tiles - 1) / tiles
-    let parts = min((8 + strips - 1) / strips, max(1, grid.depth / 4))
+    let wanted = ((samples > 1 ? 16 : 8) + strips * samples - 1) / (strips * samples)
+    let parts = min(wanted, max(1, grid.depth / 4))
     return .strips(tile: tile, tiles: tiles, slices: (grid.depth + parts - 1) / parts)
   }
 
