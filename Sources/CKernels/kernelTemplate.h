@@ -291,6 +291,7 @@ const KernelTable TABLE = {
   .multiplyAddsEach = PEAK_SUMS * LANES,
   .convolve3 = KERNEL(convolve3),
   .convolveBatch = KERNEL(convolveBatch),
+  .spread = KERNEL(spread),
   .packTaps = KERNEL(packTaps),
   .winogradWeights = KERNEL(winogradWeights),
   .winogradMasters = KERNEL(winogradMasters),

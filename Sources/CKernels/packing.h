@@ -34,3 +34,11 @@ static void KERNEL(packTaps)(
     }
   }
 }
+
+// Runs that follow one another, to every `stride` floats.
+static void KERNEL(spread)(
+  const float *input, int64_t run, int64_t runs, float *target, int64_t stride) {
+  for (int64_t i = 0; i < runs; i++, input += run, target += stride)
+    for (int64_t j = 0; j < run; j += LANES)
+      storeSome(target + j, loadSome(input + j, (int)(run - j)), (int)(run - j));
+}

@@ -69,50 +69,59 @@ public final class Downsampling {
   public func multiplyAdds(_ output: Grid) -> Int { output.voxels * columns * outputChannels }
 
   /// The floats of scratch that each worker needs for an output grid.
-  public func scratch(_ output: Grid) -> Int { output.width * columns }
+  public func scratch(_ output: Grid, lines: Int = 1) -> Int { lines * output.width * columns }
 
   /// output (channels-last, grid = input grid / kernel) = convolution of `input`.
   /// - Parameters:
   ///   - input: the voxels, planar or channels-last as given to the initialiser.
   ///   - output: channels-last, its grid that of the input divided by the kernel.
+  ///   - lines: rows of the output that are computed at once: several fill the register tiles of
+  ///     narrow grids.
   ///   - scratch: room for every worker.
   ///   - compute: the kernels and worker threads.
   public func callAsFunction(
-    _ input: UnsafePointer<Float>, into output: Activation, scratch: UnsafeMutablePointer<Float>,
-    compute: Compute
+    _ input: UnsafePointer<Float>, into output: Activation, lines: Int = 1,
+    scratch: UnsafeMutablePointer<Float>, compute: Compute
   ) {
-    let grid = output.grid * kernel
-    compute.run(blocks: output.grid.rows) { row, worker in
-      let patches = scratch + worker * self.scratch(output.grid)
-      let (z, y) = row.quotientAndRemainder(dividingBy: output.grid.height)
-      if isPlanar {
-        gatherPlanar(
-          input, Int64(inputChannels), Int64(grid.depth), Int64(grid.height), Int64(grid.width),
-          Int64(kernel.depth), Int64(kernel.height), Int64(kernel.width), Int64(z), Int64(y),
-          patches)
-      } else {
-        gather(input, grid, z, y, into: patches, voxels: output.grid.width)
+    let (rows, width) = (output.grid.rows, output.grid.width)
+    let pieces = (rows + lines - 1) / lines
+    // A few rows are shared out by output channels, each thread with weights of its own.
+    let parts = lines > 1 && pieces < 16 ? linear.matrix.blocks : 1
+    compute.run(blocks: pieces * parts) { block, worker in
+      let (piece, part) = block.quotientAndRemainder(dividingBy: parts)
+      let patches = scratch + worker * self.scratch(output.grid, lines: lines)
+      let here = piece * lines..<min(rows, (piece + 1) * lines)
+      for row in here {
+        gather(
+          input, output.grid, row,
+          into: patches + (row - here.lowerBound) * width * columns, compute)
       }
       linear.rows(
-        patches, into: output.data + row * output.row, count: output.grid.width, compute: compute)
+        patches, into: output.data + here.lowerBound * output.row, count: here.count * width,
+        block: parts > 1 ? part : nil, compute: compute)
     }
   }
 
-  /// One output row's patches from channels-last input, columns ordered [kz][ky][kx][c].
+  /// One output row's patches; from channels-last input their columns are ordered [kz][ky][kx][c].
   private func gather(
-    _ input: UnsafePointer<Float>, _ grid: Grid, _ z: Int, _ y: Int,
-    into patches: UnsafeMutablePointer<Float>, voxels: Int
+    _ input: UnsafePointer<Float>, _ output: Grid, _ row: Int,
+    into patches: UnsafeMutablePointer<Float>, _ compute: Compute
   ) {
+    let grid = output * kernel
+    let (z, y) = row.quotientAndRemainder(dividingBy: output.height)
+    guard !isPlanar else {
+      return gatherPlanar(
+        input, Int64(inputChannels), Int64(grid.depth), Int64(grid.height), Int64(grid.width),
+        Int64(kernel.depth), Int64(kernel.height), Int64(kernel.width), Int64(z), Int64(y),
+        patches)
+    }
     let run = kernel.width * inputChannels
-    var target = patches
-    for x in 0..<voxels {
-      for dz in 0..<kernel.depth {
-        for dy in 0..<kernel.height {
-          let line = (z * kernel.depth + dz) * grid.height + y * kernel.height + dy
-          target.update(
-            from: input + (line * grid.width + x * kernel.width) * inputChannels, count: run)
-          target += run
-        }
+    for dz in 0..<kernel.depth {
+      for dy in 0..<kernel.height {
+        let line = (z * kernel.depth + dz) * grid.height + y * kernel.height + dy
+        compute.kernels.spread(
+          input + line * grid.width * inputChannels, Int64(run), Int64(output.width),
+          patches + (dz * kernel.height + dy) * run, Int64(columns))
       }
     }
   }

@@ -22,6 +22,23 @@ public struct PackedMatrix {
     lanes = compute.lanes(columns)
   }
 
+  private init(
+    _ pointer: UnsafeMutablePointer<Float>, inner: Int, columns: Int, lanes: Int
+  ) {
+    (self.pointer, self.inner) = (pointer, inner)
+    (self.columns, self.lanes) = (columns, lanes)
+  }
+
+  /// Blocks of columns.
+  var blocks: Int { (columns + lanes - 1) / lanes }
+
+  /// One block of columns as a matrix of its own.
+  func block(_ index: Int) -> PackedMatrix {
+    PackedMatrix(
+      pointer + index * inner * lanes, inner: inner, columns: min(lanes, columns - index * lanes),
+      lanes: lanes)
+  }
+
   /// Stores the transpose of `weights` (columns x inner, row-major).
   public func pack(_ weights: UnsafePointer<Float>) {
     pack(weights, columnStride: inner, rows: (1, 0), (inner, 1))
@@ -101,14 +118,16 @@ public final class Linear {
     bias?.pointer.update(from: values, count: matrix.columns)
   }
 
-  /// result (count x outputs) = input (count x inputs) · weightsᵀ + bias, on the calling thread.
+  /// result (count x outputs) = input (count x inputs) · weightsᵀ + bias, on the calling thread; of one
+  /// block of outputs alone, if not nil.
   public func rows(
     _ input: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, count: Int,
-    compute: Compute
+    block: Int? = nil, compute: Compute
   ) {
+    let first = (block ?? 0) * matrix.lanes
     compute.product(
-      matrix, input, into: result, stride: matrix.columns, count: count,
-      bias: bias?.pointer)
+      block.map { matrix.block($0) } ?? matrix, input, into: result + first,
+      stride: matrix.columns, count: count, bias: bias.map { $0.pointer + first })
   }
 
   /// output = input · weightsᵀ + bias + residual.

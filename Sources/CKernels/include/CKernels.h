@@ -157,6 +157,9 @@ typedef struct {
   void (*convolveBatch)(
     const Convolution3 *samples, int64_t batch, int64_t tapStride, int32_t block);
 
+  // Copies `runs` runs of `run` floats that follow one another to every `stride` floats of target.
+  void (*spread)(const float *input, int64_t run, int64_t runs, float *target, int64_t stride);
+
   // One block of a convolution's packed weights: target[tap*tapStride + input*lanes + lane] of inputs
   // [input0, input1) = weights[lane*laneStride + input*inputStride + tap], `count` lanes, zero beyond;
   // flipped, the taps are in the opposite order.

@@ -35,7 +35,7 @@ final class StridedConvolution {
 
   var scratch: Int {
     max(
-      Scratch.size(threads * grid.width * kernel.voxels * inputs),
+      Scratch.size(threads * grid.linesAtOnce * grid.width * kernel.voxels * inputs),
       Scratch.size(weightGradient.scratch))
   }
 
@@ -49,7 +49,8 @@ final class StridedConvolution {
   ) {
     var scratch = scratch
     let compute = pass.compute
-    let memory = scratch.take(threads * grid.width * kernel.voxels * inputs)
+    let memory = scratch.take(
+      threads * grid.linesAtOnce * grid.width * kernel.voxels * inputs)
     let layer =
       forwardLayer
       ?? Downsampling(
@@ -64,8 +65,8 @@ final class StridedConvolution {
         layer(
           x + sample * fine,
           into: Activation(
-            y + sample * coarse, grid.stacked(samples), channels: outputs), scratch: memory,
-          compute: compute)
+            y + sample * coarse, grid.stacked(samples), channels: outputs),
+          lines: grid.linesAtOnce, scratch: memory, compute: compute)
       }
     }
   }
@@ -129,7 +130,7 @@ final class TransposedConvolution {
 
   var scratch: Int {
     max(
-      Scratch.size(threads * grid.width * kernel.voxels * outputs),
+      Scratch.size(threads * grid.linesAtOnce * grid.width * kernel.voxels * outputs),
       Scratch.size(weightGradient.scratch))
   }
 
@@ -170,7 +171,8 @@ final class TransposedConvolution {
         coarse: x, fine: dy, addedTo: pass.gradients(weight), scratch: sums, compute: compute)
     }
     var patches = scratch
-    let workers = patches.take(threads * grid.width * kernel.voxels * outputs)
+    let workers = patches.take(
+      threads * grid.linesAtOnce * grid.width * kernel.voxels * outputs)
     let layer =
       backwardLayer
       ?? Downsampling(
@@ -180,13 +182,16 @@ final class TransposedConvolution {
     compute.timed("transposed convolution, input gradient", multiplyAdds: multiplyAdds) {
       layer.load(weights: pass.values(weight), compute: compute)
       layer(
-        dy, into: Activation(dx, grid.stacked(batch), channels: inputs), scratch: workers,
-        compute: compute)
+        dy, into: Activation(dx, grid.stacked(batch), channels: inputs),
+        lines: grid.linesAtOnce, scratch: workers, compute: compute)
     }
   }
 }
 
 extension Grid {
+  /// Rows of a coarse grid that fill the register tiles.
+  fileprivate var linesAtOnce: Int { max(1, 48 / width) }
+
   /// As many volumes behind one another.
   fileprivate func stacked(_ count: Int) -> Grid { Grid(count * depth, height, width) }
 }
