@@ -114,8 +114,11 @@ void addPatchSums(
 }
 
 int64_t winogradScratch(
-  int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels) {
+  int32_t tile, bool deep, int64_t tiles, int32_t inputChannels, int32_t outputChannels) {
   const int64_t frequencies = (tile + 2) * (tile + 2);
+  if (deep)
+    return frequencies * (4 * (tiles * inputChannels + 16) + 2 * (24 * outputChannels + 16))
+           + 4 * (24 * inputChannels + 16);
   return frequencies * (3 * (tiles * inputChannels + 16) + 48 * outputChannels + 16);
 }
 

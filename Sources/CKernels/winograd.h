@@ -156,11 +156,17 @@ INLINE void fetchOutput(const Winograd *w, int32_t z, int32_t tile0, int32_t til
   }
 }
 
+#include "winogradDeep.h"
+
 // Slice after slice, with the transforms of three input slices kept in the scratch. The products of
 // a group of tiles stay in the first-level cache where their channels are few.
 static void KERNEL(winogradStrip)(
   const Winograd *w, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1, float *scratch,
   double *moments) {
+  if (w->deep) {
+    KERNEL(deepStrip)(w, tile0, tile1, z0, z1, scratch, moments);
+    return;
+  }
   const int64_t frequencies = (w->tile + 2) * (w->tile + 2), count = tile1 - tile0;
   const int64_t stride = count * w->inputChannels + LANES, slice = frequencies * stride;
   const int32_t group = w->outputChannels <= LANES ? 16 : 48;

@@ -98,6 +98,15 @@ INLINE void transformWeights(const int tile, const Floats *taps, float *target, 
   }
 }
 
+// A tap of slice z of three, or of frequency z of four of depth, from those of the three slices.
+INLINE Floats depthTap(const bool deep, int z, Floats first, Floats second, Floats third) {
+  if (z == 0) return first;
+  if (z == (deep ? 3 : 2)) return third;
+  if (!deep) return second;
+  const Floats even = 0.5f * (first + third), odd = 0.5f * second;
+  return z == 1 ? even + odd : even - odd;
+}
+
 enum { AHEAD = 8 };  // inputs whose taps are fetched before they are needed
 
 INLINE void winogradWeightsOf(
@@ -106,6 +115,19 @@ INLINE void winogradWeightsOf(
   const int64_t lanes = w->lanes, slice = w->inputChannels * lanes;
   // Slice by slice, and what comes soon is fetched: 27 short lines of memory at a time are more than
   // the processor foresees.
+  if (w->deep) {
+    for (int z = 0; z < 4; z++)
+      for (int64_t i = input0 * lanes; i < input1 * lanes; i += LANES) {
+        const float *taps = w->taps + block * 27 * slice + i;
+        Floats g[9];
+        UNROLL for (int t = 0; t < 9; t++)
+          g[t] = depthTap(
+            true, z, LOAD(taps + t * slice), LOAD(taps + (9 + t) * slice),
+            LOAD(taps + (18 + t) * slice));
+        transformWeights(tile, g, target + (block * 4 + z) * slice + i, w->weightStride);
+      }
+    return;
+  }
   for (int64_t z = 0; z < 3; z++) {
     for (int64_t i = input0 * lanes; i < input1 * lanes; i += LANES) {
       const float *taps = w->taps + (block * 27 + z * 9) * slice + i;
@@ -132,14 +154,16 @@ INLINE void winogradMastersOf(
         s->weights + output * s->laneStride + input * s->inputStride, s->laneStride,
         w->outputChannels - output < LANES ? (int)(w->outputChannels - output) : LANES,
         4 * s->inputStride, taps);
-      for (int z = 0; z < 3; z++) {
+      const int depths = w->deep ? 4 : 3;
+      for (int z = 0; z < depths; z++) {
         Floats g[9];
-        UNROLL for (int t = 0; t < 9; t++) {
-          const int tap = z * 9 + t;
-          g[t] = taps[s->flipped ? 26 - tap : tap];
-        }
+        UNROLL for (int t = 0; t < 9; t++)
+          g[t] = depthTap(
+            w->deep, z, taps[s->flipped ? 26 - t : t], taps[s->flipped ? 17 - t : 9 + t],
+            taps[s->flipped ? 8 - t : 18 + t]);
         transformWeights(
-          tile, g, target + ((block * 3 + z) * inputs + input) * lanes + lane, w->weightStride);
+          tile, g, target + ((block * depths + z) * inputs + input) * lanes + lane,
+          w->weightStride);
       }
     }
   }

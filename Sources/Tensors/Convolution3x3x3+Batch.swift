@@ -51,7 +51,7 @@ extension Convolution3x3x3 {
     precondition(plan.convolvesBatches && masters != nil)
     switch plan.method {
     case .direct: direct(batch, scratch, compute)
-    case .strips(let tile, let tiles, let slices):
+    case .strips(let tile, let tiles, let slices), .deepStrips(let tile, let tiles, let slices):
       strips(batch, tile, tiles, slices, scratch, compute)
     case .phases(let tile): phases(batch, tile, scratch, compute)
     }

@@ -168,7 +168,7 @@ public final class Convolution3x3x3 {
       // other callers hold their input in a `HaloActivation`.
       precondition(input.hasHalo && normalisation == nil)
       direct(input, residual, activated, output, measured, compute)
-    case .strips(let tile, let tiles, let slices):
+    case .strips(let tile, let tiles, let slices), .deepStrips(let tile, let tiles, let slices):
       var winograd = winograd(tile, input, normalisation, residual, activated, output)
       transformTaps(&winograd, isTransformed, scratch, compute)
       strips(
@@ -290,6 +290,7 @@ public final class Convolution3x3x3 {
     winograd.outputChannels = Int32(outputChannels)
     winograd.lanes = Int32(lanes)
     winograd.tile = Int32(tile)
+    winograd.deep = plan.isDeep
     winograd.halo = input.hasHalo
     winograd.leaky = leaky
     // An output that no cache holds need not be fetched to be overwritten.

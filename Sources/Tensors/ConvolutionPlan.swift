@@ -8,6 +8,9 @@ public struct ConvolutionPlan: Sendable, Equatable {
     /// Minimal filtering with tiles of `tile` x `tile` outputs, strip by strip: a strip of `tiles`
     /// tiles goes through `slices` slices of depth, all of its intermediates in the cache.
     case strips(tile: Int, tiles: Int, slices: Int)
+    /// The same with minimal filtering over depth too: two thirds of the products, but a third more weights, and
+    /// twice the memory of the intermediates.
+    case deepStrips(tile: Int, tiles: Int, slices: Int)
     /// Minimal filtering of the whole volume in three phases, the products split by frequency: for
     /// wide convolutions, whose weights are more than their data.
     case phases(tile: Int)
@@ -75,7 +78,11 @@ public struct ConvolutionPlan: Sendable, Equatable {
     let strips = (all + tiles - 1) / tiles
     let wanted = ((samples > 1 ? 16 : 8) + strips * samples - 1) / (strips * samples)
     let parts = min(wanted, max(1, grid.depth / 4))
-    return .strips(tile: tile, tiles: tiles, slices: (grid.depth + parts - 1) / parts)
+    let slices = (grid.depth + parts - 1) / parts
+    guard samples > 1, grid.depth > 1 else {
+      return .strips(tile: tile, tiles: tiles, slices: slices)
+    }
+    return .deepStrips(tile: tile, tiles: tiles, slices: (slices + 1) / 2 * 2)
   }
 
   private static func tiles(_ grid: Grid, _ tile: Int) -> Int {
@@ -92,7 +99,13 @@ public struct ConvolutionPlan: Sendable, Equatable {
   }
 
   /// Floats between two frequencies of the transformed weights, whose blocks have at most 32 outputs.
-  var weightStride: Int { 3 * inputChannels * ((outputChannels + 31) / 32 * 32) + 16 }
+  var weightStride: Int {
+    (isDeep ? 4 : 3) * inputChannels * ((outputChannels + 31) / 32 * 32) + 16
+  }
+
+  var isDeep: Bool {
+    if case .deepStrips = method { true } else { false }
+  }
 
   /// Floats between two taps of a block that is packed for a batch: no multiple of a large power of two,
   /// as the same place of all taps is written at once.
@@ -114,7 +127,8 @@ public struct ConvolutionPlan: Sendable, Equatable {
   public func scratch(threads: Int, samples: Int? = nil) -> Int {
     switch method {
     case .direct: samples == nil ? 0 : threads * 27 * tapStride(lanes: 32)
-    case .strips(let tile, let tiles, _): weights(tile) + threads * stripScratch(tile, tiles)
+    case .strips(let tile, let tiles, _), .deepStrips(let tile, let tiles, _):
+      weights(tile) + threads * stripScratch(tile, tiles)
     case .phases(let tile):
       weights(tile)
         + (tile + 2) * (tile + 2)
@@ -125,6 +139,7 @@ public struct ConvolutionPlan: Sendable, Equatable {
 
   func stripScratch(_ tile: Int, _ tiles: Int) -> Int {
     Int(
-      winogradScratch(Int32(tile), Int64(tiles), Int32(inputChannels), Int32(outputChannels)))
+      winogradScratch(
+        Int32(tile), isDeep, Int64(tiles), Int32(inputChannels), Int32(outputChannels)))
   }
 }

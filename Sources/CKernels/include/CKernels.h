@@ -26,12 +26,12 @@ typedef struct {
   const float *mean, *scale, *shift;
 } ChannelAffine;
 
-// A 3x3x3 convolution, stride 1, padding 1, by minimal filtering in the plane: tiles of 2x2 or 4x4
+// A 3x3x3 convolution, stride 1, padding 1, by minimal filtering in the plane or in all axes: tiles of 2x2 or 4x4
 // outputs, row-major over a slice, (tile+2)^2 frequencies.
 typedef struct {
   const float *input;     // voxel (z,y,x) at z*inputPlane + y*inputRow + x*inputChannels
   const float *taps;      // [block][27 taps][inputChannels][lanes], zero beyond outputChannels
-  const float *weights;   // their transform: [frequency][block][3][inputChannels][lanes]
+  const float *weights;   // their transform: [frequency][block][3, deep 4][inputChannels][lanes]
   int64_t weightStride;   // floats from frequency to frequency
   const float *bias;      // [outputChannels] or NULL
   const float *residual;  // like output, added before the activation, or NULL
@@ -41,6 +41,7 @@ typedef struct {
   int32_t depth, height, width, inputChannels, outputChannels;
   int32_t lanes;          // output channels of a weight block: 16 or 32
   int32_t tile;           // 2 or 4
+  bool deep;              // over depth too: two slices of outputs from four frequencies, F(2, 3)
   bool streams;           // stores pass the caches; the output's voxels are aligned to 64 bytes
   bool halo;              // the input has one voxel of zeros on every side
   bool leaky;             // LeakyReLU of the output, slope 0.01
@@ -327,7 +328,7 @@ void addPatchSums(
 
 // The floats of scratch that winogradStrip needs for a strip of `tiles` tiles.
 int64_t winogradScratch(
-  int32_t tile, int64_t tiles, int32_t inputChannels, int32_t outputChannels);
+  int32_t tile, bool deep, int64_t tiles, int32_t inputChannels, int32_t outputChannels);
 
 // The floats of scratch that attendGradient needs for n tokens.
 int64_t attendGradientScratch(int64_t n, int32_t heads, int32_t d, int32_t projection);
