@@ -22,6 +22,7 @@ INLINE void winogradInputOf(
     const bool border = !inside && y0 + size <= w->height + 1 && x0 + size <= w->width + 1;
     const float *samples = plane + y0 * w->inputRow + (int64_t)x0 * w->inputChannels;
     for (int c = 0; c < w->inputChannels; c += LANES) {
+      if (ahead && w->inputChannels - c >= LANES) fetchTile(w, size, samples + ahead + c);
       if (border && w->inputChannels - c >= LANES) {
         if (tile == 4) KERNEL(borderTile4)(w, plane, y0, x0, c, target + c, stride);
         else KERNEL(borderTile2)(w, plane, y0, x0, c, target + c, stride);
@@ -32,7 +33,6 @@ INLINE void winogradInputOf(
         else KERNEL(edgeTile2)(w, plane, y0, x0, c, target + c, stride);
         continue;
       }
-      if (ahead) fetchTile(w, size, samples + ahead + c);
       if (normalised) {
         if (tile == 4) KERNEL(normalisedTile4)(w, samples + c, c, target + c, stride);
         else KERNEL(normalisedTile2)(w, samples + c, c, target + c, stride);
