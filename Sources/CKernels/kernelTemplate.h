@@ -297,6 +297,7 @@ const KernelTable TABLE = {
   .winogradMasters = KERNEL(winogradMasters),
   .winogradInput = KERNEL(winogradInput),
   .winogradMultiply = KERNEL(winogradMultiply),
+  .winogradMultiplyPair = KERNEL(winogradMultiplyPair),
   .winogradOutput = KERNEL(winogradOutput),
   .winogradStrip = KERNEL(winogradStrip),
   .layerNorm = KERNEL(layerNorm),

@@ -117,9 +117,13 @@ int64_t winogradScratch(
   int32_t tile, bool deep, int64_t tiles, int32_t inputChannels, int32_t outputChannels) {
   const int64_t frequencies = (tile + 2) * (tile + 2);
   if (deep)
-    return frequencies * (4 * (tiles * inputChannels + 16) + 2 * (24 * outputChannels + 16))
-           + 4 * (24 * inputChannels + 16);
+    return frequencies * (4 * (tiles * inputChannels + 16) + 2 * (DEEP_TILES * outputChannels + 16))
+           + 4 * (DEEP_TILES * inputChannels + 16);
   return frequencies * (3 * (tiles * inputChannels + 16) + 48 * outputChannels + 16);
+}
+
+int64_t depthFrequencies(int32_t inputChannels) {
+  return 4 * ((int64_t)PAIR_ROWS * inputChannels + 16);
 }
 
 int64_t attendGradientScratch(int64_t n, int32_t heads, int32_t d, int32_t projection) {

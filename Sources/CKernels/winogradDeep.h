@@ -1,19 +1,26 @@
 // Minimal filtering over depth too, F(2, 3): two slices of outputs from four frequencies of depth, with two
 // thirds of the products of direct sums over three slices.
 
-enum { DEEP_TILES = 24 };  // whose products are made before they are transformed
-
-// Four slices of one frequency -> the four frequencies of depth, `stride` apart. Up to 15 floats more than
-// `count` are read and written.
+// Four slices of one frequency (NULL: zeros) -> the four frequencies of depth, `stride` apart. Up to 15 floats
+// more than `count` are read and written.
 INLINE void depthTransform(
   const float *const *slices, int64_t offset, int64_t count, float *target, int64_t stride) {
+  static const float zeros[LANES];
+  const float *from[4];
+  int64_t step[4];
+  UNROLL for (int i = 0; i < 4; i++) {
+    from[i] = slices[i] ? slices[i] + offset : zeros;
+    step[i] = slices[i] ? LANES : 0;
+  }
   for (int64_t i = 0; i < count; i += LANES) {
-    const Floats d0 = LOAD(slices[0] + offset + i), d1 = LOAD(slices[1] + offset + i);
-    const Floats d2 = LOAD(slices[2] + offset + i), d3 = LOAD(slices[3] + offset + i);
-    STORE(target + i, d0 - d2);
-    STORE(target + i + stride, d1 + d2);
-    STORE(target + i + 2 * stride, d2 - d1);
-    STORE(target + i + 3 * stride, d3 - d1);
+    Floats d[4], t[4];
+    UNROLL for (int k = 0; k < 4; k++) {
+      d[k] = LOAD(from[k]);
+      from[k] += step[k];
+    }
+    inputTransform(2, d, t);
+    // The last frequency with the sign that lets its products be added.
+    UNROLL for (int k = 0; k < 4; k++) STORE(target + k * stride + i, k == 3 ? -t[k] : t[k]);
   }
 }
 
@@ -95,6 +102,18 @@ static void KERNEL(multiplyDeep)(
   }
 }
 
+static void KERNEL(winogradMultiplyPair)(
+  const Winograd *w, int32_t frequency, const float *const *slices, int64_t rows, float *products,
+  int64_t slice, float *scratch) {
+  const int64_t stride = PAIR_ROWS * w->inputChannels + LANES;
+  for (int64_t row = 0; row < rows; row += PAIR_ROWS) {
+    const int64_t some = rows - row < PAIR_ROWS ? rows - row : PAIR_ROWS;
+    depthTransform(slices, row * w->inputChannels, some * w->inputChannels, scratch, stride);
+    KERNEL(multiplyDeep)(
+      w, frequency, scratch, stride, some, products + row * w->outputChannels, slice);
+  }
+}
+
 // Two slices at a time, with the transforms of four input slices kept in the scratch.
 static void KERNEL(deepStrip)(
   const Winograd *w, int32_t tile0, int32_t tile1, int32_t z0, int32_t z1, float *scratch,
@@ -106,20 +125,19 @@ static void KERNEL(deepStrip)(
   const int64_t productSlice = frequencies * productStride;
   const int64_t depthStride = group * w->inputChannels + LANES;
   float *products = scratch + 4 * slice, *depths = products + 2 * productSlice;
-  int32_t ready = z0 - 1;
+  int32_t ready = z0 > 0 ? z0 - 1 : 0;
   for (int32_t z = z0; z < z1; z += 2) {
-    for (; ready <= z + 2; ready++) {
-      float *target = scratch + (ready & 3) * slice;
-      if (ready >= 0 && ready < w->depth)
-        KERNEL(winogradInput)(w, ready, tile0, tile1, target, stride);
-      else
-        for (int64_t i = 0; i < slice; i += LANES) STORE(target + i, splat(0));
-    }
+    for (; ready <= z + 2 && ready < w->depth; ready++)
+      KERNEL(winogradInput)(w, ready, tile0, tile1, scratch + (ready & 3) * slice, stride);
     for (int32_t first = 0; first < count; first += group) {
       const int32_t rows = count - first < group ? (int32_t)count - first : group;
       const float *slices[4];
-      for (int dz = 0; dz < 4; dz++)
-        slices[dz] = scratch + ((z + dz - 1) & 3) * slice + first * w->inputChannels;
+      for (int dz = 0; dz < 4; dz++) {
+        const int32_t from = z + dz - 1;
+        slices[dz] = from >= 0 && from < w->depth
+                       ? scratch + (from & 3) * slice + first * w->inputChannels
+                       : 0;
+      }
       for (int32_t f = 0; f < frequencies; f++) {
         depthTransform(slices, f * stride, rows * w->inputChannels, depths, depthStride);
         KERNEL(multiplyDeep)(

@@ -53,7 +53,7 @@ extension Convolution3x3x3 {
     case .direct: direct(batch, scratch, compute)
     case .strips(let tile, let tiles, let slices), .deepStrips(let tile, let tiles, let slices):
       strips(batch, tile, tiles, slices, scratch, compute)
-    case .phases(let tile): phases(batch, tile, scratch, compute)
+    case .phases(let tile), .deepPhases(let tile): phases(batch, tile, scratch, compute)
     }
   }
 
@@ -116,42 +116,15 @@ extension Convolution3x3x3 {
   private func phases(
     _ batch: [Sample], _ tile: Int, _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
   ) {
-    let (count, tiles, depth) = (batch.count, plan.tiles(tile), plan.grid.depth)
-    let frequencies = (tile + 2) * (tile + 2)
-    let stride = plan.stride(tile, channels: inputChannels, samples: count)
-    let productStride = plan.stride(tile, channels: outputChannels, samples: count)
-    let (slice, productSlice) = (tiles * inputChannels, tiles * outputChannels)
+    let (count, tiles) = (batch.count, plan.tiles(tile))
     let parameters = parameters(batch, tile, scratch, compute)
-    let transforms = scratch + plan.weights(tile)
-    let products = transforms + frequencies * stride
-    compute.run(blocks: depth * count) { index, _ in
-      var winograd = parameters[index % count]
-      compute.kernels.winogradInput(
-        &winograd, Int32(index / count), 0, Int32(tiles), transforms + index * slice,
-        Int64(stride))
-    }
-    // The first and the last slice have one neighbour, those between are one run of rows.
-    let runs = depth > 1 ? [(0, 1), (1, depth - 2), (depth - 1, 1)] : [(0, 1)]
-    compute.run(blocks: frequencies) { frequency, _ in
-      for (z, some) in runs where some > 0 {
-        var winograd = parameters[0]
-        let here = UnsafePointer(transforms + z * count * slice)
-        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 3) { slices in
-          slices[0] = z > 0 ? here - count * slice : nil
-          slices[1] = here
-          slices[2] = z + some < depth ? here + count * slice : nil
-          compute.kernels.winogradMultiply(
-            &winograd, Int32(frequency), Int32(frequency) + 1, slices.baseAddress, Int64(stride),
-            Int64(some * count * tiles), products + z * count * productSlice,
-            Int64(productStride))
-        }
-      }
-    }
-    statistics(of: batch, parts: depth, compute) { sample, z, _, moments in
+    let products = productsOf(parameters, tile, scratch + plan.weights(tile), compute)
+    let productStride = plan.stride(tile, channels: outputChannels, samples: count)
+    statistics(of: batch, parts: plan.grid.depth, compute) { sample, z, _, moments in
       var winograd = parameters[sample]
       compute.kernels.winogradOutput(
-        &winograd, Int32(z), 0, Int32(tiles), products + (z * count + sample) * productSlice,
-        Int64(productStride), moments)
+        &winograd, Int32(z), 0, Int32(tiles),
+        products + (z * count + sample) * tiles * outputChannels, Int64(productStride), moments)
     }
   }
 

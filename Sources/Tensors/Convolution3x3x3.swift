@@ -173,7 +173,7 @@ public final class Convolution3x3x3 {
       transformTaps(&winograd, isTransformed, scratch, compute)
       strips(
         winograd, tile, tiles, slices, measured, scratch + plan.weights(tile), compute)
-    case .phases(let tile):
+    case .phases(let tile), .deepPhases(let tile):
       var winograd = winograd(tile, input, normalisation, residual, activated, output)
       transformTaps(&winograd, isTransformed, scratch, compute)
       phases(winograd, tile, measured, scratch + plan.weights(tile), compute)
@@ -325,38 +325,15 @@ public final class Convolution3x3x3 {
     _ winograd: Winograd, _ tile: Int, _ measured: Normalisation?,
     _ scratch: UnsafeMutablePointer<Float>, _ compute: Compute
   ) {
-    let (tiles, depth, frequencies) = (plan.tiles(tile), plan.grid.depth, (tile + 2) * (tile + 2))
-    let stride = plan.stride(tile, channels: inputChannels)
+    let (tiles, depth) = (plan.tiles(tile), plan.grid.depth)
+    let products = productsOf([winograd], tile, scratch, compute)
     let productStride = plan.stride(tile, channels: outputChannels)
-    let (slice, productSlice) = (tiles * inputChannels, tiles * outputChannels)
-    let products = scratch + frequencies * stride
-    compute.run(blocks: depth) { z, _ in
-      var winograd = winograd
-      compute.kernels.winogradInput(
-        &winograd, Int32(z), 0, Int32(tiles), scratch + z * slice, Int64(stride))
-    }
-    // The first and the last slice have one neighbour, those between are one run of rows.
-    let runs = depth > 1 ? [(0, 1), (1, depth - 2), (depth - 1, 1)] : [(0, 1)]
-    compute.run(blocks: frequencies) { frequency, _ in
-      for (z, count) in runs where count > 0 {
-        var winograd = winograd
-        let here = UnsafePointer(scratch + z * slice)
-        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 3) { slices in
-          slices[0] = z > 0 ? here - slice : nil
-          slices[1] = here
-          slices[2] = z + count < depth ? here + slice : nil
-          compute.kernels.winogradMultiply(
-            &winograd, Int32(frequency), Int32(frequency) + 1, slices.baseAddress, Int64(stride),
-            Int64(count * tiles), products + z * productSlice, Int64(productStride))
-        }
-      }
-    }
     let moments = measured?.moments(blocks: depth)
     compute.run(blocks: depth) { z, _ in
       var winograd = winograd
       compute.kernels.winogradOutput(
-        &winograd, Int32(z), 0, Int32(tiles), products + z * productSlice, Int64(productStride),
-        moments.map { $0 + z * 2 * outputChannels })
+        &winograd, Int32(z), 0, Int32(tiles), products + z * tiles * outputChannels,
+        Int64(productStride), moments.map { $0 + z * 2 * outputChannels })
     }
     measured?.take(blocks: depth, count: plan.grid.voxels)
   }

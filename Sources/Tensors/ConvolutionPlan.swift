@@ -14,6 +14,8 @@ public struct ConvolutionPlan: Sendable, Equatable {
     /// Minimal filtering of the whole volume in three phases, the products split by frequency: for
     /// wide convolutions, whose weights are more than their data.
     case phases(tile: Int)
+    /// The same with minimal filtering over depth too.
+    case deepPhases(tile: Int)
   }
 
   public let method: Method
@@ -58,7 +60,7 @@ public struct ConvolutionPlan: Sendable, Equatable {
       ? .direct
       // Slices of a few tiles leave the register tiles of strips half empty; a batch fills those of phases.
       : outputChannels > 64 || outputChannels > 32 && (samples ?? 1) > 1 && tiles(grid, tile) < 12
-        ? .phases(tile: tile)
+        ? samples ?? 1 > 1 && grid.depth > 1 ? .deepPhases(tile: tile) : .phases(tile: tile)
         : strips(grid, tile, narrow: outputChannels <= 16, samples: samples ?? 1)
     return ConvolutionPlan(
       method, grid: grid, inputChannels: inputChannels, outputChannels: outputChannels)
@@ -95,7 +97,7 @@ public struct ConvolutionPlan: Sendable, Equatable {
   /// Floats between two frequencies of a whole volume's transform; not a power of two, which would
   /// crowd them into few sets of the cache.
   func stride(_ tile: Int, channels: Int, samples: Int = 1) -> Int {
-    samples * grid.depth * tiles(tile) * channels + 16
+    samples * (isDeep ? (grid.depth + 1) / 2 * 2 : grid.depth) * tiles(tile) * channels + 16
   }
 
   /// Floats between two frequencies of the transformed weights, whose blocks have at most 32 outputs.
@@ -103,9 +105,16 @@ public struct ConvolutionPlan: Sendable, Equatable {
     (isDeep ? 4 : 3) * inputChannels * ((outputChannels + 31) / 32 * 32) + 16
   }
 
+  /// Whether minimal filtering is over depth too.
   var isDeep: Bool {
-    if case .deepStrips = method { true } else { false }
+    switch method {
+    case .deepStrips, .deepPhases: true
+    case .direct, .strips, .phases: false
+    }
   }
+
+  /// The floats that a thread needs for frequencies of depth in phases.
+  var depthScratch: Int { Int(depthFrequencies(Int32(inputChannels))) }
 
   /// Floats between two taps of a block that is packed for a batch: no multiple of a large power of two,
   /// as the same place of all taps is written at once.
@@ -129,8 +138,8 @@ public struct ConvolutionPlan: Sendable, Equatable {
     case .direct: samples == nil ? 0 : threads * 27 * tapStride(lanes: 32)
     case .strips(let tile, let tiles, _), .deepStrips(let tile, let tiles, _):
       weights(tile) + threads * stripScratch(tile, tiles)
-    case .phases(let tile):
-      weights(tile)
+    case .phases(let tile), .deepPhases(let tile):
+      weights(tile) + (isDeep ? threads * depthScratch : 0)
         + (tile + 2) * (tile + 2)
         * (stride(tile, channels: inputChannels, samples: samples ?? 1)
           + stride(tile, channels: outputChannels, samples: samples ?? 1))

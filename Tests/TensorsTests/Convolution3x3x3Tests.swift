@@ -53,7 +53,7 @@ struct Convolution3x3x3Tests {
   static let methods: [ConvolutionPlan.Method] = [
     .direct, .strips(tile: 4, tiles: 2, slices: 2), .strips(tile: 2, tiles: 64, slices: 1),
     .deepStrips(tile: 4, tiles: 2, slices: 2), .deepStrips(tile: 2, tiles: 64, slices: 4),
-    .phases(tile: 4), .phases(tile: 2),
+    .phases(tile: 4), .phases(tile: 2), .deepPhases(tile: 4), .deepPhases(tile: 2),
   ]
 
   @Test(arguments: shapes, InstructionSet.allCases.filter(\.isAvailable))
@@ -69,12 +69,12 @@ struct Convolution3x3x3Tests {
       ).method
     }
     #expect(method(Grid(4, 6, 4), 128, samples: nil) == .direct)
-    #expect(method(Grid(4, 6, 4), 128, samples: 4) == .phases(tile: 2))
+    #expect(method(Grid(4, 6, 4), 128, samples: 4) == .deepPhases(tile: 2))
     #expect(method(Grid(2, 5, 5), 256, samples: nil) == .direct)
-    #expect(method(Grid(2, 5, 5), 256, samples: 2) == .phases(tile: 2))
+    #expect(method(Grid(2, 5, 5), 256, samples: 2) == .deepPhases(tile: 2))
     #expect(method(Grid(2, 3, 2), 256, samples: 4) == .direct)
     // A slice of six tiles fills no register tile of twelve rows; with the batch's others it does.
-    #expect(method(Grid(8, 12, 8), 64, samples: 4) == .phases(tile: 4))
+    #expect(method(Grid(8, 12, 8), 64, samples: 4) == .deepPhases(tile: 4))
     #expect(method(Grid(8, 12, 8), 64, samples: nil) == .strips(tile: 4, tiles: 6, slices: 4))
     #expect(method(Grid(8, 20, 20), 64, samples: 2) == .deepStrips(tile: 4, tiles: 25, slices: 4))
     #expect(method(Grid(8, 20, 20), 64, samples: nil) == .strips(tile: 4, tiles: 25, slices: 4))

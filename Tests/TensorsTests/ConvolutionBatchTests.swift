@@ -14,7 +14,7 @@ struct ConvolutionBatchTests {
   static let methods: [ConvolutionPlan.Method] = [
     .direct, .strips(tile: 4, tiles: 2, slices: 2), .strips(tile: 2, tiles: 64, slices: 1),
     .deepStrips(tile: 4, tiles: 2, slices: 2), .deepStrips(tile: 2, tiles: 64, slices: 4),
-    .phases(tile: 4), .phases(tile: 2),
+    .phases(tile: 4), .phases(tile: 2), .deepPhases(tile: 4), .deepPhases(tile: 2),
   ]
   private static let samples = 3
 

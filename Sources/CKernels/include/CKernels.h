@@ -187,6 +187,12 @@ typedef struct {
     const Winograd *winograd, int32_t frequency0, int32_t frequency1, const float *const *slices,
     int64_t stride, int64_t rows, float *products, int64_t productStride);
 
+  // The same, deep, of one frequency for two output slices, whose products are `slice` apart: from four
+  // input slices (NULL: zeros) of that frequency, with scratch for depthFrequencies floats.
+  void (*winogradMultiplyPair)(
+    const Winograd *winograd, int32_t frequency, const float *const *slices, int64_t rows,
+    float *products, int64_t slice, float *scratch);
+
   // Transforms the products of tiles [tile0, tile1) of output slice z, and stores the output. Adds
   // its sums and sums of squares to moments[2*outputChannels], if not NULL.
   void (*winogradOutput)(
@@ -326,9 +332,16 @@ void addPatchSums(
   const float *sums, int64_t parts, int64_t lines, int64_t groups, int64_t coarse, int64_t width,
   int64_t fine, int64_t first, int64_t end, float *result);
 
+// Rows of which the products are made before they are transformed, deep in a strip, and rows whose
+// frequencies of depth are made at a time where the channels are many.
+enum { DEEP_TILES = 24, PAIR_ROWS = 12 };
+
 // The floats of scratch that winogradStrip needs for a strip of `tiles` tiles.
 int64_t winogradScratch(
   int32_t tile, bool deep, int64_t tiles, int32_t inputChannels, int32_t outputChannels);
+
+// The floats of scratch that winogradMultiplyPair needs.
+int64_t depthFrequencies(int32_t inputChannels);
 
 // The floats of scratch that attendGradient needs for n tokens.
 int64_t attendGradientScratch(int64_t n, int32_t heads, int32_t d, int32_t projection);
