@@ -69,6 +69,15 @@ INLINE void multiplyRows(
 
 // Whole register tiles first, then smaller ones. Where a few rows are left, as many tiles take one
 // more: a single row keeps the processor waiting for its sums.
+#define BY_REGISTER_TILES(ROWS)                                          \
+  int64_t row = 0;                                                       \
+  if (taller > tallest && rows % tallest <= rows / tallest)              \
+    ROWS(taller, (rows - row) % tallest > 0)                             \
+  ROWS(tallest, true)                                                    \
+  if (tallest > 8) ROWS(8, true)                                         \
+  if (tallest > 4) ROWS(4, true)                                         \
+  ROWS(1, true)
+
 INLINE void multiplyBlock(
   const int tallest, const int taller, const int vectors, const float *const *slices, int64_t rows,
   int64_t channels, const float *weights, float *products, int64_t outputChannels, int count) {
@@ -77,12 +86,7 @@ INLINE void multiplyBlock(
     multiplyRows(                                                                      \
       height, vectors, slices, row * channels, channels, weights,                      \
       products + row * outputChannels, outputChannels, count);
-  int64_t row = 0;
-  if (taller > tallest && rows % tallest <= rows / tallest) ROWS(taller, (rows - row) % tallest > 0)
-  ROWS(tallest, true)
-  if (tallest > 8) ROWS(8, true)
-  if (tallest > 4) ROWS(4, true)
-  ROWS(1, true)
+  BY_REGISTER_TILES(ROWS)
 #undef ROWS
 }
 

@@ -74,12 +74,7 @@ INLINE void multiplyDeepBlock(
     multiplyDeepRows(                                                                  \
       height, vectors, input + row * channels, stride, channels, weights,              \
       first + row * outputChannels, second + row * outputChannels, outputChannels, count);
-  int64_t row = 0;
-  if (taller > tallest && rows % tallest <= rows / tallest) ROWS(taller, (rows - row) % tallest > 0)
-  ROWS(tallest, true)
-  if (tallest > 8) ROWS(8, true)
-  if (tallest > 4) ROWS(4, true)
-  ROWS(1, true)
+  BY_REGISTER_TILES(ROWS)
 #undef ROWS
 }
 
